@@ -1,0 +1,2 @@
+//! Measures the recorder and replayer.
+fn main() {}

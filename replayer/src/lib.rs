@@ -1,0 +1,5 @@
+//! Replays a trace on a target: plan, prepare, execute, measure, compare.
+//!
+//! Knows file systems and traces, not how traces come about.
+
+pub mod plan;

@@ -1,0 +1,540 @@
+//! The plan: a trace resolved against a placement, ready to be prepared and executed.
+//!
+//! Everything is decided here; executing needs no look-up but an index. Types only: the
+//! `planner` module builds plans, `prepare` and `execute` consume them.
+
+use fsreplay_trace::call::Call;
+use fsreplay_trace::model::FileKind;
+
+/// A NUL-terminated byte string in [`Plan::text`], by offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Text(pub u32);
+
+/// A place for a file descriptor of the replay. Slots `0..roots.len()` hold the roots' directories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// No descriptor: the call is issued with -1 (it failed with `EBADF` when recorded).
+    pub const BAD: Slot = Slot(u32::MAX);
+    /// A descriptor of `/dev/null`, in place of a socket or pipe at one end of a copy.
+    pub const NULL: Slot = Slot(u32::MAX - 1);
+}
+
+/// A path to be issued: relative to the directory in `dir`, never absolute, never with `..`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Where the walk starts.
+    pub dir: Slot,
+    /// The path; empty where the recorded one was empty.
+    pub path: Text,
+}
+
+/// One directory of the recorded machine that is recreated in a directory of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The recorded directory (`/` for the default placement).
+    pub recorded: Vec<u8>,
+    /// The target directory on the mount under test; the replay works in a fresh directory below it.
+    pub target: std::path::PathBuf,
+}
+
+/// What a lane does. File offsets and sizes in bytes, flags as the kernel's, already translated to this architecture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Action {
+    /// Tracked, not issued (pseudo file systems, pipes, waiting): only its waits and its place count.
+    Nothing,
+    Open {
+        at: At,
+        flags: i32,
+        mode: u32,
+        resolve: u64,
+        out: Slot,
+    },
+    Close {
+        fd: Slot,
+    },
+    /// Duplicate into a fresh descriptor (`dup`, `dup2`, `dup3`, `F_DUPFD*`, inheritance over fork). If `out` already
+    /// holds a descriptor, it is replaced in the same call (`dup3`), as recorded.
+    Dup {
+        fd: Slot,
+        out: Slot,
+        cloexec: bool,
+    },
+    Fcntl {
+        fd: Slot,
+        command: i32,
+        argument: u64,
+    },
+    /// `F_SETLK`, `F_SETLKW`, `F_GETLK` and the `OFD` forms, issued in their `OFD` form: the replay is one process.
+    Lock {
+        fd: Slot,
+        command: i32,
+        kind: i16,
+        whence: i16,
+        start: i64,
+        length: i64,
+    },
+    Flock {
+        fd: Slot,
+        operation: i32,
+    },
+    Ioctl {
+        fd: Slot,
+        command: u64,
+        argument: u64,
+    },
+    Clone {
+        fd: Slot,
+        source: Slot,
+    },
+    CloneRange {
+        fd: Slot,
+        source: Slot,
+        source_offset: u64,
+        length: u64,
+        offset: u64,
+    },
+    Read {
+        fd: Slot,
+        length: u64,
+        vectors: u32,
+    },
+    Write {
+        fd: Slot,
+        length: u64,
+        vectors: u32,
+    },
+    PositionedRead {
+        fd: Slot,
+        length: u64,
+        vectors: u32,
+        offset: i64,
+        flags: i32,
+    },
+    PositionedWrite {
+        fd: Slot,
+        length: u64,
+        vectors: u32,
+        offset: i64,
+        flags: i32,
+    },
+    Seek {
+        fd: Slot,
+        offset: i64,
+        whence: i32,
+    },
+    Stat {
+        at: At,
+        flags: i32,
+    },
+    Statx {
+        at: At,
+        flags: i32,
+        mask: u32,
+    },
+    FdStat {
+        fd: Slot,
+    },
+    Access {
+        at: At,
+        mode: i32,
+        flags: i32,
+    },
+    /// `target_root`: the link read was rewritten into that root, so the expected length grows by its real directory's.
+    ReadLink {
+        at: At,
+        length: u64,
+        target_root: Option<u16>,
+    },
+    /// `listing` numbers the passes over directories, so that lengths are compared pass by pass.
+    ListDirectory {
+        fd: Slot,
+        length: u64,
+        listing: u32,
+    },
+    MakeDir {
+        at: At,
+        mode: u32,
+    },
+    Unlink {
+        at: At,
+        flags: i32,
+    },
+    /// `guarded`: the parents are opened without following links first (see docs/architecture.md, Containment).
+    Rename {
+        from: At,
+        to: At,
+        flags: u32,
+        guarded: bool,
+    },
+    Link {
+        from: At,
+        to: At,
+        flags: i32,
+        guarded: bool,
+    },
+    /// `target_root`: the text is a path inside that root, to be prefixed with its real directory before the replay.
+    Symlink {
+        target: Text,
+        target_root: Option<u16>,
+        at: At,
+        guarded: bool,
+    },
+    MakeNode {
+        at: At,
+        mode: u32,
+    },
+    ChangeMode {
+        at: At,
+        mode: u32,
+        flags: i32,
+    },
+    FdChangeMode {
+        fd: Slot,
+        mode: u32,
+    },
+    ChangeOwner {
+        at: At,
+        uid: u32,
+        gid: u32,
+        flags: i32,
+    },
+    FdChangeOwner {
+        fd: Slot,
+        uid: u32,
+        gid: u32,
+    },
+    /// Times as in the trace: nanoseconds since the epoch, `UTIME_NOW`, `UTIME_OMIT`, or `NONE` for a NULL pointer.
+    SetTimes {
+        at: At,
+        atime: u64,
+        mtime: u64,
+        flags: i32,
+    },
+    FdSetTimes {
+        fd: Slot,
+        atime: u64,
+        mtime: u64,
+    },
+    Truncate {
+        at: At,
+        length: i64,
+    },
+    FdTruncate {
+        fd: Slot,
+        length: i64,
+    },
+    Allocate {
+        fd: Slot,
+        mode: i32,
+        offset: i64,
+        length: i64,
+    },
+    Fsync {
+        fd: Slot,
+    },
+    Fdatasync {
+        fd: Slot,
+    },
+    /// `syncfs`; a recorded `sync` becomes a `syncfs` of every root.
+    Syncfs {
+        fd: Slot,
+    },
+    SyncRange {
+        fd: Slot,
+        offset: i64,
+        length: i64,
+        flags: u32,
+    },
+    StatFs {
+        at: At,
+    },
+    FdStatFs {
+        fd: Slot,
+    },
+    GetXattr {
+        at: At,
+        name: Text,
+        length: u64,
+        follow: bool,
+    },
+    FdGetXattr {
+        fd: Slot,
+        name: Text,
+        length: u64,
+    },
+    SetXattr {
+        at: At,
+        name: Text,
+        length: u64,
+        flags: i32,
+        follow: bool,
+    },
+    FdSetXattr {
+        fd: Slot,
+        name: Text,
+        length: u64,
+        flags: i32,
+    },
+    ListXattr {
+        at: At,
+        length: u64,
+        follow: bool,
+    },
+    FdListXattr {
+        fd: Slot,
+        length: u64,
+    },
+    RemoveXattr {
+        at: At,
+        name: Text,
+        follow: bool,
+    },
+    FdRemoveXattr {
+        fd: Slot,
+        name: Text,
+    },
+    CopyRange {
+        source: Slot,
+        source_offset: i64,
+        fd: Slot,
+        offset: i64,
+        length: u64,
+        flags: u32,
+    },
+    SendFile {
+        source: Slot,
+        source_offset: i64,
+        fd: Slot,
+        length: u64,
+    },
+    /// `map` numbers the live mappings, as slots number descriptors.
+    Map {
+        fd: Slot,
+        map: u32,
+        length: u64,
+        prot: i32,
+        flags: i32,
+        offset: i64,
+    },
+    Unmap {
+        map: u32,
+        start: u64,
+        length: u64,
+    },
+    MapSync {
+        map: u32,
+        start: u64,
+        length: u64,
+        flags: i32,
+    },
+    MapAdvise {
+        map: u32,
+        start: u64,
+        length: u64,
+        advice: i32,
+    },
+    Advise {
+        fd: Slot,
+        offset: i64,
+        length: i64,
+        advice: i32,
+    },
+    ReadAhead {
+        fd: Slot,
+        offset: i64,
+        length: u64,
+    },
+    /// Issued on an inotify descriptor that the replay holds for this slot.
+    Watch {
+        at: At,
+        mask: u32,
+    },
+    NameToHandle {
+        at: At,
+        flags: i32,
+    },
+    /// A program start: open, read of the first page, close; a failed one fails in the open or by its mode.
+    Exec {
+        at: At,
+        flags: i32,
+    },
+    /// Open the directory as a working directory (`O_PATH`), replacing what `out` holds.
+    ChangeDir {
+        at: At,
+        out: Slot,
+    },
+    FdChangeDir {
+        fd: Slot,
+        out: Slot,
+    },
+}
+
+/// How the outcome of an op is compared with the recorded one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Check {
+    /// Not compared: it has no recorded counterpart or was not issued.
+    Nothing,
+    /// The same number or the same error.
+    Exact,
+    /// Success of any value, or the same error (descriptors, addresses, handles, offsets in directories).
+    Success,
+    /// Lengths are compared over a whole pass of a directory (file systems order entries differently).
+    Listing,
+}
+
+/// One step of a lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Op {
+    /// What to do.
+    pub action: Action,
+    /// The outcome to expect: a value or `-errno`.
+    pub expected: i64,
+    /// Number of the recorded event (0-based, over all tasks); `u32::MAX` for an op without one.
+    pub event: u32,
+    /// First of this op's [`Plan::waits`].
+    pub first_wait: u32,
+    /// How many.
+    pub wait_count: u16,
+    /// How to compare.
+    pub check: Check,
+    /// The recorded call.
+    pub call: Call,
+    /// Whether another lane waits for this op: it must be published when done.
+    pub published: bool,
+    /// The mount of the recorded machine that it worked on (index into the header's mounts), `u16::MAX` for none.
+    pub mount: u16,
+}
+
+/// When the recorded call of an op was entered and how long it took, nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpTime {
+    /// Entry, since the start of the recording.
+    pub entry: u64,
+    /// Duration.
+    pub duration: u64,
+}
+
+/// What one replay thread does, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Lane {
+    /// The steps.
+    pub ops: Vec<Op>,
+    /// Recorded times, one for each step.
+    pub times: Vec<OpTime>,
+}
+
+/// "Lane `lane` has done its first `done` ops."
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitFor {
+    /// Index of the lane waited for.
+    pub lane: u32,
+    /// How many of its ops must be done.
+    pub done: u32,
+}
+
+/// One entry of the initial tree; a parent stands before its children.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeEntry {
+    /// Index into [`Plan::roots`].
+    pub root: u32,
+    /// Path relative to the root; empty for the root itself.
+    pub path: Text,
+    /// Its type (`File`, `Directory`, `Symlink`, `Fifo`; sockets and devices are made as files).
+    pub kind: FileKind,
+    /// Size in bytes.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner, group; used by root only.
+    pub owner: (u32, u32),
+    /// Modification time, seconds since the epoch, if it was recorded.
+    pub mtime: Option<i64>,
+    /// Text of a symbolic link, already contained; resolved at prepare time if `absolute`.
+    pub target: Option<Text>,
+    /// The link text is a path inside root `.0`, to be prefixed with that root's real directory.
+    pub target_root: Option<u32>,
+    /// This name is another link to that earlier entry.
+    pub link_of: Option<u32>,
+    /// The replay reads its contents: it must be real data, not a hole.
+    pub data: bool,
+    /// Extended attributes: name and size.
+    pub xattrs: Vec<(Text, u32)>,
+}
+
+/// A file or directory that is open before the first op.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InitialFd {
+    /// Where it goes.
+    pub out: Slot,
+    /// What it leads to.
+    pub at: At,
+    /// `O_*` flags.
+    pub flags: i32,
+    /// File offset.
+    pub offset: u64,
+}
+
+/// How much of a trace a plan issues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Coverage {
+    /// Events of the trace.
+    pub events: u64,
+    /// Issued to the target.
+    pub issued: u64,
+    /// Tracked and not issued: pseudo file systems.
+    pub pseudo: u64,
+    /// Tracked and not issued: pipes, sockets, events, and calls that touch no file (umask, wait).
+    pub other: u64,
+    /// Left out by `--skip`.
+    pub skipped: u64,
+    /// Not issued because the descriptor or path could not be told.
+    pub unresolved: u64,
+    /// Not issued because the call never returned.
+    pub unfinished: u64,
+}
+
+/// A trace resolved against a placement.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Where recorded directories go; the first is the default.
+    pub roots: Vec<Root>,
+    /// NUL-terminated paths, names and link texts.
+    pub text: Vec<u8>,
+    /// The initial tree.
+    pub tree: Vec<TreeEntry>,
+    /// Descriptors that are open before the first op.
+    pub initial_fds: Vec<InitialFd>,
+    /// One per replay thread.
+    pub lanes: Vec<Lane>,
+    /// What ops wait for; each op has a range of these.
+    pub waits: Vec<WaitFor>,
+    /// Number of slots, roots included.
+    pub slots: u32,
+    /// Number of mappings that [`Action::Map`] uses.
+    pub maps: u32,
+    /// Number of passes over directories.
+    pub listings: u32,
+    /// The longest read or write, for the buffers.
+    pub longest_transfer: u64,
+    /// The most bytes that the replayed tree may hold at once, initial tree included.
+    pub peak_bytes: u64,
+    /// The most inodes likewise.
+    pub peak_inodes: u64,
+    /// What is issued and what is not.
+    pub coverage: Coverage,
+    /// What was changed to fit, or could not be told: text and count.
+    pub notes: Vec<(String, u64)>,
+}
+
+impl Plan {
+    /// The bytes of a text, without the NUL.
+    pub fn bytes(&self, text: Text) -> &[u8] {
+        let rest = self.text.get(text.0 as usize..).unwrap_or(&[]);
+        let end = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
+        &rest[..end]
+    }
+}

@@ -1,0 +1,2 @@
+//! The fsreplay binary.
+fn main() {}

@@ -1,0 +1,297 @@
+//! What a trace says: events of tasks, states of paths, and the frame around them.
+//!
+//! Times are nanoseconds since the start of the recording. Paths, names and argument lists are
+//! bytes, never text, and stand in one table of strings.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::{ArgKind, Call, MAX_ARGS};
+
+/// A kernel thread of the recorded tool, numbered in order of appearance; 0 is the command's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct TaskId(pub u32);
+
+/// An interned string of bytes; ids are given in order of first use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct StringId(pub u32);
+
+/// A canonical absolute path (no links, no `.` or `..`), as a chain of names; 0 is `/`.
+///
+/// A node names a place, not an inode: after `rename("/a", "/b")` the node of `/b` is another one
+/// than that of `/a`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// The root directory.
+    pub const ROOT: NodeId = NodeId(0);
+}
+
+/// What the records of a trace are, in the order in which the recorder saw them: an
+/// [`Event`] stands where it *returned*; a [`PathState`] or [`Listing`] stands before every
+/// event that returned after it was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// A system call.
+    Event(Event),
+    /// A task came to life.
+    TaskStart(TaskStart),
+    /// A task ended.
+    TaskExit(TaskExit),
+    /// The state of a path before the first call that touches it.
+    PathState(PathState),
+    /// The entries of a directory before the first call that lists it.
+    Listing(Listing),
+    /// The extended attributes of a path before the first call that asks for them.
+    Xattrs(Xattrs),
+    /// An open file descriptor that no recorded call opened.
+    FdState(FdState),
+}
+
+/// One system call, entry and exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The task that made the call.
+    pub task: TaskId,
+    /// Which call.
+    pub call: Call,
+    /// When it was entered: nanoseconds since the start of the recording.
+    pub entry: u64,
+    /// Nanoseconds from entry to exit, as the recorder saw it.
+    pub duration: u64,
+    /// The result: a value, `-errno`, or [`Event::NO_RETURN`].
+    pub result: i64,
+    /// The kept arguments, in the order of the call's row; unused ones are 0. Signed numbers (`AT_FDCWD`, `-1`) are sign-extended.
+    pub args: [u64; MAX_ARGS],
+}
+
+impl Event {
+    /// The result of a call that never returned: its task died in it.
+    pub const NO_RETURN: i64 = i64::MIN;
+
+    /// The argument of that kind, if the call keeps one.
+    #[inline]
+    pub fn arg(&self, kind: ArgKind) -> Option<u64> {
+        self.call.row().position(kind).map(|p| self.args[p])
+    }
+
+    /// The string that an argument names, if the call keeps one and it was not NULL.
+    #[inline]
+    pub fn string(&self, kind: ArgKind) -> Option<StringId> {
+        match self.arg(kind) {
+            Some(id) if id <= u64::from(u32::MAX) => Some(StringId(id as u32)),
+            _ => None,
+        }
+    }
+
+    /// The file descriptor that an argument names (negative ones included).
+    #[inline]
+    pub fn fd(&self, kind: ArgKind) -> Option<i32> {
+        self.arg(kind).map(|fd| fd as i32)
+    }
+
+    /// The error number, if the call failed.
+    #[inline]
+    pub fn errno(&self) -> Option<i32> {
+        (-4095..0)
+            .contains(&self.result)
+            .then(|| -self.result as i32)
+    }
+
+    /// When the call returned.
+    #[inline]
+    pub fn exit(&self) -> u64 {
+        self.entry + self.duration
+    }
+}
+
+/// A task came to life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskStart {
+    /// The new task.
+    pub task: TaskId,
+    /// The task that made it; `None` for the command itself.
+    pub parent: Option<TaskId>,
+    /// When, nanoseconds since the start of the recording.
+    pub time: u64,
+    /// `CLONE_*` as in clone(2), `SIGCHLD` and the like masked out; they tell what it shares.
+    pub flags: u64,
+    /// Its task id (tid) as the recorder saw it.
+    pub tid: u32,
+}
+
+/// A task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskExit {
+    /// The task.
+    pub task: TaskId,
+    /// When, nanoseconds since the start of the recording.
+    pub time: u64,
+    /// The status as wait(2) encodes it.
+    pub status: i32,
+    /// Processor time it spent in user mode, nanoseconds (0 where it is not known).
+    pub user_time: u64,
+    /// Processor time it spent in the kernel, nanoseconds (0 where it is not known).
+    pub system_time: u64,
+}
+
+/// The type of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum FileKind {
+    /// There was no such name.
+    Absent,
+    File,
+    Directory,
+    Symlink,
+    Fifo,
+    Socket,
+    CharDevice,
+    BlockDevice,
+    /// It could not be told: the recorder itself was refused.
+    Unknown,
+}
+
+/// The state of a path before the first call that touches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathState {
+    /// Which path.
+    pub node: NodeId,
+    /// Its type, or that it was not there.
+    pub kind: FileKind,
+    /// What `lstat` said; `None` if it is absent or unknown.
+    pub metadata: Option<Metadata>,
+}
+
+/// What is kept of a file's metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// Size in bytes.
+    pub size: u64,
+    /// Permission bits, set-id and sticky bits (12 bits).
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time, seconds since the epoch.
+    pub mtime: i64,
+    /// Files with the same number here are links to one inode; 0 for a file with one link.
+    pub link_group: u64,
+    /// Text of a symbolic link.
+    pub target: Option<StringId>,
+    /// Index into the header's mount table of the mount it lies on.
+    pub mount: u32,
+}
+
+/// The entries of a directory, without `.` and `..`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The directory.
+    pub directory: NodeId,
+    /// Its entries in the order of the listing, each with its type.
+    pub entries: Vec<(NodeId, FileKind)>,
+}
+
+/// The extended attributes of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Xattrs {
+    /// Which path.
+    pub node: NodeId,
+    /// Name and size in bytes of each value.
+    pub entries: Vec<(StringId, u32)>,
+}
+
+/// A file descriptor that was open without a recorded call: inherited at the start, or received
+/// over a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FdState {
+    /// The task in whose table it is.
+    pub task: TaskId,
+    /// The descriptor.
+    pub fd: i32,
+    /// Where it leads, as /proc/PID/fd says (`/a/file`, `pipe:[123]`, `socket:[4]`).
+    pub target: StringId,
+    /// Type of the file behind it.
+    pub kind: FileKind,
+    /// `O_*` status and creation flags (`O_CLOEXEC` included), as /proc/PID/fdinfo says.
+    pub flags: u32,
+    /// File offset in bytes.
+    pub offset: u64,
+}
+
+/// A mounted file system, as /proc/self/mountinfo tells it (unescaped).
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mount {
+    /// Mount id.
+    pub id: u32,
+    /// Which directory of the file system is mounted.
+    pub root: Vec<u8>,
+    /// Where.
+    pub mount_point: Vec<u8>,
+    /// Per-mount options.
+    pub options: String,
+    /// Optional fields, such as `master:5`.
+    pub optional: String,
+    /// File system type.
+    pub fs_type: String,
+    /// Source.
+    pub source: Vec<u8>,
+    /// Per-superblock options.
+    pub super_options: String,
+}
+
+/// What is known when a recording begins.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of the fsreplay that wrote the trace.
+    pub producer: String,
+    /// The command and its arguments.
+    pub command: Vec<Vec<u8>>,
+    /// Working directory of the command.
+    pub cwd: Vec<u8>,
+    /// umask at the start.
+    pub umask: u32,
+    /// Effective user id of the command.
+    pub uid: u32,
+    /// Effective group id.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+    /// Machine architecture: `x86_64`, `aarch64`.
+    pub architecture: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Processors that the command could use.
+    pub cpus: u32,
+    /// Page size in bytes.
+    pub page_size: u32,
+    /// How it was recorded: `ptrace`, …
+    pub backend: String,
+    /// Seconds since the epoch at the start.
+    pub started: i64,
+    /// The mount table at the start; [`Metadata::mount`] is an index into it.
+    pub mounts: Vec<Mount>,
+}
+
+/// What is known when a recording ends.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Footer {
+    /// Status of the command as wait(2) encodes it; `None` if it is not known.
+    pub status: Option<i32>,
+    /// Length of the recording, nanoseconds.
+    pub elapsed: u64,
+    /// Number of events.
+    pub events: u64,
+    /// Number of tasks.
+    pub tasks: u64,
+    /// Calls that were seen and not recorded, by name.
+    pub unrecorded: BTreeMap<String, u64>,
+    /// Tasks left running when the recording ended.
+    pub left_running: u64,
+    /// What a reader of the trace should know about its gaps.
+    pub warnings: Vec<String>,
+}
