@@ -6,4 +6,5 @@
 #![forbid(unsafe_code)]
 
 pub mod call;
+pub mod format;
 pub mod model;

@@ -61,6 +61,9 @@ pub struct Event {
     pub entry: u64,
     /// Nanoseconds from entry to exit, as the recorder saw it.
     pub duration: u64,
+    /// How many events returned between this one's entry and its return. Event number `a` returned before event
+    /// number `b` was called exactly if `a < b - b.overlapped`: order doesn't depend on the precision of times.
+    pub overlapped: u32,
     /// The result: a value, `-errno`, or [`Event::NO_RETURN`].
     pub result: i64,
     /// The kept arguments, in the order of the call's row; unused ones are 0. Signed numbers (`AT_FDCWD`, `-1`) are sign-extended.

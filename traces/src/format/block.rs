@@ -1,0 +1,100 @@
+//! A block's streams as bytes and back, and the predictors that coding and decoding share.
+
+use std::collections::HashMap;
+
+use super::columns::{Cursor, put, stream_count};
+use super::error::TraceError;
+
+/// The most bytes that a block may unpack to.
+pub const MAX_BLOCK: usize = 256 << 20;
+/// The most records of a block.
+pub const MAX_RECORDS: u64 = 1 << 20;
+/// The longest string or name, in bytes (argument lists may be long).
+pub const MAX_STRING: u64 = 8 << 20;
+
+/// What coding a record depends on besides the record; it is reset at the start of each block but for `exits`
+/// and the `known` strings, so that damage stays local to what follows it.
+#[derive(Default)]
+pub struct Context {
+    /// Reconstructed exit of each task's last event.
+    pub exits: HashMap<u32, u64>,
+    /// The last task that had an event.
+    pub task: u32,
+    /// One more than the highest string id that a record referred to.
+    pub known: u64,
+    /// The last address.
+    pub address: u64,
+    /// For each call: where its last transfer ended.
+    pub offsets: Vec<u64>,
+    /// The last state's values.
+    pub state: StateContext,
+    /// The last listed node.
+    pub listed: u64,
+}
+
+/// The last values of the columns of states.
+#[derive(Default)]
+pub struct StateContext {
+    /// Node.
+    pub node: u64,
+    /// Mode.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Modification time.
+    pub mtime: i64,
+    /// Mount.
+    pub mount: u32,
+}
+
+impl Context {
+    /// At the start of a block.
+    pub fn start_block(&mut self, calls: usize) {
+        self.task = 0;
+        self.address = 0;
+        self.offsets = vec![0; calls];
+        self.state = StateContext::default();
+        self.listed = 0;
+    }
+}
+
+/// The streams of a block as bytes: number of records, then number, length and bytes of each stream that isn't empty.
+pub fn assemble(records: u64, streams: &mut [Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(streams.iter().map(Vec::len).sum::<usize>() + 1024);
+    put(&mut out, records);
+    for (number, stream) in streams.iter_mut().enumerate() {
+        if !stream.is_empty() {
+            put(&mut out, number as u64);
+            put(&mut out, stream.len() as u64);
+            out.append(stream);
+        }
+    }
+    out
+}
+
+/// The number of records, and the streams of a block. `map` gives this version's number of a stream.
+pub fn split(
+    bytes: &[u8],
+    map: impl Fn(usize) -> Option<usize>,
+) -> Result<(u64, Vec<Cursor<'_>>), TraceError> {
+    let mut cursor = Cursor::new(bytes);
+    let records = cursor.get()?;
+    if records > MAX_RECORDS {
+        return Err(TraceError::Corrupt("a block has too many records"));
+    }
+    let mut streams = vec![Cursor::default(); stream_count()];
+    while !cursor.is_empty() {
+        let number = cursor.get()?;
+        let length = cursor.get()?;
+        let stream = cursor.take(length)?;
+        let number = usize::try_from(number)
+            .ok()
+            .and_then(&map)
+            .filter(|number| *number < streams.len())
+            .ok_or(TraceError::Corrupt("a block has an unknown column"))?;
+        streams[number] = Cursor::new(stream);
+    }
+    Ok((records, streams))
+}

@@ -1,0 +1,229 @@
+//! Records into columns.
+
+use super::block::Context;
+use super::columns::{Stream, call_stream, put, zigzag};
+use super::quantize;
+use crate::call::{ArgKind, MAX_ARGS, NONE, ResultKind};
+use crate::model::{Event, Listing, PathState, Record};
+
+/// First number of the records that are no events.
+pub const STATE: u8 = 250;
+/// A listing.
+pub const LISTING: u8 = 251;
+/// Extended attributes.
+pub const XATTRS: u8 = 252;
+/// A task's start.
+pub const TASK_START: u8 = 253;
+/// A task's exit.
+pub const TASK_EXIT: u8 = 254;
+/// A descriptor's state.
+pub const FD_STATE: u8 = 255;
+
+/// What [`Event::NO_RETURN`] is in a file: no error number is that large.
+pub const NO_RETURN: i64 = -5000;
+
+/// Appends one record to the columns.
+pub fn record(streams: &mut [Vec<u8>], context: &mut Context, record: &Record) {
+    match record {
+        Record::Event(event) => self::event(streams, context, event),
+        Record::PathState(state) => path_state(streams, context, state),
+        Record::Listing(listing) => self::listing(streams, context, listing),
+        Record::Xattrs(xattrs) => {
+            let rare = open(streams, XATTRS);
+            put(rare, u64::from(xattrs.node.0));
+            put(rare, xattrs.entries.len() as u64);
+            for (name, size) in &xattrs.entries {
+                put(rare, u64::from(name.0));
+                put(rare, u64::from(*size));
+            }
+        }
+        Record::TaskStart(start) => {
+            let rare = open(streams, TASK_START);
+            put(rare, u64::from(start.task.0));
+            put(rare, start.parent.map_or(0, |p| u64::from(p.0) + 1));
+            put(rare, start.time);
+            put(rare, start.flags);
+            put(rare, u64::from(start.tid));
+            context.exits.insert(start.task.0, start.time);
+        }
+        Record::TaskExit(exit) => {
+            let rare = open(streams, TASK_EXIT);
+            put(rare, u64::from(exit.task.0));
+            put(rare, exit.time);
+            put(rare, zigzag(i64::from(exit.status)));
+            put(rare, exit.user_time);
+            put(rare, exit.system_time);
+            context.exits.remove(&exit.task.0);
+        }
+        Record::FdState(fd) => {
+            let rare = open(streams, FD_STATE);
+            put(rare, u64::from(fd.task.0));
+            put(rare, zigzag(i64::from(fd.fd)));
+            put(rare, u64::from(fd.target.0));
+            put(rare, fd.kind as u64);
+            put(rare, u64::from(fd.flags));
+            put(rare, fd.offset);
+        }
+    }
+}
+
+fn open(streams: &mut [Vec<u8>], op: u8) -> &mut Vec<u8> {
+    streams[Stream::Ops as usize].push(op);
+    &mut streams[Stream::Rare as usize]
+}
+
+fn event(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
+    let call = event.call as usize;
+    streams[Stream::Ops as usize].push(call as u8);
+    let task = event.task.0;
+    put(
+        &mut streams[Stream::Task as usize],
+        zigzag(i64::from(task) - i64::from(context.task)),
+    );
+    context.task = task;
+    put(
+        &mut streams[Stream::Overlapped as usize],
+        u64::from(event.overlapped),
+    );
+    let last = context.exits.entry(task).or_insert(0);
+    let entry = *last + time(streams, Stream::Gap, event.entry.saturating_sub(*last));
+    *last = entry
+        + time(
+            streams,
+            Stream::Duration,
+            event.exit().saturating_sub(entry),
+        );
+    for (column, (kind, _)) in event.call.row().args.iter().enumerate() {
+        argument(
+            &mut streams[call_stream(call, column)],
+            context,
+            call,
+            *kind,
+            event.args[column],
+        );
+    }
+    let out = &mut streams[call_stream(call, MAX_ARGS)];
+    result(out, context, event);
+}
+
+/// Writes a time and gives what a reader will make of it.
+fn time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64) -> u64 {
+    let code = quantize::code(nanoseconds);
+    streams[stream as usize].push(code);
+    if code == quantize::ESCAPE {
+        put(
+            &mut streams[Stream::Long as usize],
+            nanoseconds >> quantize::LONG_SHIFT,
+        );
+    }
+    quantize::quantized(nanoseconds)
+}
+
+fn argument(out: &mut Vec<u8>, context: &mut Context, call: usize, kind: ArgKind, value: u64) {
+    use ArgKind::*;
+    match kind {
+        Path | NewPath | Target | Name | Argv => string(out, context, value),
+        Offset | OffsetIn | OffsetOut => {
+            if value == context.offsets[call] {
+                put(out, 0);
+            } else if value == NONE {
+                put(out, 1);
+            } else {
+                put(out, 2);
+                put(out, value);
+            }
+        }
+        Address => address(out, context, value),
+        _ => put(out, zigzag(value as i64)),
+    }
+}
+
+/// A string by its distance from the newest; a new one is 1, none is 0.
+fn string(out: &mut Vec<u8>, context: &mut Context, value: u64) {
+    if value == NONE {
+        return put(out, 0);
+    }
+    if value >= context.known {
+        put(out, zigzag(context.known as i64 - value as i64) + 1);
+        context.known = value + 1;
+    } else {
+        put(out, zigzag((context.known - value) as i64) + 1);
+    }
+}
+
+fn address(out: &mut Vec<u8>, context: &mut Context, value: u64) {
+    put(out, zigzag(value.wrapping_sub(context.address) as i64));
+    context.address = value;
+}
+
+fn result(out: &mut Vec<u8>, context: &mut Context, event: &Event) {
+    let value = if event.result == Event::NO_RETURN {
+        NO_RETURN
+    } else {
+        event.result
+    };
+    let row = event.call.row();
+    match row.result {
+        ResultKind::Address if event.errno().is_none() && value != NO_RETURN => {
+            put(out, 0);
+            address(out, context, value as u64);
+        }
+        ResultKind::Address => put(out, zigzag(value)),
+        ResultKind::Bytes if event.arg(ArgKind::Length) == Some(value as u64) => put(out, 0),
+        ResultKind::Bytes => put(out, zigzag(value).wrapping_add(1)),
+        _ => put(out, zigzag(value)),
+    }
+    if value > 0 && row.result == ResultKind::Bytes {
+        for kind in [ArgKind::Offset, ArgKind::OffsetIn] {
+            if let Some(offset) = event.arg(kind).filter(|offset| *offset != NONE) {
+                context.offsets[event.call as usize] = offset.wrapping_add(value as u64);
+            }
+        }
+    }
+}
+
+fn path_state(streams: &mut [Vec<u8>], context: &mut Context, state: &PathState) {
+    streams[Stream::Ops as usize].push(STATE);
+    let last = &mut context.state;
+    put(
+        &mut streams[Stream::StateNode as usize],
+        zigzag(i64::from(state.node.0) - last.node as i64),
+    );
+    last.node = u64::from(state.node.0) + 1;
+    let known = u8::from(state.metadata.is_some());
+    streams[Stream::StateKind as usize].push((state.kind as u8) << 1 | known);
+    let Some(m) = state.metadata else { return };
+    put(&mut streams[Stream::StateSize as usize], m.size);
+    put(
+        &mut streams[Stream::StateMode as usize],
+        u64::from(m.mode ^ last.mode),
+    );
+    let owner = &mut streams[Stream::StateOwner as usize];
+    put(owner, u64::from(m.uid ^ last.uid));
+    put(owner, u64::from(m.gid ^ last.gid));
+    put(
+        &mut streams[Stream::StateTime as usize],
+        zigzag(m.mtime.wrapping_sub(last.mtime)),
+    );
+    put(&mut streams[Stream::StateLink as usize], m.link_group);
+    put(
+        &mut streams[Stream::StateMount as usize],
+        u64::from(m.mount ^ last.mount),
+    );
+    (last.mode, last.uid, last.gid, last.mtime, last.mount) =
+        (m.mode, m.uid, m.gid, m.mtime, m.mount);
+    let target = m.target.map_or(NONE, |t| u64::from(t.0));
+    string(&mut streams[Stream::StateTarget as usize], context, target);
+}
+
+fn listing(streams: &mut [Vec<u8>], context: &mut Context, listing: &Listing) {
+    streams[Stream::Ops as usize].push(LISTING);
+    let nodes = &mut streams[Stream::ListNode as usize];
+    put(nodes, u64::from(listing.directory.0));
+    put(nodes, listing.entries.len() as u64);
+    for (node, _) in &listing.entries {
+        put(nodes, zigzag(i64::from(node.0) - context.listed as i64));
+        context.listed = u64::from(node.0) + 1;
+    }
+    streams[Stream::ListKind as usize].extend(listing.entries.iter().map(|(_, kind)| *kind as u8));
+}

@@ -1,0 +1,21 @@
+//! The trace file: a valid zstd file of frames. docs/trace-format.md describes the bytes.
+
+mod block;
+mod codec;
+mod columns;
+mod decode;
+mod encode;
+mod error;
+mod frames;
+pub mod quantize;
+mod reader;
+mod tables;
+mod writer;
+
+pub use error::TraceError;
+pub use reader::{TraceReader, open};
+pub use tables::Tables;
+pub use writer::{TraceWriter, WriterOptions};
+
+/// The version of the format that this crate writes, and the newest that it reads.
+pub const VERSION: u16 = 1;

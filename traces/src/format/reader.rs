@@ -1,0 +1,164 @@
+//! Reads a trace, block by block.
+
+use std::path::Path;
+
+use super::block::{Context, MAX_BLOCK, split};
+use super::codec::{self, FileHeader};
+use super::columns::{Cursor, PER_CALL, Stream};
+use super::decode::{self, BlockReader};
+use super::error::TraceError;
+use super::frames;
+use super::tables::Tables;
+use crate::call::{Call, TABLE};
+use crate::model::{Footer, Header, Record};
+
+/// Reads a trace.
+pub struct TraceReader {
+    file: Vec<u8>,
+    position: usize,
+    header: Header,
+    calls: Vec<usize>,
+    tables: Tables,
+    context: Context,
+    records: std::vec::IntoIter<Record>,
+    footer: Option<Footer>,
+    events: u64,
+}
+
+/// Opens a trace file.
+pub fn open(path: &Path) -> Result<TraceReader, TraceError> {
+    let file = std::fs::read(path).map_err(|source| TraceError::Io {
+        operation: "reading",
+        source,
+    })?;
+    TraceReader::new(file)
+}
+
+impl TraceReader {
+    /// From the bytes of a file.
+    pub fn new(file: Vec<u8>) -> Result<TraceReader, TraceError> {
+        frames::check_mark(&file)?;
+        let mut reader = TraceReader {
+            file,
+            position: frames::MARK_LENGTH,
+            header: Header::default(),
+            calls: Vec::new(),
+            tables: Tables::new(),
+            context: Context::default(),
+            records: Vec::new().into_iter(),
+            footer: None,
+            events: 0,
+        };
+        match reader.next_frame()? {
+            Some(frame) if frame.first() == Some(&frames::HEADER) => {
+                let FileHeader { header, calls } = codec::decode(&frame[1..])?;
+                reader.calls = calls
+                    .iter()
+                    .map(|call| known_call(call))
+                    .collect::<Result<_, _>>()?;
+                reader.header = header;
+                Ok(reader)
+            }
+            _ => Err(TraceError::Corrupt("it has no header")),
+        }
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Strings and nodes of what was read so far.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The footer, after the last record of a whole trace.
+    pub fn footer(&self) -> Option<&Footer> {
+        self.footer.as_ref()
+    }
+
+    /// The next record; `None` after the last, [`TraceError::Truncated`] where the file breaks off.
+    pub fn next_record(&mut self) -> Result<Option<Record>, TraceError> {
+        loop {
+            if let Some(record) = self.records.next() {
+                return Ok(Some(record));
+            }
+            if self.footer.is_some() {
+                return Ok(None);
+            }
+            let Some(frame) = self.next_frame()? else {
+                return Err(TraceError::Truncated {
+                    events: self.events,
+                });
+            };
+            match frame.split_first() {
+                Some((&frames::BLOCK, block)) => self.read_block(block)?,
+                Some((&frames::FOOTER, footer)) => self.footer = Some(codec::decode(footer)?),
+                _ => return Err(TraceError::Corrupt("a frame of unknown kind")),
+            }
+        }
+    }
+
+    /// What the next frame unpacks to; `None` if there is no whole one left.
+    fn next_frame(&mut self) -> Result<Option<Vec<u8>>, TraceError> {
+        loop {
+            let rest = self.file.get(self.position..).unwrap_or(&[]);
+            let Some((frame, _)) = frames::next_frame(rest) else {
+                return Ok(None);
+            };
+            self.position += frame.len();
+            if frames::is_skippable(frame) {
+                continue;
+            }
+            let damaged = || TraceError::Corrupt("a frame fails its checksum or is too large");
+            let size = zstd::zstd_safe::get_frame_content_size(frame)
+                .ok()
+                .flatten();
+            let size = size
+                .and_then(|size| usize::try_from(size).ok())
+                .filter(|size| *size <= MAX_BLOCK)
+                .ok_or_else(damaged)?;
+            return zstd::bulk::decompress(frame, size)
+                .map(Some)
+                .map_err(|_| damaged());
+        }
+    }
+
+    fn read_block(&mut self, block: &[u8]) -> Result<(), TraceError> {
+        let calls = &self.calls;
+        let first_call = Stream::FirstCall as usize;
+        let (count, mut streams) = split(block, |number| match number.checked_sub(first_call) {
+            None => Some(number),
+            Some(at) => calls
+                .get(at / PER_CALL)
+                .map(|call| first_call + call * PER_CALL + at % PER_CALL),
+        })?;
+        self.context.start_block(TABLE.len());
+        decode::tables(&mut streams, &mut self.tables)?;
+        let mut reader = BlockReader {
+            streams,
+            calls: &self.calls,
+            tables: &self.tables,
+        };
+        let mut records = Vec::new();
+        for _ in 0..count {
+            let record = reader.record(&mut self.context)?;
+            self.events += u64::from(matches!(record, Record::Event(_)));
+            records.push(record);
+        }
+        if !reader.streams.iter().all(Cursor::is_empty) {
+            return Err(TraceError::Corrupt("a column is longer than its block"));
+        }
+        self.records = records.into_iter();
+        Ok(())
+    }
+}
+
+/// This version's number of a call of the file.
+fn known_call((name, args): &(String, u8)) -> Result<usize, TraceError> {
+    match Call::from_name(name) {
+        Some(call) if call.row().args.len() == usize::from(*args) => Ok(call as usize),
+        _ => Err(TraceError::UnknownCall(name.clone())),
+    }
+}

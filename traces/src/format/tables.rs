@@ -1,0 +1,113 @@
+//! Strings and nodes of a trace: what was added never changes.
+
+use crate::model::{NodeId, StringId};
+
+/// Byte strings one after the other, with their ends.
+#[derive(Debug, Default)]
+struct Arena {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Arena {
+    fn get(&self, index: u32) -> Option<&[u8]> {
+        let index = index as usize;
+        let end = *self.ends.get(index)?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        self.bytes.get(start..end)
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> u32 {
+        let id = self.ends.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len());
+        id
+    }
+}
+
+/// The strings and nodes of a trace.
+#[derive(Debug)]
+pub struct Tables {
+    strings: Arena,
+    names: Arena,
+    parents: Vec<NodeId>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Tables::new()
+    }
+}
+
+impl Tables {
+    /// No strings, and the root node only.
+    pub fn new() -> Tables {
+        let mut names = Arena::default();
+        names.add(b"");
+        Tables {
+            strings: Arena::default(),
+            names,
+            parents: vec![NodeId::ROOT],
+        }
+    }
+
+    /// The bytes of a string; empty for an id that doesn't exist (readers check ids before).
+    pub fn string(&self, id: StringId) -> &[u8] {
+        self.strings.get(id.0).unwrap_or(b"")
+    }
+
+    /// How many strings there are.
+    pub fn string_count(&self) -> usize {
+        self.strings.ends.len()
+    }
+
+    /// How many nodes there are, the root included.
+    pub fn node_count(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// The parent of a node; the root's is the root.
+    pub fn parent(&self, node: NodeId) -> NodeId {
+        self.parents
+            .get(node.0 as usize)
+            .copied()
+            .unwrap_or(NodeId::ROOT)
+    }
+
+    /// The last component of a node's path; the root's is empty.
+    pub fn name(&self, node: NodeId) -> &[u8] {
+        self.names.get(node.0).unwrap_or(b"")
+    }
+
+    /// The absolute path of a node.
+    pub fn path(&self, node: NodeId) -> Vec<u8> {
+        let mut chain = Vec::new();
+        let mut at = node;
+        while at != NodeId::ROOT {
+            chain.push(at);
+            at = self.parent(at);
+        }
+        if chain.is_empty() {
+            return b"/".to_vec();
+        }
+        let mut path = Vec::new();
+        for node in chain.into_iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(self.name(node));
+        }
+        path
+    }
+
+    /// Adds a string.
+    pub fn add_string(&mut self, bytes: &[u8]) -> StringId {
+        StringId(self.strings.add(bytes))
+    }
+
+    /// Adds a node below an existing one.
+    pub fn add_node(&mut self, parent: NodeId, name: &[u8]) -> NodeId {
+        // A parent always stands before its children, so that a chain of parents ends.
+        debug_assert!((parent.0 as usize) < self.parents.len());
+        self.parents.push(parent);
+        NodeId(self.names.add(name))
+    }
+}
