@@ -2,4 +2,16 @@
 //!
 //! Knows file systems and traces, not how traces come about.
 
+pub mod compare;
+mod error;
+pub mod execute;
 pub mod plan;
+mod play;
+pub mod preflight;
+pub mod prepare;
+pub mod result;
+pub mod sandbox;
+mod sys;
+
+pub use error::ReplayError;
+pub use play::{PlayOptions, Stage, play};

@@ -1,0 +1,126 @@
+//! Compares outcomes with the recorded ones and groups what differs.
+
+use std::collections::BTreeMap;
+
+use crate::execute::{Run, Sample};
+use crate::plan::{Action, Check, Op, Plan};
+use crate::result::{Divergence, DivergenceGroup};
+
+/// Examples kept of each group.
+const EXAMPLES: usize = 5;
+
+/// Groups of divergences, the largest first, and the number of events that diverged.
+pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGroup>, u64) {
+    let mut groups: BTreeMap<(&'static str, &'static str), DivergenceGroup> = BTreeMap::new();
+    let mut add = |op: &Op, expected: i64, got: i64| {
+        let cause = cause(op, expected, got);
+        let name = op.call.name();
+        let group = groups.entry((name, cause)).or_insert_with(|| DivergenceGroup {
+            call: name,
+            cause,
+            count: 0,
+            examples: Vec::new(),
+        });
+        group.count += 1;
+        if group.examples.len() < EXAMPLES {
+            group.examples.push(Divergence { event: op.event, path: path(plan, &op.action), expected, got });
+        }
+    };
+    let mut listings = vec![(0i64, 0i64, None::<&Op>); plan.listings as usize];
+    for (lane, samples) in plan.lanes.iter().zip(&run.lanes) {
+        for (op, sample) in lane.ops.iter().zip(&samples.samples) {
+            if sample.result == Sample::NOT_ISSUED {
+                continue;
+            }
+            let expected = expectation(op, roots);
+            match op.check {
+                Check::Nothing => {}
+                Check::Listing => match op.action {
+                    Action::ListDirectory { listing, .. } if expected >= 0 && sample.result >= 0 => {
+                        if let Some(sum) = listings.get_mut(listing as usize) {
+                            *sum = (sum.0 + expected, sum.1 + sample.result, Some(op));
+                        }
+                    }
+                    _ if expected != sample.result => add(op, expected, sample.result),
+                    _ => {}
+                },
+                Check::Success if expected >= 0 && sample.result >= 0 => {}
+                Check::Success | Check::Exact if expected != sample.result => add(op, expected, sample.result),
+                Check::Success | Check::Exact => {}
+            }
+        }
+    }
+    for (expected, got, op) in listings {
+        if let Some(op) = op.filter(|_| expected != got) {
+            add(op, expected, got);
+        }
+    }
+    let mut groups: Vec<DivergenceGroup> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    let count = groups.iter().map(|group| group.count).sum();
+    (groups, count)
+}
+
+/// What an op should give: a link that was rewritten is longer by its root's directory.
+fn expectation(op: &Op, roots: &[Vec<u8>]) -> i64 {
+    match op.action {
+        Action::ReadLink { length, target_root: Some(root), .. } if op.expected >= 0 => {
+            let prefix = roots.get(usize::from(root)).map_or(0, Vec::len) as i64;
+            (op.expected + prefix).min(length as i64)
+        }
+        _ => op.expected,
+    }
+}
+
+fn cause(op: &Op, expected: i64, got: i64) -> &'static str {
+    let failed = got < 0 && expected >= 0;
+    match -got as i32 {
+        libc::EOPNOTSUPP | libc::ENOTTY | libc::ENOSYS if failed => "not supported by this file system",
+        libc::EINVAL if failed => "not supported by this file system in this form",
+        libc::EPERM | libc::EACCES if failed => "not permitted to this user",
+        libc::ENOENT if failed => "the name is not there",
+        libc::EEXIST | libc::ENOTEMPTY if failed => "the name is there already",
+        libc::EXDEV if failed => "crosses file systems",
+        libc::ENOSPC | libc::EDQUOT if failed => "no space",
+        libc::EBADF if failed => "follows from an earlier failure on this descriptor",
+        libc::EAGAIN if failed => "a lock is held by another",
+        _ if failed => "failed, had succeeded",
+        _ if got >= 0 && expected < 0 => "succeeded, had failed",
+        _ if got < 0 => "failed for another reason",
+        _ if op.check == Check::Listing => "the directory holds other names",
+        _ => "another number",
+    }
+}
+
+/// The path that an action names, for people; empty if it names none.
+fn path(plan: &Plan, action: &Action) -> String {
+    use Action::*;
+    let at = match *action {
+        Open { at, .. }
+        | Stat { at, .. }
+        | Statx { at, .. }
+        | Access { at, .. }
+        | ReadLink { at, .. }
+        | MakeDir { at, .. }
+        | Unlink { at, .. }
+        | Rename { from: at, .. }
+        | Link { from: at, .. }
+        | Symlink { at, .. }
+        | MakeNode { at, .. }
+        | ChangeMode { at, .. }
+        | ChangeOwner { at, .. }
+        | SetTimes { at, .. }
+        | Truncate { at, .. }
+        | StatFs { at }
+        | GetXattr { at, .. }
+        | SetXattr { at, .. }
+        | ListXattr { at, .. }
+        | RemoveXattr { at, .. }
+        | Watch { at, .. }
+        | NameToHandle { at, .. }
+        | Exec { at, .. }
+        | ChangeDir { at, .. } => at,
+        _ => return String::new(),
+    };
+    String::from_utf8_lossy(plan.bytes(at.path)).into_owned()
+}

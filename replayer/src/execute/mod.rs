@@ -1,0 +1,276 @@
+//! Executes a plan: one thread per lane, released at once; the loop waits, issues, takes the time, and stores.
+
+mod clock;
+mod issue;
+mod progress;
+
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Instant;
+
+use crate::error::ReplayError;
+use crate::plan::{Action, Plan};
+use crate::sandbox::Sandbox;
+use crate::sys::{self, Texts};
+use clock::Clock;
+use issue::Issuer;
+use progress::{Gate, Progress, Stopped};
+
+/// What one op gave.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    /// Value or `-errno`; [`Sample::NOT_ISSUED`] where nothing was issued.
+    pub result: i64,
+    /// Nanoseconds.
+    pub duration: u64,
+}
+
+impl Sample {
+    /// The result of an op that issues nothing.
+    pub const NOT_ISSUED: i64 = i64::MAX;
+}
+
+/// What one lane did.
+#[derive(Debug, Default)]
+pub struct LaneRun {
+    /// One for each op.
+    pub samples: Vec<Sample>,
+    /// Nanoseconds spent waiting for other lanes.
+    pub waited: u64,
+}
+
+/// What one execution gave.
+#[derive(Debug)]
+pub struct Run {
+    /// Seconds from the release of the lanes to the end of the last.
+    pub wall_seconds: f64,
+    /// One for each lane.
+    pub lanes: Vec<LaneRun>,
+}
+
+/// What lanes share.
+pub(crate) struct Shared<'a> {
+    pub plan: &'a Plan,
+    pub texts: Texts,
+    /// Link texts of ops, by lane and op, where they had to be prefixed.
+    pub slots: Vec<AtomicI32>,
+    pub maps: Vec<std::sync::Mutex<sys::Mapping>>,
+    pub null: i32,
+    pub inotify: i32,
+    pub roots: Vec<Vec<u8>>,
+}
+
+/// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting.
+pub fn execute(plan: &Plan, sandboxes: &[Sandbox], cancelled: &AtomicBool) -> Result<Run, ReplayError> {
+    raise_descriptor_limit(plan)?;
+    let mut shared = shared(plan, sandboxes)?;
+    let rewritten = shared.rewrite_links();
+    open_initial(&shared)?;
+    let progress = Progress::new(plan.lanes.len(), cancelled);
+    let gate = Gate::new();
+    let clock = Clock::start();
+    let outcome = std::thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(plan.lanes.len());
+        for (number, lane) in plan.lanes.iter().enumerate() {
+            let (shared, progress, gate, rewritten) = (&shared, &progress, &gate, &rewritten);
+            let thread = std::thread::Builder::new()
+                .name(format!("lane-{number}"))
+                .stack_size(256 << 10)
+                .spawn_scoped(scope, move || {
+                    let mut samples = vec![Sample { result: 1, duration: 1 }; lane.ops.len()];
+                    let mut issuer = Issuer::new(shared, &rewritten[number]);
+                    let open = gate.wait();
+                    let begin = Instant::now();
+                    let waited = match open {
+                        true => run_lane(number, shared, progress, &mut issuer, &mut samples),
+                        false => Err(Stopped::Cancelled),
+                    };
+                    (begin, Instant::now(), waited, samples)
+                });
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(source) => {
+                    gate.open(false);
+                    return Err((threads.len(), source));
+                }
+            }
+        }
+        gate.wait_for(threads.len());
+        gate.open(true);
+        Ok(threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>())
+    });
+    close_all(&shared);
+    let ended = outcome.map_err(|(lane, source)| {
+        ReplayError::Plan(format!("thread {lane} of {} can't be started: {source}", plan.lanes.len()))
+    })?;
+    let tick = clock.nanoseconds_per_tick();
+    let (mut first, mut last) = (None::<Instant>, None::<Instant>);
+    let mut lanes = Vec::with_capacity(ended.len());
+    for lane in ended {
+        let (begin, end, waited, mut samples) =
+            lane.map_err(|_| ReplayError::Plan("a lane panicked".into()))?;
+        let waited = waited.map_err(|stopped| match stopped {
+            Stopped::Cancelled => ReplayError::Cancelled,
+            Stopped::Stalled { lane, other, done } => ReplayError::Stalled { lane, other, done },
+        })?;
+        first = Some(first.map_or(begin, |at| at.min(begin)));
+        last = Some(last.map_or(end, |at| at.max(end)));
+        for sample in &mut samples {
+            sample.duration = (sample.duration as f64 * tick) as u64;
+        }
+        lanes.push(LaneRun { samples, waited: (waited as f64 * tick) as u64 });
+    }
+    let wall = first.zip(last).map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+    Ok(Run { wall_seconds: wall, lanes })
+}
+
+/// The loop. Gives the ticks spent waiting.
+fn run_lane(
+    number: usize,
+    shared: &Shared<'_>,
+    progress: &Progress<'_>,
+    issuer: &mut Issuer<'_>,
+    samples: &mut [Sample],
+) -> Result<u64, Stopped> {
+    let lane = &shared.plan.lanes[number];
+    let mut waited = 0;
+    for (index, (op, sample)) in lane.ops.iter().zip(samples).enumerate() {
+        if op.wait_count > 0 {
+            let begin = clock::ticks();
+            let first = op.first_wait as usize;
+            for wait in shared.plan.waits.get(first..first + usize::from(op.wait_count)).unwrap_or(&[]) {
+                progress.wait(number, wait.lane, wait.done)?;
+            }
+            waited += clock::ticks() - begin;
+        }
+        if matches!(op.action, Action::Nothing) {
+            *sample = Sample { result: Sample::NOT_ISSUED, duration: 0 };
+        } else {
+            let mut begin = clock::ticks();
+            sample.result = issuer.issue(index, &op.action, op.expected, &mut begin);
+            sample.duration = clock::ticks() - begin;
+        }
+        progress.done(number, index as u32 + 1, op.published);
+    }
+    progress.done(number, lane.ops.len() as u32, true);
+    Ok(waited)
+}
+
+fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, ReplayError> {
+    let process = |operation| move |source: rustix::io::Errno| ReplayError::Process { operation, source: source.into() };
+    use std::os::fd::IntoRawFd;
+    let slots: Vec<AtomicI32> = (0..plan.slots.max(sandboxes.len() as u32)).map(|_| AtomicI32::new(-1)).collect();
+    for (slot, sandbox) in slots.iter().zip(sandboxes) {
+        let root = sandbox.root().try_clone().map_err(|source| ReplayError::Process {
+            operation: "duplicating the descriptor of the replay directory",
+            source,
+        })?;
+        slot.store(root.into_raw_fd(), Ordering::Relaxed);
+    }
+    use rustix::fs::{Mode, OFlags, inotify};
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(process("opening /dev/null"))?;
+    let watches = plan
+        .lanes
+        .iter()
+        .flat_map(|lane| &lane.ops)
+        .any(|op| matches!(op.action, Action::Watch { .. }));
+    let inotify = if watches {
+        inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
+            .map_err(process("making an inotify descriptor"))?
+            .into_raw_fd()
+    } else {
+        -1
+    };
+    Ok(Shared {
+        plan,
+        texts: Texts::new(plan.text.clone()),
+        slots,
+        maps: (0..plan.maps).map(|_| Default::default()).collect(),
+        null: null.into_raw_fd(),
+        inotify,
+        roots: sandboxes.iter().map(|sandbox| sandbox.path_bytes()).collect(),
+    })
+}
+
+impl Shared<'_> {
+    /// Adds the texts of links that lead into a root to the texts; for each lane the op and the offset.
+    fn rewrite_links(&mut self) -> Vec<Vec<(u32, u32)>> {
+        let mut text = self.plan.text.clone();
+        let mut all = Vec::new();
+        for lane in &self.plan.lanes {
+            let mut own = Vec::new();
+            for (index, op) in lane.ops.iter().enumerate() {
+                if let Action::Symlink { target, target_root: Some(root), .. } = op.action {
+                    own.push((index as u32, text.len() as u32));
+                    text.extend(link_text(&self.roots, root.into(), self.plan.bytes(target)));
+                    text.push(0);
+                }
+            }
+            all.push(own);
+        }
+        self.texts = Texts::new(text);
+        all
+    }
+}
+
+/// The text of a link to a path inside a root.
+pub(crate) fn link_text(roots: &[Vec<u8>], root: u32, path: &[u8]) -> Vec<u8> {
+    let mut text = roots.get(root as usize).cloned().unwrap_or_default();
+    if !path.is_empty() && !path.starts_with(b"/") {
+        text.push(b'/');
+    }
+    text.extend_from_slice(path);
+    text
+}
+
+fn open_initial(shared: &Shared<'_>) -> Result<(), ReplayError> {
+    for initial in &shared.plan.initial_fds {
+        let dir = shared.slots.get(initial.at.dir.0 as usize).map_or(-1, |fd| fd.load(Ordering::Relaxed));
+        let path = shared.texts.at(initial.at.path.0);
+        let flags = initial.flags & !(libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC) | libc::O_CLOEXEC;
+        let fd = sys::open(dir, if path.is_empty() { DOT.at(0) } else { path }, flags, 0, 0);
+        if fd < 0 {
+            return Err(ReplayError::Tree {
+                operation: "opening a file that was open at the start:",
+                path: String::from_utf8_lossy(shared.plan.bytes(initial.at.path)).into_owned().into(),
+                source: std::io::Error::from_raw_os_error(-fd as i32),
+            });
+        }
+        if initial.offset > 0 {
+            sys::seek(fd as i32, initial.offset as i64, libc::SEEK_SET);
+        }
+        if let Some(slot) = shared.slots.get(initial.out.0 as usize) {
+            slot.store(fd as i32, Ordering::Relaxed);
+        }
+    }
+    Ok(())
+}
+
+static DOT: std::sync::LazyLock<Texts> = std::sync::LazyLock::new(|| Texts::new(b".\0".to_vec()));
+
+fn close_all(shared: &Shared<'_>) {
+    for slot in &shared.slots {
+        let fd = slot.swap(-1, Ordering::Relaxed);
+        if fd >= 0 {
+            sys::close(fd);
+        }
+    }
+    sys::close(shared.null);
+    if shared.inotify >= 0 {
+        sys::close(shared.inotify);
+    }
+}
+
+/// All lanes share one table of descriptors: the limit is raised as far as it goes.
+fn raise_descriptor_limit(plan: &Plan) -> Result<(), ReplayError> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    match limit.maximum {
+        Some(most) if u64::from(plan.slots) + 64 > most => Err(ReplayError::Plan(format!(
+            "it needs {} open files at once and the hard limit is {most} (raise it: ulimit -Hn, or Docker's --ulimit nofile=…)",
+            plan.slots
+        ))),
+        _ => Ok(()),
+    }
+}

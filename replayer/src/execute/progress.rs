@@ -1,0 +1,154 @@
+//! How far each lane is, and waiting for it without spinning a core away.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::sys;
+
+/// Looks before a lane goes to sleep.
+const SPINS: u32 = 40;
+/// Without any lane getting on for this long, a replay stands still.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a lane stopped waiting.
+pub enum Stopped {
+    /// The user wants an end.
+    Cancelled,
+    /// Nobody gets on.
+    Stalled {
+        /// Who waited.
+        lane: usize,
+        /// For whom.
+        other: u32,
+        /// For what.
+        done: u32,
+    },
+}
+
+/// One lane's progress, on a cache line of its own.
+#[repr(align(128))]
+struct LaneProgress {
+    done: AtomicU32,
+    sleepers: AtomicU32,
+}
+
+/// The progress of all lanes.
+pub struct Progress<'a> {
+    lanes: Vec<LaneProgress>,
+    cancelled: &'a AtomicBool,
+    failed: AtomicBool,
+}
+
+impl<'a> Progress<'a> {
+    /// Nothing is done yet.
+    pub fn new(lanes: usize, cancelled: &'a AtomicBool) -> Self {
+        let lanes = (0..lanes)
+            .map(|_| LaneProgress { done: AtomicU32::new(0), sleepers: AtomicU32::new(0) })
+            .collect();
+        Progress { lanes, cancelled, failed: AtomicBool::new(false) }
+    }
+
+    /// A lane has done its first `done` ops; if others may wait for that, they are woken.
+    #[inline]
+    pub fn done(&self, lane: usize, done: u32, published: bool) {
+        let lane = &self.lanes[lane];
+        if !published {
+            return lane.done.store(done, Ordering::Relaxed);
+        }
+        // Sequentially consistent with `wait`: either it sees this store or this sees the sleeper.
+        lane.done.store(done, Ordering::SeqCst);
+        if lane.sleepers.load(Ordering::SeqCst) > 0 {
+            sys::futex_wake(&lane.done);
+        }
+    }
+
+    /// Waits until a lane has done its first `done` ops.
+    #[inline]
+    pub fn wait(&self, waiter: usize, other: u32, done: u32) -> Result<(), Stopped> {
+        let Some(lane) = self.lanes.get(other as usize) else {
+            return Ok(());
+        };
+        for _ in 0..SPINS {
+            if lane.done.load(Ordering::Acquire) >= done {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        self.sleep(waiter, other, done)
+    }
+
+    #[cold]
+    fn sleep(&self, waiter: usize, other: u32, done: u32) -> Result<(), Stopped> {
+        let lane = &self.lanes[other as usize];
+        let mut since = Instant::now();
+        let mut sum = self.sum();
+        lane.sleepers.fetch_add(1, Ordering::SeqCst);
+        let outcome = loop {
+            let now = lane.done.load(Ordering::SeqCst);
+            if now >= done {
+                break Ok(());
+            }
+            if self.cancelled.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed) {
+                break Err(Stopped::Cancelled);
+            }
+            let sum_now = self.sum();
+            if sum_now != sum {
+                (sum, since) = (sum_now, Instant::now());
+            } else if since.elapsed() > PATIENCE {
+                self.failed.store(true, Ordering::Relaxed);
+                break Err(Stopped::Stalled { lane: waiter, other, done });
+            }
+            sys::futex_wait(&lane.done, now);
+        };
+        lane.sleepers.fetch_sub(1, Ordering::SeqCst);
+        outcome
+    }
+
+    fn sum(&self) -> u64 {
+        self.lanes.iter().map(|lane| u64::from(lane.done.load(Ordering::Relaxed))).sum()
+    }
+}
+
+/// Lanes gather behind it and are released at once.
+pub struct Gate {
+    state: AtomicU32,
+    gathered: AtomicU32,
+}
+
+const CLOSED: u32 = 0;
+const OPEN: u32 = 1;
+const GIVEN_UP: u32 = 2;
+
+impl Gate {
+    /// A closed gate.
+    pub fn new() -> Gate {
+        Gate { state: AtomicU32::new(CLOSED), gathered: AtomicU32::new(0) }
+    }
+
+    /// Waits for the gate; false if there is nothing to run after all.
+    pub fn wait(&self) -> bool {
+        self.gathered.fetch_add(1, Ordering::SeqCst);
+        sys::futex_wake(&self.gathered);
+        while self.state.load(Ordering::Acquire) == CLOSED {
+            sys::futex_wait(&self.state, CLOSED);
+        }
+        self.state.load(Ordering::Acquire) == OPEN
+    }
+
+    /// Waits until so many lanes stand before it.
+    pub fn wait_for(&self, lanes: usize) {
+        loop {
+            let gathered = self.gathered.load(Ordering::SeqCst);
+            if gathered as usize >= lanes {
+                return;
+            }
+            sys::futex_wait(&self.gathered, gathered);
+        }
+    }
+
+    /// Lets all lanes go, to run or to end.
+    pub fn open(&self, run: bool) {
+        self.state.store(if run { OPEN } else { GIVEN_UP }, Ordering::SeqCst);
+        sys::futex_wake(&self.state);
+    }
+}

@@ -1,0 +1,234 @@
+//! Makes the initial tree of a plan in its sandboxes.
+//!
+//! Directories come first, then files in parallel, then links and symbolic links (so that nothing here can walk through
+//! one), and modes and times of directories last, from the bottom up.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use fsreplay_trace::model::FileKind;
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, XattrFlags};
+use rustix::io::Errno;
+
+use crate::error::ReplayError;
+use crate::execute::link_text;
+use crate::plan::{Plan, TreeEntry};
+use crate::sandbox::Sandbox;
+
+/// Makers of files: more than cores, since virtual file systems make each of them wait.
+const THREADS: usize = 4;
+const CHUNK: usize = 256 << 10;
+
+struct Maker<'a> {
+    plan: &'a Plan,
+    sandboxes: &'a [Sandbox],
+    roots: Vec<Vec<u8>>,
+    as_root: bool,
+    noise: Vec<u8>,
+}
+
+/// Makes the tree. `progress` is told how many entries of how many are made.
+pub fn prepare(
+    plan: &Plan,
+    sandboxes: &[Sandbox],
+    cancelled: &AtomicBool,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<(), ReplayError> {
+    let maker = Maker {
+        plan,
+        sandboxes,
+        roots: sandboxes.iter().map(Sandbox::path_bytes).collect(),
+        as_root: rustix::process::geteuid().is_root(),
+        noise: noise(),
+    };
+    let total = plan.tree.len();
+    let directories = || plan.tree.iter().filter(|entry| entry.kind == FileKind::Directory);
+    for entry in directories() {
+        maker.try_entry(entry, |root, path| maker.make_directory(root, path))?;
+    }
+    let done = AtomicUsize::new(directories().count());
+    maker.make_files(cancelled, &|| progress(done.fetch_add(1, Ordering::Relaxed) + 1, total))?;
+    for entry in &plan.tree {
+        if entry.link_of.is_some() {
+            maker.try_entry(entry, |root, path| maker.make_link(entry, root, path))?;
+        }
+    }
+    for entry in plan.tree.iter().filter(|entry| entry.kind == FileKind::Symlink && entry.link_of.is_none()) {
+        maker.try_entry(entry, |root, path| maker.make_symlink(entry, root, path))?;
+    }
+    for entry in plan.tree.iter().rev().filter(|entry| entry.kind == FileKind::Directory) {
+        maker.try_entry(entry, |root, path| maker.finish_directory(entry, root, path))?;
+    }
+    progress(total, total);
+    Ok(())
+}
+
+/// Bytes that don't compress.
+fn noise() -> Vec<u8> {
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let mut bytes = Vec::with_capacity(CHUNK);
+    while bytes.len() < CHUNK {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes
+}
+
+impl Maker<'_> {
+    fn try_entry(
+        &self,
+        entry: &TreeEntry,
+        make: impl FnOnce(BorrowedFd<'_>, &CString) -> Result<(), Errno>,
+    ) -> Result<(), ReplayError> {
+        let bytes = self.plan.bytes(entry.path);
+        let failed = |error: Errno| {
+            let base = self.sandboxes.get(entry.root as usize).map(Sandbox::path).unwrap_or("".as_ref());
+            ReplayError::Tree {
+                operation: "making",
+                path: base.join(String::from_utf8_lossy(bytes).as_ref()),
+                source: error.into(),
+            }
+        };
+        let sandbox = self.sandboxes.get(entry.root as usize).ok_or_else(|| failed(Errno::INVAL))?;
+        let path = if bytes.is_empty() { c".".to_owned() } else { CString::new(bytes).unwrap_or_default() };
+        make(sandbox.root().as_fd(), &path).map_err(failed)
+    }
+
+    fn make_directory(&self, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+        match rustix::fs::mkdirat(root, path.as_c_str(), Mode::RWXU) {
+            Err(Errno::EXIST) => Ok(()), // the root itself
+            outcome => outcome,
+        }
+    }
+
+    fn make_files(&self, cancelled: &AtomicBool, made: &(dyn Fn() + Sync)) -> Result<(), ReplayError> {
+        let files: Vec<&TreeEntry> = self
+            .plan
+            .tree
+            .iter()
+            .filter(|entry| entry.link_of.is_none())
+            .filter(|entry| !matches!(entry.kind, FileKind::Directory | FileKind::Symlink | FileKind::Absent))
+            .collect();
+        let next = AtomicUsize::new(0);
+        let failure = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS.min(files.len()) {
+                scope.spawn(|| {
+                    while let Some(entry) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let outcome = if cancelled.load(Ordering::Relaxed) {
+                            Err(ReplayError::Cancelled)
+                        } else {
+                            self.try_entry(entry, |root, path| self.make_file(entry, root, path))
+                        };
+                        if let Err(error) = outcome {
+                            next.store(files.len(), Ordering::Relaxed);
+                            if let Ok(mut slot) = failure.lock() {
+                                slot.get_or_insert(error);
+                            }
+                            return;
+                        }
+                        made();
+                    }
+                });
+            }
+        });
+        match failure.into_inner() {
+            Ok(Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn make_file(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+        let path = path.as_c_str();
+        let mode = Mode::from_raw_mode(entry.mode & 0o7777);
+        if entry.kind == FileKind::Fifo {
+            return rustix::fs::mknodat(root, path, rustix::fs::FileType::Fifo, mode, 0);
+        }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::openat(root, path, flags, mode & !(Mode::SUID | Mode::SGID | Mode::SVTX))?;
+        if entry.data {
+            self.fill(&file, entry.size)?;
+        } else if entry.size > 0 {
+            rustix::fs::ftruncate(&file, entry.size)?;
+        }
+        for (name, size) in &entry.xattrs {
+            let name = CString::new(self.plan.bytes(*name)).unwrap_or_default();
+            let size = (*size as usize).min(self.noise.len());
+            match rustix::fs::fsetxattr(&file, name.as_c_str(), &self.noise[..size], XattrFlags::empty()) {
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSPC) => {} // shows as a divergence where it matters
+                Err(error) => return Err(error),
+            }
+        }
+        self.own(entry, &file)?;
+        if entry.mode & 0o7000 != 0 || self.as_root {
+            rustix::fs::fchmod(&file, mode)?;
+        }
+        match entry.mtime {
+            Some(mtime) => rustix::fs::futimens(&file, &times(mtime)),
+            None => Ok(()),
+        }
+    }
+
+    fn fill(&self, file: &OwnedFd, size: u64) -> Result<(), Errno> {
+        let mut left = size;
+        while left > 0 {
+            let part = left.min(self.noise.len() as u64) as usize;
+            left -= rustix::io::write(file, &self.noise[..part])? as u64;
+        }
+        Ok(())
+    }
+
+    /// Owners are as recorded for root only; nobody else may give files away.
+    fn own(&self, entry: &TreeEntry, file: impl AsFd) -> Result<(), Errno> {
+        if !self.as_root || entry.owner == (0, 0) {
+            return Ok(());
+        }
+        let (uid, gid) = entry.owner;
+        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+        rustix::fs::fchown(file, Some(uid), Some(gid))
+    }
+
+    fn make_link(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+        let first = entry.link_of.and_then(|of| self.plan.tree.get(of as usize)).ok_or(Errno::INVAL)?;
+        if first.root != entry.root {
+            return self.make_file(entry, root, path); // links don't cross file systems
+        }
+        let target = CString::new(self.plan.bytes(first.path)).unwrap_or_default();
+        rustix::fs::linkat(root, target.as_c_str(), root, path.as_c_str(), AtFlags::empty())
+    }
+
+    fn make_symlink(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+        let text = self.plan.bytes(entry.target.ok_or(Errno::INVAL)?);
+        let text = match entry.target_root {
+            Some(root) => link_text(&self.roots, root, text),
+            None => text.to_vec(),
+        };
+        // A link whose text could not be told: any will do, but an empty one can't be made.
+        let text = CString::new(if text.is_empty() { b"unknown".to_vec() } else { text }).unwrap_or_default();
+        rustix::fs::symlinkat(text.as_c_str(), root, path.as_c_str())
+    }
+
+    fn finish_directory(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+        let is_root = self.plan.bytes(entry.path).is_empty();
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(root, path.as_c_str(), flags, Mode::empty())?;
+        if is_root {
+            return Ok(()); // stays the user's own, mode 0700
+        }
+        self.own(entry, &directory)?;
+        rustix::fs::fchmod(&directory, Mode::from_raw_mode(entry.mode & 0o7777))?;
+        match entry.mtime {
+            Some(mtime) => rustix::fs::futimens(&directory, &times(mtime)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn times(mtime: i64) -> Timestamps {
+    let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
+    Timestamps { last_access: time, last_modification: time }
+}

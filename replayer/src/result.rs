@@ -1,0 +1,162 @@
+//! The result of a replay, as documented in docs/result-json.md.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::execute::{Run, Sample};
+use crate::plan::{Coverage, Plan};
+
+/// Version of the JSON's schema.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What a replay gave.
+#[derive(Debug, Serialize)]
+pub struct PlayResult {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Events of the trace.
+    pub events: u64,
+    /// Events whose outcome was not the recorded one, in the round with the most of them.
+    pub divergences: u64,
+    /// Wall time of each round, seconds: file-system time only, as fast as possible.
+    pub wall_seconds: Vec<f64>,
+    /// Median of those.
+    pub median_wall_seconds: f64,
+    /// Replay threads.
+    pub threads: usize,
+    /// What was issued and what not.
+    pub coverage: Coverage,
+    /// The directories replayed in.
+    pub targets: Vec<TargetInfo>,
+    /// Each round.
+    pub rounds: Vec<Round>,
+    /// Divergences of the last round, by call and cause.
+    pub divergence_groups: Vec<DivergenceGroup>,
+    /// What was changed to fit, and how often.
+    pub notes: Vec<(String, u64)>,
+    /// Where the tree was left, with `--keep`.
+    pub kept: Vec<PathBuf>,
+    /// State of the page cache when the rounds began.
+    pub cache: &'static str,
+}
+
+/// A directory replayed in.
+#[derive(Debug, Serialize)]
+pub struct TargetInfo {
+    /// The recorded directory placed there.
+    pub recorded: String,
+    /// The target.
+    pub path: PathBuf,
+    /// `f_type` of statfs(2), in hexadecimal.
+    pub fs_magic: String,
+}
+
+/// One round.
+#[derive(Debug, Serialize)]
+pub struct Round {
+    /// From the release of the threads to the end of the last, seconds.
+    pub wall_seconds: f64,
+    /// Making the tree, seconds.
+    pub prepare_seconds: f64,
+    /// Sum over all threads of the time in calls, seconds.
+    pub call_seconds: f64,
+    /// Sum over all threads of the time waiting for other threads, seconds.
+    pub wait_seconds: f64,
+    /// Events that diverged.
+    pub divergences: u64,
+    /// By call, the one with the most time first.
+    pub calls: Vec<CallStatistics>,
+}
+
+/// One call's counts and latencies (nanoseconds, three significant digits).
+#[derive(Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct CallStatistics {
+    pub name: &'static str,
+    pub count: u64,
+    pub errors: u64,
+    pub total_seconds: f64,
+    pub min_ns: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub p999_ns: u64,
+    pub max_ns: u64,
+}
+
+/// Divergences of one call with one cause.
+#[derive(Debug, Serialize)]
+pub struct DivergenceGroup {
+    /// The call.
+    pub call: &'static str,
+    /// What explains it.
+    pub cause: &'static str,
+    /// How many.
+    pub count: u64,
+    /// Some of them.
+    pub examples: Vec<Divergence>,
+}
+
+/// One divergence.
+#[derive(Debug, Serialize)]
+pub struct Divergence {
+    /// Number of the event in the trace.
+    pub event: u32,
+    /// Path that it names, if it names one.
+    pub path: String,
+    /// Recorded value or `-errno`.
+    pub expected: i64,
+    /// Replayed value or `-errno`.
+    pub got: i64,
+}
+
+/// Statistics by call, and the sum of all time in calls in seconds.
+pub fn statistics(plan: &Plan, run: &Run) -> (Vec<CallStatistics>, f64) {
+    let mut by_call: BTreeMap<&'static str, (Histogram<u64>, u64, u64)> = BTreeMap::new();
+    for (lane, samples) in plan.lanes.iter().zip(&run.lanes) {
+        for (op, sample) in lane.ops.iter().zip(&samples.samples) {
+            if sample.result == Sample::NOT_ISSUED || op.event == u32::MAX {
+                continue;
+            }
+            let (histogram, errors, total) = by_call.entry(op.call.name()).or_insert_with(|| {
+                // Three digits are within the range that the constructor takes.
+                (Histogram::new(3).unwrap_or_else(|_| unreachable!("3 digits are allowed")), 0, 0)
+            });
+            histogram.saturating_record(sample.duration);
+            *errors += u64::from(sample.result < 0);
+            *total += sample.duration;
+        }
+    }
+    let mut calls: Vec<CallStatistics> = by_call
+        .into_iter()
+        .map(|(name, (histogram, errors, total))| CallStatistics {
+            name,
+            count: histogram.len(),
+            errors,
+            total_seconds: total as f64 / 1e9,
+            min_ns: histogram.min(),
+            p50_ns: histogram.value_at_quantile(0.5),
+            p90_ns: histogram.value_at_quantile(0.9),
+            p99_ns: histogram.value_at_quantile(0.99),
+            p999_ns: histogram.value_at_quantile(0.999),
+            max_ns: histogram.max(),
+        })
+        .collect();
+    calls.sort_by(|a, b| b.total_seconds.total_cmp(&a.total_seconds));
+    let total = calls.iter().map(|call| call.total_seconds).sum();
+    (calls, total)
+}
+
+/// The middle value.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
+    }
+}
