@@ -6,6 +6,7 @@ pub mod compare;
 mod error;
 pub mod execute;
 pub mod plan;
+pub mod planner;
 mod play;
 pub mod preflight;
 pub mod prepare;

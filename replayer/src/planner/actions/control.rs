@@ -1,0 +1,195 @@
+//! `fcntl`, `flock` and `ioctl`.
+
+use fsreplay_trace::call::ArgKind;
+
+use super::super::flags;
+use super::super::order::Side;
+use super::super::{Class, Cx, Draft, Planner};
+use super::{File, number, signed};
+use crate::plan::{Action, Check};
+
+const F_DUPFD: u64 = 0;
+const F_GETFD: u64 = 1;
+const F_SETFD: u64 = 2;
+const F_GETFL: u64 = 3;
+const F_SETFL: u64 = 4;
+const F_GETLK: u64 = 5;
+const F_SETLKW: u64 = 7;
+const F_OFD_GETLK: u64 = 36;
+const F_OFD_SETLKW: u64 = 38;
+const F_DUPFD_CLOEXEC: u64 = 1030;
+const FD_CLOEXEC: u64 = 1;
+
+const FICLONE: u64 = 0x4004_9409;
+const FICLONERANGE: u64 = 0x4020_940d;
+const FIOCLEX: u64 = 0x5451;
+const FIONCLEX: u64 = 0x5450;
+/// Questions that file systems answer or refuse by themselves: `FS_IOC_GETFLAGS`, `FS_IOC_FSGETXATTR`,
+/// `FS_IOC_GETVERSION`, `TCGETS`, `TIOCGWINSZ`, `FIONREAD`, `FIGETBSZ`, `BTRFS_IOC_INO_LOOKUP`-free by design.
+const ISSUED: &[u64] = &[
+    0x8008_6601,
+    0x801c_581f,
+    0x8008_7601,
+    0x5401,
+    0x5413,
+    0x541b,
+    2,
+    // `FS_IOC_SETFLAGS`
+    0x4008_6602,
+];
+
+impl Planner {
+    fn set_cloexec(&mut self, cx: &Cx, cloexec: bool) {
+        let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
+        if cx.ok()
+            && let Some(entry) = self.procs.table_mut(cx.task).get_mut(fd)
+        {
+            entry.cloexec = cloexec;
+        }
+    }
+
+    pub(super) fn fcntl(&mut self, cx: &Cx) -> Draft {
+        let command = number(cx, ArgKind::Command);
+        match command {
+            F_DUPFD => return self.duplicate(cx, cx.event.result, false),
+            F_DUPFD_CLOEXEC => return self.duplicate(cx, cx.event.result, true),
+            F_SETFD => {
+                let cloexec = number(cx, ArgKind::Argument) & FD_CLOEXEC != 0;
+                self.set_cloexec(cx, cloexec);
+            }
+            _ => {}
+        }
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        match command {
+            F_GETFD | F_SETFD | F_GETFL | F_SETFL => self.descriptor_flags(cx, &file, command),
+            F_GETLK..=F_SETLKW | F_OFD_GETLK..=F_OFD_SETLKW => self.lock(cx, &file, command),
+            _ => {
+                self.notes.add("fcntl commands that are not issued");
+                self.nothing(cx, Class::Other)
+            }
+        }
+    }
+
+    fn descriptor_flags(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
+        let argument = match command {
+            F_SETFL => {
+                let recorded = number(cx, ArgKind::Argument) as u32;
+                if cx.ok() && file.handle != super::NONE {
+                    let description = self.fds.description_mut(file.handle);
+                    description.flags =
+                        description.flags & !flags::APPEND | recorded & flags::APPEND;
+                }
+                u64::from(self.recorded_flags.translate(self.here_flags, recorded))
+            }
+            F_SETFD => number(cx, ArgKind::Argument),
+            _ => 0,
+        };
+        let action = Action::Fcntl {
+            fd: file.slot,
+            command: command as i32,
+            argument,
+        };
+        // The flags read back depend on the kernel and on the replay's own close-on-exec.
+        let check = match command {
+            F_GETFD | F_GETFL => Check::Success,
+            _ => Check::Exact,
+        };
+        self.issue(cx, action).check(check).mount(file.mount)
+    }
+
+    fn lock(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
+        self.need_inode(file.ino, Side::Write);
+        let action = Action::Lock {
+            fd: file.slot,
+            command: command as i32,
+            kind: number(cx, ArgKind::Argument) as i16,
+            whence: number(cx, ArgKind::Whence) as i16,
+            start: signed(cx, ArgKind::LockStart),
+            length: signed(cx, ArgKind::LockLength),
+        };
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    pub(super) fn flock(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        self.need_inode(file.ino, Side::Write);
+        let action = Action::Flock {
+            fd: file.slot,
+            operation: number(cx, ArgKind::Command) as i32,
+        };
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    pub(super) fn ioctl(&mut self, cx: &Cx) -> Draft {
+        let command = number(cx, ArgKind::Command) & 0xffff_ffff;
+        match command {
+            FIOCLEX => self.set_cloexec(cx, true),
+            FIONCLEX => self.set_cloexec(cx, false),
+            _ => {}
+        }
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        match command {
+            FICLONE | FICLONERANGE => self.clone_file(cx, &file, command),
+            _ if ISSUED.contains(&command) => {
+                self.need_inode(file.ino, Side::Read);
+                let action = Action::Ioctl {
+                    fd: file.slot,
+                    command,
+                    argument: 0,
+                };
+                self.issue(cx, action).mount(file.mount)
+            }
+            _ => {
+                self.notes.add("ioctl commands that are not issued");
+                self.nothing(cx, Class::Other)
+            }
+        }
+    }
+
+    fn clone_file(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
+        let source = match self.file(cx, ArgKind::FdIn) {
+            Ok(source) => source,
+            Err(draft) => return draft,
+        };
+        self.need_inode(source.ino, Side::Read);
+        self.mark_read(source.ino);
+        let action = if command == FICLONE {
+            Action::Clone {
+                fd: file.slot,
+                source: source.slot,
+            }
+        } else {
+            Action::CloneRange {
+                fd: file.slot,
+                source: source.slot,
+                source_offset: number(cx, ArgKind::OffsetIn),
+                length: number(cx, ArgKind::Length),
+                offset: number(cx, ArgKind::OffsetOut),
+            }
+        };
+        self.need_inode(file.ino, Side::Write);
+        if cx.ok() && source.ino != super::NONE {
+            let size = self.tree.inode(source.ino).size;
+            let (offset, length) = match command {
+                FICLONE => (0, size),
+                _ => {
+                    let length = number(cx, ArgKind::Length);
+                    let rest = size.saturating_sub(number(cx, ArgKind::OffsetIn));
+                    let length = if length == 0 { rest } else { length };
+                    (number(cx, ArgKind::OffsetOut), length)
+                }
+            };
+            self.room.written(&mut self.tree, file.ino, offset, length);
+        }
+        self.issue(cx, action).mount(file.mount)
+    }
+}

@@ -1,0 +1,129 @@
+//! Copies inside the kernel: between files, and between a file and a pipe or socket.
+
+use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
+
+use super::super::order::Side;
+use super::super::{Cx, Draft, Planner};
+use super::{File, flag_bits, given, number};
+use crate::plan::{Action, Slot};
+
+/// An offset of a copy: -1 where the descriptor's own is used.
+fn offset(cx: &Cx, kind: ArgKind) -> i64 {
+    match cx.event.arg(kind) {
+        Some(NO_ARGUMENT) | None => -1,
+        Some(value) => value as i64,
+    }
+}
+
+impl Planner {
+    pub(super) fn copy(&mut self, cx: &Cx, op: Op) -> Draft {
+        let moved = u64::try_from(cx.event.result).unwrap_or(0);
+        let source = self.file(cx, ArgKind::FdIn);
+        let target = self.file(cx, ArgKind::FdOut);
+        if source.is_err() {
+            self.drain_pipe(cx, moved, op == Op::Tee);
+        }
+        if target.is_err() {
+            self.fill_pipe(cx, moved);
+        }
+        let (action, mount) = match (source, target) {
+            (Err(draft), Err(_)) => return draft,
+            (Ok(source), Ok(target)) => (self.copy_files(cx, op, &source, &target), target.mount),
+            (Ok(source), Err(_)) if cx.ok() => (self.copy_out(cx, &source, moved), source.mount),
+            (Err(_), Ok(target)) if cx.ok() => (self.copy_in(cx, &target, moved), target.mount),
+            // A failed copy between a file and something else can't be had again without that.
+            (Ok(_), Err(draft)) | (Err(draft), Ok(_)) => return draft,
+        };
+        self.issue(cx, action).mount(mount)
+    }
+
+    fn drain_pipe(&mut self, cx: &Cx, moved: u64, tee: bool) {
+        if cx.ok()
+            && !tee
+            && let Some(pipe) = self.pipe_of(cx, ArgKind::FdIn)
+        {
+            self.pipes.read(&mut self.order, pipe, cx.lane, moved);
+        }
+    }
+
+    fn fill_pipe(&mut self, cx: &Cx, moved: u64) {
+        if cx.ok()
+            && let Some(pipe) = self.pipe_of(cx, ArgKind::FdOut)
+        {
+            self.pipes.write(&mut self.order, pipe, cx.lane, moved);
+        }
+    }
+
+    /// The source of a copy is read.
+    fn copied_from(&mut self, cx: &Cx, source: &File) {
+        self.need_inode(source.ino, Side::Read);
+        self.mark_read(source.ino);
+        if given(cx, ArgKind::OffsetIn).is_none() {
+            self.advance(cx, source);
+        }
+    }
+
+    /// The target of a copy is written.
+    fn copied_to(&mut self, cx: &Cx, target: &File, moved: u64) {
+        let at = match given(cx, ArgKind::OffsetOut) {
+            Some(at) => at,
+            None => self.advance_write(cx, target),
+        };
+        self.wrote(target.ino, at, moved);
+    }
+
+    fn copy_files(&mut self, cx: &Cx, op: Op, source: &File, target: &File) -> Action {
+        let moved = u64::try_from(cx.event.result).unwrap_or(0);
+        self.copied_from(cx, source);
+        self.copied_to(cx, target, moved);
+        let length = number(cx, ArgKind::Length);
+        let source_offset = offset(cx, ArgKind::OffsetIn);
+        if op == Op::CopyRange {
+            return Action::CopyRange {
+                source: source.slot,
+                source_offset,
+                fd: target.slot,
+                offset: offset(cx, ArgKind::OffsetOut),
+                length,
+                flags: flag_bits(cx),
+            };
+        }
+        Action::SendFile {
+            source: source.slot,
+            source_offset,
+            fd: target.slot,
+            length,
+        }
+    }
+
+    /// From a file to something that isn't replayed.
+    fn copy_out(&mut self, cx: &Cx, source: &File, moved: u64) -> Action {
+        self.copied_from(cx, source);
+        Action::SendFile {
+            source: source.slot,
+            source_offset: offset(cx, ArgKind::OffsetIn),
+            fd: Slot::NULL,
+            length: moved,
+        }
+    }
+
+    /// From something that isn't replayed to a file.
+    fn copy_in(&mut self, cx: &Cx, target: &File, moved: u64) -> Action {
+        self.copied_to(cx, target, moved);
+        self.transfer(moved);
+        match given(cx, ArgKind::OffsetOut) {
+            Some(at) => Action::PositionedWrite {
+                fd: target.slot,
+                length: moved,
+                vectors: 1,
+                offset: at as i64,
+                flags: 0,
+            },
+            None => Action::Write {
+                fd: target.slot,
+                length: moved,
+                vectors: 1,
+            },
+        }
+    }
+}

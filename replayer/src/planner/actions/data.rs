@@ -1,0 +1,223 @@
+//! Reading, writing and seeking.
+
+use fsreplay_trace::call::{ArgKind, Op};
+
+use super::super::flags;
+use super::super::order::Side;
+use super::super::tree::{Kind, NONE};
+use super::super::{Cx, Draft, Planner};
+use super::{File, flag_bits, number, signed};
+use crate::plan::{Action, Check};
+
+const SEEK_DATA: u64 = 3;
+const SEEK_HOLE: u64 = 4;
+
+/// Bytes that a transfer moved.
+fn moved(cx: &Cx) -> u64 {
+    u64::try_from(cx.event.result).unwrap_or(0)
+}
+
+fn vectors(cx: &Cx) -> u32 {
+    match cx.event.arg(ArgKind::Count) {
+        Some(count) => count.min(1024) as u32,
+        None => 1,
+    }
+}
+
+impl Planner {
+    pub(super) fn read(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return self.read_pipe(cx, draft),
+        };
+        let (fd, length, vectors) = (file.slot, number(cx, ArgKind::Length), vectors(cx));
+        self.transfer(length);
+        self.need_inode(file.ino, Side::Read);
+        self.mark_read(file.ino);
+        let action = if cx.event.call.row().op == Op::Read {
+            self.advance(cx, &file);
+            Action::Read {
+                fd,
+                length,
+                vectors,
+            }
+        } else {
+            Action::PositionedRead {
+                fd,
+                length,
+                vectors,
+                offset: signed(cx, ArgKind::Offset),
+                flags: flag_bits(cx) as i32,
+            }
+        };
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    fn read_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
+        if cx.ok()
+            && let Some(pipe) = self.pipe_of(cx, ArgKind::Fd)
+        {
+            self.pipes.read(&mut self.order, pipe, cx.lane, moved(cx));
+        }
+        draft
+    }
+
+    /// The contents of an inode of the initial tree matter.
+    pub(crate) fn mark_read(&mut self, ino: u32) {
+        if ino != NONE {
+            self.initial.read(&self.tree, ino);
+        }
+    }
+
+    /// A transfer through the descriptor's own offset: where it began.
+    pub(crate) fn advance(&mut self, cx: &Cx, file: &File) -> u64 {
+        self.need_offset(file);
+        if file.description == NONE {
+            return 0;
+        }
+        let description = self.fds.by_number(file.description);
+        let from = description.offset;
+        description.offset = from.saturating_add(moved(cx));
+        from
+    }
+
+    /// A transfer into a file through the descriptor's own offset: where it went.
+    pub(crate) fn advance_write(&mut self, cx: &Cx, file: &File) -> u64 {
+        let from = self.advance(cx, file);
+        if file.description == NONE || file.ino == NONE {
+            return from;
+        }
+        let end = self.tree.inode(file.ino).size;
+        let description = self.fds.by_number(file.description);
+        if description.flags & flags::APPEND == 0 {
+            return from;
+        }
+        description.offset = end.saturating_add(moved(cx));
+        end
+    }
+
+    /// Bytes went into an inode.
+    pub(crate) fn wrote(&mut self, ino: u32, offset: u64, length: u64) {
+        self.need_inode(ino, Side::Write);
+        if length > 0 {
+            self.room.written(&mut self.tree, ino, offset, length);
+        }
+    }
+
+    pub(super) fn write(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return self.write_pipe(cx, draft),
+        };
+        let (fd, length, vectors) = (file.slot, number(cx, ArgKind::Length), vectors(cx));
+        self.transfer(length);
+        let (action, offset) = if cx.event.call.row().op == Op::Write {
+            let from = self.advance_write(cx, &file);
+            let action = Action::Write {
+                fd,
+                length,
+                vectors,
+            };
+            (action, from)
+        } else {
+            let offset = signed(cx, ArgKind::Offset);
+            let action = Action::PositionedWrite {
+                fd,
+                length,
+                vectors,
+                offset,
+                flags: flag_bits(cx) as i32,
+            };
+            (action, u64::try_from(offset).unwrap_or(0))
+        };
+        self.wrote(file.ino, offset, moved(cx));
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    fn write_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
+        if cx.ok()
+            && let Some(pipe) = self.pipe_of(cx, ArgKind::Fd)
+        {
+            self.pipes.write(&mut self.order, pipe, cx.lane, moved(cx));
+        }
+        draft
+    }
+
+    pub(super) fn seek(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        self.need_offset(&file);
+        let whence = number(cx, ArgKind::Whence);
+        let directory = file.ino != NONE && self.tree.inode(file.ino).kind == Kind::Directory;
+        if cx.ok() && file.description != NONE {
+            let description = self.fds.by_number(file.description);
+            description.offset = moved(cx);
+            description.listing = NONE;
+        }
+        if matches!(whence, SEEK_DATA | SEEK_HOLE) {
+            self.mark_read(file.ino);
+        }
+        if whence != 0 {
+            self.need_inode(file.ino, Side::Read);
+        }
+        let action = Action::Seek {
+            fd: file.slot,
+            offset: signed(cx, ArgKind::Offset),
+            whence: whence as i32,
+        };
+        let check = if directory {
+            Check::Success
+        } else {
+            Check::Exact
+        };
+        self.issue(cx, action).check(check).mount(file.mount)
+    }
+
+    /// Hints and write-back of a descriptor.
+    pub(super) fn fd_hint(&mut self, cx: &Cx, op: Op) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        self.need_inode(file.ino, Side::Read);
+        let fd = file.slot;
+        let (offset, length) = (signed(cx, ArgKind::Offset), signed(cx, ArgKind::Length));
+        let action = match op {
+            Op::FdSync => match cx.event.call.name() {
+                "fdatasync" => Action::Fdatasync { fd },
+                "syncfs" => Action::Syncfs { fd },
+                _ => Action::Fsync { fd },
+            },
+            Op::SyncRange => Action::SyncRange {
+                fd,
+                offset,
+                length,
+                flags: flag_bits(cx),
+            },
+            Op::Advise => Action::Advise {
+                fd,
+                offset,
+                length,
+                advice: flag_bits(cx) as i32,
+            },
+            _ => Action::ReadAhead {
+                fd,
+                offset,
+                length: length as u64,
+            },
+        };
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    /// `sync`: every root's file system.
+    pub(super) fn sync(&mut self, cx: &Cx) -> Draft {
+        use crate::plan::Slot;
+        for root in 1..self.roots.len() as u32 {
+            let action = Action::Syncfs { fd: Slot(root) };
+            self.extra(cx.lane, cx.event.entry, action, cx.event.call, &[]);
+        }
+        self.issue(cx, Action::Syncfs { fd: Slot(0) })
+    }
+}

@@ -1,0 +1,406 @@
+//! Opening, closing and duplicating descriptors.
+
+use fsreplay_trace::call::{ArgKind, Op};
+
+use super::super::fds::{Entry, What};
+use super::super::flags;
+use super::super::order::Side;
+use super::super::paths::{Hint, Reached};
+use super::super::tree::{Kind, NONE, PHANTOM};
+use super::super::{Class, Cx, Draft, Planner, Resource};
+use super::{flag_bits, lookup_hint, number};
+use crate::plan::{Action, Check, Slot};
+
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+const SOCK_CLOEXEC: u32 = flags::CLOEXEC;
+/// Descriptor numbers beyond this are made up.
+const MAX_FD: i64 = 1 << 30;
+
+impl Planner {
+    /// Puts a descriptor into the calling task's table.
+    pub(crate) fn put_fd(&mut self, cx: &Cx, fd: i64, handle: u32, cloexec: bool) {
+        let entry = Entry {
+            handle,
+            cloexec,
+            since: cx.number,
+        };
+        if (0..MAX_FD).contains(&fd) {
+            self.procs.table_mut(cx.task).put(fd as i32, entry);
+        }
+    }
+
+    /// A descriptor of something that isn't replayed.
+    pub(crate) fn put_virtual(&mut self, cx: &Cx, fd: i64, class: Class, cloexec: bool) {
+        let what = match class {
+            Class::Pseudo => What::Pseudo,
+            Class::Skipped => What::Skipped,
+            Class::Unresolved => What::Unresolved,
+            _ => What::Other,
+        };
+        let handle = self.fds.open(what, NONE, 0, None);
+        self.put_fd(cx, fd, handle, cloexec);
+    }
+
+    /// Sockets, events and the like: tracked by number only.
+    pub(super) fn virtual_fd(&mut self, cx: &Cx) -> Draft {
+        let draft = self.nothing(cx, Class::Other);
+        if !cx.ok() {
+            return draft;
+        }
+        let fd = cx.event.result;
+        // signalfd(2) may change one that is there.
+        if cx.event.fd(ArgKind::NewFd) == Some(fd as i32) {
+            return draft;
+        }
+        self.put_virtual(cx, fd, Class::Other, flag_bits(cx) & SOCK_CLOEXEC != 0);
+        draft
+    }
+
+    /// `pipe` and `socketpair`.
+    pub(super) fn pair(&mut self, cx: &Cx, op: Op) -> Draft {
+        let draft = self.nothing(cx, Class::Other);
+        if !cx.ok() {
+            return draft;
+        }
+        let cloexec = flag_bits(cx) & SOCK_CLOEXEC != 0;
+        let pipe = (op == Op::Pipe).then(|| self.pipes.add());
+        for (kind, end) in [(ArgKind::OutFd0, 0), (ArgKind::OutFd1, 1)] {
+            let what = pipe.map_or(What::Other, What::Pipe);
+            let handle = self.fds.open(what, NONE, end, None);
+            let fd = number(cx, kind) as i64;
+            self.put_fd(cx, fd, handle, cloexec);
+        }
+        if let Some(pipe) = pipe {
+            self.pipes.writer(pipe);
+        }
+        draft
+    }
+
+    pub(super) fn open(&mut self, cx: &Cx) -> Draft {
+        let recorded = match cx.event.call {
+            fsreplay_trace::call::Call::creat => flags::CREATE | flags::TRUNCATE | 1,
+            _ => flag_bits(cx),
+        };
+        let arch = self.recorded_flags;
+        let creates = recorded & flags::CREATE != 0;
+        let temporary = arch.is_temporary(recorded);
+        let exclusive = creates && recorded & flags::EXCLUSIVE != 0;
+        let follow = recorded & arch.no_follow == 0 && !exclusive;
+        let hint = if !cx.ok() {
+            lookup_hint(cx, Kind::Unknown)
+        } else if creates && !temporary {
+            Hint::Parent
+        } else if recorded & arch.directory != 0 {
+            Hint::Exists(Kind::Directory)
+        } else {
+            Hint::Exists(Kind::Unknown)
+        };
+        let cloexec = recorded & flags::CLOEXEC != 0;
+        let mut reached = match self.reach(cx, follow, hint) {
+            Ok(reached) => reached,
+            Err(draft) => {
+                if cx.ok() {
+                    self.put_virtual(cx, cx.event.result, draft.class, cloexec);
+                }
+                return draft;
+            }
+        };
+        let mode = if creates || temporary {
+            number(cx, ArgKind::Mode) as u32 & 0o7777 & !self.procs.fs(cx.task).umask
+        } else {
+            0
+        };
+        let mut action = Action::Open {
+            at: reached.at,
+            flags: arch.translate(self.here_flags, recorded) as i32,
+            mode,
+            resolve: number(cx, ArgKind::Mask),
+            out: Slot::BAD,
+        };
+        let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
+        if !cx.ok() {
+            self.failed(&mut reached);
+            return self.issue(cx, action).mount(mount);
+        }
+        let ino = self.opened(&mut reached, recorded, temporary);
+        match self.tree.inode(ino).kind {
+            Kind::Fifo => return self.open_fifo(cx, ino, recorded, cloexec),
+            Kind::Socket if recorded & flags::PATH == 0 => {
+                self.put_virtual(cx, cx.event.result, Class::Other, cloexec);
+                return self.nothing(cx, Class::Other);
+            }
+            _ => {}
+        }
+        let slot = self.fds.take_slot(cx.lane);
+        self.need_slot(slot, Side::Write);
+        if let Action::Open { out, .. } = &mut action {
+            *out = Slot(slot);
+        }
+        let handle = self.fds.open(What::Real, ino, recorded, Some(slot));
+        self.tree.inode_mut(ino).opens += 1;
+        self.put_fd(cx, cx.event.result, handle, cloexec);
+        self.issue(cx, action).check(Check::Success).mount(mount)
+    }
+
+    /// The inode that an open which succeeded led to; makes it if the call did.
+    fn opened(&mut self, reached: &mut Reached, recorded: u32, temporary: bool) -> u32 {
+        if temporary {
+            let dir = reached.found().unwrap_or(reached.walked.dir);
+            let mount = self.mount_of(dir);
+            let ino = self.tree.add_inode(Kind::File, 0, mount);
+            self.room.made();
+            self.need_inode(dir, Side::Read);
+            return ino;
+        }
+        let exclusive = recorded & (flags::CREATE | flags::EXCLUSIVE)
+            == flags::CREATE | flags::EXCLUSIVE
+            && recorded & flags::PATH == 0;
+        match reached.found() {
+            Some(ino) if !exclusive => {
+                self.looked_up(reached);
+                let truncates = recorded & flags::TRUNCATE != 0 && recorded & 3 != 0;
+                if recorded & flags::CREATE != 0 {
+                    self.tree.inode_mut(ino).flags &= !PHANTOM;
+                }
+                if truncates {
+                    self.room.resized(&mut self.tree, ino, 0);
+                    self.need_inode(ino, Side::Write);
+                } else {
+                    self.need_inode(ino, Side::Read);
+                }
+                ino
+            }
+            _ => self.create(reached, Kind::File),
+        }
+    }
+
+    /// A named pipe is no file: reads wait for writes as on any pipe.
+    fn open_fifo(&mut self, cx: &Cx, ino: u32, recorded: u32, cloexec: bool) -> Draft {
+        let pipe = match self.fifos.get(&ino) {
+            Some(pipe) => *pipe,
+            None => {
+                let pipe = self.pipes.add();
+                self.fifos.insert(ino, pipe);
+                pipe
+            }
+        };
+        if recorded & 3 != 0 {
+            self.pipes.writer(pipe);
+        }
+        let handle = self.fds.open(What::Pipe(pipe), NONE, recorded & 3, None);
+        self.put_fd(cx, cx.event.result, handle, cloexec);
+        self.nothing(cx, Class::Other)
+    }
+
+    pub(super) fn close(&mut self, cx: &Cx) -> Draft {
+        let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
+        if cx.event.errno() == Some(libc::EBADF) {
+            return self.issue(cx, Action::Close { fd: Slot::BAD });
+        }
+        let taken = self.procs.table_mut(cx.task).take(fd, cx.horizon);
+        let Some(entry) = taken else {
+            self.notes.add("descriptors that no recorded call opened");
+            return self.nothing(cx, Class::Unresolved);
+        };
+        let class = self.class_of(entry.handle);
+        let mount = self.mount_of(self.fds.description(entry.handle).ino);
+        match self.close_handle(cx, entry.handle) {
+            Some(action) => self.issue(cx, action).mount(mount),
+            None => self.nothing(cx, class),
+        }
+    }
+
+    /// The call that closes one of a handle's descriptors; `None` if nothing is open behind it.
+    fn close_handle(&mut self, cx: &Cx, handle: u32) -> Option<Action> {
+        let shared = self.fds.handle(handle);
+        if shared.slot().is_some() && shared.holders > 1 {
+            let fresh = self.fds.take_slot(cx.lane);
+            self.duplicate_first(cx, shared.slot, fresh);
+            self.fds.let_go(handle);
+            self.need_slot(fresh, Side::Write);
+            self.fds.give_slot(cx.lane, fresh);
+            return Some(Action::Close { fd: Slot(fresh) });
+        }
+        let dropped = self.fds.let_go(handle);
+        self.description_ended(cx.lane, dropped.ended);
+        let slot = dropped.slot?;
+        self.need_slot(slot.0, Side::Write);
+        self.fds.give_slot(cx.lane, slot.0);
+        Some(Action::Close { fd: slot })
+    }
+
+    /// A duplicate made before the call itself, of a descriptor that others still hold.
+    pub(crate) fn duplicate_first(&mut self, cx: &Cx, slot: u32, fresh: u32) {
+        use super::super::order::Timing::Always;
+        let action = Action::Dup {
+            fd: Slot(slot),
+            out: Slot(fresh),
+            cloexec: true,
+        };
+        let needs = [
+            (Resource::Slot(slot), Side::Read, Always),
+            (Resource::Slot(fresh), Side::Write, Always),
+        ];
+        self.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
+    }
+
+    pub(super) fn close_range(&mut self, cx: &Cx) -> Draft {
+        if !cx.ok() {
+            return self.nothing(cx, Class::Other);
+        }
+        let bits = flag_bits(cx);
+        if bits & CLOSE_RANGE_UNSHARE != 0 {
+            self.unshare_table(cx.task);
+        }
+        let clamp = |kind| number(cx, kind).min(i32::MAX as u64) as u32;
+        // Numbers are unsigned ints there; ~0U means "to the end".
+        let first = clamp(ArgKind::Fd) as i32;
+        let last = (number(cx, ArgKind::NewFd) as u32).min(i32::MAX as u32) as i32;
+        let fds = self.procs.table(cx.task).range(first, last);
+        let mut pending: Option<Action> = None;
+        for fd in fds {
+            if bits & CLOSE_RANGE_CLOEXEC != 0 {
+                if let Some(entry) = self.procs.table_mut(cx.task).get_mut(fd) {
+                    entry.cloexec = true;
+                }
+                continue;
+            }
+            let Some(entry) = self.procs.table_mut(cx.task).take(fd, u32::MAX) else {
+                continue;
+            };
+            // All but the last become ops of their own, in front.
+            if let Some(action) = pending.take() {
+                self.close_first(cx, action);
+            }
+            pending = self.close_handle(cx, entry.handle);
+        }
+        match pending {
+            Some(action) => self.issue(cx, action),
+            None => self.nothing(cx, Class::Other),
+        }
+    }
+
+    fn close_first(&mut self, cx: &Cx, action: Action) {
+        if let Action::Close { fd } = action {
+            self.extra_write(
+                cx.lane,
+                cx.event.entry,
+                action,
+                cx.event.call,
+                Resource::Slot(fd.0),
+            );
+        }
+    }
+
+    pub(super) fn dup(&mut self, cx: &Cx) -> Draft {
+        self.duplicate(cx, cx.event.result, false)
+    }
+
+    /// `dup` and `F_DUPFD*`: a new number for a descriptor.
+    pub(super) fn duplicate(&mut self, cx: &Cx, new: i64, cloexec: bool) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => {
+                if cx.ok() {
+                    self.duplicate_virtual(cx, new, cloexec, draft.class);
+                }
+                return draft;
+            }
+        };
+        let mut out = Slot::BAD;
+        if cx.ok() && file.handle != NONE {
+            let slot = self.fds.take_slot(cx.lane);
+            self.need_slot(slot, Side::Write);
+            let handle = self.fds.duplicate(file.handle, Some(slot));
+            self.put_fd(cx, new, handle, cloexec);
+            out = Slot(slot);
+        }
+        let action = Action::Dup {
+            fd: file.slot,
+            out,
+            cloexec,
+        };
+        self.issue(cx, action)
+            .check(Check::Success)
+            .mount(file.mount)
+    }
+
+    fn duplicate_virtual(&mut self, cx: &Cx, new: i64, cloexec: bool, class: Class) {
+        let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
+        match self.procs.table(cx.task).get(fd, cx.horizon) {
+            Some(entry) => {
+                let handle = self.fds.duplicate(entry.handle, None);
+                self.put_fd(cx, new, handle, cloexec);
+            }
+            None => self.put_virtual(cx, new, class, cloexec),
+        }
+    }
+
+    pub(super) fn dup_to(&mut self, cx: &Cx) -> Draft {
+        let new = number(cx, ArgKind::NewFd) as i32;
+        let cloexec = flag_bits(cx) & flags::CLOEXEC != 0;
+        let old = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
+        if !cx.ok() {
+            return self.duplicate(cx, -1, cloexec);
+        }
+        if old == new {
+            return self.nothing(cx, Class::Other);
+        }
+        let source = self.procs.table(cx.task).get(old, cx.horizon);
+        let replaced = self.procs.table_mut(cx.task).take(new, u32::MAX);
+        let Some(source) = source else {
+            self.notes.add("descriptors that no recorded call opened");
+            let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
+            self.put_virtual(cx, i64::from(new), Class::Unresolved, cloexec);
+            return self.close_or(cx, closed, Class::Unresolved);
+        };
+        let shared = self.fds.handle(source.handle);
+        let Some(slot) = shared.slot() else {
+            let class = self.class_of(source.handle);
+            let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
+            let handle = self.fds.duplicate(source.handle, None);
+            self.put_fd(cx, i64::from(new), handle, cloexec);
+            return self.close_or(cx, closed, class);
+        };
+        self.need_slot(slot.0, Side::Read);
+        let mount = self.mount_of(self.fds.description(source.handle).ino);
+        let out = self.replaced_slot(cx, replaced);
+        self.need_slot(out, Side::Write);
+        let handle = self.fds.duplicate(source.handle, Some(out));
+        self.put_fd(cx, i64::from(new), handle, cloexec);
+        let action = Action::Dup {
+            fd: slot,
+            out: Slot(out),
+            cloexec,
+        };
+        self.issue(cx, action).check(Check::Success).mount(mount)
+    }
+
+    fn close_or(&self, cx: &Cx, closed: Option<Action>, class: Class) -> Draft {
+        match closed {
+            Some(action) => self.issue(cx, action).check(Check::Success),
+            None => self.nothing(cx, class),
+        }
+    }
+
+    /// The slot that a `dup2` replaces: that of the descriptor it closes, or a new one.
+    fn replaced_slot(&mut self, cx: &Cx, replaced: Option<Entry>) -> u32 {
+        let Some(entry) = replaced else {
+            return self.fds.take_slot(cx.lane);
+        };
+        let shared = self.fds.handle(entry.handle);
+        if shared.slot().is_some() && shared.holders > 1 {
+            let fresh = self.fds.take_slot(cx.lane);
+            self.duplicate_first(cx, shared.slot, fresh);
+            self.fds.let_go(entry.handle);
+            return fresh;
+        }
+        let dropped = self.fds.let_go(entry.handle);
+        self.description_ended(cx.lane, dropped.ended);
+        match dropped.slot {
+            Some(slot) => slot.0,
+            None => self.fds.take_slot(cx.lane),
+        }
+    }
+}

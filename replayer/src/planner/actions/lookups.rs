@@ -1,0 +1,255 @@
+//! Calls that look at names and metadata and change neither.
+
+use fsreplay_trace::call::{ArgKind, Call};
+
+use super::super::order::Side;
+use super::super::paths::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, Reached};
+use super::super::tree::{Kind, NONE};
+use super::super::{Class, Cx, Draft, Planner, Resource};
+use super::{File, flag_bits, lookup_hint, number};
+use crate::plan::{Action, At, Check};
+
+impl Planner {
+    /// Whether the call names its descriptor itself rather than a path (`AT_EMPTY_PATH`).
+    pub(crate) fn is_empty_path(&self, cx: &Cx, bits: u32) -> bool {
+        if bits & AT_EMPTY_PATH == 0 {
+            return false;
+        }
+        match self.string(cx, ArgKind::Path) {
+            Some(path) => cx.tables.string(path).is_empty(),
+            None => true,
+        }
+    }
+
+    /// The descriptor that a call with an empty path means; the working directory's for `AT_FDCWD`.
+    pub(crate) fn empty_path(&mut self, cx: &Cx) -> Result<File, Draft> {
+        if cx.event.fd(ArgKind::DirFd) != Some(AT_FDCWD) {
+            return self.file(cx, ArgKind::DirFd);
+        }
+        let fs = self.procs.fs(cx.task);
+        let slot = (fs.cwd != NONE).then(|| self.fds.handle(fs.cwd).slot());
+        let Some(Some(slot)) = slot else {
+            return Err(self.nothing(cx, Class::Pseudo));
+        };
+        self.need_slot(slot.0, Side::Read);
+        Ok(File {
+            slot,
+            handle: fs.cwd,
+            description: NONE,
+            ino: fs.cwd_ino,
+            mount: self.mount_of(fs.cwd_ino),
+        })
+    }
+
+    /// The call looked a path up and found something, or nothing.
+    pub(crate) fn looked_up(&mut self, reached: &Reached) {
+        if reached.walked.dent != NONE {
+            self.need(Resource::Dent(reached.walked.dent), Side::Read);
+        }
+    }
+
+    /// A call that failed: it looked at names and what they lead to.
+    pub(crate) fn failed(&mut self, reached: &mut Reached) {
+        self.looked_up(reached);
+        if let Some(ino) = reached.found() {
+            self.need_inode(ino, Side::Read);
+        }
+    }
+
+    /// A call that looks at what a path leads to.
+    pub(crate) fn look<'t>(
+        &mut self,
+        cx: &Cx<'t>,
+        follow: bool,
+        kind: Kind,
+    ) -> Result<(Reached<'t>, u16), Draft> {
+        let mut reached = self.reach(cx, follow, lookup_hint(cx, kind))?;
+        self.failed(&mut reached);
+        let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
+        Ok((reached, mount))
+    }
+
+    fn path_or_self(
+        &mut self,
+        cx: &Cx,
+        follow: bool,
+        bits: u32,
+        kind: Kind,
+    ) -> Result<(At, u16), Draft> {
+        if self.is_empty_path(cx, bits) {
+            let file = self.empty_path(cx)?;
+            self.need_inode(file.ino, Side::Read);
+            let at = At {
+                dir: file.slot,
+                path: super::super::Texts::EMPTY,
+            };
+            return Ok((at, file.mount));
+        }
+        let (reached, mount) = self.look(cx, follow, kind)?;
+        Ok((reached.at, mount))
+    }
+
+    pub(super) fn stat(&mut self, cx: &Cx) -> Draft {
+        let bits = match cx.event.call {
+            Call::lstat => AT_SYMLINK_NOFOLLOW,
+            _ => flag_bits(cx),
+        };
+        let follow = bits & AT_SYMLINK_NOFOLLOW == 0;
+        let (at, mount) = match self.path_or_self(cx, follow, bits, Kind::Unknown) {
+            Ok(found) => found,
+            Err(draft) => return draft,
+        };
+        let flags = bits as i32;
+        let action = match cx.event.call {
+            Call::statx => Action::Statx {
+                at,
+                flags,
+                mask: number(cx, ArgKind::Mask) as u32,
+            },
+            _ => Action::Stat { at, flags },
+        };
+        self.issue(cx, action).mount(mount)
+    }
+
+    pub(super) fn access(&mut self, cx: &Cx) -> Draft {
+        let bits = flag_bits(cx);
+        let follow = bits & AT_SYMLINK_NOFOLLOW == 0;
+        match self.path_or_self(cx, follow, bits, Kind::Unknown) {
+            Ok((at, mount)) => {
+                let action = Action::Access {
+                    at,
+                    mode: number(cx, ArgKind::Mode) as i32,
+                    flags: bits as i32,
+                };
+                self.issue(cx, action).mount(mount)
+            }
+            Err(draft) => draft,
+        }
+    }
+
+    pub(super) fn read_link(&mut self, cx: &Cx) -> Draft {
+        let path = self.string(cx, ArgKind::Path);
+        let itself = path.is_some_and(|path| cx.tables.string(path).is_empty())
+            && cx.event.fd(ArgKind::DirFd).is_some();
+        let bits = if itself { AT_EMPTY_PATH } else { 0 };
+        let found = if itself {
+            self.path_or_self(cx, false, bits, Kind::Link)
+                .map(|(at, mount)| (at, mount, None))
+        } else {
+            self.look(cx, false, Kind::Link)
+                .map(|(reached, mount)| (reached.at, mount, reached.found()))
+        };
+        let (at, mount, ino) = match found {
+            Ok(found) => found,
+            Err(draft) => return draft,
+        };
+        if let Some(ino) = ino
+            && self.tree.inode(ino).kind == Kind::Link
+            && cx.ok()
+        {
+            let text = self.tree.inode(ino).extra;
+            if text != NONE {
+                let text = cx.tables.string(fsreplay_trace::model::StringId(text));
+                let place = self.order.next(cx.lane);
+                self.links.read(text, ino, place);
+            }
+        }
+        let action = Action::ReadLink {
+            at,
+            length: number(cx, ArgKind::Length),
+            target_root: None,
+        };
+        self.issue(cx, action).mount(mount)
+    }
+
+    pub(super) fn list_directory(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        let length = number(cx, ArgKind::Length);
+        self.transfer(length);
+        self.need_offset(&file);
+        let mut listing = 0;
+        if file.handle != NONE {
+            if self.fds.description(file.handle).listing == NONE {
+                self.fds.description_mut(file.handle).listing = self.listings;
+                self.listings = self.listings.saturating_add(1);
+            }
+            listing = self.fds.description(file.handle).listing;
+            if file.ino != NONE {
+                self.need(Resource::Members(file.ino), Side::Read);
+            }
+        }
+        let action = Action::ListDirectory {
+            fd: file.slot,
+            length,
+            listing,
+        };
+        let check = if cx.ok() {
+            Check::Listing
+        } else {
+            Check::Exact
+        };
+        self.issue(cx, action).check(check).mount(file.mount)
+    }
+
+    pub(super) fn stat_fs(&mut self, cx: &Cx) -> Draft {
+        match self.look(cx, true, Kind::Unknown) {
+            Ok((reached, mount)) => self
+                .issue(cx, Action::StatFs { at: reached.at })
+                .mount(mount),
+            Err(draft) => draft,
+        }
+    }
+
+    /// `fstat` and `fstatfs`.
+    pub(super) fn fd_stat(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        self.need_inode(file.ino, Side::Read);
+        let action = match cx.event.call {
+            Call::fstatfs => Action::FdStatFs { fd: file.slot },
+            _ => Action::FdStat { fd: file.slot },
+        };
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    pub(super) fn watch(&mut self, cx: &Cx) -> Draft {
+        const IN_DONT_FOLLOW: u64 = 0x0200_0000;
+        let mask = number(cx, ArgKind::Mask);
+        match self.look(cx, mask & IN_DONT_FOLLOW == 0, Kind::Unknown) {
+            Ok((reached, mount)) => {
+                let action = Action::Watch {
+                    at: reached.at,
+                    mask: mask as u32,
+                };
+                self.issue(cx, action).check(Check::Success).mount(mount)
+            }
+            Err(draft) => draft,
+        }
+    }
+
+    pub(super) fn name_to_handle(&mut self, cx: &Cx) -> Draft {
+        const AT_SYMLINK_FOLLOW: u32 = 0x400;
+        let bits = flag_bits(cx);
+        let follow = bits & AT_SYMLINK_FOLLOW != 0;
+        match self.path_or_self(cx, follow, bits, Kind::Unknown) {
+            Ok((at, mount)) => {
+                let action = Action::NameToHandle {
+                    at,
+                    flags: bits as i32,
+                };
+                // The first call of the usual two asks for the size with too small a buffer.
+                let check = match cx.event.errno() {
+                    Some(libc::EOVERFLOW) => Check::Nothing,
+                    _ => Check::Success,
+                };
+                self.issue(cx, action).check(check).mount(mount)
+            }
+            Err(draft) => draft,
+        }
+    }
+}

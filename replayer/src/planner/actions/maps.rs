@@ -1,0 +1,194 @@
+//! Memory maps of files.
+
+use fsreplay_trace::call::{ArgKind, Call, Op};
+
+use super::super::mappings::Part;
+use super::super::order::{Side, Timing};
+use super::super::tree::NONE;
+use super::super::{Class, Cx, Draft, Planner, Resource};
+use super::{flag_bits, number, signed};
+use crate::plan::{Action, Check};
+
+const MAP_SHARED: u32 = 1;
+const MAP_TYPE: u32 = 0xf;
+const PROT_WRITE: u64 = 2;
+
+impl Planner {
+    pub(super) fn map(&mut self, cx: &Cx) -> Draft {
+        let length = number(cx, ArgKind::Length);
+        let space = self.procs.task(cx.task).mm;
+        if cx.ok() {
+            // What lay there (a fixed address over an earlier map) is gone.
+            let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
+            let parts = self.procs.spaces[space as usize].remove(cx.event.result as u64, rounded);
+            for part in parts {
+                if let Some((action, resource)) = self.unmap_part(cx.lane, part, true) {
+                    self.extra_write(cx.lane, cx.event.entry, action, Call::munmap, resource);
+                }
+            }
+        }
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        let bits = flag_bits(cx);
+        let prot = number(cx, ArgKind::Prot);
+        let writes = bits & MAP_TYPE != 2 && bits & MAP_SHARED != 0 && prot & PROT_WRITE != 0;
+        self.mark_read(file.ino);
+        self.need_inode(file.ino, if writes { Side::Write } else { Side::Read });
+        let map = if cx.ok() {
+            self.mapped(cx, space, length, file.ino, writes)
+        } else {
+            u32::MAX
+        };
+        let action = Action::Map {
+            fd: file.slot,
+            map,
+            length,
+            prot: prot as i32,
+            flags: bits as i32,
+            offset: signed(cx, ArgKind::Offset),
+        };
+        self.issue(cx, action)
+            .check(Check::Success)
+            .mount(file.mount)
+    }
+
+    fn mapped(&mut self, cx: &Cx, space: u32, length: u64, ino: u32, writes: bool) -> u32 {
+        let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
+        let map = self.maps.take(cx.lane, rounded, ino);
+        self.accesses
+            .push((Resource::Map(map), Side::Write, Timing::Always));
+        let address = cx.event.result as u64;
+        self.procs.spaces[space as usize].add(address, rounded, map, 0);
+        if ino != NONE {
+            self.tree.inode_mut(ino).opens += 1;
+            if writes {
+                let size = self.tree.inode(ino).size;
+                self.room.written(&mut self.tree, ino, 0, size);
+            }
+        }
+        map
+    }
+
+    /// The op that removes a part of a mapping: `None` for a part that only another map covered, where just the model
+    /// has to know (`whole_only`).
+    pub(crate) fn unmap_part(
+        &mut self,
+        lane: u32,
+        part: Part,
+        whole_only: bool,
+    ) -> Option<(Action, Resource)> {
+        let mapping = &mut self.maps.all[part.map as usize];
+        mapping.live = mapping.live.saturating_sub(part.length);
+        let gone = mapping.live == 0;
+        let (whole, ino) = (mapping.length, mapping.ino);
+        if gone {
+            self.maps.give(lane, part.map);
+            if ino != NONE {
+                let inode = self.tree.inode_mut(ino);
+                inode.opens = inode.opens.saturating_sub(1);
+                self.room.maybe_gone(&mut self.tree, ino);
+            }
+        }
+        let (start, length) = match (whole_only, gone) {
+            (true, false) => return None,
+            (true, true) => (0, whole),
+            (false, _) => (part.start, part.length),
+        };
+        let action = Action::Unmap {
+            map: part.map,
+            start,
+            length,
+        };
+        Some((action, Resource::Map(part.map)))
+    }
+
+    pub(super) fn unmap(&mut self, cx: &Cx) -> Draft {
+        if !cx.ok() {
+            return self.nothing(cx, Class::Other);
+        }
+        let (address, length) = self.range(cx);
+        let space = self.procs.task(cx.task).mm;
+        let parts = self.procs.spaces[space as usize].remove(address, length);
+        let mut pending = None;
+        for part in parts {
+            if let Some((action, resource)) = pending.take() {
+                self.extra_write(cx.lane, cx.event.entry, action, cx.event.call, resource);
+            }
+            pending = self.unmap_part(cx.lane, part, false);
+        }
+        match pending {
+            Some((action, resource)) => {
+                self.accesses.push((resource, Side::Write, Timing::Always));
+                self.issue(cx, action)
+            }
+            None => self.nothing(cx, Class::Other),
+        }
+    }
+
+    fn range(&self, cx: &Cx) -> (u64, u64) {
+        let length = number(cx, ArgKind::Length);
+        let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
+        (number(cx, ArgKind::Address), rounded)
+    }
+
+    /// `mremap` moves or resizes a mapping of the recorded process; the replay's stays where it is.
+    pub(super) fn remap(&mut self, cx: &Cx) -> Draft {
+        let draft = self.nothing(cx, Class::Other);
+        if !cx.ok() {
+            return draft;
+        }
+        let (address, length) = self.range(cx);
+        let space = self.procs.task(cx.task).mm as usize;
+        let Some(part) = self.procs.spaces[space].first(address, 1) else {
+            return draft;
+        };
+        let new_length = number(cx, ArgKind::Count)
+            .checked_next_multiple_of(4096)
+            .unwrap_or(0);
+        self.procs.spaces[space].remove(address, length);
+        let target = cx.event.result as u64;
+        self.procs.spaces[space].remove(target, new_length);
+        self.procs.spaces[space].add(target, new_length, part.map, part.start);
+        let mapping = &mut self.maps.all[part.map as usize];
+        mapping.live = mapping
+            .live
+            .saturating_sub(length)
+            .saturating_add(new_length);
+        self.notes.add("memory maps that were moved or resized");
+        draft
+    }
+
+    /// `msync` and `madvise`.
+    pub(super) fn map_hint(&mut self, cx: &Cx, op: Op) -> Draft {
+        let (address, length) = self.range(cx);
+        let space = self.procs.task(cx.task).mm as usize;
+        let Some(part) = self.procs.spaces[space].first(address, length) else {
+            return self.nothing(cx, Class::Other);
+        };
+        self.accesses
+            .push((Resource::Map(part.map), Side::Read, Timing::Always));
+        let ino = self.maps.all[part.map as usize].ino;
+        self.need_inode(ino, Side::Read);
+        let bits = flag_bits(cx) as i32;
+        let (map, start, length) = (part.map, part.start, part.length);
+        let action = if op == Op::MapSync {
+            Action::MapSync {
+                map,
+                start,
+                length,
+                flags: bits,
+            }
+        } else {
+            Action::MapAdvise {
+                map,
+                start,
+                length,
+                advice: bits,
+            }
+        };
+        let mount = self.mount_of(ino);
+        self.issue(cx, action).mount(mount)
+    }
+}

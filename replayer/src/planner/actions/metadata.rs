@@ -1,0 +1,257 @@
+//! Calls that change metadata and sizes, and extended attributes.
+
+use fsreplay_trace::call::{ArgKind, Call, NONE as NO_ARGUMENT, Op};
+
+use super::super::initial::xattr_name;
+use super::super::order::Side;
+use super::super::paths::AT_SYMLINK_NOFOLLOW;
+use super::super::tree::Kind;
+use super::super::{Cx, Draft, Planner};
+use super::{File, flag_bits, number, signed};
+use crate::plan::{Action, At, Check, Text};
+
+const FALLOC_KEEP_SIZE: u32 = 1;
+const FALLOC_PUNCH_HOLE: u32 = 2;
+const FALLOC_COLLAPSE: u32 = 8;
+
+impl Planner {
+    /// The ids that a chown is issued with: an ordinary user can give files to nobody else.
+    fn owner(&self, cx: &Cx) -> (u32, u32) {
+        let asked = (
+            number(cx, ArgKind::Uid) as u32,
+            number(cx, ArgKind::Gid) as u32,
+        );
+        if self.options.as_root || !cx.ok() {
+            return asked;
+        }
+        let own = |asked: u32, own: u32| if asked == u32::MAX { asked } else { own };
+        (
+            own(asked.0, self.options.uid),
+            own(asked.1, self.options.gid),
+        )
+    }
+
+    /// `chmod`, `chown`, `utimensat`, `truncate` and their kin, by path.
+    pub(super) fn change_metadata(&mut self, cx: &Cx, op: Op) -> Draft {
+        let bits = flag_bits(cx);
+        let null = cx.event.arg(ArgKind::Path) == Some(NO_ARGUMENT);
+        if op == Op::SetTimes && null && cx.event.arg(ArgKind::DirFd).is_some() {
+            return self.set_descriptor_times(cx);
+        }
+        let (at, ino, mount) = if self.is_empty_path(cx, bits) {
+            match self.empty_path(cx) {
+                Ok(file) => {
+                    let at = At {
+                        dir: file.slot,
+                        path: super::super::Texts::EMPTY,
+                    };
+                    (at, Some(file.ino), file.mount)
+                }
+                Err(draft) => return draft,
+            }
+        } else {
+            let follow = bits & AT_SYMLINK_NOFOLLOW == 0 && cx.event.call != Call::lchown;
+            match self.look(cx, follow, Kind::Unknown) {
+                Ok((reached, mount)) => (reached.at, reached.found(), mount),
+                Err(draft) => return draft,
+            }
+        };
+        if let Some(ino) = ino.filter(|_| cx.ok()) {
+            self.need_inode(ino, Side::Write);
+            if op == Op::Truncate {
+                let size = number(cx, ArgKind::Length);
+                self.room.resized(&mut self.tree, ino, size);
+            }
+        }
+        let action = self.metadata_action(cx, op, at, bits);
+        self.issue(cx, action).mount(mount)
+    }
+
+    fn metadata_action(&self, cx: &Cx, op: Op, at: At, bits: u32) -> Action {
+        match op {
+            Op::ChangeMode => Action::ChangeMode {
+                at,
+                mode: number(cx, ArgKind::Mode) as u32 & 0o7777,
+                flags: bits as i32,
+            },
+            Op::ChangeOwner => {
+                let (uid, gid) = self.owner(cx);
+                let flags = match cx.event.call {
+                    Call::lchown => AT_SYMLINK_NOFOLLOW,
+                    _ => bits,
+                };
+                Action::ChangeOwner {
+                    at,
+                    uid,
+                    gid,
+                    flags: flags as i32,
+                }
+            }
+            Op::Truncate => Action::Truncate {
+                at,
+                length: signed(cx, ArgKind::Length),
+            },
+            _ => Action::SetTimes {
+                at,
+                atime: number(cx, ArgKind::Atime),
+                mtime: number(cx, ArgKind::Mtime),
+                flags: bits as i32,
+            },
+        }
+    }
+
+    /// `utimensat` and `futimesat` with a NULL path: the descriptor itself.
+    fn set_descriptor_times(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::DirFd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        self.need_inode(file.ino, Side::Write);
+        let action = Action::FdSetTimes {
+            fd: file.slot,
+            atime: number(cx, ArgKind::Atime),
+            mtime: number(cx, ArgKind::Mtime),
+        };
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    /// `fchmod`, `fchown`, `ftruncate`, `fallocate`.
+    pub(super) fn fd_change_metadata(&mut self, cx: &Cx, op: Op) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        self.need_inode(file.ino, Side::Write);
+        let fd = file.slot;
+        let length = signed(cx, ArgKind::Length);
+        let action = match op {
+            Op::FdChangeMode => Action::FdChangeMode {
+                fd,
+                mode: number(cx, ArgKind::Mode) as u32 & 0o7777,
+            },
+            Op::FdChangeOwner => {
+                let (uid, gid) = self.owner(cx);
+                Action::FdChangeOwner { fd, uid, gid }
+            }
+            Op::FdTruncate => {
+                if cx.ok() {
+                    self.room
+                        .resized(&mut self.tree, file.ino, length.max(0) as u64);
+                }
+                Action::FdTruncate { fd, length }
+            }
+            _ => {
+                if cx.ok() {
+                    self.allocated(cx, &file);
+                }
+                Action::Allocate {
+                    fd,
+                    mode: number(cx, ArgKind::Mode) as i32,
+                    offset: signed(cx, ArgKind::Offset),
+                    length,
+                }
+            }
+        };
+        self.issue(cx, action).mount(file.mount)
+    }
+
+    /// What `fallocate` did to a file's size and space.
+    fn allocated(&mut self, cx: &Cx, file: &File) {
+        let mode = number(cx, ArgKind::Mode) as u32;
+        if mode & (FALLOC_PUNCH_HOLE | FALLOC_COLLAPSE) != 0 {
+            return;
+        }
+        let (offset, length) = (number(cx, ArgKind::Offset), number(cx, ArgKind::Length));
+        let size = self.tree.inode(file.ino).size;
+        self.room.written(&mut self.tree, file.ino, offset, length);
+        if mode & FALLOC_KEEP_SIZE != 0 {
+            self.tree.inode_mut(file.ino).size = size;
+        }
+    }
+
+    /// The name of an extended attribute as it is issued, and whether it was changed.
+    fn attribute(&mut self, cx: &Cx) -> (Text, bool) {
+        let Some(name) = self.string(cx, ArgKind::Name) else {
+            return (super::super::Texts::EMPTY, false);
+        };
+        let recorded = cx.tables.string(name);
+        let issued = xattr_name(recorded);
+        let changed = issued != recorded;
+        (self.texts.push_built(&issued), changed)
+    }
+
+    pub(super) fn xattr(&mut self, cx: &Cx, op: Op) -> Draft {
+        let follow = !cx.event.call.name().starts_with('l') || cx.event.call == Call::listxattr;
+        let (reached, mount) = match self.look(cx, follow, Kind::Unknown) {
+            Ok(found) => found,
+            Err(draft) => return draft,
+        };
+        let at = reached.at;
+        if cx.ok()
+            && matches!(op, Op::SetXattr | Op::RemoveXattr)
+            && let Some(ino) = reached.found()
+        {
+            self.need_inode(ino, Side::Write);
+        }
+        let (name, changed) = self.attribute(cx);
+        let length = number(cx, ArgKind::Length);
+        let action = match op {
+            Op::GetXattr => Action::GetXattr {
+                at,
+                name,
+                length,
+                follow,
+            },
+            Op::SetXattr => Action::SetXattr {
+                at,
+                name,
+                length,
+                flags: flag_bits(cx) as i32,
+                follow,
+            },
+            Op::ListXattr => Action::ListXattr { at, length, follow },
+            _ => Action::RemoveXattr { at, name, follow },
+        };
+        self.issue_attribute(cx, action, op == Op::ListXattr, changed)
+            .mount(mount)
+    }
+
+    pub(super) fn fd_xattr(&mut self, cx: &Cx, op: Op) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => return draft,
+        };
+        let changes = cx.ok() && matches!(op, Op::FdSetXattr | Op::FdRemoveXattr);
+        let side = if changes { Side::Write } else { Side::Read };
+        self.need_inode(file.ino, side);
+        let fd = file.slot;
+        let (name, changed) = self.attribute(cx);
+        let length = number(cx, ArgKind::Length);
+        let action = match op {
+            Op::FdGetXattr => Action::FdGetXattr { fd, name, length },
+            Op::FdSetXattr => Action::FdSetXattr {
+                fd,
+                name,
+                length,
+                flags: flag_bits(cx) as i32,
+            },
+            Op::FdListXattr => Action::FdListXattr { fd, length },
+            _ => Action::FdRemoveXattr { fd, name },
+        };
+        self.issue_attribute(cx, action, op == Op::FdListXattr, changed)
+            .mount(file.mount)
+    }
+
+    /// Lists of names have other lengths where names had to be changed.
+    fn issue_attribute(&mut self, cx: &Cx, action: Action, list: bool, changed: bool) -> Draft {
+        if changed {
+            self.notes
+                .add("calls on attributes that only the kernel or root may set, issued as user.fsreplay.*");
+        }
+        let draft = self.issue(cx, action);
+        if list && cx.event.result > 0 {
+            return draft.check(Check::Success);
+        }
+        draft
+    }
+}

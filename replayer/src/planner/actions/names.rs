@@ -1,0 +1,492 @@
+//! Calls that make, move and remove names.
+
+use fsreplay_trace::call::{ArgKind, Op};
+use fsreplay_trace::model::StringId;
+
+use super::super::links::LinkText;
+use super::super::order::Side;
+use super::super::paths::{AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, Hint, Reached};
+use super::super::tree::{Kind, NONE, PHANTOM, ROOT};
+use super::super::{Class, Cx, Draft, Planner, Resource};
+use super::{flag_bits, lookup_hint, number};
+use crate::plan::{Action, At};
+
+const RENAME_EXCHANGE: u32 = 2;
+const RENAME_WHITEOUT: u32 = 4;
+const S_IFMT: u32 = 0o170000;
+const S_IFIFO: u32 = 0o010000;
+const S_IFREG: u32 = 0o100000;
+
+impl Planner {
+    /// What a call that makes a name tells about its path.
+    fn creation_hint(cx: &Cx) -> Hint {
+        match lookup_hint(cx, Kind::Unknown) {
+            Hint::Exists(_) if cx.ok() => Hint::Parent,
+            hint => hint,
+        }
+    }
+
+    /// The name that a call changes, in its directory.
+    fn changes_name(&mut self, dir: u32, dent: u32) {
+        if dent != NONE {
+            self.need(Resource::Dent(dent), Side::Write);
+        }
+        self.need(Resource::Members(dir), Side::Join);
+    }
+
+    /// A call made a new inode at the name that was reached.
+    pub(crate) fn create(&mut self, reached: &mut Reached, kind: Kind) -> u32 {
+        let dir = reached.walked.dir;
+        let dent = self.final_dent(&mut reached.walked);
+        if dent == NONE {
+            // The path has no last name: only a made-up trace says that something was made there.
+            return self.tree.add_inode(kind, PHANTOM, u16::MAX);
+        }
+        self.changes_name(dir, dent);
+        let before = self.tree.dent(dent).ino;
+        if before != NONE {
+            if self.tree.inode(before).flags & PHANTOM != 0 && self.tree.inode(before).kind == kind
+            {
+                // Seen by others before this call returned.
+                self.tree.inode_mut(before).flags &= !PHANTOM;
+                self.room.made();
+                self.need_inode(before, Side::Write);
+                return before;
+            }
+            self.displace(dent);
+        }
+        let mount = self.mount_of(dir);
+        let ino = self.tree.add_inode(kind, 0, mount);
+        self.tree.attach(dent, ino);
+        self.room.made();
+        reached.walked.ino = ino;
+        ino
+    }
+
+    /// The model is wrong about a name: a call just made it.
+    fn displace(&mut self, dent: u32) {
+        let ino = self.tree.detach(dent);
+        if ino != NONE && self.tree.inode(ino).initial != NONE {
+            self.initial.retract(&mut self.tree, ino);
+        }
+    }
+
+    pub(super) fn make_dir(&mut self, cx: &Cx) -> Draft {
+        let mut reached = match self.reach(cx, false, Self::creation_hint(cx)) {
+            Ok(reached) => reached,
+            Err(draft) => return draft,
+        };
+        let umask = self.procs.fs(cx.task).umask;
+        let action = Action::MakeDir {
+            at: reached.at,
+            mode: number(cx, ArgKind::Mode) as u32 & 0o1777 & !umask,
+        };
+        let mount = self.mount_of(reached.walked.dir);
+        if !cx.ok() {
+            self.failed(&mut reached);
+            return self.issue(cx, action).mount(mount);
+        }
+        if let Some(ino) = reached.found()
+            && self.tree.root_at(ino).is_some()
+        {
+            self.notes
+                .add("placed directories that the tool made itself");
+            return self.nothing(cx, Class::Other);
+        }
+        let ino = self.create(&mut reached, Kind::Directory);
+        self.need(Resource::Place(ino), Side::Write);
+        self.issue(cx, action).mount(mount)
+    }
+
+    /// `unlink`, `unlinkat`, `rmdir`.
+    pub(super) fn unlink(&mut self, cx: &Cx) -> Draft {
+        let directory =
+            cx.event.call.row().op == Op::RemoveDir || flag_bits(cx) & AT_REMOVEDIR != 0;
+        let kind = if directory {
+            Kind::Directory
+        } else {
+            Kind::Unknown
+        };
+        let mut reached = match self.reach(cx, false, lookup_hint(cx, kind)) {
+            Ok(reached) => reached,
+            Err(draft) => return draft,
+        };
+        let action = Action::Unlink {
+            at: reached.at,
+            flags: if directory { AT_REMOVEDIR as i32 } else { 0 },
+        };
+        let dir = reached.walked.dir;
+        let mount = self.mount_of(dir);
+        let dent = reached.walked.dent;
+        if !cx.ok() || dent == NONE || reached.found().is_none() {
+            self.failed(&mut reached);
+            return self.issue(cx, action).mount(mount);
+        }
+        self.changes_name(dir, dent);
+        let ino = self.tree.detach(dent);
+        self.removed(ino);
+        self.issue(cx, action).mount(mount)
+    }
+
+    /// An inode lost a name.
+    fn removed(&mut self, ino: u32) {
+        if ino == NONE {
+            return;
+        }
+        self.need_inode(ino, Side::Write);
+        self.need(Resource::Place(ino), Side::Write);
+        self.room.maybe_gone(&mut self.tree, ino);
+    }
+
+    pub(super) fn rename(&mut self, cx: &Cx) -> Draft {
+        let bits = flag_bits(cx);
+        let exchange = bits & RENAME_EXCHANGE != 0;
+        let hint = lookup_hint(cx, Kind::Unknown);
+        let from = self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, false, hint);
+        let mut from = match from {
+            Ok(from) => from,
+            Err(draft) => return draft,
+        };
+        // The second walk leaves its own traces; those of the first are in the accesses already.
+        let hint = if exchange {
+            hint
+        } else {
+            Self::creation_hint(cx)
+        };
+        let to = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, false, hint);
+        let mut to = match to {
+            Ok(to) => to,
+            Err(draft) => return draft,
+        };
+        let guarded = self.guard(cx, &mut from, &mut to, exchange);
+        let from_at = self.keep_dots(&from);
+        let to_at = self.keep_dots(&to);
+        let action = Action::Rename {
+            from: from_at,
+            to: to_at,
+            flags: bits & !RENAME_WHITEOUT,
+            guarded,
+        };
+        let mount = self.mount_of(from.walked.dir);
+        if !cx.ok() || from.found().is_none() {
+            self.failed(&mut from);
+            self.failed(&mut to);
+            return self.issue(cx, action).mount(mount);
+        }
+        self.moved(&mut from, &mut to, exchange);
+        self.issue(cx, action).mount(mount)
+    }
+
+    /// A path that ends in `..` is refused by rename(2); its canonical form would not be.
+    fn keep_dots(&mut self, reached: &Reached) -> At {
+        let mut at = reached.at;
+        let named = reached.walked.name.is_empty() && reached.walked.dent == NONE;
+        let text = self.texts.get(at.path).to_vec();
+        if named && !text.is_empty() && text != b"." && !text.ends_with(b"/.") {
+            at.path = self.texts.join(at.path, b".");
+        }
+        at
+    }
+
+    /// Whether a rename or link has to open its directories first; spells its paths for that.
+    fn guard(&mut self, cx: &Cx, from: &mut Reached, to: &mut Reached, exchange: bool) -> bool {
+        let (a, b) = (from.walked.dir, to.walked.dir);
+        let direct = from.walked.links == 0 && to.walked.links == 0;
+        if a == b && direct && self.same_parent(from, to) {
+            return false;
+        }
+        let depth = |dir| self.tree.depth(dir).unwrap_or(usize::from(u16::MAX));
+        let (above, below) = (depth(a), depth(b));
+        // A directory that was removed has no depth: whatever the call does there, count the worst.
+        self.links.shift(above, below, exchange);
+        self.spell_guarded(cx, from);
+        self.spell_guarded(cx, to);
+        true
+    }
+
+    /// Whether two issued paths name the same directory by the same text.
+    fn same_parent(&self, from: &Reached, to: &Reached) -> bool {
+        let parent = |at: At| {
+            let text = self.texts.get(at.path);
+            let end = text.iter().rposition(|b| *b == b'/').unwrap_or(0);
+            (at.dir, &text[..end])
+        };
+        parent(from.at) == parent(to.at)
+    }
+
+    /// What a rename does to the model.
+    fn moved(&mut self, from: &mut Reached, to: &mut Reached, exchange: bool) {
+        let source = self.final_dent(&mut from.walked);
+        let target = self.final_dent(&mut to.walked);
+        if source == NONE || target == NONE {
+            return;
+        }
+        let (a, b) = (from.walked.dir, to.walked.dir);
+        self.changes_name(a, source);
+        self.changes_name(b, target);
+        let ino = self.tree.dent(source).ino;
+        let other = self.tree.dent(target).ino;
+        if source == target || ino == NONE || ino == other {
+            return;
+        }
+        self.need_inode(ino, Side::Write);
+        self.need(Resource::Place(ino), Side::Write);
+        let circular = self.tree.is_below(b, ino)
+            || (exchange && other != NONE && self.tree.is_below(a, other));
+        if circular || ino == ROOT || other == ROOT {
+            self.notes.add("renames that no kernel would do");
+            return;
+        }
+        self.tree.detach(source);
+        self.tree.detach(target);
+        self.tree.attach(target, ino);
+        if exchange && other != NONE {
+            self.need_inode(other, Side::Write);
+            self.need(Resource::Place(other), Side::Write);
+            self.tree.attach(source, other);
+        } else {
+            self.removed(other);
+        }
+    }
+
+    pub(super) fn link(&mut self, cx: &Cx) -> Draft {
+        let bits = flag_bits(cx);
+        if self.is_empty_path(cx, bits) {
+            return self.link_descriptor(cx);
+        }
+        let follow = bits & AT_SYMLINK_FOLLOW != 0;
+        let from = self.reach_by(
+            cx,
+            ArgKind::DirFd,
+            ArgKind::Path,
+            follow,
+            lookup_hint(cx, Kind::File),
+        );
+        let mut from = match from {
+            Ok(from) => from,
+            Err(draft) => return self.link_elsewhere(cx, draft),
+        };
+        let to = self.reach_by(
+            cx,
+            ArgKind::NewDirFd,
+            ArgKind::NewPath,
+            false,
+            Self::creation_hint(cx),
+        );
+        let mut to = match to {
+            Ok(to) => to,
+            Err(draft) => return draft,
+        };
+        // A link that is followed leads to an inode whose place the guard must count.
+        let guarded = self.guard(cx, &mut from, &mut to, false);
+        let action = Action::Link {
+            from: from.at,
+            to: to.at,
+            flags: (bits & (AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) as i32,
+            guarded,
+        };
+        let mount = self.mount_of(to.walked.dir);
+        self.failed(&mut from);
+        let Some(ino) = from.found().filter(|_| cx.ok()) else {
+            self.failed(&mut to);
+            return self.issue(cx, action).mount(mount);
+        };
+        self.linked(&mut to, ino);
+        self.issue(cx, action).mount(mount)
+    }
+
+    /// A new name for an inode.
+    fn linked(&mut self, to: &mut Reached, ino: u32) {
+        let dent = self.final_dent(&mut to.walked);
+        if dent == NONE || self.tree.inode(ino).kind == Kind::Directory {
+            return;
+        }
+        self.changes_name(to.walked.dir, dent);
+        self.need_inode(ino, Side::Write);
+        if self.tree.dent(dent).ino != NONE {
+            self.displace(dent);
+        }
+        self.tree.attach(dent, ino);
+    }
+
+    /// `linkat` of a file by its descriptor: `AT_EMPTY_PATH`.
+    fn link_descriptor(&mut self, cx: &Cx) -> Draft {
+        match self.file(cx, ArgKind::DirFd) {
+            Ok(file) => self.link_file(cx, file),
+            Err(draft) => draft,
+        }
+    }
+
+    fn link_file(&mut self, cx: &Cx, file: super::File) -> Draft {
+        let to = self.reach_by(
+            cx,
+            ArgKind::NewDirFd,
+            ArgKind::NewPath,
+            false,
+            Self::creation_hint(cx),
+        );
+        let mut to = match to {
+            Ok(to) => to,
+            Err(draft) => return draft,
+        };
+        self.spell_guarded(cx, &mut to);
+        let action = Action::Link {
+            from: At {
+                dir: file.slot,
+                path: super::super::Texts::EMPTY,
+            },
+            to: to.at,
+            flags: AT_EMPTY_PATH as i32,
+            guarded: true,
+        };
+        let mount = self.mount_of(to.walked.dir);
+        if cx.ok() && file.ino != NONE {
+            self.linked(&mut to, file.ino);
+        } else {
+            self.failed(&mut to);
+        }
+        self.issue(cx, action).mount(mount)
+    }
+
+    /// `linkat` of `/proc/self/fd/N`, the unprivileged way to name a file that was made with `O_TMPFILE`.
+    fn link_elsewhere(&mut self, cx: &Cx, draft: Draft) -> Draft {
+        match self.descriptor_path(cx, ArgKind::Path) {
+            Some(file) if cx.ok() => self.link_file(cx, file),
+            _ => draft,
+        }
+    }
+
+    /// The file that a path like `/proc/self/fd/N` means.
+    fn descriptor_path(&mut self, cx: &Cx, kind: ArgKind) -> Option<super::File> {
+        let path = cx.tables.string(self.string(cx, kind)?);
+        let prefixes: [&[u8]; 3] = [b"/proc/self/fd/", b"/dev/fd/", b"/proc/thread-self/fd/"];
+        let rest = prefixes
+            .iter()
+            .find_map(|prefix| path.strip_prefix(*prefix))?;
+        let fd: i32 = std::str::from_utf8(rest).ok()?.parse().ok()?;
+        let entry = self.procs.table(cx.task).get(fd, cx.horizon)?;
+        let handle = self.fds.handle(entry.handle);
+        let slot = handle.slot()?;
+        self.need_slot(slot.0, Side::Read);
+        let ino = self.fds.description(entry.handle).ino;
+        Some(super::File {
+            slot,
+            handle: entry.handle,
+            description: handle.description,
+            ino,
+            mount: self.mount_of(ino),
+        })
+    }
+
+    pub(super) fn symlink(&mut self, cx: &Cx) -> Draft {
+        let Some(target) = self.string(cx, ArgKind::Target) else {
+            return self.nothing(cx, Class::Unresolved);
+        };
+        let hint = Self::creation_hint(cx);
+        let reached = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, false, hint);
+        let mut reached = match reached {
+            Ok(reached) => reached,
+            Err(draft) => return draft,
+        };
+        let dir = reached.walked.dir;
+        let mount = self.mount_of(dir);
+        let ino = if cx.ok() {
+            let ino = self.create(&mut reached, Kind::Link);
+            self.tree.inode_mut(ino).extra = target.0;
+            self.tree.moved();
+            ino
+        } else {
+            self.failed(&mut reached);
+            NONE
+        };
+        let action = self.contained_link(cx, target, &mut reached, ino);
+        self.issue(cx, action).mount(mount)
+    }
+
+    fn contained_link(
+        &mut self,
+        cx: &Cx,
+        target: StringId,
+        reached: &mut Reached,
+        ino: u32,
+    ) -> Action {
+        let text = cx.tables.string(target);
+        let dir = reached.walked.dir;
+        let mut names = Vec::new();
+        // Only a place whose depth is certain gives a climbing link its room.
+        let known = matches!(
+            reached.walked.end,
+            super::super::resolve::End::Found
+                | super::super::resolve::End::Missing
+                | super::super::resolve::End::Unknown
+        );
+        let depth = if known {
+            self.tree.depth(dir).unwrap_or(0)
+        } else {
+            0
+        };
+        self.recorded_path(dir, &mut names);
+        let place = self.order.next(cx.lane);
+        let (decided, climbs) = self
+            .links
+            .make(&mut self.texts, text, &names, depth, ino, place);
+        if climbs {
+            self.spell_guarded(cx, reached);
+        }
+        let (text, target_root) = match decided {
+            LinkText::Verbatim => (self.texts.string(target, 0, cx.tables), None),
+            LinkText::Inside(root, path) => (path, Some(root)),
+        };
+        Action::Symlink {
+            target: text,
+            target_root,
+            at: reached.at,
+            guarded: climbs,
+        }
+    }
+
+    /// The recorded absolute path of a directory, as far as it has one.
+    fn recorded_path(&self, dir: u32, path: &mut Vec<u8>) {
+        let mut names = Vec::new();
+        let mut at = dir;
+        while at != ROOT && at != NONE && names.len() < super::super::tree::MAX_DEPTH {
+            let dent = self.tree.inode(at).dent;
+            if dent == NONE {
+                break;
+            }
+            let dent = self.tree.dent(dent);
+            names.push(dent.name);
+            at = dent.dir;
+        }
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(self.tree.names.get(*name));
+        }
+    }
+
+    pub(super) fn make_node(&mut self, cx: &Cx) -> Draft {
+        let mut reached = match self.reach(cx, false, Self::creation_hint(cx)) {
+            Ok(reached) => reached,
+            Err(draft) => return draft,
+        };
+        let asked = number(cx, ArgKind::Mode) as u32;
+        let fifo = asked & S_IFMT == S_IFIFO;
+        let kind = if fifo { S_IFIFO } else { S_IFREG };
+        if !fifo && ![0, S_IFREG].contains(&(asked & S_IFMT)) {
+            self.notes.add("device nodes and sockets that become files");
+        }
+        let umask = self.procs.fs(cx.task).umask;
+        let action = Action::MakeNode {
+            at: reached.at,
+            mode: kind | (asked & 0o7777 & !umask),
+        };
+        let mount = self.mount_of(reached.walked.dir);
+        if cx.ok() {
+            let kind = if fifo { Kind::Fifo } else { Kind::File };
+            self.create(&mut reached, kind);
+        } else {
+            self.failed(&mut reached);
+        }
+        self.issue(cx, action).mount(mount)
+    }
+}

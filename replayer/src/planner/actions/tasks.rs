@@ -1,0 +1,244 @@
+//! Working directories, program starts, and what tasks share.
+
+use fsreplay_trace::call::ArgKind;
+
+use super::super::fds::{FdTable, What};
+use super::super::flags;
+use super::super::order::Side;
+use super::super::paths::{AT_SYMLINK_NOFOLLOW, Hint};
+use super::super::processes::{CLONE_FILES, CLONE_FS};
+use super::super::tree::{Kind, NONE};
+use super::super::{Class, Cx, Draft, Extra, Planner, Resource};
+use super::{flag_bits, lookup_hint, number};
+use crate::plan::{Action, At, Check, Slot};
+
+impl Planner {
+    pub(super) fn umask(&mut self, cx: &Cx) -> Draft {
+        self.procs.fs_mut(cx.task).umask = number(cx, ArgKind::Mode) as u32 & 0o777;
+        self.nothing(cx, Class::Other)
+    }
+
+    pub(super) fn change_dir(&mut self, cx: &Cx) -> Draft {
+        let mut reached = match self.reach(cx, true, lookup_hint(cx, Kind::Directory)) {
+            Ok(reached) => reached,
+            Err(draft) => {
+                if cx.ok() {
+                    return self.leave_tree(cx, draft);
+                }
+                return draft;
+            }
+        };
+        self.failed(&mut reached);
+        let at = reached.at;
+        let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
+        let out = match reached.found() {
+            Some(ino) if cx.ok() => self.enter(cx, ino),
+            _ => Slot::BAD,
+        };
+        self.issue(cx, Action::ChangeDir { at, out }).mount(mount)
+    }
+
+    pub(super) fn fd_change_dir(&mut self, cx: &Cx) -> Draft {
+        let file = match self.file(cx, ArgKind::Fd) {
+            Ok(file) => file,
+            Err(draft) => {
+                if cx.ok() {
+                    return self.leave_tree(cx, draft);
+                }
+                return draft;
+            }
+        };
+        let out = if cx.ok() && file.ino != NONE {
+            self.enter(cx, file.ino)
+        } else {
+            Slot::BAD
+        };
+        let fd = file.slot;
+        self.issue(cx, Action::FdChangeDir { fd, out })
+            .mount(file.mount)
+    }
+
+    /// The working directory is a directory of the replayed tree now; the slot that holds it.
+    fn enter(&mut self, cx: &Cx, ino: u32) -> Slot {
+        let old = self.procs.fs(cx.task).cwd;
+        let mut slot = None;
+        if old != NONE {
+            // The directory just left keeps its slot if another process is still in it.
+            let dropped = self.fds.let_go(old);
+            slot = dropped.slot;
+            self.description_ended(cx.lane, dropped.ended);
+        }
+        let slot = match slot {
+            Some(slot) => slot.0,
+            None => self.fds.take_slot(cx.lane),
+        };
+        self.need_slot(slot, Side::Write);
+        let handle = self.fds.open(What::Real, ino, flags::PATH, Some(slot));
+        self.tree.inode_mut(ino).opens += 1;
+        let fs = self.procs.fs_mut(cx.task);
+        fs.cwd = handle;
+        fs.cwd_ino = ino;
+        Slot(slot)
+    }
+
+    /// The working directory is outside of the replayed tree now.
+    fn leave_tree(&mut self, cx: &Cx, draft: Draft) -> Draft {
+        let old = self.procs.fs(cx.task).cwd;
+        let fs = self.procs.fs_mut(cx.task);
+        fs.cwd = NONE;
+        fs.cwd_ino = NONE;
+        if old != NONE {
+            self.drop_after(cx.lane, old);
+        }
+        draft
+    }
+
+    /// Lets go of a handle after the op being made.
+    fn drop_after(&mut self, lane: u32, handle: u32) {
+        let dropped = self.fds.let_go(handle);
+        self.description_ended(lane, dropped.ended);
+        if let Some(slot) = dropped.slot {
+            self.extras.push(Extra {
+                action: Action::Close { fd: slot },
+                resource: Resource::Slot(slot.0),
+            });
+            self.fds.give_slot(lane, slot.0);
+        }
+    }
+
+    pub(super) fn change_root(&mut self, cx: &Cx) -> Draft {
+        let hint = if cx.ok() {
+            Hint::Exists(Kind::Directory)
+        } else {
+            Hint::Silent
+        };
+        if let Ok(reached) = self.reach(cx, true, hint)
+            && let Some(ino) = reached.found().filter(|_| cx.ok())
+        {
+            self.procs.fs_mut(cx.task).root = ino;
+            self.notes.add("changes of the root directory");
+        }
+        self.accesses.clear();
+        self.nothing(cx, Class::Other)
+    }
+
+    pub(super) fn exec(&mut self, cx: &Cx) -> Draft {
+        let bits = flag_bits(cx);
+        let draft = self.program(cx, bits);
+        if cx.ok() {
+            self.started(cx);
+        }
+        draft
+    }
+
+    /// The program file of an `execve`.
+    fn program(&mut self, cx: &Cx, bits: u32) -> Draft {
+        let (at, ino, mount) = if self.is_empty_path(cx, bits) {
+            match self.empty_path(cx) {
+                Ok(file) => {
+                    let at = At {
+                        dir: file.slot,
+                        path: super::super::Texts::EMPTY,
+                    };
+                    (at, Some(file.ino), file.mount)
+                }
+                Err(draft) => return draft,
+            }
+        } else {
+            let follow = bits & AT_SYMLINK_NOFOLLOW == 0;
+            match self.look(cx, follow, Kind::File) {
+                Ok((reached, mount)) => (reached.at, reached.found(), mount),
+                Err(draft) => return draft,
+            }
+        };
+        if let Some(ino) = ino {
+            self.need_inode(ino, Side::Read);
+            self.mark_read(ino);
+        }
+        let action = Action::Exec {
+            at,
+            flags: bits as i32,
+        };
+        let mut draft = self.issue(cx, action).mount(mount);
+        let by_file = [
+            libc::ENOENT,
+            libc::ENOTDIR,
+            libc::EACCES,
+            libc::ELOOP,
+            libc::ENAMETOOLONG,
+            libc::EBADF,
+        ];
+        if cx.event.errno().is_some_and(|e| !by_file.contains(&e)) {
+            // Not for the file's sake (too long an argument list, no format): opening it goes well.
+            draft.expected = 0;
+            draft.check = Check::Nothing;
+        }
+        draft
+    }
+
+    /// A new program runs: descriptors close, tables and memory are its own.
+    fn started(&mut self, cx: &Cx) {
+        self.unshare_table(cx.task);
+        for fd in self.procs.table(cx.task).cloexec() {
+            if let Some(entry) = self.procs.table_mut(cx.task).take(fd, u32::MAX) {
+                self.drop_after(cx.lane, entry.handle);
+            }
+        }
+        let old = self.procs.task(cx.task).mm;
+        if self.procs.leave_space(old) {
+            let parts = self.procs.spaces[old as usize].clear();
+            self.procs.free_space(old);
+            for part in parts {
+                if let Some((action, resource)) = self.unmap_part(cx.lane, part, true) {
+                    self.extras.push(Extra { action, resource });
+                }
+            }
+        }
+        let space = self.procs.add_space();
+        self.procs.task_mut(cx.task).mm = space;
+    }
+
+    /// The task gets a descriptor table of its own.
+    pub(crate) fn unshare_table(&mut self, task: u32) {
+        let shared = self.procs.task(task).table;
+        if !self.procs.tables.is_shared(shared) {
+            return;
+        }
+        let copy: FdTable = self.procs.tables.get(shared).copy();
+        for handle in copy.handles() {
+            self.fds.hold(handle);
+        }
+        self.procs.tables.leave(shared);
+        let table = self.procs.tables.add(copy);
+        self.procs.task_mut(task).table = table;
+    }
+
+    pub(super) fn unshare(&mut self, cx: &Cx) -> Draft {
+        let bits = u64::from(flag_bits(cx));
+        if cx.ok() && bits & CLONE_FILES != 0 {
+            self.unshare_table(cx.task);
+        }
+        if cx.ok()
+            && bits & CLONE_FS != 0
+            && let Some(cwd) = self.procs.unshare_fs(cx.task)
+        {
+            self.fds.hold(cwd);
+        }
+        self.nothing(cx, Class::Other)
+    }
+
+    pub(super) fn wait(&mut self, cx: &Cx) -> Draft {
+        const P_PID: u64 = 1;
+        let pid = match cx.event.arg(ArgKind::Mode) {
+            // waitid: the child is told through memory.
+            Some(P_PID) if cx.ok() => number(cx, ArgKind::Pid) as u32,
+            Some(_) if cx.ok() => 0,
+            None if cx.event.result > 0 => cx.event.result as u32,
+            _ => return self.nothing(cx, Class::Other),
+        };
+        for end in self.procs.reap(cx.task, pid) {
+            self.order.after(end);
+        }
+        self.nothing(cx, Class::Other)
+    }
+}

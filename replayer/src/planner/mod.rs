@@ -1,0 +1,528 @@
+//! Turns a trace into a plan: one pass over its records, with a model of the tree, of the processes and of their
+//! descriptors. Touches no file system.
+//!
+//! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
+//! - `paths`, `links`: what is issued for a recorded path or link text, so that it stays inside
+//! - `processes`, `fds`, `mappings`, `pipes`: who has what open
+//! - `order`: lanes, and which op waits for which
+//! - `actions`: for every call, what is issued and what it does to the model
+//! - `records`: what is no call: states, listings, tasks
+
+mod actions;
+mod areas;
+mod fds;
+mod flags;
+mod hash;
+mod initial;
+mod intern;
+mod links;
+mod mappings;
+mod order;
+mod paths;
+mod pipes;
+mod processes;
+mod records;
+mod resolve;
+mod space;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use fsreplay_trace::call::Call;
+use fsreplay_trace::format::{Tables, TraceError, TraceReader};
+use fsreplay_trace::model::{Event, Header, Record};
+
+use crate::plan::{Action, Check, Coverage, InitialFd, Op, OpTime, Plan, Root};
+use fds::{Descriptors, What};
+use flags::OpenFlags;
+use hash::FastMap;
+use initial::{Initial, Owners, Writing};
+use intern::Texts;
+use links::{Links, Placements};
+use mappings::Mappings;
+use order::{Order, Side, Timing};
+use paths::PathCache;
+use pipes::Pipes;
+use processes::Processes;
+use records::NodeCache;
+use resolve::Passed;
+use space::Room;
+use tree::{NONE, Tree};
+
+/// Why a trace can't be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The trace can't be read.
+    #[error("reading the trace")]
+    Trace(#[from] TraceError),
+    /// The plan would need larger numbers than it has.
+    #[error("event {event}: the trace is too large to be planned: too many {what}")]
+    TooLarge {
+        /// The event at which that was found.
+        event: u64,
+        /// What there is too much of.
+        what: &'static str,
+    },
+    /// Tasks are numbered in order of appearance.
+    #[error("task {task} appears before the tasks that come before it")]
+    TaskNumber {
+        /// Its number.
+        task: u32,
+    },
+}
+
+/// Where a trace is to be replayed, and by whom.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// Directory for all recorded paths that [`PlanOptions::place`] doesn't name.
+    pub target: PathBuf,
+    /// Recorded directories (absolute) that go to directories of their own.
+    pub place: Vec<(Vec<u8>, PathBuf)>,
+    /// Recorded paths (absolute) that are left out, with all below them.
+    pub skip: Vec<Vec<u8>>,
+    /// Whether the replaying user is root.
+    pub as_root: bool,
+    /// User id of the replaying user.
+    pub uid: u32,
+    /// Group id of the replaying user.
+    pub gid: u32,
+}
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    Issued,
+    Pseudo,
+    Other,
+    Skipped,
+    Unresolved,
+    Unfinished,
+}
+
+/// An op in the making.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draft {
+    pub(crate) action: Action,
+    pub(crate) check: Check,
+    pub(crate) expected: i64,
+    pub(crate) class: Class,
+    pub(crate) mount: u16,
+}
+
+impl Draft {
+    fn check(mut self, check: Check) -> Draft {
+        self.check = check;
+        self
+    }
+
+    fn mount(mut self, mount: u16) -> Draft {
+        self.mount = mount;
+        self
+    }
+}
+
+/// Something that orders calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// Contents and metadata of an inode.
+    Inode(u32),
+    /// A name in a directory.
+    Dent(u32),
+    /// A directory's place in the tree.
+    Place(u32),
+    /// What a directory holds.
+    Members(u32),
+    /// A descriptor of the replay.
+    Slot(u32),
+    /// The offset of an open file description, by handle.
+    Offset(u32),
+    /// A memory map.
+    Map(u32),
+}
+
+/// The event being planned.
+#[derive(Clone, Copy)]
+pub(crate) struct Cx<'t> {
+    pub(crate) event: &'t Event,
+    pub(crate) tables: &'t Tables,
+    pub(crate) task: u32,
+    pub(crate) lane: u32,
+    /// Number of the event.
+    pub(crate) number: u32,
+    /// How many events had returned when it was called.
+    pub(crate) horizon: u32,
+}
+
+impl Cx<'_> {
+    /// Whether the call succeeded.
+    pub(crate) fn ok(&self) -> bool {
+        self.event.errno().is_none()
+    }
+}
+
+/// An op without a recorded counterpart, after the one being made.
+#[derive(Clone, Copy)]
+struct Extra {
+    action: Action,
+    resource: Resource,
+}
+
+/// What was changed to fit, or could not be told, counted.
+#[derive(Default)]
+pub(crate) struct Notes {
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl Notes {
+    pub(crate) fn add(&mut self, note: &'static str) {
+        *self.counts.entry(note).or_default() += 1;
+    }
+}
+
+/// Plans a trace, record by record.
+pub struct Planner {
+    options: PlanOptions,
+    owners: Owners,
+    recorded_flags: OpenFlags,
+    here_flags: OpenFlags,
+    cwd: Vec<u8>,
+    umask: u32,
+    roots: Vec<Root>,
+    initial_fds: Vec<InitialFd>,
+    tree: Tree,
+    initial: Initial,
+    order: Order,
+    fds: Descriptors,
+    procs: Processes,
+    maps: Mappings,
+    links: Links,
+    pipes: Pipes,
+    fifos: FastMap<u32, u32>,
+    /// Inodes of the recorded link groups.
+    groups: FastMap<u64, u32>,
+    room: Room,
+    texts: Texts,
+    cache: PathCache,
+    nodes: NodeCache,
+    passed: Passed,
+    accesses: Vec<(Resource, Side, Timing)>,
+    extras: Vec<Extra>,
+    scratch: Vec<u8>,
+    scratch_names: Vec<u32>,
+    notes: Notes,
+    coverage: Coverage,
+    listings: u32,
+    longest_transfer: u64,
+}
+
+/// Reads a whole trace and plans it.
+pub fn plan(reader: &mut TraceReader, options: &PlanOptions) -> Result<Plan, PlanError> {
+    let mut planner = Planner::new(reader.header(), options.clone());
+    while let Some(record) = reader.next_record()? {
+        planner.record(&record, reader.tables())?;
+    }
+    planner.finish(reader.tables())
+}
+
+impl Planner {
+    /// A planner for a trace with that header.
+    pub fn new(header: &Header, options: PlanOptions) -> Planner {
+        let mut tree = Tree::new();
+        let roots = areas::mark(&mut tree, header, &options);
+        let links = Links::new(Placements::new(&roots));
+        Planner {
+            owners: Owners::new(header, options.as_root),
+            recorded_flags: OpenFlags::of(&header.architecture),
+            here_flags: OpenFlags::here(),
+            cwd: header.cwd.clone(),
+            umask: header.umask & 0o777,
+            fds: Descriptors::new(roots.len()),
+            roots,
+            links,
+            tree,
+            options,
+            initial_fds: Vec::new(),
+            initial: Initial::default(),
+            order: Order::default(),
+            procs: Processes::default(),
+            maps: Mappings::default(),
+            pipes: Pipes::default(),
+            fifos: FastMap::default(),
+            groups: FastMap::default(),
+            room: Room::default(),
+            texts: Texts::default(),
+            cache: PathCache::default(),
+            nodes: NodeCache::default(),
+            passed: Passed::default(),
+            accesses: Vec::new(),
+            extras: Vec::new(),
+            scratch: Vec::new(),
+            scratch_names: Vec::new(),
+            notes: Notes::default(),
+            coverage: Coverage::default(),
+            listings: 0,
+            longest_transfer: 0,
+        }
+    }
+
+    /// Takes the next record. `tables` must know all strings and nodes that it names.
+    pub fn record(&mut self, record: &Record, tables: &Tables) -> Result<(), PlanError> {
+        match record {
+            Record::Event(event) => self.event(event, tables)?,
+            Record::TaskStart(start) => self.task_start(start)?,
+            Record::TaskExit(exit) => self.task_exit(exit),
+            Record::PathState(state) => self.path_state(state, tables),
+            Record::Listing(listing) => self.listing(listing, tables),
+            Record::Xattrs(xattrs) => self.xattrs(xattrs, tables),
+            Record::FdState(state) => self.fd_state(state, tables)?,
+        }
+        self.check_limits()
+    }
+
+    fn check_limits(&self) -> Result<(), PlanError> {
+        let limits = [
+            (self.tree.is_full(), "names or inodes"),
+            (self.texts.is_full(), "bytes of paths"),
+            (self.order.is_full(), "lanes, ops or waits"),
+            (self.procs.tables.is_full(), "open descriptors"),
+            (self.fds.slots.len() > (NONE / 2) as usize, "descriptors"),
+            (self.coverage.events >= u64::from(NONE), "events"),
+        ];
+        match limits.iter().find(|(full, _)| *full) {
+            Some((_, what)) => Err(PlanError::TooLarge {
+                event: self.coverage.events,
+                what,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn event(&mut self, event: &Event, tables: &Tables) -> Result<(), PlanError> {
+        let task = event.task.0;
+        if !self.procs.is_alive(task) {
+            self.adopt(task, event.entry)?;
+        }
+        let number = self.moment();
+        let cx = Cx {
+            event,
+            tables,
+            task,
+            lane: self.procs.task(task).lane,
+            number,
+            horizon: number.saturating_sub(event.overlapped),
+        };
+        self.accesses.clear();
+        self.order.concurrent = self.procs.alive > 1;
+        let draft = if event.result == Event::NO_RETURN {
+            self.nothing(&cx, Class::Unfinished)
+        } else {
+            self.act(&cx)
+        };
+        self.commit(&cx, draft);
+        let lane = self.procs.task(task).lane;
+        let extras = std::mem::take(&mut self.extras);
+        for extra in &extras {
+            let after = event.exit();
+            self.extra_write(lane, after, extra.action, event.call, extra.resource);
+        }
+        self.extras = extras;
+        self.extras.clear();
+        Ok(())
+    }
+
+    /// Writes the op of an event into its lane.
+    fn commit(&mut self, cx: &Cx, draft: Draft) {
+        self.coverage.events += 1;
+        let count = match draft.class {
+            Class::Issued => &mut self.coverage.issued,
+            Class::Pseudo => &mut self.coverage.pseudo,
+            Class::Other => &mut self.coverage.other,
+            Class::Skipped => &mut self.coverage.skipped,
+            Class::Unresolved => &mut self.coverage.unresolved,
+            Class::Unfinished => &mut self.coverage.unfinished,
+        };
+        *count += 1;
+        if !self.order.single() && draft.class == Class::Issued {
+            let accesses = std::mem::take(&mut self.accesses);
+            self.visit(cx.lane, cx.horizon, &accesses);
+            self.accesses = accesses;
+        }
+        let op = Op {
+            action: draft.action,
+            expected: draft.expected,
+            event: cx.number,
+            first_wait: 0,
+            wait_count: 0,
+            check: draft.check,
+            call: cx.event.call,
+            published: false,
+            mount: draft.mount,
+        };
+        let time = OpTime {
+            entry: cx.event.entry,
+            duration: cx.event.duration,
+        };
+        self.order.commit(cx.lane, op, time, cx.number);
+    }
+
+    /// Number of events so far.
+    fn moment(&self) -> u32 {
+        self.coverage.events.min(u64::from(NONE)) as u32
+    }
+
+    /// An op without a recorded counterpart that changes something of the replay's own.
+    pub(crate) fn extra_write(
+        &mut self,
+        lane: u32,
+        time: u64,
+        action: Action,
+        call: Call,
+        resource: Resource,
+    ) {
+        let needs = [(resource, Side::Write, Timing::Always)];
+        self.extra(lane, time, action, call, &needs);
+    }
+
+    /// Writes an op without a recorded counterpart into a lane.
+    fn extra(
+        &mut self,
+        lane: u32,
+        time: u64,
+        action: Action,
+        call: Call,
+        needs: &[(Resource, Side, Timing)],
+    ) {
+        let moment = self.moment();
+        if !self.order.single() {
+            self.visit(lane, moment, needs);
+        }
+        let op = Op {
+            action,
+            expected: 0,
+            event: NONE,
+            first_wait: 0,
+            wait_count: 0,
+            check: Check::Nothing,
+            call,
+            published: false,
+            mount: u16::MAX,
+        };
+        let time = OpTime {
+            entry: time,
+            duration: 0,
+        };
+        self.order.commit(lane, op, time, moment);
+    }
+
+    fn visit(&mut self, lane: u32, horizon: u32, needs: &[(Resource, Side, Timing)]) {
+        for (resource, side, timing) in needs {
+            let order = &mut self.order;
+            let frontier = match *resource {
+                Resource::Inode(ino) => &mut self.tree.inodes[ino as usize].frontier,
+                Resource::Dent(dent) => &mut self.tree.dents[dent as usize].frontier,
+                Resource::Place(ino) => match self.tree.directory(ino) {
+                    Some(directory) => &mut directory.place,
+                    None => continue,
+                },
+                Resource::Members(ino) => match self.tree.directory(ino) {
+                    Some(directory) => &mut directory.members,
+                    None => continue,
+                },
+                Resource::Slot(slot) => match self.fds.slots.get_mut(slot as usize) {
+                    Some(frontier) => frontier,
+                    None => continue,
+                },
+                Resource::Offset(number) => &mut self.fds.by_number(number).frontier,
+                Resource::Map(map) => &mut self.maps.all[map as usize].frontier,
+            };
+            order.visit(frontier, lane, horizon, *side, *timing);
+        }
+    }
+
+    /// The event being planned uses a resource.
+    #[inline]
+    pub(crate) fn need(&mut self, resource: Resource, side: Side) {
+        self.accesses.push((resource, side, Timing::Returned));
+    }
+
+    /// The event being planned uses a slot.
+    #[inline]
+    pub(crate) fn need_slot(&mut self, slot: u32, side: Side) {
+        self.accesses
+            .push((Resource::Slot(slot), side, Timing::Always));
+    }
+
+    /// An event that keeps its place and is not issued.
+    pub(crate) fn nothing(&self, cx: &Cx, class: Class) -> Draft {
+        Draft {
+            action: Action::Nothing,
+            check: Check::Nothing,
+            expected: cx.event.result,
+            class,
+            mount: u16::MAX,
+        }
+    }
+
+    /// An event that is issued and whose outcome must be the same.
+    pub(crate) fn issue(&self, cx: &Cx, action: Action) -> Draft {
+        Draft {
+            action,
+            check: Check::Exact,
+            expected: cx.event.result,
+            class: Class::Issued,
+            mount: u16::MAX,
+        }
+    }
+
+    /// What an event on such a handle counts as, if nothing is open behind it.
+    pub(crate) fn class_of(&self, handle: u32) -> Class {
+        match self.fds.description(handle).what {
+            What::Pseudo => Class::Pseudo,
+            What::Skipped => Class::Skipped,
+            What::Unresolved => Class::Unresolved,
+            What::Real | What::Pipe(_) | What::Other => Class::Other,
+        }
+    }
+
+    /// The plan of all records so far.
+    pub fn finish(mut self, tables: &Tables) -> Result<Plan, PlanError> {
+        self.check_limits()?;
+        let mut plan = Plan {
+            roots: self.roots,
+            initial_fds: self.initial_fds,
+            slots: self.fds.slots.len() as u32,
+            maps: self.maps.all.len() as u32,
+            listings: self.listings,
+            longest_transfer: self.longest_transfer,
+            coverage: self.coverage,
+            ..Plan::default()
+        };
+        self.links.settle_made(&mut self.order);
+        let mut writing = Writing {
+            tree: &self.tree,
+            tables,
+            owners: &self.owners,
+            texts: &mut self.texts,
+            links: &mut self.links,
+        };
+        self.initial.finish(&mut writing, &mut plan);
+        self.links.settle_reads(&mut self.order, &self.texts);
+        plan.peak_bytes = plan.peak_bytes.saturating_add(self.room.peak_bytes);
+        plan.peak_inodes = plan.peak_inodes.saturating_add(self.room.peak_inodes);
+        if self.texts.is_full() {
+            return Err(PlanError::TooLarge {
+                event: plan.coverage.events,
+                what: "bytes of paths",
+            });
+        }
+        plan.text = self.texts.into_bytes();
+        plan.lanes = self.order.lanes;
+        plan.waits = self.order.waits;
+        let notes = self.notes.counts.into_iter();
+        plan.notes = notes.map(|(note, n)| (note.to_string(), n)).collect();
+        Ok(plan)
+    }
+}

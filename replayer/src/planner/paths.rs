@@ -1,0 +1,489 @@
+//! From a recorded path to the one that is issued: where it starts, where it leads, how it is spelled.
+
+use fsreplay_trace::call::ArgKind;
+use fsreplay_trace::model::StringId;
+
+use super::intern::Texts;
+use super::order::{Side, Timing};
+use super::resolve::{End, Walked, has_parent, walk};
+use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED, Top};
+use super::{Class, Cx, Draft, Planner, Resource};
+use crate::plan::{At, Slot};
+
+pub(crate) const AT_FDCWD: i32 = -100;
+pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+pub(crate) const AT_REMOVEDIR: u32 = 0x200;
+pub(crate) const AT_SYMLINK_FOLLOW: u32 = 0x400;
+pub(crate) const AT_EMPTY_PATH: u32 = 0x1000;
+const PATH_MAX: usize = 4096;
+const NAME_MAX: usize = 255;
+/// Unknown directories that one path may hold.
+const MAX_CONJURED: usize = 512;
+
+/// What the outcome of a call tells about the path that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// It leads to something of that kind ([`Kind::Unknown`] where any would do).
+    Exists(Kind),
+    /// Its directory is there.
+    Parent,
+    /// Nothing.
+    Silent,
+}
+
+/// Where a call's path led.
+pub(crate) struct Reached<'t> {
+    pub(crate) at: At,
+    pub(crate) walked: Walked<'t>,
+    /// Recorded string, and where the walk began.
+    string: StringId,
+    start: Start,
+}
+
+impl Reached<'_> {
+    /// What it leads to, if anything.
+    pub(crate) fn found(&self) -> Option<u32> {
+        (self.walked.end == End::Found).then_some(self.walked.ino)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    slot: Slot,
+    ino: u32,
+}
+
+/// A path whose walk met no links and no surprises, so that only its last name has to be looked at again.
+#[derive(Clone, Copy)]
+struct Known {
+    base: u32,
+    string: u32,
+    generation: u32,
+    dent: u32,
+}
+
+/// The paths that were resolved last.
+pub(crate) struct PathCache {
+    known: Vec<Known>,
+}
+
+const CACHE_BITS: u32 = 15;
+
+impl Default for PathCache {
+    fn default() -> PathCache {
+        let nothing = Known {
+            base: NONE,
+            string: NONE,
+            generation: 0,
+            dent: NONE,
+        };
+        PathCache {
+            known: vec![nothing; 1 << CACHE_BITS],
+        }
+    }
+}
+
+impl PathCache {
+    fn slot(&mut self, base: u32, string: u32) -> &mut Known {
+        let mixed = base.wrapping_mul(0x9e37_79b1) ^ string.wrapping_mul(0x85eb_ca6b);
+        &mut self.known[(mixed >> (32 - CACHE_BITS)) as usize]
+    }
+}
+
+impl Planner {
+    /// The string that an argument names, if the trace has it.
+    pub(crate) fn string(&self, cx: &Cx, kind: ArgKind) -> Option<StringId> {
+        let id = cx.event.string(kind)?;
+        ((id.0 as usize) < cx.tables.string_count()).then_some(id)
+    }
+
+    /// Follows the path of a call, by its `DirFd` and `Path` arguments. Where nothing is to be issued, the draft of that.
+    pub(crate) fn reach<'t>(
+        &mut self,
+        cx: &Cx<'t>,
+        follow: bool,
+        hint: Hint,
+    ) -> Result<Reached<'t>, Draft> {
+        self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, follow, hint)
+    }
+
+    /// Follows a path of a call that has two.
+    pub(crate) fn reach_by<'t>(
+        &mut self,
+        cx: &Cx<'t>,
+        dirfd: ArgKind,
+        path: ArgKind,
+        follow: bool,
+        hint: Hint,
+    ) -> Result<Reached<'t>, Draft> {
+        let Some(string) = self.string(cx, path) else {
+            // A bad pointer can't be had again.
+            return Err(self.nothing(cx, Class::Unresolved));
+        };
+        let bytes = cx.tables.string(string);
+        let root = self.procs.fs(cx.task).root;
+        let start = if bytes.first() == Some(&b'/') {
+            Start {
+                slot: Slot(0),
+                ino: root,
+            }
+        } else {
+            self.start(cx, cx.event.fd(dirfd))?
+        };
+        let walked = match self.cached(start.ino, string, follow, hint) {
+            Some(walked) => walked,
+            None => self.follow_path(cx, string, bytes, start, root, follow, hint),
+        };
+        match walked.end {
+            End::Pseudo => return Err(self.nothing(cx, Class::Pseudo)),
+            End::Skipped => return Err(self.nothing(cx, Class::Skipped)),
+            _ => {}
+        }
+        let at = self.spell(cx, string, bytes, start, &walked);
+        let mut reached = Reached {
+            at,
+            walked,
+            string,
+            start,
+        };
+        self.pass(&mut reached);
+        Ok(reached)
+    }
+
+    /// The directory that a relative path starts at.
+    fn start(&mut self, cx: &Cx, fd: Option<i32>) -> Result<Start, Draft> {
+        let handle = match fd {
+            None | Some(AT_FDCWD) => {
+                let fs = self.procs.fs(cx.task);
+                if fs.cwd == NONE {
+                    return Err(self.nothing(cx, Class::Pseudo));
+                }
+                fs.cwd
+            }
+            Some(fd) => match self.procs.table(cx.task).get(fd, cx.horizon) {
+                Some(entry) => entry.handle,
+                None if cx.event.errno() == Some(libc::EBADF) => {
+                    return Ok(Start {
+                        slot: Slot::BAD,
+                        ino: NONE,
+                    });
+                }
+                None => {
+                    self.notes.add("descriptors that no recorded call opened");
+                    return Err(self.nothing(cx, Class::Unresolved));
+                }
+            },
+        };
+        let Some(slot) = self.fds.handle(handle).slot() else {
+            let class = self.class_of(handle);
+            return Err(self.nothing(cx, class));
+        };
+        Ok(Start {
+            slot,
+            ino: self.fds.description(handle).ino,
+        })
+    }
+
+    fn cached<'t>(
+        &mut self,
+        base: u32,
+        string: StringId,
+        follow: bool,
+        hint: Hint,
+    ) -> Option<Walked<'t>> {
+        let generation = self.tree.generation;
+        let known = *self.cache.slot(base, string.0);
+        if known.base != base || known.string != string.0 || known.generation != generation {
+            return None;
+        }
+        let dent = self.tree.dent(known.dent);
+        let (dir, ino) = (dent.dir, dent.ino);
+        let end = if ino == NONE {
+            if matches!(hint, Hint::Exists(_)) {
+                return None;
+            }
+            End::Missing
+        } else {
+            let inode = self.tree.inode(ino);
+            let special = inode.flags & (PSEUDO | SKIPPED) != 0 || self.tree.root_at(ino).is_some();
+            if special || (inode.kind == Kind::Link && follow) {
+                return None;
+            }
+            End::Found
+        };
+        self.passed.dents.clear();
+        self.passed.dirs.clear();
+        if self.order.concurrent {
+            let mut at = dir;
+            self.passed.dirs.push(at);
+            while at != base && at != ROOT {
+                let Some(parent) = self.tree.parent(at) else {
+                    break;
+                };
+                at = parent;
+                self.passed.dirs.push(at);
+            }
+        }
+        Some(Walked {
+            end,
+            dir,
+            name: b"",
+            dent: known.dent,
+            ino,
+            outer_dir: dir,
+            outer_at: 0,
+            links: 0,
+            plain: true,
+            trailing: false,
+            dot: false,
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn follow_path<'t>(
+        &mut self,
+        cx: &Cx<'t>,
+        string: StringId,
+        bytes: &'t [u8],
+        start: Start,
+        root: u32,
+        follow: bool,
+        hint: Hint,
+    ) -> Walked<'t> {
+        let mut again = 0;
+        let walked = loop {
+            let walked = walk(
+                &self.tree,
+                cx.tables,
+                &mut self.passed,
+                bytes,
+                start.ino,
+                root,
+                follow,
+            );
+            again += 1;
+            let Some(kind) = to_conjure(&self.tree, &walked, hint) else {
+                break walked;
+            };
+            if again > MAX_CONJURED || walked.name.len() > NAME_MAX {
+                break walked;
+            }
+            self.conjure(walked.dir, walked.name, walked.ino, kind);
+        };
+        let simple = walked.plain && walked.links == 0 && !walked.trailing && root == ROOT;
+        let named = walked.dent != NONE && walked.outer_at < bytes.len();
+        if simple && named && matches!(walked.end, End::Found | End::Missing) {
+            let generation = self.tree.generation;
+            let base = start.ino;
+            *self.cache.slot(base, string.0) = Known {
+                base,
+                string: string.0,
+                generation,
+                dent: walked.dent,
+            };
+        }
+        walked
+    }
+
+    /// A call showed that a name exists of which no record told.
+    fn conjure(&mut self, dir: u32, name: &[u8], ino: u32, kind: Kind) {
+        if ino != NONE {
+            // Known by name; now it is known to be a directory.
+            self.initial.set_kind(&mut self.tree, ino, kind);
+            return;
+        }
+        let name = self.tree.names.intern(name);
+        let heard = self.tree.find(dir, name).is_some();
+        let existed = !heard && self.tree.inode(dir).flags & EXISTED != 0;
+        let dent = self.tree.entry(dir, name);
+        let mount = self.tree.inode(dir).mount;
+        let kind = if kind == Kind::Unknown {
+            Kind::File
+        } else {
+            kind
+        };
+        let flags = if existed { EXISTED } else { PHANTOM };
+        let ino = self.tree.add_inode(kind, flags, mount);
+        self.tree.attach(dent, ino);
+        if existed {
+            self.initial.add(&mut self.tree, dent, ino);
+            self.notes.add("names that exist without a recorded state");
+        } else {
+            self.notes
+                .add("names that appeared without a recorded cause");
+        }
+    }
+
+    /// Puts the call in order with what its walk passed through.
+    fn pass(&mut self, reached: &mut Reached) {
+        let walked = &mut reached.walked;
+        if walked.end == End::Found && walked.ino != NONE {
+            let ino = walked.ino;
+            if self.tree.inode(ino).flags & EXISTED != 0
+                && self.tree.inode(ino).initial == NONE
+                && self.tree.inode(ino).dent != NONE
+            {
+                let dent = self.tree.inode(ino).dent;
+                self.initial.add(&mut self.tree, dent, ino);
+            }
+        }
+        if self.order.single() {
+            return;
+        }
+        if reached.start.slot != Slot(0) && reached.start.slot != Slot::BAD {
+            let slot = Resource::Slot(reached.start.slot.0);
+            self.accesses.push((slot, Side::Read, Timing::Always));
+        }
+        for index in 0..self.passed.dirs.len() {
+            let dir = self.passed.dirs[index];
+            self.need(Resource::Place(dir), Side::Read);
+        }
+        for index in 0..self.passed.dents.len() {
+            let dent = self.passed.dents[index];
+            self.need(Resource::Dent(dent), Side::Read);
+        }
+        if walked.end == End::Found && walked.name.is_empty() && walked.dent == NONE {
+            self.need(Resource::Place(walked.ino), Side::Read);
+        }
+        let valid = !walked.name.is_empty() && walked.name.len() <= NAME_MAX;
+        if walked.dent == NONE && walked.ino == NONE && valid && self.order.concurrent {
+            let name = self.tree.names.intern(walked.name);
+            walked.dent = self.tree.entry(walked.dir, name);
+        }
+    }
+
+    /// The entry of the last name, made if it isn't there.
+    pub(crate) fn final_dent(&mut self, walked: &mut Walked) -> u32 {
+        if walked.dent == NONE && !walked.name.is_empty() {
+            let name = self.tree.names.intern(walked.name);
+            walked.dent = self.tree.entry(walked.dir, name);
+        }
+        walked.dent
+    }
+
+    /// Spells a path: as recorded where that is safe, else from the directories that the walk found.
+    fn spell(
+        &mut self,
+        cx: &Cx,
+        string: StringId,
+        bytes: &[u8],
+        start: Start,
+        walked: &Walked,
+    ) -> At {
+        if !walked.plain {
+            return self.rebuild(bytes, start, walked);
+        }
+        let skip = bytes.iter().position(|b| *b != b'/');
+        match skip {
+            _ if bytes.is_empty() => At {
+                dir: start.slot,
+                path: Texts::EMPTY,
+            },
+            None => At {
+                dir: start.slot,
+                path: Texts::DOT,
+            },
+            Some(skip) if skip > 0 && self.is_too_long(cx, bytes) => {
+                let padded = pad(&bytes[skip..]);
+                At {
+                    dir: start.slot,
+                    path: self.texts.push(&padded),
+                }
+            }
+            Some(skip) => At {
+                dir: start.slot,
+                path: self.texts.string(string, skip, cx.tables),
+            },
+        }
+    }
+
+    /// A path that was too long only with the slash that it is issued without.
+    fn is_too_long(&self, cx: &Cx, bytes: &[u8]) -> bool {
+        cx.event.errno() == Some(libc::ENAMETOOLONG)
+            && bytes.len() >= PATH_MAX - 1
+            && bytes
+                .split(|b| *b == b'/')
+                .all(|name| name.len() <= NAME_MAX)
+    }
+
+    /// Spells a path by its names from the top of its placement, or from where the walk started if it stayed below.
+    fn rebuild(&mut self, bytes: &[u8], start: Start, walked: &Walked) -> At {
+        let absolute = bytes.first() == Some(&b'/');
+        let stop = if absolute { NONE } else { start.ino };
+        let mut names = std::mem::take(&mut self.scratch_names);
+        let top = self.tree.climb(walked.outer_dir, stop, &mut names);
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        let dir = match top {
+            Some(Top::Root(root)) => Slot(u32::from(root)),
+            Some(Top::Asked) => start.slot,
+            None => {
+                self.notes.add("paths through removed directories");
+                names.clear();
+                start.slot
+            }
+        };
+        for name in names.iter().rev() {
+            text.extend_from_slice(self.tree.names.get(*name));
+            text.push(b'/');
+        }
+        if walked.outer_at < bytes.len() {
+            push_contained(&mut text, &bytes[walked.outer_at..]);
+        } else if text.is_empty() || walked.dot {
+            text.push(b'.');
+        } else if !walked.trailing {
+            text.pop();
+        }
+        let path = self.texts.push_built(&text);
+        self.scratch = text;
+        self.scratch_names = names;
+        At { dir, path }
+    }
+
+    /// Spells a path without any link, for calls whose directories are opened without following links.
+    pub(crate) fn spell_guarded(&mut self, cx: &Cx, reached: &mut Reached) {
+        if reached.walked.links == 0 || reached.walked.outer_at >= usize::MAX / 2 {
+            return;
+        }
+        let bytes = cx.tables.string(reached.string);
+        reached.at = self.rebuild(bytes, reached.start, &reached.walked);
+    }
+}
+
+/// Appends what is left of a path behind the place where its walk ended, so that it stays inside: `..` there was never
+/// reached.
+fn push_contained(text: &mut Vec<u8>, rest: &[u8]) {
+    if !has_parent(rest) {
+        text.extend_from_slice(rest);
+        return;
+    }
+    for (index, name) in rest.split(|b| *b == b'/').enumerate() {
+        if index > 0 {
+            text.push(b'/');
+        }
+        text.extend_from_slice(if name == b".." { b"." } else { name });
+    }
+}
+
+fn pad(path: &[u8]) -> Vec<u8> {
+    let mut padded = Vec::with_capacity(PATH_MAX + 2);
+    while padded.len() + path.len() < PATH_MAX {
+        padded.extend_from_slice(b"./");
+    }
+    padded.extend_from_slice(path);
+    padded
+}
+
+/// The kind of the name that a walk stopped at and that must have been there, as the call's outcome tells.
+fn to_conjure(tree: &super::tree::Tree, walked: &Walked, hint: Hint) -> Option<Kind> {
+    match (walked.end, hint) {
+        (_, Hint::Silent) | (End::Found | End::Pseudo | End::Skipped, _) => None,
+        (End::Unknown | End::Missing, Hint::Exists(kind)) => Some(kind),
+        (End::Unknown | End::Missing, Hint::Parent) => None,
+        (End::BrokenUnknown, _) => Some(Kind::Directory),
+        (End::Broken, _) => {
+            let absent = walked.ino == NONE && !walked.name.is_empty();
+            (absent && tree.inode(walked.dir).kind == Kind::Directory).then_some(Kind::Directory)
+        }
+    }
+}

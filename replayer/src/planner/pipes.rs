@@ -1,0 +1,97 @@
+//! Pipes: which write brought the bytes that a read got.
+
+use std::collections::VecDeque;
+
+use super::order::{Order, Place};
+
+/// Writes that are remembered until someone reads; older ones are taken for read by other means.
+const REMEMBERED: usize = 4096;
+
+/// A pipe or FIFO.
+#[derive(Default)]
+pub(crate) struct Pipe {
+    written: u64,
+    read: u64,
+    writes: VecDeque<(u64, Place)>,
+    /// Reads that returned before the write that brought their bytes did.
+    starved: VecDeque<(u64, Place)>,
+    /// Reads that saw the end before the close that made it had returned.
+    at_end: Vec<Place>,
+    closed: Option<Place>,
+    writers: u32,
+}
+
+/// All pipes.
+#[derive(Default)]
+pub(crate) struct Pipes {
+    pipes: Vec<Pipe>,
+}
+
+impl Pipes {
+    /// A new pipe.
+    pub(crate) fn add(&mut self) -> u32 {
+        self.pipes.push(Pipe::default());
+        (self.pipes.len() - 1) as u32
+    }
+
+    /// One more open file description that can write.
+    pub(crate) fn writer(&mut self, pipe: u32) {
+        self.pipes[pipe as usize].writers += 1;
+    }
+
+    /// An op about to be committed on `lane` reads `count` bytes.
+    pub(crate) fn read(&mut self, order: &mut Order, pipe: u32, lane: u32, count: u64) {
+        let me = order.next(lane);
+        let pipe = &mut self.pipes[pipe as usize];
+        if count == 0 {
+            match pipe.closed {
+                Some(close) => order.after(close),
+                None if pipe.at_end.len() < REMEMBERED => pipe.at_end.push(me),
+                None => {}
+            }
+            return;
+        }
+        pipe.read = pipe.read.saturating_add(count);
+        while pipe.writes.front().is_some_and(|w| w.0 < pipe.read) {
+            pipe.writes.pop_front();
+        }
+        match pipe.writes.front() {
+            Some((_, write)) => order.after(*write),
+            None if pipe.starved.len() < REMEMBERED => pipe.starved.push_back((pipe.read, me)),
+            None => {}
+        }
+    }
+
+    /// An op about to be committed on `lane` writes `count` bytes.
+    pub(crate) fn write(&mut self, order: &mut Order, pipe: u32, lane: u32, count: u64) {
+        let pipe = &mut self.pipes[pipe as usize];
+        let from = pipe.written;
+        pipe.written = pipe.written.saturating_add(count);
+        while let Some((needed, read)) = pipe.starved.front().copied() {
+            if needed > from {
+                order.late(read, lane);
+            }
+            if needed > pipe.written {
+                break;
+            }
+            pipe.starved.pop_front();
+        }
+        if pipe.writes.len() >= REMEMBERED {
+            pipe.writes.pop_front();
+        }
+        pipe.writes.push_back((pipe.written, order.next(lane)));
+    }
+
+    /// A description that can write is closed by the op about to be committed on `lane`.
+    pub(crate) fn close(&mut self, order: &mut Order, pipe: u32, lane: u32) {
+        let pipe = &mut self.pipes[pipe as usize];
+        pipe.writers = pipe.writers.saturating_sub(1);
+        if pipe.writers > 0 {
+            return;
+        }
+        for read in std::mem::take(&mut pipe.at_end) {
+            order.late(read, lane);
+        }
+        pipe.closed = Some(order.next(lane));
+    }
+}

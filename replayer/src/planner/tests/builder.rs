@@ -1,0 +1,381 @@
+//! Makes records by hand and plans them.
+
+use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE as NO_ARGUMENT};
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::{
+    Event, FdState, FileKind, Header, Listing, Metadata, Mount, NodeId, PathState, Record,
+    StringId, TaskExit, TaskId, TaskStart,
+};
+
+use super::super::{PlanOptions, Planner};
+use crate::plan::{Action, At, Op, Plan, Slot, TreeEntry};
+
+pub(crate) const AT_FDCWD: u64 = -100i64 as u64;
+
+/// An argument by its meaning.
+pub(crate) enum Arg<'a> {
+    Text(ArgKind, &'a str),
+    Number(ArgKind, u64),
+}
+
+/// A trace in the making.
+pub(crate) struct Trace {
+    pub(crate) tables: Tables,
+    pub(crate) planner: Planner,
+    now: u64,
+    /// When each event returned.
+    exits: Vec<u64>,
+}
+
+pub(crate) fn header() -> Header {
+    let mount = |point: &str, kind: &str| Mount {
+        mount_point: point.as_bytes().to_vec(),
+        fs_type: kind.to_string(),
+        ..Mount::default()
+    };
+    Header {
+        cwd: b"/work".to_vec(),
+        umask: 0o022,
+        uid: 1000,
+        gid: 1000,
+        architecture: std::env::consts::ARCH.to_string(),
+        mounts: vec![
+            mount("/", "ext4"),
+            mount("/proc", "proc"),
+            mount("/dev", "tmpfs"),
+        ],
+        ..Header::default()
+    }
+}
+
+impl Trace {
+    pub(crate) fn new() -> Trace {
+        Trace::with(PlanOptions {
+            target: "/target".into(),
+            ..PlanOptions::default()
+        })
+    }
+
+    pub(crate) fn with(options: PlanOptions) -> Trace {
+        let mut trace = Trace {
+            tables: Tables::new(),
+            planner: Planner::new(&header(), options),
+            now: 100,
+            exits: Vec::new(),
+        };
+        trace.task(0, None, 0);
+        trace
+    }
+
+    pub(crate) fn push(&mut self, record: Record) {
+        let done = self.planner.record(&record, &self.tables);
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    pub(crate) fn task(&mut self, task: u32, parent: Option<u32>, flags: u64) {
+        self.push(Record::TaskStart(TaskStart {
+            task: TaskId(task),
+            parent: parent.map(TaskId),
+            time: self.now,
+            flags,
+            tid: 1000 + task,
+        }));
+    }
+
+    pub(crate) fn exit(&mut self, task: u32) {
+        self.push(Record::TaskExit(TaskExit {
+            task: TaskId(task),
+            time: self.now,
+            status: 0,
+            user_time: 0,
+            system_time: 0,
+        }));
+    }
+
+    pub(crate) fn node(&mut self, path: &str) -> NodeId {
+        path.split('/')
+            .filter(|name| !name.is_empty())
+            .fold(NodeId::ROOT, |parent, name| {
+                self.tables.add_node(parent, name.as_bytes())
+            })
+    }
+
+    fn state(&mut self, path: &str, kind: FileKind, metadata: Option<Metadata>) {
+        let node = self.node(path);
+        self.push(Record::PathState(PathState {
+            node,
+            kind,
+            metadata,
+        }));
+    }
+
+    pub(crate) fn dir(&mut self, path: &str) {
+        let metadata = Metadata {
+            mode: 0o755,
+            ..Metadata::default()
+        };
+        self.state(path, FileKind::Directory, Some(metadata));
+    }
+
+    pub(crate) fn file(&mut self, path: &str, size: u64) {
+        self.file_with(path, size, 0);
+    }
+
+    pub(crate) fn file_with(&mut self, path: &str, size: u64, link_group: u64) {
+        let metadata = Metadata {
+            size,
+            mode: 0o644,
+            uid: 1000,
+            link_group,
+            ..Metadata::default()
+        };
+        self.state(path, FileKind::File, Some(metadata));
+    }
+
+    pub(crate) fn symlink(&mut self, path: &str, target: &str) {
+        let target = self.tables.add_string(target.as_bytes());
+        let metadata = Metadata {
+            target: Some(target),
+            ..Metadata::default()
+        };
+        self.state(path, FileKind::Symlink, Some(metadata));
+    }
+
+    pub(crate) fn absent(&mut self, path: &str) {
+        self.state(path, FileKind::Absent, None);
+    }
+
+    pub(crate) fn listing(&mut self, path: &str, entries: &[(&str, FileKind)]) {
+        let directory = self.node(path);
+        let entries = entries
+            .iter()
+            .map(|(name, kind)| (self.tables.add_node(directory, name.as_bytes()), *kind))
+            .collect();
+        self.push(Record::Listing(Listing { directory, entries }));
+    }
+
+    pub(crate) fn fd(&mut self, task: u32, fd: i32, target: &str, kind: FileKind, offset: u64) {
+        let target: StringId = self.tables.add_string(target.as_bytes());
+        self.push(Record::FdState(FdState {
+            task: TaskId(task),
+            fd,
+            target,
+            kind,
+            flags: 2,
+            offset,
+        }));
+    }
+
+    /// A call that nothing overlaps.
+    pub(crate) fn call(&mut self, task: u32, call: Call, args: &[Arg], result: i64) {
+        self.now += 100;
+        let entry = self.now;
+        self.call_at(task, call, args, result, entry, entry + 10);
+    }
+
+    pub(crate) fn call_at(
+        &mut self,
+        task: u32,
+        call: Call,
+        args: &[Arg],
+        result: i64,
+        entry: u64,
+        exit: u64,
+    ) {
+        self.now = self.now.max(exit);
+        let row = call.row();
+        let mut values = [0u64; MAX_ARGS];
+        for (index, (kind, _)) in row.args.iter().enumerate() {
+            values[index] = match kind {
+                ArgKind::DirFd | ArgKind::NewDirFd => AT_FDCWD,
+                ArgKind::OffsetIn | ArgKind::OffsetOut => NO_ARGUMENT,
+                _ => 0,
+            };
+        }
+        for arg in args {
+            let (kind, value) = match arg {
+                Arg::Text(kind, text) => {
+                    let id = self.tables.add_string(text.as_bytes());
+                    (*kind, u64::from(id.0))
+                }
+                Arg::Number(kind, value) => (*kind, *value),
+            };
+            values[row.position(kind).expect("the call has that argument")] = value;
+        }
+        let overlapped = self.exits.iter().filter(|e| **e > entry).count() as u32;
+        self.exits.push(exit);
+        self.push(Record::Event(Event {
+            overlapped,
+            task: TaskId(task),
+            call,
+            entry,
+            duration: exit - entry,
+            result,
+            args: values,
+        }));
+    }
+
+    /// An `openat` from the working directory.
+    pub(crate) fn open(&mut self, task: u32, path: &str, flags: i32, result: i64) {
+        let args = [
+            Arg::Text(ArgKind::Path, path),
+            Arg::Number(ArgKind::Flags, flags as u64),
+            Arg::Number(ArgKind::Mode, 0o666),
+        ];
+        self.call(task, Call::openat, &args, result);
+    }
+
+    /// A call whose only arguments that matter are a path and nothing else.
+    pub(crate) fn path(&mut self, task: u32, call: Call, path: &str, result: i64) {
+        self.call(task, call, &[Arg::Text(ArgKind::Path, path)], result);
+    }
+
+    /// A call on a descriptor, with a length where it has one.
+    pub(crate) fn on_fd(&mut self, task: u32, call: Call, fd: u64, length: u64, result: i64) {
+        let mut args = vec![Arg::Number(ArgKind::Fd, fd)];
+        if call.row().position(ArgKind::Length).is_some() {
+            args.push(Arg::Number(ArgKind::Length, length));
+        }
+        self.call(task, call, &args, result);
+    }
+
+    pub(crate) fn rename(&mut self, task: u32, from: &str, to: &str, result: i64) {
+        let args = [
+            Arg::Text(ArgKind::Path, from),
+            Arg::Text(ArgKind::NewPath, to),
+        ];
+        self.call(task, Call::rename, &args, result);
+    }
+
+    pub(crate) fn finish(self) -> Plan {
+        let plan = self.planner.finish(&self.tables).expect("a plan");
+        check(&plan);
+        plan
+    }
+}
+
+/// All paths of an action.
+pub(crate) fn paths(action: &Action) -> Vec<At> {
+    match *action {
+        Action::Open { at, .. }
+        | Action::Stat { at, .. }
+        | Action::Statx { at, .. }
+        | Action::Access { at, .. }
+        | Action::ReadLink { at, .. }
+        | Action::MakeDir { at, .. }
+        | Action::Unlink { at, .. }
+        | Action::Symlink { at, .. }
+        | Action::MakeNode { at, .. }
+        | Action::ChangeMode { at, .. }
+        | Action::ChangeOwner { at, .. }
+        | Action::SetTimes { at, .. }
+        | Action::Truncate { at, .. }
+        | Action::StatFs { at }
+        | Action::GetXattr { at, .. }
+        | Action::SetXattr { at, .. }
+        | Action::ListXattr { at, .. }
+        | Action::RemoveXattr { at, .. }
+        | Action::Watch { at, .. }
+        | Action::NameToHandle { at, .. }
+        | Action::Exec { at, .. }
+        | Action::ChangeDir { at, .. } => vec![at],
+        Action::Rename { from, to, .. } | Action::Link { from, to, .. } => vec![from, to],
+        _ => Vec::new(),
+    }
+}
+
+fn contained(text: &[u8]) -> bool {
+    text.first() != Some(&b'/') && !text.split(|b| *b == b'/').any(|name| name == b"..")
+}
+
+/// What holds for every plan, whatever the trace: paths stay inside, and the order of waits lets every lane end.
+pub(crate) fn check(plan: &Plan) {
+    for op in plan.lanes.iter().flat_map(|lane| &lane.ops) {
+        for at in paths(&op.action) {
+            assert!(contained(plan.bytes(at.path)), "{:?}", op.action);
+            assert!(at.dir.0 < plan.slots || at.dir == Slot::BAD);
+        }
+        if let Action::Symlink {
+            target,
+            target_root,
+            guarded,
+            ..
+        } = op.action
+        {
+            let text = plan.bytes(target);
+            let climbs = text.split(|b| *b == b'/').any(|name| name == b"..");
+            assert!(text.first() != Some(&b'/'), "absolute text");
+            assert!(!climbs || (guarded && target_root.is_none()));
+        }
+    }
+    for entry in &plan.tree {
+        assert!(contained(plan.bytes(entry.path)));
+    }
+    assert!(runs(plan), "lanes wait for each other");
+}
+
+/// Whether all lanes come to their end if each op waits as told.
+fn runs(plan: &Plan) -> bool {
+    let mut done = vec![0usize; plan.lanes.len()];
+    loop {
+        let mut moved = false;
+        for (number, lane) in plan.lanes.iter().enumerate() {
+            while let Some(op) = lane.ops.get(done[number]) {
+                let first = op.first_wait as usize;
+                let waits = &plan.waits[first..first + usize::from(op.wait_count)];
+                if waits
+                    .iter()
+                    .any(|w| done[w.lane as usize] < w.done as usize)
+                {
+                    break;
+                }
+                for wait in waits {
+                    let cause = &plan.lanes[wait.lane as usize].ops[wait.done as usize - 1];
+                    assert!(
+                        cause.published,
+                        "an op that is waited for must be published"
+                    );
+                }
+                done[number] += 1;
+                moved = true;
+            }
+        }
+        if !moved {
+            return done
+                .iter()
+                .zip(&plan.lanes)
+                .all(|(d, lane)| *d == lane.ops.len());
+        }
+    }
+}
+
+pub(crate) fn text(plan: &Plan, at: At) -> (u32, String) {
+    let bytes = plan.bytes(at.path);
+    (at.dir.0, String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Slot and path that an event's op is issued with.
+pub(crate) fn issued(plan: &Plan, event: u32) -> (u32, String) {
+    text(plan, paths(&op(plan, event).action)[0])
+}
+
+pub(crate) fn op(plan: &Plan, event: u32) -> &Op {
+    let mut ops = plan.lanes.iter().flat_map(|lane| &lane.ops);
+    ops.find(|op| op.event == event).expect("the event's op")
+}
+
+/// The events that an event's op waits for, of any lane.
+pub(crate) fn waits(plan: &Plan, event: u32) -> Vec<u32> {
+    let op = op(plan, event);
+    let first = op.first_wait as usize;
+    plan.waits[first..first + usize::from(op.wait_count)]
+        .iter()
+        .map(|w| plan.lanes[w.lane as usize].ops[w.done as usize - 1].event)
+        .collect()
+}
+
+pub(crate) fn entry<'p>(plan: &'p Plan, path: &str) -> Option<&'p TreeEntry> {
+    plan.tree.iter().find(|entry| {
+        entry.root == 0 && plan.bytes(entry.path) == path.trim_start_matches('/').as_bytes()
+    })
+}

@@ -1,0 +1,235 @@
+//! Descriptors over fork, exec, dup and close.
+
+use fsreplay_trace::call::{ArgKind, Call};
+use fsreplay_trace::model::FileKind;
+
+use super::builder::{Arg, Trace, issued, op};
+use crate::plan::{Action, Plan, Slot};
+
+const CLONE_THREAD: u64 = 0x1_0f00;
+
+fn actions(plan: &Plan, lane: usize) -> Vec<Action> {
+    plan.lanes[lane].ops.iter().map(|op| op.action).collect()
+}
+
+#[test]
+fn a_descriptor_is_closed_as_often_as_it_was() {
+    let mut trace = Trace::new();
+    trace.file("/work/f", 10);
+    trace.open(0, "f", 0, 3);
+    trace.task(1, Some(0), 0);
+    trace.on_fd(0, Call::close, 3, 0, 0);
+    trace.on_fd(1, Call::read, 3, 10, 10);
+    trace.on_fd(1, Call::close, 3, 0, 0);
+    trace.exit(1);
+    let plan = trace.finish();
+    let parent = actions(&plan, 0);
+    assert!(matches!(parent[1], Action::Dup { .. }), "{parent:?}");
+    assert!(matches!(parent[2], Action::Close { .. }));
+    let child = actions(&plan, 1);
+    assert!(matches!(child[0], Action::Read { .. }));
+    assert!(matches!(child[1], Action::Close { .. }));
+    assert_ne!(parent[2], child[1]);
+    assert_eq!(plan.coverage.unresolved, 0);
+}
+
+#[test]
+fn a_program_start_closes_what_it_must_and_an_end_the_rest() {
+    let mut trace = Trace::new();
+    trace.file("/work/f", 10);
+    trace.file("/work/prog", 10);
+    trace.open(0, "f", libc::O_CLOEXEC, 3);
+    trace.open(0, "f", 0, 4);
+    trace.path(0, Call::execve, "/work/prog", 0);
+    trace.on_fd(0, Call::read, 4, 10, 10);
+    trace.exit(0);
+    let plan = trace.finish();
+    let all = actions(&plan, 0);
+    assert!(matches!(all[2], Action::Exec { .. }));
+    assert!(matches!(all[3], Action::Close { .. }));
+    assert!(matches!(all[4], Action::Read { .. }));
+    assert!(matches!(all[5], Action::Close { .. }));
+    assert_eq!(plan.lanes[0].ops[3].event, u32::MAX);
+}
+
+#[test]
+fn numbers_given_out_again_before_their_close_returned() {
+    let mut trace = Trace::new();
+    trace.file("/work/a", 10);
+    trace.file("/work/b", 10);
+    trace.task(1, Some(0), CLONE_THREAD);
+    trace.open(0, "a", 0, 5);
+    let fd = [Arg::Number(ArgKind::Fd, 5)];
+    let open = [Arg::Text(ArgKind::Path, "b")];
+    trace.call_at(1, Call::openat, &open, 5, 1010, 1020);
+    trace.call_at(0, Call::close, &fd, 0, 1000, 1030);
+    trace.on_fd(1, Call::read, 5, 10, 10);
+    let plan = trace.finish();
+    let Action::Open { out: first, .. } = op(&plan, 0).action else {
+        panic!("no open")
+    };
+    let Action::Open { out: second, .. } = op(&plan, 1).action else {
+        panic!("no open")
+    };
+    assert_eq!(op(&plan, 2).action, Action::Close { fd: first });
+    assert!(matches!(op(&plan, 3).action, Action::Read { fd, .. } if fd == second));
+}
+
+#[test]
+fn dup2_replaces_in_one_call() {
+    let mut trace = Trace::new();
+    trace.file("/work/a", 10);
+    trace.file("/work/b", 10);
+    trace.open(0, "a", 0, 3);
+    trace.open(0, "b", 0, 4);
+    let args = [Arg::Number(ArgKind::Fd, 3), Arg::Number(ArgKind::NewFd, 4)];
+    trace.call(0, Call::dup2, &args, 4);
+    trace.on_fd(0, Call::close, 3, 0, 0);
+    trace.on_fd(0, Call::read, 4, 10, 10);
+    let plan = trace.finish();
+    let Action::Open { out: b, .. } = op(&plan, 1).action else {
+        panic!("no open")
+    };
+    assert!(matches!(op(&plan, 2).action, Action::Dup { out, .. } if out == b));
+    assert!(matches!(op(&plan, 4).action, Action::Read { fd, .. } if fd == b));
+}
+
+#[test]
+fn redirections_of_a_shell() {
+    // fork; the child opens a file, puts it on 1 (which was the terminal) and runs a program.
+    let mut trace = Trace::new();
+    trace.fd(0, 1, "/dev/pts/0", FileKind::CharDevice, 0);
+    trace.file("/work/prog", 10);
+    trace.task(1, Some(0), 0);
+    trace.open(1, "out", libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC, 3);
+    let args = [Arg::Number(ArgKind::Fd, 3), Arg::Number(ArgKind::NewFd, 1)];
+    trace.call(1, Call::dup2, &args, 1);
+    trace.on_fd(1, Call::close, 3, 0, 0);
+    trace.path(1, Call::execve, "/work/prog", 0);
+    trace.on_fd(1, Call::write, 1, 5, 5);
+    trace.exit(1);
+    trace.on_fd(0, Call::write, 1, 5, 5);
+    let plan = trace.finish();
+    assert!(matches!(op(&plan, 4).action, Action::Write { .. }));
+    assert_eq!(op(&plan, 5).action, Action::Nothing);
+    assert_eq!(plan.coverage.unresolved, 0);
+}
+
+#[test]
+fn inherited_files_are_open_before_the_start() {
+    let mut trace = Trace::new();
+    trace.fd(0, 1, "/tmp/log", FileKind::File, 77);
+    trace.on_fd(0, Call::write, 1, 5, 5);
+    let plan = trace.finish();
+    assert_eq!(plan.initial_fds.len(), 2);
+    assert_eq!(plan.initial_fds[1].offset, 77);
+    assert_eq!(plan.bytes(plan.initial_fds[1].at.path), b"tmp/log");
+    assert!(matches!(op(&plan, 0).action, Action::Write { .. }));
+}
+
+#[test]
+fn bad_descriptors_stay_bad() {
+    let mut trace = Trace::new();
+    trace.on_fd(0, Call::close, 9, 0, -9);
+    trace.on_fd(0, Call::read, 9, 1, -9);
+    trace.on_fd(0, Call::read, 9, 1, 1);
+    let plan = trace.finish();
+    assert_eq!(op(&plan, 0).action, Action::Close { fd: Slot::BAD });
+    assert_eq!(plan.coverage.unresolved, 1);
+}
+
+#[test]
+fn working_directories_are_slots_of_their_own() {
+    let mut trace = Trace::new();
+    trace.dir("/work");
+    trace.dir("/work/d");
+    trace.file("/work/d/f", 1);
+    trace.file("/work/g", 1);
+    trace.task(1, Some(0), 0);
+    trace.path(1, Call::chdir, "d", 0);
+    trace.path(1, Call::stat, "f", 0);
+    trace.path(0, Call::stat, "g", 0);
+    trace.path(0, Call::chdir, "/proc", 0);
+    trace.path(0, Call::stat, "self", 0);
+    let plan = trace.finish();
+    let Action::ChangeDir { out, .. } = op(&plan, 0).action else {
+        panic!("no chdir")
+    };
+    assert_eq!(issued(&plan, 1), (out.0, "f".into()));
+    assert_ne!(issued(&plan, 2).0, out.0);
+    assert_eq!(plan.coverage.pseudo, 2);
+}
+
+#[test]
+fn ranges_are_closed_one_by_one() {
+    let mut trace = Trace::new();
+    trace.file("/work/a", 10);
+    for fd in 3..6 {
+        trace.open(0, "a", 0, fd);
+    }
+    let args = [
+        Arg::Number(ArgKind::Fd, 3),
+        Arg::Number(ArgKind::NewFd, u64::from(u32::MAX)),
+    ];
+    trace.call(0, Call::close_range, &args, 0);
+    trace.on_fd(0, Call::read, 4, 1, -9);
+    let plan = trace.finish();
+    let closes = actions(&plan, 0);
+    let closes = closes.iter().filter(|a| matches!(a, Action::Close { .. }));
+    assert_eq!(closes.count(), 3);
+}
+
+#[test]
+fn maps_end_with_their_process() {
+    let mut trace = Trace::new();
+    trace.file("/work/a", 8192);
+    trace.open(0, "a", 0, 3);
+    let map = |address: i64| (address, Call::mmap);
+    for (address, call) in [map(0x10000), map(0x20000)] {
+        let args = [
+            Arg::Number(ArgKind::Fd, 3),
+            Arg::Number(ArgKind::Length, 8192),
+            Arg::Number(ArgKind::Prot, 1),
+            Arg::Number(ArgKind::Flags, 2),
+        ];
+        trace.call(0, call, &args, address);
+    }
+    let args = [
+        Arg::Number(ArgKind::Address, 0x11000),
+        Arg::Number(ArgKind::Length, 4096),
+    ];
+    trace.call(0, Call::munmap, &args, 0);
+    trace.exit(0);
+    let plan = trace.finish();
+    assert_eq!(plan.maps, 2);
+    let Action::Unmap { start, length, .. } = op(&plan, 3).action else {
+        panic!("no munmap")
+    };
+    assert_eq!((start, length), (4096, 4096));
+    let all = actions(&plan, 0);
+    let unmaps = all.iter().filter(|a| matches!(a, Action::Unmap { .. }));
+    assert_eq!(unmaps.count(), 3);
+}
+
+#[test]
+fn copies_to_sockets_and_pipes_keep_their_file_side() {
+    let mut trace = Trace::new();
+    trace.file("/work/a", 8192);
+    trace.open(0, "a", 0, 3);
+    trace.call(0, Call::socket, &[], 4);
+    let args = [
+        Arg::Number(ArgKind::FdOut, 4),
+        Arg::Number(ArgKind::FdIn, 3),
+        Arg::Number(ArgKind::Length, 8192),
+    ];
+    trace.call(0, Call::sendfile, &args, 4096);
+    let plan = trace.finish();
+    assert!(matches!(
+        op(&plan, 2).action,
+        Action::SendFile {
+            fd: Slot::NULL,
+            length: 4096,
+            ..
+        }
+    ));
+}

@@ -1,0 +1,7 @@
+//! The planner against records made by hand.
+
+mod builder;
+mod descriptors;
+mod hostile;
+mod order;
+mod paths;

@@ -1,0 +1,202 @@
+//! Which calls of different tasks are put in order, and which stay free.
+
+use fsreplay_trace::call::{ArgKind, Call};
+
+use super::builder::{Arg, Trace, waits};
+
+const CLONE_THREAD: u64 = 0x1_0f00;
+
+fn threads() -> Trace {
+    let mut trace = Trace::new();
+    trace.dir("/work");
+    trace.file("/work/f", 1);
+    trace.path(0, Call::stat, "f", 0);
+    trace.task(1, Some(0), CLONE_THREAD);
+    trace.task(2, Some(0), CLONE_THREAD);
+    trace
+}
+
+fn path(path: &str) -> [Arg<'_>; 1] {
+    [Arg::Text(ArgKind::Path, path)]
+}
+
+#[test]
+fn a_task_begins_after_what_its_parent_did() {
+    let mut trace = threads();
+    trace.path(1, Call::stat, "f", 0);
+    trace.path(2, Call::stat, "f", 0);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 1), vec![0]);
+    assert_eq!(waits(&plan, 2), vec![0]);
+    assert_eq!(plan.lanes.len(), 3);
+}
+
+#[test]
+fn readers_stay_free_and_a_writer_waits_for_them() {
+    let mut trace = threads();
+    trace.path(1, Call::stat, "f", 0);
+    trace.path(2, Call::stat, "f", 0);
+    trace.path(0, Call::chmod, "f", 0);
+    trace.path(1, Call::stat, "f", 0);
+    let plan = trace.finish();
+    let mut causes = waits(&plan, 3);
+    causes.sort_unstable();
+    assert_eq!(causes, vec![1, 2]);
+    assert_eq!(waits(&plan, 4), vec![3]);
+}
+
+#[test]
+fn implied_edges_are_left_out() {
+    let mut trace = threads();
+    trace.path(1, Call::chmod, "f", 0);
+    trace.path(2, Call::chmod, "f", 0);
+    trace.path(0, Call::chmod, "f", 0);
+    trace.path(0, Call::chmod, "f", 0);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 2), vec![1], "and not for the parent too");
+    assert_eq!(waits(&plan, 3), vec![2]);
+    assert!(waits(&plan, 4).is_empty());
+}
+
+#[test]
+fn calls_that_overlapped_stay_free() {
+    let mut trace = threads();
+    trace.call_at(1, Call::stat, &path("f"), 0, 1000, 1500);
+    trace.call_at(2, Call::chmod, &path("f"), 0, 1200, 1600);
+    trace.call_at(0, Call::chmod, &path("f"), 0, 1599, 1700);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 2), vec![0]);
+    // The stat had returned before it was called, the other chmod had not.
+    assert_eq!(waits(&plan, 3), vec![1]);
+}
+
+#[test]
+fn a_failed_look_up_comes_before_the_creation() {
+    let mut trace = threads();
+    trace.path(1, Call::stat, "new", -2);
+    trace.open(2, "new", libc::O_CREAT | libc::O_WRONLY, 3);
+    trace.path(1, Call::stat, "new", 0);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 2), vec![1]);
+    assert_eq!(waits(&plan, 3), vec![2]);
+}
+
+#[test]
+fn creations_of_different_names_stay_free_but_listings_do_not() {
+    let mut trace = threads();
+    trace.open(0, "/work", libc::O_DIRECTORY, 9);
+    trace.open(1, "a", libc::O_CREAT | libc::O_WRONLY, 3);
+    trace.open(2, "b", libc::O_CREAT | libc::O_WRONLY, 4);
+    trace.on_fd(0, Call::getdents64, 9, 1000, 100);
+    trace.path(1, Call::unlink, "a", 0);
+    let plan = trace.finish();
+    assert!(!waits(&plan, 3).contains(&2));
+    let mut causes = waits(&plan, 4);
+    causes.sort_unstable();
+    assert_eq!(causes, vec![2, 3]);
+    assert_eq!(waits(&plan, 5), vec![4]);
+}
+
+#[test]
+fn work_in_a_directory_comes_after_its_making_and_before_its_removal() {
+    let mut trace = threads();
+    trace.path(1, Call::mkdir, "d", 0);
+    trace.open(2, "d/x", libc::O_CREAT | libc::O_WRONLY, 3);
+    trace.path(2, Call::unlink, "d/x", 0);
+    trace.rename(1, "d", "e", 0);
+    trace.path(0, Call::stat, "e/x", -2);
+    trace.path(2, Call::rmdir, "e", 0);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 2).first(), Some(&1));
+    assert_eq!(waits(&plan, 4), vec![3]);
+    assert_eq!(waits(&plan, 5), vec![4]);
+    assert_eq!(waits(&plan, 6), vec![5]);
+}
+
+#[test]
+fn a_wait_comes_after_all_that_the_child_did() {
+    let mut trace = Trace::new();
+    trace.task(1, Some(0), 0);
+    trace.path(1, Call::mkdir, "x", 0);
+    trace.exit(1);
+    trace.call(0, Call::wait4, &[Arg::Number(ArgKind::Pid, u64::MAX)], 1001);
+    trace.path(0, Call::rmdir, "x", 0);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 1), vec![0]);
+    assert!(waits(&plan, 2).is_empty());
+}
+
+#[test]
+fn lanes_are_used_again() {
+    let mut trace = Trace::new();
+    for task in 1..50 {
+        trace.task(task, Some(0), 0);
+        trace.path(task, Call::stat, "x", -2);
+        trace.exit(task);
+    }
+    let plan = trace.finish();
+    assert_eq!(plan.lanes.len(), 2);
+}
+
+fn pipe_between(trace: &mut Trace) {
+    let ends = [
+        Arg::Number(ArgKind::OutFd0, 5),
+        Arg::Number(ArgKind::OutFd1, 6),
+    ];
+    trace.call(0, Call::pipe2, &ends, 0);
+    trace.task(1, Some(0), 0);
+}
+
+#[test]
+fn a_read_from_a_pipe_waits_for_the_write_of_its_bytes() {
+    let mut trace = Trace::new();
+    pipe_between(&mut trace);
+    trace.on_fd(1, Call::write, 6, 10, 10);
+    trace.on_fd(1, Call::write, 6, 10, 10);
+    trace.on_fd(0, Call::read, 5, 15, 15);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 3), vec![2]);
+}
+
+#[test]
+fn a_write_that_returned_after_the_read_of_its_bytes() {
+    let mut trace = Trace::new();
+    pipe_between(&mut trace);
+    trace.path(1, Call::mkdir, "ready", 0);
+    let fd = |fd| {
+        [
+            Arg::Number(ArgKind::Fd, fd),
+            Arg::Number(ArgKind::Length, 4),
+        ]
+    };
+    trace.call_at(0, Call::read, &fd(5), 4, 900, 2000);
+    trace.call_at(1, Call::write, &fd(6), 4, 1990, 2010);
+    trace.path(0, Call::rmdir, "ready", 0);
+    let plan = trace.finish();
+    // What the writer did before the write.
+    assert_eq!(waits(&plan, 2), vec![1]);
+}
+
+#[test]
+fn the_end_of_a_pipe_comes_from_its_last_close() {
+    let mut trace = Trace::new();
+    pipe_between(&mut trace);
+    trace.on_fd(0, Call::close, 6, 0, 0);
+    trace.path(1, Call::mkdir, "x", 0);
+    trace.on_fd(1, Call::close, 6, 0, 0);
+    trace.on_fd(0, Call::read, 5, 10, 0);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 4), vec![3]);
+}
+
+#[test]
+fn offsets_of_shared_descriptions_keep_their_order() {
+    let mut trace = Trace::new();
+    trace.file("/work/f", 100);
+    trace.open(0, "f", 0, 3);
+    trace.task(1, Some(0), 0);
+    trace.on_fd(1, Call::read, 3, 10, 10);
+    trace.on_fd(0, Call::read, 3, 10, 10);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 2), vec![1]);
+}
