@@ -1,2 +1,43 @@
-//! The fsreplay binary.
-fn main() {}
+//! The `fsreplay` binary: arguments, terminal, exit status. What it does is in the crates.
+
+mod args;
+mod dump;
+mod exit;
+mod info;
+mod play;
+mod term;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() {
+    let cli = Cli::parse();
+    start_diagnostics(&cli.command);
+    let outcome = match &cli.command {
+        Command::Play(args) => play::run(args),
+        Command::Info(args) => info::run(args).map(|()| exit::OK),
+        Command::Dump(args) => dump::run(args).map(|()| exit::OK),
+    };
+    let code = outcome.unwrap_or_else(|failure| {
+        eprintln!("fsreplay: {}", failure.message);
+        failure.code
+    });
+    std::process::exit(code);
+}
+
+/// Diagnostics of the crates go to standard error: warnings always, more with -vv or `FSREPLAY_LOG`.
+fn start_diagnostics(command: &Command) {
+    let verbose = match command {
+        Command::Play(args) => args.verbose,
+        _ => 0,
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FSREPLAY_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new(if verbose > 1 { "debug" } else { "warn" })
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}

@@ -1,2 +1,95 @@
-//! Measures the recorder and replayer.
-fn main() {}
+//! Measures fsreplay beside its peers. Run by hand, on a quiet machine; prints medians, spreads and ratios.
+//!
+//! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in one run.
+//! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
+//! - `loop`: the replay loop beside a straight loop of the same calls.
+//! - `writer`: memory and speed of the trace writer.
+
+mod overhead;
+mod replay_loop;
+mod size;
+mod timing;
+mod workloads;
+mod writer;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Measure fsreplay beside its peers.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Extra time of recording, beside strace
+    Overhead {
+        /// The fsreplay binary
+        #[arg(long, default_value = "target/release/fsreplay")]
+        fsreplay: PathBuf,
+        /// Runs of each variant
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Where the workloads' trees are made
+        #[arg(long, default_value = "target/bench")]
+        dir: PathBuf,
+        /// Only workloads whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// Bytes per event, beside strace's text
+    Size {
+        /// The fsreplay binary
+        #[arg(long, default_value = "target/release/fsreplay")]
+        fsreplay: PathBuf,
+        /// Where the workloads' trees are made
+        #[arg(long, default_value = "target/bench")]
+        dir: PathBuf,
+        /// Only workloads whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// The replay loop beside a straight loop of the same calls
+    Loop {
+        /// Runs of each
+        #[arg(long, default_value_t = 15)]
+        rounds: usize,
+        /// Where the files are made
+        #[arg(long, default_value = "target/bench")]
+        dir: PathBuf,
+    },
+    /// Memory and speed of the trace writer with made-up events
+    Writer {
+        /// How many
+        #[arg(long, default_value_t = 10_000_000)]
+        events: u64,
+        /// Where the trace is made
+        #[arg(long, default_value = "target/bench")]
+        dir: PathBuf,
+    },
+}
+
+fn main() {
+    let outcome = match Cli::parse().command {
+        Bench::Overhead {
+            fsreplay,
+            rounds,
+            dir,
+            only,
+        } => overhead::run_all(&fsreplay, rounds, &dir, &only),
+        Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
+        Bench::Writer { events, dir } => writer::run(events, &dir),
+        Bench::Size {
+            fsreplay,
+            dir,
+            only,
+        } => size::run_all(&fsreplay, &dir, &only),
+    };
+    if let Err(error) = outcome {
+        eprintln!("fsreplay-bench: {error}");
+        std::process::exit(6);
+    }
+}

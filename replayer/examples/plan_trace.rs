@@ -37,7 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut reader = open(Path::new(path))?;
             let made = plan(&mut reader, &options)?;
             let taken = begin.elapsed().as_secs_f64();
-            println!("reading and planning: {taken:.3} s, {:.1} MB", (resident() - before) as f64 / 1e6);
+            println!(
+                "reading and planning: {taken:.3} s, {:.1} MB",
+                (resident() - before) as f64 / 1e6
+            );
             made
         }
         _ => return Err("a trace, or --made-up EVENTS TASKS".into()),
@@ -119,8 +122,16 @@ fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanEr
         };
         let at = (ArgKind::DirFd, -100i64 as u64);
         let this = (ArgKind::Fd, fd as u64);
-        call(Call::newfstatat, &[at, (ArgKind::Path, u64::from(file.0))], 0);
-        call(Call::newfstatat, &[at, (ArgKind::Path, u64::from(miss.0))], -2);
+        call(
+            Call::newfstatat,
+            &[at, (ArgKind::Path, u64::from(file.0))],
+            0,
+        );
+        call(
+            Call::newfstatat,
+            &[at, (ArgKind::Path, u64::from(miss.0))],
+            -2,
+        );
         call(Call::openat, &[at, (ArgKind::Path, u64::from(file.0))], fd);
         call(Call::fstat, &[this], 0);
         call(Call::read, &[this, (ArgKind::Length, 4096)], 100);

@@ -15,15 +15,22 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
     let mut add = |op: &Op, expected: i64, got: i64| {
         let cause = cause(op, expected, got);
         let name = op.call.name();
-        let group = groups.entry((name, cause)).or_insert_with(|| DivergenceGroup {
-            call: name,
-            cause,
-            count: 0,
-            examples: Vec::new(),
-        });
+        let group = groups
+            .entry((name, cause))
+            .or_insert_with(|| DivergenceGroup {
+                call: name,
+                cause,
+                count: 0,
+                examples: Vec::new(),
+            });
         group.count += 1;
         if group.examples.len() < EXAMPLES {
-            group.examples.push(Divergence { event: op.event, path: path(plan, &op.action), expected, got });
+            group.examples.push(Divergence {
+                event: op.event,
+                path: path(plan, &op.action),
+                expected,
+                got,
+            });
         }
     };
     let mut listings = vec![(0i64, 0i64, None::<&Op>); plan.listings as usize];
@@ -36,7 +43,9 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
             match op.check {
                 Check::Nothing => {}
                 Check::Listing => match op.action {
-                    Action::ListDirectory { listing, .. } if expected >= 0 && sample.result >= 0 => {
+                    Action::ListDirectory { listing, .. }
+                        if expected >= 0 && sample.result >= 0 =>
+                    {
                         if let Some(sum) = listings.get_mut(listing as usize) {
                             *sum = (sum.0 + expected, sum.1 + sample.result, Some(op));
                         }
@@ -45,7 +54,9 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
                     _ => {}
                 },
                 Check::Success if expected >= 0 && sample.result >= 0 => {}
-                Check::Success | Check::Exact if expected != sample.result => add(op, expected, sample.result),
+                Check::Success | Check::Exact if expected != sample.result => {
+                    add(op, expected, sample.result)
+                }
                 Check::Success | Check::Exact => {}
             }
         }
@@ -64,7 +75,11 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
 /// What an op should give: a link that was rewritten is longer by its root's directory.
 fn expectation(op: &Op, roots: &[Vec<u8>]) -> i64 {
     match op.action {
-        Action::ReadLink { length, target_root: Some(root), .. } if op.expected >= 0 => {
+        Action::ReadLink {
+            length,
+            target_root: Some(root),
+            ..
+        } if op.expected >= 0 => {
             let prefix = roots.get(usize::from(root)).map_or(0, Vec::len) as i64;
             (op.expected + prefix).min(length as i64)
         }
@@ -75,7 +90,9 @@ fn expectation(op: &Op, roots: &[Vec<u8>]) -> i64 {
 fn cause(op: &Op, expected: i64, got: i64) -> &'static str {
     let failed = got < 0 && expected >= 0;
     match -got as i32 {
-        libc::EOPNOTSUPP | libc::ENOTTY | libc::ENOSYS if failed => "not supported by this file system",
+        libc::EOPNOTSUPP | libc::ENOTTY | libc::ENOSYS if failed => {
+            "not supported by this file system"
+        }
         libc::EINVAL if failed => "not supported by this file system in this form",
         libc::EPERM | libc::EACCES if failed => "not permitted to this user",
         libc::ENOENT if failed => "the name is not there",

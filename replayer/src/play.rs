@@ -85,7 +85,9 @@ fn play_round(
         .iter()
         .map(|root| Sandbox::create(&root.target))
         .collect::<Result<Vec<_>, _>>()?;
-    prepare(plan, &sandboxes, cancelled, &|made, of| progress(Stage::Preparing(round, made, of)))?;
+    prepare(plan, &sandboxes, cancelled, &|made, of| {
+        progress(Stage::Preparing(round, made, of))
+    })?;
     for sandbox in &sandboxes {
         use std::os::fd::AsRawFd;
         sys::syncfs(sandbox.root().as_raw_fd()); // so that writing back the tree doesn't disturb
@@ -119,7 +121,8 @@ fn targets(plan: &Plan) -> Vec<TargetInfo> {
         .map(|root| TargetInfo {
             recorded: String::from_utf8_lossy(&root.recorded).into_owned(),
             path: root.target.clone(),
-            fs_magic: rustix::fs::statfs(&root.target).map_or_else(|_| "?".into(), |fs| format!("{:#x}", fs.f_type)),
+            fs_magic: rustix::fs::statfs(&root.target)
+                .map_or_else(|_| "?".into(), |fs| format!("{:#x}", fs.f_type)),
         })
         .collect()
 }

@@ -44,22 +44,39 @@ pub fn prepare(
         noise: noise(),
     };
     let total = plan.tree.len();
-    let directories = || plan.tree.iter().filter(|entry| entry.kind == FileKind::Directory);
+    let directories = || {
+        plan.tree
+            .iter()
+            .filter(|entry| entry.kind == FileKind::Directory)
+    };
     for entry in directories() {
         maker.try_entry(entry, |root, path| maker.make_directory(root, path))?;
     }
     let done = AtomicUsize::new(directories().count());
-    maker.make_files(cancelled, &|| progress(done.fetch_add(1, Ordering::Relaxed) + 1, total))?;
+    maker.make_files(cancelled, &|| {
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, total)
+    })?;
     for entry in &plan.tree {
         if entry.link_of.is_some() {
             maker.try_entry(entry, |root, path| maker.make_link(entry, root, path))?;
         }
     }
-    for entry in plan.tree.iter().filter(|entry| entry.kind == FileKind::Symlink && entry.link_of.is_none()) {
+    for entry in plan
+        .tree
+        .iter()
+        .filter(|entry| entry.kind == FileKind::Symlink && entry.link_of.is_none())
+    {
         maker.try_entry(entry, |root, path| maker.make_symlink(entry, root, path))?;
     }
-    for entry in plan.tree.iter().rev().filter(|entry| entry.kind == FileKind::Directory) {
-        maker.try_entry(entry, |root, path| maker.finish_directory(entry, root, path))?;
+    for entry in plan
+        .tree
+        .iter()
+        .rev()
+        .filter(|entry| entry.kind == FileKind::Directory)
+    {
+        maker.try_entry(entry, |root, path| {
+            maker.finish_directory(entry, root, path)
+        })?;
     }
     progress(total, total);
     Ok(())
@@ -86,15 +103,26 @@ impl Maker<'_> {
     ) -> Result<(), ReplayError> {
         let bytes = self.plan.bytes(entry.path);
         let failed = |error: Errno| {
-            let base = self.sandboxes.get(entry.root as usize).map(Sandbox::path).unwrap_or("".as_ref());
+            let base = self
+                .sandboxes
+                .get(entry.root as usize)
+                .map(Sandbox::path)
+                .unwrap_or("".as_ref());
             ReplayError::Tree {
                 operation: "making",
                 path: base.join(String::from_utf8_lossy(bytes).as_ref()),
                 source: error.into(),
             }
         };
-        let sandbox = self.sandboxes.get(entry.root as usize).ok_or_else(|| failed(Errno::INVAL))?;
-        let path = if bytes.is_empty() { c".".to_owned() } else { CString::new(bytes).unwrap_or_default() };
+        let sandbox = self
+            .sandboxes
+            .get(entry.root as usize)
+            .ok_or_else(|| failed(Errno::INVAL))?;
+        let path = if bytes.is_empty() {
+            c".".to_owned()
+        } else {
+            CString::new(bytes).unwrap_or_default()
+        };
         make(sandbox.root().as_fd(), &path).map_err(failed)
     }
 
@@ -105,13 +133,22 @@ impl Maker<'_> {
         }
     }
 
-    fn make_files(&self, cancelled: &AtomicBool, made: &(dyn Fn() + Sync)) -> Result<(), ReplayError> {
+    fn make_files(
+        &self,
+        cancelled: &AtomicBool,
+        made: &(dyn Fn() + Sync),
+    ) -> Result<(), ReplayError> {
         let files: Vec<&TreeEntry> = self
             .plan
             .tree
             .iter()
             .filter(|entry| entry.link_of.is_none())
-            .filter(|entry| !matches!(entry.kind, FileKind::Directory | FileKind::Symlink | FileKind::Absent))
+            .filter(|entry| {
+                !matches!(
+                    entry.kind,
+                    FileKind::Directory | FileKind::Symlink | FileKind::Absent
+                )
+            })
             .collect();
         let next = AtomicUsize::new(0);
         let failure = Mutex::new(None);
@@ -142,14 +179,25 @@ impl Maker<'_> {
         }
     }
 
-    fn make_file(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+    fn make_file(
+        &self,
+        entry: &TreeEntry,
+        root: BorrowedFd<'_>,
+        path: &CString,
+    ) -> Result<(), Errno> {
         let path = path.as_c_str();
         let mode = Mode::from_raw_mode(entry.mode & 0o7777);
         if entry.kind == FileKind::Fifo {
             return rustix::fs::mknodat(root, path, rustix::fs::FileType::Fifo, mode, 0);
         }
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::openat(root, path, flags, mode & !(Mode::SUID | Mode::SGID | Mode::SVTX))?;
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::openat(
+            root,
+            path,
+            flags,
+            mode & !(Mode::SUID | Mode::SGID | Mode::SVTX),
+        )?;
         if entry.data {
             self.fill(&file, entry.size)?;
         } else if entry.size > 0 {
@@ -158,7 +206,12 @@ impl Maker<'_> {
         for (name, size) in &entry.xattrs {
             let name = CString::new(self.plan.bytes(*name)).unwrap_or_default();
             let size = (*size as usize).min(self.noise.len());
-            match rustix::fs::fsetxattr(&file, name.as_c_str(), &self.noise[..size], XattrFlags::empty()) {
+            match rustix::fs::fsetxattr(
+                &file,
+                name.as_c_str(),
+                &self.noise[..size],
+                XattrFlags::empty(),
+            ) {
                 Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSPC) => {} // shows as a divergence where it matters
                 Err(error) => return Err(error),
             }
@@ -188,31 +241,63 @@ impl Maker<'_> {
             return Ok(());
         }
         let (uid, gid) = entry.owner;
-        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+        let (uid, gid) = (
+            rustix::fs::Uid::from_raw(uid),
+            rustix::fs::Gid::from_raw(gid),
+        );
         rustix::fs::fchown(file, Some(uid), Some(gid))
     }
 
-    fn make_link(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
-        let first = entry.link_of.and_then(|of| self.plan.tree.get(of as usize)).ok_or(Errno::INVAL)?;
+    fn make_link(
+        &self,
+        entry: &TreeEntry,
+        root: BorrowedFd<'_>,
+        path: &CString,
+    ) -> Result<(), Errno> {
+        let first = entry
+            .link_of
+            .and_then(|of| self.plan.tree.get(of as usize))
+            .ok_or(Errno::INVAL)?;
         if first.root != entry.root {
             return self.make_file(entry, root, path); // links don't cross file systems
         }
         let target = CString::new(self.plan.bytes(first.path)).unwrap_or_default();
-        rustix::fs::linkat(root, target.as_c_str(), root, path.as_c_str(), AtFlags::empty())
+        rustix::fs::linkat(
+            root,
+            target.as_c_str(),
+            root,
+            path.as_c_str(),
+            AtFlags::empty(),
+        )
     }
 
-    fn make_symlink(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+    fn make_symlink(
+        &self,
+        entry: &TreeEntry,
+        root: BorrowedFd<'_>,
+        path: &CString,
+    ) -> Result<(), Errno> {
         let text = self.plan.bytes(entry.target.ok_or(Errno::INVAL)?);
         let text = match entry.target_root {
             Some(root) => link_text(&self.roots, root, text),
             None => text.to_vec(),
         };
         // A link whose text could not be told: any will do, but an empty one can't be made.
-        let text = CString::new(if text.is_empty() { b"unknown".to_vec() } else { text }).unwrap_or_default();
+        let text = CString::new(if text.is_empty() {
+            b"unknown".to_vec()
+        } else {
+            text
+        })
+        .unwrap_or_default();
         rustix::fs::symlinkat(text.as_c_str(), root, path.as_c_str())
     }
 
-    fn finish_directory(&self, entry: &TreeEntry, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
+    fn finish_directory(
+        &self,
+        entry: &TreeEntry,
+        root: BorrowedFd<'_>,
+        path: &CString,
+    ) -> Result<(), Errno> {
         let is_root = self.plan.bytes(entry.path).is_empty();
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(root, path.as_c_str(), flags, Mode::empty())?;
@@ -229,6 +314,12 @@ impl Maker<'_> {
 }
 
 fn times(mtime: i64) -> Timestamps {
-    let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
-    Timestamps { last_access: time, last_modification: time }
+    let time = Timespec {
+        tv_sec: mtime,
+        tv_nsec: 0,
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
 }

@@ -123,7 +123,11 @@ pub fn statistics(plan: &Plan, run: &Run) -> (Vec<CallStatistics>, f64) {
             }
             let (histogram, errors, total) = by_call.entry(op.call.name()).or_insert_with(|| {
                 // Three digits are within the range that the constructor takes.
-                (Histogram::new(3).unwrap_or_else(|_| unreachable!("3 digits are allowed")), 0, 0)
+                (
+                    Histogram::new(3).unwrap_or_else(|_| unreachable!("3 digits are allowed")),
+                    0,
+                    0,
+                )
             });
             histogram.saturating_record(sample.duration);
             *errors += u64::from(sample.result < 0);

@@ -35,8 +35,12 @@ impl Sandbox {
             path: target.into(),
             source,
         })?;
-        let parent = rustix::fs::open(&real, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| failed("opening", &real, error))?;
+        let parent = rustix::fs::open(
+            &real,
+            OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|error| failed("opening", &real, error))?;
         for attempt in 0..100u32 {
             let name = format!("{PREFIX}{}", unique(attempt));
             let path = real.join(&name);
@@ -51,7 +55,13 @@ impl Sandbox {
             // Tells leftovers of a killed replay from one that runs; not every file system has locks.
             let _ = rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive);
             let name = CString::new(name).unwrap_or_default();
-            return Ok(Sandbox { path, parent, name, root, kept: false });
+            return Ok(Sandbox {
+                path,
+                parent,
+                name,
+                root,
+                kept: false,
+            });
         }
         Err(failed("making a directory in", &real, Errno::EXIST))
     }
@@ -107,7 +117,8 @@ impl Drop for Sandbox {
 /// A name that no other replay uses.
 fn unique(attempt: u32) -> String {
     use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one((attempt, std::process::id(), std::time::SystemTime::now()));
+    let random =
+        RandomState::new().hash_one((attempt, std::process::id(), std::time::SystemTime::now()));
     format!("{:012x}", random & 0xffff_ffff_ffff)
 }
 
@@ -122,7 +133,11 @@ struct Level {
 /// depth-first order without recursion.
 fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {
     let first = rustix::io::dup(root)?;
-    let mut levels = vec![Level { entries: entries(first.as_fd())?, fd: first, name: CString::default() }];
+    let mut levels = vec![Level {
+        entries: entries(first.as_fd())?,
+        fd: first,
+        name: CString::default(),
+    }];
     while let Some(level) = levels.last_mut() {
         let Some((name, kind)) = level.entries.pop() else {
             let Some(done) = levels.pop() else { break };
@@ -145,7 +160,11 @@ fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {
         }
         let child = open_child(level.fd.as_fd(), &name)?;
         let entries = entries(child.as_fd())?;
-        levels.push(Level { fd: child, name, entries });
+        levels.push(Level {
+            fd: child,
+            name,
+            entries,
+        });
     }
     Ok(())
 }
@@ -155,7 +174,9 @@ fn open_child(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     let open = || {
         let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
         match rustix::fs::openat2(parent, name, flags, Mode::empty(), resolve) {
-            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(parent, name, flags, Mode::empty()),
+            Err(Errno::NOSYS | Errno::PERM) => {
+                rustix::fs::openat(parent, name, flags, Mode::empty())
+            }
             outcome => outcome,
         }
     };
@@ -187,9 +208,19 @@ pub fn open_parent(dir: RawFd, path: &[u8]) -> Result<(OwnedFd, u32), Errno> {
     if dir < 0 {
         return Err(Errno::BADF);
     }
-    let trimmed = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    let name = path[..trimmed].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    let parent = if name == 0 { b".".as_slice() } else { &path[..name - 1] };
+    let trimmed = path
+        .iter()
+        .rposition(|byte| *byte != b'/')
+        .map_or(0, |last| last + 1);
+    let name = path[..trimmed]
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |slash| slash + 1);
+    let parent = if name == 0 {
+        b".".as_slice()
+    } else {
+        &path[..name - 1]
+    };
     // The descriptor is one of the replay's slots, open for as long as the plan uses it.
     let dir = crate::sys::borrow(dir);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

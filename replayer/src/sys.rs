@@ -46,7 +46,7 @@ fn outcome(value: c_long) -> i64 {
         // SAFETY: the errno location of this thread is always readable.
         -i64::from(unsafe { *libc::__errno_location() })
     } else {
-        value as i64
+        value
     }
 }
 
@@ -87,12 +87,21 @@ impl Scratch {
             write.extend_from_slice(&state.to_le_bytes());
         }
         write.truncate(size);
-        Scratch { read: write.clone(), write, vectors: Vec::with_capacity(MOST_VECTORS), small: Box::new([0; 512]) }
+        Scratch {
+            read: write.clone(),
+            write,
+            vectors: Vec::with_capacity(MOST_VECTORS),
+            small: Box::new([0; 512]),
+        }
     }
 
     /// Start and usable length of a buffer, aligned for `O_DIRECT`.
     fn buffer(&mut self, writing: bool) -> (*mut c_void, usize) {
-        let bytes = if writing { &mut self.write } else { &mut self.read };
+        let bytes = if writing {
+            &mut self.write
+        } else {
+            &mut self.read
+        };
         let skip = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         (bytes[skip..].as_mut_ptr().cast(), bytes.len() - ALIGNMENT)
     }
@@ -106,8 +115,15 @@ impl Scratch {
         let mut left = length;
         while self.vectors.len() < MOST_VECTORS && (left > 0 || self.vectors.is_empty()) {
             let last = self.vectors.len() as u64 + 1 >= wanted;
-            let this = if last { left.min(size as u64) } else { left.min(part) };
-            self.vectors.push(libc::iovec { iov_base: base, iov_len: this as usize });
+            let this = if last {
+                left.min(size as u64)
+            } else {
+                left.min(part)
+            };
+            self.vectors.push(libc::iovec {
+                iov_base: base,
+                iov_len: this as usize,
+            });
             left -= this;
         }
         (self.vectors.as_ptr(), self.vectors.len() as c_int)
@@ -140,23 +156,53 @@ impl Scratch {
     }
 
     /// `pread64`, `preadv`, `preadv2`.
-    pub fn pread(&mut self, fd: c_int, length: u64, vectors: u32, offset: i64, flags: c_int) -> i64 {
+    pub fn pread(
+        &mut self,
+        fd: c_int,
+        length: u64,
+        vectors: u32,
+        offset: i64,
+        flags: c_int,
+    ) -> i64 {
         let (base, size) = self.buffer(false);
         if vectors == 0 && length <= size as u64 {
             return call!(SYS_pread64, fd, base, length, offset);
         }
         let (vectors, count) = self.vectors(false, length, vectors);
-        call!(SYS_preadv2, fd, vectors, count, offset, offset >> 32 >> 31, flags)
+        call!(
+            SYS_preadv2,
+            fd,
+            vectors,
+            count,
+            offset,
+            offset >> 32 >> 31,
+            flags
+        )
     }
 
     /// `pwrite64`, `pwritev`, `pwritev2`.
-    pub fn pwrite(&mut self, fd: c_int, length: u64, vectors: u32, offset: i64, flags: c_int) -> i64 {
+    pub fn pwrite(
+        &mut self,
+        fd: c_int,
+        length: u64,
+        vectors: u32,
+        offset: i64,
+        flags: c_int,
+    ) -> i64 {
         let (base, size) = self.buffer(true);
         if vectors == 0 && length <= size as u64 {
             return call!(SYS_pwrite64, fd, base, length, offset);
         }
         let (vectors, count) = self.vectors(true, length, vectors);
-        call!(SYS_pwritev2, fd, vectors, count, offset, offset >> 32 >> 31, flags)
+        call!(
+            SYS_pwritev2,
+            fd,
+            vectors,
+            count,
+            offset,
+            offset >> 32 >> 31,
+            flags
+        )
     }
 
     /// `getdents64`.
@@ -190,7 +236,13 @@ impl Scratch {
     /// `readlinkat`.
     pub fn readlink(&mut self, dir: c_int, path: TextRef, length: u64) -> i64 {
         let (base, size) = self.buffer(false);
-        call!(SYS_readlinkat, dir, path.ptr(), base, length.min(size as u64))
+        call!(
+            SYS_readlinkat,
+            dir,
+            path.ptr(),
+            base,
+            length.min(size as u64)
+        )
     }
 
     /// `fgetxattr` or, with a path, `getxattr` and `lgetxattr`.
@@ -199,8 +251,12 @@ impl Scratch {
         let length = length.min(size as u64);
         match place {
             XattrPlace::Fd(fd) => call!(SYS_fgetxattr, fd, name.ptr(), base, length),
-            XattrPlace::Path(path, true) => call!(SYS_getxattr, path.as_ptr(), name.ptr(), base, length),
-            XattrPlace::Path(path, false) => call!(SYS_lgetxattr, path.as_ptr(), name.ptr(), base, length),
+            XattrPlace::Path(path, true) => {
+                call!(SYS_getxattr, path.as_ptr(), name.ptr(), base, length)
+            }
+            XattrPlace::Path(path, false) => {
+                call!(SYS_lgetxattr, path.as_ptr(), name.ptr(), base, length)
+            }
         }
     }
 
@@ -210,8 +266,17 @@ impl Scratch {
         let length = length.min(size as u64);
         match place {
             XattrPlace::Fd(fd) => call!(SYS_fsetxattr, fd, name.ptr(), base, length, flags),
-            XattrPlace::Path(path, true) => call!(SYS_setxattr, path.as_ptr(), name.ptr(), base, length, flags),
-            XattrPlace::Path(path, false) => call!(SYS_lsetxattr, path.as_ptr(), name.ptr(), base, length, flags),
+            XattrPlace::Path(path, true) => {
+                call!(SYS_setxattr, path.as_ptr(), name.ptr(), base, length, flags)
+            }
+            XattrPlace::Path(path, false) => call!(
+                SYS_lsetxattr,
+                path.as_ptr(),
+                name.ptr(),
+                base,
+                length,
+                flags
+            ),
         }
     }
 
@@ -239,7 +304,14 @@ impl Scratch {
     pub fn name_to_handle(&mut self, dir: c_int, path: TextRef, flags: c_int) -> i64 {
         self.small[0] = 128; // handle_bytes
         let handle = self.small();
-        call!(SYS_name_to_handle_at, dir, path.ptr(), handle, self.read.as_mut_ptr(), flags)
+        call!(
+            SYS_name_to_handle_at,
+            dir,
+            path.ptr(),
+            handle,
+            self.read.as_mut_ptr(),
+            flags
+        )
     }
 }
 
@@ -258,9 +330,19 @@ pub fn open(dir: c_int, path: TextRef, flags: c_int, mode: u32, resolve: u64) ->
     if resolve == 0 {
         return call!(SYS_openat, dir, path.ptr(), flags, mode);
     }
-    let mode = if flags & (libc::O_CREAT | libc::O_TMPFILE) == 0 { 0 } else { u64::from(mode) };
+    let mode = if flags & (libc::O_CREAT | libc::O_TMPFILE) == 0 {
+        0
+    } else {
+        u64::from(mode)
+    };
     let how = [flags as u64, mode, resolve];
-    call!(SYS_openat2, dir, path.ptr(), how.as_ptr(), size_of_val(&how))
+    call!(
+        SYS_openat2,
+        dir,
+        path.ptr(),
+        how.as_ptr(),
+        size_of_val(&how)
+    )
 }
 
 macro_rules! plain {
@@ -356,19 +438,45 @@ pub fn removexattr(path: &std::ffi::CStr, name: TextRef, follow: bool) -> i64 {
 }
 
 /// `utimensat`; without a path the descriptor itself, without times "now".
-pub fn utimens(dir: c_int, path: Option<TextRef>, times: Option<[libc::timespec; 2]>, flags: c_int) -> i64 {
+pub fn utimens(
+    dir: c_int,
+    path: Option<TextRef>,
+    times: Option<[libc::timespec; 2]>,
+    flags: c_int,
+) -> i64 {
     let path = path.map_or(std::ptr::null(), TextRef::ptr);
-    let times = times.as_ref().map_or(std::ptr::null(), |times| times.as_ptr());
+    let times = times
+        .as_ref()
+        .map_or(std::ptr::null(), |times| times.as_ptr());
     call!(SYS_utimensat, dir, path, times, flags)
 }
 
 fn offset(value: &mut i64) -> *mut i64 {
-    if *value < 0 { std::ptr::null_mut() } else { std::ptr::from_mut(value) }
+    if *value < 0 {
+        std::ptr::null_mut()
+    } else {
+        std::ptr::from_mut(value)
+    }
 }
 
 /// `copy_file_range`; a negative offset is the descriptor's own.
-pub fn copy_range(source: c_int, mut from: i64, fd: c_int, mut to: i64, length: u64, flags: u32) -> i64 {
-    call!(SYS_copy_file_range, source, offset(&mut from), fd, offset(&mut to), length, flags)
+pub fn copy_range(
+    source: c_int,
+    mut from: i64,
+    fd: c_int,
+    mut to: i64,
+    length: u64,
+    flags: u32,
+) -> i64 {
+    call!(
+        SYS_copy_file_range,
+        source,
+        offset(&mut from),
+        fd,
+        offset(&mut to),
+        length,
+        flags
+    )
 }
 
 /// `sendfile`; a negative offset is the descriptor's own.
@@ -391,13 +499,23 @@ impl Mapping {
         if (-4095..0).contains(&address) {
             return (Mapping::default(), address);
         }
-        (Mapping { address: address as usize, length: (length as usize).next_multiple_of(page()) }, 0)
+        (
+            Mapping {
+                address: address as usize,
+                length: (length as usize).next_multiple_of(page()),
+            },
+            0,
+        )
     }
 
     /// The part of this mapping that a range covers.
     fn part(&self, start: u64, length: u64) -> Option<(usize, usize)> {
-        let start = usize::try_from(start).ok().filter(|start| *start < self.length)?;
-        let length = usize::try_from(length).unwrap_or(usize::MAX).min(self.length - start);
+        let start = usize::try_from(start)
+            .ok()
+            .filter(|start| *start < self.length)?;
+        let length = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .min(self.length - start);
         Some((self.address + start, length))
     }
 
@@ -410,13 +528,17 @@ impl Mapping {
     /// `msync` of a part.
     pub fn sync(&self, start: u64, length: u64, flags: c_int) -> i64 {
         self.part(start, length)
-            .map_or(-i64::from(libc::ENOMEM), |(address, length)| call!(SYS_msync, address, length, flags))
+            .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
+                call!(SYS_msync, address, length, flags)
+            })
     }
 
     /// `madvise` of a part.
     pub fn advise(&self, start: u64, length: u64, advice: c_int) -> i64 {
         self.part(start, length)
-            .map_or(-i64::from(libc::ENOMEM), |(address, length)| call!(SYS_madvise, address, length, advice))
+            .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
+                call!(SYS_madvise, address, length, advice)
+            })
     }
 }
 
@@ -426,7 +548,10 @@ fn page() -> usize {
 
 /// `FUTEX_WAIT` for at most 100 ms.
 pub fn futex_wait(word: &AtomicU32, value: u32) {
-    let timeout = libc::timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let timeout = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
     let _ = call!(
         SYS_futex,
         word.as_ptr(),
@@ -439,7 +564,12 @@ pub fn futex_wait(word: &AtomicU32, value: u32) {
 /// `FUTEX_WAKE` of all.
 pub fn futex_wake(word: &AtomicU32) {
     let _ = word.load(Ordering::Relaxed);
-    let _ = call!(SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX);
+    let _ = call!(
+        SYS_futex,
+        word.as_ptr(),
+        libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+        i32::MAX
+    );
 }
 
 /// A descriptor of the replay's slots, for as long as the caller keeps its slot.
@@ -448,4 +578,30 @@ pub fn borrow<'a>(fd: c_int) -> std::os::fd::BorrowedFd<'a> {
     // SAFETY: callers check that the number isn't negative, and slots are closed only by the op that the plan has for
     // it or after all lanes have ended; a number that was closed meanwhile gives EBADF, not undefined behaviour.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
+}
+
+/// Whether [`counter`] counts anything.
+pub fn has_counter() -> bool {
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
+}
+
+/// The processor's time stamp counter.
+#[inline]
+pub fn counter() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: rdtsc reads a register and is allowed in user mode wherever the kernel keeps time by it.
+        unsafe { std::arch::x86_64::_rdtsc() }
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        let value: u64;
+        // SAFETY: reads the virtual counter, which Linux lets user mode do.
+        unsafe {
+            std::arch::asm!("mrs {}, cntvct_el0", out(reg) value, options(nomem, nostack, preserves_flags))
+        };
+        value
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    0
 }

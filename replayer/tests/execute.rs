@@ -20,7 +20,10 @@ const ROOT: Slot = Slot(0);
 impl Builder {
     fn new(target: &Path) -> Builder {
         let plan = Plan {
-            roots: vec![Root { recorded: b"/".to_vec(), target: target.into() }],
+            roots: vec![Root {
+                recorded: b"/".to_vec(),
+                target: target.into(),
+            }],
             slots: 16,
             longest_transfer: 1 << 16,
             ..Plan::default()
@@ -38,7 +41,10 @@ impl Builder {
     }
 
     fn at(&mut self, path: &str) -> At {
-        At { dir: ROOT, path: self.text(path) }
+        At {
+            dir: ROOT,
+            path: self.text(path),
+        }
     }
 
     fn entry(&mut self, path: &str, kind: FileKind, size: u64) -> &mut TreeEntry {
@@ -48,7 +54,11 @@ impl Builder {
             path,
             kind,
             size,
-            mode: if kind == FileKind::Directory { 0o755 } else { 0o644 },
+            mode: if kind == FileKind::Directory {
+                0o755
+            } else {
+                0o644
+            },
             owner: (0, 0),
             mtime: None,
             target: None,
@@ -69,7 +79,11 @@ impl Builder {
     fn op(&mut self, lane: usize, action: Action, expected: i64) -> u32 {
         let event = self.plan.coverage.events as u32;
         self.plan.coverage.events += 1;
-        let check = if matches!(action, Action::Open { .. } | Action::Dup { .. }) { Check::Success } else { Check::Exact };
+        let check = if matches!(action, Action::Open { .. } | Action::Dup { .. }) {
+            Check::Success
+        } else {
+            Check::Exact
+        };
         let ops = &mut self.plan.lanes[lane].ops;
         ops.push(Op {
             action,
@@ -89,13 +103,24 @@ impl Builder {
     /// The last op of a lane waits until another has done so many.
     fn wait(&mut self, lane: usize, other: usize, done: u32) {
         let first = self.plan.waits.len() as u32;
-        self.plan.waits.push(WaitFor { lane: other as u32, done });
+        self.plan.waits.push(WaitFor {
+            lane: other as u32,
+            done,
+        });
         let op = self.plan.lanes[lane].ops.last_mut().expect("an op");
         (op.first_wait, op.wait_count) = (first, 1);
     }
 
     fn play(&self) -> Result<PlayResult, ReplayError> {
-        play(&self.plan, PlayOptions { rounds: 1, keep: true }, &AtomicBool::new(false), &|_| {})
+        play(
+            &self.plan,
+            PlayOptions {
+                rounds: 1,
+                keep: true,
+            },
+            &AtomicBool::new(false),
+            &|_| {},
+        )
     }
 }
 
@@ -116,34 +141,166 @@ fn files_are_made_read_written_renamed_and_removed() {
     let lane = b.lane();
     let (fd, copy) = (Slot(1), Slot(2));
     let old = b.at("d/old");
-    b.op(lane, Action::Open { at: old, flags: libc::O_RDWR, mode: 0, resolve: 0, out: fd }, 3);
-    b.op(lane, Action::Read { fd, length: 4096, vectors: 0 }, 4096);
-    b.op(lane, Action::Read { fd, length: 4096, vectors: 3 }, 904);
-    b.op(lane, Action::Write { fd, length: 100, vectors: 2 }, 100);
-    b.op(lane, Action::Seek { fd, offset: 0, whence: libc::SEEK_END }, 5100);
-    b.op(lane, Action::PositionedWrite { fd, length: 9, vectors: 0, offset: 6000, flags: 0 }, 9);
-    b.op(lane, Action::PositionedRead { fd, length: 50, vectors: 0, offset: 6000, flags: 0 }, 9);
-    b.op(lane, Action::Dup { fd, out: copy, cloexec: false }, 4);
+    b.op(
+        lane,
+        Action::Open {
+            at: old,
+            flags: libc::O_RDWR,
+            mode: 0,
+            resolve: 0,
+            out: fd,
+        },
+        3,
+    );
+    b.op(
+        lane,
+        Action::Read {
+            fd,
+            length: 4096,
+            vectors: 0,
+        },
+        4096,
+    );
+    b.op(
+        lane,
+        Action::Read {
+            fd,
+            length: 4096,
+            vectors: 3,
+        },
+        904,
+    );
+    b.op(
+        lane,
+        Action::Write {
+            fd,
+            length: 100,
+            vectors: 2,
+        },
+        100,
+    );
+    b.op(
+        lane,
+        Action::Seek {
+            fd,
+            offset: 0,
+            whence: libc::SEEK_END,
+        },
+        5100,
+    );
+    b.op(
+        lane,
+        Action::PositionedWrite {
+            fd,
+            length: 9,
+            vectors: 0,
+            offset: 6000,
+            flags: 0,
+        },
+        9,
+    );
+    b.op(
+        lane,
+        Action::PositionedRead {
+            fd,
+            length: 50,
+            vectors: 0,
+            offset: 6000,
+            flags: 0,
+        },
+        9,
+    );
+    b.op(
+        lane,
+        Action::Dup {
+            fd,
+            out: copy,
+            cloexec: false,
+        },
+        4,
+    );
     b.op(lane, Action::Close { fd }, 0);
     b.op(lane, Action::FdStat { fd: copy }, 0);
-    b.op(lane, Action::FdTruncate { fd: copy, length: 10 }, 0);
+    b.op(
+        lane,
+        Action::FdTruncate {
+            fd: copy,
+            length: 10,
+        },
+        0,
+    );
     b.op(lane, Action::Close { fd: copy }, 0);
     b.op(lane, Action::FdStat { fd: copy }, -i64::from(libc::EBADF));
     let (new, missing) = (b.at("d/new"), b.at("d/missing"));
-    b.op(lane, Action::Rename { from: old, to: new, flags: 0, guarded: true }, 0);
-    b.op(lane, Action::Stat { at: missing, flags: 0 }, -i64::from(libc::ENOENT));
+    b.op(
+        lane,
+        Action::Rename {
+            from: old,
+            to: new,
+            flags: 0,
+            guarded: true,
+        },
+        0,
+    );
+    b.op(
+        lane,
+        Action::Stat {
+            at: missing,
+            flags: 0,
+        },
+        -i64::from(libc::ENOENT),
+    );
     let target = b.text("new");
     let link = b.at("d/link");
-    b.op(lane, Action::Symlink { target, target_root: None, at: link, guarded: true }, 0);
-    b.op(lane, Action::ReadLink { at: link, length: 100, target_root: None }, 3);
+    b.op(
+        lane,
+        Action::Symlink {
+            target,
+            target_root: None,
+            at: link,
+            guarded: true,
+        },
+        0,
+    );
+    b.op(
+        lane,
+        Action::ReadLink {
+            at: link,
+            length: 100,
+            target_root: None,
+        },
+        3,
+    );
     let sub = b.at("d/sub");
-    b.op(lane, Action::MakeDir { at: sub, mode: 0o700 }, 0);
-    b.op(lane, Action::Unlink { at: sub, flags: libc::AT_REMOVEDIR }, 0);
+    b.op(
+        lane,
+        Action::MakeDir {
+            at: sub,
+            mode: 0o700,
+        },
+        0,
+    );
+    b.op(
+        lane,
+        Action::Unlink {
+            at: sub,
+            flags: libc::AT_REMOVEDIR,
+        },
+        0,
+    );
     let result = b.play().expect("plays");
     no_divergence(&result);
     let root = &result.kept[0];
-    assert_eq!(std::fs::metadata(root.join("d/new")).expect("renamed").size(), 10);
-    assert_eq!(std::fs::read_link(root.join("d/link")).expect("a link"), Path::new("new"));
+    assert_eq!(
+        std::fs::metadata(root.join("d/new"))
+            .expect("renamed")
+            .size(),
+        10
+    );
+    assert_eq!(
+        std::fs::read_link(root.join("d/link")).expect("a link"),
+        Path::new("new")
+    );
     assert!(!root.join("d/sub").exists());
 }
 
@@ -171,8 +328,19 @@ fn a_lane_waits_for_another() {
         let made = b.op(first, Action::MakeDir { at, mode: 0o755 }, 0);
         b.op(second, Action::Stat { at, flags: 0 }, 0);
         b.wait(second, first, made);
-        let removed = b.op(second, Action::Unlink { at, flags: libc::AT_REMOVEDIR }, 0);
-        b.op(first, Action::Stat { at, flags: 0 }, -i64::from(libc::ENOENT));
+        let removed = b.op(
+            second,
+            Action::Unlink {
+                at,
+                flags: libc::AT_REMOVEDIR,
+            },
+            0,
+        );
+        b.op(
+            first,
+            Action::Stat { at, flags: 0 },
+            -i64::from(libc::ENOENT),
+        );
         b.wait(first, second, removed);
     }
     no_divergence(&b.play().expect("plays"));
@@ -190,12 +358,42 @@ fn a_guarded_rename_follows_no_link_out_of_the_replay() {
     // A link made by hand, as a hostile plan might bring it about in a race.
     let text = b.text(outside.to_str().expect("text"));
     let link = b.at("link");
-    b.op(lane, Action::Symlink { target: text, target_root: None, at: link, guarded: false }, 0);
+    b.op(
+        lane,
+        Action::Symlink {
+            target: text,
+            target_root: None,
+            at: link,
+            guarded: false,
+        },
+        0,
+    );
     let (victim, over) = (b.at("victim"), b.at("link/precious"));
-    b.op(lane, Action::Rename { from: victim, to: over, flags: 0, guarded: true }, -i64::from(libc::ELOOP));
-    b.op(lane, Action::Link { from: over, to: victim, flags: 0, guarded: true }, -i64::from(libc::ELOOP));
+    b.op(
+        lane,
+        Action::Rename {
+            from: victim,
+            to: over,
+            flags: 0,
+            guarded: true,
+        },
+        -i64::from(libc::ELOOP),
+    );
+    b.op(
+        lane,
+        Action::Link {
+            from: over,
+            to: victim,
+            flags: 0,
+            guarded: true,
+        },
+        -i64::from(libc::ELOOP),
+    );
     no_divergence(&b.play().expect("plays"));
-    assert_eq!(std::fs::read(outside.join("precious")).expect("still there"), b"data");
+    assert_eq!(
+        std::fs::read(outside.join("precious")).expect("still there"),
+        b"data"
+    );
 }
 
 #[test]
@@ -222,7 +420,7 @@ fn removal_follows_no_links_and_handles_deep_and_closed_directories() {
     }
     std::fs::create_dir_all(&deep).expect("made");
     std::fs::create_dir_all(sandbox.path().join("closed/inner")).expect("made");
-    let closed = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o0);
     std::fs::set_permissions(sandbox.path().join("closed"), closed).expect("closed");
     sandbox.remove().expect("removed");
     assert!(outside.join("precious").exists());

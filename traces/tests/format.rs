@@ -6,22 +6,38 @@ use fsreplay_trace::model::*;
 use proptest::prelude::*;
 
 fn header() -> Header {
-    Header { command: vec![b"tool".to_vec()], cwd: b"/work".to_vec(), ..Header::default() }
+    Header {
+        command: vec![b"tool".to_vec()],
+        cwd: b"/work".to_vec(),
+        ..Header::default()
+    }
 }
 
 fn write(records: &[Record], strings: &[Vec<u8>], nodes: &[(u32, Vec<u8>)]) -> Vec<u8> {
-    let options = WriterOptions { block_records: 50, level: 1, ..WriterOptions::default() };
+    let options = WriterOptions {
+        block_records: 50,
+        level: 1,
+        ..WriterOptions::default()
+    };
     let mut writer = TraceWriter::new(Vec::new(), &header(), options).unwrap();
     for (index, (parent, name)) in nodes.iter().enumerate() {
         assert_eq!(writer.node(NodeId(*parent), name), NodeId(index as u32 + 1));
     }
     for (index, string) in strings.iter().enumerate() {
-        assert_eq!(writer.path_string(string, NodeId(1)), StringId(index as u32));
+        assert_eq!(
+            writer.path_string(string, NodeId(1)),
+            StringId(index as u32)
+        );
     }
     for record in records {
         writer.push(record).unwrap();
     }
-    writer.finish(&Footer { events: 7, ..Footer::default() }).unwrap()
+    writer
+        .finish(&Footer {
+            events: 7,
+            ..Footer::default()
+        })
+        .unwrap()
 }
 
 fn read(file: Vec<u8>) -> Result<Vec<Record>, TraceError> {
@@ -55,35 +71,77 @@ fn rounded(records: &[Record]) -> Vec<Record> {
 }
 
 fn strings() -> Vec<Vec<u8>> {
-    ["/a/b", "/a/bc", "x", "/a/name", "\u{0}\u{1}", "/a/name/name"].iter().map(|s| s.as_bytes().to_vec()).collect()
+    [
+        "/a/b",
+        "/a/bc",
+        "x",
+        "/a/name",
+        "\u{0}\u{1}",
+        "/a/name/name",
+    ]
+    .iter()
+    .map(|s| s.as_bytes().to_vec())
+    .collect()
 }
 
 fn nodes() -> Vec<(u32, Vec<u8>)> {
-    vec![(0, b"name".to_vec()), (1, b"b".to_vec()), (0, b"\xff\xfe".to_vec())]
+    vec![
+        (0, b"name".to_vec()),
+        (1, b"b".to_vec()),
+        (0, b"\xff\xfe".to_vec()),
+    ]
 }
 
 fn any_event() -> impl Strategy<Value = Record> {
-    let args = prop::array::uniform6(prop_oneof![0u64..4, Just(NONE), Just(i64::MIN as u64), any::<u64>()]);
+    let args = prop::array::uniform6(prop_oneof![
+        0u64..4,
+        Just(NONE),
+        Just(i64::MIN as u64),
+        any::<u64>()
+    ]);
     let result = prop_oneof![0i64..5000, -4095i64..0, Just(Event::NO_RETURN), 0..i64::MAX];
-    (0..TABLE.len(), 0u32..5, any::<u32>(), 0u64..1 << 40, 0u64..1 << 34, result, args).prop_map(
-        |(call, task, overlapped, entry, duration, result, args)| {
+    (
+        0..TABLE.len(),
+        0u32..5,
+        any::<u32>(),
+        0u64..1 << 40,
+        0u64..1 << 34,
+        result,
+        args,
+    )
+        .prop_map(|(call, task, overlapped, entry, duration, result, args)| {
             let row = &TABLE[call];
             let mut kept = [0; MAX_ARGS];
             for (column, (kind, _)) in row.args.iter().enumerate() {
                 use fsreplay_trace::call::ArgKind::*;
                 kept[column] = match kind {
-                    Path | NewPath | Target | Name | Argv if args[column] != NONE => args[column] % 6,
+                    Path | NewPath | Target | Name | Argv if args[column] != NONE => {
+                        args[column] % 6
+                    }
                     _ => args[column],
                 };
             }
-            Record::Event(Event { task: TaskId(task), call: row.call, entry, duration, overlapped, result, args: kept })
-        },
-    )
+            Record::Event(Event {
+                task: TaskId(task),
+                call: row.call,
+                entry,
+                duration,
+                overlapped,
+                result,
+                args: kept,
+            })
+        })
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
-    let state = (0u32..4, any::<u64>(), any::<u32>(), any::<i64>(), prop::option::of(0u32..6)).prop_map(
-        |(node, size, mode, mtime, target)| {
+    let state = (
+        0u32..4,
+        any::<u64>(),
+        any::<u32>(),
+        any::<i64>(),
+        prop::option::of(0u32..6),
+    )
+        .prop_map(|(node, size, mode, mtime, target)| {
             Record::PathState(PathState {
                 node: NodeId(node),
                 kind: FileKind::Symlink,
@@ -98,26 +156,57 @@ fn any_record() -> impl Strategy<Value = Record> {
                     mount: mode % 9,
                 }),
             })
-        },
-    );
+        });
     let absent = (0u32..4).prop_map(|node| {
-        Record::PathState(PathState { node: NodeId(node), kind: FileKind::Absent, metadata: None })
+        Record::PathState(PathState {
+            node: NodeId(node),
+            kind: FileKind::Absent,
+            metadata: None,
+        })
     });
     let listing = prop::collection::vec(0u32..4, 0..5).prop_map(|nodes| {
-        let entries = nodes.into_iter().map(|node| (NodeId(node), FileKind::File)).collect();
-        Record::Listing(Listing { directory: NodeId(0), entries })
+        let entries = nodes
+            .into_iter()
+            .map(|node| (NodeId(node), FileKind::File))
+            .collect();
+        Record::Listing(Listing {
+            directory: NodeId(0),
+            entries,
+        })
     });
     let start = (0u32..5, 0u64..1 << 40).prop_map(|(task, time)| {
-        Record::TaskStart(TaskStart { task: TaskId(task), parent: task.checked_sub(1).map(TaskId), time, flags: time, tid: 9 })
+        Record::TaskStart(TaskStart {
+            task: TaskId(task),
+            parent: task.checked_sub(1).map(TaskId),
+            time,
+            flags: time,
+            tid: 9,
+        })
     });
     let exit = (0u32..5, any::<i32>()).prop_map(|(task, status)| {
-        Record::TaskExit(TaskExit { task: TaskId(task), time: 5, status, user_time: 1, system_time: 2 })
+        Record::TaskExit(TaskExit {
+            task: TaskId(task),
+            time: 5,
+            status,
+            user_time: 1,
+            system_time: 2,
+        })
     });
     let xattrs = (0u32..4, 0u32..6).prop_map(|(node, name)| {
-        Record::Xattrs(Xattrs { node: NodeId(node), entries: vec![(StringId(name), 12)] })
+        Record::Xattrs(Xattrs {
+            node: NodeId(node),
+            entries: vec![(StringId(name), 12)],
+        })
     });
     let fd = (any::<i32>(), 0u32..6).prop_map(|(fd, target)| {
-        Record::FdState(FdState { task: TaskId(0), fd, target: StringId(target), kind: FileKind::Fifo, flags: 3, offset: 4 })
+        Record::FdState(FdState {
+            task: TaskId(0),
+            fd,
+            target: StringId(target),
+            kind: FileKind::Fifo,
+            flags: 3,
+            offset: 4,
+        })
     });
     prop_oneof![10 => any_event(), 3 => state, 1 => absent, 1 => listing, 1 => start, 1 => exit, 1 => xattrs, 1 => fd]
 }
@@ -178,7 +267,9 @@ fn strings_and_nodes_come_back_and_are_found_again() {
     };
     writer.push(&Record::Event(event)).unwrap();
     let mut reader = TraceReader::new(writer.finish(&Footer::default()).unwrap()).unwrap();
-    let Some(Record::Event(back)) = reader.next_record().unwrap() else { panic!("no event") };
+    let Some(Record::Event(back)) = reader.next_record().unwrap() else {
+        panic!("no event")
+    };
     assert_eq!(back.errno(), Some(2));
     assert_eq!(reader.tables().string(path), b"dir/file.txt");
     assert_eq!(reader.tables().string(argv), b"ls\0-l");

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use fsreplay_trace::call::NONE;
 
 use super::Shared;
-use super::clock::ticks;
 use crate::plan::{Action, At, Slot, Text};
 use crate::sandbox::open_parent;
 use crate::sys::{self, Mapping, Scratch, TextRef, XattrPlace};
@@ -63,7 +62,9 @@ impl<'a> Issuer<'a> {
         if fd >= 0 {
             match self.shared.slots.get(out.0 as usize) {
                 Some(slot) => {
-                    let before = slot.swap(fd as i32, Ordering::Relaxed);
+                    // Not a swap: ops on one slot are ordered by the plan, and a locked instruction costs.
+                    let before = slot.load(Ordering::Relaxed);
+                    slot.store(fd as i32, Ordering::Relaxed);
                     if before >= 0 && before != fd as i32 {
                         sys::close(before); // left over after a divergence
                     }
@@ -89,7 +90,7 @@ impl<'a> Issuer<'a> {
             self.path.extend_from_slice(relative);
         }
         self.path.push(0);
-        *begin = ticks();
+        *begin = self.shared.clock.ticks();
         CStr::from_bytes_until_nul(&self.path).unwrap_or(c"")
     }
 
@@ -99,17 +100,35 @@ impl<'a> Issuer<'a> {
         use Action::*;
         match *action {
             Nothing => super::Sample::NOT_ISSUED,
-            Open { at, flags, mode, resolve, out } => {
+            Open {
+                at,
+                flags,
+                mode,
+                resolve,
+                out,
+            } => {
                 let (dir, path) = self.at(at);
                 let fd = sys::open(dir, path, flags | libc::O_CLOEXEC, mode, resolve);
                 self.keep(out, fd)
             }
             Close { fd } => match self.shared.slots.get(fd.0 as usize) {
-                Some(slot) => sys::close(slot.swap(-1, Ordering::Relaxed)),
+                Some(slot) => {
+                    let fd = slot.load(Ordering::Relaxed);
+                    slot.store(-1, Ordering::Relaxed);
+                    sys::close(fd)
+                }
                 None => sys::close(-1),
             },
-            Read { fd, length, vectors } => self.scratch.read(self.fd(fd), length, vectors),
-            Write { fd, length, vectors } => self.scratch.write(self.fd(fd), length, vectors),
+            Read {
+                fd,
+                length,
+                vectors,
+            } => self.scratch.read(self.fd(fd), length, vectors),
+            Write {
+                fd,
+                length,
+                vectors,
+            } => self.scratch.write(self.fd(fd), length, vectors),
             Stat { at, flags } => {
                 let (dir, path) = self.at(at);
                 self.scratch.stat(dir, path, flags)
@@ -133,18 +152,36 @@ impl<'a> Issuer<'a> {
                 let (dir, path) = self.at(at);
                 self.scratch.readlink(dir, path, length)
             }
-            PositionedRead { fd, length, vectors, offset, flags } => {
-                self.scratch.pread(self.fd(fd), length, vectors, offset, flags)
-            }
-            PositionedWrite { fd, length, vectors, offset, flags } => {
-                self.scratch.pwrite(self.fd(fd), length, vectors, offset, flags)
-            }
+            PositionedRead {
+                fd,
+                length,
+                vectors,
+                offset,
+                flags,
+            } => self
+                .scratch
+                .pread(self.fd(fd), length, vectors, offset, flags),
+            PositionedWrite {
+                fd,
+                length,
+                vectors,
+                offset,
+                flags,
+            } => self
+                .scratch
+                .pwrite(self.fd(fd), length, vectors, offset, flags),
             _ => self.issue_names(index, action, expected, begin),
         }
     }
 
     /// Names and descriptors.
-    fn issue_names(&mut self, index: usize, action: &Action, expected: i64, begin: &mut u64) -> i64 {
+    fn issue_names(
+        &mut self,
+        index: usize,
+        action: &Action,
+        expected: i64,
+        begin: &mut u64,
+    ) -> i64 {
         use Action::*;
         match *action {
             Dup { fd, out, .. } => {
@@ -162,24 +199,45 @@ impl<'a> Issuer<'a> {
                 let (dir, path) = self.at(at);
                 sys::unlink(dir, path, flags)
             }
-            Rename { from, to, flags, guarded } => self.two_names(from, to, guarded, begin, |a, x, b, y| {
+            Rename {
+                from,
+                to,
+                flags,
+                guarded,
+            } => self.two_names(from, to, guarded, begin, |a, x, b, y| {
                 sys::rename(a, x, b, y, flags)
             }),
-            Link { from, to, flags, guarded } => self.two_names(from, to, guarded, begin, |a, x, b, y| {
+            Link {
+                from,
+                to,
+                flags,
+                guarded,
+            } => self.two_names(from, to, guarded, begin, |a, x, b, y| {
                 sys::link(a, x, b, y, flags)
             }),
-            Symlink { target, target_root, at, guarded } => {
+            Symlink {
+                target,
+                target_root,
+                at,
+                guarded,
+            } => {
                 let mut text = self.text(target);
                 if target_root.is_some()
                     && let Some((_, offset)) = self.rewritten.find(|(op, _)| *op as usize == index)
                 {
                     text = self.shared.texts.at(*offset);
                 }
-                self.one_name(at, guarded, begin, |dir, path| sys::symlink(text, dir, path))
+                self.one_name(at, guarded, begin, |dir, path| {
+                    sys::symlink(text, dir, path)
+                })
             }
             MakeNode { at, mode } => {
                 let (dir, path) = self.at(at);
-                let kind = if mode & libc::S_IFMT == libc::S_IFIFO { libc::S_IFIFO } else { libc::S_IFREG };
+                let kind = if mode & libc::S_IFMT == libc::S_IFIFO {
+                    libc::S_IFIFO
+                } else {
+                    libc::S_IFREG
+                };
                 sys::mknod(dir, path, kind | mode & 0o7777)
             }
             Exec { at, flags } => self.exec(at, flags),
@@ -197,9 +255,19 @@ impl<'a> Issuer<'a> {
                 let (dir, path) = self.at(at);
                 self.scratch.name_to_handle(dir, path, flags)
             }
-            Lock { fd, command, kind, whence, start, length } => {
-                self.lock(self.fd(fd), command, (kind, whence, start, length), expected)
-            }
+            Lock {
+                fd,
+                command,
+                kind,
+                whence,
+                start,
+                length,
+            } => self.lock(
+                self.fd(fd),
+                command,
+                (kind, whence, start, length),
+                expected,
+            ),
             Flock { fd, operation } => {
                 let fd = self.fd(fd);
                 if operation & libc::LOCK_NB != 0 || operation & libc::LOCK_UN != 0 {
@@ -217,19 +285,35 @@ impl<'a> Issuer<'a> {
         match *action {
             ChangeMode { at, mode, flags } => {
                 let (dir, path) = self.at(at);
-                if flags == 0 { sys::chmod(dir, path, mode) } else { sys::chmod2(dir, path, mode, flags) }
+                if flags == 0 {
+                    sys::chmod(dir, path, mode)
+                } else {
+                    sys::chmod2(dir, path, mode, flags)
+                }
             }
             FdChangeMode { fd, mode } => sys::fchmod(self.fd(fd), mode),
-            ChangeOwner { at, uid, gid, flags } => {
+            ChangeOwner {
+                at,
+                uid,
+                gid,
+                flags,
+            } => {
                 let (dir, path) = self.at(at);
                 sys::chown(dir, path, uid, gid, flags)
             }
             FdChangeOwner { fd, uid, gid } => sys::fchown(self.fd(fd), uid, gid),
-            SetTimes { at, atime, mtime, flags } => {
+            SetTimes {
+                at,
+                atime,
+                mtime,
+                flags,
+            } => {
                 let (dir, path) = self.at(at);
                 sys::utimens(dir, Some(path), times(atime, mtime), flags)
             }
-            FdSetTimes { fd, atime, mtime } => sys::utimens(self.fd(fd), None, times(atime, mtime), 0),
+            FdSetTimes { fd, atime, mtime } => {
+                sys::utimens(self.fd(fd), None, times(atime, mtime), 0)
+            }
             Truncate { at, length } => sys::truncate(self.absolute(at, begin), length),
             StatFs { at } => {
                 self.absolute(at, begin);
@@ -237,14 +321,27 @@ impl<'a> Issuer<'a> {
                 sys::statfs(path, &mut self.scratch)
             }
             FdStatFs { fd } => self.scratch.fstatfs(self.fd(fd)),
-            GetXattr { at, name, length, follow } => self.xattr(at, follow, begin, |scratch, place, texts| {
+            GetXattr {
+                at,
+                name,
+                length,
+                follow,
+            } => self.xattr(at, follow, begin, |scratch, place, texts| {
                 scratch.getxattr(place, texts.at(name.0), length)
             }),
-            SetXattr { at, name, length, flags, follow } => self.xattr(at, follow, begin, |scratch, place, texts| {
+            SetXattr {
+                at,
+                name,
+                length,
+                flags,
+                follow,
+            } => self.xattr(at, follow, begin, |scratch, place, texts| {
                 scratch.setxattr(place, texts.at(name.0), length, flags)
             }),
             ListXattr { at, length, follow } => {
-                self.xattr(at, follow, begin, |scratch, place, _| scratch.listxattr(place, length))
+                self.xattr(at, follow, begin, |scratch, place, _| {
+                    scratch.listxattr(place, length)
+                })
             }
             RemoveXattr { at, name, follow } => {
                 let name = self.text(name);
@@ -254,9 +351,15 @@ impl<'a> Issuer<'a> {
                 let (fd, name) = (self.fd(fd), self.text(name));
                 self.scratch.getxattr(XattrPlace::Fd(fd), name, length)
             }
-            FdSetXattr { fd, name, length, flags } => {
+            FdSetXattr {
+                fd,
+                name,
+                length,
+                flags,
+            } => {
                 let (fd, name) = (self.fd(fd), self.text(name));
-                self.scratch.setxattr(XattrPlace::Fd(fd), name, length, flags)
+                self.scratch
+                    .setxattr(XattrPlace::Fd(fd), name, length, flags)
             }
             FdListXattr { fd, length } => {
                 let fd = self.fd(fd);
@@ -272,37 +375,103 @@ impl<'a> Issuer<'a> {
         use Action::*;
         match *action {
             FdTruncate { fd, length } => sys::ftruncate(self.fd(fd), length),
-            Allocate { fd, mode, offset, length } => sys::fallocate(self.fd(fd), mode, offset, length),
+            Allocate {
+                fd,
+                mode,
+                offset,
+                length,
+            } => sys::fallocate(self.fd(fd), mode, offset, length),
             Fsync { fd } => sys::fsync(self.fd(fd)),
             Fdatasync { fd } => sys::fdatasync(self.fd(fd)),
             Syncfs { fd } => sys::syncfs(self.fd(fd)),
-            SyncRange { fd, offset, length, flags } => sys::sync_range(self.fd(fd), offset, length, flags),
-            CopyRange { source, source_offset, fd, offset, length, flags } => {
-                sys::copy_range(self.fd(source), source_offset, self.fd(fd), offset, length, flags)
-            }
-            SendFile { source, source_offset, fd, length } => {
-                sys::sendfile(self.fd(fd), self.fd(source), source_offset, length)
-            }
-            Fcntl { fd, command, argument } => sys::fcntl(self.fd(fd), command, argument),
-            Ioctl { fd, command, argument } => self.scratch.ioctl(self.fd(fd), command, argument),
+            SyncRange {
+                fd,
+                offset,
+                length,
+                flags,
+            } => sys::sync_range(self.fd(fd), offset, length, flags),
+            CopyRange {
+                source,
+                source_offset,
+                fd,
+                offset,
+                length,
+                flags,
+            } => sys::copy_range(
+                self.fd(source),
+                source_offset,
+                self.fd(fd),
+                offset,
+                length,
+                flags,
+            ),
+            SendFile {
+                source,
+                source_offset,
+                fd,
+                length,
+            } => sys::sendfile(self.fd(fd), self.fd(source), source_offset, length),
+            Fcntl {
+                fd,
+                command,
+                argument,
+            } => sys::fcntl(self.fd(fd), command, argument),
+            Ioctl {
+                fd,
+                command,
+                argument,
+            } => self.scratch.ioctl(self.fd(fd), command, argument),
             Clone { fd, source } => sys::clone_file(self.fd(fd), self.fd(source)),
-            CloneRange { fd, source, source_offset, length, offset } => {
+            CloneRange {
+                fd,
+                source,
+                source_offset,
+                length,
+                offset,
+            } => {
                 let source = self.fd(source) as u32;
-                sys::clone_range(self.fd(fd), &[u64::from(source), source_offset, length, offset])
+                sys::clone_range(
+                    self.fd(fd),
+                    &[u64::from(source), source_offset, length, offset],
+                )
             }
-            Map { fd, map, length, prot, flags, offset } => {
+            Map {
+                fd,
+                map,
+                length,
+                prot,
+                flags,
+                offset,
+            } => {
                 let (mapping, result) = Mapping::map(self.fd(fd), length, prot, flags, offset);
                 self.with_map(map, |held| *held = mapping);
                 result
             }
-            Unmap { map, start, length } => self.with_map(map, |held| held.unmap(start, length)).unwrap_or(0),
-            MapSync { map, start, length, flags } => {
-                self.with_map(map, |held| held.sync(start, length, flags)).unwrap_or(0)
-            }
-            MapAdvise { map, start, length, advice } => {
-                self.with_map(map, |held| held.advise(start, length, advice)).unwrap_or(0)
-            }
-            Advise { fd, offset, length, advice } => sys::advise(self.fd(fd), offset, length, advice),
+            Unmap { map, start, length } => self
+                .with_map(map, |held| held.unmap(start, length))
+                .unwrap_or(0),
+            MapSync {
+                map,
+                start,
+                length,
+                flags,
+            } => self
+                .with_map(map, |held| held.sync(start, length, flags))
+                .unwrap_or(0),
+            MapAdvise {
+                map,
+                start,
+                length,
+                advice,
+            } => self
+                .with_map(map, |held| held.advise(start, length, advice))
+                .unwrap_or(0),
+            Advise {
+                fd,
+                offset,
+                length,
+                advice,
+            } => sys::advise(self.fd(fd), offset, length, advice),
             ReadAhead { fd, offset, length } => sys::readahead(self.fd(fd), offset, length),
             _ => super::Sample::NOT_ISSUED,
         }
@@ -322,7 +491,11 @@ impl<'a> Issuer<'a> {
     ) -> i64 {
         self.absolute(at, begin);
         let path = CStr::from_bytes_until_nul(&self.path).unwrap_or(c"");
-        action(&mut self.scratch, XattrPlace::Path(path, follow), &self.shared.texts)
+        action(
+            &mut self.scratch,
+            XattrPlace::Path(path, follow),
+            &self.shared.texts,
+        )
     }
 
     /// A call on two names. Guarded, their directories are opened without following links first.
@@ -345,7 +518,7 @@ impl<'a> Issuer<'a> {
             (Ok((a, x)), Ok((b, y))) => {
                 use std::os::fd::AsRawFd;
                 let (x, y) = (Text(from.path.0 + x), Text(to.path.0 + y));
-                *begin = ticks();
+                *begin = self.shared.clock.ticks();
                 let result = action(a.as_raw_fd(), self.text(x), b.as_raw_fd(), self.text(y));
                 // The directories' descriptors close after the time was taken by the caller only if they live on;
                 // closing an O_PATH descriptor costs some 100 ns and is left in.
@@ -370,7 +543,7 @@ impl<'a> Issuer<'a> {
         match open_parent(self.fd(at.dir), self.shared.plan.bytes(at.path)) {
             Ok((dir, name)) => {
                 use std::os::fd::AsRawFd;
-                *begin = ticks();
+                *begin = self.shared.clock.ticks();
                 action(dir.as_raw_fd(), self.text(Text(at.path.0 + name)))
             }
             Err(errno) => -i64::from(errno.raw_os_error()),
@@ -387,7 +560,11 @@ impl<'a> Issuer<'a> {
         if allowed < 0 {
             return allowed;
         }
-        let nofollow = if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { libc::O_NOFOLLOW } else { 0 };
+        let nofollow = if flags & libc::AT_SYMLINK_NOFOLLOW != 0 {
+            libc::O_NOFOLLOW
+        } else {
+            0
+        };
         let fd = sys::open(dir, path, libc::O_RDONLY | libc::O_CLOEXEC | nofollow, 0, 0);
         if fd < 0 {
             return fd;
@@ -402,7 +579,13 @@ impl<'a> Issuer<'a> {
 
     fn lock(&self, fd: RawFd, command: i32, lock: (i16, i16, i64, i64), expected: i64) -> i64 {
         let issue = |command| {
-            let mut flock = libc::flock { l_type: lock.0, l_whence: lock.1, l_start: lock.2, l_len: lock.3, l_pid: 0 };
+            let mut flock = libc::flock {
+                l_type: lock.0,
+                l_whence: lock.1,
+                l_start: lock.2,
+                l_len: lock.3,
+                l_pid: 0,
+            };
             sys::lock(fd, command, &mut flock)
         };
         let open_file = match command {
@@ -433,7 +616,13 @@ fn times(atime: u64, mtime: u64) -> Option<[libc::timespec; 2]> {
         return None;
     }
     Some([atime, mtime].map(|time| match time as i64 {
-        special @ (libc::UTIME_NOW | libc::UTIME_OMIT) => libc::timespec { tv_sec: 0, tv_nsec: special },
-        ns => libc::timespec { tv_sec: ns.div_euclid(1_000_000_000), tv_nsec: ns.rem_euclid(1_000_000_000) },
+        special @ (libc::UTIME_NOW | libc::UTIME_OMIT) => libc::timespec {
+            tv_sec: 0,
+            tv_nsec: special,
+        },
+        ns => libc::timespec {
+            tv_sec: ns.div_euclid(1_000_000_000),
+            tv_nsec: ns.rem_euclid(1_000_000_000),
+        },
     }))
 }

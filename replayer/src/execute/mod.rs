@@ -50,6 +50,7 @@ pub struct Run {
 /// What lanes share.
 pub(crate) struct Shared<'a> {
     pub plan: &'a Plan,
+    pub clock: Clock,
     pub texts: Texts,
     /// Link texts of ops, by lane and op, where they had to be prefixed.
     pub slots: Vec<AtomicI32>,
@@ -60,7 +61,11 @@ pub(crate) struct Shared<'a> {
 }
 
 /// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting.
-pub fn execute(plan: &Plan, sandboxes: &[Sandbox], cancelled: &AtomicBool) -> Result<Run, ReplayError> {
+pub fn execute(
+    plan: &Plan,
+    sandboxes: &[Sandbox],
+    cancelled: &AtomicBool,
+) -> Result<Run, ReplayError> {
     raise_descriptor_limit(plan)?;
     let mut shared = shared(plan, sandboxes)?;
     let rewritten = shared.rewrite_links();
@@ -68,24 +73,97 @@ pub fn execute(plan: &Plan, sandboxes: &[Sandbox], cancelled: &AtomicBool) -> Re
     let progress = Progress::new(plan.lanes.len(), cancelled);
     let gate = Gate::new();
     let clock = Clock::start();
-    let outcome = std::thread::scope(|scope| {
-        let mut threads = Vec::with_capacity(plan.lanes.len());
-        for (number, lane) in plan.lanes.iter().enumerate() {
-            let (shared, progress, gate, rewritten) = (&shared, &progress, &gate, &rewritten);
+    shared.clock = clock;
+    let run = |number: usize| {
+        let mut samples = vec![
+            Sample {
+                result: 1,
+                duration: 1
+            };
+            plan.lanes[number].ops.len()
+        ];
+        let mut issuer = Issuer::new(&shared, &rewritten[number]);
+        let open = gate.wait();
+        let begin = Instant::now();
+        let waited = match open {
+            true => run_lane(number, &shared, &progress, &mut issuer, &mut samples),
+            false => Err(Stopped::Cancelled),
+        };
+        Ended {
+            begin,
+            end: Instant::now(),
+            waited,
+            samples,
+        }
+    };
+    let outcome = if plan.lanes.len() == 1 {
+        // A process with one thread has cheaper descriptors (no reference counting in the kernel), as the tool had.
+        gate.open(true);
+        Ok(vec![Ok(run(0))])
+    } else {
+        run_threads(plan.lanes.len(), &gate, &run)
+    };
+    close_all(&shared);
+    let ended = outcome.map_err(|(lane, source)| {
+        ReplayError::Plan(format!(
+            "thread {lane} of {} can't be started: {source}",
+            plan.lanes.len()
+        ))
+    })?;
+    let tick = clock.nanoseconds_per_tick();
+    let (mut first, mut last) = (None::<Instant>, None::<Instant>);
+    let mut lanes = Vec::with_capacity(ended.len());
+    for lane in ended {
+        let Ended {
+            begin,
+            end,
+            waited,
+            mut samples,
+        } = lane.map_err(|_| ReplayError::Plan("a lane panicked".into()))?;
+        let waited = waited.map_err(|stopped| match stopped {
+            Stopped::Cancelled => ReplayError::Cancelled,
+            Stopped::Stalled { lane, other, done } => ReplayError::Stalled { lane, other, done },
+        })?;
+        first = Some(first.map_or(begin, |at| at.min(begin)));
+        last = Some(last.map_or(end, |at| at.max(end)));
+        for sample in &mut samples {
+            sample.duration = (sample.duration as f64 * tick) as u64;
+        }
+        lanes.push(LaneRun {
+            samples,
+            waited: (waited as f64 * tick) as u64,
+        });
+    }
+    let wall = first
+        .zip(last)
+        .map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+    Ok(Run {
+        wall_seconds: wall,
+        lanes,
+    })
+}
+
+/// How a lane ended.
+struct Ended {
+    begin: Instant,
+    end: Instant,
+    waited: Result<u64, Stopped>,
+    samples: Vec<Sample>,
+}
+
+/// One thread for each lane. An error says how many threads could be started, and why no more.
+fn run_threads(
+    lanes: usize,
+    gate: &Gate,
+    run: &(impl Fn(usize) -> Ended + Sync),
+) -> Result<Vec<std::thread::Result<Ended>>, (usize, std::io::Error)> {
+    std::thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(lanes);
+        for number in 0..lanes {
             let thread = std::thread::Builder::new()
                 .name(format!("lane-{number}"))
                 .stack_size(256 << 10)
-                .spawn_scoped(scope, move || {
-                    let mut samples = vec![Sample { result: 1, duration: 1 }; lane.ops.len()];
-                    let mut issuer = Issuer::new(shared, &rewritten[number]);
-                    let open = gate.wait();
-                    let begin = Instant::now();
-                    let waited = match open {
-                        true => run_lane(number, shared, progress, &mut issuer, &mut samples),
-                        false => Err(Stopped::Cancelled),
-                    };
-                    (begin, Instant::now(), waited, samples)
-                });
+                .spawn_scoped(scope, move || run(number));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(source) => {
@@ -96,31 +174,8 @@ pub fn execute(plan: &Plan, sandboxes: &[Sandbox], cancelled: &AtomicBool) -> Re
         }
         gate.wait_for(threads.len());
         gate.open(true);
-        Ok(threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>())
-    });
-    close_all(&shared);
-    let ended = outcome.map_err(|(lane, source)| {
-        ReplayError::Plan(format!("thread {lane} of {} can't be started: {source}", plan.lanes.len()))
-    })?;
-    let tick = clock.nanoseconds_per_tick();
-    let (mut first, mut last) = (None::<Instant>, None::<Instant>);
-    let mut lanes = Vec::with_capacity(ended.len());
-    for lane in ended {
-        let (begin, end, waited, mut samples) =
-            lane.map_err(|_| ReplayError::Plan("a lane panicked".into()))?;
-        let waited = waited.map_err(|stopped| match stopped {
-            Stopped::Cancelled => ReplayError::Cancelled,
-            Stopped::Stalled { lane, other, done } => ReplayError::Stalled { lane, other, done },
-        })?;
-        first = Some(first.map_or(begin, |at| at.min(begin)));
-        last = Some(last.map_or(end, |at| at.max(end)));
-        for sample in &mut samples {
-            sample.duration = (sample.duration as f64 * tick) as u64;
-        }
-        lanes.push(LaneRun { samples, waited: (waited as f64 * tick) as u64 });
-    }
-    let wall = first.zip(last).map_or(0.0, |(first, last)| (last - first).as_secs_f64());
-    Ok(Run { wall_seconds: wall, lanes })
+        Ok(threads.into_iter().map(|thread| thread.join()).collect())
+    })
 }
 
 /// The loop. Gives the ticks spent waiting.
@@ -132,22 +187,38 @@ fn run_lane(
     samples: &mut [Sample],
 ) -> Result<u64, Stopped> {
     let lane = &shared.plan.lanes[number];
+    let clock = shared.clock;
     let mut waited = 0;
+    // One stamp a boundary: where nothing lies between two calls, the end of one is the beginning of the next.
+    let mut now = clock.ticks();
     for (index, (op, sample)) in lane.ops.iter().zip(samples).enumerate() {
         if op.wait_count > 0 {
-            let begin = clock::ticks();
             let first = op.first_wait as usize;
-            for wait in shared.plan.waits.get(first..first + usize::from(op.wait_count)).unwrap_or(&[]) {
+            for wait in shared
+                .plan
+                .waits
+                .get(first..first + usize::from(op.wait_count))
+                .unwrap_or(&[])
+            {
                 progress.wait(number, wait.lane, wait.done)?;
             }
-            waited += clock::ticks() - begin;
+            let begin = now;
+            now = clock.ticks();
+            waited += now - begin;
         }
         if matches!(op.action, Action::Nothing) {
-            *sample = Sample { result: Sample::NOT_ISSUED, duration: 0 };
+            *sample = Sample {
+                result: Sample::NOT_ISSUED,
+                duration: 0,
+            };
         } else {
-            let mut begin = clock::ticks();
-            sample.result = issuer.issue(index, &op.action, op.expected, &mut begin);
-            sample.duration = clock::ticks() - begin;
+            let mut begin = now;
+            let result = issuer.issue(index, &op.action, op.expected, &mut begin);
+            now = clock.ticks();
+            *sample = Sample {
+                result,
+                duration: now.saturating_sub(begin),
+            };
         }
         progress.done(number, index as u32 + 1, op.published);
     }
@@ -156,14 +227,24 @@ fn run_lane(
 }
 
 fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, ReplayError> {
-    let process = |operation| move |source: rustix::io::Errno| ReplayError::Process { operation, source: source.into() };
+    let process = |operation| {
+        move |source: rustix::io::Errno| ReplayError::Process {
+            operation,
+            source: source.into(),
+        }
+    };
     use std::os::fd::IntoRawFd;
-    let slots: Vec<AtomicI32> = (0..plan.slots.max(sandboxes.len() as u32)).map(|_| AtomicI32::new(-1)).collect();
+    let slots: Vec<AtomicI32> = (0..plan.slots.max(sandboxes.len() as u32))
+        .map(|_| AtomicI32::new(-1))
+        .collect();
     for (slot, sandbox) in slots.iter().zip(sandboxes) {
-        let root = sandbox.root().try_clone().map_err(|source| ReplayError::Process {
-            operation: "duplicating the descriptor of the replay directory",
-            source,
-        })?;
+        let root = sandbox
+            .root()
+            .try_clone()
+            .map_err(|source| ReplayError::Process {
+                operation: "duplicating the descriptor of the replay directory",
+                source,
+            })?;
         slot.store(root.into_raw_fd(), Ordering::Relaxed);
     }
     use rustix::fs::{Mode, OFlags, inotify};
@@ -183,12 +264,16 @@ fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, Repla
     };
     Ok(Shared {
         plan,
+        clock: Clock::start(),
         texts: Texts::new(plan.text.clone()),
         slots,
         maps: (0..plan.maps).map(|_| Default::default()).collect(),
         null: null.into_raw_fd(),
         inotify,
-        roots: sandboxes.iter().map(|sandbox| sandbox.path_bytes()).collect(),
+        roots: sandboxes
+            .iter()
+            .map(|sandbox| sandbox.path_bytes())
+            .collect(),
     })
 }
 
@@ -200,7 +285,12 @@ impl Shared<'_> {
         for lane in &self.plan.lanes {
             let mut own = Vec::new();
             for (index, op) in lane.ops.iter().enumerate() {
-                if let Action::Symlink { target, target_root: Some(root), .. } = op.action {
+                if let Action::Symlink {
+                    target,
+                    target_root: Some(root),
+                    ..
+                } = op.action
+                {
                     own.push((index as u32, text.len() as u32));
                     text.extend(link_text(&self.roots, root.into(), self.plan.bytes(target)));
                     text.push(0);
@@ -225,14 +315,26 @@ pub(crate) fn link_text(roots: &[Vec<u8>], root: u32, path: &[u8]) -> Vec<u8> {
 
 fn open_initial(shared: &Shared<'_>) -> Result<(), ReplayError> {
     for initial in &shared.plan.initial_fds {
-        let dir = shared.slots.get(initial.at.dir.0 as usize).map_or(-1, |fd| fd.load(Ordering::Relaxed));
+        let dir = shared
+            .slots
+            .get(initial.at.dir.0 as usize)
+            .map_or(-1, |fd| fd.load(Ordering::Relaxed));
         let path = shared.texts.at(initial.at.path.0);
-        let flags = initial.flags & !(libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC) | libc::O_CLOEXEC;
-        let fd = sys::open(dir, if path.is_empty() { DOT.at(0) } else { path }, flags, 0, 0);
+        let flags =
+            initial.flags & !(libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC) | libc::O_CLOEXEC;
+        let fd = sys::open(
+            dir,
+            if path.is_empty() { DOT.at(0) } else { path },
+            flags,
+            0,
+            0,
+        );
         if fd < 0 {
             return Err(ReplayError::Tree {
                 operation: "opening a file that was open at the start:",
-                path: String::from_utf8_lossy(shared.plan.bytes(initial.at.path)).into_owned().into(),
+                path: String::from_utf8_lossy(shared.plan.bytes(initial.at.path))
+                    .into_owned()
+                    .into(),
                 source: std::io::Error::from_raw_os_error(-fd as i32),
             });
         }
@@ -265,7 +367,13 @@ fn close_all(shared: &Shared<'_>) {
 fn raise_descriptor_limit(plan: &Plan) -> Result<(), ReplayError> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
     match limit.maximum {
         Some(most) if u64::from(plan.slots) + 64 > most => Err(ReplayError::Plan(format!(
             "it needs {} open files at once and the hard limit is {most} (raise it: ulimit -Hn, or Docker's --ulimit nofile=…)",

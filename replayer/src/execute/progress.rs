@@ -43,9 +43,16 @@ impl<'a> Progress<'a> {
     /// Nothing is done yet.
     pub fn new(lanes: usize, cancelled: &'a AtomicBool) -> Self {
         let lanes = (0..lanes)
-            .map(|_| LaneProgress { done: AtomicU32::new(0), sleepers: AtomicU32::new(0) })
+            .map(|_| LaneProgress {
+                done: AtomicU32::new(0),
+                sleepers: AtomicU32::new(0),
+            })
             .collect();
-        Progress { lanes, cancelled, failed: AtomicBool::new(false) }
+        Progress {
+            lanes,
+            cancelled,
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// A lane has done its first `done` ops; if others may wait for that, they are woken.
@@ -96,7 +103,11 @@ impl<'a> Progress<'a> {
                 (sum, since) = (sum_now, Instant::now());
             } else if since.elapsed() > PATIENCE {
                 self.failed.store(true, Ordering::Relaxed);
-                break Err(Stopped::Stalled { lane: waiter, other, done });
+                break Err(Stopped::Stalled {
+                    lane: waiter,
+                    other,
+                    done,
+                });
             }
             sys::futex_wait(&lane.done, now);
         };
@@ -105,7 +116,10 @@ impl<'a> Progress<'a> {
     }
 
     fn sum(&self) -> u64 {
-        self.lanes.iter().map(|lane| u64::from(lane.done.load(Ordering::Relaxed))).sum()
+        self.lanes
+            .iter()
+            .map(|lane| u64::from(lane.done.load(Ordering::Relaxed)))
+            .sum()
     }
 }
 
@@ -122,7 +136,10 @@ const GIVEN_UP: u32 = 2;
 impl Gate {
     /// A closed gate.
     pub fn new() -> Gate {
-        Gate { state: AtomicU32::new(CLOSED), gathered: AtomicU32::new(0) }
+        Gate {
+            state: AtomicU32::new(CLOSED),
+            gathered: AtomicU32::new(0),
+        }
     }
 
     /// Waits for the gate; false if there is nothing to run after all.
@@ -148,7 +165,8 @@ impl Gate {
 
     /// Lets all lanes go, to run or to end.
     pub fn open(&self, run: bool) {
-        self.state.store(if run { OPEN } else { GIVEN_UP }, Ordering::SeqCst);
+        self.state
+            .store(if run { OPEN } else { GIVEN_UP }, Ordering::SeqCst);
         sys::futex_wake(&self.state);
     }
 }

@@ -52,10 +52,7 @@ impl TraceReader {
         match reader.next_frame()? {
             Some(frame) if frame.first() == Some(&frames::HEADER) => {
                 let FileHeader { header, calls } = codec::decode(&frame[1..])?;
-                reader.calls = calls
-                    .iter()
-                    .map(|call| known_call(call))
-                    .collect::<Result<_, _>>()?;
+                reader.calls = calls.iter().map(known_call).collect::<Result<_, _>>()?;
                 reader.header = header;
                 Ok(reader)
             }

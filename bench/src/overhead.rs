@@ -1,0 +1,86 @@
+//! What recording adds to a command, beside strace: all variants interleaved, so that drift of the machine
+//! meets all of them.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use crate::timing::{median, run};
+use crate::workloads::{ALL, Workload};
+
+const STRACE: &[&str] = &[
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-e",
+    "trace=%file,%desc",
+    "-o",
+    "/dev/null",
+];
+
+/// Prints a row for each workload.
+pub fn run_all(fsreplay: &Path, rounds: usize, dir: &Path, only: &str) -> io::Result<()> {
+    let fsreplay = fsreplay.canonicalize()?;
+    std::fs::create_dir_all(dir)?;
+    println!(
+        "{:<18} {:>10} {:>8} {:>10} {:>10} {:>9} {:>9} {:>13}",
+        "workload",
+        "native ms",
+        "±",
+        "strace ms",
+        "record ms",
+        "strace x",
+        "record x",
+        "extra/strace"
+    );
+    for workload in ALL.iter().filter(|w| w.name.contains(only)) {
+        row(workload, &fsreplay, rounds, dir)?;
+    }
+    Ok(())
+}
+
+fn row(workload: &Workload, fsreplay: &Path, rounds: usize, dir: &Path) -> io::Result<()> {
+    let own = workload.prepare(dir)?;
+    let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
+    let traced: Vec<OsString> = STRACE
+        .iter()
+        .map(OsString::from)
+        .chain(command.clone())
+        .collect();
+    let trace = own.with_extension("trace.zst");
+    let recorded: Vec<OsString> = [
+        fsreplay.as_os_str().to_owned(),
+        "record".into(),
+        "-q".into(),
+        "--force".into(),
+        "-o".into(),
+    ]
+    .into_iter()
+    .chain([trace.as_os_str().to_owned(), "--".into()])
+    .chain(command.clone())
+    .collect();
+    let variants = [command, traced, recorded];
+    let mut times = [const { Vec::new() }; 3];
+    for round in 0..=rounds {
+        for (variant, times) in variants.iter().zip(&mut times) {
+            workload.reset(&own)?;
+            let seconds = run(&own, variant)?;
+            if round > 0 {
+                times.push(seconds * 1e3); // the first round warms caches
+            }
+        }
+    }
+    let [(native, spread), (strace, _), (record, _)] = times.map(median);
+    println!(
+        "{:<18} {:>10.1} {:>8.1} {:>10.1} {:>10.1} {:>9.2} {:>9.2} {:>13.2}",
+        workload.name,
+        native,
+        spread,
+        strace,
+        record,
+        strace / native,
+        record / native,
+        (record - native) / (strace - native)
+    );
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! What the replay loop adds to a straight loop that issues the same calls with no bookkeeping.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use fsreplay_replayer::execute::execute;
+use fsreplay_replayer::plan::*;
+use fsreplay_replayer::prepare::prepare;
+use fsreplay_replayer::sandbox::Sandbox;
+use fsreplay_trace::call::Call;
+use fsreplay_trace::model::FileKind;
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+use crate::timing::median;
+
+const FILES: usize = 1000;
+const PASSES: usize = 50;
+
+/// Each pass does for each file: stat, open, fstat, read, read to the end, close.
+pub fn run(rounds: usize, dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let (plan, paths) = plan(dir);
+    let never = AtomicBool::new(false);
+    let sandboxes = [Sandbox::create(dir).map_err(io::Error::other)?];
+    prepare(&plan, &sandboxes, &never, &|_, _| {}).map_err(io::Error::other)?;
+    let (mut straight, mut replayed) = (Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let a = straight_loop(sandboxes[0].root(), &paths)?;
+        let b = execute(&plan, &sandboxes, &never)
+            .map_err(io::Error::other)?
+            .wall_seconds;
+        if round > 0 {
+            straight.push(a);
+            replayed.push(b);
+        }
+    }
+    let ratios = straight.iter().zip(&replayed).map(|(a, b)| b / a).collect();
+    let ((a, a_spread), (b, b_spread), (ratio, spread)) =
+        (median(straight), median(replayed), median(ratios));
+    let calls = (FILES * PASSES * 6) as f64;
+    println!("{} calls a run, {rounds} runs, single task", calls);
+    println!(
+        "straight loop  {:8.1} ms ± {:.1}  ({:.0} ns a call)",
+        a * 1e3,
+        a_spread * 1e3,
+        a * 1e9 / calls
+    );
+    println!(
+        "replay loop    {:8.1} ms ± {:.1}  ({:.0} ns a call)",
+        b * 1e3,
+        b_spread * 1e3,
+        b * 1e9 / calls
+    );
+    println!("ratio          {ratio:8.3} ± {spread:.3}");
+    Ok(())
+}
+
+fn straight_loop(root: &OwnedFd, paths: &[CString]) -> io::Result<f64> {
+    let mut buffer = vec![0u8; 1 << 16];
+    let begin = Instant::now();
+    for _ in 0..PASSES {
+        for path in paths {
+            rustix::fs::statat(root, path, AtFlags::empty())?;
+            let file =
+                rustix::fs::openat(root, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            rustix::fs::fstat(&file)?;
+            while rustix::io::read(&file, &mut buffer[..4096])? > 0 {}
+        }
+    }
+    Ok(begin.elapsed().as_secs_f64())
+}
+
+fn plan(dir: &Path) -> (Plan, Vec<CString>) {
+    let mut plan = Plan {
+        roots: vec![Root {
+            recorded: b"/".to_vec(),
+            target: dir.into(),
+        }],
+        slots: 2,
+        longest_transfer: 4096,
+        ..Plan::default()
+    };
+    let mut paths = Vec::new();
+    let mut texts = Vec::new();
+    for number in 0..=FILES {
+        let name = if number == 0 {
+            String::new()
+        } else {
+            format!("file{number}")
+        };
+        let at = Text(plan.text.len() as u32);
+        plan.text.extend_from_slice(name.as_bytes());
+        plan.text.push(0);
+        plan.tree.push(entry(at, number == 0));
+        if number > 0 {
+            texts.push(at);
+            paths.extend(CString::new(name));
+        }
+    }
+    let (root, fd) = (Slot(0), Slot(1));
+    let mut lane = Lane::default();
+    for _ in 0..PASSES {
+        for path in &texts {
+            let at = At {
+                dir: root,
+                path: *path,
+            };
+            for (action, expected, check) in [
+                (Action::Stat { at, flags: 0 }, 0, Check::Exact),
+                (
+                    Action::Open {
+                        at,
+                        flags: libc::O_RDONLY,
+                        mode: 0,
+                        resolve: 0,
+                        out: fd,
+                    },
+                    3,
+                    Check::Success,
+                ),
+                (Action::FdStat { fd }, 0, Check::Exact),
+                (
+                    Action::Read {
+                        fd,
+                        length: 4096,
+                        vectors: 0,
+                    },
+                    1000,
+                    Check::Exact,
+                ),
+                (
+                    Action::Read {
+                        fd,
+                        length: 4096,
+                        vectors: 0,
+                    },
+                    0,
+                    Check::Exact,
+                ),
+                (Action::Close { fd }, 0, Check::Exact),
+            ] {
+                let event = lane.ops.len() as u32;
+                lane.ops.push(Op {
+                    action,
+                    expected,
+                    event,
+                    first_wait: 0,
+                    wait_count: 0,
+                    check,
+                    call: Call::openat,
+                    published: false,
+                    mount: u16::MAX,
+                });
+                lane.times.push(OpTime::default());
+            }
+        }
+    }
+    plan.lanes.push(lane);
+    (plan, paths)
+}
+
+fn entry(path: Text, directory: bool) -> TreeEntry {
+    TreeEntry {
+        root: 0,
+        path,
+        kind: if directory {
+            FileKind::Directory
+        } else {
+            FileKind::File
+        },
+        size: if directory { 0 } else { 1000 },
+        mode: 0o755,
+        owner: (0, 0),
+        mtime: None,
+        target: None,
+        target_root: None,
+        link_of: None,
+        data: true,
+        xattrs: Vec::new(),
+    }
+}

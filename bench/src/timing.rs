@@ -1,0 +1,39 @@
+//! Runs commands and says how long they took.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Runs a command in a directory, without output, and gives its wall time in seconds.
+pub fn run<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
+    let (program, args) = command
+        .split_first()
+        .ok_or_else(|| io::Error::other("no command"))?;
+    let begin = Instant::now();
+    let status = Command::new(program)
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    let elapsed = begin.elapsed().as_secs_f64();
+    if status.success() {
+        Ok(elapsed)
+    } else {
+        let words: Vec<_> = command
+            .iter()
+            .map(|word| word.as_ref().to_string_lossy())
+            .collect();
+        Err(io::Error::other(format!("{}: {status}", words.join(" "))))
+    }
+}
+
+/// The median of some numbers, and half the distance between their quartiles.
+pub fn median(mut values: Vec<f64>) -> (f64, f64) {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    (at(0.5), (at(0.75) - at(0.25)) / 2.0)
+}

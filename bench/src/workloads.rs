@@ -1,0 +1,147 @@
+//! The real tools that are measured. Each makes its own tree, once, in a directory of its own.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A command of a real tool, run by `sh -c` in its directory.
+pub struct Workload {
+    /// Its name in tables.
+    pub name: &'static str,
+    /// Makes the tree; run once.
+    pub setup: &'static str,
+    /// Puts the tree back before each run, outside the measured time.
+    pub reset: &'static str,
+    /// What is measured.
+    pub command: &'static [&'static str],
+}
+
+const TREE: &str = "mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done";
+
+/// All workloads.
+pub const ALL: &[Workload] = &[
+    Workload {
+        name: "git status",
+        setup: "mkdir t && cd t && git init -q && git config user.email a@example.org && git config user.name a && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done && git add -A && git commit -qm one",
+        reset: "",
+        command: &["git", "-C", "t", "status", "--porcelain"],
+    },
+    Workload {
+        name: "find+stat",
+        setup: TREE,
+        reset: "",
+        command: &["find", "t", "-size", "+1k"],
+    },
+    Workload {
+        name: "tar out",
+        setup: TREE,
+        reset: "",
+        command: &["tar", "cf", "/dev/null", "--exclude=nothing", "t"],
+    },
+    Workload {
+        name: "tar to file",
+        setup: TREE,
+        reset: "rm -f t.tar",
+        command: &["tar", "cf", "t.tar", "t"],
+    },
+    Workload {
+        name: "cp -a",
+        setup: TREE,
+        reset: "rm -rf copy",
+        command: &["cp", "-a", "t", "copy"],
+    },
+    Workload {
+        name: "rsync",
+        setup: TREE,
+        reset: "rm -rf copy",
+        command: &["rsync", "-a", "t/", "copy/"],
+    },
+    Workload {
+        name: "python imports",
+        setup: "",
+        reset: "",
+        command: &[
+            "python3",
+            "-c",
+            "import json, email.mime.text, http.client, unittest, xml.dom.minidom, asyncio, sqlite3, ctypes, distutils",
+        ],
+    },
+    Workload {
+        name: "300 x fork+exec",
+        setup: "",
+        reset: "",
+        command: &[
+            "sh",
+            "-c",
+            "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done",
+        ],
+    },
+    Workload {
+        name: "go build, warm",
+        setup: "mkdir m && cd m && printf 'module m\\ngo 1.19\\n' > go.mod && printf 'package main\\nimport (\"fmt\"; \"net/http\")\\nfunc main() { fmt.Println(http.StatusOK) }\\n' > main.go && GOFLAGS=-mod=mod GOCACHE=$PWD/../cache go build -o out .",
+        reset: "",
+        command: &[
+            "sh",
+            "-c",
+            "cd m && GOCACHE=$PWD/../cache go build -o out .",
+        ],
+    },
+    Workload {
+        name: "cargo build",
+        setup: "cargo init -q --name demo c && cd c && cargo add -q --no-default-features itoa ryu && cargo fetch -q",
+        reset: "rm -rf c/target",
+        command: &[
+            "cargo",
+            "build",
+            "-q",
+            "--offline",
+            "--manifest-path",
+            "c/Cargo.toml",
+        ],
+    },
+    Workload {
+        name: "sqlite3",
+        setup: "",
+        reset: "rm -f t.db",
+        command: &[
+            "sh",
+            "-c",
+            "(echo 'create table t(a,b);'; for i in $(seq 300); do echo \"insert into t values($i,'x');\"; done) | sqlite3 t.db",
+        ],
+    },
+];
+
+impl Workload {
+    /// Makes the tree under `dir` if it is not there yet, and returns the workload's directory.
+    pub fn prepare(&self, dir: &Path) -> io::Result<PathBuf> {
+        let own = dir.join(self.name.replace([' ', ','], "-"));
+        if !own.is_dir() {
+            let made = own.with_extension("incomplete");
+            let _ = std::fs::remove_dir_all(&made);
+            std::fs::create_dir_all(&made)?;
+            shell(&made, self.setup)?;
+            std::fs::rename(&made, &own)?;
+        }
+        own.canonicalize()
+    }
+
+    /// Puts the tree back.
+    pub fn reset(&self, own: &Path) -> io::Result<()> {
+        shell(own, self.reset)
+    }
+}
+
+fn shell(dir: &Path, script: &str) -> io::Result<()> {
+    if script.is_empty() {
+        return Ok(());
+    }
+    let status = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(dir)
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{script}: {status}")))
+    }
+}

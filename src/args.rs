@@ -1,0 +1,115 @@
+//! The command line: what can be asked for, as clap definitions.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Record what a tool does to the file system, and replay it on any mount.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fsreplay",
+    version,
+    about,
+    after_help = "Exit status: 0 success; 1 divergences under --strict; 2 bad usage; 3 a trace that can't be read;\n\
+                  4 a target that can't be used; 6 any other failure."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Recreate the recorded tree under a directory and re-execute the recorded calls there
+    Play(PlayArgs),
+    /// Print what a trace holds: command, counts, sizes, coverage, mounts
+    Info(InfoArgs),
+    /// Print the records of a trace, one a line, in a form near strace's
+    Dump(DumpArgs),
+}
+
+/// Arguments of `play`.
+#[derive(Debug, Args)]
+pub struct PlayArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// Directory on the mount under test; a fresh directory is made in it and removed afterwards
+    #[arg(long, value_name = "DIR")]
+    pub target: PathBuf,
+    /// Replay a recorded directory in another place than the rest (may be given several times)
+    #[arg(long, value_name = "RECORDED=DIR")]
+    pub place: Vec<OsString>,
+    /// Leave out what was done below a recorded directory (may be given several times)
+    #[arg(long, value_name = "RECORDED")]
+    pub skip: Vec<OsString>,
+    /// How often to replay; each round starts from a fresh tree
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+    /// Leave the tree of the last round in place and say where it is
+    #[arg(long)]
+    pub keep: bool,
+    /// Exit with status 1 if an outcome differs from the recorded one
+    #[arg(long)]
+    pub strict: bool,
+    /// Plan and check the target, but write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Play what is whole of a trace that was cut off
+    #[arg(long)]
+    pub truncated: bool,
+    /// Write the result as JSON to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more: -v every call and divergence, -vv what the replayer does
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Arguments of `info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// Describe what is whole of a trace that was cut off
+    #[arg(long)]
+    pub truncated: bool,
+    /// Write it as JSON to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Arguments of `dump`.
+#[derive(Debug, Args)]
+pub struct DumpArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// Also print the states of paths and other records that are no calls
+    #[arg(short, long)]
+    pub all: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Print what is whole of a trace that was cut off, without an error at its end
+    #[arg(long)]
+    pub truncated: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

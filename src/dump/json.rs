@@ -1,0 +1,83 @@
+//! Records as JSON objects, one a line. Names of calls and of arguments are those of the table.
+
+use std::io::{self, Write};
+
+use fsreplay_trace::call::{ArgKind, NONE};
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::{Event, Record};
+use serde_json::{Map, Value, json};
+
+use super::flags;
+
+/// Writes one record.
+pub fn write(out: &mut impl Write, record: &Record, tables: &Tables) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &value(record, tables))?;
+    out.write_all(b"\n")
+}
+
+fn value(record: &Record, tables: &Tables) -> Value {
+    match record {
+        Record::Event(event) => event_value(event, tables),
+        Record::TaskStart(s) => json!({
+            "record": "task_start", "task": s.task.0, "parent": s.parent.map(|p| p.0),
+            "time_ns": s.time, "flags": s.flags, "tid": s.tid,
+        }),
+        Record::TaskExit(e) => json!({
+            "record": "task_exit", "task": e.task.0, "time_ns": e.time, "status": e.status,
+            "user_ns": e.user_time, "system_ns": e.system_time,
+        }),
+        Record::PathState(s) => json!({
+            "record": "state", "path": text(&tables.path(s.node)), "kind": format!("{:?}", s.kind),
+            "metadata": s.metadata.map(|m| json!({
+                "size": m.size, "mode": m.mode, "uid": m.uid, "gid": m.gid, "mtime": m.mtime,
+                "link_group": m.link_group, "mount": m.mount,
+                "target": m.target.map(|t| text(tables.string(t))),
+            })),
+        }),
+        Record::Listing(l) => json!({
+            "record": "listing", "path": text(&tables.path(l.directory)),
+            "entries": l.entries.iter().map(|(n, k)| json!({"name": text(tables.name(*n)), "kind": format!("{k:?}")})).collect::<Vec<_>>(),
+        }),
+        Record::Xattrs(x) => json!({
+            "record": "xattrs", "path": text(&tables.path(x.node)),
+            "entries": x.entries.iter().map(|(n, s)| json!({"name": text(tables.string(*n)), "size": s})).collect::<Vec<_>>(),
+        }),
+        Record::FdState(f) => json!({
+            "record": "descriptor", "task": f.task.0, "fd": f.fd, "target": text(tables.string(f.target)),
+            "kind": format!("{:?}", f.kind), "flags": f.flags, "offset": f.offset,
+        }),
+    }
+}
+
+fn event_value(event: &Event, tables: &Tables) -> Value {
+    let mut args = Map::new();
+    for ((kind, _), value) in event.call.row().args.iter().zip(event.args) {
+        let value = match event_string(event, *kind) {
+            Some(id) => Value::String(text(tables.string(id))),
+            None if value == NONE => Value::Null,
+            None => json!(value as i64),
+        };
+        args.insert(format!("{kind:?}").to_lowercase(), value);
+    }
+    json!({
+        "record": "event", "task": event.task.0, "call": event.call.name(), "args": args,
+        "entry_ns": event.entry, "duration_ns": event.duration,
+        "result": (event.result != Event::NO_RETURN).then_some(event.result),
+        "errno": event.errno().map(flags::errno),
+    })
+}
+
+fn event_string(event: &Event, kind: ArgKind) -> Option<fsreplay_trace::model::StringId> {
+    use ArgKind::*;
+    matches!(kind, Path | NewPath | Target | Name | Argv)
+        .then(|| event.string(kind))
+        .flatten()
+}
+
+/// JSON holds text: bytes that aren't UTF-8 are escaped as `\xNN` (and a backslash as `\\`), so that nothing is lost.
+fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(valid) if !valid.contains('\\') => valid.into(),
+        _ => bytes.escape_ascii().to_string(),
+    }
+}

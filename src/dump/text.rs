@@ -1,0 +1,151 @@
+//! Records as lines near strace's: `TIME TASK call(args) = result <duration>`.
+
+use std::io::{self, Write};
+
+use fsreplay_trace::call::{ArgKind, NONE, Op, ResultKind};
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::{Event, Record};
+
+use super::flags;
+
+/// Writes one record.
+pub fn write(out: &mut impl Write, record: &Record, tables: &Tables) -> io::Result<()> {
+    match record {
+        Record::Event(event) => write_event(out, event, tables),
+        Record::TaskStart(start) => {
+            write!(
+                out,
+                "{} {:>4} + task, tid {}",
+                time(start.time),
+                start.task.0,
+                start.tid
+            )?;
+            match start.parent {
+                Some(parent) => {
+                    writeln!(out, ", made by {} with flags {:#x}", parent.0, start.flags)
+                }
+                None => writeln!(out, ", the command"),
+            }
+        }
+        Record::TaskExit(exit) => {
+            writeln!(
+                out,
+                "{} {:>4} - task, status {:#x}",
+                time(exit.time),
+                exit.task.0,
+                exit.status
+            )
+        }
+        Record::PathState(state) => {
+            write!(
+                out,
+                "  state {} {:?}",
+                quoted(&tables.path(state.node)),
+                state.kind
+            )?;
+            if let Some(m) = state.metadata {
+                write!(
+                    out,
+                    " size={} mode={:04o} uid={} gid={} mtime={}",
+                    m.size, m.mode, m.uid, m.gid, m.mtime
+                )?;
+                if let Some(target) = m.target {
+                    write!(out, " -> {}", quoted(tables.string(target)))?;
+                }
+            }
+            writeln!(out)
+        }
+        Record::Listing(listing) => {
+            write!(
+                out,
+                "  listing {}:",
+                quoted(&tables.path(listing.directory))
+            )?;
+            for (node, kind) in &listing.entries {
+                write!(out, " {} {kind:?},", quoted(tables.name(*node)))?;
+            }
+            writeln!(out)
+        }
+        Record::Xattrs(xattrs) => {
+            write!(out, "  xattrs {}:", quoted(&tables.path(xattrs.node)))?;
+            for (name, size) in &xattrs.entries {
+                write!(out, " {} {size} bytes,", quoted(tables.string(*name)))?;
+            }
+            writeln!(out)
+        }
+        Record::FdState(fd) => writeln!(
+            out,
+            "  descriptor {} of task {}: {} {:?} flags={:#o} offset={}",
+            fd.fd,
+            fd.task.0,
+            quoted(tables.string(fd.target)),
+            fd.kind,
+            fd.flags,
+            fd.offset
+        ),
+    }
+}
+
+fn write_event(out: &mut impl Write, event: &Event, tables: &Tables) -> io::Result<()> {
+    let row = event.call.row();
+    write!(
+        out,
+        "{} {:>4} {}(",
+        time(event.entry),
+        event.task.0,
+        row.name
+    )?;
+    let mut first = true;
+    for ((kind, _), value) in row.args.iter().zip(event.args) {
+        if !std::mem::take(&mut first) {
+            write!(out, ", ")?;
+        }
+        write!(out, "{}", argument(*kind, row.op, value, event, tables))?;
+    }
+    write!(out, ") = ")?;
+    match event.errno() {
+        _ if event.result == Event::NO_RETURN => write!(out, "?")?,
+        Some(errno) => write!(out, "-1 {}", flags::errno(errno))?,
+        None if row.result == ResultKind::Address => write!(out, "{:#x}", event.result)?,
+        None => write!(out, "{}", event.result)?,
+    }
+    writeln!(out, " <{:.9}>", event.duration as f64 / 1e9)
+}
+
+fn argument(kind: ArgKind, op: Op, value: u64, event: &Event, tables: &Tables) -> String {
+    use ArgKind::*;
+    match kind {
+        DirFd | NewDirFd => flags::dirfd(value),
+        Path | NewPath | Target | Name | Argv => match event.string(kind) {
+            Some(id) if kind == Argv => tables
+                .string(id)
+                .split(|byte| *byte == 0)
+                .map(quoted)
+                .collect::<Vec<_>>()
+                .join(" "),
+            Some(id) => quoted(tables.string(id)),
+            None => "NULL".into(),
+        },
+        Fd | NewFd | FdIn | FdOut | OutFd0 | OutFd1 | Pid => (value as i32).to_string(),
+        Flags if op == Op::Open => flags::open(value),
+        Mode | Dev => format!("{value:#o}"),
+        Flags | Prot | Mask | Address | Command => format!("{value:#x}"),
+        _ if value == NONE => "NULL".into(),
+        Offset | OffsetIn | OffsetOut | LockStart | LockLength | Argument | Uid | Gid | Atime
+        | Mtime => (value as i64).to_string(),
+        Length | Count | Whence => value.to_string(),
+    }
+}
+
+fn time(nanoseconds: u64) -> String {
+    format!(
+        "{}.{:09}",
+        nanoseconds / 1_000_000_000,
+        nanoseconds % 1_000_000_000
+    )
+}
+
+/// Bytes in double quotes, what doesn't print as escapes.
+pub fn quoted(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes.escape_ascii())
+}

@@ -1,0 +1,295 @@
+//! `fsreplay info`: what a trace holds.
+
+use std::collections::BTreeMap;
+
+use fsreplay_trace::format::{self, TraceError};
+use fsreplay_trace::model::{FileKind, Footer, Header, Mount, Record};
+use serde::Serialize;
+
+use crate::args::InfoArgs;
+use crate::exit::Failure;
+use crate::term;
+
+/// What `info --json` prints; the names are documented in docs/result-json.md.
+#[derive(Debug, Serialize)]
+struct Info {
+    schema_version: u32,
+    events: u64,
+    tasks: u64,
+    files: u64,
+    bytes: u64,
+    bytes_per_event: f64,
+    complete: bool,
+    command: Vec<String>,
+    cwd: String,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    elapsed_seconds: f64,
+    started: i64,
+    producer: String,
+    architecture: String,
+    kernel: String,
+    cpus: u32,
+    backend: String,
+    uid: u32,
+    calls: BTreeMap<&'static str, CallCount>,
+    initial_files: u64,
+    initial_directories: u64,
+    initial_links: u64,
+    initial_bytes: u64,
+    unrecorded: BTreeMap<String, u64>,
+    left_running: u64,
+    warnings: Vec<String>,
+    mounts: Vec<MountInfo>,
+}
+
+/// Events of one call.
+#[derive(Debug, Default, Serialize)]
+struct CallCount {
+    count: u64,
+    errors: u64,
+    seconds: f64,
+}
+
+/// A mount of the recorded machine.
+#[derive(Debug, Serialize)]
+struct MountInfo {
+    mount_point: String,
+    fs_type: String,
+    source: String,
+    root: String,
+    options: String,
+}
+
+/// What is counted over the records.
+#[derive(Default)]
+struct Counts {
+    events: u64,
+    tasks: u64,
+    last: u64,
+    calls: BTreeMap<&'static str, CallCount>,
+    files: u64,
+    directories: u64,
+    links: u64,
+    bytes: u64,
+    named: u64,
+}
+
+impl Counts {
+    fn add(&mut self, record: &Record) {
+        match record {
+            Record::Event(event) => {
+                self.events += 1;
+                self.last = self.last.max(event.exit());
+                let call = self.calls.entry(event.call.name()).or_default();
+                call.count += 1;
+                call.errors += u64::from(event.errno().is_some());
+                call.seconds += event.duration as f64 / 1e9;
+            }
+            Record::TaskStart(_) => self.tasks += 1,
+            Record::PathState(state) => {
+                self.named += 1;
+                match state.kind {
+                    FileKind::Directory => self.directories += 1,
+                    FileKind::Symlink => self.links += 1,
+                    FileKind::File => {
+                        self.files += 1;
+                        self.bytes += state.metadata.map_or(0, |m| m.size);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &InfoArgs) -> Result<(), Failure> {
+    let failed = |error: TraceError| Failure::trace(&args.trace, &error);
+    let size = std::fs::metadata(&args.trace)
+        .map_err(|error| {
+            Failure::new(
+                crate::exit::TRACE,
+                format!("{}: {error}", args.trace.display()),
+            )
+        })?
+        .len();
+    let mut reader = format::open(&args.trace).map_err(failed)?;
+    let mut counts = Counts::default();
+    loop {
+        match reader.next_record() {
+            Ok(Some(record)) => counts.add(&record),
+            Ok(None) => break,
+            Err(TraceError::Truncated { .. }) if args.truncated => break,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let files = reader.tables().node_count() as u64;
+    let footer = reader.footer().cloned();
+    let info = describe(reader.header(), footer, counts, files, size);
+    match &args.json {
+        Some(path) => term::write_json(path, &info),
+        None => term::print_all(text(&info).as_bytes()),
+    }
+}
+
+fn describe(
+    header: &Header,
+    footer: Option<Footer>,
+    counts: Counts,
+    files: u64,
+    bytes: u64,
+) -> Info {
+    let complete = footer.is_some();
+    let footer = footer.unwrap_or_default();
+    let elapsed = footer.elapsed.max(counts.last);
+    let status = footer.status;
+    Info {
+        schema_version: 1,
+        events: counts.events,
+        tasks: counts.tasks,
+        files,
+        bytes,
+        bytes_per_event: bytes as f64 / counts.events.max(1) as f64,
+        complete,
+        command: header.command.iter().map(|a| lossy(a)).collect(),
+        cwd: lossy(&header.cwd),
+        exit_code: status
+            .filter(|s| libc::WIFEXITED(*s))
+            .map(|s| libc::WEXITSTATUS(s)),
+        signal: status
+            .filter(|s| libc::WIFSIGNALED(*s))
+            .map(|s| libc::WTERMSIG(s)),
+        elapsed_seconds: elapsed as f64 / 1e9,
+        started: header.started,
+        producer: header.producer.clone(),
+        architecture: header.architecture.clone(),
+        kernel: header.kernel.clone(),
+        cpus: header.cpus,
+        backend: header.backend.clone(),
+        uid: header.uid,
+        calls: counts.calls,
+        initial_files: counts.files,
+        initial_directories: counts.directories,
+        initial_links: counts.links,
+        initial_bytes: counts.bytes,
+        unrecorded: footer.unrecorded,
+        left_running: footer.left_running,
+        warnings: footer.warnings,
+        mounts: header.mounts.iter().map(mount_info).collect(),
+    }
+}
+
+fn mount_info(mount: &Mount) -> MountInfo {
+    MountInfo {
+        mount_point: lossy(&mount.mount_point),
+        fs_type: mount.fs_type.clone(),
+        source: lossy(&mount.source),
+        root: lossy(&mount.root),
+        options: mount.options.clone(),
+    }
+}
+
+/// For people only: what isn't UTF-8 is shown with replacement characters.
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn text(info: &Info) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    let ended = match (info.complete, info.exit_code, info.signal) {
+        (false, ..) => "not known: the recording was cut off".into(),
+        (_, Some(code), _) => format!("exit status {code}"),
+        (_, _, Some(signal)) => format!("killed by signal {signal}"),
+        _ => "not known".into(),
+    };
+    // Writing to a String can't fail.
+    let _ = writeln!(out, "command     {}", info.command.join(" "));
+    let _ = writeln!(out, "in          {}", info.cwd);
+    let _ = writeln!(
+        out,
+        "ended       {ended}, after {}",
+        term::seconds(info.elapsed_seconds)
+    );
+    let _ = writeln!(
+        out,
+        "recorded    by fsreplay {} ({}), Linux {} on {}, {} CPUs, uid {}",
+        info.producer, info.backend, info.kernel, info.architecture, info.cpus, info.uid
+    );
+    let _ = writeln!(
+        out,
+        "trace       {}, {:.2} bytes per event",
+        term::bytes(info.bytes),
+        info.bytes_per_event
+    );
+    let _ = writeln!(
+        out,
+        "events      {} of {} tasks, {} paths",
+        term::count(info.events),
+        term::count(info.tasks),
+        term::count(info.files)
+    );
+    let _ = writeln!(
+        out,
+        "tree        {} files ({}), {} directories, {} links touched",
+        term::count(info.initial_files),
+        term::bytes(info.initial_bytes),
+        term::count(info.initial_directories),
+        term::count(info.initial_links)
+    );
+    let unrecorded: Vec<String> = info
+        .unrecorded
+        .iter()
+        .map(|(n, c)| format!("{n} {}", term::count(*c)))
+        .collect();
+    let _ = writeln!(
+        out,
+        "coverage    not recorded: {}",
+        if unrecorded.is_empty() {
+            "nothing that was seen".into()
+        } else {
+            unrecorded.join(", ")
+        }
+    );
+    for warning in &info.warnings {
+        let _ = writeln!(out, "warning     {warning}");
+    }
+    let mut calls: Vec<_> = info.calls.iter().collect();
+    calls.sort_by_key(|(_, c)| std::cmp::Reverse(c.count));
+    let rows = calls
+        .into_iter()
+        .map(|(name, c)| {
+            vec![
+                (*name).to_string(),
+                term::count(c.count),
+                term::count(c.errors),
+                term::seconds(c.seconds),
+            ]
+        })
+        .collect();
+    let _ = writeln!(
+        out,
+        "\n{}",
+        term::table(&["call", "events", "failed", "time recorded"], rows)
+    );
+    let rows = info
+        .mounts
+        .iter()
+        .map(|m| {
+            vec![
+                m.mount_point.clone(),
+                m.fs_type.clone(),
+                m.source.clone(),
+                m.root.clone(),
+            ]
+        })
+        .collect();
+    let _ = writeln!(
+        out,
+        "\n{}",
+        term::table(&["mount", "type", "source", "root"], rows)
+    );
+    out
+}

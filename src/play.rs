@@ -1,0 +1,310 @@
+//! `fsreplay play`: replay a trace on a target.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
+use fsreplay_replayer::result::PlayResult;
+use fsreplay_replayer::{PlayOptions, ReplayError, Stage};
+use fsreplay_trace::format::{self, TraceError};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::PlayArgs;
+use crate::exit::{self, Failure};
+use crate::term;
+
+/// Runs the command and gives the status to exit with.
+pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
+    let options = plan_options(args)?;
+    let plan = plan(args, &options)?;
+    if args.dry_run {
+        fsreplay_replayer::preflight::preflight(&plan).map_err(failure)?;
+        return term::print_all(describe(&plan).as_bytes()).map(|()| exit::OK);
+    }
+    let cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+        signal_hook::consts::SIGHUP,
+    ] {
+        // The second one ends the process in the usual way.
+        let registered =
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&cancelled))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancelled)));
+        registered
+            .map_err(|error| Failure::new(exit::FAILURE, format!("handling signals: {error}")))?;
+    }
+    let bar = progress_bar(args.quiet);
+    let play = PlayOptions {
+        rounds: args.rounds,
+        keep: args.keep,
+    };
+    let result = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
+    bar.finish_and_clear();
+    let result = result.map_err(failure)?;
+    if let Some(path) = &args.json {
+        term::write_json(path, &result)?;
+    }
+    if !args.quiet && args.json.as_deref() != Some("-".as_ref()) {
+        term::print_all(report(&result, args.verbose > 0).as_bytes())?;
+    }
+    Ok(if args.strict && result.divergences > 0 {
+        exit::DIVERGED
+    } else {
+        exit::OK
+    })
+}
+
+fn failure(error: ReplayError) -> Failure {
+    let code = if error.is_target() {
+        exit::TARGET
+    } else {
+        exit::FAILURE
+    };
+    Failure::new(code, exit::chain(&error))
+}
+
+fn plan_options(args: &PlayArgs) -> Result<PlanOptions, Failure> {
+    let place = args
+        .place
+        .iter()
+        .map(placement)
+        .collect::<Result<Vec<_>, _>>()?;
+    let uid = nix::unistd::geteuid();
+    Ok(PlanOptions {
+        target: args.target.clone(),
+        place,
+        skip: args
+            .skip
+            .iter()
+            .map(|path| path.as_bytes().to_vec())
+            .collect(),
+        as_root: uid.is_root(),
+        uid: uid.as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+    })
+}
+
+/// `RECORDED=DIR`, both parts there, the first absolute.
+fn placement(text: &OsString) -> Result<(Vec<u8>, PathBuf), Failure> {
+    let bytes = text.as_bytes();
+    let parts = bytes
+        .iter()
+        .position(|byte| *byte == b'=')
+        .map(|at| (&bytes[..at], &bytes[at + 1..]));
+    match parts {
+        Some((recorded, dir)) if recorded.starts_with(b"/") && !dir.is_empty() => Ok((
+            recorded.to_vec(),
+            PathBuf::from(std::ffi::OsStr::from_bytes(dir)),
+        )),
+        _ => Err(Failure::new(
+            exit::USAGE,
+            format!(
+                "--place {}: give it as RECORDED=DIR, with an absolute recorded path",
+                text.to_string_lossy()
+            ),
+        )),
+    }
+}
+
+fn plan(args: &PlayArgs, options: &PlanOptions) -> Result<Plan, Failure> {
+    let of_trace = |error: TraceError| Failure::trace(&args.trace, &error);
+    let of_plan = |error: PlanError| {
+        Failure::new(
+            exit::TRACE,
+            format!("{}: {}", args.trace.display(), exit::chain(&error)),
+        )
+    };
+    let mut reader = format::open(&args.trace).map_err(of_trace)?;
+    // A target that can't be used is said before a long trace is planned.
+    for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
+        fsreplay_replayer::preflight::usable(target).map_err(failure)?;
+    }
+    let mut planner = Planner::new(reader.header(), options.clone());
+    loop {
+        match reader.next_record() {
+            Ok(Some(record)) => planner.record(&record, reader.tables()).map_err(of_plan)?,
+            Ok(None) => break,
+            Err(TraceError::Truncated { .. }) if args.truncated => break,
+            Err(error) => return Err(of_trace(error)),
+        }
+    }
+    planner.finish(reader.tables()).map_err(of_plan)
+}
+
+fn progress_bar(quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, stage: Stage) {
+    match stage {
+        Stage::Preparing(round, made, of) if made % 64 == 0 || made == of => {
+            bar.set_length(of as u64);
+            bar.set_position(made as u64);
+            if made <= 64 {
+                bar.set_message(format!("round {round}: making the tree"));
+            }
+        }
+        Stage::Preparing(..) => {}
+        Stage::Executing(round) => bar.set_message(format!("round {round}: replaying")),
+    }
+}
+
+/// What a plan would do.
+fn describe(plan: &Plan) -> String {
+    let c = &plan.coverage;
+    format!(
+        "{} events: {} would be issued by {} threads, {}\ntree: {} entries, up to {} in {} inodes\n{}nothing was written\n",
+        term::count(c.events),
+        term::count(c.issued),
+        plan.lanes.len(),
+        untouched(c),
+        term::count(plan.tree.len() as u64),
+        term::bytes(plan.peak_bytes),
+        term::count(plan.peak_inodes),
+        notes(&plan.notes),
+    )
+}
+
+fn untouched(c: &fsreplay_replayer::plan::Coverage) -> String {
+    let mut parts = vec![format!(
+        "{} on pseudo file systems and {} on pipes, sockets and the like are tracked only",
+        term::count(c.pseudo),
+        term::count(c.other)
+    )];
+    for (count, what) in [
+        (c.skipped, "skipped"),
+        (c.unresolved, "could not be resolved"),
+        (c.unfinished, "never returned"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {what}", term::count(count)));
+        }
+    }
+    parts.join(", ")
+}
+
+fn notes(notes: &[(String, u64)]) -> String {
+    notes
+        .iter()
+        .map(|(text, count)| format!("note: {text} ({})\n", term::count(*count)))
+        .collect()
+}
+
+fn report(result: &PlayResult, verbose: bool) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    let Some(last) = result.rounds.last() else {
+        return out;
+    };
+    // Writing to a String can't fail.
+    let most = if verbose { usize::MAX } else { 12 };
+    let rows = last
+        .calls
+        .iter()
+        .take(most)
+        .map(|call| {
+            vec![
+                call.name.to_string(),
+                term::count(call.count),
+                term::count(call.errors),
+                term::seconds(call.total_seconds),
+                term::nanoseconds(call.p50_ns),
+                term::nanoseconds(call.p99_ns),
+                term::nanoseconds(call.max_ns),
+            ]
+        })
+        .collect();
+    let _ = writeln!(
+        out,
+        "{}",
+        term::table(
+            &["call", "events", "failed", "time", "median", "99 %", "max"],
+            rows
+        )
+    );
+    if last.calls.len() > most {
+        let _ = writeln!(out, "  … and {} more calls (-v)", last.calls.len() - most);
+    }
+    let _ = writeln!(out);
+    for target in &result.targets {
+        let _ = writeln!(out, "{} on {}", target.recorded, target.path.display());
+    }
+    let times: Vec<String> = result
+        .wall_seconds
+        .iter()
+        .map(|s| term::seconds(*s))
+        .collect();
+    let _ = write!(
+        out,
+        "file-system time only: {}",
+        term::seconds(result.median_wall_seconds)
+    );
+    if times.len() > 1 {
+        let _ = write!(out, " (median of {})", times.join(", "));
+    }
+    let _ = writeln!(
+        out,
+        ", {} threads; making the tree took {}",
+        result.threads,
+        term::seconds(last.prepare_seconds)
+    );
+    let c = &result.coverage;
+    let _ = writeln!(
+        out,
+        "{} of {} events issued ({}); {}",
+        term::count(c.issued),
+        term::count(c.events),
+        term::percent(c.issued, c.events),
+        untouched(c)
+    );
+    let _ = writeln!(
+        out,
+        "{} outcomes as recorded, {} divergences",
+        term::percent(c.events.saturating_sub(result.divergences), c.events),
+        term::count(result.divergences)
+    );
+    for group in &result.divergence_groups {
+        let _ = writeln!(
+            out,
+            "  {} × {}: {}",
+            term::count(group.count),
+            group.call,
+            group.cause
+        );
+        for example in group.examples.iter().take(if verbose { 5 } else { 1 }) {
+            let _ = writeln!(
+                out,
+                "      event {} {}: recorded {}, replayed {}",
+                example.event,
+                example.path,
+                outcome(example.expected),
+                outcome(example.got)
+            );
+        }
+    }
+    out.push_str(&notes(&result.notes));
+    for path in &result.kept {
+        let _ = writeln!(out, "the tree is kept in {}", path.display());
+    }
+    out
+}
+
+fn outcome(value: i64) -> String {
+    if (-4095..0).contains(&value) {
+        crate::dump::errno_name(-value as i32)
+    } else {
+        value.to_string()
+    }
+}

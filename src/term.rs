@@ -1,0 +1,148 @@
+//! How things look on a terminal: numbers, durations, tables.
+
+use std::io::Write;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::exit::{self, Failure};
+
+/// Bytes in the unit that people read, with three digits.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", three_digits(value), UNITS[unit])
+}
+
+/// A duration, given in nanoseconds, in the unit that people read.
+pub fn nanoseconds(ns: u64) -> String {
+    seconds(ns as f64 / 1e9)
+}
+
+/// A duration, given in seconds, in the unit that people read.
+pub fn seconds(seconds: f64) -> String {
+    let (value, unit) = match seconds {
+        s if s < 999.5e-9 => (s * 1e9, "ns"),
+        s if s < 999.5e-6 => (s * 1e6, "µs"),
+        s if s < 0.9995 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    format!("{} {unit}", three_digits(value))
+}
+
+/// A count with its thousands apart.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A share in percent; a share that is neither nothing nor all is never shown as such.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "–".into();
+    }
+    let share = part as f64 * 100.0 / whole as f64;
+    match share {
+        s if part == whole || part == 0 => format!("{s:.0} %"),
+        s if s > 99.99 => "> 99.99 %".into(),
+        s if s < 0.01 => "< 0.01 %".into(),
+        s if s > 99.0 => format!("{s:.2} %"),
+        s => format!("{s:.1} %"),
+    }
+}
+
+fn three_digits(value: f64) -> String {
+    match value {
+        v if v >= 99.95 => format!("{v:.0}"),
+        v if v >= 9.995 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+/// A table without lines; the first column is aligned left, the others right.
+pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_cell_alignment(if index == 0 {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        });
+    }
+    let text = table.to_string();
+    text.lines()
+        .map(|line| format!("  {}", line.trim_end()))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Writes a JSON value to a file, or to standard output for `-`.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(exit::FAILURE, format!("{}: {error}", path.display()))
+    };
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| failed(&e))?;
+    text.push(b'\n');
+    if path == Path::new("-") {
+        print_all(&text)
+    } else {
+        std::fs::write(path, text).map_err(|e| failed(&e))
+    }
+}
+
+/// Writes to standard output; a reader that has gone away (`| head`) is no failure.
+pub fn print_all(text: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            exit::FAILURE,
+            format!("standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1024), "1.00 KiB");
+        assert_eq!(bytes(1024 * 1024 - 1), "1.00 MiB");
+        assert_eq!(nanoseconds(1_500), "1.50 µs");
+        assert_eq!(seconds(0.9999), "1.00 s");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(123), "123");
+    }
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        assert_eq!(percent(999_999, 1_000_000), "> 99.99 %");
+        assert_eq!(percent(1, 1_000_000), "< 0.01 %");
+        assert_eq!(percent(5, 5), "100 %");
+        assert_eq!(percent(0, 5), "0 %");
+        assert_eq!(percent(0, 0), "–");
+    }
+}
