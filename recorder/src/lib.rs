@@ -1,1 +1,68 @@
-//! Recorder.
+//! Runs a command under observation and writes what it does to the file system into a trace.
+//!
+//! The backend is ptrace with a seccomp filter that stops a task only at the calls of
+//! [`fsreplay_trace::call::TABLE`]; everything else runs at full speed. It needs no privilege.
+//!
+//! # Layers
+//!
+//! | module | job |
+//! |---|---|
+//! | [`record()`] | one recording from start to end: the surface for the binary |
+//! | [`probe()`] | can this machine record at all, and if not, why |
+//! | `spawn` | fork the command, attach, install the filter, exec |
+//! | `tracer` | the event loop: stops in, records out |
+//! | `tasks` | tasks, and what they share (descriptors, working directory, memory) |
+//! | `decode` | arguments of a call, read through the `memory` trait; pure |
+//! | `observe` | states of paths, taken before the first call on them |
+//! | `affinity` | tracer and tool on one CPU while that pays |
+//! | `output` | the incomplete file and its way to the final name |
+//! | `filter`, `arch`, `sys` | BPF, what differs by architecture, system calls |
+//!
+//! # Wake-ups
+//!
+//! What a stop costs is the switch to the recorder and back, not the recorder's work: across idle
+//! virtual CPUs it is several times the cost on one CPU. While only one task of the tool runs at a
+//! time, the recorder and that task are kept on one CPU; as soon as two want to run at once, all
+//! go back to the CPUs they had (see `affinity`). The tool does not see it: `sched_getaffinity` is
+//! answered with the mask it would have had, and a task that sets its own affinity is left alone.
+//! (`Cpus_allowed` in `/proc/PID/status` does show it.)
+//!
+//! # Interrupted calls
+//!
+//! A call that stops with `ERESTARTSYS` and its kin has no result yet. The recorder holds it back
+//! until the task's next stop: if that is the same call with the same arguments, it is one event, from the
+//! first entry to the last exit; otherwise the tool saw `EINTR` and that is what is recorded.
+//!
+//! # What is left behind
+//!
+//! The filter can't be taken off a task, and without a recorder its calls would fail with `ENOSYS`. So a
+//! recording ends when the last task of the tool has ended, not when the command has. When
+//! tasks outlive the command, the observer is told; an interrupt (Ctrl-C, SIGTERM) then ends them, first by
+//! SIGTERM, then by SIGKILL. The footer says how many.
+
+mod affinity;
+mod arch;
+mod decode;
+mod effects;
+mod error;
+mod fds;
+mod filter;
+mod maps;
+mod memory;
+mod mountinfo;
+mod observe;
+mod options;
+mod output;
+mod paths;
+mod probe;
+mod record;
+mod spawn;
+mod sys;
+mod tasks;
+mod trace;
+mod tracer;
+
+pub use error::RecordError;
+pub use options::{Affinity, Observer, Quiet, RecordOptions, Recording, Status};
+pub use probe::{Capabilities, probe};
+pub use record::record;

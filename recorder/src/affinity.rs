@@ -1,0 +1,176 @@
+//! Recorder and tool on one CPU while only one task of the tool runs at a time.
+//!
+//! A stop is two switches between a task and the recorder. On one CPU they are context switches; across
+//! CPUs each is a wake-up of another, often idle, CPU, which costs several times as much. While two or more
+//! tasks want to run at once, one CPU would slow the tool down more than wake-ups do, so then everything goes back
+//! to the CPUs that it had.
+//!
+//! Which of the two it is shows in samples: while the recorder handles a stop of one task, is another of
+//! the tool's tasks runnable? (One that is stopped, or waits for a child, is not looked at.)
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::options::Affinity;
+use crate::sys;
+use crate::sys::affinity::Mask;
+use crate::tasks::Task;
+
+/// Time between samples, nanoseconds.
+const INTERVAL: u64 = 1_000_000;
+/// Samples with two runnable tasks, less those with one, that let the tool spread.
+const SPREAD_AT: u32 = 4;
+/// As many samples with one runnable task, net, bring it together again.
+const GATHER_AFTER: u32 = 24;
+/// Tasks that one sample looks at.
+const LOOKS: usize = 8;
+
+/// Where a task may run.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The mask that it has but for the recorder.
+    pub mask: Rc<Mask>,
+    /// It is on the recorder's CPU.
+    pub gathered: bool,
+    /// It set its mask itself, and is left alone.
+    pub own: bool,
+}
+
+/// Who runs where.
+pub struct Gatherer {
+    /// The shared CPU; `None` if there is no use or no permission.
+    cpu: Option<Mask>,
+    recorder: Mask,
+    gathered: bool,
+    score: u32,
+    next_sample: u64,
+}
+
+impl Gatherer {
+    /// Brings the calling thread and the command's first task together; gives the task's placement.
+    pub fn new(wanted: Affinity, tid: i32) -> (Gatherer, Placement) {
+        let mask = sys::affinity::get(0).unwrap_or_else(|_| Mask::single(0));
+        let cpu = sys::affinity::current_cpu()
+            .filter(|cpu| wanted == Affinity::Adaptive && mask.count() > 1 && mask.contains(*cpu))
+            .map(Mask::single);
+        let mut gatherer = Gatherer {
+            cpu,
+            recorder: mask.clone(),
+            gathered: false,
+            score: 0,
+            next_sample: 0,
+        };
+        let mut placement = Placement {
+            mask: Rc::new(sys::affinity::get(tid).unwrap_or(mask)),
+            gathered: false,
+            own: false,
+        };
+        if let Some(cpu) = &gatherer.cpu
+            && sys::affinity::set(0, cpu).is_ok()
+        {
+            gatherer.gathered = true;
+            place(tid, &mut placement, gatherer.cpu.as_ref());
+        }
+        (gatherer, placement)
+    }
+
+    /// A new task has its parent's CPUs; if the mode changed meanwhile, it follows.
+    pub fn adopt(&self, tid: i32, placement: &mut Placement) {
+        if !placement.own && placement.gathered != self.gathered {
+            place(tid, placement, self.target());
+        }
+    }
+
+    /// A task sets its own mask: it is left alone from now on.
+    pub fn release(&self, tid: i32, placement: &mut Placement) {
+        place(tid, placement, None);
+        placement.own = true;
+    }
+
+    fn target(&self) -> Option<&Mask> {
+        self.cpu.as_ref().filter(|_| self.gathered)
+    }
+
+    /// Called at a stop of `stopped`: looks now and then whether others want to run, and acts on it.
+    pub fn sample(&mut self, now: u64, stopped: i32, tasks: &mut HashMap<i32, Task>) {
+        if self.cpu.is_none() || now < self.next_sample {
+            return;
+        }
+        self.next_sample = now + INTERVAL;
+        let crowded = tasks
+            .iter()
+            .filter(|(tid, task)| **tid != stopped && may_run(task))
+            .take(LOOKS)
+            .any(|(tid, _)| is_runnable(*tid));
+        if crowded {
+            self.score += 1;
+        } else {
+            self.score = self.score.saturating_sub(1);
+        }
+        if self.gathered && self.score >= SPREAD_AT {
+            self.score = GATHER_AFTER;
+            self.switch(false, tasks);
+        } else if !self.gathered {
+            self.score = self.score.min(GATHER_AFTER);
+            if self.score == 0 {
+                self.switch(true, tasks);
+            }
+        }
+    }
+
+    fn switch(&mut self, gather: bool, tasks: &mut HashMap<i32, Task>) {
+        let Some(cpu) = &self.cpu else {
+            return;
+        };
+        tracing::debug!(gather, tasks = tasks.len(), "tasks change CPUs");
+        let own = if gather { cpu } else { &self.recorder };
+        if sys::affinity::set(0, own).is_err() {
+            self.cpu = None;
+            return;
+        }
+        self.gathered = gather;
+        let target = self.target().cloned();
+        for (tid, task) in tasks {
+            if !task.placement.own {
+                place(*tid, &mut task.placement, target.as_ref());
+            }
+        }
+    }
+}
+
+impl Drop for Gatherer {
+    fn drop(&mut self) {
+        if self.gathered {
+            // Nothing can be done if it fails; the thread stays on one CPU.
+            let _ = sys::affinity::set(0, &self.recorder);
+        }
+    }
+}
+
+/// Puts a task on the shared CPU, or back to its own ones.
+fn place(tid: i32, placement: &mut Placement, cpu: Option<&Mask>) {
+    let gather = cpu.is_some();
+    if placement.own || placement.gathered == gather {
+        return;
+    }
+    // A task that is gone or forbids it keeps what it has.
+    if sys::affinity::set(tid, cpu.unwrap_or(&placement.mask)).is_ok() {
+        placement.gathered = gather;
+    }
+}
+
+/// Whether a task could be running: not held by the recorder and not waiting for a child.
+fn may_run(task: &Task) -> bool {
+    use fsreplay_trace::call::Op;
+    !task.stopped && task.call().is_none_or(|call| call.row().op != Op::Wait)
+}
+
+/// Whether the kernel has a task running or waiting for a CPU.
+fn is_runnable(tid: i32) -> bool {
+    let Ok(stat) = std::fs::read(format!("/proc/{tid}/stat")) else {
+        return false;
+    };
+    // The name, in parentheses, may hold anything.
+    let after = stat.iter().rposition(|b| *b == b')').unwrap_or(0);
+    stat.get(after + 2) == Some(&b'R')
+}

@@ -1,0 +1,103 @@
+//! What the caller of a recording says and gets.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fsreplay_trace::model::Footer;
+
+/// Whether tracer and tool share one CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Affinity {
+    /// While only one task runs at a time.
+    #[default]
+    Adaptive,
+    /// Never.
+    Off,
+}
+
+/// What to record and where to.
+#[derive(Clone, Debug)]
+pub struct RecordOptions {
+    /// The command and its arguments; looked up along `PATH`.
+    pub command: Vec<OsString>,
+    /// Where the trace goes.
+    pub output: PathBuf,
+    /// Replace an existing output instead of keeping it as `OUTPUT.old`.
+    pub force: bool,
+    /// Whether tracer and tool share one CPU.
+    pub affinity: Affinity,
+    /// How long to wait for tasks that outlive the command before they are ended; `None` waits for them.
+    pub linger: Option<Duration>,
+}
+
+impl RecordOptions {
+    /// The defaults for a command and an output.
+    pub fn new(command: Vec<OsString>, output: PathBuf) -> RecordOptions {
+        RecordOptions {
+            command,
+            output,
+            force: false,
+            affinity: Affinity::Adaptive,
+            linger: None,
+        }
+    }
+}
+
+/// Hears about a recording while it runs.
+///
+/// Called on the recording thread: what takes long here slows the tool.
+pub trait Observer {
+    /// Something that the user should know now. (It is in the footer's warnings, too, where it concerns the trace.)
+    fn warning(&mut self, text: &str) {
+        let _ = text;
+    }
+
+    /// About once a second: events and tasks so far.
+    fn progress(&mut self, events: u64, tasks: u64) {
+        let _ = (events, tasks);
+    }
+}
+
+/// An observer that does nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Observer for Quiet {}
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal killed it.
+    Signaled(i32),
+}
+
+impl Status {
+    /// From a status as wait(2) encodes it.
+    pub(crate) fn from_wait(status: i32) -> Status {
+        if libc::WIFSIGNALED(status) {
+            Status::Signaled(libc::WTERMSIG(status))
+        } else {
+            Status::Exited(libc::WEXITSTATUS(status))
+        }
+    }
+}
+
+/// A finished recording.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// How the command ended.
+    pub status: Status,
+    /// The trace's footer.
+    pub footer: Footer,
+    /// Where the trace is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Where the earlier file of that name went, if there was one and it was kept.
+    pub previous: Option<PathBuf>,
+    /// Tasks that outlived the command and were ended by the recorder.
+    pub ended: u64,
+}

@@ -1,0 +1,113 @@
+//! One recording from start to end.
+
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fsreplay_trace::model::Header;
+
+use crate::error::RecordError;
+use crate::mountinfo;
+use crate::observe::States;
+use crate::options::{Observer, RecordOptions, Recording, Status};
+use crate::output::Incomplete;
+use crate::spawn;
+use crate::sys;
+use crate::sys::signal::{self, Blocked, Handlers, Ticker};
+use crate::trace::{Sink, Trace};
+use crate::tracer::{Ended, Session, Tracer};
+
+/// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
+///
+/// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGALRM while it runs, and waits for any child of this
+/// process: a caller must not have others that it waits for itself, and not record twice at the same time.
+pub fn record(
+    options: &RecordOptions,
+    observer: &mut dyn Observer,
+) -> Result<Recording, RecordError> {
+    let command = options.command.first().ok_or(RecordError::NoCommand)?;
+    let path = spawn::find(command)?;
+    let program = spawn::prepare(&path, &options.command)?;
+    let cwd = std::env::current_dir().map_err(RecordError::system("getcwd"))?;
+    let (incomplete, file) = Incomplete::create(&options.output, options.force, &cwd)?;
+
+    let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
+    let mut child = spawn::spawn(Some(&program), &blocked)?;
+    let pid = child.pid();
+    signal::forward_to(pid);
+    let handlers = Handlers::install().map_err(RecordError::system("sigaction"))?;
+    let _ticker = Ticker::start(&handlers).map_err(RecordError::system("timer_create"))?;
+    drop(blocked);
+
+    let header = header(options, &cwd);
+    let start = sys::now();
+    let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
+    let states = States::new(&header.mounts, &mut trace);
+    let tracer = Tracer::new(Session::new(trace, states, start), pid, options);
+    child.go().map_err(RecordError::system("write to the child"))?;
+    let ended = match tracer.run(observer) {
+        Ok(ended) => ended,
+        Err(error) => {
+            observer.warning(&format!(
+                "what was recorded until the error is in {}",
+                incomplete.path().display()
+            ));
+            incomplete.keep();
+            return Err(error);
+        }
+    };
+    if let Some(source) = child.failure() {
+        return Err(RecordError::SeccompMissing { source });
+    }
+    if let Some(source) = ended.exec_error {
+        let command = command.into();
+        return Err(RecordError::NotExecutable { command, source });
+    }
+    finish(ended, incomplete)
+}
+
+fn finish(ended: Ended, incomplete: Incomplete) -> Result<Recording, RecordError> {
+    let Ended {
+        session,
+        footer,
+        status,
+        ..
+    } = ended;
+    drop(session.trace.finish(&footer)?);
+    let path = incomplete.output().to_owned();
+    let placed = incomplete.finish()?;
+    Ok(Recording {
+        status: Status::from_wait(status),
+        ended: footer.left_running,
+        footer,
+        path,
+        bytes: placed.bytes,
+        previous: placed.previous,
+    })
+}
+
+fn header(options: &RecordOptions, cwd: &Path) -> Header {
+    let (uid, gid) = sys::effective_ids();
+    let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let started = SystemTime::now().duration_since(UNIX_EPOCH);
+    Header {
+        producer: format!("fsreplay {}", env!("CARGO_PKG_VERSION")),
+        command: options
+            .command
+            .iter()
+            .map(|argument| argument.clone().into_vec())
+            .collect(),
+        cwd: cwd.as_os_str().as_bytes().to_vec(),
+        umask: sys::umask(),
+        uid,
+        gid,
+        groups: sys::groups(),
+        architecture: std::env::consts::ARCH.to_owned(),
+        kernel: sys::kernel_release(),
+        cpus: sys::affinity::get(0).map_or(1, |mask| mask.count()),
+        page_size: sys::page_size(),
+        backend: "ptrace".to_owned(),
+        started: started.map_or(0, |time| time.as_secs() as i64),
+        mounts: mountinfo::parse(&mountinfo),
+    }
+}

@@ -1,0 +1,231 @@
+//! ptrace, wait and a tracee's memory.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::check;
+use crate::arch;
+
+/// The options that every task is traced with.
+pub const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACESECCOMP
+    | libc::PTRACE_O_EXITKILL;
+
+/// `PTRACE_EVENT_STOP`, which not every libc names.
+pub const EVENT_STOP: i32 = 128;
+
+const GET_SYSCALL_INFO: u32 = 0x420e;
+const LISTEN: u32 = 0x4208;
+const SEIZE: u32 = 0x4206;
+const INTERRUPT: u32 = 0x4207;
+const GETREGSET: u32 = 0x4204;
+const NT_PRSTATUS: usize = 1;
+
+/// `struct ptrace_syscall_info` as far as it is read: the header and the words of the union.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct RawInfo {
+    op: u8,
+    pad: [u8; 3],
+    arch: u32,
+    instruction_pointer: u64,
+    stack_pointer: u64,
+    words: [u64; 8],
+}
+
+/// Where in a call a task stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// In no call.
+    None,
+    /// At the filter.
+    Seccomp {
+        /// Audit architecture.
+        arch: u32,
+        /// Number of the call.
+        number: u64,
+        /// Arguments.
+        args: [u64; 6],
+        /// Data of the filter's answer.
+        data: u32,
+    },
+    /// At the call's return.
+    Exit {
+        /// The value or `-errno`, unconverted (`-ERESTARTSYS` and the like included).
+        result: i64,
+    },
+    /// At the entry (not used by the recorder).
+    Entry,
+}
+
+fn request(
+    request: u32,
+    tid: i32,
+    address: usize,
+    data: usize,
+) -> io::Result<i64> {
+    // SAFETY: the callers pass an address and data that fit the request; the raw call is used so that the
+    // request's type (which differs between C libraries) does not matter.
+    check(unsafe { libc::syscall(libc::SYS_ptrace, request as usize, tid as usize, address, data) })
+}
+
+/// Attaches without stopping.
+pub fn seize(tid: i32) -> io::Result<()> {
+    request(SEIZE, tid, 0, OPTIONS as usize).map(drop)
+}
+
+/// Continues until the next traced call or event, with a signal or 0.
+pub fn resume(tid: i32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_CONT as u32, tid, 0, signal as usize).map(drop)
+}
+
+/// Continues until the call returns (or to the next call), with a signal or 0.
+pub fn resume_to_exit(tid: i32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_SYSCALL as u32, tid, 0, signal as usize).map(drop)
+}
+
+/// Leaves a task in its group stop and waits for the end of it.
+pub fn listen(tid: i32) -> io::Result<()> {
+    request(LISTEN, tid, 0, 0).map(drop)
+}
+
+/// Makes a running task stop.
+pub fn interrupt(tid: i32) -> io::Result<()> {
+    request(INTERRUPT, tid, 0, 0).map(drop)
+}
+
+/// The message of the last event (a new task's id, an execing task's earlier id).
+pub fn event_message(tid: i32) -> io::Result<u64> {
+    let mut message: libc::c_ulong = 0;
+    request(
+        libc::PTRACE_GETEVENTMSG as u32,
+        tid,
+        0,
+        &raw mut message as usize,
+    )?;
+    Ok(message as u64)
+}
+
+/// Where in a call a stopped task is.
+pub fn syscall_info(tid: i32) -> io::Result<Stop> {
+    let mut raw = RawInfo::default();
+    request(
+        GET_SYSCALL_INFO,
+        tid,
+        size_of::<RawInfo>(),
+        &raw mut raw as usize,
+    )?;
+    Ok(match raw.op {
+        1 => Stop::Entry,
+        2 => Stop::Exit {
+            result: raw.words[0] as i64,
+        },
+        3 => Stop::Seccomp {
+            arch: raw.arch,
+            number: raw.words[0],
+            args: [
+                raw.words[1],
+                raw.words[2],
+                raw.words[3],
+                raw.words[4],
+                raw.words[5],
+                raw.words[6],
+            ],
+            data: raw.words[7] as u32,
+        },
+        _ => Stop::None,
+    })
+}
+
+/// The number and the first two arguments of the call that a stopped task is in, from its registers.
+pub fn call_in_progress(tid: i32) -> io::Result<(u64, [u64; 2])> {
+    let mut words: arch::Words = [0; _];
+    let mut vector = libc::iovec {
+        iov_base: words.as_mut_ptr().cast(),
+        iov_len: size_of_val(&words),
+    };
+    request(GETREGSET, tid, NT_PRSTATUS, &raw mut vector as usize)?;
+    Ok(arch::call_in_progress(&words))
+}
+
+/// What `wait` saw.
+#[derive(Clone, Copy, Debug)]
+pub enum Waited {
+    /// A task's change of state: its id and status.
+    Task(i32, i32),
+    /// A signal of the recorder came first.
+    Interrupted,
+    /// Nothing yet (only without blocking).
+    Nothing,
+    /// There is nothing to wait for.
+    NoTasks,
+}
+
+/// Waits for any task; `block` false asks only.
+pub fn wait(block: bool) -> io::Result<Waited> {
+    let mut status = 0;
+    let flags = libc::__WALL | if block { 0 } else { libc::WNOHANG };
+    // SAFETY: `status` is a valid int to write to.
+    match unsafe { libc::waitpid(-1, &mut status, flags) } {
+        0 => Ok(Waited::Nothing),
+        -1 => match io::Error::last_os_error() {
+            e if e.raw_os_error() == Some(libc::EINTR) => Ok(Waited::Interrupted),
+            e if e.raw_os_error() == Some(libc::ECHILD) => Ok(Waited::NoTasks),
+            e => Err(e),
+        },
+        tid => Ok(Waited::Task(tid, status)),
+    }
+}
+
+/// Waits for one child; gives its status.
+pub fn wait_for(pid: i32) -> io::Result<i32> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is a valid int to write to.
+        if unsafe { libc::waitpid(pid, &mut status, libc::__WALL) } == pid {
+            return Ok(status);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error);
+        }
+    }
+}
+
+/// Reads a task's memory; how many bytes came, 0 if none. `refused` is set where the kernel forbids this way.
+pub fn read_memory(tid: i32, address: u64, buffer: &mut [u8], refused: &mut bool) -> usize {
+    let local = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: address as *mut libc::c_void,
+        iov_len: buffer.len(),
+    };
+    // SAFETY: `local` is `buffer`, which the kernel may write; `remote` is only read, in another process.
+    let got = unsafe { libc::process_vm_readv(tid, &local, 1, &remote, 1, 0) };
+    if got < 0 {
+        let error = io::Error::last_os_error().raw_os_error();
+        *refused = matches!(error, Some(libc::EPERM | libc::ENOSYS));
+    }
+    usize::try_from(got).unwrap_or(0)
+}
+
+/// Reads a task's memory through /proc.
+pub fn read_proc_memory(tid: i32, address: u64, buffer: &mut [u8]) -> usize {
+    std::fs::File::open(format!("/proc/{tid}/mem"))
+        .and_then(|file| file.read_at(buffer, address))
+        .unwrap_or(0)
+}
+
+/// Writes a task's memory through /proc.
+pub fn write_memory(tid: i32, address: u64, bytes: &[u8]) -> io::Result<()> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(format!("/proc/{tid}/mem"))?
+        .write_all_at(bytes, address)
+}
