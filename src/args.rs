@@ -12,7 +12,8 @@ use clap::{Args, Parser, Subcommand};
     version,
     about,
     after_help = "Exit status: 0 success; 1 divergences under --strict; 2 bad usage; 3 a trace that can't be read;\n\
-                  4 a target that can't be used; 6 any other failure."
+                  4 a target that can't be used; 6 any other failure.\n\
+                  `record` exits with the status of the tool; 125, 126 and 127 are its own failures, as with env(1)."
 )]
 pub struct Cli {
     /// What to do.
@@ -23,12 +24,39 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a command and record what it does to the file system
+    Record(RecordArgs),
     /// Recreate the recorded tree under a directory and re-execute the recorded calls there
     Play(PlayArgs),
     /// Print what a trace holds: command, counts, sizes, coverage, mounts
     Info(InfoArgs),
     /// Print the records of a trace, one a line, in a form near strace's
     Dump(DumpArgs),
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// The trace to write; an existing one is kept as FILE.old
+    #[arg(short, long, value_name = "FILE", default_value = "trace.zst")]
+    pub output: PathBuf,
+    /// Overwrite an existing trace instead of keeping it as FILE.old
+    #[arg(long)]
+    pub force: bool,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more: -v where the recording went, -vv what the recorder does
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// The command to run and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    pub command: Vec<OsString>,
 }
 
 /// Arguments of `play`.
@@ -111,5 +139,28 @@ mod tests {
     #[test]
     fn the_definitions_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_after_the_command_belong_to_the_command() {
+        let cli = Cli::try_parse_from(["fsreplay", "record", "-q", "ls", "-o", "--force"]);
+        let Ok(Cli {
+            command: Command::Record(args),
+        }) = cli
+        else {
+            panic!("not parsed as record: {cli:?}");
+        };
+        assert_eq!(args.command, ["ls", "-o", "--force"]);
+        assert!(!args.force);
+        assert_eq!(args.output, PathBuf::from("trace.zst"));
+    }
+
+    #[test]
+    fn a_double_dash_before_the_command_is_not_part_of_it() {
+        let cli = Cli::try_parse_from(["fsreplay", "record", "--", "-odd", "--", "x"]).unwrap();
+        let Command::Record(args) = cli.command else {
+            panic!("not record");
+        };
+        assert_eq!(args.command, ["-odd", "--", "x"]);
     }
 }

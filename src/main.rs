@@ -5,6 +5,7 @@ mod dump;
 mod exit;
 mod info;
 mod play;
+mod record;
 mod term;
 
 use clap::Parser;
@@ -15,6 +16,7 @@ fn main() {
     let cli = Cli::parse();
     start_diagnostics(&cli.command);
     let outcome = match &cli.command {
+        Command::Record(args) => record::run(args),
         Command::Play(args) => play::run(args),
         Command::Info(args) => info::run(args).map(|()| exit::OK),
         Command::Dump(args) => dump::run(args).map(|()| exit::OK),
@@ -29,6 +31,7 @@ fn main() {
 /// Diagnostics of the crates go to standard error: warnings always, more with -vv or `FSREPLAY_LOG`.
 fn start_diagnostics(command: &Command) {
     let verbose = match command {
+        Command::Record(args) => args.verbose,
         Command::Play(args) => args.verbose,
         _ => 0,
     };

@@ -38,7 +38,9 @@ pub enum RecordError {
         source: io::Error,
     },
     /// No place was found for the incomplete trace.
-    #[error("no directory outside the tool's working directory takes the incomplete trace (tried {tried})")]
+    #[error(
+        "no directory outside the tool's working directory takes the incomplete trace (tried {tried})"
+    )]
     NoStateDirectory {
         /// The directories tried, with the reason for each.
         tried: String,

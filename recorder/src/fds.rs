@@ -85,7 +85,10 @@ mod tests {
 
     #[test]
     fn flags_are_octal() {
-        assert_eq!(parse_info("pos:\t42\nflags:\t02100001\nmnt_id:\t9\n"), (42, 0o2100001));
+        assert_eq!(
+            parse_info("pos:\t42\nflags:\t02100001\nmnt_id:\t9\n"),
+            (42, 0o2100001)
+        );
         assert_eq!(parse_info(""), (0, 0));
     }
 }

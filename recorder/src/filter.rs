@@ -174,7 +174,9 @@ mod tests {
             at += 1;
             match code {
                 LOAD => {
-                    let bytes = data[k as usize..k as usize + 4].try_into().expect("4 bytes");
+                    let bytes = data[k as usize..k as usize + 4]
+                        .try_into()
+                        .expect("4 bytes");
                     accumulator = u32::from_le_bytes(bytes);
                 }
                 JUMP => at += k as usize,
@@ -200,7 +202,11 @@ mod tests {
                 (_, true) => RET_TRACE | AFFINITY_CALL,
                 _ => RET_ALLOW,
             };
-            assert_eq!(run(&program, arch::AUDIT_ARCH, number, [0; 6]), wanted, "{number}");
+            assert_eq!(
+                run(&program, arch::AUDIT_ARCH, number, [0; 6]),
+                wanted,
+                "{number}"
+            );
         }
     }
 
@@ -210,18 +216,38 @@ mod tests {
         let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
         assert_eq!(run(libc::SYS_mmap, [0, 0, 0, 0x22, 0, 0]), RET_ALLOW);
         assert_eq!(run(libc::SYS_mmap, [0, 0, 0, 0x02, 3, 0]), RET_TRACE);
-        for (advice, stops) in [(0, true), (3, true), (4, true), (8, false), (9, true), (14, false), (19, false), (20, true), (25, true)] {
+        for (advice, stops) in [
+            (0, true),
+            (3, true),
+            (4, true),
+            (8, false),
+            (9, true),
+            (14, false),
+            (19, false),
+            (20, true),
+            (25, true),
+        ] {
             let wanted = if stops { RET_TRACE } else { RET_ALLOW };
-            assert_eq!(run(libc::SYS_madvise, [0, 0, advice, 0, 0, 0]), wanted, "{advice}");
+            assert_eq!(
+                run(libc::SYS_madvise, [0, 0, advice, 0, 0, 0]),
+                wanted,
+                "{advice}"
+            );
         }
     }
 
     #[test]
     fn calls_of_another_architecture_stop_and_say_so() {
         let program = assemble();
-        assert_eq!(run(&program, 0x4000_0003, 5, [0; 6]), RET_TRACE | FOREIGN_CALL);
+        assert_eq!(
+            run(&program, 0x4000_0003, 5, [0; 6]),
+            RET_TRACE | FOREIGN_CALL
+        );
         if let Some(first) = arch::FOREIGN_FROM {
-            assert_eq!(run(&program, arch::AUDIT_ARCH, first + 2, [0; 6]), RET_TRACE | FOREIGN_CALL);
+            assert_eq!(
+                run(&program, arch::AUDIT_ARCH, first + 2, [0; 6]),
+                RET_TRACE | FOREIGN_CALL
+            );
         }
     }
 }

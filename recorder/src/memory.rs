@@ -85,7 +85,10 @@ pub mod tests {
     fn a_string_may_cross_pages_and_end_at_the_end_of_memory() {
         let mut bytes = vec![b'x'; 300];
         bytes.push(0);
-        let memory = Slice { base: 4096 - 10, bytes };
+        let memory = Slice {
+            base: 4096 - 10,
+            bytes,
+        };
         let mut out = b"kept".to_vec();
         assert!(memory.read_string(4096 - 10, 4096, &mut out).is_some());
         assert_eq!(out.len(), 304);
@@ -93,7 +96,10 @@ pub mod tests {
 
     #[test]
     fn a_string_without_an_end_is_none_and_leaves_the_buffer_alone() {
-        let memory = Slice { base: 0x1000, bytes: vec![b'x'; 20] };
+        let memory = Slice {
+            base: 0x1000,
+            bytes: vec![b'x'; 20],
+        };
         let mut out = b"kept".to_vec();
         assert!(memory.read_string(0x1000, 4096, &mut out).is_none());
         assert!(memory.read_string(0, 4096, &mut out).is_none());
@@ -102,7 +108,10 @@ pub mod tests {
 
     #[test]
     fn a_string_is_cut_at_the_limit() {
-        let memory = Slice { base: 0x1000, bytes: b"abcdef\0".to_vec() };
+        let memory = Slice {
+            base: 0x1000,
+            bytes: b"abcdef\0".to_vec(),
+        };
         let mut out = Vec::new();
         assert!(memory.read_string(0x1000, 3, &mut out).is_some());
         assert_eq!(out, b"abc");

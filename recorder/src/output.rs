@@ -36,7 +36,11 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Rec
 
 impl Incomplete {
     /// Checks that the output can be made later, and makes the incomplete file.
-    pub fn create(output: &Path, force: bool, cwd: &Path) -> Result<(Incomplete, File), RecordError> {
+    pub fn create(
+        output: &Path,
+        force: bool,
+        cwd: &Path,
+    ) -> Result<(Incomplete, File), RecordError> {
         // The tool can't move the recorder's working directory, but a caller could.
         let output = std::path::absolute(output).map_err(failed("resolve", output))?;
         check_output(&output)?;
@@ -217,12 +221,22 @@ mod tests {
     fn an_earlier_trace_is_kept_unless_forced() {
         let directory = tempfile::tempdir().expect("tempdir");
         let output = directory.path().join("trace.zst");
-        assert!(record_to(&output, false, b"1").expect("placed").previous.is_none());
+        assert!(
+            record_to(&output, false, b"1")
+                .expect("placed")
+                .previous
+                .is_none()
+        );
         let placed = record_to(&output, false, b"22").expect("placed");
         let old = placed.previous.expect("kept");
         assert_eq!(fs::read(&old).expect("old"), b"1");
         assert_eq!(placed.bytes, 2);
-        assert!(record_to(&output, true, b"333").expect("placed").previous.is_none());
+        assert!(
+            record_to(&output, true, b"333")
+                .expect("placed")
+                .previous
+                .is_none()
+        );
         assert_eq!(fs::read(&output).expect("new"), b"333");
         assert_eq!(fs::read(&old).expect("old"), b"1");
         assert_eq!(fs::read_dir(directory.path()).expect("list").count(), 2);

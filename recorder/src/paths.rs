@@ -20,14 +20,14 @@ pub struct PathUse {
 pub fn of_call(call: Call, args: &[u64; MAX_ARGS]) -> [Option<PathUse>; 2] {
     let row = call.row();
     let value = |kind| row.position(kind).map(|position| args[position]);
-    let base = |kind| {
-        value(kind)
-            .map(|fd| fd as i32)
-            .filter(|fd| *fd != AT_FDCWD)
-    };
+    let base = |kind| value(kind).map(|fd| fd as i32).filter(|fd| *fd != AT_FDCWD);
     let first = row.position(ArgKind::Path).map(|_| PathUse {
         kind: ArgKind::Path,
-        base: if row.op == Op::Watch { None } else { base(ArgKind::DirFd) },
+        base: if row.op == Op::Watch {
+            None
+        } else {
+            base(ArgKind::DirFd)
+        },
         follow: follows(call, value),
     });
     let second = row.position(ArgKind::NewPath).map(|_| PathUse {
@@ -99,10 +99,16 @@ mod tests {
         let follow = |call, args| uses(call, args)[0].map(|u| u.follow);
         assert_eq!(follow(Call::stat, [0; 6]), Some(true));
         assert_eq!(follow(Call::lstat, [0; 6]), Some(false));
-        assert_eq!(follow(Call::newfstatat, [3, 0, 0x100, 0, 0, 0]), Some(false));
+        assert_eq!(
+            follow(Call::newfstatat, [3, 0, 0x100, 0, 0, 0]),
+            Some(false)
+        );
         let create = (libc::O_CREAT | libc::O_EXCL) as u64;
         assert_eq!(follow(Call::openat, [3, 0, create, 0, 0, 0]), Some(false));
-        assert_eq!(follow(Call::openat, [3, 0, libc::O_CREAT as u64, 0, 0, 0]), Some(true));
+        assert_eq!(
+            follow(Call::openat, [3, 0, libc::O_CREAT as u64, 0, 0, 0]),
+            Some(true)
+        );
         assert_eq!(follow(Call::linkat, [3, 0, 3, 0, 0x400, 0]), Some(true));
         assert_eq!(follow(Call::linkat, [3, 0, 3, 0, 0, 0]), Some(false));
     }

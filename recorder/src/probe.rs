@@ -21,7 +21,9 @@ pub fn probe() -> Result<Capabilities, RecordError> {
     let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
     let mut child = spawn::spawn(None, &blocked)?;
     let pid = child.pid();
-    child.go().map_err(RecordError::system("write to the child"))?;
+    child
+        .go()
+        .map_err(RecordError::system("write to the child"))?;
     let seen = watch(pid);
     if !matches!(seen, Ok(Seen { ended: true, .. })) {
         signal::kill(pid, libc::SIGKILL);
@@ -31,9 +33,10 @@ pub fn probe() -> Result<Capabilities, RecordError> {
         return Err(RecordError::SeccompMissing { source });
     }
     let seen = seen?;
-    seen.capabilities.ok_or_else(|| RecordError::SeccompMissing {
-        source: std::io::Error::other("a filtered call did not stop"),
-    })
+    seen.capabilities
+        .ok_or_else(|| RecordError::SeccompMissing {
+            source: std::io::Error::other("a filtered call did not stop"),
+        })
 }
 
 struct Seen {
@@ -52,8 +55,8 @@ fn watch(pid: i32) -> Result<Seen, RecordError> {
             });
         }
         if status >> 16 == libc::PTRACE_EVENT_SECCOMP {
-            let info = ptrace::syscall_info(pid)
-                .map_err(|source| RecordError::KernelTooOld { source })?;
+            let info =
+                ptrace::syscall_info(pid).map_err(|source| RecordError::KernelTooOld { source })?;
             if matches!(info, Stop::Seccomp { .. }) {
                 capabilities = Some(Capabilities {
                     no_new_privs: spawn::status_field(pid, "NoNewPrivs:") == Some(1),

@@ -44,7 +44,9 @@ pub fn record(
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     let states = States::new(&header.mounts, &mut trace);
     let tracer = Tracer::new(Session::new(trace, states, start), pid, options);
-    child.go().map_err(RecordError::system("write to the child"))?;
+    child
+        .go()
+        .map_err(RecordError::system("write to the child"))?;
     let ended = match tracer.run(observer) {
         Ok(ended) => ended,
         Err(error) => {

@@ -130,9 +130,18 @@ mod tests {
     #[test]
     fn commands_are_found_like_execvp_does() {
         assert!(find(OsStr::new("sh")).is_ok_and(|path| path.ends_with("sh")));
-        assert!(matches!(find(OsStr::new("no-such-command-here")), Err(RecordError::NotFound { .. })));
-        assert!(matches!(find(OsStr::new("")), Err(RecordError::NotFound { .. })));
-        assert!(matches!(find(OsStr::new("/proc/none")), Err(RecordError::NotFound { .. })));
+        assert!(matches!(
+            find(OsStr::new("no-such-command-here")),
+            Err(RecordError::NotFound { .. })
+        ));
+        assert!(matches!(
+            find(OsStr::new("")),
+            Err(RecordError::NotFound { .. })
+        ));
+        assert!(matches!(
+            find(OsStr::new("/proc/none")),
+            Err(RecordError::NotFound { .. })
+        ));
         let refused = find(OsStr::new("/etc"));
         assert!(matches!(refused, Err(RecordError::NotExecutable { .. })));
         assert_eq!(refused.map_err(|e| e.exit_code()), Err(126));

@@ -124,7 +124,11 @@ impl Task {
         let has = |flag: i32| flags & flag as u64 != 0;
         Task {
             id,
-            tgid: if has(libc::CLONE_THREAD) { self.tgid } else { tid },
+            tgid: if has(libc::CLONE_THREAD) {
+                self.tgid
+            } else {
+                tid
+            },
             phase: Phase::Running,
             stopped: false,
             place: share(&self.place, has(libc::CLONE_FS)),

@@ -13,7 +13,9 @@ use aarch64 as this;
 use x86_64 as this;
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("the recorder knows the calls of x86_64 and aarch64 only; add a module to recorder/src/arch");
+compile_error!(
+    "the recorder knows the calls of x86_64 and aarch64 only; add a module to recorder/src/arch"
+);
 
 pub use this::{AUDIT_ARCH, FOREIGN_FROM, FOREIGN_NAME, NUMBERS, VFORK, call_in_progress};
 
@@ -76,7 +78,10 @@ mod tests {
     fn every_call_of_the_table_has_a_number() {
         let numbers = Numbers::new();
         for call in Call::all() {
-            assert!(NUMBERS.iter().any(|(_, c)| *c == call), "{call} has no number");
+            assert!(
+                NUMBERS.iter().any(|(_, c)| *c == call),
+                "{call} has no number"
+            );
         }
         assert_eq!(numbers.call(257), Some(Call::openat));
         assert_eq!(numbers.call(u64::MAX), None);

@@ -58,11 +58,7 @@ pub fn entry(call: Call, registers: &[u64; 6], memory: &impl Memory, out: &mut D
     for (position, (kind, register)) in call.row().args.iter().enumerate() {
         let raw = registers[usize::from(*register).min(5)];
         out.args[position] = match kind {
-            ArgKind::Path
-            | ArgKind::NewPath
-            | ArgKind::Target
-            | ArgKind::Name
-            | ArgKind::Argv => {
+            ArgKind::Path | ArgKind::NewPath | ArgKind::Target | ArgKind::Name | ArgKind::Argv => {
                 read_text(position, *kind, raw, memory, out);
                 NONE
             }
@@ -71,7 +67,13 @@ pub fn entry(call: Call, registers: &[u64; 6], memory: &impl Memory, out: &mut D
     }
 }
 
-fn read_text(position: usize, kind: ArgKind, address: u64, memory: &impl Memory, out: &mut Decoded) {
+fn read_text(
+    position: usize,
+    kind: ArgKind,
+    address: u64,
+    memory: &impl Memory,
+    out: &mut Decoded,
+) {
     if address == 0 {
         return;
     }
@@ -115,12 +117,14 @@ fn number(call: Call, kind: ArgKind, raw: u64, registers: &[u64; 6], memory: &im
         | (Call::writev | Call::pwritev | Call::pwritev2, ArgKind::Length) => {
             pointers::iovec_length(raw, registers[2], memory)
         }
-        (Call::copy_file_range | Call::splice | Call::sendfile, ArgKind::OffsetIn | ArgKind::OffsetOut) => {
-            pointers::offset(raw, memory)
-        }
-        (Call::utime | Call::utimes | Call::futimesat | Call::utimensat, ArgKind::Atime | ArgKind::Mtime) => {
-            pointers::time(call, kind, raw, memory)
-        }
+        (
+            Call::copy_file_range | Call::splice | Call::sendfile,
+            ArgKind::OffsetIn | ArgKind::OffsetOut,
+        ) => pointers::offset(raw, memory),
+        (
+            Call::utime | Call::utimes | Call::futimesat | Call::utimensat,
+            ArgKind::Atime | ArgKind::Mtime,
+        ) => pointers::time(call, kind, raw, memory),
         _ => plain(kind, raw),
     }
 }

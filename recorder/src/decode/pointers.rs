@@ -31,7 +31,10 @@ pub fn iovec_length(address: u64, count: u64, memory: &impl Memory) -> u64 {
     while done < count {
         let now = CHUNK.min(count - done);
         let part = &mut bytes[..now as usize * 16];
-        if memory.read_exact(address.wrapping_add(done * 16), part).is_none() {
+        if memory
+            .read_exact(address.wrapping_add(done * 16), part)
+            .is_none()
+        {
             return sum;
         }
         for iovec in part.chunks_exact(16) {
@@ -77,7 +80,10 @@ pub fn time(call: Call, kind: ArgKind, address: u64, memory: &impl Memory) -> u6
         return seconds.map_or(NONE, |s| nanoseconds(s as i64, 0));
     }
     let mut bytes = [0u8; 16];
-    if memory.read_exact(address.wrapping_add(index * 16), &mut bytes).is_none() {
+    if memory
+        .read_exact(address.wrapping_add(index * 16), &mut bytes)
+        .is_none()
+    {
         return NONE;
     }
     let (seconds, fraction) = (word(&bytes, 0) as i64, word(&bytes, 8) as i64);
@@ -118,7 +124,9 @@ pub fn clone_range(kind: ArgKind, address: u64, memory: &impl Memory) -> u64 {
         ArgKind::Length => 16,
         _ => 24,
     };
-    memory.read_u64(address.wrapping_add(offset)).unwrap_or(NONE)
+    memory
+        .read_u64(address.wrapping_add(offset))
+        .unwrap_or(NONE)
 }
 
 /// Appends the strings of an `argv`, joined by NUL; stops at the limit.

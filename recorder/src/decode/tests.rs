@@ -44,10 +44,18 @@ fn arg(call: Call, out: &Decoded, kind: ArgKind) -> u64 {
 fn paths_are_bytes_and_descriptors_are_signed() {
     let mut layout = Layout::default();
     let path = layout.put(b"a/\xff\xfe\0");
-    let out = decode(Call::openat, [0xffff_ff9c, path, 0o2, 0o7777_0000, 0, 0], layout);
+    let out = decode(
+        Call::openat,
+        [0xffff_ff9c, path, 0o2, 0o7777_0000, 0, 0],
+        layout,
+    );
     assert_eq!(out.string(ArgKind::Path), Some(b"a/\xff\xfe".as_slice()));
     assert_eq!(arg(Call::openat, &out, ArgKind::DirFd) as i64, -100);
-    assert_eq!(arg(Call::openat, &out, ArgKind::Mode), 0, "no O_CREAT, no mode");
+    assert_eq!(
+        arg(Call::openat, &out, ArgKind::Mode),
+        0,
+        "no O_CREAT, no mode"
+    );
 }
 
 #[test]
@@ -88,7 +96,10 @@ fn times_become_nanoseconds_and_special_values_stay() {
     let times = layout.words(&[5, 7, 0, libc::UTIME_OMIT as u64]);
     let out = decode(Call::utimensat, [3, path, times, 0, 0, 0], layout);
     assert_eq!(arg(Call::utimensat, &out, ArgKind::Atime), 5_000_000_007);
-    assert_eq!(arg(Call::utimensat, &out, ArgKind::Mtime), libc::UTIME_OMIT as u64);
+    assert_eq!(
+        arg(Call::utimensat, &out, ArgKind::Mtime),
+        libc::UTIME_OMIT as u64
+    );
 
     let mut layout = Layout::default();
     let path = layout.put(b"f\0");
@@ -111,21 +122,41 @@ fn locks_and_plain_commands_of_fcntl() {
     let lock = layout.words(&[0x0001_0001, (-5i64) as u64, 10, 0]);
     let out = decode(Call::fcntl, [3, 6, lock, 0, 0, 0], layout);
     assert_eq!(out.args, [3, 6, 1, 1, (-5i64) as u64, 10]);
-    let out = decode(Call::fcntl, [3, libc::F_DUPFD_CLOEXEC as u64, 10, 0, 0, 0], Layout::default());
+    let out = decode(
+        Call::fcntl,
+        [3, libc::F_DUPFD_CLOEXEC as u64, 10, 0, 0, 0],
+        Layout::default(),
+    );
     assert_eq!(out.args[2], 10);
-    let out = decode(Call::fcntl, [3, libc::F_GETFL as u64, 999, 0, 0, 0], Layout::default());
+    let out = decode(
+        Call::fcntl,
+        [3, libc::F_GETFL as u64, 999, 0, 0, 0],
+        Layout::default(),
+    );
     assert_eq!(out.args[2], 0, "the register is chance");
 }
 
 #[test]
 fn ioctl_keeps_sources_of_clones_only() {
-    let out = decode(Call::ioctl, [5, u64::from(FICLONE), 4, 0, 0, 0], Layout::default());
+    let out = decode(
+        Call::ioctl,
+        [5, u64::from(FICLONE), 4, 0, 0, 0],
+        Layout::default(),
+    );
     assert_eq!(out.args[..3], [5, u64::from(FICLONE), 4]);
     let mut layout = Layout::default();
     let range = layout.words(&[4, 100, 200, 300]);
-    let out = decode(Call::ioctl, [5, u64::from(FICLONERANGE), range, 0, 0, 0], layout);
+    let out = decode(
+        Call::ioctl,
+        [5, u64::from(FICLONERANGE), range, 0, 0, 0],
+        layout,
+    );
     assert_eq!(out.args, [5, u64::from(FICLONERANGE), 4, 100, 200, 300]);
-    let out = decode(Call::ioctl, [1, 0x5401, 0x7ffe_0000, 0, 0, 0], Layout::default());
+    let out = decode(
+        Call::ioctl,
+        [1, 0x5401, 0x7ffe_0000, 0, 0, 0],
+        Layout::default(),
+    );
     assert_eq!(out.args, [1, 0x5401, NONE, 0, 0, 0]);
 }
 
@@ -141,7 +172,9 @@ fn copies_tell_own_offsets_from_given_ones() {
 fn argument_lists_are_joined() {
     let mut layout = Layout::default();
     let path = layout.put(b"/bin/x\0");
-    let strings: Vec<u64> = [b"x\0".as_slice(), b"\0", b"-\xff\0"].map(|s| layout.put(s)).into();
+    let strings: Vec<u64> = [b"x\0".as_slice(), b"\0", b"-\xff\0"]
+        .map(|s| layout.put(s))
+        .into();
     let argv = layout.words(&[strings[0], strings[1], strings[2], 0]);
     let out = decode(Call::execve, [path, argv, 0, 0, 0, 0], layout);
     assert_eq!(out.string(ArgKind::Argv), Some(b"x\0\0-\xff".as_slice()));

@@ -148,7 +148,11 @@ impl States {
         path: &[u8],
         follow: bool,
     ) -> Option<Found> {
-        let mut at = if path.first() == Some(&b'/') { view.root } else { base };
+        let mut at = if path.first() == Some(&b'/') {
+            view.root
+        } else {
+            base
+        };
         let mut joined: Vec<u8>;
         let mut rest = path;
         let mut links = 0;

@@ -23,7 +23,9 @@ impl Mask {
 
     /// Whether that processor is in it.
     pub fn contains(&self, cpu: usize) -> bool {
-        self.0.get(cpu / 8).is_some_and(|b| b & (1 << (cpu % 8)) != 0)
+        self.0
+            .get(cpu / 8)
+            .is_some_and(|b| b & (1 << (cpu % 8)) != 0)
     }
 
     /// How many processors.

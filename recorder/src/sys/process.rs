@@ -51,7 +51,11 @@ pub struct Child {
 
 impl Child {
     /// Forks. Without a program the child makes one traced call (a `close` of -1) and exits.
-    pub fn fork(filter: &[Instruction], program: Option<&Program>, blocked: &Blocked) -> io::Result<Child> {
+    pub fn fork(
+        filter: &[Instruction],
+        program: Option<&Program>,
+        blocked: &Blocked,
+    ) -> io::Result<Child> {
         let (wait, go) = io::pipe()?;
         let (report, tell) = io::pipe()?;
         let vectors = program.map(|program| {

@@ -1,5 +1,8 @@
 //! ptrace, wait and a tracee's memory.
 
+// Request numbers are of another type with musl than with glibc.
+#![allow(clippy::unnecessary_cast)]
+
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -21,7 +24,6 @@ pub const EVENT_STOP: i32 = 128;
 const GET_SYSCALL_INFO: u32 = 0x420e;
 const LISTEN: u32 = 0x4208;
 const SEIZE: u32 = 0x4206;
-const INTERRUPT: u32 = 0x4207;
 const GETREGSET: u32 = 0x4204;
 const NT_PRSTATUS: usize = 1;
 
@@ -62,15 +64,18 @@ pub enum Stop {
     Entry,
 }
 
-fn request(
-    request: u32,
-    tid: i32,
-    address: usize,
-    data: usize,
-) -> io::Result<i64> {
+fn request(request: u32, tid: i32, address: usize, data: usize) -> io::Result<i64> {
     // SAFETY: the callers pass an address and data that fit the request; the raw call is used so that the
     // request's type (which differs between C libraries) does not matter.
-    check(unsafe { libc::syscall(libc::SYS_ptrace, request as usize, tid as usize, address, data) })
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_ptrace,
+            request as usize,
+            tid as usize,
+            address,
+            data,
+        )
+    })
 }
 
 /// Attaches without stopping.
@@ -91,11 +96,6 @@ pub fn resume_to_exit(tid: i32, signal: i32) -> io::Result<()> {
 /// Leaves a task in its group stop and waits for the end of it.
 pub fn listen(tid: i32) -> io::Result<()> {
     request(LISTEN, tid, 0, 0).map(drop)
-}
-
-/// Makes a running task stop.
-pub fn interrupt(tid: i32) -> io::Result<()> {
-    request(INTERRUPT, tid, 0, 0).map(drop)
 }
 
 /// The message of the last event (a new task's id, an execing task's earlier id).

@@ -19,7 +19,9 @@ pub fn install(filter: &[Instruction]) -> io::Result<bool> {
         done => return done.map(|()| false),
     }
     // SAFETY: PR_SET_NO_NEW_PRIVS takes numbers only.
-    check(i64::from(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }))?;
+    check(i64::from(unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    }))?;
     install_once(filter).map(|()| true)
 }
 
@@ -32,7 +34,12 @@ fn install_once(filter: &[Instruction]) -> io::Result<()> {
     for flags in [SECCOMP_FILTER_FLAG_SPEC_ALLOW, 0] {
         // SAFETY: `program` points to `filter.len()` instructions, which the kernel copies.
         result = check(unsafe {
-            libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &raw const program)
+            libc::syscall(
+                libc::SYS_seccomp,
+                SECCOMP_SET_MODE_FILTER,
+                flags,
+                &raw const program,
+            )
         })
         .map(drop);
         match &result {

@@ -155,7 +155,11 @@ impl Ticker {
             event.sigev_signo = libc::SIGALRM;
             event.sigev_notify_thread_id = libc::syscall(libc::SYS_gettid) as i32;
             let mut timer: libc::timer_t = std::mem::zeroed();
-            check(i64::from(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer)))?;
+            check(i64::from(libc::timer_create(
+                libc::CLOCK_MONOTONIC,
+                &mut event,
+                &mut timer,
+            )))?;
             let ticker = Ticker(timer);
             let second = libc::timespec {
                 tv_sec: 1,
@@ -165,7 +169,12 @@ impl Ticker {
                 it_interval: second,
                 it_value: second,
             };
-            check(i64::from(libc::timer_settime(timer, 0, &period, std::ptr::null_mut())))?;
+            check(i64::from(libc::timer_settime(
+                timer,
+                0,
+                &period,
+                std::ptr::null_mut(),
+            )))?;
             Ok(ticker)
         }
     }

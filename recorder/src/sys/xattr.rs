@@ -20,9 +20,8 @@ pub fn list(path: &Path) -> Vec<(Vec<u8>, u32)> {
         .filter_map(|name| {
             let name = CStr::from_bytes_with_nul(name).ok()?;
             // SAFETY: both strings are NUL-terminated; a size of 0 writes nothing.
-            let size = unsafe {
-                libc::lgetxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0)
-            };
+            let size =
+                unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) };
             Some((name.to_bytes().to_vec(), u32::try_from(size).ok()?))
         })
         .collect()

@@ -66,7 +66,10 @@ impl Tracer {
             }
             let heir = known.or_else(|| self.tasks.keys().next().copied());
             let flags = match thread {
-                Some(_) => (libc::CLONE_THREAD | libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES) as u64,
+                Some(_) => {
+                    (libc::CLONE_THREAD | libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES)
+                        as u64
+                }
                 None => 0,
             };
             let added = match heir {

@@ -58,7 +58,11 @@ pub struct Ended {
 }
 
 /// "It is gone" is an outcome, not an error: its death will be reported by wait.
-fn unless_gone<T>(operation: &'static str, tid: i32, result: io::Result<T>) -> Result<Option<T>, RecordError> {
+fn unless_gone<T>(
+    operation: &'static str,
+    tid: i32,
+    result: io::Result<T>,
+) -> Result<Option<T>, RecordError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
@@ -110,7 +114,9 @@ impl Tracer {
             tasks: u64::from(self.started),
             unrecorded: std::mem::take(&mut self.session.unrecorded),
             left_running: self.ending.ended(),
-            warnings: std::mem::take(&mut self.session.warnings).into_iter().collect(),
+            warnings: std::mem::take(&mut self.session.warnings)
+                .into_iter()
+                .collect(),
         };
         Ok(Ended {
             session: self.session,

@@ -105,7 +105,11 @@ impl Session {
         self.intern(call, &found);
         self.observe_directory(tid, task, call, found[0]);
         let target = match call.row().op {
-            Op::Symlink => self.decoded.string(ArgKind::Target).unwrap_or_default().to_vec(),
+            Op::Symlink => self
+                .decoded
+                .string(ArgKind::Target)
+                .unwrap_or_default()
+                .to_vec(),
             _ => Vec::new(),
         };
         task.phase = Phase::InCall(InCall {
@@ -121,7 +125,12 @@ impl Session {
     }
 
     /// Decides about an interrupted call before this one: if this is it again, gives when it began.
-    fn settle(&mut self, task: &mut Task, call: Call, registers: &[u64; 6]) -> (Option<u64>, Option<u64>) {
+    fn settle(
+        &mut self,
+        task: &mut Task,
+        call: Call,
+        registers: &[u64; 6],
+    ) -> (Option<u64>, Option<u64>) {
         match std::mem::take(&mut task.phase) {
             Phase::Interrupted(earlier, time) => {
                 if earlier.call == call && earlier.registers == *registers {
@@ -211,7 +220,11 @@ impl Session {
     fn intern(&mut self, call: Call, found: &[Option<Found>; 2]) {
         let row = call.row();
         for text in &self.decoded.strings {
-            let bytes = self.decoded.text.get(text.range.clone()).unwrap_or_default();
+            let bytes = self
+                .decoded
+                .text
+                .get(text.range.clone())
+                .unwrap_or_default();
             let node = match text.kind {
                 ArgKind::Path => found[0],
                 // A call with one path only has it first.
@@ -399,7 +412,8 @@ impl Session {
         if flags & libc::CLONE_NEWNS as u64 != 0 {
             task.place.borrow_mut().foreign = true;
             self.warnings.insert(
-                "the tool made a mount namespace: what it mounted there is not in the mount table".to_owned(),
+                "the tool made a mount namespace: what it mounted there is not in the mount table"
+                    .to_owned(),
             );
         }
     }

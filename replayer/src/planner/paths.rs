@@ -5,7 +5,7 @@ use fsreplay_trace::model::StringId;
 
 use super::intern::Texts;
 use super::order::{Side, Timing};
-use super::resolve::{End, Walked, has_parent, walk};
+use super::resolve::{End, Last, Walked, has_parent, walk};
 use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED, Top};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{At, Slot};
@@ -101,10 +101,10 @@ impl Planner {
     pub(crate) fn reach<'t>(
         &mut self,
         cx: &Cx<'t>,
-        follow: bool,
+        last: Last,
         hint: Hint,
     ) -> Result<Reached<'t>, Draft> {
-        self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, follow, hint)
+        self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, last, hint)
     }
 
     /// Follows a path of a call that has two.
@@ -113,7 +113,7 @@ impl Planner {
         cx: &Cx<'t>,
         dirfd: ArgKind,
         path: ArgKind,
-        follow: bool,
+        last: Last,
         hint: Hint,
     ) -> Result<Reached<'t>, Draft> {
         let Some(string) = self.string(cx, path) else {
@@ -130,9 +130,9 @@ impl Planner {
         } else {
             self.start(cx, cx.event.fd(dirfd))?
         };
-        let walked = match self.cached(start.ino, string, follow, hint) {
+        let walked = match self.cached(start.ino, string, last, hint) {
             Some(walked) => walked,
-            None => self.follow_path(cx, string, bytes, start, root, follow, hint),
+            None => self.follow_path(cx, string, bytes, start, root, last, hint),
         };
         match walked.end {
             End::Pseudo => return Err(self.nothing(cx, Class::Pseudo)),
@@ -188,7 +188,7 @@ impl Planner {
         &mut self,
         base: u32,
         string: StringId,
-        follow: bool,
+        last: Last,
         hint: Hint,
     ) -> Option<Walked<'t>> {
         let generation = self.tree.generation;
@@ -206,7 +206,7 @@ impl Planner {
         } else {
             let inode = self.tree.inode(ino);
             let special = inode.flags & (PSEUDO | SKIPPED) != 0 || self.tree.root_at(ino).is_some();
-            if special || (inode.kind == Kind::Link && follow) {
+            if special || (inode.kind == Kind::Link && last == Last::Followed) {
                 return None;
             }
             End::Found
@@ -247,7 +247,7 @@ impl Planner {
         bytes: &'t [u8],
         start: Start,
         root: u32,
-        follow: bool,
+        last: Last,
         hint: Hint,
     ) -> Walked<'t> {
         let mut again = 0;
@@ -259,7 +259,7 @@ impl Planner {
                 bytes,
                 start.ino,
                 root,
-                follow,
+                last,
             );
             again += 1;
             let Some(kind) = to_conjure(&self.tree, &walked, hint) else {
@@ -408,6 +408,11 @@ impl Planner {
 
     /// Spells a path by its names from the top of its placement, or from where the walk started if it stayed below.
     fn rebuild(&mut self, bytes: &[u8], start: Start, walked: &Walked) -> At {
+        let rest = bytes.get(walked.outer_at..).unwrap_or(b"");
+        self.rebuild_rest(bytes, rest, start, walked)
+    }
+
+    fn rebuild_rest(&mut self, bytes: &[u8], rest: &[u8], start: Start, walked: &Walked) -> At {
         let absolute = bytes.first() == Some(&b'/');
         let stop = if absolute { NONE } else { start.ino };
         let mut names = std::mem::take(&mut self.scratch_names);
@@ -427,8 +432,8 @@ impl Planner {
             text.extend_from_slice(self.tree.names.get(*name));
             text.push(b'/');
         }
-        if walked.outer_at < bytes.len() {
-            push_contained(&mut text, &bytes[walked.outer_at..]);
+        if !rest.is_empty() {
+            push_contained(&mut text, rest);
         } else if text.is_empty() || walked.dot {
             text.push(b'.');
         } else if !walked.trailing {
@@ -442,11 +447,26 @@ impl Planner {
 
     /// Spells a path without any link, for calls whose directories are opened without following links.
     pub(crate) fn spell_guarded(&mut self, cx: &Cx, reached: &mut Reached) {
-        if reached.walked.links == 0 || reached.walked.outer_at >= usize::MAX / 2 {
+        let walked = reached.walked;
+        if walked.links == 0 {
             return;
         }
         let bytes = cx.tables.string(reached.string);
-        reached.at = self.rebuild(bytes, reached.start, &reached.walked);
+        let broken = matches!(walked.end, End::Broken | End::BrokenUnknown);
+        if !broken || walked.name.is_empty() {
+            if walked.outer_at < bytes.len() {
+                reached.at = self.rebuild(bytes, reached.start, &walked);
+            }
+            return;
+        }
+        // It failed at a name that links led to: going there directly and one step on fails alike.
+        let direct = Walked {
+            outer_dir: walked.dir,
+            outer_at: 0,
+            ..walked
+        };
+        let rest = [walked.name, b"/x"].concat();
+        reached.at = self.rebuild_rest(bytes, &rest, reached.start, &direct);
     }
 }
 

@@ -29,6 +29,17 @@ pub(crate) enum End {
     Skipped,
 }
 
+/// What a call does with a link at the end of its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// It is followed.
+    Followed,
+    /// It is meant itself, unless a slash comes behind it.
+    Kept,
+    /// The call makes, moves or removes the name itself, whatever comes behind it.
+    Named,
+}
+
 /// Where a walk led.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walked<'t> {
@@ -69,7 +80,7 @@ struct Walker<'a, 't> {
     tables: &'t Tables,
     passed: &'a mut Passed,
     root: u32,
-    follow: bool,
+    last: Last,
     current: u32,
     /// What is left of the texts of links being followed, innermost last; the path itself is the first.
     pending: Vec<(&'t [u8], usize)>,
@@ -86,7 +97,7 @@ pub(crate) fn walk<'t>(
     path: &'t [u8],
     start: u32,
     root: u32,
-    follow: bool,
+    last: Last,
 ) -> Walked<'t> {
     passed.dirs.clear();
     passed.dents.clear();
@@ -97,7 +108,7 @@ pub(crate) fn walk<'t>(
         tables,
         passed,
         root,
-        follow,
+        last,
         current: begin,
         pending: vec_of_one(path),
         outside: 0,
@@ -144,6 +155,11 @@ impl<'t> Walker<'_, 't> {
     fn run(&mut self) -> End {
         if self.pending[0].0.is_empty() || self.current == NONE {
             // An empty path, or one from a directory that is not in the tree.
+            return End::Broken;
+        }
+        if self.tree.inode(self.current).kind != Kind::Directory {
+            // The descriptor is no directory's: no name is ever looked at.
+            self.walked.outer_at = 0;
             return End::Broken;
         }
         for _ in 0..MAX_STEPS {
@@ -256,7 +272,7 @@ impl<'t> Walker<'_, 't> {
         self.walked.ino = ino;
         let inode = tree.inode(ino);
         match inode.kind {
-            Kind::Link if !last || self.follow || self.walked.trailing => {
+            Kind::Link if !last || self.follows() => {
                 self.passed.dents.push(dent);
                 self.follow_link(inode.extra)
             }
@@ -277,8 +293,19 @@ impl<'t> Walker<'_, 't> {
                 None
             }
             Kind::Unknown if !last => Some(End::BrokenUnknown),
-            _ if last && !self.walked.trailing => Some(self.found(ino)),
+            _ if last && (!self.walked.trailing || self.last == Last::Named) => {
+                Some(self.found(ino))
+            }
             _ => Some(End::Broken),
+        }
+    }
+
+    /// Whether a link at the end is followed; what a link's text ends with always is.
+    fn follows(&self) -> bool {
+        match self.last {
+            Last::Followed => true,
+            Last::Kept => self.walked.trailing,
+            Last::Named => false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::super::order::Side;
 use super::super::paths::{Hint, Reached};
 use super::super::tree::{Kind, NONE, PHANTOM};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{flag_bits, lookup_hint, number};
+use super::{flag_bits, last_link, lookup_hint, number};
 use crate::plan::{Action, Check, Slot};
 
 const CLOSE_RANGE_UNSHARE: u32 = 2;
@@ -87,17 +87,17 @@ impl Planner {
         let temporary = arch.is_temporary(recorded);
         let exclusive = creates && recorded & flags::EXCLUSIVE != 0;
         let follow = recorded & arch.no_follow == 0 && !exclusive;
-        let hint = if !cx.ok() {
+        let hint = if creates && !temporary {
+            Self::creation_hint(cx)
+        } else if !cx.ok() {
             lookup_hint(cx, Kind::Unknown)
-        } else if creates && !temporary {
-            Hint::Parent
         } else if recorded & arch.directory != 0 {
             Hint::Exists(Kind::Directory)
         } else {
             Hint::Exists(Kind::Unknown)
         };
         let cloexec = recorded & flags::CLOEXEC != 0;
-        let mut reached = match self.reach(cx, follow, hint) {
+        let mut reached = match self.reach(cx, last_link(follow), hint) {
             Ok(reached) => reached,
             Err(draft) => {
                 if cx.ok() {

@@ -6,7 +6,7 @@ use super::super::order::Side;
 use super::super::paths::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, Reached};
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{File, flag_bits, lookup_hint, number};
+use super::{File, flag_bits, last_link, lookup_hint, number};
 use crate::plan::{Action, At, Check};
 
 impl Planner {
@@ -63,7 +63,7 @@ impl Planner {
         follow: bool,
         kind: Kind,
     ) -> Result<(Reached<'t>, u16), Draft> {
-        let mut reached = self.reach(cx, follow, lookup_hint(cx, kind))?;
+        let mut reached = self.reach(cx, last_link(follow), lookup_hint(cx, kind))?;
         self.failed(&mut reached);
         let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
         Ok((reached, mount))

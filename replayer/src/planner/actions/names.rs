@@ -6,9 +6,10 @@ use fsreplay_trace::model::StringId;
 use super::super::links::LinkText;
 use super::super::order::Side;
 use super::super::paths::{AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, Hint, Reached};
+use super::super::resolve::Last;
 use super::super::tree::{Kind, NONE, PHANTOM, ROOT};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{flag_bits, lookup_hint, number};
+use super::{flag_bits, last_link, lookup_hint, number};
 use crate::plan::{Action, At};
 
 const RENAME_EXCHANGE: u32 = 2;
@@ -19,10 +20,11 @@ const S_IFREG: u32 = 0o100000;
 
 impl Planner {
     /// What a call that makes a name tells about its path.
-    fn creation_hint(cx: &Cx) -> Hint {
-        match lookup_hint(cx, Kind::Unknown) {
-            Hint::Exists(_) if cx.ok() => Hint::Parent,
-            hint => hint,
+    pub(crate) fn creation_hint(cx: &Cx) -> Hint {
+        match cx.event.errno() {
+            None => Hint::Parent,
+            Some(libc::EEXIST | libc::ENOTEMPTY) => Hint::Exists(Kind::Unknown),
+            _ => Hint::Silent,
         }
     }
 
@@ -72,7 +74,7 @@ impl Planner {
     }
 
     pub(super) fn make_dir(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, false, Self::creation_hint(cx)) {
+        let mut reached = match self.reach(cx, Last::Named, Self::creation_hint(cx)) {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
@@ -107,7 +109,7 @@ impl Planner {
         } else {
             Kind::Unknown
         };
-        let mut reached = match self.reach(cx, false, lookup_hint(cx, kind)) {
+        let mut reached = match self.reach(cx, Last::Named, lookup_hint(cx, kind)) {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
@@ -142,7 +144,7 @@ impl Planner {
         let bits = flag_bits(cx);
         let exchange = bits & RENAME_EXCHANGE != 0;
         let hint = lookup_hint(cx, Kind::Unknown);
-        let from = self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, false, hint);
+        let from = self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, Last::Named, hint);
         let mut from = match from {
             Ok(from) => from,
             Err(draft) => return draft,
@@ -153,7 +155,7 @@ impl Planner {
         } else {
             Self::creation_hint(cx)
         };
-        let to = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, false, hint);
+        let to = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, Last::Named, hint);
         let mut to = match to {
             Ok(to) => to,
             Err(draft) => return draft,
@@ -254,12 +256,12 @@ impl Planner {
         if self.is_empty_path(cx, bits) {
             return self.link_descriptor(cx);
         }
-        let follow = bits & AT_SYMLINK_FOLLOW != 0;
+        let last = last_link(bits & AT_SYMLINK_FOLLOW != 0);
         let from = self.reach_by(
             cx,
             ArgKind::DirFd,
             ArgKind::Path,
-            follow,
+            last,
             lookup_hint(cx, Kind::File),
         );
         let mut from = match from {
@@ -270,13 +272,25 @@ impl Planner {
             cx,
             ArgKind::NewDirFd,
             ArgKind::NewPath,
-            false,
+            Last::Named,
             Self::creation_hint(cx),
         );
         let mut to = match to {
             Ok(to) => to,
             Err(draft) => return draft,
         };
+        if !cx.ok() && from.found().is_none() {
+            // The second path was never looked at; issuing the first one twice fails alike and makes nothing.
+            self.failed(&mut from);
+            let action = Action::Link {
+                from: from.at,
+                to: from.at,
+                flags: (bits & AT_SYMLINK_FOLLOW) as i32,
+                guarded: false,
+            };
+            let mount = self.mount_of(from.walked.dir);
+            return self.issue(cx, action).mount(mount);
+        }
         // A link that is followed leads to an inode whose place the guard must count.
         let guarded = self.guard(cx, &mut from, &mut to, false);
         let action = Action::Link {
@@ -322,7 +336,7 @@ impl Planner {
             cx,
             ArgKind::NewDirFd,
             ArgKind::NewPath,
-            false,
+            Last::Named,
             Self::creation_hint(cx),
         );
         let mut to = match to {
@@ -383,7 +397,7 @@ impl Planner {
             return self.nothing(cx, Class::Unresolved);
         };
         let hint = Self::creation_hint(cx);
-        let reached = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, false, hint);
+        let reached = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, Last::Named, hint);
         let mut reached = match reached {
             Ok(reached) => reached,
             Err(draft) => return draft,
@@ -465,7 +479,7 @@ impl Planner {
     }
 
     pub(super) fn make_node(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, false, Self::creation_hint(cx)) {
+        let mut reached = match self.reach(cx, Last::Named, Self::creation_hint(cx)) {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };

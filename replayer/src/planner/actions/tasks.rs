@@ -7,6 +7,7 @@ use super::super::flags;
 use super::super::order::Side;
 use super::super::paths::{AT_SYMLINK_NOFOLLOW, Hint};
 use super::super::processes::{CLONE_FILES, CLONE_FS};
+use super::super::resolve::Last;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Extra, Planner, Resource};
 use super::{flag_bits, lookup_hint, number};
@@ -19,7 +20,7 @@ impl Planner {
     }
 
     pub(super) fn change_dir(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, true, lookup_hint(cx, Kind::Directory)) {
+        let mut reached = match self.reach(cx, Last::Followed, lookup_hint(cx, Kind::Directory)) {
             Ok(reached) => reached,
             Err(draft) => {
                 if cx.ok() {
@@ -112,7 +113,7 @@ impl Planner {
         } else {
             Hint::Silent
         };
-        if let Ok(reached) = self.reach(cx, true, hint)
+        if let Ok(reached) = self.reach(cx, Last::Followed, hint)
             && let Some(ino) = reached.found().filter(|_| cx.ok())
         {
             self.procs.fs_mut(cx.task).root = ino;

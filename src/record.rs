@@ -1,0 +1,83 @@
+//! `fsreplay record`: run a command under observation.
+
+use fsreplay_recorder::{Observer, RecordError, RecordOptions, Recording, Status};
+
+use crate::args::RecordArgs;
+use crate::exit::{self, Failure};
+use crate::term;
+
+/// Tells the user on standard error; standard output belongs to the tool.
+struct Terminal {
+    quiet: bool,
+}
+
+impl Observer for Terminal {
+    fn warning(&mut self, text: &str) {
+        if !self.quiet {
+            eprintln!("fsreplay: {text}");
+        }
+    }
+}
+
+/// Runs the command and gives the status to exit with: the tool's own.
+pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
+    let mut options = RecordOptions::new(args.command.clone(), args.output.clone());
+    options.force = args.force;
+    let mut terminal = Terminal { quiet: args.quiet };
+    let recording =
+        fsreplay_recorder::record(&options, &mut terminal).map_err(|error| failure(&error))?;
+    if !args.quiet {
+        report(&recording, args.verbose > 0);
+    }
+    match recording.status {
+        Status::Exited(code) => Ok(code),
+        Status::Signaled(signal) => Ok(die_of(signal)),
+    }
+}
+
+fn failure(error: &RecordError) -> Failure {
+    Failure::new(error.exit_code().into(), exit::chain(error))
+}
+
+fn report(recording: &Recording, verbose: bool) {
+    let footer = &recording.footer;
+    eprintln!(
+        "fsreplay: {} events of {} tasks in {} → {} ({})",
+        term::count(footer.events),
+        term::count(footer.tasks),
+        term::nanoseconds(footer.elapsed),
+        recording.path.display(),
+        term::bytes(recording.bytes),
+    );
+    if let Some(previous) = recording.previous.as_ref().filter(|_| verbose) {
+        eprintln!(
+            "fsreplay: the trace that was there is now {}",
+            previous.display()
+        );
+    }
+    if !footer.unrecorded.is_empty() {
+        let calls: Vec<String> = footer
+            .unrecorded
+            .iter()
+            .map(|(name, count)| format!("{name} {}", term::count(*count)))
+            .collect();
+        eprintln!("fsreplay: seen and not recorded: {}", calls.join(", "));
+    }
+    if recording.ended > 0 {
+        eprintln!(
+            "fsreplay: {} tasks outlived the command and were ended",
+            term::count(recording.ended)
+        );
+    }
+}
+
+/// Dies of the signal that the tool died of, without a core of our own; gives a status if that doesn't work.
+fn die_of(signal: i32) -> i32 {
+    use nix::sys::resource::{Resource, setrlimit};
+    use nix::sys::signal::{Signal, raise};
+    if let Ok(known) = Signal::try_from(signal) {
+        let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+        let _ = raise(known);
+    }
+    128 + signal
+}
