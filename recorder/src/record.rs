@@ -19,8 +19,9 @@ use crate::tracer::{Ended, Session, Tracer};
 
 /// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
 ///
-/// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGALRM while it runs, and waits for any child of this
-/// process: a caller must not have others that it waits for itself, and not record twice at the same time.
+/// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGALRM of the process while it runs, and waits for any
+/// child of this thread: a caller must not record twice at the same time, nor have children that this thread
+/// made and that it waits for itself.
 pub fn record(
     options: &RecordOptions,
     observer: &mut dyn Observer,

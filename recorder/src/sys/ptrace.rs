@@ -168,7 +168,8 @@ pub enum Waited {
 /// Waits for any task; `block` false asks only.
 pub fn wait(block: bool) -> io::Result<Waited> {
     let mut status = 0;
-    let flags = libc::__WALL | if block { 0 } else { libc::WNOHANG };
+    // Children that other threads of this process have are theirs to wait for.
+    let flags = libc::__WALL | libc::__WNOTHREAD | if block { 0 } else { libc::WNOHANG };
     // SAFETY: `status` is a valid int to write to.
     match unsafe { libc::waitpid(-1, &mut status, flags) } {
         0 => Ok(Waited::Nothing),

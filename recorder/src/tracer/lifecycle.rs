@@ -94,11 +94,10 @@ impl Tracer {
         let earlier = earlier as i32;
         if earlier != tid
             && let Some(task) = self.tasks.remove(&earlier)
+            && let Some(mut leader) = self.tasks.insert(tid, task)
         {
-            if let Some(mut leader) = self.tasks.insert(tid, task) {
-                self.session.abandoned(&mut leader);
-                self.push_exit(leader.id, 0);
-            }
+            self.session.abandoned(&mut leader);
+            self.push_exit(leader.id, 0);
         }
         if let Some(task) = self.tasks.get_mut(&tid) {
             task.started_program();

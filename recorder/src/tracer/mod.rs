@@ -26,9 +26,6 @@ use crate::tasks::{Phase, Task};
 use ending::Ending;
 use session::Next;
 
-/// Waits without sleeping before one that sleeps, while the tool is spread over CPUs.
-const SPINS: u32 = 0;
-
 /// A command under observation.
 pub struct Tracer {
     session: Session,
@@ -317,11 +314,5 @@ impl Tracer {
 }
 
 fn wait() -> Result<Waited, RecordError> {
-    for _ in 0..SPINS {
-        match ptrace::wait(false).map_err(RecordError::system("waitpid"))? {
-            Waited::Nothing => std::hint::spin_loop(),
-            seen => return Ok(seen),
-        }
-    }
     ptrace::wait(true).map_err(RecordError::system("waitpid"))
 }
