@@ -34,7 +34,7 @@ enum Bench {
         #[arg(long, default_value_t = 7)]
         rounds: usize,
         /// Where the workloads' trees are made
-        #[arg(long, default_value = "target/bench")]
+        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
         dir: PathBuf,
         /// Only workloads whose name contains this
         #[arg(long, default_value = "")]
@@ -46,7 +46,7 @@ enum Bench {
         #[arg(long, default_value = "target/release/fsreplay")]
         fsreplay: PathBuf,
         /// Where the workloads' trees are made
-        #[arg(long, default_value = "target/bench")]
+        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
         dir: PathBuf,
         /// Only workloads whose name contains this
         #[arg(long, default_value = "")]
@@ -58,7 +58,7 @@ enum Bench {
         #[arg(long, default_value_t = 15)]
         rounds: usize,
         /// Where the files are made
-        #[arg(long, default_value = "target/bench")]
+        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
         dir: PathBuf,
     },
     /// Memory and speed of the trace writer with made-up events
@@ -67,7 +67,7 @@ enum Bench {
         #[arg(long, default_value_t = 10_000_000)]
         events: u64,
         /// Where the trace is made
-        #[arg(long, default_value = "target/bench")]
+        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
         dir: PathBuf,
     },
 }

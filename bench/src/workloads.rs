@@ -88,7 +88,12 @@ pub const ALL: &[Workload] = &[
     },
     Workload {
         name: "cargo build",
-        setup: "cargo init -q --name demo c && cd c && cargo add -q --no-default-features itoa ryu && cargo fetch -q",
+        setup: r#"mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]
+name = "demo"
+version = "0.1.0"
+edition = "2021"
+[workspace]
+' > Cargo.toml && cargo add -q --no-default-features itoa ryu && cargo fetch -q"#,
         reset: "rm -rf c/target",
         command: &[
             "cargo",

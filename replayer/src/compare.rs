@@ -131,6 +131,7 @@ fn path(plan: &Plan, action: &Action) -> String {
         | StatFs { at }
         | GetXattr { at, .. }
         | SetXattr { at, .. }
+        | SetAcl { at, .. }
         | ListXattr { at, .. }
         | RemoveXattr { at, .. }
         | Watch { at, .. }

@@ -278,6 +278,16 @@ pub enum Action {
         length: u64,
         flags: i32,
     },
+    /// Sets the access ACL that says no more than these permission bits.
+    SetAcl {
+        at: At,
+        mode: u32,
+        follow: bool,
+    },
+    FdSetAcl {
+        fd: Slot,
+        mode: u32,
+    },
     ListXattr {
         at: At,
         length: u64,

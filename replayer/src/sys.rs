@@ -324,6 +324,29 @@ pub enum XattrPlace<'a> {
     Path(&'a std::ffi::CStr, bool),
 }
 
+/// Sets `system.posix_acl_access` to the ACL that says no more than the permission bits of a mode.
+pub fn set_acl(place: XattrPlace, mode: u32) -> i64 {
+    let name = c"system.posix_acl_access".as_ptr();
+    let mut value = [0u8; 28];
+    value[..4].copy_from_slice(&2u32.to_ne_bytes());
+    let tags = [(0x01u16, mode >> 6), (0x04, mode >> 3), (0x20, mode)];
+    for (entry, (tag, permissions)) in value[4..].chunks_exact_mut(8).zip(tags) {
+        entry[..2].copy_from_slice(&tag.to_ne_bytes());
+        entry[2..4].copy_from_slice(&((permissions & 7) as u16).to_ne_bytes());
+        entry[4..].fill(0xff);
+    }
+    let (value, length) = (value.as_ptr(), value.len());
+    match place {
+        XattrPlace::Fd(fd) => call!(SYS_fsetxattr, fd, name, value, length, 0),
+        XattrPlace::Path(path, true) => {
+            call!(SYS_setxattr, path.as_ptr(), name, value, length, 0)
+        }
+        XattrPlace::Path(path, false) => {
+            call!(SYS_lsetxattr, path.as_ptr(), name, value, length, 0)
+        }
+    }
+}
+
 /// `openat`, or `openat2` if there are resolve flags.
 #[inline]
 pub fn open(dir: c_int, path: TextRef, flags: c_int, mode: u32, resolve: u64) -> i64 {

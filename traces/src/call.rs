@@ -48,7 +48,7 @@ pub enum ArgKind {
     OutFd1,
     /// Flags of the call: `O_*`, `AT_*`, `RENAME_*`, `MAP_*` and so on, verbatim.
     Flags,
-    /// File mode bits.
+    /// File mode bits. For `setxattr`, those that a POSIX ACL without named entries stands for, [`NONE`] for other values.
     Mode,
     /// Device number.
     Dev,
@@ -329,9 +329,9 @@ calls! {
     getxattr        GetXattr [Path 0, Name 1, Length 3] Bytes;
     lgetxattr       GetXattr [Path 0, Name 1, Length 3] Bytes;
     fgetxattr       FdGetXattr [Fd 0, Name 1, Length 3] Bytes;
-    setxattr        SetXattr [Path 0, Name 1, Length 3, Flags 4] Status;
-    lsetxattr       SetXattr [Path 0, Name 1, Length 3, Flags 4] Status;
-    fsetxattr       FdSetXattr [Fd 0, Name 1, Length 3, Flags 4] Status;
+    setxattr        SetXattr [Path 0, Name 1, Length 3, Flags 4, Mode 2] Status;
+    lsetxattr       SetXattr [Path 0, Name 1, Length 3, Flags 4, Mode 2] Status;
+    fsetxattr       FdSetXattr [Fd 0, Name 1, Length 3, Flags 4, Mode 2] Status;
     listxattr       ListXattr [Path 0, Length 2] Bytes;
     llistxattr      ListXattr [Path 0, Length 2] Bytes;
     flistxattr      FdListXattr [Fd 0, Length 2] Bytes;

@@ -125,6 +125,9 @@ fn number(call: Call, kind: ArgKind, raw: u64, registers: &[u64; 6], memory: &im
             Call::utime | Call::utimes | Call::futimesat | Call::utimensat,
             ArgKind::Atime | ArgKind::Mtime,
         ) => pointers::time(call, kind, raw, memory),
+        (Call::setxattr | Call::lsetxattr | Call::fsetxattr, ArgKind::Mode) => {
+            pointers::acl_mode(raw, registers[3], memory)
+        }
         _ => plain(kind, raw),
     }
 }

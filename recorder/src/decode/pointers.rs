@@ -150,6 +150,29 @@ pub fn argument_list(address: u64, memory: &impl Memory, out: &mut Vec<u8>) -> O
     }
 }
 
+/// The permission bits that the value of `system.posix_acl_*` stands for (acl(5), `linux/posix_acl_xattr.h`): a version
+/// and entries of tag, permissions and id. [`NONE`] for anything but the three entries that every mode has.
+pub fn acl_mode(address: u64, length: u64, memory: &impl Memory) -> u64 {
+    const VERSION: i32 = 2;
+    const TAGS: [u16; 3] = [0x01, 0x04, 0x20]; // owner, owning group, others
+    let mut bytes = [0u8; 28];
+    if length != 28
+        || memory.read_exact(address, &mut bytes).is_none()
+        || half(&bytes, 0) != VERSION
+    {
+        return NONE;
+    }
+    let mut mode = 0;
+    for (entry, tag) in bytes[4..].chunks_exact(8).zip(TAGS) {
+        let permissions = u16::from_ne_bytes([entry[2], entry[3]]);
+        if u16::from_ne_bytes([entry[0], entry[1]]) != tag || permissions > 7 {
+            return NONE;
+        }
+        mode = mode << 3 | u64::from(permissions);
+    }
+    mode
+}
+
 /// The descriptors in the `SCM_RIGHTS` messages of a `struct msghdr`.
 pub fn received_descriptors(address: u64, memory: &impl Memory) -> Option<Vec<i32>> {
     const SOL_SOCKET: i32 = 1;

@@ -338,6 +338,10 @@ impl<'a> Issuer<'a> {
             } => self.xattr(at, follow, begin, |scratch, place, texts| {
                 scratch.setxattr(place, texts.at(name.0), length, flags)
             }),
+            SetAcl { at, mode, follow } => {
+                self.xattr(at, follow, begin, |_, place, _| sys::set_acl(place, mode))
+            }
+            FdSetAcl { fd, mode } => sys::set_acl(XattrPlace::Fd(self.fd(fd)), mode),
             ListXattr { at, length, follow } => {
                 self.xattr(at, follow, begin, |scratch, place, _| {
                     scratch.listxattr(place, length)

@@ -2,7 +2,7 @@
 //! descriptors. Touches no file system.
 //!
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
-//! - `paths`, `links`: what is issued for a recorded path or link text, so that it stays inside
+//! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`: who has what open
 //! - `order`: lanes, and which op waits for which
 //! - `actions`: for every call, what is issued and what it does to the model
@@ -16,6 +16,7 @@ mod hash;
 mod initial;
 mod intern;
 mod links;
+mod magic;
 mod mappings;
 mod order;
 mod paths;

@@ -258,6 +258,7 @@ impl Order {
 
     fn wait_for_candidates(&mut self, me: Place) {
         let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.retain(|cause| cause.lane != me.lane);
         // Later causes first: they imply most earlier ones.
         if candidates.len() > 1 {
             let moment = |p: &Place| self.moments[p.lane as usize][p.op as usize];
@@ -267,10 +268,7 @@ impl Order {
         let mut joined = false;
         for cause in candidates.drain(..) {
             let same = |w: &WaitFor| w.lane == cause.lane;
-            if cause.lane == me.lane
-                || self.knows(me.lane, cause)
-                || self.waits[first..].iter().any(same)
-            {
+            if self.knows(me.lane, cause) || self.waits[first..].iter().any(same) {
                 continue;
             }
             self.waits.push(WaitFor {

@@ -4,6 +4,7 @@ use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::model::StringId;
 
 use super::intern::Texts;
+use super::magic::Through;
 use super::order::{Side, Timing};
 use super::resolve::{End, Last, Walked, has_parent, walk};
 use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED, Top};
@@ -37,6 +38,8 @@ pub(crate) struct Reached<'t> {
     pub(crate) walked: Walked<'t>,
     /// Recorded string, and where the walk began.
     string: StringId,
+    /// Where in the string the walk began: behind the name of a descriptor, if there is one.
+    from: usize,
     start: Start,
 }
 
@@ -48,9 +51,9 @@ impl Reached<'_> {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Start {
-    slot: Slot,
-    ino: u32,
+pub(super) struct Start {
+    pub(super) slot: Slot,
+    pub(super) ino: u32,
 }
 
 /// A path whose walk met no links and no surprises, so that only its last name has to be looked at again.
@@ -122,14 +125,28 @@ impl Planner {
         };
         let bytes = cx.tables.string(string);
         let root = self.procs.fs(cx.task).root;
-        let start = if bytes.first() == Some(&b'/') {
-            Start {
-                slot: Slot(0),
-                ino: root,
+        let (start, from) = match self.descriptor_link(cx, bytes) {
+            Some((fd, from)) => match self.through_descriptor(cx, fd, &bytes[from..], last)? {
+                Through::Reached(at, walked, start) => {
+                    let mut reached = Reached {
+                        at,
+                        walked,
+                        string,
+                        from,
+                        start,
+                    };
+                    self.pass(&mut reached);
+                    return Ok(reached);
+                }
+                Through::Below(start) => (start, from),
+            },
+            None if bytes.first() == Some(&b'/') => {
+                let slot = Slot(0);
+                (Start { slot, ino: root }, 0)
             }
-        } else {
-            self.start(cx, cx.event.fd(dirfd))?
+            None => (self.start(cx, cx.event.fd(dirfd))?, 0),
         };
+        let bytes = &bytes[from..];
         let walked = match self.cached(start.ino, string, last, hint) {
             Some(walked) => walked,
             None => self.follow_path(cx, string, bytes, start, root, last, hint),
@@ -139,11 +156,12 @@ impl Planner {
             End::Skipped => return Err(self.nothing(cx, Class::Skipped)),
             _ => {}
         }
-        let at = self.spell(cx, string, bytes, start, &walked);
+        let at = self.spell(cx, string, from, start, &walked);
         let mut reached = Reached {
             at,
             walked,
             string,
+            from,
             start,
         };
         self.pass(&mut reached);
@@ -366,10 +384,11 @@ impl Planner {
         &mut self,
         cx: &Cx,
         string: StringId,
-        bytes: &[u8],
+        from: usize,
         start: Start,
         walked: &Walked,
     ) -> At {
+        let bytes = &cx.tables.string(string)[from..];
         if !walked.plain {
             return self.rebuild(bytes, start, walked);
         }
@@ -392,7 +411,7 @@ impl Planner {
             }
             Some(skip) => At {
                 dir: start.slot,
-                path: self.texts.string(string, skip, cx.tables),
+                path: self.texts.string(string, from + skip, cx.tables),
             },
         }
     }
@@ -451,7 +470,7 @@ impl Planner {
         if walked.links == 0 {
             return;
         }
-        let bytes = cx.tables.string(reached.string);
+        let bytes = &cx.tables.string(reached.string)[reached.from..];
         let broken = matches!(walked.end, End::Broken | End::BrokenUnknown);
         if !broken || walked.name.is_empty() {
             if walked.outer_at < bytes.len() {

@@ -82,8 +82,8 @@ impl Pipes {
         pipe.writes.push_back((pipe.written, order.next(lane)));
     }
 
-    /// A description that can write is closed by the op about to be committed on `lane`.
-    pub(crate) fn close(&mut self, order: &mut Order, pipe: u32, lane: u32) {
+    /// A description that can write is closed on `lane` by the op `by`; `None` if nothing was done on that lane so far.
+    pub(crate) fn close(&mut self, order: &mut Order, pipe: u32, lane: u32, by: Option<Place>) {
         let pipe = &mut self.pipes[pipe as usize];
         pipe.writers = pipe.writers.saturating_sub(1);
         if pipe.writers > 0 {
@@ -92,6 +92,6 @@ impl Pipes {
         for read in std::mem::take(&mut pipe.at_end) {
             order.late(read, lane);
         }
-        pipe.closed = Some(order.next(lane));
+        pipe.closed = by;
     }
 }

@@ -102,6 +102,11 @@ impl Processes {
         self.tasks.get(task as usize).is_some_and(|t| t.known)
     }
 
+    /// Whether a task belongs to the process of that id.
+    pub(crate) fn is_process(&self, task: u32, pid: u32) -> bool {
+        self.by_pid.get(&pid) == Some(&self.tasks[task as usize].process)
+    }
+
     #[inline]
     pub(crate) fn fs(&self, task: u32) -> Fs {
         self.fs[self.tasks[task as usize].fs as usize]

@@ -9,6 +9,7 @@ use fsreplay_trace::model::{
 use super::areas;
 use super::fds::{Entry, What};
 use super::initial::kind_of;
+use super::order::Place;
 use super::processes::{CLONE_FILES, CLONE_FS};
 use super::tree::{EXISTED, Kind, MAX_DEPTH, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED};
 use super::{PlanError, Planner, Resource, flags};
@@ -366,7 +367,7 @@ impl Planner {
     }
 
     /// The canonical path of an inode that has a name.
-    fn place_of(&mut self, ino: u32) -> At {
+    pub(crate) fn place_of(&mut self, ino: u32) -> At {
         let mut names = Vec::new();
         let (above, last) = match self.tree.inode(ino).kind {
             Kind::Directory => (ino, None),
@@ -436,18 +437,31 @@ impl Planner {
             );
             self.fds.give_slot(lane, slot.0);
         }
-        self.description_ended(lane, dropped.ended);
+        // No op of its own closes a pipe here: whoever sees its end waits for what the lane did before.
+        let by = self.order.last(lane);
+        self.description_ended_by(lane, dropped.ended, by);
+    }
+
+    /// The op about to be committed on `lane` ends an open file description.
+    pub(crate) fn description_ended(&mut self, lane: u32, ended: Option<(u32, What, u32)>) {
+        let by = Some(self.order.next(lane));
+        self.description_ended_by(lane, ended, by);
     }
 
     /// What the end of an open file description means for its inode or pipe.
-    pub(crate) fn description_ended(&mut self, lane: u32, ended: Option<(u32, What, u32)>) {
+    fn description_ended_by(
+        &mut self,
+        lane: u32,
+        ended: Option<(u32, What, u32)>,
+        by: Option<Place>,
+    ) {
         let Some((ino, what, flags)) = ended else {
             return;
         };
         if let What::Pipe(pipe) = what
             && flags & 3 != 0
         {
-            self.pipes.close(&mut self.order, pipe, lane);
+            self.pipes.close(&mut self.order, pipe, lane, by);
         }
         if ino != NONE {
             let inode = self.tree.inode_mut(ino);

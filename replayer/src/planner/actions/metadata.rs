@@ -169,15 +169,32 @@ impl Planner {
         }
     }
 
-    /// The name of an extended attribute as it is issued, and whether it was changed.
-    fn attribute(&mut self, cx: &Cx) -> (Text, bool) {
+    /// The name of an extended attribute as it is issued, and whether it was changed. A look that failed changes nothing
+    /// and needs no privilege, nor does taking away an ACL, which goes well where there is none.
+    fn attribute(&mut self, cx: &Cx, op: Op) -> (Text, bool) {
         let Some(name) = self.string(cx, ArgKind::Name) else {
             return (super::super::Texts::EMPTY, false);
         };
         let recorded = cx.tables.string(name);
-        let issued = xattr_name(recorded);
+        let as_it_is = match op {
+            Op::GetXattr | Op::FdGetXattr => !cx.ok(),
+            Op::RemoveXattr | Op::FdRemoveXattr => recorded.starts_with(b"system.posix_acl_"),
+            _ => false,
+        };
+        let issued = if as_it_is {
+            recorded.to_vec()
+        } else {
+            xattr_name(recorded)
+        };
         let changed = issued != recorded;
         (self.texts.push_built(&issued), changed)
+    }
+
+    /// The permission bits that the call sets in the form of an access ACL: their effect is a chmod's, so it must be had.
+    fn acl_mode(&self, cx: &Cx) -> Option<u32> {
+        let mode = cx.event.arg(ArgKind::Mode).filter(|mode| *mode <= 0o777)?;
+        let name = self.string(cx, ArgKind::Name)?;
+        (cx.tables.string(name) == b"system.posix_acl_access").then_some(mode as u32)
     }
 
     pub(super) fn xattr(&mut self, cx: &Cx, op: Op) -> Draft {
@@ -193,7 +210,12 @@ impl Planner {
         {
             self.need_inode(ino, Side::Write);
         }
-        let (name, changed) = self.attribute(cx);
+        if let Some(mode) = self.acl_mode(cx) {
+            return self
+                .issue(cx, Action::SetAcl { at, mode, follow })
+                .mount(mount);
+        }
+        let (name, changed) = self.attribute(cx, op);
         let length = number(cx, ArgKind::Length);
         let action = match op {
             Op::GetXattr => Action::GetXattr {
@@ -225,7 +247,12 @@ impl Planner {
         let side = if changes { Side::Write } else { Side::Read };
         self.need_inode(file.ino, side);
         let fd = file.slot;
-        let (name, changed) = self.attribute(cx);
+        if let Some(mode) = self.acl_mode(cx) {
+            return self
+                .issue(cx, Action::FdSetAcl { fd, mode })
+                .mount(file.mount);
+        }
+        let (name, changed) = self.attribute(cx, op);
         let length = number(cx, ArgKind::Length);
         let action = match op {
             Op::FdGetXattr => Action::FdGetXattr { fd, name, length },

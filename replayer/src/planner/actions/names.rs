@@ -113,6 +113,13 @@ impl Planner {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
+        if directory && self.names_parent(cx, &reached) {
+            // `rmdir x/..` fails otherwise than `rmdir .`, which it would be spelled as.
+            let Some(ino) = reached.found().filter(|ino| self.has_name(*ino)) else {
+                return self.nothing(cx, Class::Unresolved);
+            };
+            reached.at = self.place_of(ino);
+        }
         let action = Action::Unlink {
             at: reached.at,
             flags: if directory { AT_REMOVEDIR as i32 } else { 0 },
@@ -128,6 +135,22 @@ impl Planner {
         let ino = self.tree.detach(dent);
         self.removed(ino);
         self.issue(cx, action).mount(mount)
+    }
+
+    /// Whether a path that leads to a directory ends with `..`.
+    fn names_parent(&self, cx: &Cx, reached: &Reached) -> bool {
+        let Some(path) = self.string(cx, ArgKind::Path) else {
+            return false;
+        };
+        let path = cx.tables.string(path);
+        let end = path.iter().rposition(|b| *b != b'/').map_or(0, |at| at + 1);
+        let last = path[..end].rsplit(|b| *b == b'/').next();
+        !cx.ok() && reached.found().is_some() && last == Some(b"..")
+    }
+
+    /// Whether a directory has a name in another one, and is not the top of a placement.
+    fn has_name(&self, ino: u32) -> bool {
+        self.tree.inode(ino).dent != NONE && self.tree.root_at(ino).is_none()
     }
 
     /// An inode lost a name.

@@ -1,0 +1,111 @@
+//! Paths that name a descriptor: `/proc/self/fd/N`, `/dev/fd/N` and the like. The kernel goes straight to what is
+//! open there; so does the plan, although nothing else in /proc is replayed.
+
+use super::paths::Start;
+use super::resolve::{End, Last, Walked};
+use super::tree::{Kind, NONE};
+use super::{Cx, Draft, Planner, Texts};
+use crate::plan::At;
+
+/// What a path through a descriptor comes to.
+pub(super) enum Through<'t> {
+    /// To what is open there.
+    Reached(At, Walked<'t>, Start),
+    /// To something below the directory that is open there.
+    Below(Start),
+}
+
+impl Planner {
+    /// The descriptor of the calling process that an absolute path goes through, and where in the path what follows begins.
+    pub(super) fn descriptor_link(&self, cx: &Cx, path: &[u8]) -> Option<(i32, usize)> {
+        let standard: [(&[u8], i32); 3] =
+            [(b"/dev/stdin", 0), (b"/dev/stdout", 1), (b"/dev/stderr", 2)];
+        if let Some((name, fd)) = standard.iter().find(|(name, _)| *name == path) {
+            return Some((*fd, name.len()));
+        }
+        let rest = match path.strip_prefix(b"/dev/fd/") {
+            Some(rest) => rest,
+            None => self.own_directory(cx, path.strip_prefix(b"/proc/")?)?,
+        };
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let fd = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+        let behind = &rest[digits..];
+        if !matches!(behind.first(), None | Some(b'/')) {
+            return None;
+        }
+        let slashes = behind.iter().take_while(|b| **b == b'/').count();
+        Some((fd, path.len() - behind.len() + slashes))
+    }
+
+    /// What follows `self/fd/` in a path below /proc, if it is about the calling process.
+    fn own_directory<'p>(&self, cx: &Cx, path: &'p [u8]) -> Option<&'p [u8]> {
+        let end = path.iter().position(|b| *b == b'/')?;
+        let own = match &path[..end] {
+            b"self" | b"thread-self" => true,
+            number => {
+                let pid = std::str::from_utf8(number).ok()?.parse().ok()?;
+                self.procs.is_process(cx.task, pid)
+            }
+        };
+        path[end..].strip_prefix(b"/fd/").filter(|_| own)
+    }
+
+    /// Goes on from what a descriptor has open.
+    pub(super) fn through_descriptor<'t>(
+        &mut self,
+        cx: &Cx<'t>,
+        fd: i32,
+        rest: &'t [u8],
+        last: Last,
+    ) -> Result<Through<'t>, Draft> {
+        let Some(entry) = self.procs.table(cx.task).get(fd, cx.horizon) else {
+            return Err(self.nothing(cx, super::Class::Pseudo));
+        };
+        let handle = self.fds.handle(entry.handle);
+        let Some(slot) = handle.slot() else {
+            let class = self.class_of(entry.handle);
+            return Err(self.nothing(cx, class));
+        };
+        let ino = self.fds.description(entry.handle).ino;
+        let start = Start { slot, ino };
+        if !rest.is_empty() {
+            return Ok(Through::Below(start));
+        }
+        if last != Last::Followed {
+            // The link of /proc itself is meant.
+            return Err(self.nothing(cx, super::Class::Pseudo));
+        }
+        let inode = self.tree.inode(ino);
+        let directory = inode.kind == Kind::Directory;
+        if !directory && inode.dent == NONE {
+            self.notes.add("descriptors of removed files named by path");
+            return Err(self.nothing(cx, super::Class::Unresolved));
+        }
+        let dent = if directory { NONE } else { inode.dent };
+        let at = if directory {
+            let path = Texts::DOT;
+            At { dir: slot, path }
+        } else {
+            self.place_of(ino)
+        };
+        let dir = if directory {
+            ino
+        } else {
+            self.tree.dent(dent).dir
+        };
+        let walked = Walked {
+            end: End::Found,
+            dir,
+            name: b"",
+            dent,
+            ino,
+            outer_dir: dir,
+            outer_at: 0,
+            links: 0,
+            plain: true,
+            trailing: false,
+            dot: false,
+        };
+        Ok(Through::Reached(at, walked, start))
+    }
+}
