@@ -567,7 +567,8 @@ fn what_a_tool_did_is_done_again() {
     let rounds = std::env::var("ROUND_TRIPS")
         .ok()
         .and_then(|n| n.parse().ok());
-    for seed in 1..=rounds.unwrap_or(40) {
+    let first = std::env::var("FIRST").ok().and_then(|n| n.parse().ok());
+    for seed in first.unwrap_or(1)..=rounds.unwrap_or(40) {
         round_trip(seed, 300);
     }
 }

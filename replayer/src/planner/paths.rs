@@ -453,10 +453,9 @@ impl Planner {
         }
         if !rest.is_empty() {
             push_contained(&mut text, rest);
-        } else if text.is_empty() || walked.dot {
+        } else {
+            // It ended without a name of its own, and calls that make or remove names tell that from one.
             text.push(b'.');
-        } else if !walked.trailing {
-            text.pop();
         }
         let path = self.texts.push_built(&text);
         self.scratch = text;
@@ -473,9 +472,7 @@ impl Planner {
         let bytes = &cx.tables.string(reached.string)[reached.from..];
         let broken = matches!(walked.end, End::Broken | End::BrokenUnknown);
         if !broken || walked.name.is_empty() {
-            if walked.outer_at < bytes.len() {
-                reached.at = self.rebuild(bytes, reached.start, &walked);
-            }
+            reached.at = self.rebuild(bytes, reached.start, &walked);
             return;
         }
         // It failed at a name that links led to: going there directly and one step on fails alike.

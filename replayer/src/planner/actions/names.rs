@@ -129,12 +129,21 @@ impl Planner {
         let dent = reached.walked.dent;
         if !cx.ok() || dent == NONE || reached.found().is_none() {
             self.failed(&mut reached);
+            self.was_not_empty(cx, &reached);
             return self.issue(cx, action).mount(mount);
         }
         self.changes_name(dir, dent);
         let ino = self.tree.detach(dent);
         self.removed(ino);
         self.issue(cx, action).mount(mount)
+    }
+
+    /// A call that failed for what a directory holds must find it there.
+    fn was_not_empty(&mut self, cx: &Cx, reached: &Reached) {
+        let told = matches!(cx.event.errno(), Some(libc::ENOTEMPTY | libc::EEXIST));
+        if let Some(ino) = reached.found().filter(|_| told) {
+            self.need(Resource::Members(ino), Side::Read);
+        }
     }
 
     /// Whether a path that leads to a directory ends with `..`.
@@ -196,6 +205,7 @@ impl Planner {
         if !cx.ok() || from.found().is_none() {
             self.failed(&mut from);
             self.failed(&mut to);
+            self.was_not_empty(cx, &to);
             return self.issue(cx, action).mount(mount);
         }
         self.moved(&mut from, &mut to, exchange);
