@@ -104,7 +104,6 @@ impl Planner {
             links: 0,
             plain: true,
             trailing: false,
-            dot: false,
         };
         Ok(Through::Reached(at, walked, start))
     }

@@ -253,7 +253,6 @@ impl Planner {
             links: 0,
             plain: true,
             trailing: false,
-            dot: false,
         })
     }
 

@@ -62,8 +62,6 @@ pub(crate) struct Walked<'t> {
     pub(crate) plain: bool,
     /// It ended with a slash.
     pub(crate) trailing: bool,
-    /// Its last component was `.`.
-    pub(crate) dot: bool,
 }
 
 /// What a walk passed through and has to be put in order with.
@@ -123,7 +121,6 @@ pub(crate) fn walk<'t>(
             links: 0,
             plain: (!absolute || root == ROOT) && !has_parent(path),
             trailing: path.last() == Some(&b'/'),
-            dot: path == b"." || path.ends_with(b"/."),
         },
     };
     walker.walked.end = walker.run();
