@@ -127,3 +127,86 @@ fn a_shell_script_full_of_pipes() {
         0.999,
     );
 }
+
+#[test]
+fn sixteen_threads_that_share_descriptors() {
+    if !have("python3") {
+        return;
+    }
+    let dir = workspace();
+    let script = r#"
+import os, threading
+fds = [os.open(f"f{i}", os.O_RDWR | os.O_CREAT) for i in range(8)]
+def work(n):
+    for i in range(60):
+        fd = fds[(n + i) % 8]
+        os.pwrite(fd, b"x" * 100, (i % 50) * 100)
+        os.pread(fd, 50, 0)
+        os.stat(f"f{i % 8}")
+        copy = os.dup(fd)
+        os.lseek(copy, i, 0)
+        os.close(copy)
+        for act, name in ((os.mkdir, f"d{i % 20}"), (os.rmdir, f"d{(i + 7) % 20}")):
+            try:
+                act(name)
+            except OSError:
+                pass
+threads = [threading.Thread(target=work, args=(n,)) for n in range(16)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+"#;
+    std::fs::write(dir.path().join("threads.py"), script).expect("written");
+    roundtrip(dir.path(), "python3 -B threads.py", 0.999);
+}
+
+#[test]
+fn go_builds_a_program() {
+    if !have("go") {
+        return;
+    }
+    let dir = workspace();
+    sh(
+        dir.path(),
+        r#"printf 'module demo\ngo 1.19\n' > go.mod
+           printf 'package main\nimport "fmt"\nfunc main() { fmt.Println(1) }\n' > main.go
+           GOCACHE=$PWD/cache GOFLAGS=-mod=mod go build -o warm ./..."#,
+    );
+    roundtrip(
+        dir.path(),
+        "echo '// changed' >> main.go; GOCACHE=$PWD/cache GOFLAGS=-mod=mod go build -o demo ./...",
+        0.999,
+    );
+}
+
+#[test]
+fn cargo_builds_a_crate() {
+    let dir = workspace();
+    sh(
+        dir.path(),
+        r#"mkdir -p demo/src && cd demo && echo 'fn main() {}' > src/main.rs
+           printf '[package]\nname = "demo"\nversion = "0.1.0"\nedition = "2021"\n[workspace]\n' > Cargo.toml"#,
+    );
+    roundtrip(
+        dir.path(),
+        "cd demo && CARGO_TARGET_DIR=$PWD/target cargo build -q --offline",
+        0.999,
+    );
+}
+
+#[test]
+fn stressors_of_file_system_calls() {
+    if !have("stress-ng") {
+        return;
+    }
+    for stressor in [
+        "dentry", "dir", "link", "symlink", "rename", "chmod", "utime", "fstat", "getdent", "seek",
+        "fcntl", "flock", "dup", "mmapfork", "open", "sendfile",
+    ] {
+        let dir = workspace();
+        roundtrip(
+            dir.path(),
+            &format!("stress-ng --{stressor} 2 --{stressor}-ops 60 -t 5 -q --temp-path $PWD"),
+            0.999,
+        );
+    }
+}

@@ -85,7 +85,10 @@ impl<'a> Issuer<'a> {
             None => drop(write!(self.path, "/proc/self/fd/{}", self.fd(at.dir))),
         }
         let relative = self.shared.plan.bytes(at.path);
-        if !relative.is_empty() {
+        if relative.is_empty() {
+            // An empty path leads nowhere, and must not lead to the directory.
+            self.path.clear();
+        } else {
             self.path.push(b'/');
             self.path.extend_from_slice(relative);
         }

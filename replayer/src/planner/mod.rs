@@ -4,6 +4,7 @@
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
 //! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`: who has what open
+//! - `sequence`: which of overlapping calls came first
 //! - `order`: lanes, and which op waits for which
 //! - `actions`: for every call, what is issued and what it does to the model
 //! - `records`: what is no call: states, listings, tasks
@@ -24,6 +25,7 @@ mod pipes;
 mod processes;
 mod records;
 mod resolve;
+mod sequence;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ use pipes::Pipes;
 use processes::Processes;
 use records::NodeCache;
 use resolve::Passed;
+use sequence::Sequence;
 use space::Room;
 use tree::{NONE, Tree};
 
@@ -209,6 +212,7 @@ pub struct Planner {
     cache: PathCache,
     nodes: NodeCache,
     passed: Passed,
+    sequence: Sequence,
     accesses: Vec<(Resource, Side, Timing)>,
     extras: Vec<Extra>,
     scratch: Vec<u8>,
@@ -258,6 +262,7 @@ impl Planner {
             cache: PathCache::default(),
             nodes: NodeCache::default(),
             passed: Passed::default(),
+            sequence: Sequence::default(),
             accesses: Vec::new(),
             extras: Vec::new(),
             scratch: Vec::new(),
@@ -271,8 +276,13 @@ impl Planner {
 
     /// Takes the next record. `tables` must know all strings and nodes that it names.
     pub fn record(&mut self, record: &Record, tables: &Tables) -> Result<(), PlanError> {
+        self.sequence(record, tables)
+    }
+
+    /// Takes a record whose turn it is; `number` is that of the event.
+    fn take(&mut self, record: &Record, number: u32, tables: &Tables) -> Result<(), PlanError> {
         match record {
-            Record::Event(event) => self.event(event, tables)?,
+            Record::Event(event) => self.event(event, number, tables)?,
             Record::TaskStart(start) => self.task_start(start)?,
             Record::TaskExit(exit) => self.task_exit(exit),
             Record::PathState(state) => self.path_state(state, tables),
@@ -301,12 +311,11 @@ impl Planner {
         }
     }
 
-    fn event(&mut self, event: &Event, tables: &Tables) -> Result<(), PlanError> {
+    fn event(&mut self, event: &Event, number: u32, tables: &Tables) -> Result<(), PlanError> {
         let task = event.task.0;
         if !self.procs.is_alive(task) {
             self.adopt(task, event.entry)?;
         }
-        let number = self.moment();
         let cx = Cx {
             event,
             tables,
@@ -315,6 +324,7 @@ impl Planner {
             number,
             horizon: number.saturating_sub(event.overlapped),
         };
+        self.sequence.now = number.saturating_add(1);
         self.accesses.clear();
         self.order.concurrent = self.procs.alive > 1;
         let draft = if event.result == Event::NO_RETURN {
@@ -446,7 +456,12 @@ impl Planner {
     /// The event being planned uses a resource.
     #[inline]
     pub(crate) fn need(&mut self, resource: Resource, side: Side) {
-        self.accesses.push((resource, side, Timing::Returned));
+        // Names are taken in an order that explains what the calls found; so it is kept even where they overlapped.
+        let timing = match resource {
+            Resource::Dent(_) | Resource::Place(_) => Timing::Always,
+            _ => Timing::Returned,
+        };
+        self.accesses.push((resource, side, timing));
     }
 
     /// The event being planned uses a slot.
@@ -490,6 +505,7 @@ impl Planner {
 
     /// The plan of all records so far.
     pub fn finish(mut self, tables: &Tables) -> Result<Plan, PlanError> {
+        self.release(0, tables)?;
         self.check_limits()?;
         let mut plan = Plan {
             roots: self.roots,

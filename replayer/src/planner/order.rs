@@ -249,7 +249,10 @@ impl Order {
             self.wait_for_candidates(place);
         }
         op.wait_count = (self.waits.len() as u32 - op.first_wait) as u16;
-        self.moments[lane as usize].push(moment);
+        let moments = &mut self.moments[lane as usize];
+        // An op without an event of its own belongs to the one before it.
+        let before = moments.last().filter(|_| op.event == u32::MAX);
+        moments.push(before.copied().unwrap_or(moment));
         let lane = &mut self.lanes[lane as usize];
         lane.ops.push(op);
         lane.times.push(time);

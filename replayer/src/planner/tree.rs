@@ -69,6 +69,8 @@ pub(crate) struct Directory {
     pub(crate) place: Frontier,
     /// Listings (reads) against changes of its entries (joins).
     pub(crate) members: Frontier,
+    /// How many events had returned when its entries last changed.
+    pub(crate) changed: u32,
 }
 
 /// A name in a directory.
@@ -199,6 +201,7 @@ impl Tree {
                 root: NO_ROOT,
                 place: Frontier::default(),
                 members: Frontier::default(),
+                changed: 0,
             });
         }
     }

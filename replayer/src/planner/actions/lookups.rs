@@ -186,10 +186,13 @@ impl Planner {
             length,
             listing,
         };
-        let check = if cx.ok() {
-            Check::Listing
-        } else {
+        let check = if !cx.ok() {
             Check::Exact
+        } else if self.changes_meanwhile(cx, file.ino) {
+            // Which of the names it caught is chance.
+            Check::Success
+        } else {
+            Check::Listing
         };
         self.issue(cx, action).check(check).mount(file.mount)
     }

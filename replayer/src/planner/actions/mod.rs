@@ -8,6 +8,7 @@ mod lookups;
 mod maps;
 mod metadata;
 mod names;
+mod refused;
 mod tasks;
 
 use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
@@ -72,7 +73,10 @@ impl Planner {
     /// The action of an event, with its effect on the model.
     pub(super) fn act(&mut self, cx: &Cx) -> Draft {
         let op = cx.event.call.row().op;
-        if op != Op::Close && !repeatable(cx) {
+        if op != Op::Close
+            && let Some(why) = self.unrepeatable(cx)
+        {
+            self.notes.add(why);
             return self.nothing(cx, Class::Other);
         }
         match op {
@@ -212,12 +216,4 @@ impl Planner {
     pub(crate) fn transfer(&mut self, length: u64) {
         self.longest_transfer = self.longest_transfer.max(length.min(0x7fff_f000));
     }
-}
-
-/// Whether a call's outcome can be had again: signals and bad pointers can't.
-fn repeatable(cx: &Cx) -> bool {
-    !matches!(
-        cx.event.errno(),
-        Some(libc::EINTR | libc::EFAULT | 512..=516)
-    )
 }

@@ -12,6 +12,7 @@ use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{flag_bits, last_link, lookup_hint, number};
 use crate::plan::{Action, At};
 
+const RENAME_NOREPLACE: u32 = 1;
 const RENAME_EXCHANGE: u32 = 2;
 const RENAME_WHITEOUT: u32 = 4;
 const S_IFMT: u32 = 0o170000;
@@ -34,6 +35,10 @@ impl Planner {
             self.need(Resource::Dent(dent), Side::Write);
         }
         self.need(Resource::Members(dir), Side::Join);
+        let now = self.sequence.now;
+        if let Some(directory) = self.tree.directory(dir) {
+            directory.changed = now;
+        }
     }
 
     /// A call made a new inode at the name that was reached.
@@ -175,7 +180,13 @@ impl Planner {
     pub(super) fn rename(&mut self, cx: &Cx) -> Draft {
         let bits = flag_bits(cx);
         let exchange = bits & RENAME_EXCHANGE != 0;
-        let hint = lookup_hint(cx, Kind::Unknown);
+        // Flags that the kernel refused are left to be refused again; nothing is told of the paths then.
+        let refused = cx.event.errno() == Some(libc::EINVAL) && !are_rename_flags(bits);
+        let hint = if refused {
+            Hint::Silent
+        } else {
+            lookup_hint(cx, Kind::Unknown)
+        };
         let from = self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, Last::Named, hint);
         let mut from = match from {
             Ok(from) => from,
@@ -198,7 +209,11 @@ impl Planner {
         let action = Action::Rename {
             from: from_at,
             to: to_at,
-            flags: bits & !RENAME_WHITEOUT,
+            flags: if refused {
+                bits
+            } else {
+                bits & !RENAME_WHITEOUT
+            },
             guarded,
         };
         let mount = self.mount_of(from.walked.dir);
@@ -536,4 +551,11 @@ impl Planner {
         }
         self.issue(cx, action).mount(mount)
     }
+}
+
+/// Whether renameat2(2) takes these flags.
+fn are_rename_flags(bits: u32) -> bool {
+    let exclusive = RENAME_NOREPLACE | RENAME_WHITEOUT;
+    bits & !(exclusive | RENAME_EXCHANGE) == 0
+        && (bits & RENAME_EXCHANGE == 0 || bits & exclusive == 0)
 }

@@ -5,3 +5,4 @@ mod descriptors;
 mod hostile;
 mod order;
 mod paths;
+mod sequence;

@@ -1,0 +1,79 @@
+//! Calls that failed for a reason that a trace doesn't hold: they would go well in the replay, or fail otherwise, and
+//! change what later calls find. They keep their place and are not issued.
+
+use fsreplay_trace::call::{ArgKind, Call, Op};
+
+use super::super::{Cx, Planner};
+use super::{flag_bits, number};
+
+const S_IFMT: u64 = 0o170_000;
+/// Asks that depend on the flags of an inode, which a trace doesn't hold: `FS_IOC_SETFLAGS`, `FS_IOC_FSSETXATTR`.
+const SETS_INODE_FLAGS: [u64; 2] = [0x4008_6602, 0x401c_5820];
+
+impl Planner {
+    /// Why a call can't be made to fail as it did, if that is so.
+    pub(super) fn unrepeatable(&self, cx: &Cx) -> Option<&'static str> {
+        let errno = cx.event.errno()?;
+        match errno {
+            libc::EINTR | 512..=516 => Some("calls that a signal interrupted"),
+            libc::EFAULT => Some("calls that were given a bad pointer"),
+            libc::EMFILE | libc::ENFILE | libc::ENOMEM => {
+                Some("calls that failed for want of descriptors or memory")
+            }
+            libc::EXDEV if self.one_mount(cx) => {
+                Some("links and renames between mounts that are one here")
+            }
+            libc::EBUSY if self.names_root(cx) => Some("attempts to remove the root directory"),
+            _ if by_structure(cx, errno) => Some("calls refused for what stood behind a pointer"),
+            _ if by_state(cx, errno) => {
+                Some("calls refused for leases, locks in memory or inode flags")
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether all that is replayed lies below one directory, so that nothing is across a mount.
+    fn one_mount(&self, cx: &Cx) -> bool {
+        let op = cx.event.call.row().op;
+        self.roots.len() == 1 && matches!(op, Op::Link | Op::Rename)
+    }
+
+    /// Whether the path is the root directory, which is an ordinary one in the replay.
+    fn names_root(&self, cx: &Cx) -> bool {
+        let op = cx.event.call.row().op;
+        let path = self.string(cx, ArgKind::Path);
+        matches!(op, Op::RemoveDir | Op::Unlink | Op::Rename)
+            && path.is_some_and(|path| cx.tables.string(path).iter().all(|b| *b == b'/'))
+    }
+}
+
+/// Times, vectors and other structures are kept in a form that can't hold every invalid value.
+fn by_structure(cx: &Cx, errno: i32) -> bool {
+    match cx.event.call {
+        Call::utime | Call::utimes | Call::futimesat | Call::utimensat => errno == libc::EINVAL,
+        Call::readv
+        | Call::writev
+        | Call::preadv
+        | Call::pwritev
+        | Call::preadv2
+        | Call::pwritev2 => errno == libc::EINVAL,
+        Call::openat2 => matches!(errno, libc::EINVAL | libc::E2BIG),
+        _ => false,
+    }
+}
+
+/// Leases, memory locks, inode flags, watches and device nodes are not replayed.
+fn by_state(cx: &Cx, errno: i32) -> bool {
+    match cx.event.call.row().op {
+        Op::Open => errno == libc::EAGAIN && flag_bits(cx) & libc::O_NONBLOCK as u32 != 0,
+        Op::MapSync => errno == libc::EBUSY,
+        Op::Watch => matches!(errno, libc::EBADF | libc::EINVAL | libc::ENOSPC),
+        Op::Ioctl => SETS_INODE_FLAGS.contains(&number(cx, ArgKind::Command)),
+        Op::MakeNode => {
+            let kind = number(cx, ArgKind::Mode) & S_IFMT;
+            let made = [0, libc::S_IFREG, libc::S_IFIFO].contains(&(kind as u32));
+            !made && errno == libc::EPERM
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,430 @@
+//! In which order calls that overlapped took effect.
+//!
+//! A trace tells when calls began and returned, and events stand in it in the order of their returns. Where calls
+//! overlapped, their outcomes often tell more: a look-up that found nothing came before the creation of that name, whichever
+//! returned first. So events are held back for a moment while several tasks are alive, and taken in an order that
+//! explains their outcomes and keeps every call behind those that had returned before it began.
+
+use std::collections::VecDeque;
+
+use fsreplay_trace::call::{ArgKind, Call, Op};
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::{Event, Record};
+
+use super::actions::last_link;
+use super::flags;
+use super::paths::{AT_FDCWD, AT_SYMLINK_NOFOLLOW};
+use super::resolve::{End, Last, Walked, walk};
+use super::tree::NONE;
+use super::{Cx, PlanError, Planner};
+
+/// Records that are held back at most. Calls that change names return soon, so few are ever needed.
+const WINDOW: usize = 256;
+/// How many calls may be taken before their turn on behalf of one.
+const MAX_PULLED: usize = 16;
+
+/// A record that waits for its turn.
+struct Held {
+    record: Record,
+    /// Number of the event, or of the next one.
+    number: u32,
+}
+
+/// Records in the order of the trace, of which some go before their turn.
+#[derive(Default)]
+pub(super) struct Sequence {
+    held: VecDeque<Held>,
+    /// Starts of tasks among them.
+    starts: usize,
+    /// Events seen.
+    seen: u32,
+    /// Events that had returned when the one being planned had.
+    pub(super) now: u32,
+}
+
+/// What the outcome of a call says about one of its paths.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It led to something.
+    Present,
+    /// Its directory was there, its last name was not.
+    Vacant,
+    /// It led to nothing.
+    Absent,
+    /// Its directory was there.
+    Reachable,
+    /// Its directory was not there.
+    Cut,
+}
+
+/// Why the model contradicts an outcome.
+enum Contradiction<'t> {
+    /// A name is missing in a directory.
+    Lacks(u32, &'t [u8]),
+    /// Something is there that should be gone: this, or a directory that was passed.
+    Has(u32),
+}
+
+/// A name in a directory that a call makes or takes away.
+#[derive(Clone, Copy)]
+struct Change<'t> {
+    dir: u32,
+    name: &'t [u8],
+    /// What had the name, if it is taken away.
+    gone: u32,
+    made: bool,
+}
+
+impl Planner {
+    /// Takes the next record of the trace, now or soon.
+    pub(super) fn sequence(&mut self, record: &Record, tables: &Tables) -> Result<(), PlanError> {
+        let number = self.sequence.seen;
+        if matches!(record, Record::Event(_)) {
+            self.sequence.seen = number.saturating_add(1);
+        }
+        if self.sequence.held.is_empty() && self.procs.alive < 2 {
+            return self.take(record, number, tables);
+        }
+        if matches!(record, Record::TaskStart(_)) {
+            self.sequence.starts += 1;
+        }
+        let record = record.clone();
+        self.sequence.held.push_back(Held { record, number });
+        let lonely = self.procs.alive < 2 && self.sequence.starts == 0;
+        let keep = if lonely { 0 } else { WINDOW };
+        self.release(keep, tables)
+    }
+
+    /// Takes held records until so many are left.
+    pub(super) fn release(&mut self, keep: usize, tables: &Tables) -> Result<(), PlanError> {
+        while self.sequence.held.len() > keep {
+            self.settle(tables)?;
+            if let Some(held) = self.sequence.held.pop_front() {
+                self.take_held(&held, tables)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_held(&mut self, held: &Held, tables: &Tables) -> Result<(), PlanError> {
+        if matches!(held.record, Record::TaskStart(_)) {
+            self.sequence.starts = self.sequence.starts.saturating_sub(1);
+        }
+        self.take(&held.record, held.number, tables)
+    }
+
+    /// Takes those that must have come before the first of the held records.
+    fn settle(&mut self, tables: &Tables) -> Result<(), PlanError> {
+        for _ in 0..MAX_PULLED {
+            let Some(index) = self.overdue(tables) else {
+                return Ok(());
+            };
+            let Some(held) = self.sequence.held.remove(index) else {
+                return Ok(());
+            };
+            self.take_held(&held, tables)?;
+        }
+        Ok(())
+    }
+
+    /// A held record that must have come before the first one.
+    fn overdue(&mut self, tables: &Tables) -> Option<usize> {
+        let first = self.sequence.held.front()?;
+        let Record::Event(event) = &first.record else {
+            return None;
+        };
+        let event = *event;
+        let number = first.number;
+        let names = event.call.row().op;
+        if !takes_paths(names) {
+            return None;
+        }
+        if let Some(why) = self.unexplained(&event, true, tables) {
+            let passed = self.passed.dirs.clone();
+            return self.find_overlapping(number, event.task.0, |planner, other| {
+                let changes = planner.changes(other, tables);
+                let mends = changes.iter().flatten().any(|change| match why {
+                    Contradiction::Lacks(dir, name) => {
+                        change.made && change.dir == dir && change.name == name
+                    }
+                    Contradiction::Has(ino) => {
+                        change.gone != NONE && (change.gone == ino || passed.contains(&change.gone))
+                    }
+                });
+                mends && planner.unexplained(other, false, tables).is_none()
+            });
+        }
+        let changes = self.changes(&event, tables);
+        changes.iter().flatten().next()?;
+        self.find_overlapping(number, event.task.0, |planner, other| {
+            takes_paths(other.call.row().op)
+                && planner.unexplained(other, false, tables).is_none()
+                && planner.spoiled(other, &changes, tables)
+        })
+    }
+
+    /// The first held event that had begun when the front one returned, is its task's next, and is wanted.
+    fn find_overlapping(
+        &mut self,
+        number: u32,
+        task: u32,
+        mut wanted: impl FnMut(&mut Planner, &Event) -> bool,
+    ) -> Option<usize> {
+        let held = std::mem::take(&mut self.sequence.held);
+        let mut met = vec![task];
+        let others = self.procs.alive as usize;
+        let mut found = None;
+        for (index, candidate) in held.iter().enumerate() {
+            let Record::Event(event) = &candidate.record else {
+                continue;
+            };
+            if met.contains(&event.task.0) {
+                continue;
+            }
+            met.push(event.task.0);
+            let horizon = u64::from(candidate.number).saturating_sub(event.overlapped.into());
+            if horizon <= u64::from(number) && wanted(self, event) {
+                found = Some(index);
+                break;
+            }
+            if met.len() >= others {
+                break;
+            }
+        }
+        self.sequence.held = held;
+        found
+    }
+
+    /// Whether entries of a directory were made or taken away while a call on it was under way.
+    pub(super) fn changes_meanwhile(&mut self, cx: &Cx, ino: u32) -> bool {
+        if ino == NONE {
+            return false;
+        }
+        let changed = self.tree.directory(ino).map_or(0, |dir| dir.changed);
+        changed > cx.horizon
+            || self
+                .find_overlapping(cx.number, cx.task, |planner, other| {
+                    let changes = planner.changes(other, cx.tables);
+                    changes.iter().flatten().any(|change| change.dir == ino)
+                })
+                .is_some()
+    }
+
+    /// Why the model contradicts the outcome of a call, if it does.
+    fn unexplained<'t>(
+        &mut self,
+        event: &Event,
+        doubting: bool,
+        tables: &'t Tables,
+    ) -> Option<Contradiction<'t>> {
+        for (path, dirfd, told) in told(event).into_iter().flatten() {
+            let Some(walked) = self.look_ahead(event, path, dirfd, tables) else {
+                continue;
+            };
+            let lacks = Some(Contradiction::Lacks(walked.dir, walked.name));
+            let has = Some(Contradiction::Has(walked.ino));
+            let why = match (told, walked.end) {
+                (Told::Present, End::Missing | End::Broken) => lacks,
+                // Names of which no record told may have been there from the start, unless someone was making them.
+                (Told::Present, End::Unknown | End::BrokenUnknown) if doubting => lacks,
+                (Told::Vacant | Told::Reachable, End::Broken) => lacks,
+                (Told::Vacant | Told::Absent | Told::Cut, End::Found) => has,
+                (Told::Cut, End::Missing) => has,
+                _ => None,
+            };
+            if why.is_some() {
+                return why;
+            }
+        }
+        None
+    }
+
+    /// Whether the outcome of a call could not be had any more after those changes.
+    fn spoiled(&mut self, event: &Event, changes: &[Option<Change>; 2], tables: &Tables) -> bool {
+        for (path, dirfd, told) in told(event).into_iter().flatten() {
+            let Some(walked) = self.look_ahead(event, path, dirfd, tables) else {
+                continue;
+            };
+            let spoils = |change: &Change| {
+                let here = change.dir == walked.dir && change.name == walked.name;
+                match told {
+                    Told::Absent | Told::Vacant | Told::Cut if change.made => here,
+                    Told::Present | Told::Reachable | Told::Vacant => {
+                        change.gone != NONE
+                            && (self.passed.dirs.contains(&change.gone)
+                                || (told == Told::Present && here))
+                    }
+                    Told::Absent | Told::Cut => false,
+                }
+            };
+            if changes.iter().flatten().any(spoils) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The names that a call that succeeded makes and takes away.
+    fn changes<'t>(&mut self, event: &Event, tables: &'t Tables) -> [Option<Change<'t>>; 2] {
+        if event.errno().is_some() || event.result == Event::NO_RETURN {
+            return [None; 2];
+        }
+        let op = event.call.row().op;
+        let (old, new) = match op {
+            Op::MakeDir | Op::MakeNode => (None, Some(ArgKind::Path)),
+            Op::Symlink | Op::Link => (None, Some(ArgKind::NewPath)),
+            Op::Open if flag_bits(event) & flags::CREATE != 0 => (None, Some(ArgKind::Path)),
+            Op::Unlink | Op::RemoveDir => (Some(ArgKind::Path), None),
+            Op::Rename if flag_bits(event) & libc::RENAME_EXCHANGE == 0 => {
+                (Some(ArgKind::Path), Some(ArgKind::NewPath))
+            }
+            _ => return [None; 2],
+        };
+        let old = old.and_then(|path| {
+            let walked = self.look_ahead(event, path, ArgKind::DirFd, tables)?;
+            (walked.end == End::Found).then_some(Change {
+                dir: walked.dir,
+                name: walked.name,
+                gone: walked.ino,
+                made: false,
+            })
+        });
+        let new = new.and_then(|path| {
+            let dirfd = match path {
+                ArgKind::NewPath => ArgKind::NewDirFd,
+                _ => ArgKind::DirFd,
+            };
+            let walked = self.look_ahead(event, path, dirfd, tables)?;
+            matches!(walked.end, End::Missing | End::Unknown).then_some(Change {
+                dir: walked.dir,
+                name: walked.name,
+                gone: NONE,
+                made: true,
+            })
+        });
+        [old, new]
+    }
+
+    /// Where a path of a call leads now; `None` where it leads to nothing that is replayed.
+    fn look_ahead<'t>(
+        &mut self,
+        event: &Event,
+        path: ArgKind,
+        dirfd: ArgKind,
+        tables: &'t Tables,
+    ) -> Option<Walked<'t>> {
+        let task = event.task.0;
+        if !self.procs.is_alive(task) {
+            return None;
+        }
+        let string = event.string(path)?;
+        if string.0 as usize >= tables.string_count() {
+            return None;
+        }
+        let bytes = tables.string(string);
+        let fs = self.procs.fs(task);
+        let start = match event.fd(dirfd) {
+            _ if bytes.first() == Some(&b'/') => fs.root,
+            None | Some(AT_FDCWD) => fs.cwd_ino,
+            Some(fd) => {
+                let entry = self.procs.table(task).get(fd, u32::MAX)?;
+                self.fds.description(entry.handle).ino
+            }
+        };
+        if start == NONE || bytes.is_empty() {
+            return None;
+        }
+        let op = event.call.row().op;
+        let last = match op {
+            Op::Open if flag_bits(event) & self.recorded_flags.no_follow != 0 => Last::Kept,
+            Op::Unlink
+            | Op::RemoveDir
+            | Op::Rename
+            | Op::MakeDir
+            | Op::Symlink
+            | Op::MakeNode
+            | Op::Link => Last::Named,
+            Op::ReadLink => Last::Kept,
+            _ => last_link(
+                flag_bits(event) & AT_SYMLINK_NOFOLLOW == 0 && !event.call.name().starts_with('l'),
+            ),
+        };
+        let (tree, passed) = (&self.tree, &mut self.passed);
+        let walked = walk(tree, tables, passed, bytes, start, fs.root, last);
+        (!matches!(walked.end, End::Pseudo | End::Skipped)).then_some(walked)
+    }
+}
+
+/// Flags of a call; those that `creat` stands for.
+fn flag_bits(event: &Event) -> u32 {
+    match event.call {
+        Call::creat => flags::CREATE | flags::TRUNCATE | 1,
+        _ => event.arg(ArgKind::Flags).unwrap_or(0) as u32,
+    }
+}
+
+/// Whether a call looks at names.
+fn takes_paths(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Open
+            | Op::Stat
+            | Op::Access
+            | Op::ReadLink
+            | Op::StatFs
+            | Op::ChangeDir
+            | Op::MakeDir
+            | Op::RemoveDir
+            | Op::Unlink
+            | Op::Rename
+            | Op::Link
+            | Op::Symlink
+            | Op::MakeNode
+            | Op::ChangeMode
+            | Op::ChangeOwner
+            | Op::SetTimes
+            | Op::Truncate
+            | Op::GetXattr
+            | Op::SetXattr
+            | Op::ListXattr
+            | Op::RemoveXattr
+            | Op::Exec
+    )
+}
+
+type PathTold = (ArgKind, ArgKind, Told);
+
+/// What the outcome of a call tells about its paths.
+fn told(event: &Event) -> [Option<PathTold>; 2] {
+    if event.result == Event::NO_RETURN {
+        return [None; 2];
+    }
+    let path = |told| Some((ArgKind::Path, ArgKind::DirFd, told));
+    let new = |told| Some((ArgKind::NewPath, ArgKind::NewDirFd, told));
+    let op = event.call.row().op;
+    let makes = match op {
+        Op::MakeDir | Op::MakeNode => Some(true),
+        Op::Open if flag_bits(event) & flags::CREATE != 0 => {
+            Some(flag_bits(event) & flags::EXCLUSIVE != 0)
+        }
+        _ => None,
+    };
+    match (event.errno(), op, makes) {
+        (None, Op::Symlink, _) => [None, new(Told::Vacant)],
+        (None, Op::Link, _) => [path(Told::Present), new(Told::Vacant)],
+        (None, Op::Rename, _) => [path(Told::Present), new(Told::Reachable)],
+        (None, _, Some(true)) => [path(Told::Vacant), None],
+        (None, _, Some(false)) => [path(Told::Reachable), None],
+        (None, ..) => [path(Told::Present), None],
+        (Some(libc::EEXIST), Op::Symlink | Op::Link, _) => [None, new(Told::Present)],
+        (Some(libc::EEXIST | libc::EISDIR | libc::ENOTEMPTY), Op::Rename, _) => {
+            [path(Told::Present), new(Told::Present)]
+        }
+        (Some(libc::EEXIST | libc::EISDIR | libc::ENOTEMPTY), ..) => [path(Told::Present), None],
+        // Which of two paths it was is not told.
+        (Some(libc::ENOENT), Op::Symlink | Op::Link | Op::Rename, _) => [None; 2],
+        (Some(libc::ENOENT), _, Some(_)) => [path(Told::Cut), None],
+        (Some(libc::ENOENT), ..) => [path(Told::Absent), None],
+        _ => [None; 2],
+    }
+}
