@@ -3,7 +3,7 @@
 //!
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
 //! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
-//! - `processes`, `fds`, `mappings`, `pipes`: who has what open
+//! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
 //! - `sequence`: which of overlapping calls came first
 //! - `order`: lanes, and which op waits for which
 //! - `actions`: for every call, what is issued and what it does to the model
@@ -17,6 +17,7 @@ mod hash;
 mod initial;
 mod intern;
 mod links;
+mod locks;
 mod magic;
 mod mappings;
 mod order;
@@ -45,6 +46,7 @@ use hash::FastMap;
 use initial::{Initial, Owners, Writing};
 use intern::Texts;
 use links::{Links, Placements};
+use locks::Locks;
 use mappings::Mappings;
 use order::{Order, Side, Timing};
 use paths::PathCache;
@@ -204,6 +206,7 @@ pub struct Planner {
     maps: Mappings,
     links: Links,
     pipes: Pipes,
+    locks: Locks,
     fifos: FastMap<u32, u32>,
     /// Inodes of the recorded link groups.
     groups: FastMap<u64, u32>,
@@ -255,6 +258,7 @@ impl Planner {
             procs: Processes::default(),
             maps: Mappings::default(),
             pipes: Pipes::default(),
+            locks: Locks::default(),
             fifos: FastMap::default(),
             groups: FastMap::default(),
             room: Room::default(),

@@ -20,6 +20,9 @@ impl Planner {
             libc::EMFILE | libc::ENFILE | libc::ENOMEM => {
                 Some("calls that failed for want of descriptors or memory")
             }
+            libc::EINVAL if duplicates(cx) => {
+                Some("calls that failed for want of descriptors or memory")
+            }
             libc::EXDEV if self.one_mount(cx) => {
                 Some("links and renames between mounts that are one here")
             }
@@ -45,6 +48,12 @@ impl Planner {
         matches!(op, Op::RemoveDir | Op::Unlink | Op::Rename)
             && path.is_some_and(|path| cx.tables.string(path).iter().all(|b| *b == b'/'))
     }
+}
+
+/// `fcntl(F_DUPFD)` refuses a number above the limit of the recorded process.
+fn duplicates(cx: &Cx) -> bool {
+    let command = number(cx, ArgKind::Command);
+    cx.event.call == Call::fcntl && [0, 1030].contains(&command)
 }
 
 /// Times, vectors and other structures are kept in a form that can't hold every invalid value.
