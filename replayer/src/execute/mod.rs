@@ -178,6 +178,9 @@ fn run_threads(
     })
 }
 
+/// How many ops ahead the loop asks for memory.
+const AHEAD: usize = 8;
+
 /// The loop. Gives the ticks spent waiting.
 fn run_lane(
     number: usize,
@@ -192,6 +195,8 @@ fn run_lane(
     // One stamp a boundary: where nothing lies between two calls, the end of one is the beginning of the next.
     let mut now = clock.ticks();
     for (index, (op, sample)) in lane.ops.iter().zip(samples).enumerate() {
+        sys::prefetch(std::ptr::from_ref(op).wrapping_add(AHEAD));
+        sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
         if op.wait_count > 0 {
             let first = op.first_wait as usize;
             for wait in shared

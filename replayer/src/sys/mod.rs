@@ -3,9 +3,13 @@
 //! Safe, because paths come from a [`Texts`] that ends with a NUL, buffers from a [`Scratch`] whose length bounds every
 //! transfer, and memory that is mapped or unmapped is only ever that of [`Mapping`]s made here.
 
+mod raw;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use libc::{c_int, c_long, c_void};
+use libc::{c_int, c_void};
+
+pub use raw::{counter, prefetch};
 
 /// NUL-terminated texts, by offset.
 pub struct Texts(Vec<u8>);
@@ -40,21 +44,12 @@ impl TextRef<'_> {
     }
 }
 
-#[inline]
-fn outcome(value: c_long) -> i64 {
-    if value == -1 {
-        // SAFETY: the errno location of this thread is always readable.
-        -i64::from(unsafe { *libc::__errno_location() })
-    } else {
-        value
-    }
-}
-
 macro_rules! call {
     ($number:ident $(, $arg:expr)*) => {{
+        let args = [$(raw::Argument::register($arg)),*];
         // SAFETY: pointers among the arguments are valid for what the kernel does with them, as the safe signature of
         // the enclosing function guarantees; the others are numbers.
-        outcome(unsafe { libc::syscall(libc::$number $(, $arg)*) })
+        unsafe { raw::syscall(libc::$number, args) }
     }};
 }
 
@@ -606,25 +601,4 @@ pub fn borrow<'a>(fd: c_int) -> std::os::fd::BorrowedFd<'a> {
 /// Whether [`counter`] counts anything.
 pub fn has_counter() -> bool {
     cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
-}
-
-/// The processor's time stamp counter.
-#[inline]
-pub fn counter() -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    {
-        // SAFETY: rdtsc reads a register and is allowed in user mode wherever the kernel keeps time by it.
-        unsafe { std::arch::x86_64::_rdtsc() }
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        let value: u64;
-        // SAFETY: reads the virtual counter, which Linux lets user mode do.
-        unsafe {
-            std::arch::asm!("mrs {}, cntvct_el0", out(reg) value, options(nomem, nostack, preserves_flags))
-        };
-        value
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    0
 }
