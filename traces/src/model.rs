@@ -195,7 +195,8 @@ pub struct Metadata {
 pub struct Listing {
     /// The directory.
     pub directory: NodeId,
-    /// Its entries in the order of the listing, each with its type.
+    /// Its entries, each with its type, in ascending order of their nodes: nodes that were new came in the order of the listing,
+    /// and no replay could have it again.
     pub entries: Vec<(NodeId, FileKind)>,
 }
 

@@ -106,6 +106,8 @@ impl States {
             let kind = entry.file_type().map_or(FileKind::Unknown, file_kind);
             entries.push((trace.node(node, entry.file_name().as_bytes()), kind));
         }
+        // A hash table's order tells nothing, and takes more room than the names.
+        entries.sort_unstable_by_key(|(node, _)| *node);
         trace.push(Record::Listing(Listing {
             directory: node,
             entries,

@@ -9,11 +9,13 @@ use crate::call::{MAX_ARGS, TABLE};
 pub enum Stream {
     /// Parent of each new node.
     NodeParent,
-    /// Length of each new node's name.
+    /// Bytes of each new node's name that it shares with a recent one, and which.
+    NodePrefix,
+    /// Literal bytes after that.
     NodeLength,
     /// Bytes of the names.
     NodeBytes,
-    /// For each new string: bytes shared with the string before.
+    /// For each new string: bytes shared with a recent one, and which.
     StringPrefix,
     /// Literal bytes after that.
     StringLength,

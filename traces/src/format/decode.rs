@@ -5,6 +5,7 @@ use super::columns::{Cursor, Stream, call_stream, unzigzag};
 use super::encode::{FD_STATE, LISTING, NO_RETURN, STATE, TASK_EXIT, TASK_START, XATTRS};
 use super::error::TraceError;
 use super::quantize;
+use super::recent::{RECENT, Recent};
 use super::tables::Tables;
 use crate::call::{ArgKind, MAX_ARGS, NONE, ResultKind, TABLE};
 use crate::model::{
@@ -28,6 +29,8 @@ pub struct BlockReader<'a> {
 /// Adds the new nodes and strings of a block to the tables.
 pub fn tables(streams: &mut [Cursor<'_>], tables: &mut Tables) -> Result<(), TraceError> {
     let mut last_parent = 0i64;
+    let mut recent = Recent::default();
+    let mut last = Vec::new();
     while !streams[Stream::NodeParent as usize].is_empty() {
         last_parent =
             last_parent.wrapping_add(unzigzag(streams[Stream::NodeParent as usize].get()?));
@@ -35,18 +38,25 @@ pub fn tables(streams: &mut [Cursor<'_>], tables: &mut Tables) -> Result<(), Tra
         if parent as usize >= tables.node_count() {
             return Err(BAD_ID);
         }
+        shared_start(
+            &mut streams[Stream::NodePrefix as usize],
+            &recent,
+            &mut last,
+        )?;
         let length = limited(streams[Stream::NodeLength as usize].get()?)?;
-        let name = streams[Stream::NodeBytes as usize].take(length)?;
-        tables.add_node(NodeId(parent), name);
+        last.extend_from_slice(streams[Stream::NodeBytes as usize].take(length)?);
+        limited(last.len() as u64)?;
+        recent.push(&last);
+        tables.add_node(NodeId(parent), &last);
     }
-    let mut last = Vec::new();
+    recent.clear();
     let mut last_node = 0i64;
     while !streams[Stream::StringPrefix as usize].is_empty() {
-        let prefix = streams[Stream::StringPrefix as usize].get()?;
-        if prefix > last.len() as u64 {
-            return Err(TraceError::Corrupt("a string shares more than there is"));
-        }
-        last.truncate(prefix as usize);
+        shared_start(
+            &mut streams[Stream::StringPrefix as usize],
+            &recent,
+            &mut last,
+        )?;
         let length = limited(streams[Stream::StringLength as usize].get()?)?;
         last.extend_from_slice(streams[Stream::StringBytes as usize].take(length)?);
         let node = streams[Stream::StringNode as usize].get()?;
@@ -60,8 +70,26 @@ pub fn tables(streams: &mut [Cursor<'_>], tables: &mut Tables) -> Result<(), Tra
             last_node += 1;
         }
         limited(last.len() as u64)?;
+        recent.push(&last);
         tables.add_string(&last);
     }
+    Ok(())
+}
+
+/// Puts what a text shares with a recent one into `text`.
+fn shared_start(
+    column: &mut Cursor<'_>,
+    recent: &Recent,
+    text: &mut Vec<u8>,
+) -> Result<(), TraceError> {
+    let code = column.get()?;
+    let from = recent.get((code % RECENT as u64) as usize);
+    let shared = usize::try_from(code / RECENT as u64)
+        .ok()
+        .and_then(|count| from.get(..count))
+        .ok_or(TraceError::Corrupt("a string shares more than there is"))?;
+    text.clear();
+    text.extend_from_slice(shared);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod error;
 mod frames;
 pub mod quantize;
 mod reader;
+mod recent;
 mod tables;
 mod writer;
 

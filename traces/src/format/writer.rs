@@ -13,6 +13,7 @@ use super::columns::{Stream, put, stream_count, zigzag};
 use super::encode;
 use super::error::TraceError;
 use super::frames::{self, FrameLengths};
+use super::recent::{RECENT, Recent};
 use super::tables::Tables;
 use crate::call::TABLE;
 use crate::model::{Footer, Header, NodeId, Record, StringId};
@@ -59,7 +60,7 @@ struct Strings {
     tables: Tables,
     base: u32,
     bytes: usize,
-    last: Vec<u8>,
+    recent: Recent,
     last_node: i64,
 }
 
@@ -70,6 +71,7 @@ struct Nodes {
     known: HashMap<u64, u32>,
     next: Vec<u32>,
     tables: Tables,
+    recent: Recent,
     last_parent: i64,
 }
 
@@ -134,12 +136,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         let id = strings.tables.add_string(bytes);
         strings.known.insert(hash, id.0);
         strings.bytes += bytes.len() + 32;
-        let prefix = strings
-            .last
-            .iter()
-            .zip(bytes)
-            .take_while(|(a, b)| a == b)
-            .count();
+        let (age, prefix) = strings.recent.best(bytes);
         let mut rest = &bytes[prefix..];
         let mut reference = 0;
         if let Some(node) = node {
@@ -153,7 +150,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         }
         put(
             &mut self.streams[Stream::StringPrefix as usize],
-            prefix as u64,
+            (prefix * RECENT + age) as u64,
         );
         put(
             &mut self.streams[Stream::StringLength as usize],
@@ -161,8 +158,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         );
         self.streams[Stream::StringBytes as usize].extend_from_slice(rest);
         put(&mut self.streams[Stream::StringNode as usize], reference);
-        strings.last.clear();
-        strings.last.extend_from_slice(bytes);
+        strings.recent.push(bytes);
         StringId(strings.base + id.0)
     }
 
@@ -187,11 +183,18 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
             zigzag(i64::from(parent.0) - nodes.last_parent),
         );
         nodes.last_parent = i64::from(parent.0);
+        let (age, prefix) = nodes.recent.best(name);
+        nodes.recent.push(name);
+        let rest = &name[prefix..];
+        put(
+            &mut self.streams[Stream::NodePrefix as usize],
+            (prefix * RECENT + age) as u64,
+        );
         put(
             &mut self.streams[Stream::NodeLength as usize],
-            name.len() as u64,
+            rest.len() as u64,
         );
-        self.streams[Stream::NodeBytes as usize].extend_from_slice(name);
+        self.streams[Stream::NodeBytes as usize].extend_from_slice(rest);
         node
     }
 
@@ -219,7 +222,8 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         block.extend(assemble(self.records, &mut self.streams));
         self.records = 0;
         self.context.start_block(TABLE.len());
-        self.strings.last.clear();
+        self.strings.recent.clear();
+        self.nodes.recent.clear();
         self.strings.last_node = 0;
         self.nodes.last_parent = 0;
         self.send(block)

@@ -1,0 +1,99 @@
+//! Prints what each column of a trace takes, unpacked and compressed by itself: where bytes go, for whoever tunes the format.
+
+use std::collections::BTreeMap;
+
+use fsreplay_trace::call::{MAX_ARGS, TABLE};
+
+const SHARED: [&str; 26] = [
+    "node parent",
+    "node prefix",
+    "node length",
+    "node bytes",
+    "string prefix",
+    "string length",
+    "string bytes",
+    "string node",
+    "ops",
+    "task",
+    "gap",
+    "duration",
+    "long",
+    "overlapped",
+    "state node",
+    "state kind",
+    "state size",
+    "state mode",
+    "state owner",
+    "state time",
+    "state link",
+    "state target",
+    "state mount",
+    "list node",
+    "list kind",
+    "rare",
+];
+
+fn varint(bytes: &mut &[u8]) -> usize {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let Some((first, rest)) = bytes.split_first() else {
+            return value;
+        };
+        *bytes = rest;
+        value |= usize::from(first & 0x7f) << shift;
+        if *first < 0x80 {
+            break;
+        }
+    }
+    value
+}
+
+fn name(stream: usize) -> String {
+    if let Some(name) = SHARED.get(stream) {
+        return (*name).to_string();
+    }
+    let (call, column) = (
+        (stream - SHARED.len()) / (MAX_ARGS + 1),
+        (stream - SHARED.len()) % (MAX_ARGS + 1),
+    );
+    let row = &TABLE[call];
+    match row.args.get(column) {
+        Some((kind, _)) => format!("{} {kind:?}", row.name),
+        None => format!("{} result", row.name),
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args_os().nth(1).ok_or("which trace?")?;
+    let file = std::fs::read(path)?;
+    let mut sums: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    let mut rest = &file[..];
+    while let Ok(length) = zstd::zstd_safe::find_frame_compressed_size(rest) {
+        let (frame, behind) = rest.split_at(length.min(rest.len()));
+        rest = behind;
+        if length == 0 || (frame[0] & 0xF0 == 0x50 && frame[1..4] == [0x2A, 0x4D, 0x18]) {
+            continue;
+        }
+        let bytes = zstd::decode_all(frame)?;
+        let Some((b'B', mut block)) = bytes.split_first().map(|(kind, block)| (*kind, block))
+        else {
+            continue;
+        };
+        varint(&mut block);
+        while !block.is_empty() {
+            let (stream, length) = (varint(&mut block), varint(&mut block));
+            let (column, behind) = block.split_at(length.min(block.len()));
+            block = behind;
+            let packed = zstd::bulk::compress(column, 12)?.len();
+            let sum = sums.entry(stream).or_default();
+            *sum = (sum.0 + column.len(), sum.1 + packed);
+        }
+    }
+    let mut rows: Vec<_> = sums.into_iter().collect();
+    rows.sort_by_key(|(_, (_, packed))| std::cmp::Reverse(*packed));
+    println!("{:>10} {:>10}  column", "unpacked", "packed");
+    for (stream, (unpacked, packed)) in rows {
+        println!("{unpacked:>10} {packed:>10}  {}", name(stream));
+    }
+    Ok(())
+}
