@@ -1,0 +1,236 @@
+//! Traces of version 1 that were written once and must be read alike for ever, and that zstd itself finds whole.
+//!
+//! `BLESS=1 cargo test -p fsreplay-trace --test golden` writes them anew: only for a new version of the format.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE, TABLE};
+use fsreplay_trace::format::{self, TraceWriter, WriterOptions};
+use fsreplay_trace::model::*;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+/// All that a trace says, as text.
+fn told(path: &Path) -> String {
+    let mut reader = format::open(path).expect("a trace");
+    let mut text = format!("{:#?}\n", reader.header());
+    while let Some(record) = reader.next_record().expect("a whole trace") {
+        writeln!(text, "{record:?}").expect("text");
+    }
+    let tables = reader.tables();
+    for id in 0..tables.string_count() as u32 {
+        let string = tables.string(StringId(id)).escape_ascii();
+        writeln!(text, "string {id}: {string}").expect("text");
+    }
+    for id in 0..tables.node_count() as u32 {
+        let path = tables.path(NodeId(id));
+        writeln!(text, "node {id}: {}", path.escape_ascii()).expect("text");
+    }
+    writeln!(text, "{:#?}", reader.footer()).expect("text");
+    text
+}
+
+fn check(name: &str) {
+    let trace = golden(&format!("{name}.zst"));
+    let expected = golden(&format!("{name}.txt"));
+    let told = told(&trace);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&expected, &told).expect("written");
+    }
+    let expected = std::fs::read_to_string(&expected).expect("the golden text");
+    for (line, (is, was)) in told.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(is, was, "{name}, line {}", line + 1);
+    }
+    assert_eq!(told.lines().count(), expected.lines().count());
+}
+
+/// Every kind of record, and every call of the table.
+fn everything() -> Vec<u8> {
+    let header = Header {
+        producer: "fsreplay 0.1.0".into(),
+        command: vec![b"make".to_vec(), b"-j2".to_vec()],
+        cwd: b"/work".to_vec(),
+        umask: 0o22,
+        groups: vec![4, 1000],
+        architecture: "x86_64".into(),
+        mounts: vec![Mount {
+            fs_type: "ext4".into(),
+            mount_point: b"/".to_vec(),
+            ..Mount::default()
+        }],
+        ..Header::default()
+    };
+    let options = WriterOptions {
+        block_records: 64,
+        ..WriterOptions::default()
+    };
+    let mut out = TraceWriter::new(Vec::new(), &header, options).expect("a trace");
+    let work = out.node(NodeId::ROOT, b"work");
+    let one = out.node(work, b"module_one.c");
+    let two = out.node(work, b"module_two.c");
+    let name = out.string(b"user.note");
+    let path = out.path_string(b"/work/module_one.c", one);
+    let start = TaskStart {
+        task: TaskId(0),
+        parent: None,
+        time: 5,
+        flags: 0,
+        tid: 77,
+    };
+    let metadata = Metadata {
+        size: 1234,
+        mode: 0o644,
+        uid: 1000,
+        gid: 1000,
+        mtime: 1_700_000_000,
+        link_group: 3,
+        target: None,
+        mount: 0,
+    };
+    let state = |node, kind, metadata| {
+        Record::PathState(PathState {
+            node,
+            kind,
+            metadata,
+        })
+    };
+    let rest = [
+        Record::TaskStart(start),
+        Record::TaskStart(TaskStart {
+            task: TaskId(1),
+            parent: Some(TaskId(0)),
+            time: 900,
+            flags: 0x11,
+            tid: 78,
+        }),
+        state(work, FileKind::Directory, Some(metadata)),
+        state(
+            two,
+            FileKind::Symlink,
+            Some(Metadata {
+                target: Some(path),
+                ..metadata
+            }),
+        ),
+        state(one, FileKind::Absent, None),
+        Record::Listing(Listing {
+            directory: work,
+            entries: vec![(one, FileKind::File), (two, FileKind::Symlink)],
+        }),
+        Record::Xattrs(Xattrs {
+            node: one,
+            entries: vec![(name, 12)],
+        }),
+        Record::FdState(FdState {
+            task: TaskId(0),
+            fd: 3,
+            target: path,
+            kind: FileKind::File,
+            flags: 2,
+            offset: 99,
+        }),
+    ];
+    for record in &rest {
+        out.push(record).expect("written");
+    }
+    for (number, row) in TABLE.iter().enumerate() {
+        let mut args = [0; MAX_ARGS];
+        for (at, (kind, _)) in row.args.iter().enumerate() {
+            args[at] = match kind {
+                ArgKind::Path | ArgKind::NewPath => {
+                    u64::from(out.path_string(format!("dir{number}/x").as_bytes(), two).0)
+                }
+                ArgKind::Target | ArgKind::Name | ArgKind::Argv if number % 2 == 0 => NONE,
+                ArgKind::Target | ArgKind::Name | ArgKind::Argv => u64::from(name.0),
+                ArgKind::Offset if number % 3 == 0 => NONE,
+                kind => number as u64 * 1000 + *kind as u64,
+            };
+        }
+        let result = [0, 4096, -2, -38, Event::NO_RETURN][number % 5];
+        let event = Event {
+            task: TaskId(number as u32 % 2),
+            call: row.call,
+            entry: 2000 + number as u64 * 50_000,
+            duration: 1 << (number % 40),
+            overlapped: number as u32 % 4,
+            result,
+            args,
+        };
+        out.push(&Record::Event(event)).expect("written");
+    }
+    let exit = TaskExit {
+        task: TaskId(1),
+        time: 99_000_000,
+        status: 9,
+        user_time: 5,
+        system_time: 6,
+    };
+    out.push(&Record::TaskExit(exit)).expect("written");
+    let footer = Footer {
+        status: Some(0x100),
+        elapsed: 123_456_789,
+        events: TABLE.len() as u64,
+        tasks: 2,
+        unrecorded: [("io_uring_setup".to_string(), 3)].into(),
+        left_running: 1,
+        warnings: vec!["a warning".into()],
+    };
+    out.finish(&footer).expect("a trace")
+}
+
+#[test]
+fn every_record_and_call_is_read_as_ever() {
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(golden("everything-v1.zst"), everything()).expect("written");
+    }
+    check("everything-v1");
+}
+
+#[test]
+fn what_is_written_today_says_the_same() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("t.zst");
+    std::fs::write(&path, everything()).expect("written");
+    let expected = std::fs::read_to_string(golden("everything-v1.txt")).expect("the golden text");
+    assert_eq!(told(&path), expected);
+}
+
+#[test]
+fn a_recording_of_a_shell_is_read_as_ever() {
+    check("shell-v1");
+}
+
+#[test]
+fn zstd_finds_traces_whole() {
+    for name in ["everything-v1.zst", "shell-v1.zst"] {
+        let bytes = std::fs::read(golden(name)).expect("a trace");
+        zstd::stream::copy_decode(&bytes[..], std::io::sink()).expect("a zstd file");
+        match Command::new("zstd").arg("-tq").arg(golden(name)).status() {
+            Ok(status) => assert!(status.success(), "zstd -t {name}"),
+            Err(error) => eprintln!("zstd -t not tried: {error}"),
+        }
+    }
+}
+
+#[test]
+fn calls_keep_their_meaning() {
+    // The golden file holds numbers; names are what counts.
+    let mut reader = format::open(&golden("everything-v1.zst")).expect("a trace");
+    let mut calls = Vec::new();
+    while let Some(record) = reader.next_record().expect("a whole trace") {
+        if let Record::Event(event) = record {
+            calls.push(event.call);
+        }
+    }
+    assert_eq!(
+        calls.len() as u64,
+        reader.footer().expect("a footer").events
+    );
+    assert!(calls.contains(&Call::openat2) && calls.contains(&Call::getdents64));
+}
