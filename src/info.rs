@@ -215,7 +215,7 @@ fn text(info: &Info) -> String {
     );
     let _ = writeln!(
         out,
-        "recorded    by fsreplay {} ({}), Linux {} on {}, {} CPUs, uid {}",
+        "recorded    by {} ({}), Linux {} on {}, {} CPUs, uid {}",
         info.producer, info.backend, info.kernel, info.architecture, info.cpus, info.uid
     );
     let _ = writeln!(

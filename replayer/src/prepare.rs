@@ -302,7 +302,14 @@ impl Maker<'_> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(root, path.as_c_str(), flags, Mode::empty())?;
         if is_root {
-            return Ok(()); // stays the user's own, mode 0700
+            // It stays the user's own; but who could not write to the recorded root can't here.
+            let closed = !self.as_root && entry.mode & 0o200 == 0;
+            let mode = if closed {
+                Mode::RUSR | Mode::XUSR
+            } else {
+                Mode::RWXU
+            };
+            return rustix::fs::fchmod(&directory, mode);
         }
         self.own(entry, &directory)?;
         rustix::fs::fchmod(&directory, Mode::from_raw_mode(entry.mode & 0o7777))?;

@@ -142,19 +142,14 @@ fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {
         let Some((name, kind)) = level.entries.pop() else {
             let Some(done) = levels.pop() else { break };
             if let Some(parent) = levels.last() {
-                rustix::fs::unlinkat(&parent.fd, &*done.name, AtFlags::REMOVEDIR)?;
+                remove(parent.fd.as_fd(), &done.name, AtFlags::REMOVEDIR)?;
             }
             continue;
         };
         if kind != FileType::Directory {
-            match rustix::fs::unlinkat(&level.fd, &*name, AtFlags::empty()) {
+            match remove(level.fd.as_fd(), &name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => continue,
                 Err(Errno::ISDIR) => {}
-                Err(Errno::ACCESS | Errno::PERM) => {
-                    rustix::fs::fchmod(&level.fd, Mode::RWXU)?;
-                    rustix::fs::unlinkat(&level.fd, &*name, AtFlags::empty())?;
-                    continue;
-                }
                 Err(error) => return Err(error),
             }
         }
@@ -167,6 +162,17 @@ fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {
         });
     }
     Ok(())
+}
+
+/// Removes a name, from a directory that not even its owner may write to, too.
+fn remove(parent: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<(), Errno> {
+    match rustix::fs::unlinkat(parent, name, flags) {
+        Err(Errno::ACCESS | Errno::PERM) => {
+            rustix::fs::fchmod(parent, Mode::RWXU)?;
+            rustix::fs::unlinkat(parent, name, flags)
+        }
+        outcome => outcome,
+    }
 }
 
 fn open_child(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {

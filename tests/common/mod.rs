@@ -142,3 +142,9 @@ pub fn roundtrip(dir: &Path, script: &str, least: f64) {
         );
     }
 }
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id runs");
+    id.stdout.trim_ascii() == b"0"
+}

@@ -1,6 +1,7 @@
 //! Executes a plan: one thread per lane, released at once; the loop waits, issues, takes the time, and stores.
 
 mod clock;
+mod initial;
 mod issue;
 mod progress;
 
@@ -12,6 +13,7 @@ use crate::plan::{Action, Plan};
 use crate::sandbox::Sandbox;
 use crate::sys::{self, Texts};
 use clock::Clock;
+use initial::open_initial;
 use issue::Issuer;
 use progress::{Gate, Progress, Stopped};
 
@@ -317,43 +319,6 @@ pub(crate) fn link_text(roots: &[Vec<u8>], root: u32, path: &[u8]) -> Vec<u8> {
     text.extend_from_slice(path);
     text
 }
-
-fn open_initial(shared: &Shared<'_>) -> Result<(), ReplayError> {
-    for initial in &shared.plan.initial_fds {
-        let dir = shared
-            .slots
-            .get(initial.at.dir.0 as usize)
-            .map_or(-1, |fd| fd.load(Ordering::Relaxed));
-        let path = shared.texts.at(initial.at.path.0);
-        let flags =
-            initial.flags & !(libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC) | libc::O_CLOEXEC;
-        let fd = sys::open(
-            dir,
-            if path.is_empty() { DOT.at(0) } else { path },
-            flags,
-            0,
-            0,
-        );
-        if fd < 0 {
-            return Err(ReplayError::Tree {
-                operation: "opening a file that was open at the start:",
-                path: String::from_utf8_lossy(shared.plan.bytes(initial.at.path))
-                    .into_owned()
-                    .into(),
-                source: std::io::Error::from_raw_os_error(-fd as i32),
-            });
-        }
-        if initial.offset > 0 {
-            sys::seek(fd as i32, initial.offset as i64, libc::SEEK_SET);
-        }
-        if let Some(slot) = shared.slots.get(initial.out.0 as usize) {
-            slot.store(fd as i32, Ordering::Relaxed);
-        }
-    }
-    Ok(())
-}
-
-static DOT: std::sync::LazyLock<Texts> = std::sync::LazyLock::new(|| Texts::new(b".\0".to_vec()));
 
 fn close_all(shared: &Shared<'_>) {
     for slot in &shared.slots {

@@ -23,6 +23,9 @@ impl Planner {
             libc::EINVAL if duplicates(cx) => {
                 Some("calls that failed for want of descriptors or memory")
             }
+            libc::EACCES | libc::EPERM if self.owners.as_root && self.owners.uid != 0 => {
+                Some("calls that the recorded user was refused, and root would not be")
+            }
             libc::EXDEV if self.one_mount(cx) => {
                 Some("links and renames between mounts that are one here")
             }

@@ -1,0 +1,55 @@
+//! An ordinary user records and replays, and is refused what an ordinary user is refused.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::{have, text};
+
+const NOBODY: &str = "65534";
+
+/// Runs a script as an ordinary user, with the binary under test as `$F`.
+fn as_user(dir: &Path, script: &str) -> Output {
+    let script = format!("F={}/fsreplay; {script}", dir.display());
+    let mut command = if common::is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "sh"]);
+        command
+    } else {
+        Command::new("sh")
+    };
+    command.args(["-euc", &script]).current_dir(dir);
+    command.env("HOME", dir).output().expect("sh runs")
+}
+
+#[test]
+fn an_ordinary_user_records_and_replays() {
+    if common::is_root() && !have("setpriv") {
+        return;
+    }
+    // Below the system's own temporary directory, because that of the build may not be another user's to enter.
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).expect("mode");
+    std::fs::copy(env!("CARGO_BIN_EXE_fsreplay"), dir.path().join("fsreplay")).expect("copied");
+    let output = as_user(
+        dir.path(),
+        r#"mkdir w target && cd w && for i in 1 2 3; do echo $i > f$i; done
+           $F record -q -o ../t.zst -- sh -c 'mkdir closed; echo x > closed/f; chmod 0 closed; ls closed; cat closed/f
+               cp f1 f4; chmod 0 f4; cat f4; chmod 400 f2; echo y >> f2; ls /root; mkdir /no; rm -f f3' 2> errors || true
+           $F play ../t.zst --target ../target --json ../r.json -q
+           chmod 700 closed
+           ls -A ../target | wc -l"#,
+    );
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "0",
+        "the tree was removed"
+    );
+    let json = std::fs::read(dir.path().join("r.json")).expect("a result");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["divergences"], 0, "{:#}", json["divergence_groups"]);
+    assert!(json["events"].as_u64() > Some(100));
+}
