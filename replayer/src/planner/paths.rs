@@ -450,6 +450,9 @@ impl Planner {
             text.extend_from_slice(self.tree.names.get(*name));
             text.push(b'/');
         }
+        // A walk that ended before its first name leaves the whole path, slash included; what is issued starts inside.
+        let slashes = rest.iter().take_while(|b| **b == b'/').count();
+        let rest = &rest[slashes..];
         if !rest.is_empty() {
             push_contained(&mut text, rest);
         } else {

@@ -292,7 +292,8 @@ fn contained(text: &[u8]) -> bool {
 pub(crate) fn check(plan: &Plan) {
     for op in plan.lanes.iter().flat_map(|lane| &lane.ops) {
         for at in paths(&op.action) {
-            assert!(contained(plan.bytes(at.path)), "{:?}", op.action);
+            let path = plan.bytes(at.path);
+            assert!(contained(path), "{:?}: {}", op.action, path.escape_ascii());
             assert!(at.dir.0 < plan.slots || at.dir == Slot::BAD);
         }
         if let Action::Symlink {
