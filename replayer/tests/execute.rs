@@ -1,132 +1,15 @@
 //! Hand-made plans, executed on a temporary directory: what is issued, in what order, and that nothing leaves it.
 
+mod common;
+
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
+use common::Builder;
+use fsreplay_replayer::ReplayError;
 use fsreplay_replayer::plan::*;
 use fsreplay_replayer::result::PlayResult;
-use fsreplay_replayer::{PlayOptions, ReplayError, play};
-use fsreplay_trace::call::Call;
 use fsreplay_trace::model::FileKind;
-
-/// Makes plans by hand.
-struct Builder {
-    plan: Plan,
-}
-
-const ROOT: Slot = Slot(0);
-
-impl Builder {
-    fn new(target: &Path) -> Builder {
-        let plan = Plan {
-            roots: vec![Root {
-                recorded: b"/".to_vec(),
-                target: target.into(),
-            }],
-            slots: 16,
-            longest_transfer: 1 << 16,
-            ..Plan::default()
-        };
-        let mut builder = Builder { plan };
-        builder.entry("", FileKind::Directory, 0);
-        builder
-    }
-
-    fn text(&mut self, text: &str) -> Text {
-        let at = self.plan.text.len() as u32;
-        self.plan.text.extend_from_slice(text.as_bytes());
-        self.plan.text.push(0);
-        Text(at)
-    }
-
-    fn at(&mut self, path: &str) -> At {
-        At {
-            dir: ROOT,
-            path: self.text(path),
-        }
-    }
-
-    fn entry(&mut self, path: &str, kind: FileKind, size: u64) -> &mut TreeEntry {
-        let path = self.text(path);
-        self.plan.tree.push(TreeEntry {
-            root: 0,
-            path,
-            kind,
-            size,
-            mode: if kind == FileKind::Directory {
-                0o755
-            } else {
-                0o644
-            },
-            owner: (0, 0),
-            mtime: None,
-            target: None,
-            target_root: None,
-            link_of: None,
-            data: false,
-            xattrs: Vec::new(),
-        });
-        self.plan.tree.last_mut().expect("just pushed")
-    }
-
-    fn lane(&mut self) -> usize {
-        self.plan.lanes.push(Lane::default());
-        self.plan.lanes.len() - 1
-    }
-
-    /// Adds an op that is expected to give a number, exactly.
-    fn op(&mut self, lane: usize, action: Action, expected: i64) -> u32 {
-        let event = self.plan.coverage.events as u32;
-        self.plan.coverage.events += 1;
-        let check = if matches!(action, Action::Open { .. } | Action::Dup { .. }) {
-            Check::Success
-        } else {
-            Check::Exact
-        };
-        let ops = &mut self.plan.lanes[lane].ops;
-        ops.push(Op {
-            action,
-            expected,
-            event,
-            first_wait: 0,
-            wait_count: 0,
-            check,
-            call: Call::openat,
-            published: true,
-            mount: u16::MAX,
-        });
-        self.plan.lanes[lane].times.push(OpTime::default());
-        ops_len(&self.plan, lane)
-    }
-
-    /// The last op of a lane waits until another has done so many.
-    fn wait(&mut self, lane: usize, other: usize, done: u32) {
-        let first = self.plan.waits.len() as u32;
-        self.plan.waits.push(WaitFor {
-            lane: other as u32,
-            done,
-        });
-        let op = self.plan.lanes[lane].ops.last_mut().expect("an op");
-        (op.first_wait, op.wait_count) = (first, 1);
-    }
-
-    fn play(&self) -> Result<PlayResult, ReplayError> {
-        play(
-            &self.plan,
-            PlayOptions {
-                rounds: 1,
-                keep: true,
-            },
-            &AtomicBool::new(false),
-            &|_| {},
-        )
-    }
-}
-
-fn ops_len(plan: &Plan, lane: usize) -> u32 {
-    plan.lanes[lane].ops.len() as u32
-}
 
 fn no_divergence(result: &PlayResult) {
     assert_eq!(result.divergences, 0, "{:#?}", result.divergence_groups);

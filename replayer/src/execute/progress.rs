@@ -29,8 +29,11 @@ pub enum Stopped {
 #[repr(align(128))]
 struct LaneProgress {
     done: AtomicU32,
-    sleepers: AtomicU32,
+    /// The least that anyone asleep waits for; [`NOBODY`] if none is. Ops before it wake nobody.
+    wanted: AtomicU32,
 }
+
+const NOBODY: u32 = u32::MAX;
 
 /// The progress of all lanes.
 pub struct Progress<'a> {
@@ -45,7 +48,7 @@ impl<'a> Progress<'a> {
         let lanes = (0..lanes)
             .map(|_| LaneProgress {
                 done: AtomicU32::new(0),
-                sleepers: AtomicU32::new(0),
+                wanted: AtomicU32::new(NOBODY),
             })
             .collect();
         Progress {
@@ -62,9 +65,11 @@ impl<'a> Progress<'a> {
         if !published {
             return lane.done.store(done, Ordering::Relaxed);
         }
-        // Sequentially consistent with `wait`: either it sees this store or this sees the sleeper.
+        // Sequentially consistent with `sleep`: either it sees this store or this sees what it wants.
         lane.done.store(done, Ordering::SeqCst);
-        if lane.sleepers.load(Ordering::SeqCst) > 0 {
+        if lane.wanted.load(Ordering::SeqCst) <= done {
+            // Those woken for something later say so again.
+            lane.wanted.store(NOBODY, Ordering::SeqCst);
             sys::futex_wake(&lane.done);
         }
     }
@@ -89,30 +94,28 @@ impl<'a> Progress<'a> {
         let lane = &self.lanes[other as usize];
         let mut since = Instant::now();
         let mut sum = self.sum();
-        lane.sleepers.fetch_add(1, Ordering::SeqCst);
-        let outcome = loop {
+        loop {
+            lane.wanted.fetch_min(done, Ordering::SeqCst);
             let now = lane.done.load(Ordering::SeqCst);
             if now >= done {
-                break Ok(());
+                return Ok(());
             }
             if self.cancelled.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed) {
-                break Err(Stopped::Cancelled);
+                return Err(Stopped::Cancelled);
             }
             let sum_now = self.sum();
             if sum_now != sum {
                 (sum, since) = (sum_now, Instant::now());
             } else if since.elapsed() > PATIENCE {
                 self.failed.store(true, Ordering::Relaxed);
-                break Err(Stopped::Stalled {
+                return Err(Stopped::Stalled {
                     lane: waiter,
                     other,
                     done,
                 });
             }
             sys::futex_wait(&lane.done, now);
-        };
-        lane.sleepers.fetch_sub(1, Ordering::SeqCst);
-        outcome
+        }
     }
 
     fn sum(&self) -> u64 {

@@ -14,6 +14,7 @@ mod areas;
 mod fds;
 mod flags;
 mod hash;
+mod inherited;
 mod initial;
 mod intern;
 mod links;
@@ -28,6 +29,7 @@ mod records;
 mod resolve;
 mod sequence;
 mod space;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -3,13 +3,26 @@
 //! Safe, because paths come from a [`Texts`] that ends with a NUL, buffers from a [`Scratch`] whose length bounds every
 //! transfer, and memory that is mapped or unmapped is only ever that of [`Mapping`]s made here.
 
+macro_rules! call {
+    ($number:ident $(, $arg:expr)*) => {{
+        let args = [$(raw::Argument::register($arg)),*];
+        // SAFETY: pointers among the arguments are valid for what the kernel does with them, as the safe signature of
+        // the enclosing function guarantees; the others are numbers.
+        unsafe { raw::syscall(libc::$number, args) }
+    }};
+}
+
+mod mapping;
 mod raw;
+mod scratch;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use libc::{c_int, c_void};
+use libc::c_int;
 
+pub use mapping::Mapping;
 pub use raw::{counter, prefetch};
+pub use scratch::Scratch;
 
 /// NUL-terminated texts, by offset.
 pub struct Texts(Vec<u8>);
@@ -41,272 +54,6 @@ impl TextRef<'_> {
     /// Whether it has no bytes.
     pub fn is_empty(self) -> bool {
         *self.0 == 0
-    }
-}
-
-macro_rules! call {
-    ($number:ident $(, $arg:expr)*) => {{
-        let args = [$(raw::Argument::register($arg)),*];
-        // SAFETY: pointers among the arguments are valid for what the kernel does with them, as the safe signature of
-        // the enclosing function guarantees; the others are numbers.
-        unsafe { raw::syscall(libc::$number, args) }
-    }};
-}
-
-/// Buffers of one lane.
-pub struct Scratch {
-    read: Vec<u8>,
-    write: Vec<u8>,
-    vectors: Vec<libc::iovec>,
-    small: Box<[u64; 512]>,
-}
-
-// SAFETY: the vectors hold addresses of buffers that move with the scratch; only its owner uses them.
-unsafe impl Send for Scratch {}
-
-/// The largest buffer; longer transfers use it several times in one vectored call.
-const LARGEST_BUFFER: usize = 4 << 20;
-const MOST_VECTORS: usize = 1024;
-const ALIGNMENT: usize = 4096;
-
-impl Scratch {
-    /// Buffers for transfers of up to `longest` bytes; what is written is not compressible.
-    pub fn new(longest: u64) -> Scratch {
-        let size = (longest as usize).clamp(1 << 16, LARGEST_BUFFER) + 2 * ALIGNMENT;
-        let mut state = 0x9E37_79B9_7F4A_7C15u64;
-        let mut write = Vec::with_capacity(size);
-        while write.len() < size {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            write.extend_from_slice(&state.to_le_bytes());
-        }
-        write.truncate(size);
-        Scratch {
-            read: write.clone(),
-            write,
-            vectors: Vec::with_capacity(MOST_VECTORS),
-            small: Box::new([0; 512]),
-        }
-    }
-
-    /// Start and usable length of a buffer, aligned for `O_DIRECT`.
-    fn buffer(&mut self, writing: bool) -> (*mut c_void, usize) {
-        let bytes = if writing {
-            &mut self.write
-        } else {
-            &mut self.read
-        };
-        let skip = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        (bytes[skip..].as_mut_ptr().cast(), bytes.len() - ALIGNMENT)
-    }
-
-    /// The vectors of a transfer: `count` of them if that many are asked for, more if the buffer is too small.
-    fn vectors(&mut self, writing: bool, length: u64, count: u32) -> (*const libc::iovec, c_int) {
-        let (base, size) = self.buffer(writing);
-        self.vectors.clear();
-        let wanted = u64::from(count.max(1)).min(MOST_VECTORS as u64);
-        let part = (length / wanted).clamp(u64::from(length > 0), size as u64);
-        let mut left = length;
-        while self.vectors.len() < MOST_VECTORS && (left > 0 || self.vectors.is_empty()) {
-            let last = self.vectors.len() as u64 + 1 >= wanted;
-            let this = if last {
-                left.min(size as u64)
-            } else {
-                left.min(part)
-            };
-            self.vectors.push(libc::iovec {
-                iov_base: base,
-                iov_len: this as usize,
-            });
-            left -= this;
-        }
-        (self.vectors.as_ptr(), self.vectors.len() as c_int)
-    }
-
-    fn small(&mut self) -> *mut u64 {
-        self.small.as_mut_ptr()
-    }
-
-    /// `read`, `readv`.
-    #[inline]
-    pub fn read(&mut self, fd: c_int, length: u64, vectors: u32) -> i64 {
-        let (base, size) = self.buffer(false);
-        if vectors == 0 && length <= size as u64 {
-            return call!(SYS_read, fd, base, length);
-        }
-        let (vectors, count) = self.vectors(false, length, vectors);
-        call!(SYS_readv, fd, vectors, count)
-    }
-
-    /// `write`, `writev`.
-    #[inline]
-    pub fn write(&mut self, fd: c_int, length: u64, vectors: u32) -> i64 {
-        let (base, size) = self.buffer(true);
-        if vectors == 0 && length <= size as u64 {
-            return call!(SYS_write, fd, base, length);
-        }
-        let (vectors, count) = self.vectors(true, length, vectors);
-        call!(SYS_writev, fd, vectors, count)
-    }
-
-    /// `pread64`, `preadv`, `preadv2`.
-    pub fn pread(
-        &mut self,
-        fd: c_int,
-        length: u64,
-        vectors: u32,
-        offset: i64,
-        flags: c_int,
-    ) -> i64 {
-        let (base, size) = self.buffer(false);
-        if vectors == 0 && length <= size as u64 {
-            return call!(SYS_pread64, fd, base, length, offset);
-        }
-        let (vectors, count) = self.vectors(false, length, vectors);
-        call!(
-            SYS_preadv2,
-            fd,
-            vectors,
-            count,
-            offset,
-            offset >> 32 >> 31,
-            flags
-        )
-    }
-
-    /// `pwrite64`, `pwritev`, `pwritev2`.
-    pub fn pwrite(
-        &mut self,
-        fd: c_int,
-        length: u64,
-        vectors: u32,
-        offset: i64,
-        flags: c_int,
-    ) -> i64 {
-        let (base, size) = self.buffer(true);
-        if vectors == 0 && length <= size as u64 {
-            return call!(SYS_pwrite64, fd, base, length, offset);
-        }
-        let (vectors, count) = self.vectors(true, length, vectors);
-        call!(
-            SYS_pwritev2,
-            fd,
-            vectors,
-            count,
-            offset,
-            offset >> 32 >> 31,
-            flags
-        )
-    }
-
-    /// `getdents64`.
-    pub fn getdents(&mut self, fd: c_int, length: u64) -> i64 {
-        let (base, size) = self.buffer(false);
-        call!(SYS_getdents64, fd, base, length.min(size as u64))
-    }
-
-    /// `newfstatat`; an empty path without `AT_EMPTY_PATH` fails as it should.
-    #[inline]
-    pub fn stat(&mut self, dir: c_int, path: TextRef, flags: c_int) -> i64 {
-        call!(SYS_newfstatat, dir, path.ptr(), self.small(), flags)
-    }
-
-    /// `statx`.
-    pub fn statx(&mut self, dir: c_int, path: TextRef, flags: c_int, mask: u32) -> i64 {
-        call!(SYS_statx, dir, path.ptr(), flags, mask, self.small())
-    }
-
-    /// `fstat`.
-    #[inline]
-    pub fn fstat(&mut self, fd: c_int) -> i64 {
-        call!(SYS_fstat, fd, self.small())
-    }
-
-    /// `fstatfs`.
-    pub fn fstatfs(&mut self, fd: c_int) -> i64 {
-        call!(SYS_fstatfs, fd, self.small())
-    }
-
-    /// `readlinkat`.
-    pub fn readlink(&mut self, dir: c_int, path: TextRef, length: u64) -> i64 {
-        let (base, size) = self.buffer(false);
-        call!(
-            SYS_readlinkat,
-            dir,
-            path.ptr(),
-            base,
-            length.min(size as u64)
-        )
-    }
-
-    /// `fgetxattr` or, with a path, `getxattr` and `lgetxattr`.
-    pub fn getxattr(&mut self, place: XattrPlace, name: TextRef, length: u64) -> i64 {
-        let (base, size) = self.buffer(false);
-        let length = length.min(size as u64);
-        match place {
-            XattrPlace::Fd(fd) => call!(SYS_fgetxattr, fd, name.ptr(), base, length),
-            XattrPlace::Path(path, true) => {
-                call!(SYS_getxattr, path.as_ptr(), name.ptr(), base, length)
-            }
-            XattrPlace::Path(path, false) => {
-                call!(SYS_lgetxattr, path.as_ptr(), name.ptr(), base, length)
-            }
-        }
-    }
-
-    /// `fsetxattr`, `setxattr`, `lsetxattr`.
-    pub fn setxattr(&mut self, place: XattrPlace, name: TextRef, length: u64, flags: c_int) -> i64 {
-        let (base, size) = self.buffer(true);
-        let length = length.min(size as u64);
-        match place {
-            XattrPlace::Fd(fd) => call!(SYS_fsetxattr, fd, name.ptr(), base, length, flags),
-            XattrPlace::Path(path, true) => {
-                call!(SYS_setxattr, path.as_ptr(), name.ptr(), base, length, flags)
-            }
-            XattrPlace::Path(path, false) => call!(
-                SYS_lsetxattr,
-                path.as_ptr(),
-                name.ptr(),
-                base,
-                length,
-                flags
-            ),
-        }
-    }
-
-    /// `flistxattr`, `listxattr`, `llistxattr`.
-    pub fn listxattr(&mut self, place: XattrPlace, length: u64) -> i64 {
-        let (base, size) = self.buffer(false);
-        let length = length.min(size as u64);
-        match place {
-            XattrPlace::Fd(fd) => call!(SYS_flistxattr, fd, base, length),
-            XattrPlace::Path(path, true) => call!(SYS_listxattr, path.as_ptr(), base, length),
-            XattrPlace::Path(path, false) => call!(SYS_llistxattr, path.as_ptr(), base, length),
-        }
-    }
-
-    /// `ioctl` with an argument that the kernel may write to (up to 4 KiB), preset to a number.
-    pub fn ioctl(&mut self, fd: c_int, command: u64, argument: u64) -> i64 {
-        self.small.fill(0);
-        self.small[0] = argument;
-        // Only commands whose argument is a pointer to at most 4 KiB, or unused, are let through by the planner; the size
-        // is encoded in the command where there is one.
-        call!(SYS_ioctl, fd, command, self.small())
-    }
-
-    /// `name_to_handle_at`.
-    pub fn name_to_handle(&mut self, dir: c_int, path: TextRef, flags: c_int) -> i64 {
-        self.small[0] = 128; // handle_bytes
-        let handle = self.small();
-        call!(
-            SYS_name_to_handle_at,
-            dir,
-            path.ptr(),
-            handle,
-            self.read.as_mut_ptr(),
-            flags
-        )
     }
 }
 
@@ -500,68 +247,6 @@ pub fn copy_range(
 /// `sendfile`; a negative offset is the descriptor's own.
 pub fn sendfile(fd: c_int, source: c_int, mut from: i64, length: u64) -> i64 {
     call!(SYS_sendfile, fd, source, offset(&mut from), length)
-}
-
-/// Memory mapped from a file, unmapped when dropped.
-#[derive(Debug, Default)]
-pub struct Mapping {
-    address: usize,
-    length: usize,
-}
-
-impl Mapping {
-    /// `mmap`, never at a fixed address; the result is 0 or `-errno`.
-    pub fn map(fd: c_int, length: u64, prot: c_int, flags: c_int, offset: i64) -> (Mapping, i64) {
-        let flags = flags & !(libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_GROWSDOWN);
-        let address = call!(SYS_mmap, 0usize, length, prot, flags, fd, offset);
-        if (-4095..0).contains(&address) {
-            return (Mapping::default(), address);
-        }
-        (
-            Mapping {
-                address: address as usize,
-                length: (length as usize).next_multiple_of(page()),
-            },
-            0,
-        )
-    }
-
-    /// The part of this mapping that a range covers.
-    fn part(&self, start: u64, length: u64) -> Option<(usize, usize)> {
-        let start = usize::try_from(start)
-            .ok()
-            .filter(|start| *start < self.length)?;
-        let length = usize::try_from(length)
-            .unwrap_or(usize::MAX)
-            .min(self.length - start);
-        Some((self.address + start, length))
-    }
-
-    /// `munmap` of a part.
-    pub fn unmap(&self, start: u64, length: u64) -> i64 {
-        self.part(start, length)
-            .map_or(0, |(address, length)| call!(SYS_munmap, address, length))
-    }
-
-    /// `msync` of a part.
-    pub fn sync(&self, start: u64, length: u64, flags: c_int) -> i64 {
-        self.part(start, length)
-            .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
-                call!(SYS_msync, address, length, flags)
-            })
-    }
-
-    /// `madvise` of a part.
-    pub fn advise(&self, start: u64, length: u64, advice: c_int) -> i64 {
-        self.part(start, length)
-            .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
-                call!(SYS_madvise, address, length, advice)
-            })
-    }
-}
-
-fn page() -> usize {
-    rustix::param::page_size()
 }
 
 /// `FUTEX_WAIT` for at most 100 ms.

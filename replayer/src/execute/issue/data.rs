@@ -1,0 +1,119 @@
+//! Calls on sizes, contents and mappings.
+
+use super::Issuer;
+use crate::plan::Action;
+use crate::sys::{self, Mapping};
+
+impl Issuer<'_> {
+    /// Sizes, copies, mappings.
+    pub(super) fn issue_data(&mut self, action: &Action) -> i64 {
+        use Action::*;
+        match *action {
+            FdTruncate { fd, length } => sys::ftruncate(self.fd(fd), length),
+            Allocate {
+                fd,
+                mode,
+                offset,
+                length,
+            } => sys::fallocate(self.fd(fd), mode, offset, length),
+            Fsync { fd } => sys::fsync(self.fd(fd)),
+            Fdatasync { fd } => sys::fdatasync(self.fd(fd)),
+            Syncfs { fd } => sys::syncfs(self.fd(fd)),
+            SyncRange {
+                fd,
+                offset,
+                length,
+                flags,
+            } => sys::sync_range(self.fd(fd), offset, length, flags),
+            CopyRange {
+                source,
+                source_offset,
+                fd,
+                offset,
+                length,
+                flags,
+            } => sys::copy_range(
+                self.fd(source),
+                source_offset,
+                self.fd(fd),
+                offset,
+                length,
+                flags,
+            ),
+            SendFile {
+                source,
+                source_offset,
+                fd,
+                length,
+            } => sys::sendfile(self.fd(fd), self.fd(source), source_offset, length),
+            Fcntl {
+                fd,
+                command,
+                argument,
+            } => sys::fcntl(self.fd(fd), command, argument),
+            Ioctl {
+                fd,
+                command,
+                argument,
+            } => self.scratch.ioctl(self.fd(fd), command, argument),
+            Clone { fd, source } => sys::clone_file(self.fd(fd), self.fd(source)),
+            CloneRange {
+                fd,
+                source,
+                source_offset,
+                length,
+                offset,
+            } => {
+                let source = self.fd(source) as u32;
+                sys::clone_range(
+                    self.fd(fd),
+                    &[u64::from(source), source_offset, length, offset],
+                )
+            }
+            Map {
+                fd,
+                map,
+                length,
+                prot,
+                flags,
+                offset,
+            } => {
+                let (mapping, result) = Mapping::map(self.fd(fd), length, prot, flags, offset);
+                self.with_map(map, |held| *held = mapping);
+                result
+            }
+            Unmap { map, start, length } => self
+                .with_map(map, |held| held.unmap(start, length))
+                .unwrap_or(0),
+            MapSync {
+                map,
+                start,
+                length,
+                flags,
+            } => self
+                .with_map(map, |held| held.sync(start, length, flags))
+                .unwrap_or(0),
+            MapAdvise {
+                map,
+                start,
+                length,
+                advice,
+            } => self
+                .with_map(map, |held| held.advise(start, length, advice))
+                .unwrap_or(0),
+            Advise {
+                fd,
+                offset,
+                length,
+                advice,
+            } => sys::advise(self.fd(fd), offset, length, advice),
+            ReadAhead { fd, offset, length } => sys::readahead(self.fd(fd), offset, length),
+            _ => crate::execute::Sample::NOT_ISSUED,
+        }
+    }
+
+    fn with_map<T>(&self, map: u32, action: impl FnOnce(&mut Mapping) -> T) -> Option<T> {
+        let mut held = self.shared.maps.get(map as usize)?.lock().ok()?;
+        Some(action(&mut held))
+    }
+}

@@ -1,0 +1,146 @@
+//! Descriptors that came from outside the recording: open at its start, or received over a socket.
+
+use fsreplay_trace::call::Call;
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::{FdState, FileKind};
+
+use super::areas;
+use super::fds::{Entry, What};
+use super::initial::kind_of;
+use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED};
+use super::{PlanError, Planner, Resource, flags};
+use crate::plan::{Action, At, InitialFd, Slot};
+
+impl Planner {
+    pub(crate) fn fd_state(&mut self, state: &FdState, tables: &Tables) -> Result<(), PlanError> {
+        let task = state.task.0;
+        if !self.procs.is_alive(task) {
+            self.adopt(task, 0)?;
+        }
+        if state.fd < 0 || state.target.0 as usize >= tables.string_count() {
+            return Ok(());
+        }
+        if self.procs.table(task).get(state.fd, u32::MAX).is_some() {
+            return Ok(());
+        }
+        let target = tables.string(state.target);
+        let real = matches!(state.kind, FileKind::File | FileKind::Directory);
+        let handle = if real && target.first() == Some(&b'/') {
+            self.inherit_file(state, target)
+        } else {
+            self.fds.open(What::Other, NONE, state.flags, None)
+        };
+        let entry = Entry {
+            handle,
+            cloexec: state.flags & flags::CLOEXEC != 0,
+            since: 0,
+        };
+        self.procs.table_mut(task).put(state.fd, entry);
+        Ok(())
+    }
+
+    /// A file or directory that was open already, or came over a socket.
+    fn inherit_file(&mut self, state: &FdState, target: &[u8]) -> u32 {
+        let deleted = target.ends_with(b" (deleted)");
+        let ino = if deleted {
+            NONE
+        } else {
+            self.existing(target, state.kind)
+        };
+        if ino == NONE {
+            self.notes
+                .add("inherited descriptors of files that have no name");
+            return self.fds.open(What::Unresolved, NONE, state.flags, None);
+        }
+        let area = self.tree.inode(ino).flags;
+        if area & (PSEUDO | SKIPPED) != 0 {
+            let what = if area & PSEUDO != 0 {
+                What::Pseudo
+            } else {
+                What::Skipped
+            };
+            return self.fds.open(what, NONE, state.flags, None);
+        }
+        self.initial.grow(&mut self.tree, ino, state.offset);
+        let lane = self.procs.task(state.task.0).lane;
+        let slot = self.fds.take_slot(lane);
+        let at = self.place_of(ino);
+        let clean = state.flags & !(flags::CREATE | flags::EXCLUSIVE | flags::TRUNCATE);
+        let flags = self.recorded_flags.translate(self.here_flags, clean) as i32;
+        if self.coverage.events == 0 {
+            self.initial_fds.push(InitialFd {
+                out: Slot(slot),
+                at,
+                flags,
+                offset: state.offset,
+            });
+        } else {
+            self.open_received(lane, at, flags, slot, state.offset);
+        }
+        let handle = self.fds.open(What::Real, ino, state.flags, Some(slot));
+        self.fds.description_mut(handle).offset = state.offset;
+        self.tree.inode_mut(ino).opens += 1;
+        handle
+    }
+
+    fn open_received(&mut self, lane: u32, at: At, flags: i32, slot: u32, offset: u64) {
+        let open = Action::Open {
+            at,
+            flags,
+            mode: 0,
+            resolve: 0,
+            out: Slot(slot),
+        };
+        let time = self.order.last_exit(lane);
+        self.extra_write(lane, time, open, Call::openat, Resource::Slot(slot));
+        if offset > 0 {
+            let seek = Action::Seek {
+                fd: Slot(slot),
+                offset: offset.min(i64::MAX as u64) as i64,
+                whence: 0,
+            };
+            self.extra_write(lane, time, seek, Call::lseek, Resource::Slot(slot));
+        }
+    }
+
+    /// The inode of an absolute path that exists; found by name, not by a call.
+    fn existing(&mut self, path: &[u8], kind: FileKind) -> u32 {
+        let mut at = ROOT;
+        for name in areas::components(path) {
+            if !areas::is_name(name) {
+                return NONE;
+            }
+            let flags = self.tree.inode(at).flags;
+            let name = self.tree.names.intern(name);
+            let known = self.tree.find(at, name);
+            let ino = known.map_or(NONE, |dent| self.tree.dent(dent).ino);
+            if ino != NONE {
+                at = ino;
+                continue;
+            }
+            if flags & (PSEUDO | SKIPPED) != 0 {
+                return at;
+            }
+            if flags & EXISTED == 0 || known.is_some() {
+                return NONE;
+            }
+            let mount = self.tree.inode(at).mount;
+            self.initial.set_kind(&mut self.tree, at, Kind::Directory);
+            let dent = self.tree.entry(at, name);
+            at = self.tree.add_inode(Kind::Unknown, EXISTED, mount);
+            self.tree.attach(dent, at);
+        }
+        let inode = self.tree.inode(at);
+        if inode.flags & (PSEUDO | SKIPPED) != 0 {
+            return at;
+        }
+        if inode.initial == NONE && inode.dent != NONE && inode.flags & EXISTED != 0 {
+            let dent = inode.dent;
+            self.initial.add(&mut self.tree, dent, at);
+        }
+        if self.tree.inode(at).kind == Kind::Unknown {
+            self.initial.set_kind(&mut self.tree, at, kind_of(kind));
+        }
+        at
+    }
+}

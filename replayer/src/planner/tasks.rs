@@ -1,0 +1,207 @@
+//! Starts and ends of tasks: what they inherit, and what is closed when nobody is left to use it.
+
+use fsreplay_trace::call::Call;
+use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
+
+use super::areas;
+use super::fds::What;
+use super::order::Place;
+use super::processes::{CLONE_FILES, CLONE_FS};
+use super::tree::{Kind, NONE, PSEUDO, SKIPPED};
+use super::{PlanError, Planner, Resource, flags};
+use crate::plan::{Action, At, InitialFd, Slot};
+
+impl Planner {
+    /// A task whose start no record told.
+    pub(crate) fn adopt(&mut self, task: u32, time: u64) -> Result<(), PlanError> {
+        if task != 0 {
+            self.notes.add("tasks without a recorded start");
+        }
+        let parent = (task != 0 && self.procs.is_known(0)).then_some(TaskId(0));
+        self.task_start(&TaskStart {
+            task: TaskId(task),
+            parent,
+            time,
+            flags: 0,
+            tid: 0,
+        })
+    }
+
+    pub(crate) fn task_start(&mut self, start: &TaskStart) -> Result<(), PlanError> {
+        if self.procs.is_alive(start.task.0) {
+            return Ok(());
+        }
+        let parent = start.parent.map(|parent| parent.0);
+        let parent = parent.filter(|parent| self.procs.is_alive(*parent));
+        let lane = match self.procs.take_lane() {
+            Some(lane) => lane,
+            None => self.order.add_lane(),
+        };
+        let Some(parent) = parent else {
+            self.procs.add_first(start, lane, self.umask)?;
+            self.first_cwd(start.task.0);
+            return Ok(());
+        };
+        self.procs.add_child(start, parent, lane)?;
+        if start.flags & CLONE_FILES == 0 {
+            for handle in self.procs.table(start.task.0).handles() {
+                self.fds.hold(handle);
+            }
+        }
+        let cwd = self.procs.fs(start.task.0).cwd;
+        if start.flags & CLONE_FS == 0 && cwd != NONE {
+            self.fds.hold(cwd);
+        }
+        let parent_lane = self.procs.task(parent).lane;
+        self.order.fork(parent_lane, lane);
+        Ok(())
+    }
+
+    /// The working directory of a task that inherited it from outside the recording.
+    fn first_cwd(&mut self, task: u32) {
+        let cwd = std::mem::take(&mut self.cwd);
+        let ino = areas::ensure(&mut self.tree, &cwd);
+        self.cwd = cwd;
+        if self.tree.inode(ino).flags & (PSEUDO | SKIPPED) != 0 {
+            self.procs.fs_mut(task).cwd_ino = NONE;
+            return;
+        }
+        self.tree.set_kind(ino, Kind::Directory);
+        let inode = self.tree.inode(ino);
+        if inode.initial == NONE {
+            let dent = inode.dent;
+            if dent != NONE {
+                self.initial.add(&mut self.tree, dent, ino);
+            }
+        }
+        let slot = self.fds.take_slot(self.procs.task(task).lane);
+        let flags = flags::PATH | self.here_flags.directory;
+        let at = self.place_of(ino);
+        self.initial_fds.push(InitialFd {
+            out: Slot(slot),
+            at,
+            flags: flags as i32,
+            offset: 0,
+        });
+        let handle = self.fds.open(What::Real, ino, flags, Some(slot));
+        self.tree.inode_mut(ino).opens += 1;
+        let fs = self.procs.fs_mut(task);
+        fs.cwd = handle;
+        fs.cwd_ino = ino;
+    }
+
+    /// The canonical path of an inode that has a name.
+    pub(crate) fn place_of(&mut self, ino: u32) -> At {
+        let mut names = Vec::new();
+        let (above, last) = match self.tree.inode(ino).kind {
+            Kind::Directory => (ino, None),
+            _ => {
+                let dent = self.tree.inode(ino).dent;
+                if dent == NONE {
+                    return At {
+                        dir: Slot::BAD,
+                        path: super::Texts::EMPTY,
+                    };
+                }
+                let dent = self.tree.dent(dent);
+                (dent.dir, Some(dent.name))
+            }
+        };
+        let top = self.tree.climb(above, NONE, &mut names);
+        let root = match top {
+            Some(super::tree::Top::Root(root)) => root,
+            _ => 0,
+        };
+        names.reverse();
+        names.extend(last);
+        let parts: Vec<&[u8]> = names.iter().map(|n| self.tree.names.get(*n)).collect();
+        let mut path = parts.join(&b'/');
+        if path.is_empty() {
+            path.push(b'.');
+        }
+        At {
+            dir: Slot(u32::from(root)),
+            path: self.texts.push_built(&path),
+        }
+    }
+
+    pub(crate) fn task_exit(&mut self, exit: &TaskExit) {
+        if !self.procs.is_alive(exit.task.0) {
+            return;
+        }
+        let lane = self.procs.task(exit.task.0).lane;
+        self.order.concurrent = self.procs.alive > 1;
+        // What only this task had open is closed before anyone learns of its end, so the closes stand in its lane.
+        let ended = self.procs.end_shares(exit.task.0);
+        if let Some(table) = ended.table {
+            for handle in table.handles() {
+                self.close_quietly(lane, exit.time, handle);
+            }
+        }
+        if let Some(cwd) = ended.cwd {
+            self.close_quietly(lane, exit.time, cwd);
+        }
+        if let Some(space) = ended.space {
+            self.unmap_all(lane, exit.time, space);
+        }
+        let last = self.order.last(lane);
+        self.procs.end(exit.task.0, last);
+    }
+
+    /// Closes a handle of which a process lets go without a call of its own.
+    pub(crate) fn close_quietly(&mut self, lane: u32, time: u64, handle: u32) {
+        let dropped = self.fds.let_go(handle);
+        if let Some(slot) = dropped.slot {
+            self.extra_write(
+                lane,
+                time,
+                Action::Close { fd: slot },
+                Call::close,
+                Resource::Slot(slot.0),
+            );
+            self.fds.give_slot(lane, slot.0);
+        }
+        // No op of its own closes a pipe here: whoever sees its end waits for what the lane did before.
+        let by = self.order.last(lane);
+        self.description_ended_by(lane, dropped.ended, by);
+    }
+
+    /// The op about to be committed on `lane` ends an open file description.
+    pub(crate) fn description_ended(&mut self, lane: u32, ended: Option<(u32, What, u32)>) {
+        let by = Some(self.order.next(lane));
+        self.description_ended_by(lane, ended, by);
+    }
+
+    /// What the end of an open file description means for its inode or pipe.
+    fn description_ended_by(
+        &mut self,
+        lane: u32,
+        ended: Option<(u32, What, u32)>,
+        by: Option<Place>,
+    ) {
+        let Some((ino, what, flags)) = ended else {
+            return;
+        };
+        if let What::Pipe(pipe) = what
+            && flags & 3 != 0
+        {
+            self.pipes.close(&mut self.order, pipe, lane, by);
+        }
+        if ino != NONE {
+            let inode = self.tree.inode_mut(ino);
+            inode.opens = inode.opens.saturating_sub(1);
+            self.room.maybe_gone(&mut self.tree, ino);
+        }
+    }
+
+    /// Removes all mappings of an address space that nobody uses any more.
+    pub(crate) fn unmap_all(&mut self, lane: u32, time: u64, space: u32) {
+        let parts = self.procs.spaces[space as usize].clear();
+        self.procs.free_space(space);
+        for part in parts {
+            if let Some((action, resource)) = self.unmap_part(lane, part, true) {
+                self.extra_write(lane, time, action, Call::munmap, resource);
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Memory mapped from files.
+
+use libc::c_int;
+
+use super::raw;
+
+/// Memory mapped from a file, unmapped when dropped.
+#[derive(Debug, Default)]
+pub struct Mapping {
+    address: usize,
+    length: usize,
+}
+
+impl Mapping {
+    /// `mmap`, never at a fixed address; the result is 0 or `-errno`.
+    pub fn map(fd: c_int, length: u64, prot: c_int, flags: c_int, offset: i64) -> (Mapping, i64) {
+        let flags = flags & !(libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_GROWSDOWN);
+        let address = call!(SYS_mmap, 0usize, length, prot, flags, fd, offset);
+        if (-4095..0).contains(&address) {
+            return (Mapping::default(), address);
+        }
+        (
+            Mapping {
+                address: address as usize,
+                length: (length as usize).next_multiple_of(page()),
+            },
+            0,
+        )
+    }
+
+    /// The part of this mapping that a range covers.
+    fn part(&self, start: u64, length: u64) -> Option<(usize, usize)> {
+        let start = usize::try_from(start)
+            .ok()
+            .filter(|start| *start < self.length)?;
+        let length = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .min(self.length - start);
+        Some((self.address + start, length))
+    }
+
+    /// `munmap` of a part.
+    pub fn unmap(&self, start: u64, length: u64) -> i64 {
+        self.part(start, length)
+            .map_or(0, |(address, length)| call!(SYS_munmap, address, length))
+    }
+
+    /// `msync` of a part.
+    pub fn sync(&self, start: u64, length: u64, flags: c_int) -> i64 {
+        self.part(start, length)
+            .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
+                call!(SYS_msync, address, length, flags)
+            })
+    }
+
+    /// `madvise` of a part.
+    pub fn advise(&self, start: u64, length: u64, advice: c_int) -> i64 {
+        self.part(start, length)
+            .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
+                call!(SYS_madvise, address, length, advice)
+            })
+    }
+}
+
+fn page() -> usize {
+    rustix::param::page_size()
+}

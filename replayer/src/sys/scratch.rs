@@ -1,0 +1,262 @@
+//! The buffers of a lane, and the calls that fill or empty them.
+
+use libc::{c_int, c_void};
+
+use super::{TextRef, XattrPlace, raw};
+
+/// Buffers of one lane.
+pub struct Scratch {
+    read: Vec<u8>,
+    write: Vec<u8>,
+    vectors: Vec<libc::iovec>,
+    small: Box<[u64; 512]>,
+}
+
+// SAFETY: the vectors hold addresses of buffers that move with the scratch; only its owner uses them.
+unsafe impl Send for Scratch {}
+
+/// The largest buffer; longer transfers use it several times in one vectored call.
+const LARGEST_BUFFER: usize = 4 << 20;
+const MOST_VECTORS: usize = 1024;
+const ALIGNMENT: usize = 4096;
+
+impl Scratch {
+    /// Buffers for transfers of up to `longest` bytes; what is written is not compressible.
+    pub fn new(longest: u64) -> Scratch {
+        let size = (longest as usize).clamp(1 << 16, LARGEST_BUFFER) + 2 * ALIGNMENT;
+        let mut state = 0x9E37_79B9_7F4A_7C15u64;
+        let mut write = Vec::with_capacity(size);
+        while write.len() < size {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            write.extend_from_slice(&state.to_le_bytes());
+        }
+        write.truncate(size);
+        Scratch {
+            read: write.clone(),
+            write,
+            vectors: Vec::with_capacity(MOST_VECTORS),
+            small: Box::new([0; 512]),
+        }
+    }
+
+    /// Start and usable length of a buffer, aligned for `O_DIRECT`.
+    fn buffer(&mut self, writing: bool) -> (*mut c_void, usize) {
+        let bytes = if writing {
+            &mut self.write
+        } else {
+            &mut self.read
+        };
+        let skip = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        (bytes[skip..].as_mut_ptr().cast(), bytes.len() - ALIGNMENT)
+    }
+
+    /// The vectors of a transfer: `count` of them if that many are asked for, more if the buffer is too small.
+    fn vectors(&mut self, writing: bool, length: u64, count: u32) -> (*const libc::iovec, c_int) {
+        let (base, size) = self.buffer(writing);
+        self.vectors.clear();
+        let wanted = u64::from(count.max(1)).min(MOST_VECTORS as u64);
+        let part = (length / wanted).clamp(u64::from(length > 0), size as u64);
+        let mut left = length;
+        while self.vectors.len() < MOST_VECTORS && (left > 0 || self.vectors.is_empty()) {
+            let last = self.vectors.len() as u64 + 1 >= wanted;
+            let this = if last {
+                left.min(size as u64)
+            } else {
+                left.min(part)
+            };
+            self.vectors.push(libc::iovec {
+                iov_base: base,
+                iov_len: this as usize,
+            });
+            left -= this;
+        }
+        (self.vectors.as_ptr(), self.vectors.len() as c_int)
+    }
+
+    pub(super) fn small(&mut self) -> *mut u64 {
+        self.small.as_mut_ptr()
+    }
+
+    /// `read`, `readv`.
+    #[inline]
+    pub fn read(&mut self, fd: c_int, length: u64, vectors: u32) -> i64 {
+        let (base, size) = self.buffer(false);
+        if vectors == 0 && length <= size as u64 {
+            return call!(SYS_read, fd, base, length);
+        }
+        let (vectors, count) = self.vectors(false, length, vectors);
+        call!(SYS_readv, fd, vectors, count)
+    }
+
+    /// `write`, `writev`.
+    #[inline]
+    pub fn write(&mut self, fd: c_int, length: u64, vectors: u32) -> i64 {
+        let (base, size) = self.buffer(true);
+        if vectors == 0 && length <= size as u64 {
+            return call!(SYS_write, fd, base, length);
+        }
+        let (vectors, count) = self.vectors(true, length, vectors);
+        call!(SYS_writev, fd, vectors, count)
+    }
+
+    /// `pread64`, `preadv`, `preadv2`.
+    pub fn pread(
+        &mut self,
+        fd: c_int,
+        length: u64,
+        vectors: u32,
+        offset: i64,
+        flags: c_int,
+    ) -> i64 {
+        let (base, size) = self.buffer(false);
+        if vectors == 0 && length <= size as u64 {
+            return call!(SYS_pread64, fd, base, length, offset);
+        }
+        let (vectors, count) = self.vectors(false, length, vectors);
+        call!(
+            SYS_preadv2,
+            fd,
+            vectors,
+            count,
+            offset,
+            offset >> 32 >> 31,
+            flags
+        )
+    }
+
+    /// `pwrite64`, `pwritev`, `pwritev2`.
+    pub fn pwrite(
+        &mut self,
+        fd: c_int,
+        length: u64,
+        vectors: u32,
+        offset: i64,
+        flags: c_int,
+    ) -> i64 {
+        let (base, size) = self.buffer(true);
+        if vectors == 0 && length <= size as u64 {
+            return call!(SYS_pwrite64, fd, base, length, offset);
+        }
+        let (vectors, count) = self.vectors(true, length, vectors);
+        call!(
+            SYS_pwritev2,
+            fd,
+            vectors,
+            count,
+            offset,
+            offset >> 32 >> 31,
+            flags
+        )
+    }
+
+    /// `getdents64`.
+    pub fn getdents(&mut self, fd: c_int, length: u64) -> i64 {
+        let (base, size) = self.buffer(false);
+        call!(SYS_getdents64, fd, base, length.min(size as u64))
+    }
+
+    /// `newfstatat`; an empty path without `AT_EMPTY_PATH` fails as it should.
+    #[inline]
+    pub fn stat(&mut self, dir: c_int, path: TextRef, flags: c_int) -> i64 {
+        call!(SYS_newfstatat, dir, path.ptr(), self.small(), flags)
+    }
+
+    /// `statx`.
+    pub fn statx(&mut self, dir: c_int, path: TextRef, flags: c_int, mask: u32) -> i64 {
+        call!(SYS_statx, dir, path.ptr(), flags, mask, self.small())
+    }
+
+    /// `fstat`.
+    #[inline]
+    pub fn fstat(&mut self, fd: c_int) -> i64 {
+        call!(SYS_fstat, fd, self.small())
+    }
+
+    /// `fstatfs`.
+    pub fn fstatfs(&mut self, fd: c_int) -> i64 {
+        call!(SYS_fstatfs, fd, self.small())
+    }
+
+    /// `readlinkat`.
+    pub fn readlink(&mut self, dir: c_int, path: TextRef, length: u64) -> i64 {
+        let (base, size) = self.buffer(false);
+        call!(
+            SYS_readlinkat,
+            dir,
+            path.ptr(),
+            base,
+            length.min(size as u64)
+        )
+    }
+
+    /// `fgetxattr` or, with a path, `getxattr` and `lgetxattr`.
+    pub fn getxattr(&mut self, place: XattrPlace, name: TextRef, length: u64) -> i64 {
+        let (base, size) = self.buffer(false);
+        let length = length.min(size as u64);
+        match place {
+            XattrPlace::Fd(fd) => call!(SYS_fgetxattr, fd, name.ptr(), base, length),
+            XattrPlace::Path(path, true) => {
+                call!(SYS_getxattr, path.as_ptr(), name.ptr(), base, length)
+            }
+            XattrPlace::Path(path, false) => {
+                call!(SYS_lgetxattr, path.as_ptr(), name.ptr(), base, length)
+            }
+        }
+    }
+
+    /// `fsetxattr`, `setxattr`, `lsetxattr`.
+    pub fn setxattr(&mut self, place: XattrPlace, name: TextRef, length: u64, flags: c_int) -> i64 {
+        let (base, size) = self.buffer(true);
+        let length = length.min(size as u64);
+        match place {
+            XattrPlace::Fd(fd) => call!(SYS_fsetxattr, fd, name.ptr(), base, length, flags),
+            XattrPlace::Path(path, true) => {
+                call!(SYS_setxattr, path.as_ptr(), name.ptr(), base, length, flags)
+            }
+            XattrPlace::Path(path, false) => call!(
+                SYS_lsetxattr,
+                path.as_ptr(),
+                name.ptr(),
+                base,
+                length,
+                flags
+            ),
+        }
+    }
+
+    /// `flistxattr`, `listxattr`, `llistxattr`.
+    pub fn listxattr(&mut self, place: XattrPlace, length: u64) -> i64 {
+        let (base, size) = self.buffer(false);
+        let length = length.min(size as u64);
+        match place {
+            XattrPlace::Fd(fd) => call!(SYS_flistxattr, fd, base, length),
+            XattrPlace::Path(path, true) => call!(SYS_listxattr, path.as_ptr(), base, length),
+            XattrPlace::Path(path, false) => call!(SYS_llistxattr, path.as_ptr(), base, length),
+        }
+    }
+
+    /// `ioctl` with an argument that the kernel may write to (up to 4 KiB), preset to a number.
+    pub fn ioctl(&mut self, fd: c_int, command: u64, argument: u64) -> i64 {
+        self.small.fill(0);
+        self.small[0] = argument;
+        // Only commands whose argument is a pointer to at most 4 KiB, or unused, are let through by the planner; the size
+        // is encoded in the command where there is one.
+        call!(SYS_ioctl, fd, command, self.small())
+    }
+
+    /// `name_to_handle_at`.
+    pub fn name_to_handle(&mut self, dir: c_int, path: TextRef, flags: c_int) -> i64 {
+        self.small[0] = 128; // handle_bytes
+        let handle = self.small();
+        call!(
+            SYS_name_to_handle_at,
+            dir,
+            path.ptr(),
+            handle,
+            self.read.as_mut_ptr(),
+            flags
+        )
+    }
+}

@@ -1,0 +1,70 @@
+//! A lane that waits sleeps. Alone in its file: it looks at the processor time of the whole process.
+
+mod common;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::Builder;
+use fsreplay_replayer::plan::{Action, Slot};
+use fsreplay_trace::model::FileKind;
+
+/// What this process has used of all processors so far.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The pipe in the directory of the replay, once it has been made and the replay had time to open it.
+fn pipe_of(target: PathBuf) -> PathBuf {
+    loop {
+        let mut sandboxes = std::fs::read_dir(&target).expect("a list").flatten();
+        if let Some(pipe) = sandboxes.find_map(|entry| {
+            let pipe = entry.path().join("pipe");
+            pipe.exists().then_some(pipe)
+        }) {
+            return pipe;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn lanes_that_wait_leave_the_processor_to_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut b = Builder::new(dir.path());
+    b.entry("pipe", FileKind::Fifo, 0);
+    let (blocked, others) = (b.lane(), [b.lane(), b.lane(), b.lane()]);
+    // The first lane sleeps in open(2) until this test opens the other end; three more wait for that lane.
+    let at = b.at("pipe");
+    let opened = b.op(
+        blocked,
+        Action::Open {
+            at,
+            flags: libc::O_RDONLY,
+            mode: 0,
+            resolve: 0,
+            out: Slot(3),
+        },
+        0,
+    );
+    for lane in others {
+        b.op(lane, Action::Stat { at, flags: 0 }, 0);
+        b.wait(lane, blocked, opened);
+    }
+    let target = dir.path().to_path_buf();
+    let writer = std::thread::spawn(move || {
+        let pipe = pipe_of(target);
+        std::thread::sleep(Duration::from_millis(100)); // all lanes wait by now
+        let before = processor_time();
+        std::thread::sleep(Duration::from_millis(400));
+        let used = processor_time() - before;
+        drop(std::fs::OpenOptions::new().write(true).open(pipe));
+        used
+    });
+    let result = b.play().expect("plays");
+    let used = writer.join().expect("the writer ends");
+    assert_eq!(result.divergences, 0, "{:#?}", result.divergence_groups);
+    // Three lanes that spin would have used all processors for 400 ms.
+    assert!(used < Duration::from_millis(40), "{used:?} of 400 ms");
+}
