@@ -27,7 +27,7 @@ thread.join()
 /// Seconds in all calls of one kind, of the only round.
 fn seconds(json: &serde_json::Value, call: &str) -> f64 {
     let calls = json["rounds"][0]["calls"].as_array().expect("calls");
-    let call = calls.iter().find(|entry| entry["call"] == call);
+    let call = calls.iter().find(|entry| entry["name"] == call);
     call.and_then(|call| call["total_seconds"].as_f64())
         .unwrap_or_else(|| panic!("no such call in {calls:?}"))
 }
