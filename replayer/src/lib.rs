@@ -5,6 +5,7 @@
 pub mod compare;
 mod error;
 pub mod execute;
+pub mod mounts;
 pub mod plan;
 pub mod planner;
 mod play;
