@@ -32,6 +32,8 @@ pub enum Command {
     Info(InfoArgs),
     /// Print the records of a trace, one a line, in a form near strace's
     Dump(DumpArgs),
+    /// Print the mounts of this machine or container that files can lie on, and what each of them is
+    Mounts(MountsArgs),
 }
 
 /// Arguments of `record`.
@@ -129,6 +131,14 @@ pub struct DumpArgs {
     /// Print what is whole of a trace that was cut off, without an error at its end
     #[arg(long)]
     pub truncated: bool,
+}
+
+/// Arguments of `mounts`.
+#[derive(Debug, Args)]
+pub struct MountsArgs {
+    /// Write them as JSON to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[cfg(test)]

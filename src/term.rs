@@ -76,6 +76,15 @@ fn three_digits(value: f64) -> String {
 
 /// A table without lines; the first column is aligned left, the others right.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    aligned_table(header, rows, |column| column > 0)
+}
+
+/// A table without lines, whose columns of numbers are aligned right.
+pub fn aligned_table(
+    header: &[&str],
+    rows: Vec<Vec<String>>,
+    is_number: impl Fn(usize) -> bool,
+) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header.to_vec());
@@ -83,10 +92,10 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
         table.add_row(row);
     }
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_cell_alignment(if index == 0 {
-            CellAlignment::Left
-        } else {
+        column.set_cell_alignment(if is_number(index) {
             CellAlignment::Right
+        } else {
+            CellAlignment::Left
         });
     }
     let text = table.to_string();

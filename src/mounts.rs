@@ -1,0 +1,159 @@
+//! `fsreplay mounts`: the mounts on which a tool's files could lie.
+
+use std::path::PathBuf;
+
+use fsreplay_replayer::mounts::{Class, Probed, Product, Survey, Transport, survey};
+use serde::Serialize;
+
+use crate::args::MountsArgs;
+use crate::exit::{self, Failure};
+use crate::term;
+
+/// What `mounts --json` prints; the names are documented in docs/result-json.md.
+#[derive(Debug, Serialize)]
+struct Mounts {
+    schema_version: u32,
+    container: bool,
+    mounts: Vec<Mount>,
+}
+
+/// A candidate mount.
+#[derive(Debug, Serialize)]
+struct Mount {
+    mount_point: String,
+    class: &'static str,
+    volume: Option<String>,
+    transport: Option<Transport>,
+    image_layers: Option<u32>,
+    product: Option<Product>,
+    fs_type: String,
+    source: String,
+    root: String,
+    options: String,
+    read_only: bool,
+    suggested_directory: Option<PathBuf>,
+    free_bytes: Option<u64>,
+    total_bytes: Option<u64>,
+    free_inodes: Option<u64>,
+    note: Option<&'static str>,
+}
+
+/// Runs the command.
+pub fn run(args: &MountsArgs) -> Result<(), Failure> {
+    let survey = survey().map_err(|error| Failure::new(exit::FAILURE, exit::chain(&error)))?;
+    match &args.json {
+        Some(path) => term::write_json(path, &describe(&survey)),
+        None => term::print_all(text(&survey).as_bytes()),
+    }
+}
+
+fn describe(survey: &Survey) -> Mounts {
+    Mounts {
+        schema_version: 1,
+        container: survey.container,
+        mounts: survey.mounts.iter().map(mount).collect(),
+    }
+}
+
+fn mount(probed: &Probed) -> Mount {
+    let candidate = &probed.candidate;
+    let line = &candidate.line;
+    let mut volume = None;
+    let mut transport = None;
+    let mut image_layers = None;
+    let class = match &candidate.class {
+        Class::ContainerRoot {
+            image_layers: count,
+        } => {
+            image_layers = *count;
+            "container-root"
+        }
+        Class::ImageLayer => "image-layer",
+        Class::NativeBind => "native-bind",
+        Class::HostShare { transport: by } => {
+            transport = Some(*by);
+            "host-share"
+        }
+        Class::Volume { name } => {
+            volume.clone_from(name);
+            "volume"
+        }
+        Class::Tmpfs => "tmpfs",
+        Class::Other => "other",
+    };
+    Mount {
+        mount_point: lossy(&line.mount_point),
+        class,
+        volume,
+        transport,
+        image_layers,
+        product: candidate.product,
+        fs_type: line.fs_type.clone(),
+        source: lossy(&line.source),
+        root: lossy(&line.root),
+        options: line.options.clone(),
+        read_only: !candidate.read_write,
+        suggested_directory: probed.writable_directory.clone(),
+        free_bytes: probed.free_bytes,
+        total_bytes: probed.total_bytes,
+        free_inodes: probed.free_inodes,
+        note: candidate.note,
+    }
+}
+
+/// For people only: what isn't UTF-8 is shown with replacement characters.
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn text(survey: &Survey) -> String {
+    let rows = survey.mounts.iter().map(row).collect();
+    let table = term::aligned_table(
+        &["mount", "what it is", "type", "free", "writable", "test on"],
+        rows,
+        |column| column == 3,
+    );
+    let place = if survey.container {
+        "in a container"
+    } else {
+        "not in a container"
+    };
+    let mut out = format!("{table}\n\n{} mounts, {place}\n", survey.mounts.len());
+    for mount in &survey.mounts {
+        if let Some(note) = mount.candidate.note {
+            out.push_str(&format!(
+                "note: {}: {note}\n",
+                lossy(&mount.candidate.line.mount_point)
+            ));
+        }
+    }
+    out
+}
+
+fn row(mount: &Probed) -> Vec<String> {
+    let candidate = &mount.candidate;
+    let mut what = candidate.class.title();
+    if let Class::ContainerRoot {
+        image_layers: Some(count),
+    } = candidate.class
+    {
+        what.push_str(&format!(", {count} image layers"));
+    }
+    if let Some(product) = candidate.product {
+        what.push_str(&format!(", {}", product.name()));
+    }
+    let writable = match (&mount.writable_directory, candidate.read_write) {
+        (Some(_), _) => "yes",
+        (None, true) => "not by you",
+        (None, false) => "read-only",
+    };
+    let directory = mount.writable_directory.as_ref();
+    vec![
+        lossy(&candidate.line.mount_point),
+        what,
+        candidate.line.fs_type.clone(),
+        mount.free_bytes.map_or("–".into(), term::bytes),
+        writable.into(),
+        directory.map_or("–".into(), |path| path.display().to_string()),
+    ]
+}
