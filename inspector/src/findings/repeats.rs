@@ -1,0 +1,33 @@
+//! The same question asked again and again: status, open, listing, text of a link.
+
+use super::{Context, Suspect};
+use crate::places::Count;
+use crate::report::{Finding, FindingKind};
+
+/// Fewer are ordinary.
+const AGAIN: u64 = 10;
+
+const KINDS: [(Count, FindingKind); 4] = [
+    (Count::Stat, FindingKind::RepeatedStats),
+    (Count::Open, FindingKind::RepeatedOpens),
+    (Count::List, FindingKind::RepeatedListings),
+    (Count::ReadLink, FindingKind::RepeatedReadlinks),
+];
+
+/// One finding for each kind of question.
+pub(super) fn all(cx: &Context) -> Vec<Finding> {
+    KINDS
+        .into_iter()
+        .filter_map(|(count, kind)| {
+            let suspects = cx.places().iter().filter_map(|(at, place)| {
+                let tally = cx.tally(place.tallies[count as usize])?;
+                (tally.count >= AGAIN).then(|| Suspect {
+                    place: at,
+                    tally: tally.clone(),
+                    bytes: 0,
+                })
+            });
+            cx.finding(kind, suspects.collect(), false, |_, _| {})
+        })
+        .collect()
+}
