@@ -34,6 +34,8 @@ pub enum Command {
     Dump(DumpArgs),
     /// Print the mounts of this machine or container that files can lie on, and what each of them is
     Mounts(MountsArgs),
+    /// Say what the recorded tool spends its file-system time on, and which of it is wasted
+    Inspect(InspectArgs),
 }
 
 /// Arguments of `record`.
@@ -139,6 +141,29 @@ pub struct MountsArgs {
     /// Write them as JSON to FILE, or to standard output for `-`
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// Write it as JSON to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw a flame graph (SVG) of file-system time by path to FILE
+    #[arg(long, value_name = "FILE")]
+    pub flamegraph: Option<PathBuf>,
+    /// Write file-system time by path as folded stacks, in nanoseconds, to FILE
+    #[arg(long, value_name = "FILE")]
+    pub folded: Option<PathBuf>,
+    /// How many entries each list has at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Inspect what is whole of a trace that was cut off
+    #[arg(long)]
+    pub truncated: bool,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod args;
 mod dump;
 mod exit;
 mod info;
+mod inspect;
 mod mounts;
 mod play;
 mod record;
@@ -22,6 +23,7 @@ fn main() {
         Command::Info(args) => info::run(args).map(|()| exit::OK),
         Command::Dump(args) => dump::run(args).map(|()| exit::OK),
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),
+        Command::Inspect(args) => inspect::run(args).map(|()| exit::OK),
     };
     let code = outcome.unwrap_or_else(|failure| {
         eprintln!("fsreplay: {}", failure.message);

@@ -66,6 +66,16 @@ pub fn percent(part: u64, whole: u64) -> String {
     }
 }
 
+/// A text cut to a width in characters; the end is kept, as it tells more of a path.
+pub fn shortened(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_string();
+    }
+    let kept: String = text.chars().skip(length + 1 - width.max(1)).collect();
+    format!("…{kept}")
+}
+
 fn three_digits(value: f64) -> String {
     match value {
         v if v >= 99.95 => format!("{v:.0}"),
@@ -144,6 +154,12 @@ mod tests {
         assert_eq!(seconds(0.9999), "1.00 s");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(123), "123");
+    }
+
+    #[test]
+    fn long_paths_keep_their_end() {
+        assert_eq!(shortened("/a/b/c", 6), "/a/b/c");
+        assert_eq!(shortened("/a/b/cd", 6), "…/b/cd");
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! The suspicious work, as sentences and short tables.
+
+use fsreplay_inspector::{Finding, FindingKind, Inspection, Item, Responsible};
+
+use crate::term;
+
+/// Paths shown of each finding.
+const PATHS: usize = 4;
+/// Names shown of a list.
+const NAMES: usize = 5;
+
+/// All findings, the most expensive first.
+pub fn text(inspection: &Inspection) -> String {
+    if inspection.findings.is_empty() {
+        return "\nnothing suspicious\n".into();
+    }
+    let mut out = String::from("\nsuspicious work (a call may count in several)\n");
+    for finding in &inspection.findings {
+        out.push_str(&one(finding));
+    }
+    out
+}
+
+fn one(finding: &Finding) -> String {
+    let mut out = format!(
+        "\n• {}: {}{}, {}, on {} {}; {}\n",
+        title(finding.kind),
+        term::count(finding.count),
+        bytes(finding.bytes),
+        term::seconds(finding.seconds),
+        term::count(finding.paths),
+        if finding.paths == 1 { "path" } else { "paths" },
+        responsible(&finding.processes),
+    );
+    if !finding.names.is_empty() {
+        let names: Vec<String> = finding
+            .names
+            .iter()
+            .take(NAMES)
+            .map(|missing| format!("{} ({}×)", missing.name, term::count(missing.count)))
+            .collect();
+        out.push_str(&format!("  looked for: {}\n", names.join(", ")));
+    }
+    let rows = finding.items.iter().take(PATHS).map(row).collect();
+    // What the columns are needs no header here.
+    let table = term::table(&["", "", "", ""], rows);
+    out.extend(table.lines().skip(1).flat_map(|line| [line, "\n"]));
+    out
+}
+
+fn row(item: &Item) -> Vec<String> {
+    let mut about = item
+        .names
+        .iter()
+        .take(3)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if let (Some(used), Some(entries)) = (item.used, item.entries) {
+        about = format!("{} of {} used", term::count(used), term::count(entries));
+    } else if item.exists == Some(false) {
+        about = "is not there".into();
+    }
+    vec![
+        term::shortened(&item.path, 60),
+        format!("{}×{}", term::count(item.count), bytes(item.bytes)),
+        term::seconds(item.seconds),
+        term::shortened(&about, 40),
+    ]
+}
+
+fn bytes(bytes: Option<u64>) -> String {
+    bytes.map_or(String::new(), |count| format!(" ({})", term::bytes(count)))
+}
+
+fn responsible(processes: &[Responsible]) -> String {
+    let names: Vec<String> = processes
+        .iter()
+        .take(3)
+        .map(|program| match program.processes {
+            1 => program.name.clone(),
+            many => format!("{} ({many} processes)", program.name),
+        })
+        .collect();
+    format!("by {}", names.join(", "))
+}
+
+fn title(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::FailedLookups => "lookups of names that aren't there",
+        FindingKind::RepeatedStats => "status of the same path asked for again and again",
+        FindingKind::RepeatedOpens => "the same path opened again and again",
+        FindingKind::RepeatedListings => "the same directory listed again and again",
+        FindingKind::RepeatedReadlinks => "the same link read again and again",
+        FindingKind::TinyReads => "tiny reads",
+        FindingKind::TinyWrites => "tiny writes",
+        FindingKind::RepeatedReads => "files read in full again",
+        FindingKind::UnusedWalks => "directories walked and hardly used",
+        FindingKind::SyncStorms => "waits for the disk",
+        FindingKind::ShortLivedFiles => "files written and deleted again",
+        FindingKind::TemporaryOnRemoteMount => {
+            "files on a remote mount that could lie on a local one"
+        }
+    }
+}
