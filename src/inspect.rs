@@ -47,13 +47,10 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
     let mut folded = Vec::new();
-    write_folded(inspector, &mut folded)
+    let image = write_folded(inspector, &mut folded)
         .and_then(|()| flamegraph::draw(&folded))
-        .and_then(|image| {
-            write_file(file, |out| out.write_all(&image))
-                .map_err(|e| std::io::Error::other(e.message))
-        })
-        .map_err(|error| Failure::new(exit::FAILURE, format!("flame graph: {error}")))
+        .map_err(|error| Failure::new(exit::FAILURE, format!("flame graph: {error}")))?;
+    write_file(file, |out| out.write_all(&image))
 }
 
 /// Writes a file, or standard output for `-`.

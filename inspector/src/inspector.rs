@@ -4,11 +4,11 @@ use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
     Event, FdState, FileKind, Footer, Header, Listing, Mount, PathState, Record, StringId,
+    is_pseudo,
 };
 
 use crate::files::{Done, FileCount, Files};
 use crate::lookup::{self, AT_FDCWD, EBADF, ENOENT, ENOTDIR, OpenFlags, Subject};
-use crate::mounts;
 use crate::places::{Count, NONE, PSEUDO, Places, ROOT};
 use crate::processes::{Description, Fs, Processes, Task};
 use crate::report::{Inspection, Options};
@@ -363,7 +363,7 @@ fn mark_mounts(places: &mut Places, header: &Header) {
         let above = places.get(places.get(at).parent).flags & PSEUDO != 0;
         let devices = mount.mount_point == DEVICES;
         let shared = mount.mount_point == SHARED_MEMORY;
-        let pseudo = mounts::is_pseudo(&mount.fs_type) || devices || above && !shared;
+        let pseudo = is_pseudo(&mount.fs_type) || devices || above && !shared;
         let place = places.get_mut(at);
         place.flags = if pseudo { PSEUDO } else { 0 };
         place.mount = u16::try_from(index).unwrap_or(u16::MAX);

@@ -2,31 +2,6 @@
 
 use fsreplay_trace::model::Mount;
 
-/// File systems whose files are the kernel's own state.
-const PSEUDO_TYPES: &[&str] = &[
-    "proc",
-    "sysfs",
-    "devtmpfs",
-    "devpts",
-    "cgroup",
-    "cgroup2",
-    "mqueue",
-    "tracefs",
-    "debugfs",
-    "securityfs",
-    "bpf",
-    "pstore",
-    "fusectl",
-    "configfs",
-    "binfmt_misc",
-    "hugetlbfs",
-    "rpc_pipefs",
-    "nsfs",
-    "selinuxfs",
-    "efivarfs",
-    "resctrl",
-];
-
 /// File systems behind which another machine, or at least another process, does the work.
 const SLOW_TYPES: &[&str] = &[
     "virtiofs",
@@ -43,11 +18,6 @@ const SLOW_TYPES: &[&str] = &[
     "vmhgfs",
     "prl_fs",
 ];
-
-/// Whether nothing that is stored lies on a file system of that type.
-pub(crate) fn is_pseudo(fs_type: &str) -> bool {
-    PSEUDO_TYPES.contains(&fs_type)
-}
 
 /// Whether each call on a mount goes to another machine or process: shares of a host, network file systems, FUSE.
 pub(crate) fn is_slow(mount: &Mount) -> bool {

@@ -299,3 +299,34 @@ pub struct Footer {
     /// What a reader of the trace should know about its gaps.
     pub warnings: Vec<String>,
 }
+
+/// File systems whose files are the kernel's own state.
+const PSEUDO_TYPES: &[&str] = &[
+    "proc",
+    "sysfs",
+    "devtmpfs",
+    "devpts",
+    "cgroup",
+    "cgroup2",
+    "mqueue",
+    "tracefs",
+    "debugfs",
+    "securityfs",
+    "bpf",
+    "bpffs",
+    "pstore",
+    "fusectl",
+    "configfs",
+    "binfmt_misc",
+    "hugetlbfs",
+    "rpc_pipefs",
+    "nsfs",
+    "selinuxfs",
+    "efivarfs",
+    "resctrl",
+];
+
+/// Whether nothing that is stored lies on a file system of that type: its files are the kernel's own state.
+pub fn is_pseudo(fs_type: &str) -> bool {
+    PSEUDO_TYPES.contains(&fs_type)
+}

@@ -1,36 +1,10 @@
 //! Which parts of the recorded tree are replayed, and where: mounts, pseudo file systems, placements, what is left out.
 
-use fsreplay_trace::model::Header;
+use fsreplay_trace::model::{Header, is_pseudo};
 
 use super::PlanOptions;
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
 use crate::plan::Root;
-
-/// File systems whose files are the kernel's own state.
-const PSEUDO_TYPES: &[&str] = &[
-    "proc",
-    "sysfs",
-    "devtmpfs",
-    "devpts",
-    "cgroup",
-    "cgroup2",
-    "mqueue",
-    "tracefs",
-    "debugfs",
-    "securityfs",
-    "bpf",
-    "bpffs",
-    "pstore",
-    "fusectl",
-    "configfs",
-    "binfmt_misc",
-    "hugetlbfs",
-    "rpc_pipefs",
-    "nsfs",
-    "selinuxfs",
-    "efivarfs",
-    "resctrl",
-];
 
 /// Directory of devices: pseudo whatever is mounted there, but for shared memory.
 const DEVICES: &[u8] = b"/dev";
@@ -100,7 +74,7 @@ fn clear_area(tree: &mut Tree, ino: u32) {
 fn mark_mount(tree: &mut Tree, index: u16, mount_point: &[u8], fs_type: &str) {
     let shared = is_below(mount_point, SHARED_MEMORY);
     let devices = is_below(mount_point, DEVICES) && !shared;
-    let pseudo = PSEUDO_TYPES.contains(&fs_type) || devices;
+    let pseudo = is_pseudo(fs_type) || devices;
     if !pseudo && !shared && lies_in_pseudo(tree, mount_point) {
         return;
     }
