@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use fsreplay_replayer::Timing;
 
 /// Record what a tool does to the file system, and replay it on any mount.
 #[derive(Debug, Parser)]
@@ -44,6 +45,13 @@ pub struct RecordArgs {
     /// The trace to write; an existing one is kept as FILE.old
     #[arg(short, long, value_name = "FILE", default_value = "trace.zst")]
     pub output: PathBuf,
+    /// Run the command a second time afterwards, without recording it, so that predictions can take out what recording
+    /// cost; only for commands that do the same when run again
+    #[arg(long)]
+    pub calibrate: bool,
+    /// With --calibrate: what to run (by sh -c) before each of the further runs, to put back what the command changed
+    #[arg(long, value_name = "SCRIPT", requires = "calibrate")]
+    pub reset: Option<OsString>,
     /// Overwrite an existing trace instead of keeping it as FILE.old
     #[arg(long)]
     pub force: bool,
@@ -81,6 +89,10 @@ pub struct PlayArgs {
     /// How often to replay; each round starts from a fresh tree
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rounds: u32,
+    /// The tool's own time between its calls: fast (none: file-system time only), recorded (predicts what the tool
+    /// would take), or a number to multiply the recorded time by
+    #[arg(long, value_name = "recorded|fast|SCALE", default_value = "fast", value_parser = timing)]
+    pub timing: Timing,
     /// Leave the tree of the last round in place and say where it is
     #[arg(long)]
     pub keep: bool,
@@ -102,6 +114,18 @@ pub struct PlayArgs {
     /// Print more: -v every call and divergence, -vv what the replayer does
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// `recorded`, `fast`, or a positive number.
+fn timing(text: &str) -> Result<Timing, String> {
+    match text {
+        "fast" => Ok(Timing::Fast),
+        "recorded" => Ok(Timing::Scaled(1.0)),
+        _ => match text.parse::<f64>() {
+            Ok(scale) if scale > 0.0 && scale <= 1000.0 => Ok(Timing::Scaled(scale)),
+            _ => Err("give recorded, fast, or a factor above 0 and up to 1000".into()),
+        },
+    }
 }
 
 /// Arguments of `info`.

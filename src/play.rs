@@ -42,6 +42,7 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     let play = PlayOptions {
         rounds: args.rounds,
         keep: args.keep,
+        timing: args.timing,
     };
     let result = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
     bar.finish_and_clear();
@@ -133,7 +134,11 @@ fn plan(args: &PlayArgs, options: &PlanOptions) -> Result<Plan, Failure> {
             Err(error) => return Err(of_trace(error)),
         }
     }
-    planner.finish(reader.tables()).map_err(of_plan)
+    let mut plan = planner.finish(reader.tables()).map_err(of_plan)?;
+    if let Some(unobserved) = reader.footer().and_then(|footer| footer.unobserved) {
+        plan.anchor(unobserved);
+    }
+    Ok(plan)
 }
 
 fn progress_bar(quiet: bool) -> ProgressBar {

@@ -23,6 +23,8 @@ impl Observer for Terminal {
 pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     let mut options = RecordOptions::new(args.command.clone(), args.output.clone());
     options.force = args.force;
+    options.calibrate = args.calibrate;
+    options.reset = args.reset.clone();
     let mut terminal = Terminal { quiet: args.quiet };
     let recording =
         fsreplay_recorder::record(&options, &mut terminal).map_err(|error| failure(&error))?;

@@ -1,10 +1,13 @@
 //! Measures fsreplay beside its peers. Run by hand, on a quiet machine; prints medians, spreads and ratios.
 //!
+//! - `accuracy`: predicted times of real tools on many mounts beside their real times. Needs root.
 //! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in one run.
 //! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
 //! - `loop`: the replay loop beside a straight loop of the same calls.
 //! - `writer`: memory and speed of the trace writer.
 
+mod accuracy;
+mod mounts;
 mod overhead;
 mod replay_loop;
 mod size;
@@ -25,6 +28,30 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Predicted times on many mounts, beside the real tool's
+    Accuracy {
+        /// The fsreplay binary
+        #[arg(long, default_value = "target/release/fsreplay")]
+        fsreplay: PathBuf,
+        /// Runs of the tool, and rounds of the replay, on each mount
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Where mounts and traces are made
+        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
+        dir: PathBuf,
+        /// Only workloads whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Only these mounts; the first is recorded on
+        #[arg(long, value_delimiter = ',')]
+        mounts: Vec<String>,
+        /// Record while another process computes
+        #[arg(long)]
+        loaded: bool,
+        /// Record without `--calibrate`
+        #[arg(long)]
+        uncalibrated: bool,
+    },
     /// Extra time of recording, beside strace
     Overhead {
         /// The fsreplay binary
@@ -80,6 +107,23 @@ fn main() {
             dir,
             only,
         } => overhead::run_all(&fsreplay, rounds, &dir, &only),
+        Bench::Accuracy {
+            fsreplay,
+            rounds,
+            dir,
+            only,
+            mounts,
+            loaded,
+            uncalibrated,
+        } => accuracy::run_all(&accuracy::Options {
+            fsreplay,
+            rounds,
+            dir,
+            only,
+            mounts,
+            loaded,
+            uncalibrated,
+        }),
         Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
         Bench::Writer { events, dir } => writer::run(events, &dir),
         Bench::Size {

@@ -116,6 +116,110 @@ edition = "2021"
     },
 ];
 
+const PROJECT: &str = "git init -q p && cd p && git config user.email a@example.org && git config user.name a && for d in $(seq 40); do mkdir -p d$d/s && for f in $(seq 40); do seq $f $((f+300)) > d$d/s/file$f.txt; done; done && git add -A && git commit -qm one && git status > /dev/null";
+
+/// The workloads whose time is predicted: read-heavy, write-heavy, with many syncs, many processes, many threads.
+pub const PREDICTED: &[Workload] = &[
+    Workload {
+        name: "git status",
+        setup: PROJECT,
+        reset: "",
+        command: &["git", "-C", "p", "status", "--porcelain"],
+    },
+    Workload {
+        name: "git grep",
+        setup: PROJECT,
+        reset: "",
+        command: &["git", "-C", "p", "grep", "-c", "299"],
+    },
+    Workload {
+        name: "git clone",
+        setup: PROJECT,
+        reset: "rm -rf q",
+        command: &["git", "clone", "-q", "--no-hardlinks", "p", "q"],
+    },
+    Workload {
+        name: "tar out",
+        setup: PROJECT,
+        reset: "",
+        command: &["sh", "-c", "tar cf - p | cat > /dev/null"],
+    },
+    Workload {
+        name: "tar in",
+        setup: "git init -q p && for d in $(seq 40); do mkdir -p p/d$d && for f in $(seq 40); do seq $f $((f+300)) > p/d$d/f$f; done; done && tar cf p.tar p",
+        reset: "rm -rf q; mkdir q",
+        command: &["tar", "xf", "p.tar", "-C", "q"],
+    },
+    Workload {
+        name: "cp -a",
+        setup: PROJECT,
+        reset: "rm -rf q",
+        command: &["cp", "-a", "p", "q"],
+    },
+    Workload {
+        name: "rm -rf",
+        setup: PROJECT,
+        reset: "rm -rf q; cp -a p q",
+        command: &["rm", "-rf", "q"],
+    },
+    Workload {
+        name: "rsync",
+        setup: PROJECT,
+        reset: "rm -rf q",
+        command: &["rsync", "-a", "p/", "q/"],
+    },
+    Workload {
+        name: "find, stat",
+        setup: PROJECT,
+        reset: "",
+        command: &["find", "p", "-size", "+1k"],
+    },
+    Workload {
+        name: "xargs wc",
+        setup: PROJECT,
+        reset: "",
+        command: &[
+            "sh",
+            "-c",
+            "find p -name '*.txt' | xargs -n 50 wc -l > /dev/null",
+        ],
+    },
+    Workload {
+        name: "sqlite3",
+        setup: "(echo 'create table t(a,b);'; for i in $(seq 100); do echo \"insert into t values($i,'x');\"; done) > t.sql",
+        reset: "rm -f t.db",
+        command: &["sh", "-c", "sqlite3 t.db < t.sql"],
+    },
+    Workload {
+        name: "make -j2",
+        setup: "mkdir p && cd p && for i in $(seq 30); do echo \"int f$i(void) { return $i; }\" > f$i.c; done && echo 'int main(void) { return 0; }' > main.c && printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nall: $(OBJ)\n\tgcc -o out $(OBJ)\n%%.o: %%.c\n\tgcc -c -o $@ $<\n' > Makefile",
+        reset: "rm -f p/*.o p/out",
+        command: &["make", "-s", "-j2", "-C", "p"],
+    },
+    Workload {
+        name: "go build",
+        setup: "mkdir m && cd m && printf 'module m\ngo 1.19\n' > go.mod && printf 'package main\nimport (\"fmt\"; \"net/http\")\nfunc main() { fmt.Println(http.StatusOK) }\n' > main.go && GOCACHE=$PWD/../cache go build -o out .",
+        reset: "rm -f m/out; echo // >> m/main.go",
+        command: &[
+            "sh",
+            "-c",
+            "cd m && GOCACHE=$PWD/../cache go build -o out .",
+        ],
+    },
+    Workload {
+        name: "node, async",
+        setup: "mkdir p && for d in $(seq 30); do mkdir -p p/d$d && for f in $(seq 40); do echo $f > p/d$d/f$f; done; done && echo \"const fs=require('fs').promises,path=require('path');async function w(d){const e=await fs.readdir(d,{withFileTypes:true});await Promise.all(e.map(async x=>{const n=path.join(d,x.name);if(x.isDirectory())return w(n);await fs.stat(n);await fs.readFile(n)}))}w('p')\" > a.js",
+        reset: "",
+        command: &["node", "a.js"],
+    },
+    Workload {
+        name: "python compileall",
+        setup: "mkdir p && for d in $(seq 10); do mkdir -p p/d$d && for f in $(seq 20); do for i in $(seq 20); do echo \"def f$i(a, b): return [a, b, $i, $f]\"; done > p/d$d/m$f.py; done; done",
+        reset: "find p -name __pycache__ | xargs rm -rf",
+        command: &["/usr/bin/python3", "-m", "compileall", "-q", "p"],
+    },
+];
+
 impl Workload {
     /// Makes the tree under `dir` if it is not there yet, and returns the workload's directory.
     pub fn prepare(&self, dir: &Path) -> io::Result<PathBuf> {

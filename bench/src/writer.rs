@@ -41,6 +41,7 @@ pub fn run(events: u64, dir: &Path) -> io::Result<()> {
             entry: time,
             duration: 500 + random % 4096,
             overlapped: 0,
+            spent: Default::default(),
             result: if random.is_multiple_of(7) { -2 } else { 0 },
             args,
         };

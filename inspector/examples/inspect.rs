@@ -88,6 +88,7 @@ impl Maker {
             entry: self.time,
             duration: 500,
             overlapped: 0,
+            spent: Default::default(),
             result,
             args: values,
         }))
@@ -123,6 +124,7 @@ fn made_up(events: u32, processes: u32) -> Result<Vec<u8>, TraceError> {
             time: 0,
             flags: 0,
             tid: task + 1,
+            think: 0,
         }))?;
     }
     let work = maker.writer.node(NodeId::ROOT, b"work");

@@ -327,6 +327,7 @@ mod tests {
             time: 0,
             flags: CLONE_FILES | CLONE_VM,
             tid: 9,
+            think: 0,
         });
         all.exec(1, 5, 6);
         let child = all.task(1);

@@ -69,6 +69,7 @@ impl Trace {
             time: 0,
             flags,
             tid: 100 + task,
+            think: 0,
         }));
     }
 
@@ -129,6 +130,7 @@ impl Trace {
             entry,
             duration: 1000,
             overlapped: 0,
+            spent: Default::default(),
             result,
             args: values,
         }));
@@ -483,6 +485,7 @@ fn a_descriptor_taken_over_before_its_close_returned_stays() {
         entry: 0,
         duration: 1,
         overlapped: 1,
+        spent: Default::default(),
         result: 0,
         args: [3, 0, 0, 0, 0, 0],
     };
@@ -518,6 +521,7 @@ fn numbers_that_no_kernel_gives_do_no_harm() {
                     entry: u64::MAX / 4,
                     duration: 1 << 40,
                     overlapped: u32::MAX,
+                    spent: Default::default(),
                     result,
                     args: [value; MAX_ARGS],
                 }));

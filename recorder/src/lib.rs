@@ -42,6 +42,8 @@
 
 mod affinity;
 mod arch;
+mod calibrate;
+mod cpu_time;
 mod decode;
 mod effects;
 mod error;
@@ -61,6 +63,7 @@ mod sys;
 mod tasks;
 mod trace;
 mod tracer;
+mod unobserved;
 
 pub use error::RecordError;
 pub use options::{Affinity, Observer, Quiet, RecordOptions, Recording, Status};

@@ -27,6 +27,10 @@ pub struct RecordOptions {
     pub force: bool,
     /// Whether tracer and tool share one CPU.
     pub affinity: Affinity,
+    /// Run the command once more afterwards without recording it ([`Footer::unobserved`]).
+    pub calibrate: bool,
+    /// Run by `sh -c` before each such run, to put back what the command changed.
+    pub reset: Option<OsString>,
     /// How long to wait for tasks that outlive the command before they are ended; `None` waits for them.
     pub linger: Option<Duration>,
 }
@@ -39,6 +43,8 @@ impl RecordOptions {
             output,
             force: false,
             affinity: Affinity::Adaptive,
+            calibrate: false,
+            reset: None,
             linger: None,
         }
     }

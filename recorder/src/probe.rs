@@ -3,6 +3,7 @@
 use crate::error::RecordError;
 use crate::memory::Memory;
 use crate::spawn;
+use crate::sys::process::Work;
 use crate::sys::ptrace::{self, Stop};
 use crate::sys::signal::{self, Blocked};
 use crate::tracer::TaskMemory;
@@ -19,7 +20,7 @@ pub struct Capabilities {
 /// Records one call of a child to see whether it works. Needs this thread's children to be waited for by no one else.
 pub fn probe() -> Result<Capabilities, RecordError> {
     let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
-    let mut child = spawn::spawn(None, &blocked)?;
+    let mut child = spawn::spawn(Work::Calls(1), &blocked)?;
     let pid = child.pid();
     child
         .go()

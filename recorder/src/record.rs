@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fsreplay_trace::model::Header;
 
+use crate::calibrate::Costs;
 use crate::error::RecordError;
 use crate::mountinfo;
 use crate::observe::States;
@@ -13,9 +14,11 @@ use crate::options::{Observer, RecordOptions, Recording, Status};
 use crate::output::Incomplete;
 use crate::spawn;
 use crate::sys;
+use crate::sys::process::Work;
 use crate::sys::signal::{self, Blocked, Handlers, Ticker};
 use crate::trace::{Sink, Trace};
 use crate::tracer::{Ended, Session, Tracer};
+use crate::unobserved;
 
 /// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
 ///
@@ -33,18 +36,20 @@ pub fn record(
     let (incomplete, file) = Incomplete::create(&options.output, options.force, &cwd)?;
 
     let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
-    let mut child = spawn::spawn(Some(&program), &blocked)?;
+    let costs = Costs::measure(options.affinity, &blocked)?;
+    let mut child = spawn::spawn(Work::Program(&program), &blocked)?;
     let pid = child.pid();
     signal::forward_to(pid);
     let handlers = Handlers::install().map_err(RecordError::system("sigaction"))?;
     let _ticker = Ticker::start(&handlers).map_err(RecordError::system("timer_create"))?;
     drop(blocked);
 
-    let header = header(options, &cwd);
+    let mut header = header(options, &cwd);
+    header.costs = Some(costs.together);
     let start = sys::now();
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     let states = States::new(&header.mounts, &mut trace);
-    let tracer = Tracer::new(Session::new(trace, states, start), pid, options);
+    let tracer = Tracer::new(Session::new(trace, states, start, costs), pid, options);
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
@@ -65,6 +70,15 @@ pub fn record(
     if let Some(source) = ended.exec_error {
         let command = command.into();
         return Err(RecordError::NotExecutable { command, source });
+    }
+    let mut ended = ended;
+    if options.calibrate {
+        match unobserved::run(&options.command, options.reset.as_deref(), ended.status) {
+            Ok(seen) => ended.footer.unobserved = Some(seen),
+            Err(reason) => observer.warning(&format!(
+                "the second run, without recording, can't be used: {reason}"
+            )),
+        }
     }
     finish(ended, incomplete)
 }
@@ -112,5 +126,6 @@ fn header(options: &RecordOptions, cwd: &Path) -> Header {
         backend: "ptrace".to_owned(),
         started: started.map_or(0, |time| time.as_secs() as i64),
         mounts: mountinfo::parse(&mountinfo),
+        costs: None,
     }
 }

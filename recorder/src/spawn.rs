@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::RecordError;
 use crate::filter;
-use crate::sys::process::{self, Child, Program};
+use crate::sys::process::{self, Child, Program, Work};
 use crate::sys::ptrace;
 use crate::sys::signal::Blocked;
 
@@ -88,10 +88,10 @@ pub fn prepare(path: &Path, command: &[OsString]) -> Result<Program, RecordError
     ))
 }
 
-/// Forks a program (or the probe's child) and attaches to it. It stands still until [`Child::go`].
-pub fn spawn(program: Option<&Program>, blocked: &Blocked) -> Result<Child, RecordError> {
+/// Forks a child and attaches to it. It stands still until [`Child::go`].
+pub fn spawn(work: Work<'_>, blocked: &Blocked) -> Result<Child, RecordError> {
     let filter = filter::assemble();
-    let child = Child::fork(&filter, program, blocked).map_err(RecordError::system("fork"))?;
+    let child = Child::fork(&filter, work, blocked).map_err(RecordError::system("fork"))?;
     let pid = child.pid();
     if let Err(source) = ptrace::seize(pid) {
         let tracer = tracer_of(pid);

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use fsreplay_trace::call::{Call, MAX_ARGS};
-use fsreplay_trace::model::{NodeId, TaskId};
+use fsreplay_trace::model::{NodeId, Spent, TaskId};
 
 use crate::affinity::Placement;
+use crate::cpu_time::CpuTime;
 use crate::maps::Maps;
 use crate::observe::{Found, View};
 
@@ -58,6 +59,8 @@ pub struct InCall {
     pub found: [Option<Found>; 2],
     /// Text of the link that it makes.
     pub target: Vec<u8>,
+    /// Where the task's time went before it.
+    pub spent: Spent,
 }
 
 /// Where a task is between two stops.
@@ -98,6 +101,10 @@ pub struct Task {
     pub maps: Rc<RefCell<Maps>>,
     /// Where it may run.
     pub placement: Placement,
+    /// Where its time goes.
+    pub time: CpuTime,
+    /// Processor time between its last record and its last stop.
+    pub last_think: u64,
 }
 
 impl Task {
@@ -116,6 +123,8 @@ impl Task {
             directories: Rc::default(),
             maps: Rc::default(),
             placement,
+            time: CpuTime::new(tid),
+            last_think: 0,
         }
     }
 
@@ -135,6 +144,8 @@ impl Task {
             directories: share(&self.directories, has(libc::CLONE_FILES)),
             maps: share(&self.maps, has(libc::CLONE_VM)),
             placement: self.placement.clone(),
+            time: CpuTime::new(tid),
+            last_think: 0,
         }
     }
 

@@ -82,6 +82,7 @@ fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanEr
             time: 0,
             flags: 0x1_0f00,
             tid: task + 1,
+            think: 0,
         }));
     }
     let work = tables.add_node(NodeId::ROOT, b"work");
@@ -116,6 +117,7 @@ fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanEr
                 entry: time,
                 duration: 500,
                 overlapped: 0,
+                spent: Default::default(),
                 result,
                 args: values,
             }));

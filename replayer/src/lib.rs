@@ -16,4 +16,4 @@ pub mod sandbox;
 mod sys;
 
 pub use error::ReplayError;
-pub use play::{PlayOptions, Stage, play};
+pub use play::{PlayOptions, Stage, Timing, play};

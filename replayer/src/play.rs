@@ -11,7 +11,9 @@ use crate::execute::execute;
 use crate::plan::Plan;
 use crate::preflight::preflight;
 use crate::prepare::prepare;
-use crate::result::{PlayResult, Round, SCHEMA_VERSION, TargetInfo, median, statistics};
+use crate::result::{
+    PlayResult, Prediction, Round, SCHEMA_VERSION, TargetInfo, median, statistics,
+};
 use crate::sandbox::Sandbox;
 use crate::sys;
 
@@ -22,6 +24,37 @@ pub struct PlayOptions {
     pub rounds: u32,
     /// Leave the last round's tree.
     pub keep: bool,
+    /// With the tool's own time or without.
+    pub timing: Timing,
+}
+
+/// Whether the tool's own time (computing, sleeping) is part of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub enum Timing {
+    /// No: as fast as possible, which gives file-system time only.
+    #[default]
+    Fast,
+    /// Yes, multiplied by this; 1 predicts what the tool would take.
+    Scaled(f64),
+}
+
+impl Timing {
+    fn scale(self) -> Option<f64> {
+        match self {
+            Timing::Fast => None,
+            Timing::Scaled(scale) => Some(scale),
+        }
+    }
+}
+
+impl std::fmt::Display for Timing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Timing::Fast => f.write_str("fast"),
+            Timing::Scaled(1.0) => f.write_str("recorded"),
+            Timing::Scaled(scale) => write!(f, "recorded x {scale}"),
+        }
+    }
 }
 
 /// What is told while a replay goes on.
@@ -48,6 +81,8 @@ pub fn play(
         divergences: 0,
         wall_seconds: Vec::new(),
         median_wall_seconds: 0.0,
+        timing: options.timing.to_string(),
+        prediction: None,
         threads: plan.lanes.len(),
         coverage: plan.coverage,
         targets: targets(plan),
@@ -58,7 +93,14 @@ pub fn play(
         cache: "warm: the tree was just made",
     };
     for round in 1..=options.rounds {
-        let sandboxes = play_round(plan, round, cancelled, progress, &mut result)?;
+        let sandboxes = play_round(
+            plan,
+            round,
+            options.timing,
+            cancelled,
+            progress,
+            &mut result,
+        )?;
         for sandbox in sandboxes {
             if options.keep && round == options.rounds {
                 result.kept.push(sandbox.keep());
@@ -69,12 +111,16 @@ pub fn play(
     }
     drop(umask);
     result.median_wall_seconds = median(&result.wall_seconds);
+    if options.timing == Timing::Scaled(1.0) {
+        result.prediction = Some(Prediction::of(&result.wall_seconds, plan));
+    }
     Ok(result)
 }
 
 fn play_round(
     plan: &Plan,
     round: u32,
+    timing: Timing,
     cancelled: &AtomicBool,
     progress: &(dyn Fn(Stage) + Sync),
     result: &mut PlayResult,
@@ -97,7 +143,7 @@ fn play_round(
         return Err(ReplayError::Cancelled);
     }
     progress(Stage::Executing(round));
-    let run = execute(plan, &sandboxes, cancelled)?;
+    let run = execute(plan, &sandboxes, timing.scale(), cancelled)?;
     let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
     let (groups, divergences) = compare(plan, &run, &roots);
     let (calls, call_seconds) = statistics(plan, &run);
@@ -109,6 +155,7 @@ fn play_round(
         prepare_seconds,
         call_seconds,
         wait_seconds: run.lanes.iter().map(|lane| lane.waited as f64 / 1e9).sum(),
+        own_seconds: run.lanes.iter().map(|lane| lane.paced as f64 / 1e9).sum(),
         divergences,
         calls,
     });

@@ -21,7 +21,11 @@ pub struct PlayResult {
     pub events: u64,
     /// Events whose outcome was not the recorded one, in the round with the most of them.
     pub divergences: u64,
-    /// Wall time of each round, seconds: file-system time only, as fast as possible.
+    /// Whether the tool's own time was part of the rounds: `fast`, `recorded`, `recorded x SCALE`.
+    pub timing: String,
+    /// What the tool would take on these targets; only with recorded timing.
+    pub prediction: Option<Prediction>,
+    /// Wall time of each round, seconds; with `fast` timing, file-system time only.
     pub wall_seconds: Vec<f64>,
     /// Median of those.
     pub median_wall_seconds: f64,
@@ -54,6 +58,50 @@ pub struct TargetInfo {
     pub fs_magic: String,
 }
 
+/// What the tool would take.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prediction {
+    /// Median of the rounds, seconds.
+    pub seconds: f64,
+    /// The shortest round.
+    pub low: f64,
+    /// The longest round.
+    pub high: f64,
+    /// Standard deviation of the rounds divided by their mean; null for one round.
+    pub variation: Option<f64>,
+    /// Where the tool's own time comes from: `calibrated` (a run without the recorder), `recorded`, or
+    /// `clock` (a recording that could not tell computing from waiting).
+    pub basis: &'static str,
+}
+
+impl Prediction {
+    /// Of the wall times of rounds.
+    pub fn of(rounds: &[f64], plan: &Plan) -> Prediction {
+        Prediction {
+            seconds: median(rounds),
+            low: rounds.iter().copied().reduce(f64::min).unwrap_or(0.0),
+            high: rounds.iter().copied().reduce(f64::max).unwrap_or(0.0),
+            variation: variation(rounds),
+            basis: match (plan.timing.unobserved, plan.timing.told) {
+                (Some(_), _) => "calibrated",
+                (None, true) => "recorded",
+                (None, false) => "clock",
+            },
+        }
+    }
+}
+
+/// Standard deviation divided by the mean.
+pub fn variation(values: &[f64]) -> Option<f64> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    if values.len() < 2 || mean <= 0.0 {
+        return None;
+    }
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((squares / (count - 1.0)).sqrt() / mean)
+}
+
 /// One round.
 #[derive(Debug, Serialize)]
 pub struct Round {
@@ -65,6 +113,8 @@ pub struct Round {
     pub call_seconds: f64,
     /// Sum over all threads of the time waiting for other threads, seconds.
     pub wait_seconds: f64,
+    /// Sum over all threads of the tool's own time, seconds: computing and sleeping.
+    pub own_seconds: f64,
     /// Events that diverged.
     pub divergences: u64,
     /// By call, the one with the most time first.

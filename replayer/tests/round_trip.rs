@@ -91,6 +91,7 @@ impl Tool {
                 time: 0,
                 flags: THREAD,
                 tid: task + 1,
+                think: 0,
             }));
         }
     }
@@ -163,6 +164,7 @@ impl Tool {
             entry: self.time,
             duration: 500,
             overlapped: 0,
+            spent: Default::default(),
             result: outcome.unwrap_or_else(|e| -i64::from(e.raw_os_error())),
             args: values,
         }));
@@ -538,6 +540,7 @@ fn round_trip(seed: u64, calls: u32) {
     let options = PlayOptions {
         rounds: 1,
         keep: true,
+        timing: Default::default(),
     };
     let result = play(&plan, options, &AtomicBool::new(false), &|_| {}).expect("a replay");
     assert!(

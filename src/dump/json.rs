@@ -20,11 +20,11 @@ fn value(record: &Record, tables: &Tables) -> Value {
         Record::Event(event) => event_value(event, tables),
         Record::TaskStart(s) => json!({
             "record": "task_start", "task": s.task.0, "parent": s.parent.map(|p| p.0),
-            "time_ns": s.time, "flags": s.flags, "tid": s.tid,
+            "time_ns": s.time, "flags": s.flags, "tid": s.tid, "think_ns": s.think,
         }),
         Record::TaskExit(e) => json!({
             "record": "task_exit", "task": e.task.0, "time_ns": e.time, "status": e.status,
-            "user_ns": e.user_time, "system_ns": e.system_time,
+            "cpu_ns": e.cpu, "think_ns": e.think,
         }),
         Record::PathState(s) => json!({
             "record": "state", "path": text(&tables.path(s.node)), "kind": format!("{:?}", s.kind),

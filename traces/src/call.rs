@@ -68,7 +68,7 @@ pub enum ArgKind {
     OffsetOut,
     /// `SEEK_*`, or `l_whence` of a lock.
     Whence,
-    /// The command of `fcntl`, `ioctl`, `flock`.
+    /// The command of `fcntl`, `ioctl`, `flock`, `futex`.
     Command,
     /// The argument of a command, where it is a number; `l_type` for locks.
     Argument,
@@ -192,6 +192,7 @@ pub enum Op {
     ReceiveMessage,
     Unshare,
     Wait,
+    Futex,
     /// A call that is counted by name and not recorded.
     Unsupported,
 }
@@ -383,6 +384,8 @@ calls! {
     unshare         Unshare [Flags 0] Status;
     wait4           Wait [Pid 0, Flags 2] Pid;
     waitid          Wait [Mode 0, Pid 1, Flags 3] Status;
+    // Who waits for whom. One that wakes is recorded when it is called, before those that it wakes return; its result is not.
+    futex           Futex [Address 0, Command 1] Value;
     // Counted, not recorded
     io_uring_setup  Unsupported [] Fd;
     io_uring_enter  Unsupported [] Value;

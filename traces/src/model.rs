@@ -66,6 +66,8 @@ pub struct Event {
     pub overlapped: u32,
     /// The result: a value, `-errno`, or [`Event::NO_RETURN`].
     pub result: i64,
+    /// Where the task's time went since its previous record.
+    pub spent: Spent,
     /// The kept arguments, in the order of the call's row; unused ones are 0. Signed numbers (`AT_FDCWD`, `-1`) are sign-extended.
     pub args: [u64; MAX_ARGS],
 }
@@ -106,8 +108,43 @@ impl Event {
     /// When the call returned.
     #[inline]
     pub fn exit(&self) -> u64 {
-        self.entry + self.duration
+        self.entry.saturating_add(self.duration)
     }
+}
+
+/// Where a task's time went from its previous record's end (its start, a call's return, a fork) to the end of this one,
+/// nanoseconds as the kernel accounts them, less what a stop of the recorder costs on average.
+///
+/// All 0 where a recorder could not tell (traces of version 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// On a processor before the call: computing, page faults, calls that are not recorded.
+    pub think: u64,
+    /// On a processor in the call.
+    pub cpu: u64,
+    /// Asleep before the call, in what is not recorded: timers, sockets, polling, page faults that read a disk.
+    pub blocked: u64,
+}
+
+/// What the recorder's stops add to each event while recorder and task share a processor, nanoseconds; measured when a recording
+/// begins. In [`Spent`] it is taken out, in durations it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StopCosts {
+    /// To the processor time before the call.
+    pub think: u64,
+    /// To the processor time in the call.
+    pub cpu: u64,
+    /// To [`Event::duration`].
+    pub duration: u64,
+}
+
+/// A run of the command without the recorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Unobserved {
+    /// From its start to its end, nanoseconds.
+    pub elapsed: u64,
+    /// Processor time of the command and of all children that were waited for, nanoseconds.
+    pub cpu: u64,
 }
 
 /// A task came to life.
@@ -123,6 +160,8 @@ pub struct TaskStart {
     pub flags: u64,
     /// Its task id (tid) as the recorder saw it.
     pub tid: u32,
+    /// As [`Spent::think`], of the parent: from its previous record to the moment at which the new task exists.
+    pub think: u64,
 }
 
 /// A task ended.
@@ -134,10 +173,10 @@ pub struct TaskExit {
     pub time: u64,
     /// The status as wait(2) encodes it.
     pub status: i32,
-    /// Processor time it spent in user mode, nanoseconds (0 where it is not known).
-    pub user_time: u64,
-    /// Processor time it spent in the kernel, nanoseconds (0 where it is not known).
-    pub system_time: u64,
+    /// Processor time of its life, nanoseconds (0 where it is not known).
+    pub cpu: u64,
+    /// As [`Spent::think`]: from its previous record to its end, its memory's release included.
+    pub think: u64,
 }
 
 /// The type of a file.
@@ -279,6 +318,9 @@ pub struct Header {
     pub started: i64,
     /// The mount table at the start; [`Metadata::mount`] is an index into it.
     pub mounts: Vec<Mount>,
+    /// What the recorder's stops add to times; `None` where it was not measured.
+    #[serde(skip)]
+    pub costs: Option<StopCosts>,
 }
 
 /// What is known when a recording ends.
@@ -298,6 +340,9 @@ pub struct Footer {
     pub left_running: u64,
     /// What a reader of the trace should know about its gaps.
     pub warnings: Vec<String>,
+    /// A run of the same command without the recorder (`--calibrate`).
+    #[serde(skip)]
+    pub unobserved: Option<Unobserved>,
 }
 
 /// File systems whose files are the kernel's own state.

@@ -127,6 +127,7 @@ fn any_event() -> impl Strategy<Value = Record> {
                 entry,
                 duration,
                 overlapped,
+                spent: Default::default(),
                 result,
                 args: kept,
             })
@@ -181,6 +182,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             time,
             flags: time,
             tid: 9,
+            think: 0,
         })
     });
     let exit = (0u32..5, any::<i32>()).prop_map(|(task, status)| {
@@ -188,8 +190,8 @@ fn any_record() -> impl Strategy<Value = Record> {
             task: TaskId(task),
             time: 5,
             status,
-            user_time: 1,
-            system_time: 2,
+            cpu: 1,
+            think: 2,
         })
     });
     let xattrs = (0u32..4, 0u32..6).prop_map(|(node, name)| {
@@ -262,6 +264,7 @@ fn strings_and_nodes_come_back_and_are_found_again() {
         entry: 10,
         duration: 20,
         overlapped: 0,
+        spent: Default::default(),
         result: -2,
         args: [libc_at_fdcwd(), u64::from(path.0), 0, 0, 0, 0],
     };

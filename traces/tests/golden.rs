@@ -1,4 +1,4 @@
-//! Traces of version 1 that were written once and must be read alike for ever, and that zstd itself finds whole.
+//! Traces of each version that were written once and must be read alike for ever, and that zstd itself finds whole.
 //!
 //! `BLESS=1 cargo test -p fsreplay-trace --test golden` writes them anew: only for a new version of the format.
 
@@ -59,6 +59,11 @@ fn everything() -> Vec<u8> {
         umask: 0o22,
         groups: vec![4, 1000],
         architecture: "x86_64".into(),
+        costs: Some(StopCosts {
+            think: 900,
+            cpu: 700,
+            duration: 2700,
+        }),
         mounts: vec![Mount {
             fs_type: "ext4".into(),
             mount_point: b"/".to_vec(),
@@ -82,6 +87,7 @@ fn everything() -> Vec<u8> {
         time: 5,
         flags: 0,
         tid: 77,
+        think: 0,
     };
     let metadata = Metadata {
         size: 1234,
@@ -108,6 +114,7 @@ fn everything() -> Vec<u8> {
             time: 900,
             flags: 0x11,
             tid: 78,
+            think: 0,
         }),
         state(work, FileKind::Directory, Some(metadata)),
         state(
@@ -159,6 +166,11 @@ fn everything() -> Vec<u8> {
             entry: 2000 + number as u64 * 50_000,
             duration: 1 << (number % 40),
             overlapped: number as u32 % 4,
+            spent: Spent {
+                think: number as u64 * 77,
+                cpu: 1 << (number % 30),
+                blocked: [0, 0, 70_000, 9_000_000][number % 4],
+            },
             result,
             args,
         };
@@ -168,8 +180,8 @@ fn everything() -> Vec<u8> {
         task: TaskId(1),
         time: 99_000_000,
         status: 9,
-        user_time: 5,
-        system_time: 6,
+        cpu: 5,
+        think: 6,
     };
     out.push(&Record::TaskExit(exit)).expect("written");
     let footer = Footer {
@@ -180,6 +192,10 @@ fn everything() -> Vec<u8> {
         unrecorded: [("io_uring_setup".to_string(), 3)].into(),
         left_running: 1,
         warnings: vec!["a warning".into()],
+        unobserved: Some(Unobserved {
+            elapsed: 9_000_000,
+            cpu: 8_000_000,
+        }),
     };
     out.finish(&footer).expect("a trace")
 }
@@ -187,8 +203,9 @@ fn everything() -> Vec<u8> {
 #[test]
 fn every_record_and_call_is_read_as_ever() {
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(golden("everything-v1.zst"), everything()).expect("written");
+        std::fs::write(golden("everything-v2.zst"), everything()).expect("written");
     }
+    check("everything-v2");
     check("everything-v1");
 }
 
@@ -197,7 +214,7 @@ fn what_is_written_today_says_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
     std::fs::write(&path, everything()).expect("written");
-    let expected = std::fs::read_to_string(golden("everything-v1.txt")).expect("the golden text");
+    let expected = std::fs::read_to_string(golden("everything-v2.txt")).expect("the golden text");
     assert_eq!(told(&path), expected);
 }
 
@@ -208,7 +225,7 @@ fn a_recording_of_a_shell_is_read_as_ever() {
 
 #[test]
 fn zstd_finds_traces_whole() {
-    for name in ["everything-v1.zst", "shell-v1.zst"] {
+    for name in ["everything-v1.zst", "everything-v2.zst", "shell-v1.zst"] {
         let bytes = std::fs::read(golden(name)).expect("a trace");
         zstd::stream::copy_decode(&bytes[..], std::io::sink()).expect("a zstd file");
         match Command::new("zstd").arg("-tq").arg(golden(name)).status() {

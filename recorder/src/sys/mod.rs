@@ -30,6 +30,17 @@ pub fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Processor time of this process's children that were waited for, and of theirs, nanoseconds.
+pub fn children_cpu() -> u64 {
+    // SAFETY: all zeroes is a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a valid rusage to write to.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
+    let nanoseconds =
+        |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000;
+    nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime)
+}
+
 /// Effective user and group ids.
 pub fn effective_ids() -> (u32, u32) {
     // SAFETY: both take no arguments and always succeed.

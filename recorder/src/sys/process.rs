@@ -42,6 +42,15 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
         .collect()
 }
 
+/// What a child does.
+#[derive(Clone, Copy)]
+pub enum Work<'a> {
+    /// It becomes this program.
+    Program(&'a Program),
+    /// It makes so many traced calls (a `close` of -1), and exits.
+    Calls(u32),
+}
+
 /// A child that waits for its tracer, and then installs the filter and runs the program.
 pub struct Child {
     pid: i32,
@@ -50,14 +59,14 @@ pub struct Child {
 }
 
 impl Child {
-    /// Forks. Without a program the child makes one traced call (a `close` of -1) and exits.
-    pub fn fork(
-        filter: &[Instruction],
-        program: Option<&Program>,
-        blocked: &Blocked,
-    ) -> io::Result<Child> {
+    /// Forks.
+    pub fn fork(filter: &[Instruction], work: Work<'_>, blocked: &Blocked) -> io::Result<Child> {
         let (wait, go) = io::pipe()?;
         let (report, tell) = io::pipe()?;
+        let (program, calls) = match work {
+            Work::Program(program) => (Some(program), 0),
+            Work::Calls(calls) => (None, calls),
+        };
         let vectors = program.map(|program| {
             [
                 pointers(&program.arguments),
@@ -69,7 +78,7 @@ impl Child {
         let ends = [wait.as_raw_fd(), go.as_raw_fd(), tell.as_raw_fd()];
         // SAFETY: the child runs `run_child` only, which is async-signal-safe and never returns.
         match check(i64::from(unsafe { libc::fork() }))? {
-            0 => run_child(ends, filter, exec, blocked),
+            0 => run_child(ends, filter, exec, calls, blocked),
             pid => Ok(Child {
                 pid: pid as i32,
                 go,
@@ -104,6 +113,7 @@ fn run_child(
     [wait, go, tell]: [RawFd; 3],
     filter: &[Instruction],
     exec: Option<(&Program, &Vectors)>,
+    calls: u32,
     blocked: &Blocked,
 ) -> ! {
     // SAFETY: only async-signal-safe functions, on memory that was made before the fork; the descriptors are
@@ -131,7 +141,9 @@ fn run_child(
             }
             libc::_exit(126);
         }
-        libc::syscall(libc::SYS_close, -1);
+        for _ in 0..calls {
+            libc::syscall(libc::SYS_close, -1);
+        }
         libc::_exit(0);
     }
 }
@@ -139,6 +151,14 @@ fn run_child(
 fn execute(path: &CStr, arguments: &[*const libc::c_char], environment: &[*const libc::c_char]) {
     // SAFETY: all strings are NUL-terminated, both vectors end with a null pointer.
     unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+}
+
+/// Makes the call of [`Work::Calls`] so often, without being traced.
+pub fn make_calls(calls: u32) {
+    for _ in 0..calls {
+        // SAFETY: no descriptor has that number; the call fails.
+        unsafe { libc::syscall(libc::SYS_close, -1) };
+    }
 }
 
 /// Whether this process may execute a file.

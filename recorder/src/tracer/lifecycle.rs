@@ -20,13 +20,17 @@ impl Tracer {
         };
         let flags = clone_flags(parent);
         self.add_task(parent, tid as i32, flags)?;
+        if let Some(task) = self.tasks.get_mut(&parent) {
+            task.time.leaves(self.session.time());
+        }
         self.resume(parent, 0)
     }
 
     fn add_task(&mut self, parent: i32, tid: i32, flags: u64) -> Result<(), RecordError> {
-        let Some(from) = self.tasks.get(&parent) else {
+        let Some(from) = self.tasks.get_mut(&parent) else {
             return Ok(());
         };
+        let think = self.session.forks(from);
         let id = TaskId(self.started);
         self.started += 1;
         let mut task = from.child(id, tid, flags);
@@ -36,7 +40,9 @@ impl Tracer {
             time: self.session.time(),
             flags,
             tid: tid as u32,
+            think,
         };
+        task.time.leaves(record.time);
         self.gatherer.adopt(tid, &mut task.placement);
         self.session.trace.push(Record::TaskStart(record));
         self.tasks.insert(tid, task);
@@ -85,6 +91,16 @@ impl Tracer {
         }
     }
 
+    /// A task is about to end: the last that is seen of it while it lives.
+    pub(super) fn on_last_stop(&mut self, tid: i32) -> Result<(), RecordError> {
+        if let Some(task) = self.tasks.get_mut(&tid) {
+            let now = self.session.time();
+            task.last_think = self.session.gap(task, now).think;
+            task.time.leaves(now);
+        }
+        self.resume(tid, 0)
+    }
+
     /// A program was started. If a task other than the process's first did it, that task takes over the id.
     pub(super) fn on_exec(&mut self, tid: i32) -> Result<(), RecordError> {
         let message = ptrace::event_message(tid);
@@ -97,10 +113,13 @@ impl Tracer {
             && let Some(mut leader) = self.tasks.insert(tid, task)
         {
             self.session.abandoned(&mut leader);
-            self.push_exit(leader.id, 0);
+            self.push_exit(&leader, 0);
         }
         if let Some(task) = self.tasks.get_mut(&tid) {
             task.started_program();
+            if earlier != tid {
+                task.time.renamed(tid);
+            }
         }
         self.running = true;
         self.resume(tid, 0)

@@ -26,6 +26,9 @@ use crate::tasks::{Phase, Task};
 use ending::Ending;
 use session::Next;
 
+/// The end of a task takes no longer than this; more was waiting, nanoseconds.
+const LONGEST_RELEASE: u64 = 20_000_000;
+
 /// A command under observation.
 pub struct Tracer {
     session: Session,
@@ -82,6 +85,7 @@ impl Tracer {
             time,
             flags: 0,
             tid: main as u32,
+            think: 0,
         }));
         Tracer {
             session,
@@ -114,6 +118,7 @@ impl Tracer {
             warnings: std::mem::take(&mut self.session.warnings)
                 .into_iter()
                 .collect(),
+            unobserved: None,
         };
         Ok(Ended {
             session: self.session,
@@ -160,6 +165,7 @@ impl Tracer {
                 self.on_new_task(tid)
             }
             libc::PTRACE_EVENT_EXEC => self.on_exec(tid),
+            libc::PTRACE_EVENT_EXIT => self.on_last_stop(tid),
             ptrace::EVENT_STOP => match signal {
                 libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
                     unless_gone("PTRACE_LISTEN", tid, ptrace::listen(tid)).map(drop)
@@ -167,9 +173,16 @@ impl Tracer {
                 _ => self.resume(tid, 0),
             },
             0 if signal == libc::SIGTRAP | 0x80 => self.on_exit_of_call(tid),
-            0 => self.resume(tid, signal),
+            0 => self.on_signal(tid, signal),
             _ => self.resume(tid, 0),
         }
+    }
+
+    fn on_signal(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
+        if let Some(task) = self.tasks.get_mut(&tid) {
+            self.session.unrecorded_stop(task);
+        }
+        self.resume(tid, signal)
     }
 
     /// Lets a task go on: to the exit of its call if it is in one.
@@ -279,7 +292,7 @@ impl Tracer {
         self.strangers.remove(&tid);
         if let Some(mut task) = self.tasks.remove(&tid) {
             self.session.abandoned(&mut task);
-            self.push_exit(task.id, status);
+            self.push_exit(&task, status);
         }
         if tid == self.main {
             self.status = Some(status);
@@ -288,14 +301,19 @@ impl Tracer {
         self.adopt_orphans(tid);
     }
 
-    fn push_exit(&mut self, task: TaskId, status: i32) {
+    fn push_exit(&mut self, task: &Task, status: i32) {
         let time = self.session.time();
+        // After its last stop it released its memory, and nothing else.
+        let released = match task.last_think {
+            0 => 0,
+            _ => time.saturating_sub(task.time.left()).min(LONGEST_RELEASE),
+        };
         self.session.trace.push(Record::TaskExit(TaskExit {
-            task,
+            task: task.id,
             time,
             status,
-            user_time: 0,
-            system_time: 0,
+            cpu: task.time.total(),
+            think: task.last_think + released,
         }));
     }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fsreplay_trace::call::{ArgKind, Call, Op, ResultKind};
-use fsreplay_trace::model::{Event, FdState, NodeId, Record, TaskId};
+use fsreplay_trace::model::{Event, FdState, NodeId, Record, Spent, TaskId};
 
 use super::memory::TaskMemory;
 use crate::arch::Numbers;
+use crate::calibrate::Costs;
 use crate::decode::{self, Decoded};
 use crate::effects::{self, Change};
 use crate::fds::{self, Descriptor};
@@ -47,11 +48,12 @@ pub struct Session {
     inherited_done: bool,
     /// Set-id programs keep their privilege: the recorder may trace them with it.
     privileged: bool,
+    costs: Costs,
 }
 
 impl Session {
     /// A session that begins now.
-    pub fn new(trace: Trace, states: States, start: u64) -> Session {
+    pub fn new(trace: Trace, states: States, start: u64, costs: Costs) -> Session {
         Session {
             trace,
             states,
@@ -63,6 +65,7 @@ impl Session {
             through_proc: false,
             inherited_done: false,
             privileged: sys::effective_ids().0 == 0,
+            costs,
         }
     }
 
@@ -89,11 +92,12 @@ impl Session {
         let (entry, events_at_entry) = self.settle(task, call, &registers);
         if call.row().op == Op::Unsupported {
             self.unsupported(call);
-            return Next::Continue;
+            return self.pass(task);
         }
         if !meets_file(task, call, &registers) {
-            return Next::Continue;
+            return self.pass(task);
         }
+        let spent = self.gap(task, self.time());
         if !self.inherited_done {
             self.inherited_done = true;
             self.inherited(tid, task);
@@ -112,7 +116,7 @@ impl Session {
                 .to_vec(),
             _ => Vec::new(),
         };
-        task.phase = Phase::InCall(InCall {
+        let in_call = InCall {
             call,
             registers,
             args: self.decoded.args,
@@ -120,8 +124,41 @@ impl Session {
             events_at_entry: events_at_entry.unwrap_or_else(|| self.trace.events()),
             found,
             target,
-        });
+            spent,
+        };
+        if wakes(call, &registers) {
+            // Recorded now, so that it stands before the return of those that it wakes.
+            self.event(task.id, &in_call, in_call.entry, 0);
+            task.time.leaves(self.time());
+            return Next::Continue;
+        }
+        task.phase = Phase::InCall(in_call);
         Next::Exit
+    }
+
+    /// A stop of which nothing is recorded.
+    fn pass(&mut self, task: &mut Task) -> Next {
+        self.unrecorded_stop(task);
+        Next::Continue
+    }
+
+    /// A task stopped, and nothing is recorded of it.
+    pub fn unrecorded_stop(&self, task: &mut Task) {
+        task.time.foreign_stop();
+    }
+
+    /// The parent's record of a new task is about to be written: its time so far.
+    pub fn forks(&mut self, task: &mut Task) -> u64 {
+        let now = self.time();
+        let spent = self.gap(task, now);
+        task.time.leaves(now);
+        spent.think
+    }
+
+    /// Where a task's time went until now.
+    pub fn gap(&self, task: &mut Task, now: u64) -> Spent {
+        let costs = self.costs.of(task.placement.gathered);
+        task.time.gap(now, costs.think)
     }
 
     /// Decides about an interrupted call before this one: if this is it again, gives when it began.
@@ -293,6 +330,9 @@ impl Session {
             return;
         };
         let now = self.time();
+        let costs = self.costs.of(task.placement.gathered);
+        call.spent.cpu += task.time.call(now.saturating_sub(call.entry), costs.cpu);
+        task.time.leaves(now);
         if (RESTART_LAST..=RESTART_FIRST).contains(&result) {
             task.phase = Phase::Interrupted(call, now);
             return;
@@ -306,6 +346,7 @@ impl Session {
         if result >= 0 || (call.call == Call::mmap && !(-4095..0).contains(&result)) {
             self.succeeded(tid, task, &call, result);
         }
+        task.time.leaves(self.time());
     }
 
     /// Writes an event.
@@ -316,6 +357,7 @@ impl Session {
             entry: call.entry,
             duration: end.saturating_sub(call.entry),
             overlapped: 0,
+            spent: call.spent,
             result,
             args: call.args,
         };
@@ -438,6 +480,25 @@ impl Session {
             ));
         }
     }
+}
+
+/// Whether a call wakes those that wait at a futex.
+fn wakes(call: Call, registers: &[u64; 6]) -> bool {
+    use libc::{
+        FUTEX_CMP_REQUEUE, FUTEX_CMP_REQUEUE_PI, FUTEX_REQUEUE, FUTEX_UNLOCK_PI, FUTEX_WAKE,
+        FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
+    };
+    call == Call::futex
+        && matches!(
+            registers[1] as i32 & libc::FUTEX_CMD_MASK,
+            FUTEX_WAKE
+                | FUTEX_WAKE_BITSET
+                | FUTEX_WAKE_OP
+                | FUTEX_REQUEUE
+                | FUTEX_CMP_REQUEUE
+                | FUTEX_CMP_REQUEUE_PI
+                | FUTEX_UNLOCK_PI
+        )
 }
 
 /// Whether a call on memory meets a mapping of a file; true for all other calls.

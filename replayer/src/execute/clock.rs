@@ -17,6 +17,15 @@ static COUNTER: LazyLock<bool> = LazyLock::new(|| {
     )
 });
 
+/// Nanoseconds of a tick, measured once for durations that must be known beforehand.
+static TICK: LazyLock<f64> = LazyLock::new(|| {
+    let clock = Clock::start();
+    while clock.begin.elapsed().as_millis() < 10 {
+        std::hint::spin_loop();
+    }
+    clock.nanoseconds_per_tick()
+});
+
 /// What a tick is, and how to take a stamp; fixed for an execution.
 #[derive(Clone, Copy)]
 pub struct Clock {
@@ -49,6 +58,11 @@ impl Clock {
         } else {
             START.elapsed().as_nanos() as u64
         }
+    }
+
+    /// Nanoseconds of a tick, known before an execution.
+    pub fn tick_length(self) -> f64 {
+        if self.counter { *TICK } else { 1.0 }
     }
 
     /// Nanoseconds of a tick, measured over the execution that ends now.

@@ -3,6 +3,7 @@
 mod clock;
 mod initial;
 mod issue;
+mod pace;
 mod progress;
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -15,6 +16,7 @@ use crate::sys::{self, Texts};
 use clock::Clock;
 use initial::open_initial;
 use issue::Issuer;
+use pace::Pacer;
 use progress::{Gate, Progress, Stopped};
 
 /// What one op gave.
@@ -38,6 +40,8 @@ pub struct LaneRun {
     pub samples: Vec<Sample>,
     /// Nanoseconds spent waiting for other lanes.
     pub waited: u64,
+    /// Nanoseconds spent computing and sleeping for the tool.
+    pub paced: u64,
 }
 
 /// What one execution gave.
@@ -62,20 +66,23 @@ pub(crate) struct Shared<'a> {
     pub roots: Vec<Vec<u8>>,
 }
 
-/// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting.
+/// Executes the plan in its prepared sandboxes, as fast as possible or with the tool's own time multiplied by `scale`.
+/// `cancelled` is looked at while waiting.
 pub fn execute(
     plan: &Plan,
     sandboxes: &[Sandbox],
+    scale: Option<f64>,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     raise_descriptor_limit(plan)?;
     let mut shared = shared(plan, sandboxes)?;
     let rewritten = shared.rewrite_links();
     open_initial(&shared)?;
-    let progress = Progress::new(plan.lanes.len(), cancelled);
+    let progress = Progress::new(plan.lanes.len(), patience(plan, scale), cancelled);
     let gate = Gate::new();
     let clock = Clock::start();
     shared.clock = clock;
+    let pacer = scale.map(|scale| Pacer::new(clock, scale, cancelled));
     let run = |number: usize| {
         let mut samples = vec![
             Sample {
@@ -88,7 +95,17 @@ pub fn execute(
         let open = gate.wait();
         let begin = Instant::now();
         let waited = match open {
-            true => run_lane(number, &shared, &progress, &mut issuer, &mut samples),
+            true => match &pacer {
+                None => run_lane(number, &shared, &progress, &mut issuer, &mut samples),
+                Some(pacer) => run_paced(
+                    number,
+                    &shared,
+                    &progress,
+                    pacer.clone(),
+                    &mut issuer,
+                    &mut samples,
+                ),
+            },
             false => Err(Stopped::Cancelled),
         };
         Ended {
@@ -122,7 +139,7 @@ pub fn execute(
             waited,
             mut samples,
         } = lane.map_err(|_| ReplayError::Plan("a lane panicked".into()))?;
-        let waited = waited.map_err(|stopped| match stopped {
+        let (waited, paced) = waited.map_err(|stopped| match stopped {
             Stopped::Cancelled => ReplayError::Cancelled,
             Stopped::Stalled { lane, other, done } => ReplayError::Stalled { lane, other, done },
         })?;
@@ -134,6 +151,7 @@ pub fn execute(
         lanes.push(LaneRun {
             samples,
             waited: (waited as f64 * tick) as u64,
+            paced: (paced as f64 * tick) as u64,
         });
     }
     let wall = first
@@ -149,7 +167,8 @@ pub fn execute(
 struct Ended {
     begin: Instant,
     end: Instant,
-    waited: Result<u64, Stopped>,
+    /// Ticks spent waiting, and in the tool's own time.
+    waited: Result<(u64, u64), Stopped>,
     samples: Vec<Sample>,
 }
 
@@ -183,14 +202,14 @@ fn run_threads(
 /// How many ops ahead the loop asks for memory.
 const AHEAD: usize = 8;
 
-/// The loop. Gives the ticks spent waiting.
+/// The loop, as fast as possible. Gives the ticks spent waiting (and none in the tool's own time).
 fn run_lane(
     number: usize,
     shared: &Shared<'_>,
     progress: &Progress<'_>,
     issuer: &mut Issuer<'_>,
     samples: &mut [Sample],
-) -> Result<u64, Stopped> {
+) -> Result<(u64, u64), Stopped> {
     let lane = &shared.plan.lanes[number];
     let clock = shared.clock;
     let mut waited = 0;
@@ -200,13 +219,7 @@ fn run_lane(
         sys::prefetch(std::ptr::from_ref(op).wrapping_add(AHEAD));
         sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
         if op.wait_count > 0 {
-            let first = op.first_wait as usize;
-            for wait in shared
-                .plan
-                .waits
-                .get(first..first + usize::from(op.wait_count))
-                .unwrap_or(&[])
-            {
+            for wait in shared.plan.waits_of(op) {
                 progress.wait(number, wait.lane, wait.done)?;
             }
             let begin = now;
@@ -230,7 +243,75 @@ fn run_lane(
         progress.done(number, index as u32 + 1, op.published);
     }
     progress.done(number, lane.ops.len() as u32, true);
-    Ok(waited)
+    Ok((waited, 0))
+}
+
+/// The loop with the tool's own time. Gives the ticks spent waiting and in the tool's own time.
+fn run_paced(
+    number: usize,
+    shared: &Shared<'_>,
+    progress: &Progress<'_>,
+    mut pacer: Pacer<'_>,
+    issuer: &mut Issuer<'_>,
+    samples: &mut [Sample],
+) -> Result<(u64, u64), Stopped> {
+    let lane = &shared.plan.lanes[number];
+    let clock = shared.clock;
+    let (mut waited, mut paced) = (0, 0);
+    let mut now = clock.ticks();
+    let steps = lane.ops.iter().zip(&lane.paces).zip(samples);
+    for (index, ((op, pace), sample)) in steps.enumerate() {
+        let begin = now;
+        now = pacer.burn(now, pace.think);
+        if pace.asleep > 0.0 {
+            now = pacer.sleep(pace.asleep);
+        }
+        paced += now - begin;
+        if op.wait_count > 0 {
+            for wait in shared.plan.waits_of(op) {
+                progress.wait(number, wait.lane, wait.done)?;
+            }
+            let begin = now;
+            now = clock.ticks();
+            waited += now - begin;
+        }
+        let begin = now;
+        if pace.own_asleep > 0.0 {
+            now = pacer.sleep(pace.own_asleep);
+        }
+        if pace.own > 0.0 {
+            now = pacer.burn(now, pace.own);
+        }
+        paced += now - begin;
+        if matches!(op.action, Action::Nothing) {
+            *sample = Sample {
+                result: Sample::NOT_ISSUED,
+                duration: 0,
+            };
+        } else {
+            let mut begin = now;
+            let result = issuer.issue(index, &op.action, op.expected, &mut begin);
+            now = clock.ticks();
+            *sample = Sample {
+                result,
+                duration: now.saturating_sub(begin),
+            };
+        }
+        progress.done(number, index as u32 + 1, op.published);
+    }
+    progress.done(number, lane.ops.len() as u32, true);
+    Ok((waited, paced))
+}
+
+/// How long all lanes may stand still: beyond the longest time that one computes or sleeps for the tool.
+fn patience(plan: &Plan, scale: Option<f64>) -> std::time::Duration {
+    let paces = plan.lanes.iter().flat_map(|lane| &lane.paces);
+    let longest = paces
+        .map(|pace| pace.think + pace.asleep + pace.own + pace.own_asleep)
+        .fold(0.0, f32::max);
+    // Twice: lanes share processors.
+    let own = f64::from(longest) / 1e9 * scale.unwrap_or(0.0) * 2.0;
+    progress::PATIENCE + std::time::Duration::try_from_secs_f64(own).unwrap_or_default()
 }
 
 fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, ReplayError> {

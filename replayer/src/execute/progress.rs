@@ -7,8 +7,8 @@ use crate::sys;
 
 /// Looks before a lane goes to sleep.
 const SPINS: u32 = 40;
-/// Without any lane getting on for this long, a replay stands still.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Without any lane getting on for this long, a replay as fast as possible stands still.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a lane stopped waiting.
 pub enum Stopped {
@@ -40,11 +40,12 @@ pub struct Progress<'a> {
     lanes: Vec<LaneProgress>,
     cancelled: &'a AtomicBool,
     failed: AtomicBool,
+    patience: Duration,
 }
 
 impl<'a> Progress<'a> {
     /// Nothing is done yet.
-    pub fn new(lanes: usize, cancelled: &'a AtomicBool) -> Self {
+    pub fn new(lanes: usize, patience: Duration, cancelled: &'a AtomicBool) -> Self {
         let lanes = (0..lanes)
             .map(|_| LaneProgress {
                 done: AtomicU32::new(0),
@@ -55,6 +56,7 @@ impl<'a> Progress<'a> {
             lanes,
             cancelled,
             failed: AtomicBool::new(false),
+            patience,
         }
     }
 
@@ -106,7 +108,7 @@ impl<'a> Progress<'a> {
             let sum_now = self.sum();
             if sum_now != sum {
                 (sum, since) = (sum_now, Instant::now());
-            } else if since.elapsed() > PATIENCE {
+            } else if since.elapsed() > self.patience {
                 self.failed.store(true, Ordering::Relaxed);
                 return Err(Stopped::Stalled {
                     lane: waiter,

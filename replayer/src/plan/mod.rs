@@ -80,6 +80,26 @@ pub struct Op {
     pub mount: u16,
 }
 
+/// What a lane does besides its calls, nanoseconds; the recorder's own cost is taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// On a processor before the op (and before it waits for others).
+    pub think: f32,
+    /// Asleep before it, for a reason outside of the replay: timers, the network, people.
+    pub asleep: f32,
+    /// On a processor in the op, for what the tool's call did and the replay's doesn't: a program's start, a pipe's bytes.
+    pub own: f32,
+    /// Asleep in the op, for a reason outside of the replay.
+    pub own_asleep: f32,
+}
+
+impl Pace {
+    /// Whether there is nothing to do.
+    pub fn is_none(&self) -> bool {
+        *self == Pace::default()
+    }
+}
+
 /// When the recorded call of an op was entered and how long it took, nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpTime {
@@ -96,6 +116,8 @@ pub struct Lane {
     pub ops: Vec<Op>,
     /// Recorded times, one for each step.
     pub times: Vec<OpTime>,
+    /// What is done besides, one for each step.
+    pub paces: Vec<Pace>,
 }
 
 /// "Lane `lane` has done its first `done` ops."
@@ -168,6 +190,19 @@ pub struct Coverage {
     pub unfinished: u64,
 }
 
+/// What is known of the tool's own time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Timing {
+    /// The recorder told computing from waiting; otherwise all time between calls counts as computing.
+    pub told: bool,
+    /// Processor time of the recorded tool, the recorder's cost taken out, nanoseconds.
+    pub recorded_cpu: f64,
+    /// The recording's length, nanoseconds, the recorder's cost included; 0 if it is not known.
+    pub recorded_elapsed: u64,
+    /// The run without the recorder that [`Timing::recorded_cpu`] was corrected by.
+    pub unobserved: Option<fsreplay_trace::model::Unobserved>,
+}
+
 /// A trace resolved against a placement.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -197,11 +232,21 @@ pub struct Plan {
     pub peak_inodes: u64,
     /// What is issued and what is not.
     pub coverage: Coverage,
+    /// What is known of the tool's own time.
+    pub timing: Timing,
     /// What was changed to fit, or could not be told: text and count.
     pub notes: Vec<(String, u64)>,
 }
 
 impl Plan {
+    /// What an op waits for.
+    #[inline]
+    pub fn waits_of(&self, op: &Op) -> &[WaitFor] {
+        let first = op.first_wait as usize;
+        let range = first..first + usize::from(op.wait_count);
+        self.waits.get(range).unwrap_or(&[])
+    }
+
     /// The bytes of a text, without the NUL.
     pub fn bytes(&self, text: Text) -> &[u8] {
         let rest = self.text.get(text.0 as usize..).unwrap_or(&[]);

@@ -26,6 +26,8 @@ pub(crate) enum What {
     Skipped,
     /// A pipe, by its number.
     Pipe(u32),
+    /// One end of a socketpair: the pipe that it reads from and the one that it writes to.
+    Pair(u32, u32),
     /// Socket, event and the like.
     Other,
     /// It could not be told.

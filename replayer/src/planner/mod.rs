@@ -13,6 +13,7 @@ mod actions;
 mod areas;
 mod fds;
 mod flags;
+mod futexes;
 mod hash;
 mod inherited;
 mod initial;
@@ -22,6 +23,7 @@ mod locks;
 mod magic;
 mod mappings;
 mod order;
+mod pace;
 mod paths;
 mod pipes;
 mod processes;
@@ -41,9 +43,12 @@ use fsreplay_trace::call::Call;
 use fsreplay_trace::format::{Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record};
 
-use crate::plan::{Action, Check, Coverage, InitialFd, Op, OpTime, Plan, Root};
+use crate::plan::{
+    Action, Check, Coverage, InitialFd, Op, OpTime, Pace, Plan, Root, Timing as ToolTiming,
+};
 use fds::{Descriptors, What};
 use flags::OpenFlags;
+use futexes::Futexes;
 use hash::FastMap;
 use initial::{Initial, Owners, Writing};
 use intern::Texts;
@@ -51,6 +56,7 @@ use links::{Links, Placements};
 use locks::Locks;
 use mappings::Mappings;
 use order::{Order, Side, Timing};
+use pace::Pacer;
 use paths::PathCache;
 use pipes::Pipes;
 use processes::Processes;
@@ -209,6 +215,10 @@ pub struct Planner {
     links: Links,
     pipes: Pipes,
     locks: Locks,
+    futexes: Futexes,
+    pacer: Pacer,
+    /// Parents that stand still until their child of `vfork` runs a program: its lane.
+    vforked: FastMap<u32, u32>,
     fifos: FastMap<u32, u32>,
     /// Inodes of the recorded link groups.
     groups: FastMap<u64, u32>,
@@ -226,6 +236,8 @@ pub struct Planner {
     coverage: Coverage,
     listings: u32,
     longest_transfer: u64,
+    /// Computed before the next op without a recorded counterpart, nanoseconds.
+    extra_think: f32,
 }
 
 /// Reads a whole trace and plans it.
@@ -261,6 +273,9 @@ impl Planner {
             maps: Mappings::default(),
             pipes: Pipes::default(),
             locks: Locks::default(),
+            futexes: Futexes::default(),
+            pacer: Pacer::new(header),
+            vforked: FastMap::default(),
             fifos: FastMap::default(),
             groups: FastMap::default(),
             room: Room::default(),
@@ -277,6 +292,7 @@ impl Planner {
             coverage: Coverage::default(),
             listings: 0,
             longest_transfer: 0,
+            extra_think: 0.0,
         }
     }
 
@@ -333,6 +349,7 @@ impl Planner {
         self.sequence.now = number.saturating_add(1);
         self.accesses.clear();
         self.order.concurrent = self.procs.alive > 1;
+        self.after_vfork(task);
         let draft = if event.result == Event::NO_RETURN {
             self.nothing(&cx, Class::Unfinished)
         } else {
@@ -382,11 +399,20 @@ impl Planner {
             entry: cx.event.entry,
             duration: cx.event.duration,
         };
-        self.order.commit(cx.lane, op, time, cx.number);
+        let pace = self.pacer.event(cx.event, &draft);
+        self.order.commit(cx.lane, op, (time, pace), cx.number);
+    }
+
+    /// A lane computes that long, and does nothing else: so that others can wait for the end of it.
+    pub(crate) fn compute(&mut self, lane: u32, time: u64, think: f32, call: Call) {
+        if think > 0.0 {
+            self.extra_think = think;
+            self.extra(lane, time, Action::Nothing, call, &[]);
+        }
     }
 
     /// Number of events so far.
-    fn moment(&self) -> u32 {
+    pub(crate) fn moment(&self) -> u32 {
         self.coverage.events.min(u64::from(NONE)) as u32
     }
 
@@ -431,7 +457,11 @@ impl Planner {
             entry: time,
             duration: 0,
         };
-        self.order.commit(lane, op, time, moment);
+        let pace = Pace {
+            think: std::mem::take(&mut self.extra_think),
+            ..Pace::default()
+        };
+        self.order.commit(lane, op, (time, pace), moment);
     }
 
     fn visit(&mut self, lane: u32, horizon: u32, needs: &[(Resource, Side, Timing)]) {
@@ -505,7 +535,7 @@ impl Planner {
             What::Pseudo => Class::Pseudo,
             What::Skipped => Class::Skipped,
             What::Unresolved => Class::Unresolved,
-            What::Real | What::Pipe(_) | What::Other => Class::Other,
+            What::Real | What::Pipe(_) | What::Pair(..) | What::Other => Class::Other,
         }
     }
 
@@ -542,6 +572,11 @@ impl Planner {
             });
         }
         plan.text = self.texts.into_bytes();
+        plan.timing = ToolTiming {
+            told: self.pacer.told(),
+            recorded_cpu: self.pacer.cpu,
+            ..ToolTiming::default()
+        };
         plan.lanes = self.order.lanes;
         plan.waits = self.order.waits;
         let notes = self.notes.counts.into_iter();

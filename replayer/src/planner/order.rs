@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::plan::{Action, Lane, Op, OpTime, WaitFor};
+use crate::plan::{Action, Lane, Op, OpTime, Pace, WaitFor};
 
 /// Lanes beyond this number get all their edges: a clock for each pair would take too much memory.
 const TRACKED_LANES: usize = 1024;
@@ -233,7 +233,13 @@ impl Order {
 
     /// Appends an op to a lane; waits are made of what was noted since the last commit.
     /// `moment` is the number of events that had returned before it.
-    pub(crate) fn commit(&mut self, lane: u32, mut op: Op, time: OpTime, moment: u32) -> Place {
+    pub(crate) fn commit(
+        &mut self,
+        lane: u32,
+        mut op: Op,
+        (time, pace): (OpTime, Pace),
+        moment: u32,
+    ) -> Place {
         let place = self.next(lane);
         if place.op >= WRITE - 1 || self.waits.len() > WAITS_LIMIT {
             self.full = true;
@@ -256,6 +262,7 @@ impl Order {
         let lane = &mut self.lanes[lane as usize];
         lane.ops.push(op);
         lane.times.push(time);
+        lane.paces.push(pace);
         place
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Pipe {
     at_end: Vec<Place>,
     closed: Option<Place>,
     writers: u32,
+    /// An eventfd: one read takes all that was written.
+    counter: bool,
 }
 
 /// All pipes.
@@ -31,6 +33,15 @@ impl Pipes {
     /// A new pipe.
     pub(crate) fn add(&mut self) -> u32 {
         self.pipes.push(Pipe::default());
+        (self.pipes.len() - 1) as u32
+    }
+
+    /// A new eventfd.
+    pub(crate) fn add_counter(&mut self) -> u32 {
+        self.pipes.push(Pipe {
+            counter: true,
+            ..Pipe::default()
+        });
         (self.pipes.len() - 1) as u32
     }
 
@@ -49,6 +60,18 @@ impl Pipes {
                 None if pipe.at_end.len() < REMEMBERED => pipe.at_end.push(me),
                 None => {}
             }
+            return;
+        }
+        if pipe.counter {
+            pipe.read = pipe.written;
+            match pipe.writes.pop_front() {
+                Some((_, write)) => order.after(write),
+                None if pipe.starved.len() < REMEMBERED => {
+                    pipe.starved.push_back((pipe.written + 1, me));
+                }
+                None => {}
+            }
+            pipe.writes.clear();
             return;
         }
         pipe.read = pipe.read.saturating_add(count);

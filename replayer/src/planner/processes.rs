@@ -15,6 +15,7 @@ const TASK_GAP: usize = 1 << 16;
 pub(crate) const CLONE_VM: u64 = 0x100;
 pub(crate) const CLONE_FS: u64 = 0x200;
 pub(crate) const CLONE_FILES: u64 = 0x400;
+pub(crate) const CLONE_VFORK: u64 = 0x4000;
 pub(crate) const CLONE_PARENT: u64 = 0x8000;
 pub(crate) const CLONE_THREAD: u64 = 0x1_0000;
 

@@ -6,7 +6,7 @@ use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 use super::areas;
 use super::fds::What;
 use super::order::Place;
-use super::processes::{CLONE_FILES, CLONE_FS};
+use super::processes::{CLONE_FILES, CLONE_FS, CLONE_VFORK};
 use super::tree::{Kind, NONE, PSEUDO, SKIPPED};
 use super::{PlanError, Planner, Resource, flags};
 use crate::plan::{Action, At, InitialFd, Slot};
@@ -24,6 +24,7 @@ impl Planner {
             time,
             flags: 0,
             tid: 0,
+            think: 0,
         })
     }
 
@@ -53,7 +54,12 @@ impl Planner {
             self.fds.hold(cwd);
         }
         let parent_lane = self.procs.task(parent).lane;
+        let think = self.pacer.think(start.think);
+        self.compute(parent_lane, start.time, think, Call::execve);
         self.order.fork(parent_lane, lane);
+        if start.flags & CLONE_VFORK != 0 {
+            self.vforked.insert(parent, lane);
+        }
         Ok(())
     }
 
@@ -144,7 +150,11 @@ impl Planner {
         if let Some(space) = ended.space {
             self.unmap_all(lane, exit.time, space);
         }
+        let think = self.pacer.think(exit.think);
+        self.compute(lane, exit.time, think, Call::execve);
         let last = self.order.last(lane);
+        let (space, moment) = (self.procs.task(exit.task.0).mm, self.moment());
+        self.futexes.ended(space, last, moment);
         self.procs.end(exit.task.0, last);
     }
 
@@ -182,10 +192,12 @@ impl Planner {
         let Some((ino, what, flags)) = ended else {
             return;
         };
-        if let What::Pipe(pipe) = what
-            && flags & 3 != 0
-        {
-            self.pipes.close(&mut self.order, pipe, lane, by);
+        match what {
+            What::Pipe(pipe) if flags & 3 != 0 => {
+                self.pipes.close(&mut self.order, pipe, lane, by);
+            }
+            What::Pair(_, pipe) => self.pipes.close(&mut self.order, pipe, lane, by),
+            _ => {}
         }
         if ino != NONE {
             let inode = self.tree.inode_mut(ino);

@@ -125,6 +125,7 @@ impl Builder {
             PlayOptions {
                 rounds: 1,
                 keep: true,
+                timing: Default::default(),
             },
             &AtomicBool::new(false),
             &|_| {},

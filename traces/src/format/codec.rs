@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::error::TraceError;
 use crate::call::TABLE;
-use crate::model::Header;
+use crate::model::{Footer, Header, StopCosts, Unobserved};
 
 /// The most bytes that a header or footer may have.
 const LIMIT: usize = 16 << 20;
@@ -31,8 +31,63 @@ impl FileHeader {
     }
 }
 
+/// From version 2 on.
+#[derive(Serialize, Deserialize)]
+struct FileHeaderV2 {
+    first: FileHeader,
+    costs: Option<StopCosts>,
+}
+
+/// From version 2 on.
+#[derive(Serialize, Deserialize)]
+struct FooterV2 {
+    first: Footer,
+    unobserved: Option<Unobserved>,
+}
+
+/// The header's bytes.
+pub fn encode_header(header: &Header) -> Result<Vec<u8>, TraceError> {
+    let value = FileHeaderV2 {
+        first: FileHeader::new(header),
+        costs: header.costs,
+    };
+    encode("header", &value)
+}
+
+/// The footer's bytes.
+pub fn encode_footer(footer: &Footer) -> Result<Vec<u8>, TraceError> {
+    let value = FooterV2 {
+        first: footer.clone(),
+        unobserved: footer.unobserved,
+    };
+    encode("footer", &value)
+}
+
+/// The header of a file of that version.
+pub fn decode_header(bytes: &[u8], version: u16) -> Result<FileHeader, TraceError> {
+    if version < 2 {
+        return decode(bytes);
+    }
+    let FileHeaderV2 { mut first, costs } = decode(bytes)?;
+    first.header.costs = costs;
+    Ok(first)
+}
+
+/// The footer of a file of that version.
+pub fn decode_footer(bytes: &[u8], version: u16) -> Result<Footer, TraceError> {
+    if version < 2 {
+        return decode(bytes);
+    }
+    let FooterV2 {
+        mut first,
+        unobserved,
+    } = decode(bytes)?;
+    first.unobserved = unobserved;
+    Ok(first)
+}
+
 /// A value as bytes.
-pub fn encode(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, TraceError> {
+fn encode(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, TraceError> {
     bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|error| {
         TraceError::Encode {
             what,
@@ -42,7 +97,7 @@ pub fn encode(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, Tra
 }
 
 /// A value from bytes that nobody vouches for.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TraceError> {
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TraceError> {
     let config = bincode::config::standard().with_limit::<LIMIT>();
     match bincode::serde::decode_from_slice(bytes, config) {
         Ok((value, used)) if used == bytes.len() => Ok(value),

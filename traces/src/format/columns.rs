@@ -59,12 +59,21 @@ pub enum Stream {
     ListKind,
     /// Everything of the rare records.
     Rare,
+    /// Code of the processor time before each event (from version 2 on, as the next two).
+    Think,
+    /// Code of the processor time in each event.
+    Cpu,
+    /// Code of the time asleep before each event.
+    Blocked,
     /// First of the streams of calls.
     FirstCall,
 }
 
 /// Streams of one call: its arguments and its result.
 pub const PER_CALL: usize = MAX_ARGS + 1;
+
+/// First of the streams of calls in version 1.
+pub const FIRST_CALL_V1: usize = Stream::Think as usize;
 
 /// How many streams a block may have.
 pub fn stream_count() -> usize {

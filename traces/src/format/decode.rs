@@ -9,8 +9,8 @@ use super::recent::{RECENT, Recent};
 use super::tables::Tables;
 use crate::call::{ArgKind, MAX_ARGS, NONE, ResultKind, TABLE};
 use crate::model::{
-    Event, FdState, FileKind, Listing, Metadata, NodeId, PathState, Record, StringId, TaskExit,
-    TaskId, TaskStart, Xattrs,
+    Event, FdState, FileKind, Listing, Metadata, NodeId, PathState, Record, Spent, StringId,
+    TaskExit, TaskId, TaskStart, Xattrs,
 };
 
 const BAD_ID: TraceError = TraceError::Corrupt("a string, node or task that doesn't exist");
@@ -24,6 +24,8 @@ pub struct BlockReader<'a> {
     pub calls: &'a [usize],
     /// Strings and nodes, this block's included.
     pub tables: &'a Tables,
+    /// Whether the file tells where time was spent.
+    pub times: bool,
 }
 
 /// Adds the new nodes and strings of a block to the tables.
@@ -173,6 +175,7 @@ impl BlockReader<'_> {
         let duration = self.time(Stream::Duration)?;
         let exit = entry.checked_add(duration).ok_or(BAD_NUMBER)?;
         context.exits.insert(task, exit);
+        let spent = self.spent()?;
         let mut args = [0; MAX_ARGS];
         for (column, (kind, _)) in row.args.iter().enumerate() {
             args[column] = self.argument(context, call, column, *kind)?;
@@ -184,10 +187,22 @@ impl BlockReader<'_> {
             duration,
             overlapped,
             result: 0,
+            spent,
             args,
         };
         self.result(context, call, &mut event)?;
         Ok(Record::Event(event))
+    }
+
+    fn spent(&mut self) -> Result<Spent, TraceError> {
+        if !self.times {
+            return Ok(Spent::default());
+        }
+        Ok(Spent {
+            think: self.time(Stream::Think)?,
+            cpu: self.time(Stream::Cpu)?,
+            blocked: self.time(Stream::Blocked)?,
+        })
     }
 
     fn time(&mut self, stream: Stream) -> Result<u64, TraceError> {
@@ -352,6 +367,10 @@ impl BlockReader<'_> {
             time,
             flags: self.get(Stream::Rare)?,
             tid: self.get_u32(Stream::Rare)?,
+            think: match self.times {
+                true => self.get(Stream::Rare)?,
+                false => 0,
+            },
         };
         context.exits.insert(task.0, time);
         Ok(Record::TaskStart(start))
@@ -362,8 +381,9 @@ impl BlockReader<'_> {
             task: TaskId(self.get_u32(Stream::Rare)?),
             time: self.get(Stream::Rare)?,
             status: i32::try_from(unzigzag(self.get(Stream::Rare)?)).map_err(|_| BAD_NUMBER)?,
-            user_time: self.get(Stream::Rare)?,
-            system_time: self.get(Stream::Rare)?,
+            // Version 1 had user and system time here, which no recorder filled in.
+            cpu: self.get(Stream::Rare)?,
+            think: self.get(Stream::Rare)?,
         };
         context.exits.remove(&exit.task.0);
         Ok(Record::TaskExit(exit))

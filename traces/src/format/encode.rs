@@ -44,6 +44,7 @@ pub fn record(streams: &mut [Vec<u8>], context: &mut Context, record: &Record) {
             put(rare, start.time);
             put(rare, start.flags);
             put(rare, u64::from(start.tid));
+            put(rare, start.think);
             context.exits.insert(start.task.0, start.time);
         }
         Record::TaskExit(exit) => {
@@ -51,8 +52,8 @@ pub fn record(streams: &mut [Vec<u8>], context: &mut Context, record: &Record) {
             put(rare, u64::from(exit.task.0));
             put(rare, exit.time);
             put(rare, zigzag(i64::from(exit.status)));
-            put(rare, exit.user_time);
-            put(rare, exit.system_time);
+            put(rare, exit.cpu);
+            put(rare, exit.think);
             context.exits.remove(&exit.task.0);
         }
         Record::FdState(fd) => {
@@ -93,6 +94,13 @@ fn event(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
             Stream::Duration,
             event.exit().saturating_sub(entry),
         );
+    for (stream, nanoseconds) in [
+        (Stream::Think, event.spent.think),
+        (Stream::Cpu, event.spent.cpu),
+        (Stream::Blocked, event.spent.blocked),
+    ] {
+        coarse_time(streams, stream, nanoseconds);
+    }
     for (column, (kind, _)) in event.call.row().args.iter().enumerate() {
         argument(
             &mut streams[call_stream(call, column)],
@@ -117,6 +125,18 @@ fn time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64) -> u64 {
         );
     }
     quantize::quantized(nanoseconds)
+}
+
+/// As [`time`], rounded to an eighth: errors of many events cancel, and fewer codes compress better.
+fn coarse_time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64) {
+    let code = quantize::coarse_code(nanoseconds);
+    streams[stream as usize].push(code);
+    if code == quantize::ESCAPE {
+        put(
+            &mut streams[Stream::Long as usize],
+            nanoseconds >> quantize::LONG_SHIFT,
+        );
+    }
 }
 
 fn argument(out: &mut Vec<u8>, context: &mut Context, call: usize, kind: ArgKind, value: u64) {

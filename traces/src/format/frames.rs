@@ -32,8 +32,8 @@ pub fn mark() -> Vec<u8> {
     out
 }
 
-/// Checks the frame at the start.
-pub fn check_mark(file: &[u8]) -> Result<(), TraceError> {
+/// Checks the frame at the start; the version of the file.
+pub fn check_mark(file: &[u8]) -> Result<u16, TraceError> {
     let expected = mark();
     if file.len() < MARK_LENGTH || file[..16] != expected[..16] {
         return Err(TraceError::NotATrace);
@@ -45,7 +45,7 @@ pub fn check_mark(file: &[u8]) -> Result<(), TraceError> {
             supported: VERSION,
         });
     }
-    Ok(())
+    Ok(u16::from_le_bytes([file[16], file[17]]))
 }
 
 /// A frame's compressed and unpacked length.

@@ -19,4 +19,4 @@ pub use tables::Tables;
 pub use writer::{TraceWriter, WriterOptions};
 
 /// The version of the format that this crate writes, and the newest that it reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;

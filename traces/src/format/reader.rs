@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::block::{Context, MAX_BLOCK, split};
 use super::codec::{self, FileHeader};
-use super::columns::{Cursor, PER_CALL, Stream};
+use super::columns::{Cursor, FIRST_CALL_V1, PER_CALL, Stream};
 use super::decode::{self, BlockReader};
 use super::error::TraceError;
 use super::frames;
@@ -15,6 +15,7 @@ use crate::model::{Footer, Header, Record};
 /// Reads a trace.
 pub struct TraceReader {
     file: Vec<u8>,
+    version: u16,
     position: usize,
     header: Header,
     calls: Vec<usize>,
@@ -37,9 +38,10 @@ pub fn open(path: &Path) -> Result<TraceReader, TraceError> {
 impl TraceReader {
     /// From the bytes of a file.
     pub fn new(file: Vec<u8>) -> Result<TraceReader, TraceError> {
-        frames::check_mark(&file)?;
+        let version = frames::check_mark(&file)?;
         let mut reader = TraceReader {
             file,
+            version,
             position: frames::MARK_LENGTH,
             header: Header::default(),
             calls: Vec::new(),
@@ -51,7 +53,7 @@ impl TraceReader {
         };
         match reader.next_frame()? {
             Some(frame) if frame.first() == Some(&frames::HEADER) => {
-                let FileHeader { header, calls } = codec::decode(&frame[1..])?;
+                let FileHeader { header, calls } = codec::decode_header(&frame[1..], version)?;
                 reader.calls = calls.iter().map(known_call).collect::<Result<_, _>>()?;
                 reader.header = header;
                 Ok(reader)
@@ -91,7 +93,9 @@ impl TraceReader {
             };
             match frame.split_first() {
                 Some((&frames::BLOCK, block)) => self.read_block(block)?,
-                Some((&frames::FOOTER, footer)) => self.footer = Some(codec::decode(footer)?),
+                Some((&frames::FOOTER, footer)) => {
+                    self.footer = Some(codec::decode_footer(footer, self.version)?);
+                }
                 _ => return Err(TraceError::Corrupt("a frame of unknown kind")),
             }
         }
@@ -125,18 +129,24 @@ impl TraceReader {
     fn read_block(&mut self, block: &[u8]) -> Result<(), TraceError> {
         let calls = &self.calls;
         let first_call = Stream::FirstCall as usize;
-        let (count, mut streams) = split(block, |number| match number.checked_sub(first_call) {
-            None => Some(number),
-            Some(at) => calls
-                .get(at / PER_CALL)
-                .map(|call| first_call + call * PER_CALL + at % PER_CALL),
-        })?;
+        let first_in_file = match self.version {
+            1 => FIRST_CALL_V1,
+            _ => first_call,
+        };
+        let (count, mut streams) =
+            split(block, |number| match number.checked_sub(first_in_file) {
+                None => Some(number),
+                Some(at) => calls
+                    .get(at / PER_CALL)
+                    .map(|call| first_call + call * PER_CALL + at % PER_CALL),
+            })?;
         self.context.start_block(TABLE.len());
         decode::tables(&mut streams, &mut self.tables)?;
         let mut reader = BlockReader {
             streams,
             calls: &self.calls,
             tables: &self.tables,
+            times: self.version > 1,
         };
         let mut records = Vec::new();
         for _ in 0..count {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, bounded};
 
 use super::block::{Context, assemble};
-use super::codec::{self, FileHeader};
+use super::codec;
 use super::columns::{Stream, put, stream_count, zigzag};
 use super::encode;
 use super::error::TraceError;
@@ -79,7 +79,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
     /// Begins a trace; the header is written at once.
     pub fn new(out: W, header: &Header, options: WriterOptions) -> Result<Self, TraceError> {
         let mut first = vec![frames::HEADER];
-        first.extend(codec::encode("header", &FileHeader::new(header))?);
+        first.extend(codec::encode_header(header)?);
         let (blocks, receiver) = bounded::<Vec<u8>>(2);
         let level = options.level;
         let output = std::thread::Builder::new()
@@ -257,7 +257,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
     pub fn finish(mut self, footer: &Footer) -> Result<W, TraceError> {
         self.flush()?;
         let mut last = vec![frames::FOOTER];
-        last.extend(codec::encode("footer", footer)?);
+        last.extend(codec::encode_footer(footer)?);
         self.send(last)?;
         self.join()
     }

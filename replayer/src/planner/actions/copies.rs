@@ -40,15 +40,16 @@ impl Planner {
     fn drain_pipe(&mut self, cx: &Cx, moved: u64, tee: bool) {
         if cx.ok()
             && !tee
-            && let Some(pipe) = self.pipe_of(cx, ArgKind::FdIn)
+            && let Some(pipe) = self.pipe_read(cx, ArgKind::FdIn)
         {
             self.pipes.read(&mut self.order, pipe, cx.lane, moved);
+            self.pacer.caused = true;
         }
     }
 
     fn fill_pipe(&mut self, cx: &Cx, moved: u64) {
         if cx.ok()
-            && let Some(pipe) = self.pipe_of(cx, ArgKind::FdOut)
+            && let Some(pipe) = self.pipe_written(cx, ArgKind::FdOut)
         {
             self.pipes.write(&mut self.order, pipe, cx.lane, moved);
         }

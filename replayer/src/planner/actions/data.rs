@@ -55,9 +55,10 @@ impl Planner {
 
     fn read_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
         if cx.ok()
-            && let Some(pipe) = self.pipe_of(cx, ArgKind::Fd)
+            && let Some(pipe) = self.pipe_read(cx, ArgKind::Fd)
         {
             self.pipes.read(&mut self.order, pipe, cx.lane, moved(cx));
+            self.pacer.caused = true;
         }
         draft
     }
@@ -136,7 +137,7 @@ impl Planner {
 
     fn write_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
         if cx.ok()
-            && let Some(pipe) = self.pipe_of(cx, ArgKind::Fd)
+            && let Some(pipe) = self.pipe_written(cx, ArgKind::Fd)
         {
             self.pipes.write(&mut self.order, pipe, cx.lane, moved(cx));
         }

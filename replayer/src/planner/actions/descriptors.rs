@@ -53,7 +53,15 @@ impl Planner {
         if cx.event.fd(ArgKind::NewFd) == Some(fd as i32) {
             return draft;
         }
-        self.put_virtual(cx, fd, Class::Other, flag_bits(cx) & SOCK_CLOEXEC != 0);
+        let cloexec = flag_bits(cx) & SOCK_CLOEXEC != 0;
+        if matches!(cx.event.call.name(), "eventfd" | "eventfd2") {
+            let counter = self.pipes.add_counter();
+            // Without access bits: its end is nobody's end of file.
+            let handle = self.fds.open(What::Pipe(counter), NONE, 0, None);
+            self.put_fd(cx, fd, handle, cloexec);
+            return draft;
+        }
+        self.put_virtual(cx, fd, Class::Other, cloexec);
         draft
     }
 
@@ -64,15 +72,21 @@ impl Planner {
             return draft;
         }
         let cloexec = flag_bits(cx) & SOCK_CLOEXEC != 0;
-        let pipe = (op == Op::Pipe).then(|| self.pipes.add());
+        let pipe = self.pipes.add();
+        self.pipes.writer(pipe);
+        let back = (op == Op::SocketPair).then(|| self.pipes.add());
+        if let Some(back) = back {
+            self.pipes.writer(back);
+        }
         for (kind, end) in [(ArgKind::OutFd0, 0), (ArgKind::OutFd1, 1)] {
-            let what = pipe.map_or(What::Other, What::Pipe);
+            let what = match (back, end) {
+                (None, _) => What::Pipe(pipe),
+                (Some(back), 0) => What::Pair(pipe, back),
+                (Some(back), _) => What::Pair(back, pipe),
+            };
             let handle = self.fds.open(what, NONE, end, None);
             let fd = number(cx, kind) as i64;
             self.put_fd(cx, fd, handle, cloexec);
-        }
-        if let Some(pipe) = pipe {
-            self.pipes.writer(pipe);
         }
         draft
     }

@@ -133,6 +133,7 @@ impl Planner {
             Op::Socket | Op::Accept | Op::EventFd => self.virtual_fd(cx),
             Op::Unshare => self.unshare(cx),
             Op::Wait => self.wait(cx),
+            Op::Futex => self.futex(cx),
             Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => self.nothing(cx, Class::Other),
             Op::Unsupported => self.unsupported(cx),
         }
@@ -202,14 +203,26 @@ impl Planner {
         }
     }
 
-    /// The pipe behind a descriptor argument, if it is one.
-    pub(crate) fn pipe_of(&self, cx: &Cx, kind: ArgKind) -> Option<u32> {
-        let fd = cx.event.fd(kind)?;
-        let entry = self.procs.table(cx.task).get(fd, cx.horizon)?;
-        match self.fds.description(entry.handle).what {
-            What::Pipe(pipe) => Some(pipe),
+    /// The pipe that a descriptor argument reads from, if it is one.
+    pub(crate) fn pipe_read(&self, cx: &Cx, kind: ArgKind) -> Option<u32> {
+        match self.what_of(cx, kind)? {
+            What::Pipe(pipe) | What::Pair(pipe, _) => Some(pipe),
             _ => None,
         }
+    }
+
+    /// The pipe that a descriptor argument writes to, if it is one.
+    pub(crate) fn pipe_written(&self, cx: &Cx, kind: ArgKind) -> Option<u32> {
+        match self.what_of(cx, kind)? {
+            What::Pipe(pipe) | What::Pair(_, pipe) => Some(pipe),
+            _ => None,
+        }
+    }
+
+    fn what_of(&self, cx: &Cx, kind: ArgKind) -> Option<What> {
+        let fd = cx.event.fd(kind)?;
+        let entry = self.procs.table(cx.task).get(fd, cx.horizon)?;
+        Some(self.fds.description(entry.handle).what)
     }
 
     /// The longest transfer so far; the kernel moves no more than this at once.

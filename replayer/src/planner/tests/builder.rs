@@ -79,6 +79,7 @@ impl Trace {
             time: self.now,
             flags,
             tid: 1000 + task,
+            think: 0,
         }));
     }
 
@@ -87,8 +88,8 @@ impl Trace {
             task: TaskId(task),
             time: self.now,
             status: 0,
-            user_time: 0,
-            system_time: 0,
+            cpu: 0,
+            think: 0,
         }));
     }
 
@@ -210,6 +211,7 @@ impl Trace {
             call,
             entry,
             duration: exit - entry,
+            spent: Default::default(),
             result,
             args: values,
         }));

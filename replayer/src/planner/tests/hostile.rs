@@ -115,6 +115,7 @@ fn event() -> impl Strategy<Value = Record> {
                 entry,
                 duration,
                 overlapped: outcome >> 8 & 7,
+                spent: Default::default(),
                 result,
                 args,
             })
@@ -139,13 +140,14 @@ fn other() -> impl Strategy<Value = Record> {
                 time: 0,
                 flags: seed,
                 tid: task,
+                think: 0,
             }),
             1 => Record::TaskExit(TaskExit {
                 task: TaskId(task),
                 time: seed % 4000,
                 status: 0,
-                user_time: 0,
-                system_time: 0,
+                cpu: 0,
+                think: 0,
             }),
             2 => Record::Listing(Listing {
                 directory: NodeId(node),
@@ -217,6 +219,7 @@ fn numbers_out_of_range_are_refused_or_left_alone() {
         time: 0,
         flags: 0,
         tid: 1,
+        think: 0,
     });
     assert!(planner.record(&start, &tables).is_err());
     let state = Record::PathState(PathState {
@@ -231,6 +234,7 @@ fn numbers_out_of_range_are_refused_or_left_alone() {
         entry: u64::MAX,
         duration: u64::MAX,
         overlapped: u32::MAX,
+        spent: Default::default(),
         result: -4096,
         args: [u64::MAX; MAX_ARGS],
     });

@@ -1,0 +1,238 @@
+//! Where a task's time goes: on a processor, waiting for one, or asleep; from `/proc/TID/schedstat`, which anyone may read.
+//!
+//! A task stands still whenever this is looked at, so the kernel's count is exact to the nanosecond. Where the kernel
+//! doesn't count (no `CONFIG_SCHED_INFO`) or there are too many tasks for a descriptor each, time on the clock stands in.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use fsreplay_trace::model::Spent;
+
+use crate::spawn;
+
+/// Sleep in a gap that is shorter is taken for the recorder's own.
+const LEAST_BLOCKED: u64 = 30_000;
+
+/// Debts beyond this are forgotten: they come from a cost that was measured too high, nanoseconds.
+const MOST_DEBT: u64 = 1_000_000;
+
+/// What the kernel says about a task, nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    /// On a processor.
+    cpu: u64,
+    /// Ready to run, with no processor free.
+    delay: u64,
+    /// Times that it was put on a processor.
+    slices: u64,
+}
+
+/// One task's time, and where it stood at the last look.
+#[derive(Debug)]
+pub struct CpuTime {
+    tid: i32,
+    /// `None` after it could not be opened.
+    source: Option<File>,
+    opened: bool,
+    last: Counts,
+    /// When it was let go last, nanoseconds since the start of the recording.
+    left: u64,
+    /// Stops since the last gap that no record stands for.
+    foreign: u64,
+    /// What was taken out too little for want of it, of gaps and of calls.
+    debts: [u64; 2],
+    /// Stops so far.
+    stops: u64,
+    /// Times that it went to sleep otherwise, as far as they were looked at.
+    sleeps: u64,
+}
+
+impl CpuTime {
+    /// Of a task that begins now.
+    pub fn new(tid: i32) -> CpuTime {
+        CpuTime {
+            tid,
+            source: None,
+            opened: false,
+            last: Counts::default(),
+            left: 0,
+            foreign: 0,
+            debts: [0; 2],
+            stops: 0,
+            sleeps: 0,
+        }
+    }
+
+    /// The task has another id from now on (exec by another than a process's first task).
+    pub fn renamed(&mut self, tid: i32) {
+        self.tid = tid;
+        self.source = None;
+        self.opened = false;
+    }
+
+    fn counts(&mut self) -> Option<Counts> {
+        if !self.opened {
+            self.opened = true;
+            self.source = File::open(format!("/proc/{}/schedstat", self.tid)).ok();
+        }
+        let mut text = [0; 64];
+        let length = self.source.as_ref()?.read_at(&mut text, 0).ok()?;
+        parse(text.get(..length)?)
+    }
+
+    /// The time of the gap that ends now, at `now`; `cost` is what a stop adds to it.
+    pub fn gap(&mut self, now: u64, cost: u64) -> Spent {
+        let wall = now.saturating_sub(self.left);
+        let cost = cost * (1 + std::mem::take(&mut self.foreign));
+        self.stops += 1;
+        let Some(counts) = self.counts() else {
+            return Spent {
+                think: less(&mut self.debts[0], wall, cost),
+                ..Spent::default()
+            };
+        };
+        let think = counts.cpu.saturating_sub(self.last.cpu);
+        let delay = counts.delay.saturating_sub(self.last.delay);
+        let slices = counts.slices.saturating_sub(self.last.slices);
+        self.last = counts;
+        let mut blocked = wall.saturating_sub(think).saturating_sub(delay);
+        // Otherwise it stood still in its stop, because the recorder had others to look after.
+        if blocked <= LEAST_BLOCKED || slices < 2 || !self.slept() {
+            blocked = 0;
+        }
+        Spent {
+            think: less(&mut self.debts[0], think, cost),
+            cpu: 0,
+            blocked,
+        }
+    }
+
+    /// Processor time of the call that ends now, after `wall` on the clock; `cost` is what its stops add to it.
+    pub fn call(&mut self, wall: u64, cost: u64) -> u64 {
+        let Some(counts) = self.counts() else {
+            return less(&mut self.debts[1], wall, cost);
+        };
+        let cpu = counts.cpu.saturating_sub(self.last.cpu);
+        let slices = counts.slices.saturating_sub(self.last.slices);
+        self.last = counts;
+        self.stops += 1;
+        if slices > 1 {
+            self.slept();
+        }
+        less(&mut self.debts[1], cpu, cost)
+    }
+
+    /// Whether it went to sleep since the last look, in anything but stops.
+    fn slept(&mut self) -> bool {
+        let Some(switches) = spawn::status_field(self.tid, "voluntary_ctxt_switches:") else {
+            return true;
+        };
+        let sleeps = u64::try_from(switches)
+            .unwrap_or(0)
+            .saturating_sub(self.stops);
+        std::mem::replace(&mut self.sleeps, sleeps) < sleeps
+    }
+
+    /// Processor time of its life, as far as it is known.
+    pub fn total(&self) -> u64 {
+        self.last.cpu
+    }
+
+    /// The task is let go at `now`.
+    pub fn leaves(&mut self, now: u64) {
+        self.left = now;
+    }
+
+    /// When it was let go last.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// There was a stop that no record stands for.
+    pub fn foreign_stop(&mut self) {
+        self.stops += 1;
+        self.foreign += 1;
+    }
+}
+
+/// A time without the cost of a stop, which is known on average only: where there is less, the difference is taken
+/// from the times that follow, so that sums stay right.
+fn less(debt: &mut u64, time: u64, cost: u64) -> u64 {
+    let owed = cost + *debt;
+    *debt = owed.saturating_sub(time).min(MOST_DEBT);
+    time.saturating_sub(owed)
+}
+
+/// `CPU DELAY TIMESLICES`.
+fn parse(text: &[u8]) -> Option<Counts> {
+    let mut numbers = text.split(|byte| byte.is_ascii_whitespace()).map(|digits| {
+        digits.iter().try_fold(0u64, |value, digit| {
+            let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+            value.checked_mul(10)?.checked_add(u64::from(digit))
+        })
+    });
+    let counts = Counts {
+        cpu: numbers.next()??,
+        delay: numbers.next()??,
+        slices: numbers.next()??,
+    };
+    Some(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_line_is_read() {
+        let counts = parse(b"1234567 89 3\n").expect("counts");
+        assert_eq!((counts.cpu, counts.delay), (1_234_567, 89));
+        assert!(parse(b"").is_none());
+        assert!(parse(b"12 x 3").is_none());
+        assert!(parse(b"99999999999999999999999 1 1").is_none());
+    }
+
+    #[test]
+    fn sums_stay_right_where_a_gap_is_shorter_than_a_stop() {
+        let mut debt = 0;
+        let gaps = [500, 1500, 900, 3000, 1000];
+        let kept: u64 = gaps.iter().map(|gap| less(&mut debt, *gap, 1000)).sum();
+        assert_eq!(kept - debt, gaps.iter().sum::<u64>() - 5000);
+    }
+
+    #[test]
+    fn sleeping_is_told_from_standing_still() {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        // Long enough for a shell to start on a busy machine.
+        let pause = || std::thread::sleep(std::time::Duration::from_millis(300));
+        let mut child = Command::new("sh")
+            .args(["-c", "read a; read b; read c"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("sh");
+        let mut input = child.stdin.take().expect("its input");
+        let mut time = CpuTime::new(child.id() as i32);
+        pause();
+        if time.counts().is_none() {
+            println!("skipped: no schedstat");
+            assert!(std::env::var_os("CI").is_none(), "no schedstat");
+            drop(input);
+            child.wait().expect("its end");
+            return;
+        }
+        time.gap(0, 0);
+        time.leaves(0);
+        let still = time.gap(5_000_000_000, 0);
+        assert_eq!(still.blocked, 0, "{still:?}");
+        for _ in 0..2 {
+            input.write_all(b"\n").expect("written");
+            pause();
+        }
+        time.leaves(0);
+        let slept = time.gap(5_000_000_000, 0);
+        assert!(slept.blocked > 3_000_000_000, "{slept:?}");
+        drop(input);
+        child.wait().expect("its end");
+    }
+}

@@ -1,0 +1,92 @@
+//! A run of the command without the recorder, to learn what it takes when nobody looks.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use fsreplay_trace::model::Unobserved;
+
+use crate::sys;
+
+/// A short command is run so often.
+const RUNS: usize = 5;
+/// No more runs are begun after this time, nanoseconds.
+const ENOUGH: u64 = 1_000_000_000;
+
+/// Runs a command again, a short one several times, after `reset` each time; its output goes nowhere. Gives the median by
+/// processor time. An error says why the runs tell nothing.
+pub fn run(
+    command: &[OsString],
+    reset: Option<&OsStr>,
+    recorded_status: i32,
+) -> Result<Unobserved, String> {
+    let begin = sys::now();
+    let mut runs = Vec::new();
+    while runs.is_empty() || (runs.len() < RUNS && sys::now().saturating_sub(begin) < ENOUGH) {
+        if let Some(reset) = reset {
+            put_back(reset)?;
+        }
+        runs.push(run_once(command, recorded_status)?);
+    }
+    runs.sort_by_key(|run| run.cpu);
+    Ok(runs[runs.len() / 2])
+}
+
+fn put_back(script: &OsStr) -> Result<(), String> {
+    let status = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("sh: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("what puts things back ended with {status}"))
+}
+
+fn run_once(command: &[OsString], recorded_status: i32) -> Result<Unobserved, String> {
+    let (program, arguments) = command.split_first().ok_or("no command")?;
+    let cpu = sys::children_cpu();
+    let begin = sys::now();
+    let status = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .map_err(|error| error.to_string())?;
+    let elapsed = sys::now().saturating_sub(begin);
+    if status.into_raw() != recorded_status {
+        return Err(format!(
+            "it ended with {status}, and when recorded otherwise"
+        ));
+    }
+    Ok(Unobserved {
+        elapsed,
+        cpu: sys::children_cpu().saturating_sub(cpu),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(text: &str) -> Vec<OsString> {
+        ["sh", "-c", text].map(OsString::from).to_vec()
+    }
+
+    #[test]
+    fn computing_and_sleeping_are_told_apart() {
+        let seen = run(&command("sleep 0.2; exit 3"), None, 3 << 8).expect("a run");
+        assert!(seen.elapsed > 200_000_000, "{seen:?}");
+        assert!(seen.cpu < 150_000_000 && seen.cpu > 0, "{seen:?}");
+    }
+
+    #[test]
+    fn a_command_that_does_something_else_the_second_time_tells_nothing() {
+        assert!(run(&command("exit 3"), None, 0).is_err());
+        assert!(run(&command("true"), Some("false".as_ref()), 0).is_err());
+        assert!(run(&["/no/such/command".into()], None, 0).is_err());
+    }
+}

@@ -1,0 +1,42 @@
+//! Prints what a plan knows of the tool's own time: sums, and the longest steps of each lane.
+//!
+//! `cargo run --release -p fsreplay-replayer --example paces -- trace.zst`
+
+use fsreplay_replayer::plan::Pace;
+use fsreplay_replayer::planner::{PlanOptions, plan};
+
+fn main() {
+    let path = std::env::args().nth(1).expect("a trace");
+    let mut reader = fsreplay_trace::format::open(path.as_ref()).expect("a trace");
+    println!("costs {:?}", reader.header().costs);
+    let plan = plan(&mut reader, &PlanOptions::default()).expect("a plan");
+    println!(
+        "recorded cpu {:.2} ms, unobserved {:?}",
+        plan.timing.recorded_cpu / 1e6,
+        reader.footer().and_then(|footer| footer.unobserved)
+    );
+    for (number, lane) in plan.lanes.iter().enumerate() {
+        let sum = |part: fn(&Pace) -> f32| {
+            lane.paces
+                .iter()
+                .map(|pace| f64::from(part(pace)))
+                .sum::<f64>()
+                / 1e6
+        };
+        println!(
+            "lane {number}: {} ops, think {:.2} asleep {:.2} own {:.2} own asleep {:.2} ms",
+            lane.ops.len(),
+            sum(|p| p.think),
+            sum(|p| p.asleep),
+            sum(|p| p.own),
+            sum(|p| p.own_asleep)
+        );
+        let total = |p: &Pace| p.think + p.asleep + p.own + p.own_asleep;
+        let mut order: Vec<usize> = (0..lane.ops.len()).collect();
+        order.sort_by(|a, b| total(&lane.paces[*b]).total_cmp(&total(&lane.paces[*a])));
+        for index in order.into_iter().take(6) {
+            let (op, pace) = (&lane.ops[index], &lane.paces[index]);
+            println!("    {index} event {} {} {pace:?}", op.event as i32, op.call);
+        }
+    }
+}

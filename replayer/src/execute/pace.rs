@@ -1,0 +1,85 @@
+//! The tool's own time in a lane: computing burns a processor, sleeping doesn't.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::clock::Clock;
+
+/// Two looks at the clock that are further apart than this had something else between them on this processor, nanoseconds.
+const LONGEST_STEP: f64 = 10_000.0;
+/// The most that is owed, in such steps: a replay that can't keep up says so by taking longer.
+const DEBT_STEPS: u64 = 20;
+/// What the kernel adds to a short sleep (its default timer slack), nanoseconds; a recorded sleep had it, too.
+const SLACK: f64 = 55_000.0;
+/// A cancelled replay ends within this time.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// Looks at the clock between two looks for a cancellation.
+const LOOKS: u32 = 4096;
+
+/// Burns and sleeps for one lane.
+#[derive(Clone)]
+pub struct Pacer<'a> {
+    clock: Clock,
+    ticks_per_nanosecond: f64,
+    longest_step: u64,
+    cancelled: &'a AtomicBool,
+    /// Ticks that the replay itself took and that no computing was there to take them from.
+    debt: u64,
+}
+
+impl<'a> Pacer<'a> {
+    /// `scale` is what recorded nanoseconds are multiplied by.
+    pub fn new(clock: Clock, scale: f64, cancelled: &'a AtomicBool) -> Pacer<'a> {
+        let rate = 1.0 / clock.tick_length();
+        Pacer {
+            clock,
+            ticks_per_nanosecond: rate * scale,
+            longest_step: (LONGEST_STEP * rate) as u64,
+            cancelled,
+            debt: 0,
+        }
+    }
+
+    /// Computes until `nanoseconds` of processor time have passed since `begin`; what other threads take meanwhile doesn't count.
+    /// What the replay itself did since `begin` (waking other lanes, which the tool's calls did, too) does. Gives the time at the end.
+    #[inline]
+    pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
+        let wanted = (f64::from(nanoseconds) * self.ticks_per_nanosecond) as u64;
+        let mut last = self.clock.ticks();
+        let used = self.debt + last.saturating_sub(begin).min(self.longest_step);
+        self.debt = used
+            .saturating_sub(wanted)
+            .min(DEBT_STEPS * self.longest_step);
+        let mut left = wanted.saturating_sub(used);
+        let mut looks = 0u32;
+        loop {
+            let now = self.clock.ticks();
+            let step = now.saturating_sub(last).min(self.longest_step);
+            last = now;
+            if step >= left {
+                return now;
+            }
+            left -= step;
+            looks += 1;
+            if looks == LOOKS {
+                looks = 0;
+                if self.cancelled.load(Ordering::Relaxed) {
+                    return now;
+                }
+            }
+        }
+    }
+
+    /// Sleeps that long. Gives the time at the end.
+    pub fn sleep(&self, nanoseconds: f32) -> u64 {
+        let scale = self.ticks_per_nanosecond * self.clock.tick_length();
+        let wanted = f64::from(nanoseconds) * scale - SLACK;
+        let mut left = Duration::from_nanos(wanted.max(0.0) as u64);
+        while !left.is_zero() && !self.cancelled.load(Ordering::Relaxed) {
+            let part = left.min(LONGEST_SLEEP);
+            std::thread::sleep(part);
+            left -= part;
+        }
+        self.clock.ticks()
+    }
+}

@@ -1,0 +1,100 @@
+//! Futexes: which wake ended which wait.
+//!
+//! A wake is recorded when it is called, so it stands before the return of those that it wakes. A wait that succeeded was
+//! ended by the last wake at its address since it began; by the end of a thread (the kernel wakes whoever joins it); or,
+//! where the waiter was moved to another address meanwhile, by the last wake in its address space.
+
+use fsreplay_trace::call::ArgKind;
+
+use super::hash::FastMap;
+use super::order::Place;
+use super::{Class, Cx, Draft, Planner};
+
+/// Something that may have ended a wait, and the number of events before it.
+type Wake = (Place, u32);
+
+/// Addresses that are remembered.
+const REMEMBERED: usize = 1 << 20;
+
+/// Wakes so far.
+#[derive(Default)]
+pub(crate) struct Futexes {
+    /// By address space and address.
+    at: FastMap<(u32, u64), Wake>,
+    /// The last one of each address space.
+    last: FastMap<u32, Wake>,
+    /// The last end of a thread of each address space.
+    ends: FastMap<u32, Wake>,
+}
+
+impl Futexes {
+    /// A thread ended.
+    pub(crate) fn ended(&mut self, space: u32, place: Option<Place>, moment: u32) {
+        if let Some(place) = place {
+            self.ends.insert(space, (place, moment));
+        }
+    }
+
+    fn wake(&mut self, space: u32, address: u64, wake: Wake) {
+        if self.at.len() >= REMEMBERED {
+            self.at.clear();
+        }
+        self.at.insert((space, address), wake);
+        self.last.insert(space, wake);
+    }
+
+    /// What ended a wait that began when `horizon` events had returned.
+    fn cause(&self, space: u32, address: u64, horizon: u32) -> Option<Place> {
+        [
+            self.at.get(&(space, address)),
+            self.ends.get(&space),
+            self.last.get(&space),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|(_, moment)| *moment >= horizon)
+        .map(|(place, _)| *place)
+    }
+}
+
+/// Whether a command of futex(2) waits.
+fn waits(command: u64) -> bool {
+    matches!(
+        command as i32 & libc::FUTEX_CMD_MASK,
+        libc::FUTEX_WAIT
+            | libc::FUTEX_WAIT_BITSET
+            | libc::FUTEX_LOCK_PI
+            | libc::FUTEX_LOCK_PI2
+            | libc::FUTEX_WAIT_REQUEUE_PI
+    )
+}
+
+impl Planner {
+    pub(super) fn futex(&mut self, cx: &Cx) -> Draft {
+        let space = self.procs.task(cx.task).mm;
+        let address = cx.event.arg(ArgKind::Address).unwrap_or(0);
+        if !waits(cx.event.arg(ArgKind::Command).unwrap_or(0)) {
+            let place = self.order.next(cx.lane);
+            self.futexes.wake(space, address, (place, cx.number));
+        } else if cx.ok()
+            && let Some(cause) = self.futexes.cause(space, address, cx.horizon)
+        {
+            self.order.after(cause);
+            self.pacer.caused = true;
+        }
+        self.nothing(cx, Class::Other)
+    }
+
+    /// The parent of a `vfork` goes on only when its child runs a program or ends.
+    pub(super) fn after_vfork(&mut self, task: u32) {
+        if self.vforked.is_empty() {
+            return;
+        }
+        if let Some(lane) = self.vforked.remove(&task) {
+            if let Some(last) = self.order.last(lane) {
+                self.order.after(last);
+            }
+            self.pacer.caused = true;
+        }
+    }
+}

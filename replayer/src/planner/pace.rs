@@ -1,0 +1,120 @@
+//! The tool's own time: what a lane computes and sleeps between its calls.
+
+use fsreplay_trace::call::Op;
+use fsreplay_trace::model::{Event, Header, StopCosts, Unobserved};
+
+use super::{Class, Draft};
+use crate::plan::{Action, Pace, Plan};
+
+/// Sleep in a call that is shorter is the recorder's, nanoseconds.
+const LEAST_SLEEP: f64 = 30_000.0;
+
+/// Paces of events, in trace order.
+pub(crate) struct Pacer {
+    costs: Option<StopCosts>,
+    /// By task: when its last call returned.
+    exits: Vec<u64>,
+    /// Processor time so far, nanoseconds.
+    pub(crate) cpu: f64,
+    /// What the op being planned waited for is done by another lane.
+    pub(crate) caused: bool,
+}
+
+impl Pacer {
+    pub(crate) fn new(header: &Header) -> Pacer {
+        Pacer {
+            costs: header.costs,
+            exits: Vec::new(),
+            cpu: 0.0,
+            caused: false,
+        }
+    }
+
+    pub(crate) fn told(&self) -> bool {
+        self.costs.is_some()
+    }
+
+    /// Computing that no event stands for.
+    pub(crate) fn think(&mut self, think: u64) -> f32 {
+        self.cpu += think as f64;
+        think as f32
+    }
+
+    /// The pace of an event's op.
+    pub(crate) fn event(&mut self, event: &Event, draft: &Draft) -> Pace {
+        let caused = std::mem::take(&mut self.caused);
+        let Some(costs) = self.costs else {
+            return self.by_the_clock(event);
+        };
+        let think = self.think(event.spent.think);
+        let cpu = event.spent.cpu as f64;
+        self.cpu += cpu;
+        let issued = draft.class == Class::Issued;
+        let starts_program = matches!(draft.action, Action::Exec { .. }) && event.errno().is_none();
+        let slept = event.duration.saturating_sub(costs.duration) as f64 - cpu;
+        let sleeps = !issued && !caused && draft.class == Class::Other && waits(event);
+        Pace {
+            think,
+            asleep: match caused {
+                true => 0.0,
+                false => event.spent.blocked as f32,
+            },
+            own: match (issued, draft.class) {
+                (true, _) if !starts_program => 0.0,
+                (_, Class::Unfinished) => 0.0,
+                // The replay's own waiting takes as much.
+                _ if caused && event.call.row().op == Op::Futex => 0.0,
+                _ => cpu as f32,
+            },
+            own_asleep: match sleeps && slept > LEAST_SLEEP {
+                true => slept as f32,
+                false => 0.0,
+            },
+        }
+    }
+
+    /// Without the kernel's counts, all time between calls counts as computing.
+    fn by_the_clock(&mut self, event: &Event) -> Pace {
+        let task = event.task.0 as usize;
+        if self.exits.len() <= task {
+            self.exits.resize(task + 1, event.entry);
+        }
+        let gap = event.entry.saturating_sub(self.exits[task]);
+        self.exits[task] = event.exit();
+        Pace {
+            think: gap as f32,
+            ..Pace::default()
+        }
+    }
+}
+
+/// Whether a call may sleep until something outside of the tool happens.
+fn waits(event: &Event) -> bool {
+    // The value had changed already: what it took was the recorder's.
+    if event.call.row().op == Op::Futex && event.errno() == Some(libc::EAGAIN) {
+        return false;
+    }
+    matches!(
+        event.call.row().op,
+        Op::Read | Op::PositionedRead | Op::Wait | Op::Futex | Op::ReceiveMessage | Op::Accept
+    )
+}
+
+impl Plan {
+    /// Makes the tool's processor time that of a run without the recorder, by the same amount for each event: what a stop costs
+    /// besides the time that it takes is that the caches are not as the tool left them.
+    pub fn anchor(&mut self, unobserved: Unobserved) {
+        let events: usize = self.lanes.iter().map(|lane| lane.ops.len()).sum();
+        let missing = unobserved.cpu as f64 - self.timing.recorded_cpu;
+        let each = missing / events.max(1) as f64;
+        for lane in &mut self.lanes {
+            let mut debt = 0.0;
+            for pace in &mut lane.paces {
+                let think = f64::from(pace.think) + each - debt;
+                debt = (-think).max(0.0);
+                pace.think = think.max(0.0) as f32;
+            }
+        }
+        self.timing.unobserved = Some(unobserved);
+    }
+}
