@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::preflight::preflight;
 use crate::prepare::prepare;
 use crate::result::{PlayResult, Round, SCHEMA_VERSION, TargetInfo, median, statistics};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{CleanOptions, Found, Outcome, Sandbox, clean};
 use crate::sys;
 
 /// How a plan is played.
@@ -41,6 +41,7 @@ pub fn play(
     progress: &(dyn Fn(Stage) + Sync),
 ) -> Result<PlayResult, ReplayError> {
     preflight(plan)?;
+    let cleaned = clean_targets(plan);
     let umask = Umask::clear();
     let mut result = PlayResult {
         schema_version: SCHEMA_VERSION,
@@ -57,6 +58,10 @@ pub fn play(
         kept: Vec::new(),
         cache: "warm: the tree was just made",
     };
+    if cleaned > 0 {
+        let text = "directories that killed replays had left in the target were removed";
+        result.notes.push((text.into(), cleaned));
+    }
     for round in 1..=options.rounds {
         let sandboxes = play_round(plan, round, cancelled, progress, &mut result)?;
         for sandbox in sandboxes {
@@ -70,6 +75,28 @@ pub fn play(
     drop(umask);
     result.median_wall_seconds = median(&result.wall_seconds);
     Ok(result)
+}
+
+/// Removes what killed replays of this user left in the targets; what can't be removed is in nobody's way.
+fn clean_targets(plan: &Plan) -> u64 {
+    let mut removed = 0;
+    for root in &plan.roots {
+        match clean(&root.target, CleanOptions::default()) {
+            Ok(found) => {
+                for Found { path, outcome } in found {
+                    match outcome {
+                        Outcome::Removed => removed += 1,
+                        Outcome::Left(_) => {}
+                        Outcome::Failed(error) => {
+                            tracing::warn!("removing leftover {}: {error}", path.display());
+                        }
+                    }
+                }
+            }
+            Err(error) => tracing::debug!("looking for leftovers: {error}"),
+        }
+    }
+    removed
 }
 
 fn play_round(
