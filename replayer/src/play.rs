@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, StatVfsMountFlags};
 
 use crate::compare::compare;
 use crate::error::ReplayError;
@@ -61,6 +61,15 @@ pub fn play(
     if cleaned > 0 {
         let text = "directories that killed replays had left in the target were removed";
         result.notes.push((text.into(), cleaned));
+    }
+    let noexec = plan.roots.iter().filter(|root| {
+        rustix::fs::statvfs(&root.target)
+            .is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::NOEXEC))
+    });
+    let noexec = noexec.count() as u64;
+    if noexec > 0 {
+        let text = "the target is mounted noexec: starting or mapping a program there fails";
+        result.notes.push((text.into(), noexec));
     }
     for round in 1..=options.rounds {
         let sandboxes = play_round(plan, round, cancelled, progress, &mut result)?;
