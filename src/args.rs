@@ -37,6 +37,8 @@ pub enum Command {
     Mounts(MountsArgs),
     /// Say what the recorded tool spends its file-system time on, and which of it is wasted
     Inspect(InspectArgs),
+    /// Remove what a replay that was killed has left under a target, and nothing else
+    Clean(CleanArgs),
 }
 
 /// Arguments of `record`.
@@ -188,6 +190,24 @@ pub struct InspectArgs {
     /// Inspect what is whole of a trace that was cut off
     #[arg(long)]
     pub truncated: bool,
+}
+
+/// Arguments of `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Directories that were given to --target or --place
+    #[arg(value_name = "DIR", required = true)]
+    pub directories: Vec<PathBuf>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also remove what was made before a restart or in another virtual machine, on a share where a living replay of
+    /// another machine can't be told from a dead one
+    #[arg(long)]
+    pub other_kernels: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 #[cfg(test)]

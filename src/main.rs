@@ -1,6 +1,7 @@
 //! The `fsreplay` binary: arguments, terminal, exit status. What it does is in the crates.
 
 mod args;
+mod clean;
 mod dump;
 mod exit;
 mod info;
@@ -24,6 +25,7 @@ fn main() {
         Command::Dump(args) => dump::run(args).map(|()| exit::OK),
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),
         Command::Inspect(args) => inspect::run(args).map(|()| exit::OK),
+        Command::Clean(args) => clean::run(args).map(|()| exit::OK),
     };
     let code = outcome.unwrap_or_else(|failure| {
         eprintln!("fsreplay: {}", failure.message);

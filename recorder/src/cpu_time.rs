@@ -205,9 +205,9 @@ mod tests {
         use std::io::Write;
         use std::process::{Command, Stdio};
         // Long enough for a shell to start on a busy machine.
-        let pause = || std::thread::sleep(std::time::Duration::from_millis(300));
+        let pause = || std::thread::sleep(std::time::Duration::from_millis(150));
         let mut child = Command::new("sh")
-            .args(["-c", "read a; read b; read c"])
+            .args(["-c", "while read a; do :; done"])
             .stdin(Stdio::piped())
             .spawn()
             .expect("sh");
@@ -225,7 +225,8 @@ mod tests {
         time.leaves(0);
         let still = time.gap(5_000_000_000, 0);
         assert_eq!(still.blocked, 0, "{still:?}");
-        for _ in 0..2 {
+        // More often than looks, each of which counts as one stop.
+        for _ in 0..6 {
             input.write_all(b"\n").expect("written");
             pause();
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, StatVfsMountFlags};
 
 use crate::compare::compare;
 use crate::error::ReplayError;
@@ -14,7 +14,7 @@ use crate::prepare::prepare;
 use crate::result::{
     PlayResult, Prediction, Round, SCHEMA_VERSION, TargetInfo, median, statistics,
 };
-use crate::sandbox::Sandbox;
+use crate::sandbox::{CleanOptions, Found, Outcome, Sandbox, clean};
 use crate::sys;
 
 /// How a plan is played.
@@ -74,6 +74,7 @@ pub fn play(
     progress: &(dyn Fn(Stage) + Sync),
 ) -> Result<PlayResult, ReplayError> {
     preflight(plan)?;
+    let cleaned = clean_targets(plan);
     let umask = Umask::clear();
     let mut result = PlayResult {
         schema_version: SCHEMA_VERSION,
@@ -92,6 +93,19 @@ pub fn play(
         kept: Vec::new(),
         cache: "warm: the tree was just made",
     };
+    if cleaned > 0 {
+        let text = "directories that killed replays had left in the target were removed";
+        result.notes.push((text.into(), cleaned));
+    }
+    let noexec = plan.roots.iter().filter(|root| {
+        rustix::fs::statvfs(&root.target)
+            .is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::NOEXEC))
+    });
+    let noexec = noexec.count() as u64;
+    if noexec > 0 {
+        let text = "the target is mounted noexec: starting or mapping a program there fails";
+        result.notes.push((text.into(), noexec));
+    }
     for round in 1..=options.rounds {
         let sandboxes = play_round(
             plan,
@@ -115,6 +129,28 @@ pub fn play(
         result.prediction = Some(Prediction::of(&result.wall_seconds, plan));
     }
     Ok(result)
+}
+
+/// Removes what killed replays of this user left in the targets; what can't be removed is in nobody's way.
+fn clean_targets(plan: &Plan) -> u64 {
+    let mut removed = 0;
+    for root in &plan.roots {
+        match clean(&root.target, CleanOptions::default()) {
+            Ok(found) => {
+                for Found { path, outcome } in found {
+                    match outcome {
+                        Outcome::Removed => removed += 1,
+                        Outcome::Left(_) => {}
+                        Outcome::Failed(error) => {
+                            tracing::warn!("removing leftover {}: {error}", path.display());
+                        }
+                    }
+                }
+            }
+            Err(error) => tracing::debug!("looking for leftovers: {error}"),
+        }
+    }
+    removed
 }
 
 fn play_round(

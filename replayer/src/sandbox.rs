@@ -1,24 +1,40 @@
 //! The fresh directory that a replay works in, and its removal: nothing outside it is ever touched.
 
+mod clean;
+mod marker;
+
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::ReplayError;
+use marker::Marker;
+
+pub use clean::{CleanOptions, Found, Outcome, clean};
 
 /// Names of replay directories begin with this.
 pub const PREFIX: &str = ".fsreplay-";
 
-/// A replay directory; it is locked while it is in use, and removed when dropped unless it is kept.
+/// Hexadecimal digits that follow.
+const RANDOM_DIGITS: usize = 12;
+
+/// The recorded tree's place in a replay directory, beside the marker.
+const TREE: &str = "tree";
+
+/// A replay directory; it is marked while it is in use, and removed when dropped unless it is kept.
+///
+/// It holds a [`Marker`] and the directory in which the recorded tree is made.
 pub struct Sandbox {
     path: PathBuf,
     parent: OwnedFd,
     name: CString,
+    directory: OwnedFd,
     root: OwnedFd,
+    marker: Option<Marker>,
     kept: bool,
 }
 
@@ -42,36 +58,39 @@ impl Sandbox {
         )
         .map_err(|error| failed("opening", &real, error))?;
         for attempt in 0..100u32 {
-            let name = format!("{PREFIX}{}", unique(attempt));
+            let name = unique(attempt);
             let path = real.join(&name);
             match rustix::fs::mkdirat(&parent, name.as_str(), Mode::RWXU) {
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(failed("making", &path, error)),
                 Ok(()) => {}
             }
-            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-            let root = rustix::fs::openat(&parent, name.as_str(), flags, Mode::empty())
-                .map_err(|error| failed("opening", &path, error))?;
-            // Tells leftovers of a killed replay from one that runs; not every file system has locks.
-            let _ = rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive);
-            let name = CString::new(name).unwrap_or_default();
+            let (directory, marker, root) = furnish(parent.as_fd(), &name).map_err(|error| {
+                // It is empty, or holds no more than the marker.
+                let inside = format!("{name}/{}", marker::NAME);
+                let _ = rustix::fs::unlinkat(&parent, inside.as_str(), AtFlags::empty());
+                let _ = rustix::fs::unlinkat(&parent, name.as_str(), AtFlags::REMOVEDIR);
+                failed("making", &path, error)
+            })?;
             return Ok(Sandbox {
-                path,
+                path: path.join(TREE),
                 parent,
-                name,
+                name: CString::new(name).unwrap_or_default(),
+                directory,
                 root,
+                marker: Some(marker),
                 kept: false,
             });
         }
         Err(failed("making a directory in", &real, Errno::EXIST))
     }
 
-    /// A descriptor of it.
+    /// A descriptor of the directory for the tree.
     pub fn root(&self) -> &OwnedFd {
         &self.root
     }
 
-    /// Its absolute path, without links.
+    /// The absolute path of the directory for the tree, without links.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -81,9 +100,12 @@ impl Sandbox {
         self.path.as_os_str().as_bytes().to_vec()
     }
 
-    /// Leaves it in place and gives its path.
+    /// Leaves the tree in place, unmarked, so that no cleaning takes it for a leftover, and gives its path.
     pub fn keep(mut self) -> PathBuf {
         self.kept = true;
+        if let Err(error) = Marker::remove(self.directory.as_fd()) {
+            tracing::warn!("removing the mark of {}: {error}", self.path.display());
+        }
         self.path.clone()
     }
 
@@ -93,14 +115,25 @@ impl Sandbox {
         self.remove_now()
     }
 
-    fn remove_now(&self) -> Result<(), ReplayError> {
-        let failed = |error: Errno| ReplayError::Tree {
+    /// Leaves everything as a process that is killed does.
+    #[cfg(test)]
+    fn abandon(mut self) {
+        self.kept = true;
+    }
+
+    fn remove_now(&mut self) -> Result<(), ReplayError> {
+        let marker = self.marker.take();
+        discard(
+            self.parent.as_fd(),
+            &self.name,
+            self.directory.as_fd(),
+            marker,
+        )
+        .map_err(|error| ReplayError::Tree {
             operation: "removing the replayed tree",
             path: self.path.clone(),
             source: error.into(),
-        };
-        empty(self.root.as_fd()).map_err(failed)?;
-        rustix::fs::unlinkat(&self.parent, &*self.name, AtFlags::REMOVEDIR).map_err(failed)
+        })
     }
 }
 
@@ -114,12 +147,54 @@ impl Drop for Sandbox {
     }
 }
 
+/// Opens a directory that was just made, marks it and makes the directory for the tree.
+fn furnish(parent: BorrowedFd<'_>, name: &str) -> Result<(OwnedFd, Marker, OwnedFd), Errno> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+    let directory = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+    let marker = Marker::create(directory.as_fd())?;
+    rustix::fs::mkdirat(&directory, TREE, Mode::RWXU)?;
+    let root = rustix::fs::openat(&directory, TREE, flags, Mode::empty())?;
+    Ok((directory, marker, root))
+}
+
+/// Removes a replay directory: first the tree, then the marker, so that what an interruption leaves is still marked.
+fn discard(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    directory: BorrowedFd<'_>,
+    marker: Option<Marker>,
+) -> Result<(), Errno> {
+    // The tool may have made its topmost directory one that nobody may enter.
+    let _ = rustix::fs::fchmod(directory, Mode::RWXU);
+    for (entry, kind) in entries(directory)? {
+        if entry.to_bytes() == marker::NAME.as_bytes() {
+            continue;
+        }
+        if kind == FileType::Directory {
+            empty(open_child(directory, &entry)?.as_fd())?;
+            remove(directory, &entry, AtFlags::REMOVEDIR)?;
+        } else {
+            remove(directory, &entry, AtFlags::empty())?;
+        }
+    }
+    Marker::remove(directory)?;
+    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        // NFS keeps a removed file under another name for as long as it is open.
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {
+            drop(marker);
+            rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+        }
+        Err(Errno::NOENT) => Ok(()),
+        outcome => outcome,
+    }
+}
+
 /// A name that no other replay uses.
 fn unique(attempt: u32) -> String {
     use std::hash::{BuildHasher, RandomState};
     let random =
         RandomState::new().hash_one((attempt, std::process::id(), std::time::SystemTime::now()));
-    format!("{:012x}", random & 0xffff_ffff_ffff)
+    format!("{PREFIX}{:0RANDOM_DIGITS$x}", random & 0xffff_ffff_ffff)
 }
 
 /// A directory that is being emptied.

@@ -483,7 +483,11 @@ fn replayed(dir: &Path, recorded: &Path) -> PathBuf {
     let relative = recorded.strip_prefix("/").expect("absolute");
     let mut entries = std::fs::read_dir(dir).expect("the target").flatten();
     let sandbox = entries.find(|e| e.file_name().as_bytes().starts_with(b".fsreplay-"));
-    sandbox.expect("a kept tree").path().join(relative)
+    sandbox
+        .expect("a kept tree")
+        .path()
+        .join("tree")
+        .join(relative)
 }
 
 /// The calls that came out differently, as the tool made them.

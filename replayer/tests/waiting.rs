@@ -20,7 +20,7 @@ fn pipe_of(target: PathBuf) -> PathBuf {
     loop {
         let mut sandboxes = std::fs::read_dir(&target).expect("a list").flatten();
         if let Some(pipe) = sandboxes.find_map(|entry| {
-            let pipe = entry.path().join("pipe");
+            let pipe = entry.path().join("tree/pipe");
             pipe.exists().then_some(pipe)
         }) {
             return pipe;

@@ -100,7 +100,8 @@ pub fn play(trace: &Path, parent: &Path) -> Replay {
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .find(|path| path.is_dir())
-        .expect("--keep left the tree");
+        .expect("--keep left the tree")
+        .join("tree");
     Replay {
         json,
         sandbox,

@@ -8,8 +8,16 @@ macro_rules! call {
         let args = [$(raw::Argument::register($arg)),*];
         // SAFETY: pointers among the arguments are valid for what the kernel does with them, as the safe signature of
         // the enclosing function guarantees; the others are numbers.
-        unsafe { raw::syscall(libc::$number, args) }
+        unsafe { raw::syscall($crate::sys::number::$number, args) }
     }};
+}
+
+/// Numbers of calls: libc's, and those that it does not name on every architecture. Since 5.0 they are the same on all.
+mod number {
+    pub use libc::*;
+
+    #[allow(non_upper_case_globals)] // as libc writes the others
+    pub const SYS_fchmodat2: c_long = 452;
 }
 
 mod mapping;

@@ -1,0 +1,5 @@
+#!/bin/bash
+# The latest version, downloaded.
+set -e
+source ./checks.sh
+reportResults

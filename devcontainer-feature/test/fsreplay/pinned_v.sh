@@ -1,0 +1,5 @@
+#!/bin/bash
+# A version with v, downloaded.
+set -e
+source ./checks.sh
+reportResults
