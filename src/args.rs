@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use fsreplay_replayer::Timing;
+use fsreplay_replayer::{Cache, Timing};
 
 /// Record what a tool does to the file system, and replay it on any mount.
 #[derive(Debug, Parser)]
@@ -95,6 +95,10 @@ pub struct PlayArgs {
     /// would take), or a number to multiply the recorded time by
     #[arg(long, value_name = "recorded|fast|SCALE", default_value = "fast", value_parser = timing)]
     pub timing: Timing,
+    /// State of the page cache when a round begins: made (the tree was just made or put back), warm (a replay that doesn't
+    /// count goes first), cold (dropped, as far as this user may) [default: warm with recorded timing, else made]
+    #[arg(long, value_name = "made|warm|cold", value_parser = cache)]
+    pub cache: Option<Cache>,
     /// Leave the tree of the last round in place and say where it is
     #[arg(long)]
     pub keep: bool,
@@ -127,6 +131,16 @@ fn timing(text: &str) -> Result<Timing, String> {
             Ok(scale) if scale > 0.0 && scale <= 1000.0 => Ok(Timing::Scaled(scale)),
             _ => Err("give recorded, fast, or a factor above 0 and up to 1000".into()),
         },
+    }
+}
+
+/// `made`, `warm` or `cold`.
+fn cache(text: &str) -> Result<Cache, String> {
+    match text {
+        "made" => Ok(Cache::Made),
+        "warm" => Ok(Cache::Warm),
+        "cold" => Ok(Cache::Cold),
+        _ => Err("give made, warm or cold".into()),
     }
 }
 

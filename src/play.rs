@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
 use fsreplay_replayer::result::PlayResult;
-use fsreplay_replayer::{PlayOptions, ReplayError, Stage};
+use fsreplay_replayer::{Cache, PlayOptions, ReplayError, Stage, Timing};
 use fsreplay_trace::format::{self, TraceError};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -43,6 +43,10 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
         rounds: args.rounds,
         keep: args.keep,
         timing: args.timing,
+        cache: args.cache.unwrap_or(match args.timing {
+            Timing::Fast => Cache::Made,
+            Timing::Scaled(_) => Cache::Warm,
+        }),
     };
     let result = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
     bar.finish_and_clear();

@@ -175,7 +175,7 @@ fn predict(
         .arg("--place")
         .arg(place)
         .args(["--timing", "recorded", "-q", "--json", "-", "--rounds"])
-        .arg((rounds + 1).to_string())
+        .arg(rounds.to_string())
         .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -184,7 +184,6 @@ fn predict(
         .as_array()
         .cloned()
         .unwrap_or_default();
-    // The first round warms caches, as the tool's first run.
     let walls: Vec<f64> = walls
         .iter()
         .skip(1)

@@ -179,6 +179,7 @@ fn entry(path: Text, directory: bool) -> TreeEntry {
         target: None,
         target_root: None,
         link_of: None,
+        changed: false,
         data: true,
         xattrs: Vec::new(),
     }

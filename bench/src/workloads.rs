@@ -116,7 +116,7 @@ edition = "2021"
     },
 ];
 
-const PROJECT: &str = "git init -q p && cd p && git config user.email a@example.org && git config user.name a && for d in $(seq 40); do mkdir -p d$d/s && for f in $(seq 40); do seq $f $((f+300)) > d$d/s/file$f.txt; done; done && git add -A && git commit -qm one && git status > /dev/null";
+const PROJECT: &str = "git init -q p && cd p && git config user.email a@example.org && git config user.name a && for d in $(seq 40); do mkdir -p d$d/s && for f in $(seq 40); do seq $f $((f+300)) > d$d/s/file$f.txt; done; done && git add -A && git commit -qm one && sleep 1.1 && git status > /dev/null";
 
 /// The workloads whose time is predicted: read-heavy, write-heavy, with many syncs, many processes, many threads.
 pub const PREDICTED: &[Workload] = &[

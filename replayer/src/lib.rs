@@ -2,6 +2,7 @@
 //!
 //! Knows file systems and traces, not how traces come about.
 
+mod cache;
 pub mod compare;
 mod error;
 pub mod execute;
@@ -11,9 +12,11 @@ pub mod planner;
 mod play;
 pub mod preflight;
 pub mod prepare;
+mod put_back;
 pub mod result;
 pub mod sandbox;
 mod sys;
 
+pub use cache::Cache;
 pub use error::ReplayError;
 pub use play::{PlayOptions, Stage, Timing, play};

@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use rustix::fs::{Mode, StatVfsMountFlags};
 
+use crate::cache::{Cache, settle};
 use crate::compare::compare;
 use crate::error::ReplayError;
-use crate::execute::execute;
+use crate::execute::{LaneRun, execute};
 use crate::plan::Plan;
 use crate::preflight::preflight;
 use crate::prepare::prepare;
+use crate::put_back::put_back;
 use crate::result::{
-    PlayResult, Prediction, Round, SCHEMA_VERSION, TargetInfo, median, statistics,
+    DivergenceGroup, PlayResult, Prediction, Round, SCHEMA_VERSION, TargetInfo, median, statistics,
 };
 use crate::sandbox::{CleanOptions, Found, Outcome, Sandbox, clean};
-use crate::sys;
 
 /// How a plan is played.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct PlayOptions {
     pub keep: bool,
     /// With the tool's own time or without.
     pub timing: Timing,
+    /// State of the page cache when a round begins.
+    pub cache: Cache,
 }
 
 /// Whether the tool's own time (computing, sleeping) is part of a replay.
@@ -91,7 +94,7 @@ pub fn play(
         divergence_groups: Vec::new(),
         notes: plan.notes.clone(),
         kept: Vec::new(),
-        cache: "warm: the tree was just made",
+        cache: "",
     };
     if cleaned > 0 {
         let text = "directories that killed replays had left in the target were removed";
@@ -106,21 +109,23 @@ pub fn play(
         let text = "the target is mounted noexec: starting or mapping a program there fails";
         result.notes.push((text.into(), noexec));
     }
+    let mut sandboxes = None;
+    if options.cache == Cache::Warm {
+        play_round(plan, 0, options, &mut sandboxes, cancelled, progress)?;
+    }
     for round in 1..=options.rounds {
-        let sandboxes = play_round(
-            plan,
-            round,
-            options.timing,
-            cancelled,
-            progress,
-            &mut result,
-        )?;
-        for sandbox in sandboxes {
-            if options.keep && round == options.rounds {
-                result.kept.push(sandbox.keep());
-            } else {
-                sandbox.remove()?;
-            }
+        let played = play_round(plan, round, options, &mut sandboxes, cancelled, progress)?;
+        result.divergences = result.divergences.max(played.round.divergences);
+        result.divergence_groups = played.groups;
+        result.wall_seconds.push(played.round.wall_seconds);
+        result.rounds.push(played.round);
+        result.cache = played.cache;
+    }
+    for sandbox in sandboxes.into_iter().flatten() {
+        if options.keep {
+            result.kept.push(sandbox.keep());
+        } else {
+            sandbox.remove()?;
         }
     }
     drop(umask);
@@ -153,49 +158,65 @@ fn clean_targets(plan: &Plan) -> u64 {
     removed
 }
 
+/// What a round gave.
+struct Played {
+    round: Round,
+    groups: Vec<DivergenceGroup>,
+    cache: &'static str,
+}
+
+/// Makes the tree, or puts it back after an earlier round, and executes the plan in it.
 fn play_round(
     plan: &Plan,
     round: u32,
-    timing: Timing,
+    options: PlayOptions,
+    sandboxes: &mut Option<Vec<Sandbox>>,
     cancelled: &AtomicBool,
     progress: &(dyn Fn(Stage) + Sync),
-    result: &mut PlayResult,
-) -> Result<Vec<Sandbox>, ReplayError> {
+) -> Result<Played, ReplayError> {
     let begin = Instant::now();
-    let sandboxes = plan
-        .roots
-        .iter()
-        .map(|root| Sandbox::create(&root.target))
-        .collect::<Result<Vec<_>, _>>()?;
-    prepare(plan, &sandboxes, cancelled, &|made, of| {
-        progress(Stage::Preparing(round, made, of))
-    })?;
-    for sandbox in &sandboxes {
-        use std::os::fd::AsRawFd;
-        sys::syncfs(sandbox.root().as_raw_fd()); // so that writing back the tree doesn't disturb
-    }
+    let sandboxes = match sandboxes {
+        Some(used) => {
+            put_back(plan, used, cancelled)?;
+            used
+        }
+        None => {
+            let made = plan
+                .roots
+                .iter()
+                .map(|root| Sandbox::create(&root.target))
+                .collect::<Result<Vec<_>, _>>()?;
+            let made = sandboxes.insert(made);
+            prepare(plan, made, cancelled, &|made, of| {
+                progress(Stage::Preparing(round, made, of))
+            })?;
+            made
+        }
+    };
+    let cache = settle(options.cache, plan, sandboxes);
     let prepare_seconds = begin.elapsed().as_secs_f64();
     if cancelled.load(Ordering::Relaxed) {
         return Err(ReplayError::Cancelled);
     }
     progress(Stage::Executing(round));
-    let run = execute(plan, &sandboxes, timing.scale(), cancelled)?;
+    let run = execute(plan, sandboxes, options.timing.scale(), cancelled)?;
     let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
     let (groups, divergences) = compare(plan, &run, &roots);
     let (calls, call_seconds) = statistics(plan, &run);
-    result.divergences = result.divergences.max(divergences);
-    result.divergence_groups = groups;
-    result.wall_seconds.push(run.wall_seconds);
-    result.rounds.push(Round {
-        wall_seconds: run.wall_seconds,
-        prepare_seconds,
-        call_seconds,
-        wait_seconds: run.lanes.iter().map(|lane| lane.waited as f64 / 1e9).sum(),
-        own_seconds: run.lanes.iter().map(|lane| lane.paced as f64 / 1e9).sum(),
-        divergences,
-        calls,
-    });
-    Ok(sandboxes)
+    let seconds = |part: fn(&LaneRun) -> u64| run.lanes.iter().map(|l| part(l) as f64 / 1e9).sum();
+    Ok(Played {
+        round: Round {
+            wall_seconds: run.wall_seconds,
+            prepare_seconds,
+            call_seconds,
+            wait_seconds: seconds(|lane| lane.waited),
+            own_seconds: seconds(|lane| lane.paced),
+            divergences,
+            calls,
+        },
+        groups,
+        cache,
+    })
 }
 
 fn targets(plan: &Plan) -> Vec<TargetInfo> {

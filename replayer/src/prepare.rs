@@ -36,6 +36,19 @@ pub fn prepare(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<(), ReplayError> {
+    let all = vec![true; plan.tree.len()];
+    make(plan, sandboxes, (&all, &all), cancelled, progress)
+}
+
+/// Makes the entries of the tree that are marked in the first list, and gives the directories that are marked in the second
+/// their modes and times.
+pub(crate) fn make(
+    plan: &Plan,
+    sandboxes: &[Sandbox],
+    (wanted, finished): (&[bool], &[bool]),
+    cancelled: &AtomicBool,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<(), ReplayError> {
     let maker = Maker {
         plan,
         sandboxes,
@@ -43,36 +56,38 @@ pub fn prepare(
         as_root: rustix::process::geteuid().is_root(),
         noise: noise(),
     };
-    let total = plan.tree.len();
-    let directories = || {
-        plan.tree
-            .iter()
-            .filter(|entry| entry.kind == FileKind::Directory)
+    let chosen = |marks: &[bool], index: usize| marks.get(index).copied().unwrap_or(false);
+    let entries = || {
+        let entries = plan.tree.iter().enumerate();
+        entries
+            .filter(|(index, _)| chosen(wanted, *index))
+            .map(|(_, entry)| entry)
     };
+    let total = entries().count();
+    let directories = || entries().filter(|entry| entry.kind == FileKind::Directory);
     for entry in directories() {
         maker.try_entry(entry, |root, path| maker.make_directory(root, path))?;
     }
     let done = AtomicUsize::new(directories().count());
-    maker.make_files(cancelled, &|| {
+    maker.make_files(entries(), cancelled, &|| {
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, total)
     })?;
-    for entry in &plan.tree {
+    for entry in entries() {
         if entry.link_of.is_some() {
             maker.try_entry(entry, |root, path| maker.make_link(entry, root, path))?;
         }
     }
-    for entry in plan
-        .tree
-        .iter()
-        .filter(|entry| entry.kind == FileKind::Symlink && entry.link_of.is_none())
+    for entry in
+        entries().filter(|entry| entry.kind == FileKind::Symlink && entry.link_of.is_none())
     {
         maker.try_entry(entry, |root, path| maker.make_symlink(entry, root, path))?;
     }
-    for entry in plan
+    for (_, entry) in plan
         .tree
         .iter()
+        .enumerate()
         .rev()
-        .filter(|entry| entry.kind == FileKind::Directory)
+        .filter(|(index, entry)| entry.kind == FileKind::Directory && chosen(finished, *index))
     {
         maker.try_entry(entry, |root, path| {
             maker.finish_directory(entry, root, path)
@@ -133,15 +148,13 @@ impl Maker<'_> {
         }
     }
 
-    fn make_files(
+    fn make_files<'e>(
         &self,
+        entries: impl Iterator<Item = &'e TreeEntry>,
         cancelled: &AtomicBool,
         made: &(dyn Fn() + Sync),
     ) -> Result<(), ReplayError> {
-        let files: Vec<&TreeEntry> = self
-            .plan
-            .tree
-            .iter()
+        let files: Vec<&TreeEntry> = entries
             .filter(|entry| entry.link_of.is_none())
             .filter(|entry| {
                 !matches!(

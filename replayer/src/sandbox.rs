@@ -204,6 +204,23 @@ struct Level {
     entries: Vec<(CString, FileType)>,
 }
 
+/// Removes a name of a directory with all below it; one that is not there is no error.
+pub(crate) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    match remove(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error) => return Err(error),
+    }
+    empty(open_child(parent, name)?.as_fd())?;
+    remove(parent, name, AtFlags::REMOVEDIR)
+}
+
+/// The names in a directory, without `.` and `..`.
+pub(crate) fn names(directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
+    let entries = entries(directory)?;
+    Ok(entries.into_iter().map(|(name, _)| name).collect())
+}
+
 /// Removes all entries of a directory: relative to descriptors, following no link, crossing no mount, in
 /// depth-first order without recursion.
 fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {

@@ -545,6 +545,7 @@ fn round_trip(seed: u64, calls: u32) {
         rounds: 1,
         keep: true,
         timing: Default::default(),
+        cache: Default::default(),
     };
     let result = play(&plan, options, &AtomicBool::new(false), &|_| {}).expect("a replay");
     assert!(

@@ -152,6 +152,8 @@ pub struct TreeEntry {
     pub target_root: Option<u32>,
     /// This name is another link to that earlier entry.
     pub link_of: Option<u32>,
+    /// The replay may change it: a file's contents or metadata, a directory's entries.
+    pub changed: bool,
     /// The replay reads its contents: it must be real data, not a hole.
     pub data: bool,
     /// Extended attributes: name and size.

@@ -387,6 +387,7 @@ impl Initial {
             target: None,
             target_root: None,
             link_of: None,
+            changed: writing.tree.inode(entry.ino).flags & super::tree::CHANGED != 0,
             data: entry.data,
             xattrs: Vec::new(),
         };

@@ -64,7 +64,7 @@ use records::NodeCache;
 use resolve::Passed;
 use sequence::Sequence;
 use space::Room;
-use tree::{NONE, Tree};
+use tree::{CHANGED, NONE, Tree};
 
 /// Why a trace can't be planned.
 #[derive(Debug, thiserror::Error)]
@@ -379,6 +379,9 @@ impl Planner {
             Class::Unfinished => &mut self.coverage.unfinished,
         };
         *count += 1;
+        if draft.class == Class::Issued && cx.ok() {
+            self.mark_changed();
+        }
         if !self.order.single() && draft.class == Class::Issued {
             let accesses = std::mem::take(&mut self.accesses);
             self.visit(cx.lane, cx.horizon, &accesses);
@@ -401,6 +404,19 @@ impl Planner {
         };
         let pace = self.pacer.event(cx.event, &draft);
         self.order.commit(cx.lane, op, (time, pace), cx.number);
+    }
+
+    /// What the op about to be committed changes has to be put back before the next round.
+    fn mark_changed(&mut self) {
+        for (resource, side, _) in &self.accesses {
+            let changed = match *resource {
+                _ if *side == Side::Read => continue,
+                Resource::Inode(ino) | Resource::Members(ino) => ino,
+                Resource::Dent(dent) => self.tree.dent(dent).dir,
+                _ => continue,
+            };
+            self.tree.inode_mut(changed).flags |= CHANGED;
+        }
     }
 
     /// A lane computes that long, and does nothing else: so that others can wait for the end of it.

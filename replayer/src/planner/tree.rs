@@ -35,6 +35,8 @@ pub(crate) const PSEUDO: u8 = 2;
 pub(crate) const SKIPPED: u8 = 4;
 /// It appeared without a recorded cause.
 pub(crate) const PHANTOM: u8 = 8;
+/// Changed by what was issued: contents or metadata of a file, entries of a directory.
+pub(crate) const CHANGED: u8 = 16;
 
 /// A file, directory or link of the recorded machine.
 #[derive(Debug)]

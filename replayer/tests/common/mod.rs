@@ -126,6 +126,7 @@ impl Builder {
                 rounds: 1,
                 keep: true,
                 timing: Default::default(),
+                cache: Default::default(),
             },
             &AtomicBool::new(false),
             &|_| {},

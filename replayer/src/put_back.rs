@@ -1,0 +1,194 @@
+//! Puts a tree back between rounds: only what the replay may have changed is looked at, so that caches stay as the replay
+//! left them, as they do between two runs of a tool.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CString, OsStr};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::AtomicBool;
+
+use fsreplay_trace::model::FileKind;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::ReplayError;
+use crate::plan::{Plan, TreeEntry};
+use crate::prepare::make;
+use crate::sandbox::{Sandbox, names, remove_all};
+
+/// Puts back what a round changed.
+pub fn put_back(
+    plan: &Plan,
+    sandboxes: &[Sandbox],
+    cancelled: &AtomicBool,
+) -> Result<(), ReplayError> {
+    if !plan.tree.iter().any(|entry| entry.changed) {
+        return Ok(());
+    }
+    let mut checker = Checker::new(plan, sandboxes);
+    for index in 0..plan.tree.len() {
+        checker
+            .check(index)
+            .map_err(|error| failed(plan, sandboxes, index, error))?;
+    }
+    let Checker {
+        missing, finish, ..
+    } = checker;
+    make(plan, sandboxes, (&missing, &finish), cancelled, &|_, _| {})
+}
+
+fn failed(plan: &Plan, sandboxes: &[Sandbox], index: usize, error: Errno) -> ReplayError {
+    let entry = &plan.tree[index];
+    let base = sandboxes.get(entry.root as usize).map(Sandbox::path);
+    let below = OsStr::from_bytes(plan.bytes(entry.path));
+    ReplayError::Tree {
+        operation: "putting back",
+        path: base.unwrap_or("".as_ref()).join(below),
+        source: error.into(),
+    }
+}
+
+/// A root and a path below it.
+type Key<'p> = (u32, &'p [u8]);
+
+struct Checker<'p> {
+    plan: &'p Plan,
+    sandboxes: &'p [Sandbox],
+    indexes: HashMap<Key<'p>, usize>,
+    /// Names that belong into directories whose entries may have changed.
+    children: HashMap<Key<'p>, HashSet<&'p [u8]>>,
+    /// Entries that have to be made again.
+    missing: Vec<bool>,
+    /// Directories that need their modes and times again.
+    finish: Vec<bool>,
+}
+
+/// The directory of a path, and the last name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+impl<'p> Checker<'p> {
+    fn new(plan: &'p Plan, sandboxes: &'p [Sandbox]) -> Checker<'p> {
+        let key = |entry: &TreeEntry| (entry.root, plan.bytes(entry.path));
+        let entries = plan.tree.iter().enumerate();
+        let indexes: HashMap<Key<'p>, usize> = entries.map(|(at, e)| (key(e), at)).collect();
+        let mut children: HashMap<Key<'p>, HashSet<&'p [u8]>> = HashMap::new();
+        for entry in &plan.tree {
+            let (root, path) = key(entry);
+            let (parent, name) = split(path);
+            let changed = indexes
+                .get(&(root, parent))
+                .is_some_and(|at| plan.tree[*at].changed);
+            if changed && !path.is_empty() {
+                children.entry((root, parent)).or_default().insert(name);
+            }
+        }
+        Checker {
+            plan,
+            sandboxes,
+            indexes,
+            children,
+            missing: vec![false; plan.tree.len()],
+            finish: vec![false; plan.tree.len()],
+        }
+    }
+
+    /// Looks at an entry whose directory was looked at.
+    fn check(&mut self, index: usize) -> Result<(), Errno> {
+        let entry = &self.plan.tree[index];
+        let path = self.plan.bytes(entry.path);
+        let parent = match path.is_empty() {
+            true => None,
+            false => self.indexes.get(&(entry.root, split(path).0)).copied(),
+        };
+        let renewed = parent.is_some_and(|at| self.missing[at]);
+        let first = entry.link_of.map(|first| first as usize);
+        let first_missing = first.is_some_and(|at| self.missing.get(at) == Some(&true));
+        let moved = parent.is_some_and(|at| self.plan.tree[at].changed);
+        let touched = (entry.changed || moved || first_missing) && !path.is_empty();
+        if renewed || touched && !self.is_as_made(entry, path, first_missing)? {
+            self.lost(index, parent);
+        }
+        if entry.changed && entry.kind == FileKind::Directory && !self.missing[index] {
+            self.finish[index] = true;
+            self.remove_others(entry, path)?;
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, index: usize, parent: Option<usize>) {
+        self.missing[index] = true;
+        self.finish[index] = true;
+        if let Some(parent) = parent {
+            self.finish[parent] = true;
+        }
+    }
+
+    /// Whether an entry is as it was made; if not, it is removed.
+    fn is_as_made(&self, entry: &TreeEntry, path: &[u8], renew: bool) -> Result<bool, Errno> {
+        let Some(sandbox) = self.sandboxes.get(entry.root as usize) else {
+            return Err(Errno::INVAL);
+        };
+        let name = CString::new(path).unwrap_or_default();
+        let found = match rustix::fs::statat(sandbox.root(), &*name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => found,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if !renew && same(entry, &found) {
+            return Ok(true);
+        }
+        remove_all(sandbox.root().as_fd(), &name)?;
+        Ok(false)
+    }
+
+    /// Removes the names that a round added to a directory.
+    fn remove_others(&self, entry: &TreeEntry, path: &[u8]) -> Result<(), Errno> {
+        let Some(sandbox) = self.sandboxes.get(entry.root as usize) else {
+            return Err(Errno::INVAL);
+        };
+        let name = match path.is_empty() {
+            true => c".".to_owned(),
+            false => CString::new(path).unwrap_or_default(),
+        };
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(sandbox.root(), &*name, flags, Mode::empty());
+        let directory = match open() {
+            Err(Errno::ACCESS) => {
+                rustix::fs::chmodat(sandbox.root(), &*name, Mode::RWXU, AtFlags::empty())?;
+                open()?
+            }
+            opened => opened?,
+        };
+        if entry.mode & 0o300 != 0o300 {
+            rustix::fs::fchmod(&directory, Mode::RWXU)?; // its own mode comes back at the end
+        }
+        let key = (entry.root, self.plan.bytes(entry.path));
+        let known = self.children.get(&key);
+        for name in names(directory.as_fd())? {
+            if !known.is_some_and(|known| known.contains(name.to_bytes())) {
+                remove_all(directory.as_fd(), &name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether what is there may be left: a directory as such; a file that no op wrote to and that is not another one.
+fn same(entry: &TreeEntry, found: &Stat) -> bool {
+    let kind = FileType::from_raw_mode(found.st_mode);
+    match entry.kind {
+        FileKind::Directory => kind == FileType::Directory,
+        FileKind::Symlink | FileKind::Fifo => false,
+        _ => {
+            !entry.changed
+                && kind == FileType::RegularFile
+                && found.st_size as u64 == entry.size
+                && entry.mtime.is_none_or(|mtime| found.st_mtime == mtime)
+        }
+    }
+}
