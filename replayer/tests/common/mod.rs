@@ -70,6 +70,7 @@ impl Builder {
             target: None,
             target_root: None,
             link_of: None,
+            changed: false,
             data: false,
             xattrs: Vec::new(),
         });
