@@ -29,6 +29,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Recreate the recorded tree under a directory and re-execute the recorded calls there
     Play(PlayArgs),
+    /// Replay a trace on several mounts in turn and say what the tool would take on each
+    Compare(CompareArgs),
     /// Print what a trace holds: command, counts, sizes, coverage, mounts
     Info(InfoArgs),
     /// Print the records of a trace, one a line, in a form near strace's
@@ -118,6 +120,54 @@ pub struct PlayArgs {
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Print more: -v every call and divergence, -vv what the replayer does
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// A directory on a mount to compare, with a name for it (may be given several times); without any, one writable mount
+    /// of each kind that this machine or container has
+    #[arg(long, value_name = "[NAME=]DIR")]
+    pub target: Vec<OsString>,
+    /// Rounds on each target
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub rounds: u32,
+    /// The target that others are compared with [default: where the workspace was recorded, else the first]
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// What goes to the targets: workspace (the mount or repository of the recorded working directory), all, or recorded
+    /// directories, separated by commas; everything else is replayed in one common neutral place
+    #[arg(
+        long = "move",
+        value_name = "workspace|all|PATH,…",
+        default_value = "workspace"
+    )]
+    pub moved: String,
+    /// The neutral place [default: a directory of this machine's or container's root file system]
+    #[arg(long, value_name = "DIR")]
+    pub neutral: Option<PathBuf>,
+    /// As for play; recorded timing predicts what the tool would take
+    #[arg(long, value_name = "recorded|fast|SCALE", default_value = "recorded", value_parser = timing)]
+    pub timing: Timing,
+    /// As for play
+    #[arg(long, value_name = "made|warm|cold", value_parser = cache)]
+    pub cache: Option<Cache>,
+    /// Exit with status 1 if this holds, such as 'ratio(volume,bind) > 0.8', 'time(bind) > 30' (seconds) or 'divergences(volume) > 0'
+    /// (may be given several times)
+    #[arg(long, value_name = "CONDITION")]
+    pub fail_if: Vec<String>,
+    /// Write the result as JSON to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more: calls and directories that make the difference
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

@@ -2,11 +2,13 @@
 
 mod args;
 mod clean;
+mod compare;
 mod dump;
 mod exit;
 mod info;
 mod inspect;
 mod mounts;
+mod planning;
 mod play;
 mod record;
 mod term;
@@ -21,6 +23,7 @@ fn main() {
     let outcome = match &cli.command {
         Command::Record(args) => record::run(args),
         Command::Play(args) => play::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Info(args) => info::run(args).map(|()| exit::OK),
         Command::Dump(args) => dump::run(args).map(|()| exit::OK),
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),

@@ -3,54 +3,37 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
+use fsreplay_replayer::planner::PlanOptions;
 use fsreplay_replayer::result::PlayResult;
-use fsreplay_replayer::{Cache, PlayOptions, ReplayError, Stage, Timing};
-use fsreplay_trace::format::{self, TraceError};
+use fsreplay_replayer::{PlayOptions, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::PlayArgs;
 use crate::exit::{self, Failure};
+use crate::planning;
 use crate::term;
 
 /// Runs the command and gives the status to exit with.
 pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     let options = plan_options(args)?;
-    let plan = plan(args, &options)?;
+    let plan = planning::plan(&args.trace, args.truncated, &options)?;
     if args.dry_run {
-        fsreplay_replayer::preflight::preflight(&plan).map_err(failure)?;
+        fsreplay_replayer::preflight::preflight(&plan).map_err(planning::failure)?;
         return term::print_all(describe(&plan).as_bytes()).map(|()| exit::OK);
     }
-    let cancelled = Arc::new(AtomicBool::new(false));
-    for signal in [
-        signal_hook::consts::SIGINT,
-        signal_hook::consts::SIGTERM,
-        signal_hook::consts::SIGHUP,
-    ] {
-        // The second one ends the process in the usual way.
-        let registered =
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&cancelled))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancelled)));
-        registered
-            .map_err(|error| Failure::new(exit::FAILURE, format!("handling signals: {error}")))?;
-    }
+    let cancelled = planning::cancelled_by_signals()?;
     let bar = progress_bar(args.quiet);
     let play = PlayOptions {
         rounds: args.rounds,
         keep: args.keep,
         timing: args.timing,
-        cache: args.cache.unwrap_or(match args.timing {
-            Timing::Fast => Cache::Made,
-            Timing::Scaled(_) => Cache::Warm,
-        }),
+        cache: planning::cache(args.cache, args.timing),
     };
     let result = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
     bar.finish_and_clear();
-    let result = result.map_err(failure)?;
+    let result = result.map_err(planning::failure)?;
     if let Some(path) = &args.json {
         term::write_json(path, &result)?;
     }
@@ -64,33 +47,19 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     })
 }
 
-fn failure(error: ReplayError) -> Failure {
-    let code = if error.is_target() {
-        exit::TARGET
-    } else {
-        exit::FAILURE
-    };
-    Failure::new(code, exit::chain(&error))
-}
-
 fn plan_options(args: &PlayArgs) -> Result<PlanOptions, Failure> {
     let place = args
         .place
         .iter()
         .map(placement)
         .collect::<Result<Vec<_>, _>>()?;
-    let uid = nix::unistd::geteuid();
     Ok(PlanOptions {
-        target: args.target.clone(),
-        place,
         skip: args
             .skip
             .iter()
             .map(|path| path.as_bytes().to_vec())
             .collect(),
-        as_root: uid.is_root(),
-        uid: uid.as_raw(),
-        gid: nix::unistd::getegid().as_raw(),
+        ..planning::options(args.target.clone(), place)
     })
 }
 
@@ -114,35 +83,6 @@ fn placement(text: &OsString) -> Result<(Vec<u8>, PathBuf), Failure> {
             ),
         )),
     }
-}
-
-fn plan(args: &PlayArgs, options: &PlanOptions) -> Result<Plan, Failure> {
-    let of_trace = |error: TraceError| Failure::trace(&args.trace, &error);
-    let of_plan = |error: PlanError| {
-        Failure::new(
-            exit::TRACE,
-            format!("{}: {}", args.trace.display(), exit::chain(&error)),
-        )
-    };
-    let mut reader = format::open(&args.trace).map_err(of_trace)?;
-    // A target that can't be used is said before a long trace is planned.
-    for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
-        fsreplay_replayer::preflight::usable(target).map_err(failure)?;
-    }
-    let mut planner = Planner::new(reader.header(), options.clone());
-    loop {
-        match reader.next_record() {
-            Ok(Some(record)) => planner.record(&record, reader.tables()).map_err(of_plan)?,
-            Ok(None) => break,
-            Err(TraceError::Truncated { .. }) if args.truncated => break,
-            Err(error) => return Err(of_trace(error)),
-        }
-    }
-    let mut plan = planner.finish(reader.tables()).map_err(of_plan)?;
-    if let Some(unobserved) = reader.footer().and_then(|footer| footer.unobserved) {
-        plan.anchor(unobserved);
-    }
-    Ok(plan)
 }
 
 fn progress_bar(quiet: bool) -> ProgressBar {

@@ -154,6 +154,7 @@ fn plan(dir: &Path) -> (Plan, Vec<CString>) {
                     call: Call::openat,
                     published: false,
                     mount: u16::MAX,
+                    place: u32::MAX,
                 });
                 lane.times.push(OpTime::default());
             }

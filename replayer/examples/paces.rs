@@ -9,6 +9,7 @@ fn main() {
     let path = std::env::args().nth(1).expect("a trace");
     let mut reader = fsreplay_trace::format::open(path.as_ref()).expect("a trace");
     println!("costs {:?}", reader.header().costs);
+    by_call(&path);
     let plan = plan(&mut reader, &PlanOptions::default()).expect("a plan");
     println!(
         "recorded cpu {:.2} ms, unobserved {:?}",
@@ -38,5 +39,25 @@ fn main() {
             let (op, pace) = (&lane.ops[index], &lane.paces[index]);
             println!("    {index} event {} {} {pace:?}", op.event as i32, op.call);
         }
+    }
+}
+
+/// Processor time in recorded calls, by call.
+fn by_call(path: &str) {
+    let mut reader = fsreplay_trace::format::open(path.as_ref()).expect("a trace");
+    let mut calls = std::collections::BTreeMap::new();
+    while let Ok(Some(record)) = reader.next_record() {
+        if let fsreplay_trace::model::Record::Event(event) = record {
+            let sum: &mut (u64, u64, u64) = calls.entry(event.call).or_default();
+            *sum = (
+                sum.0 + 1,
+                sum.1 + event.spent.cpu,
+                sum.2 + event.spent.think,
+            );
+        }
+    }
+    for (call, (count, cpu, think)) in calls {
+        let (cpu, think) = (cpu as f64 / 1e6, think as f64 / 1e6);
+        println!("call {call} {count} cpu {cpu:.2} ms, think before {think:.2} ms");
     }
 }

@@ -4,12 +4,15 @@
 
 mod cache;
 pub mod compare;
+pub mod contest;
 mod error;
 pub mod execute;
+pub mod interval;
 pub mod mounts;
 pub mod plan;
 pub mod planner;
 mod play;
+mod player;
 pub mod preflight;
 pub mod prepare;
 mod put_back;
@@ -20,3 +23,4 @@ mod sys;
 pub use cache::Cache;
 pub use error::ReplayError;
 pub use play::{PlayOptions, Stage, Timing, play};
+pub use player::{Played, Player};

@@ -1,22 +1,16 @@
 //! Rounds of a replay: make the tree, execute, compare, remove.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{Mode, StatVfsMountFlags};
 
-use crate::cache::{Cache, settle};
-use crate::compare::compare;
+use crate::cache::Cache;
 use crate::error::ReplayError;
-use crate::execute::{LaneRun, execute};
 use crate::plan::Plan;
+use crate::player::Player;
 use crate::preflight::preflight;
-use crate::prepare::prepare;
-use crate::put_back::put_back;
-use crate::result::{
-    DivergenceGroup, PlayResult, Prediction, Round, SCHEMA_VERSION, TargetInfo, median, statistics,
-};
-use crate::sandbox::{CleanOptions, Found, Outcome, Sandbox, clean};
+use crate::result::{PlayResult, Prediction, SCHEMA_VERSION, TargetInfo, median};
+use crate::sandbox::{CleanOptions, Found, Outcome, clean};
 
 /// How a plan is played.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +36,7 @@ pub enum Timing {
 }
 
 impl Timing {
-    fn scale(self) -> Option<f64> {
+    pub(crate) fn scale(self) -> Option<f64> {
         match self {
             Timing::Fast => None,
             Timing::Scaled(scale) => Some(scale),
@@ -109,25 +103,19 @@ pub fn play(
         let text = "the target is mounted noexec: starting or mapping a program there fails";
         result.notes.push((text.into(), noexec));
     }
-    let mut sandboxes = None;
+    let mut player = Player::new(plan, options);
     if options.cache == Cache::Warm {
-        play_round(plan, 0, options, &mut sandboxes, cancelled, progress)?;
+        player.round(0, cancelled, progress)?;
     }
     for round in 1..=options.rounds {
-        let played = play_round(plan, round, options, &mut sandboxes, cancelled, progress)?;
+        let played = player.round(round, cancelled, progress)?;
         result.divergences = result.divergences.max(played.round.divergences);
         result.divergence_groups = played.groups;
         result.wall_seconds.push(played.round.wall_seconds);
         result.rounds.push(played.round);
         result.cache = played.cache;
     }
-    for sandbox in sandboxes.into_iter().flatten() {
-        if options.keep {
-            result.kept.push(sandbox.keep());
-        } else {
-            sandbox.remove()?;
-        }
-    }
+    result.kept = player.end()?;
     drop(umask);
     result.median_wall_seconds = median(&result.wall_seconds);
     if options.timing == Timing::Scaled(1.0) {
@@ -137,7 +125,7 @@ pub fn play(
 }
 
 /// Removes what killed replays of this user left in the targets; what can't be removed is in nobody's way.
-fn clean_targets(plan: &Plan) -> u64 {
+pub(crate) fn clean_targets(plan: &Plan) -> u64 {
     let mut removed = 0;
     for root in &plan.roots {
         match clean(&root.target, CleanOptions::default()) {
@@ -158,67 +146,6 @@ fn clean_targets(plan: &Plan) -> u64 {
     removed
 }
 
-/// What a round gave.
-struct Played {
-    round: Round,
-    groups: Vec<DivergenceGroup>,
-    cache: &'static str,
-}
-
-/// Makes the tree, or puts it back after an earlier round, and executes the plan in it.
-fn play_round(
-    plan: &Plan,
-    round: u32,
-    options: PlayOptions,
-    sandboxes: &mut Option<Vec<Sandbox>>,
-    cancelled: &AtomicBool,
-    progress: &(dyn Fn(Stage) + Sync),
-) -> Result<Played, ReplayError> {
-    let begin = Instant::now();
-    let sandboxes = match sandboxes {
-        Some(used) => {
-            put_back(plan, used, cancelled)?;
-            used
-        }
-        None => {
-            let made = plan
-                .roots
-                .iter()
-                .map(|root| Sandbox::create(&root.target))
-                .collect::<Result<Vec<_>, _>>()?;
-            let made = sandboxes.insert(made);
-            prepare(plan, made, cancelled, &|made, of| {
-                progress(Stage::Preparing(round, made, of))
-            })?;
-            made
-        }
-    };
-    let cache = settle(options.cache, plan, sandboxes);
-    let prepare_seconds = begin.elapsed().as_secs_f64();
-    if cancelled.load(Ordering::Relaxed) {
-        return Err(ReplayError::Cancelled);
-    }
-    progress(Stage::Executing(round));
-    let run = execute(plan, sandboxes, options.timing.scale(), cancelled)?;
-    let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
-    let (groups, divergences) = compare(plan, &run, &roots);
-    let (calls, call_seconds) = statistics(plan, &run);
-    let seconds = |part: fn(&LaneRun) -> u64| run.lanes.iter().map(|l| part(l) as f64 / 1e9).sum();
-    Ok(Played {
-        round: Round {
-            wall_seconds: run.wall_seconds,
-            prepare_seconds,
-            call_seconds,
-            wait_seconds: seconds(|lane| lane.waited),
-            own_seconds: seconds(|lane| lane.paced),
-            divergences,
-            calls,
-        },
-        groups,
-        cache,
-    })
-}
-
 fn targets(plan: &Plan) -> Vec<TargetInfo> {
     plan.roots
         .iter()
@@ -232,10 +159,10 @@ fn targets(plan: &Plan) -> Vec<TargetInfo> {
 }
 
 /// The process's umask, cleared while a replay runs: modes are folded at plan time.
-struct Umask(Mode);
+pub(crate) struct Umask(Mode);
 
 impl Umask {
-    fn clear() -> Umask {
+    pub(crate) fn clear() -> Umask {
         Umask(rustix::process::umask(Mode::empty()))
     }
 }

@@ -122,7 +122,7 @@ pub struct Round {
 }
 
 /// One call's counts and latencies (nanoseconds, three significant digits).
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct CallStatistics {
     pub name: &'static str,
@@ -135,6 +135,8 @@ pub struct CallStatistics {
     pub p99_ns: u64,
     pub p999_ns: u64,
     pub max_ns: u64,
+    /// Latencies: lower bound in nanoseconds (powers of two) and how many.
+    pub histogram: Vec<(u64, u64)>,
 }
 
 /// Divergences of one call with one cause.
@@ -200,11 +202,38 @@ pub fn statistics(plan: &Plan, run: &Run) -> (Vec<CallStatistics>, f64) {
             p99_ns: histogram.value_at_quantile(0.99),
             p999_ns: histogram.value_at_quantile(0.999),
             max_ns: histogram.max(),
+            histogram: octaves(&histogram),
         })
         .collect();
     calls.sort_by(|a, b| b.total_seconds.total_cmp(&a.total_seconds));
     let total = calls.iter().map(|call| call.total_seconds).sum();
     (calls, total)
+}
+
+/// How many latencies lie in each octave that has any.
+fn octaves(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
+    let mut octaves: BTreeMap<u64, u64> = BTreeMap::new();
+    for bucket in histogram.iter_recorded() {
+        let low = 1u64 << bucket.value_iterated_to().max(1).ilog2();
+        *octaves.entry(low).or_default() += bucket.count_at_value();
+    }
+    octaves.into_iter().collect()
+}
+
+/// Seconds in calls and number of calls by place.
+pub fn place_seconds(plan: &Plan, run: &Run) -> Vec<(f64, u64)> {
+    let mut places = vec![(0.0, 0); plan.places.len()];
+    for (lane, samples) in plan.lanes.iter().zip(&run.lanes) {
+        for (op, sample) in lane.ops.iter().zip(&samples.samples) {
+            if sample.result != Sample::NOT_ISSUED
+                && let Some((seconds, count)) = places.get_mut(op.place as usize)
+            {
+                *seconds += sample.duration as f64 / 1e9;
+                *count += u64::from(op.event != u32::MAX);
+            }
+        }
+    }
+    places
 }
 
 /// The middle value.

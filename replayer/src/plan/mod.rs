@@ -78,6 +78,8 @@ pub struct Op {
     pub published: bool,
     /// The mount of the recorded machine that it worked on (index into the header's mounts), `u16::MAX` for none.
     pub mount: u16,
+    /// The recorded directory that it worked in (index into [`Plan::places`]), `u32::MAX` for none.
+    pub place: u32,
 }
 
 /// What a lane does besides its calls, nanoseconds; the recorder's own cost is taken out.
@@ -234,6 +236,8 @@ pub struct Plan {
     pub peak_inodes: u64,
     /// What is issued and what is not.
     pub coverage: Coverage,
+    /// Recorded directories that ops worked in, absolute.
+    pub places: Vec<Vec<u8>>,
     /// What is known of the tool's own time.
     pub timing: Timing,
     /// What was changed to fit, or could not be told: text and count.

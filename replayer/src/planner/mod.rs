@@ -26,6 +26,7 @@ mod order;
 mod pace;
 mod paths;
 mod pipes;
+mod places;
 mod processes;
 mod records;
 mod resolve;
@@ -59,6 +60,7 @@ use order::{Order, Side, Timing};
 use pace::Pacer;
 use paths::PathCache;
 use pipes::Pipes;
+use places::Places;
 use processes::Processes;
 use records::NodeCache;
 use resolve::Passed;
@@ -217,6 +219,7 @@ pub struct Planner {
     locks: Locks,
     futexes: Futexes,
     pacer: Pacer,
+    places: Places,
     /// Parents that stand still until their child of `vfork` runs a program: its lane.
     vforked: FastMap<u32, u32>,
     fifos: FastMap<u32, u32>,
@@ -275,6 +278,7 @@ impl Planner {
             locks: Locks::default(),
             futexes: Futexes::default(),
             pacer: Pacer::new(header),
+            places: Places::default(),
             vforked: FastMap::default(),
             fifos: FastMap::default(),
             groups: FastMap::default(),
@@ -379,8 +383,12 @@ impl Planner {
             Class::Unfinished => &mut self.coverage.unfinished,
         };
         *count += 1;
-        if draft.class == Class::Issued && cx.ok() {
-            self.mark_changed();
+        let mut place = NONE;
+        if draft.class == Class::Issued {
+            place = self.place_now();
+            if cx.ok() {
+                self.mark_changed();
+            }
         }
         if !self.order.single() && draft.class == Class::Issued {
             let accesses = std::mem::take(&mut self.accesses);
@@ -397,6 +405,7 @@ impl Planner {
             call: cx.event.call,
             published: false,
             mount: draft.mount,
+            place,
         };
         let time = OpTime {
             entry: cx.event.entry,
@@ -468,6 +477,7 @@ impl Planner {
             call,
             published: false,
             mount: u16::MAX,
+            place: NONE,
         };
         let time = OpTime {
             entry: time,
@@ -588,6 +598,7 @@ impl Planner {
             });
         }
         plan.text = self.texts.into_bytes();
+        plan.places = self.places.paths;
         plan.timing = ToolTiming {
             told: self.pacer.told(),
             recorded_cpu: self.pacer.cpu,

@@ -103,6 +103,7 @@ impl Builder {
             call: Call::openat,
             published: true,
             mount: u16::MAX,
+            place: u32::MAX,
         });
         self.plan.lanes[lane].times.push(OpTime::default());
         ops_len(&self.plan, lane)

@@ -1,0 +1,71 @@
+//! Several targets in turn: round by round, so that what the machine does meanwhile meets all of them.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::cache::Cache;
+use crate::error::ReplayError;
+use crate::plan::Plan;
+use crate::play::{PlayOptions, Stage, Umask, clean_targets};
+use crate::player::{Played, Player};
+use crate::preflight::preflight;
+
+/// What a contest gave.
+#[derive(Debug)]
+pub struct Outcome {
+    /// For each plan, the rounds that all plans went through.
+    pub rounds: Vec<Vec<Played>>,
+    /// It was ended before all rounds were played.
+    pub interrupted: bool,
+}
+
+/// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were whole by then are kept; without
+/// any, that is an error. `progress` is told the plan, and what happens to it.
+pub fn contest(
+    plans: &[Plan],
+    options: PlayOptions,
+    cancelled: &AtomicBool,
+    progress: &(dyn Fn(usize, Stage) + Sync),
+) -> Result<Outcome, ReplayError> {
+    for plan in plans {
+        preflight(plan)?;
+        clean_targets(plan);
+    }
+    let _umask = Umask::clear();
+    let mut players: Vec<Player<'_>> = plans
+        .iter()
+        .map(|plan| Player::new(plan, options))
+        .collect();
+    let mut rounds: Vec<Vec<Played>> = plans.iter().map(|_| Vec::new()).collect();
+    let mut interrupted = false;
+    let first = u32::from(options.cache != Cache::Warm);
+    'rounds: for round in first..=options.rounds {
+        let mut played = Vec::with_capacity(players.len());
+        // Each begins in turn, so that nobody always comes after the same one.
+        for turn in 0..players.len() {
+            let number = (turn + round as usize) % players.len();
+            match players[number].round(round, cancelled, &|stage| progress(number, stage)) {
+                Ok(one) => played.push((number, one)),
+                Err(ReplayError::Cancelled) => {
+                    interrupted = true;
+                    break 'rounds;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if round > 0 {
+            for (number, one) in played {
+                rounds[number].push(one);
+            }
+        }
+    }
+    for player in players {
+        player.end()?;
+    }
+    if rounds.iter().any(Vec::is_empty) {
+        return Err(ReplayError::Cancelled);
+    }
+    Ok(Outcome {
+        rounds,
+        interrupted,
+    })
+}

@@ -1,0 +1,73 @@
+//! In which recorded directory each op worked: what it costs is told by that.
+
+use super::hash::FastMap;
+use super::tree::{Kind, NONE, Top, Tree};
+use super::{Planner, Resource};
+use crate::plan::Root;
+
+/// Directories, by inode; where a directory is moved, it keeps the path that it had first.
+#[derive(Default)]
+pub(crate) struct Places {
+    by_directory: FastMap<u32, u32>,
+    pub(crate) paths: Vec<Vec<u8>>,
+}
+
+impl Places {
+    fn of(&mut self, tree: &Tree, roots: &[Root], directory: u32) -> u32 {
+        if let Some(place) = self.by_directory.get(&directory) {
+            return *place;
+        }
+        let mut names = Vec::new();
+        let top = tree.climb(directory, NONE, &mut names);
+        let root = match top {
+            Some(Top::Root(root)) => roots.get(usize::from(root)),
+            _ => None,
+        };
+        // The root directory adds no name of its own.
+        let above = root.map(|root| root.recorded.as_slice());
+        let mut path = above.filter(|above| *above != b"/").unwrap_or(b"").to_vec();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(tree.names.get(*name));
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        let place = self.paths.len() as u32;
+        self.paths.push(path);
+        self.by_directory.insert(directory, place);
+        place
+    }
+}
+
+impl Planner {
+    /// The place of the op about to be committed: the directory that it names something in, or that its file lies in.
+    pub(super) fn place_now(&mut self) -> u32 {
+        let mut directory = NONE;
+        for (resource, _, _) in &self.accesses {
+            let found = match *resource {
+                Resource::Members(ino) => ino,
+                Resource::Dent(dent) => self.tree.dent(dent).dir,
+                Resource::Inode(ino) => self.directory_of_inode(ino),
+                _ => continue,
+            };
+            // The last name of a path is looked up last; what a link leads to counts, not the link.
+            if found != NONE {
+                directory = found;
+            }
+        }
+        match directory {
+            NONE => NONE,
+            directory => self.places.of(&self.tree, &self.roots, directory),
+        }
+    }
+
+    fn directory_of_inode(&self, ino: u32) -> u32 {
+        let inode = self.tree.inode(ino);
+        match (inode.kind, inode.dent) {
+            (Kind::Directory, _) => ino,
+            (_, NONE) => NONE,
+            (_, dent) => self.tree.dent(dent).dir,
+        }
+    }
+}

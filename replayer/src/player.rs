@@ -1,0 +1,117 @@
+//! One target through its rounds: the tree is made once, put back between rounds, and removed at the end.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::cache::settle;
+use crate::compare::compare;
+use crate::error::ReplayError;
+use crate::execute::{LaneRun, execute};
+use crate::plan::Plan;
+use crate::play::{PlayOptions, Stage};
+use crate::prepare::prepare;
+use crate::put_back::put_back;
+use crate::result::{DivergenceGroup, Round, place_seconds, statistics};
+use crate::sandbox::Sandbox;
+
+/// What a round gave.
+#[derive(Debug)]
+pub struct Played {
+    /// Its figures.
+    pub round: Round,
+    /// Its divergences.
+    pub groups: Vec<DivergenceGroup>,
+    /// State of the page cache when it began.
+    pub cache: &'static str,
+    /// Seconds in calls and number of calls by place ([`Plan::places`]).
+    pub places: Vec<(f64, u64)>,
+}
+
+/// Plays one plan, round by round.
+pub struct Player<'p> {
+    plan: &'p Plan,
+    options: PlayOptions,
+    sandboxes: Option<Vec<Sandbox>>,
+}
+
+impl<'p> Player<'p> {
+    /// Nothing is made yet.
+    pub fn new(plan: &'p Plan, options: PlayOptions) -> Player<'p> {
+        Player {
+            plan,
+            options,
+            sandboxes: None,
+        }
+    }
+
+    /// Makes the tree, or puts it back after an earlier round, and executes the plan in it. `number` is for people.
+    pub fn round(
+        &mut self,
+        number: u32,
+        cancelled: &AtomicBool,
+        progress: &(dyn Fn(Stage) + Sync),
+    ) -> Result<Played, ReplayError> {
+        let (plan, options) = (self.plan, self.options);
+        let begin = Instant::now();
+        let sandboxes = match &mut self.sandboxes {
+            Some(used) => {
+                put_back(plan, used, cancelled)?;
+                used
+            }
+            none => {
+                let made = plan
+                    .roots
+                    .iter()
+                    .map(|root| Sandbox::create(&root.target))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let made = none.insert(made);
+                prepare(plan, made, cancelled, &|made, of| {
+                    progress(Stage::Preparing(number, made, of))
+                })?;
+                made
+            }
+        };
+        let cache = settle(options.cache, plan, sandboxes);
+        let prepare_seconds = begin.elapsed().as_secs_f64();
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(ReplayError::Cancelled);
+        }
+        progress(Stage::Executing(number));
+        let run = execute(plan, sandboxes, options.timing.scale(), cancelled)?;
+        let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
+        let (groups, divergences) = compare(plan, &run, &roots);
+        let (calls, call_seconds) = statistics(plan, &run);
+        let seconds = |part: fn(&LaneRun) -> u64| {
+            let parts = run.lanes.iter().map(part);
+            parts.map(|nanoseconds| nanoseconds as f64 / 1e9).sum()
+        };
+        Ok(Played {
+            round: Round {
+                wall_seconds: run.wall_seconds,
+                prepare_seconds,
+                call_seconds,
+                wait_seconds: seconds(|lane| lane.waited),
+                own_seconds: seconds(|lane| lane.paced),
+                divergences,
+                calls,
+            },
+            groups,
+            cache,
+            places: place_seconds(plan, &run),
+        })
+    }
+
+    /// Removes the tree, or leaves it (`--keep`) and says where it is.
+    pub fn end(self) -> Result<Vec<PathBuf>, ReplayError> {
+        let mut kept = Vec::new();
+        for sandbox in self.sandboxes.into_iter().flatten() {
+            if self.options.keep {
+                kept.push(sandbox.keep());
+            } else {
+                sandbox.remove()?;
+            }
+        }
+        Ok(kept)
+    }
+}

@@ -1,0 +1,108 @@
+//! Which recorded directories go to the targets.
+
+use std::path::Path;
+
+use fsreplay_trace::model::{FileKind, Header, Mount, NodeId, Record};
+
+use crate::exit::{self, Failure};
+
+/// From what the user asked for to recorded directories; `/` stands for everything.
+pub fn resolve(asked: &str, trace: &Path, header: &Header) -> Result<Vec<Vec<u8>>, Failure> {
+    match asked {
+        "all" => Ok(vec![b"/".to_vec()]),
+        "workspace" => Ok(vec![workspace(trace, header)?]),
+        paths => paths.split(',').map(directory).collect(),
+    }
+}
+
+fn directory(text: &str) -> Result<Vec<u8>, Failure> {
+    if !text.starts_with('/') {
+        return Err(Failure::new(
+            exit::USAGE,
+            format!("--move {text}: give workspace, all, or absolute recorded directories"),
+        ));
+    }
+    Ok(text.as_bytes().to_vec())
+}
+
+/// The mount that the working directory lay on, where it is not the root; else the repository that it lay in; else itself.
+fn workspace(trace: &Path, header: &Header) -> Result<Vec<u8>, Failure> {
+    if let Some(mount) = mount_of(&header.mounts, &header.cwd)
+        && mount.mount_point != b"/"
+        && !is_common(&mount.mount_point)
+    {
+        return Ok(mount.mount_point.clone());
+    }
+    let mut reader = super::read(trace)?;
+    let mut repositories: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let found = match reader.next_record() {
+            Ok(Some(Record::PathState(state))) if state.kind != FileKind::Absent => state.node,
+            Ok(Some(_)) => continue,
+            Ok(None) | Err(_) => break, // planning tells what is wrong with it
+        };
+        let tables = reader.tables();
+        if found != NodeId::ROOT && tables.name(found) == b".git" {
+            repositories.push(tables.path(tables.parent(found)));
+        }
+    }
+    let around = repositories
+        .into_iter()
+        .filter(|path| holds(path, &header.cwd));
+    Ok(around
+        .max_by_key(Vec::len)
+        .unwrap_or_else(|| header.cwd.clone()))
+}
+
+/// Mounts that hold more than one workspace.
+fn is_common(mount_point: &[u8]) -> bool {
+    matches!(
+        mount_point,
+        b"/tmp" | b"/var" | b"/var/tmp" | b"/home" | b"/root" | b"/dev/shm"
+    )
+}
+
+fn holds(directory: &[u8], path: &[u8]) -> bool {
+    directory == b"/"
+        || path
+            .strip_prefix(directory)
+            .is_some_and(|rest| rest.is_empty() || rest.first() == Some(&b'/'))
+}
+
+/// The mount that a recorded path lay on: the longest mount point, the last of several at one place.
+pub fn mount_of<'m>(mounts: &'m [Mount], path: &[u8]) -> Option<&'m Mount> {
+    let above = mounts
+        .iter()
+        .filter(|mount| holds(&mount.mount_point, path));
+    above.max_by_key(|mount| mount.mount_point.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(point: &str) -> Mount {
+        Mount {
+            mount_point: point.into(),
+            ..Mount::default()
+        }
+    }
+
+    #[test]
+    fn the_longest_mount_point_counts_and_names_end_at_slashes() {
+        let mounts = [mount("/"), mount("/work"), mount("/work/deep")];
+        let of = |path: &str| mount_of(&mounts, path.as_bytes()).map(|m| m.mount_point.clone());
+        assert_eq!(of("/work/a").as_deref(), Some(&b"/work"[..]));
+        assert_eq!(of("/work/deep").as_deref(), Some(&b"/work/deep"[..]));
+        assert_eq!(of("/workshop").as_deref(), Some(&b"/"[..]));
+    }
+
+    #[test]
+    fn relative_directories_are_refused() {
+        assert!(directory("node_modules").is_err());
+        assert_eq!(
+            directory("/w/node_modules").expect("a directory"),
+            b"/w/node_modules"
+        );
+    }
+}

@@ -1,0 +1,367 @@
+//! The result of a comparison, as documented in docs/result-json.md.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fsreplay_replayer::interval::ratio;
+use fsreplay_replayer::mounts::survey;
+use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::result::{CallStatistics, median};
+use fsreplay_replayer::{Played, Timing};
+use fsreplay_trace::model::Header;
+use serde::Serialize;
+
+use super::targets::Target;
+use crate::args::CompareArgs;
+use crate::exit::Failure;
+
+/// Below this share of outcomes as recorded, targets are not ranked.
+const LEAST_FIDELITY: f64 = 0.98;
+/// Differences below this are called none even where they are certain: nobody moves a directory for it.
+const LEAST_DIFFERENCE: f64 = 0.02;
+
+/// What a trace says of itself.
+pub struct Described {
+    /// Its header.
+    pub header: Header,
+    trace: Trace,
+}
+
+/// The trace.
+#[derive(Debug, Serialize)]
+struct Trace {
+    id: String,
+    command: Vec<String>,
+    cwd: String,
+    events: u64,
+    recorded_on: String,
+    elapsed_seconds: f64,
+}
+
+/// This machine.
+#[derive(Debug, Serialize)]
+struct Machine {
+    host: String,
+    kernel: String,
+    architecture: &'static str,
+    cpus: usize,
+    time: u64,
+    product: Option<serde_json::Value>,
+    container: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Neutral {
+    path: PathBuf,
+    what: String,
+}
+
+/// How a target compares with the baseline.
+#[derive(Debug, Serialize)]
+pub struct Compared {
+    to: String,
+    /// Ratio of the medians.
+    pub value: f64,
+    /// Lower bound of its 95 % confidence interval.
+    pub low: f64,
+    /// Upper bound.
+    pub high: f64,
+    /// `baseline`, `faster`, `slower`, `no difference` or `not ranked`.
+    pub verdict: &'static str,
+}
+
+/// Time in a recorded directory.
+#[derive(Debug, Serialize)]
+pub struct Directory {
+    /// Its recorded path.
+    pub path: String,
+    /// Calls.
+    pub count: u64,
+    /// Median of the rounds' sums, seconds.
+    pub seconds: f64,
+}
+
+/// One target.
+#[derive(Debug, Serialize)]
+pub struct TargetResult {
+    /// Its name.
+    pub name: String,
+    /// The directory.
+    pub path: PathBuf,
+    /// Class of its mount.
+    pub class: &'static str,
+    /// Its file system.
+    pub fs_type: String,
+    /// Wall time of each round.
+    pub rounds: Vec<f64>,
+    /// What the tool would take; with recorded timing only.
+    pub prediction_seconds: Option<f64>,
+    /// Sum of the time in calls, median of the rounds.
+    pub file_system_seconds: f64,
+    /// Beside the baseline.
+    pub ratio: Compared,
+    /// Events whose outcome was not the recorded one, in the round with the most of them.
+    pub divergences: u64,
+    /// Share of events whose outcome was.
+    pub fidelity: f64,
+    /// Calls of the last round.
+    pub calls: Vec<CallStatistics>,
+    /// Directories that took most.
+    pub directories: Vec<Directory>,
+}
+
+impl TargetResult {
+    /// Median wall time of its rounds.
+    pub fn seconds(&self) -> f64 {
+        median(&self.rounds)
+    }
+}
+
+/// The result.
+#[derive(Debug, Serialize)]
+pub struct Result {
+    schema_version: u32,
+    kind: &'static str,
+    trace: Trace,
+    machine: Machine,
+    /// `recorded`, `fast` or `recorded x SCALE`.
+    pub timing: String,
+    /// State of the page cache.
+    pub cache: &'static str,
+    rounds_asked: u32,
+    /// It was ended early.
+    pub interrupted: bool,
+    moved: Vec<String>,
+    neutral: Neutral,
+    /// Name of the baseline.
+    pub baseline: String,
+    /// In the order of the command line.
+    pub targets: Vec<TargetResult>,
+    /// The answer.
+    pub sentence: String,
+    /// What was changed to fit.
+    pub notes: Vec<(String, u64)>,
+}
+
+/// All that a result is made of.
+pub struct Measured<'a> {
+    pub described: Described,
+    pub args: &'a CompareArgs,
+    pub targets: &'a [Target],
+    pub plans: &'a [Plan],
+    pub rounds: Vec<Vec<Played>>,
+    pub interrupted: bool,
+    pub baseline: usize,
+    pub moved: &'a [Vec<u8>],
+    pub neutral: &'a Path,
+}
+
+/// Reads what a trace says of itself.
+pub fn describe_trace(path: &Path) -> std::result::Result<Described, Failure> {
+    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+    let mut reader = super::read(path)?;
+    let header = reader.header().clone();
+    let (mut events, mut elapsed) = (0, 0);
+    loop {
+        match reader.next_record() {
+            Ok(Some(fsreplay_trace::model::Record::Event(event))) => {
+                events += 1;
+                elapsed = elapsed.max(event.exit());
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) => return Err(Failure::trace(path, &error)),
+        }
+    }
+    let elapsed = reader.footer().map_or(elapsed, |footer| footer.elapsed);
+    let trace = Trace {
+        id: identity(path),
+        command: header.command.iter().map(text).collect(),
+        cwd: text(&header.cwd),
+        events,
+        recorded_on: format!("{} Linux {}", header.architecture, header.kernel),
+        elapsed_seconds: elapsed as f64 / 1e9,
+    };
+    Ok(Described { header, trace })
+}
+
+/// FNV-1a of the file's bytes (Fowler, Noll, Vo): the same trace has the same on every machine.
+fn identity(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+impl Result {
+    /// From what was measured.
+    pub fn new(measured: Measured<'_>) -> Result {
+        let base: Vec<f64> = walls(&measured.rounds[measured.baseline]);
+        let baseline = measured.targets[measured.baseline].name.clone();
+        let targets: Vec<TargetResult> = (0..measured.targets.len())
+            .map(|number| target(&measured, number, &base, &baseline))
+            .collect();
+        let cache = measured.rounds.first().and_then(|rounds| rounds.last());
+        let mut result = Result {
+            schema_version: 1,
+            kind: "compare",
+            trace: measured.described.trace,
+            machine: machine(),
+            timing: measured.args.timing.to_string(),
+            cache: cache.map_or("", |played| played.cache),
+            rounds_asked: measured.args.rounds,
+            interrupted: measured.interrupted,
+            moved: measured
+                .moved
+                .iter()
+                .map(|path| String::from_utf8_lossy(path).into_owned())
+                .collect(),
+            neutral: Neutral {
+                path: measured.neutral.to_owned(),
+                what: "everything that is not moved".into(),
+            },
+            baseline,
+            targets,
+            sentence: String::new(),
+            notes: measured
+                .plans
+                .first()
+                .map_or_else(Vec::new, |plan| plan.notes.clone()),
+        };
+        result.sentence = super::view::sentence(&result);
+        result
+    }
+
+    /// The recorded command, for people.
+    pub fn command(&self) -> String {
+        self.trace.command.join(" ")
+    }
+
+    /// Recorded directories that went to the targets.
+    pub fn moved(&self) -> String {
+        self.moved.join(", ")
+    }
+
+    /// The target of that name.
+    pub fn target(&self, name: &str) -> Option<&TargetResult> {
+        self.targets.iter().find(|target| target.name == name)
+    }
+
+    /// Its median wall time.
+    pub fn seconds(&self, name: &str) -> Option<f64> {
+        self.target(name).map(TargetResult::seconds)
+    }
+
+    /// Its divergences.
+    pub fn divergences(&self, name: &str) -> Option<u64> {
+        self.target(name).map(|target| target.divergences)
+    }
+}
+
+fn walls(rounds: &[Played]) -> Vec<f64> {
+    rounds
+        .iter()
+        .map(|played| played.round.wall_seconds)
+        .collect()
+}
+
+fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) -> TargetResult {
+    let (target, plan) = (&measured.targets[number], &measured.plans[number]);
+    let rounds = &measured.rounds[number];
+    let times = walls(rounds);
+    let divergences = rounds
+        .iter()
+        .map(|played| played.round.divergences)
+        .max()
+        .unwrap_or(0);
+    let fidelity = 1.0 - divergences as f64 / plan.coverage.events.max(1) as f64;
+    let found = ratio(&times, base);
+    let calls: Vec<f64> = rounds
+        .iter()
+        .map(|played| played.round.call_seconds)
+        .collect();
+    TargetResult {
+        name: target.name.clone(),
+        path: target.dir.clone(),
+        class: target.class,
+        fs_type: target.fs_type.clone(),
+        prediction_seconds: (measured.args.timing == Timing::Scaled(1.0)).then(|| median(&times)),
+        rounds: times,
+        file_system_seconds: median(&calls),
+        ratio: Compared {
+            to: baseline.to_owned(),
+            value: found.value,
+            low: found.low,
+            high: found.high,
+            verdict: match number == measured.baseline {
+                true => "baseline",
+                false if fidelity < LEAST_FIDELITY => "not ranked",
+                false if found.high < 1.0 && found.value < 1.0 - LEAST_DIFFERENCE => "faster",
+                false if found.low > 1.0 && found.value > 1.0 + LEAST_DIFFERENCE => "slower",
+                false => "no difference",
+            },
+        },
+        divergences,
+        fidelity,
+        calls: rounds.last().map_or_else(Vec::new, |played| {
+            played
+                .round
+                .calls
+                .iter()
+                .map(CallStatistics::clone)
+                .collect()
+        }),
+        directories: directories(plan, rounds),
+    }
+}
+
+/// The directories that took most.
+fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
+    const MOST: usize = 40;
+    let mut all: Vec<Directory> = plan
+        .places
+        .iter()
+        .enumerate()
+        .map(|(place, path)| {
+            let seconds: Vec<f64> = rounds.iter().map(|played| played.places[place].0).collect();
+            Directory {
+                path: String::from_utf8_lossy(path).into_owned(),
+                count: rounds.last().map_or(0, |played| played.places[place].1),
+                seconds: median(&seconds),
+            }
+        })
+        .filter(|directory| directory.count > 0)
+        .collect();
+    all.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    all.truncate(MOST);
+    all
+}
+
+fn machine() -> Machine {
+    let read = |path: &str| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.trim_end().to_owned()
+    };
+    let survey = survey().ok();
+    let product = survey.as_ref().and_then(|survey| {
+        let mut products = survey
+            .mounts
+            .iter()
+            .filter_map(|mount| mount.candidate.product);
+        products
+            .next()
+            .and_then(|product| serde_json::to_value(product).ok())
+    });
+    Machine {
+        host: read("/proc/sys/kernel/hostname"),
+        kernel: read("/proc/sys/kernel/osrelease"),
+        architecture: std::env::consts::ARCH,
+        cpus: std::thread::available_parallelism().map_or(1, Into::into),
+        time: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs()),
+        product,
+        container: survey.is_some_and(|survey| survey.container),
+    }
+}

@@ -1,0 +1,197 @@
+//! The targets of a comparison: as given, or one writable mount of each kind.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use fsreplay_replayer::mounts::{Class, Probed, survey};
+use fsreplay_trace::model::Header;
+
+use super::moved::mount_of;
+use crate::exit::{self, Failure};
+
+/// A directory to replay in.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What it is called.
+    pub name: String,
+    /// The directory.
+    pub dir: PathBuf,
+    /// Its mount's class, as in `mounts`.
+    pub class: &'static str,
+    /// Its mount's file system.
+    pub fs_type: String,
+    /// Its mount's point.
+    pub mount_point: Vec<u8>,
+}
+
+/// All targets.
+pub fn all(given: &[OsString]) -> Result<Vec<Target>, Failure> {
+    let mounts = survey()
+        .map_err(|error| Failure::new(exit::FAILURE, exit::chain(&error)))?
+        .mounts;
+    if given.is_empty() {
+        return found(&mounts);
+    }
+    let mut targets: Vec<Target> = Vec::new();
+    for text in given {
+        let target = named(text, &mounts)?;
+        if targets.iter().any(|other| other.name == target.name) {
+            let message = format!(
+                "two targets are called {}: give them names, as NAME=DIR",
+                target.name
+            );
+            return Err(Failure::new(exit::USAGE, message));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
+/// `[NAME=]DIR`; without a name it is called after its last directory.
+fn named(text: &OsString, mounts: &[Probed]) -> Result<Target, Failure> {
+    let bytes = text.as_bytes();
+    let split = bytes.iter().position(|byte| *byte == b'=');
+    let (name, dir) = match split {
+        Some(at) if !bytes[..at].contains(&b'/') => (Some(&bytes[..at]), &bytes[at + 1..]),
+        _ => (None, bytes),
+    };
+    let dir = PathBuf::from(OsString::from_vec(dir.to_vec()));
+    fsreplay_replayer::preflight::usable(&dir).map_err(crate::planning::failure)?;
+    let real = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+    let mount = mounts
+        .iter()
+        .filter(|mount| real.starts_with(path(&mount.candidate.line.mount_point)))
+        .max_by_key(|mount| mount.candidate.line.mount_point.len());
+    let name = match name {
+        Some(name) if !name.is_empty() => String::from_utf8_lossy(name).into_owned(),
+        _ => real
+            .file_name()
+            .map_or("/".into(), |last| last.to_string_lossy().into_owned()),
+    };
+    Ok(Target {
+        name,
+        dir,
+        class: mount.map_or("other", |mount| class_name(&mount.candidate.class)),
+        fs_type: mount.map_or("?".into(), |mount| mount.candidate.line.fs_type.clone()),
+        mount_point: mount.map_or_else(Vec::new, |mount| mount.candidate.line.mount_point.clone()),
+    })
+}
+
+fn path(bytes: &[u8]) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(bytes))
+}
+
+/// One writable mount of each class (and, of mounts that are nothing in particular, of each file system), the roomiest.
+fn found(mounts: &[Probed]) -> Result<Vec<Target>, Failure> {
+    let mut best: Vec<(String, &Probed)> = Vec::new();
+    for mount in mounts
+        .iter()
+        .filter(|mount| mount.writable_directory.is_some())
+    {
+        let name = short_name(mount);
+        match best.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, other)) if other.free_bytes >= mount.free_bytes => {}
+            Some(slot) => slot.1 = mount,
+            None => best.push((name, mount)),
+        }
+    }
+    let targets: Vec<Target> = best
+        .into_iter()
+        .filter_map(|(name, mount)| {
+            Some(Target {
+                name,
+                dir: mount.writable_directory.clone()?,
+                class: class_name(&mount.candidate.class),
+                fs_type: mount.candidate.line.fs_type.clone(),
+                mount_point: mount.candidate.line.mount_point.clone(),
+            })
+        })
+        .collect();
+    if targets.is_empty() {
+        let message = "no mount here can be written to; give a directory with --target";
+        return Err(Failure::new(exit::TARGET, message));
+    }
+    Ok(targets)
+}
+
+fn short_name(mount: &Probed) -> String {
+    match &mount.candidate.class {
+        Class::ContainerRoot { .. } => "root".into(),
+        Class::ImageLayer => "image".into(),
+        Class::NativeBind | Class::HostShare { .. } => "bind".into(),
+        Class::Volume { .. } => "volume".into(),
+        Class::Tmpfs => "tmpfs".into(),
+        Class::Other => mount.candidate.line.fs_type.clone(),
+    }
+}
+
+fn class_name(class: &Class) -> &'static str {
+    match class {
+        Class::ContainerRoot { .. } => "container-root",
+        Class::ImageLayer => "image-layer",
+        Class::NativeBind => "native-bind",
+        Class::HostShare { .. } => "host-share",
+        Class::Volume { .. } => "volume",
+        Class::Tmpfs => "tmpfs",
+        Class::Other => "other",
+    }
+}
+
+/// The baseline's number: as named, else the target on the mount where what is moved was recorded, else a bind mount, else the first.
+pub fn baseline(
+    asked: Option<&str>,
+    targets: &[Target],
+    moved: &[Vec<u8>],
+    header: &Header,
+) -> Result<usize, Failure> {
+    if let Some(name) = asked {
+        return targets
+            .iter()
+            .position(|target| target.name == name)
+            .ok_or_else(|| {
+                Failure::new(
+                    exit::USAGE,
+                    format!("--baseline {name}: {}", known(targets)),
+                )
+            });
+    }
+    let recorded = moved
+        .first()
+        .and_then(|path| mount_of(&header.mounts, path));
+    let as_recorded = |target: &Target| {
+        recorded.is_some_and(|mount| {
+            mount.mount_point == target.mount_point && mount.fs_type == target.fs_type
+        })
+    };
+    let bind = |target: &Target| matches!(target.class, "host-share" | "native-bind");
+    let chosen = targets.iter().position(as_recorded);
+    Ok(chosen
+        .or_else(|| targets.iter().position(bind))
+        .unwrap_or(0))
+}
+
+/// The names that there are, for messages.
+pub fn known(targets: &[Target]) -> String {
+    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    format!("no such target; there are {}", names.join(", "))
+}
+
+/// Where everything else is replayed.
+pub fn neutral(asked: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(dir) = asked {
+        return Ok(dir.to_owned());
+    }
+    let usable = |dir: &Path| fsreplay_replayer::preflight::usable(dir).is_ok();
+    let own = std::env::var_os("TMPDIR").map(PathBuf::from);
+    ["/var/tmp", "/tmp"]
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(own)
+        .find(|dir| usable(dir))
+        .ok_or_else(|| {
+            let message =
+                "neither /var/tmp nor /tmp can be written to; give a neutral place with --neutral";
+            Failure::new(exit::TARGET, message)
+        })
+}

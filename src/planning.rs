@@ -1,0 +1,86 @@
+//! What commands that replay have in common: from a trace to a plan, signals, failures.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
+use fsreplay_replayer::{Cache, ReplayError, Timing};
+use fsreplay_trace::format::{self, TraceError};
+
+use crate::exit::{self, Failure};
+
+/// Options of this user for a target and placed directories.
+pub fn options(target: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
+    let uid = nix::unistd::geteuid();
+    PlanOptions {
+        target,
+        place,
+        skip: Vec::new(),
+        as_root: uid.is_root(),
+        uid: uid.as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+    }
+}
+
+/// What caches are like if nothing was asked for.
+pub fn cache(asked: Option<Cache>, timing: Timing) -> Cache {
+    asked.unwrap_or(match timing {
+        Timing::Fast => Cache::Made,
+        Timing::Scaled(_) => Cache::Warm,
+    })
+}
+
+/// Plans a trace, and makes its times those of a run without the recorder if it holds one.
+pub fn plan(trace: &Path, truncated: bool, options: &PlanOptions) -> Result<Plan, Failure> {
+    let of_trace = |error: TraceError| Failure::trace(trace, &error);
+    let of_plan = |error: PlanError| {
+        Failure::new(
+            exit::TRACE,
+            format!("{}: {}", trace.display(), exit::chain(&error)),
+        )
+    };
+    let mut reader = format::open(trace).map_err(of_trace)?;
+    // A target that can't be used is said before a long trace is planned.
+    for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
+        fsreplay_replayer::preflight::usable(target).map_err(failure)?;
+    }
+    let mut planner = Planner::new(reader.header(), options.clone());
+    loop {
+        match reader.next_record() {
+            Ok(Some(record)) => planner.record(&record, reader.tables()).map_err(of_plan)?,
+            Ok(None) => break,
+            Err(TraceError::Truncated { .. }) if truncated => break,
+            Err(error) => return Err(of_trace(error)),
+        }
+    }
+    let mut plan = planner.finish(reader.tables()).map_err(of_plan)?;
+    if let Some(unobserved) = reader.footer().and_then(|footer| footer.unobserved) {
+        plan.anchor(unobserved);
+    }
+    Ok(plan)
+}
+
+/// Becomes true at the first signal that asks for an end; the second one ends the process in the usual way.
+pub fn cancelled_by_signals() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let registered =
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&cancelled))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancelled)));
+        registered
+            .map_err(|error| Failure::new(exit::FAILURE, format!("handling signals: {error}")))?;
+    }
+    Ok(cancelled)
+}
+
+/// A replay's failure with its exit code.
+pub fn failure(error: ReplayError) -> Failure {
+    let code = match error.is_target() {
+        true => exit::TARGET,
+        false => exit::FAILURE,
+    };
+    Failure::new(code, exit::chain(&error))
+}
