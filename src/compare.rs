@@ -1,9 +1,9 @@
 //! `fsreplay compare`: what the tool would take on each of several mounts.
 
 mod condition;
-mod moved;
+pub mod moved;
 mod result;
-mod targets;
+pub mod targets;
 mod view;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! The `fsreplay` binary: arguments, terminal, exit status. What it does is in the crates.
 
 mod args;
+mod calibrate;
 mod clean;
 mod compare;
 mod dump;

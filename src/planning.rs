@@ -8,6 +8,7 @@ use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
 use fsreplay_replayer::{Cache, ReplayError, Timing};
 use fsreplay_trace::format::{self, TraceError};
+use fsreplay_trace::model::Unobserved;
 
 use crate::exit::{self, Failure};
 
@@ -34,6 +35,19 @@ pub fn cache(asked: Option<Cache>, timing: Timing) -> Cache {
 
 /// Plans a trace, and makes its times those of a run without the recorder if it holds one.
 pub fn plan(trace: &Path, truncated: bool, options: &PlanOptions) -> Result<Plan, Failure> {
+    let (mut plan, unobserved) = plan_as_recorded(trace, truncated, options)?;
+    if let Some(unobserved) = unobserved {
+        plan.anchor(unobserved);
+    }
+    Ok(plan)
+}
+
+/// Plans a trace with its times as recorded; also gives the run without the recorder, if it holds one.
+pub fn plan_as_recorded(
+    trace: &Path,
+    truncated: bool,
+    options: &PlanOptions,
+) -> Result<(Plan, Option<Unobserved>), Failure> {
     let of_trace = |error: TraceError| Failure::trace(trace, &error);
     let of_plan = |error: PlanError| {
         Failure::new(
@@ -55,11 +69,9 @@ pub fn plan(trace: &Path, truncated: bool, options: &PlanOptions) -> Result<Plan
             Err(error) => return Err(of_trace(error)),
         }
     }
-    let mut plan = planner.finish(reader.tables()).map_err(of_plan)?;
-    if let Some(unobserved) = reader.footer().and_then(|footer| footer.unobserved) {
-        plan.anchor(unobserved);
-    }
-    Ok(plan)
+    let plan = planner.finish(reader.tables()).map_err(of_plan)?;
+    let unobserved = reader.footer().and_then(|footer| footer.unobserved);
+    Ok((plan, unobserved))
 }
 
 /// Becomes true at the first signal that asks for an end; the second one ends the process in the usual way.

@@ -3,6 +3,7 @@
 use fsreplay_recorder::{Observer, RecordError, RecordOptions, Recording, Status};
 
 use crate::args::RecordArgs;
+use crate::calibrate;
 use crate::exit::{self, Failure};
 use crate::term;
 
@@ -28,6 +29,11 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     let mut terminal = Terminal { quiet: args.quiet };
     let recording =
         fsreplay_recorder::record(&options, &mut terminal).map_err(|error| failure(&error))?;
+    if recording.footer.unobserved.is_some()
+        && let Err(failure) = calibrate::fit(&recording.path)
+    {
+        terminal.warning(&calibrate::explain(&failure));
+    }
     if !args.quiet {
         report(&recording, args.verbose > 0);
     }

@@ -65,6 +65,7 @@ fn run_once(command: &[OsString], recorded_status: i32) -> Result<Unobserved, St
     Ok(Unobserved {
         elapsed,
         cpu: sys::children_cpu().saturating_sub(cpu),
+        per_event: None,
     })
 }
 

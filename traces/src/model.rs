@@ -139,12 +139,15 @@ pub struct StopCosts {
 }
 
 /// A run of the command without the recorder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Unobserved {
     /// From its start to its end, nanoseconds.
     pub elapsed: u64,
     /// Processor time of the command and of all children that were waited for, nanoseconds.
     pub cpu: u64,
+    /// Processor time that each event takes besides what was recorded (may be negative), nanoseconds, so that a replay where the
+    /// command was recorded takes as long as the command did; `None` where that was not tried.
+    pub per_event: Option<f64>,
 }
 
 /// A task came to life.
@@ -324,7 +327,7 @@ pub struct Header {
 }
 
 /// What is known when a recording ends.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Footer {
     /// Status of the command as wait(2) encodes it; `None` if it is not known.
     pub status: Option<i32>,

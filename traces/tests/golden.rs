@@ -195,6 +195,7 @@ fn everything() -> Vec<u8> {
         unobserved: Some(Unobserved {
             elapsed: 9_000_000,
             cpu: 8_000_000,
+            per_event: Some(-12.5),
         }),
     };
     out.finish(&footer).expect("a trace")
@@ -250,4 +251,28 @@ fn calls_keep_their_meaning() {
         reader.footer().expect("a footer").events
     );
     assert!(calls.contains(&Call::openat2) && calls.contains(&Call::getdents64));
+}
+
+#[test]
+fn a_footer_can_be_replaced_and_nothing_else_changes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("t.zst");
+    std::fs::copy(golden("everything-v2.zst"), &path).expect("copied");
+    let before = told(&path);
+    let mut reader = format::open(&path).expect("a trace");
+    while reader.next_record().expect("a whole trace").is_some() {}
+    let footer = reader.footer().expect("a footer").clone();
+    format::replace_footer(&path, &footer).expect("replaced");
+    assert_eq!(told(&path), before);
+    let other = Footer {
+        unobserved: None,
+        ..footer
+    };
+    format::replace_footer(&path, &other).expect("replaced");
+    let after = told(&path);
+    assert!(after.contains("unobserved: None") && !before.contains("unobserved: None"));
+    let bytes = std::fs::read(&path).expect("a trace");
+    zstd::stream::copy_decode(&bytes[..], std::io::sink()).expect("a zstd file");
+    assert!(format::replace_footer(&golden("everything-v1.zst"), &other).is_err());
+    assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
 }

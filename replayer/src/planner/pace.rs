@@ -6,6 +6,8 @@ use fsreplay_trace::model::{Event, Header, StopCosts, Unobserved};
 use super::{Class, Draft};
 use crate::plan::{Action, Pace, Plan};
 
+/// The most that is added to an event or taken away, nanoseconds.
+const MOST_EACH: f64 = 1e6;
 /// Sleep in a call that is shorter is the recorder's, nanoseconds.
 const LEAST_SLEEP: f64 = 30_000.0;
 
@@ -101,12 +103,16 @@ fn waits(event: &Event) -> bool {
 }
 
 impl Plan {
-    /// Makes the tool's processor time that of a run without the recorder, by the same amount for each event: what a stop costs
-    /// besides the time that it takes is that the caches are not as the tool left them.
+    /// Adds the same processor time to each event (or takes it away): what it takes for a replay on the recorded mount to be as
+    /// long as the run without the recorder if that is known, else what makes the processor time that of that run. A stop
+    /// costs more than its own time, since the caches are not as the tool left them after it; and in the tool, calls find
+    /// caches that its own work has used, and take longer than one after the other in a replay.
     pub fn anchor(&mut self, unobserved: Unobserved) {
         let events: usize = self.lanes.iter().map(|lane| lane.ops.len()).sum();
         let missing = unobserved.cpu as f64 - self.timing.recorded_cpu;
-        let each = missing / events.max(1) as f64;
+        let by_cpu = missing / events.max(1) as f64;
+        let each = unobserved.per_event.filter(|each| each.is_finite());
+        let each = each.unwrap_or(by_cpu).clamp(-MOST_EACH, MOST_EACH);
         for lane in &mut self.lanes {
             let mut debt = 0.0;
             for pace in &mut lane.paces {

@@ -10,11 +10,13 @@ mod frames;
 pub mod quantize;
 mod reader;
 mod recent;
+mod rewrite;
 mod tables;
 mod writer;
 
 pub use error::TraceError;
 pub use reader::{TraceReader, open};
+pub use rewrite::replace_footer;
 pub use tables::Tables;
 pub use writer::{TraceWriter, WriterOptions};
 

@@ -140,6 +140,8 @@ impl Planner {
             && let Some(pipe) = self.pipe_written(cx, ArgKind::Fd)
         {
             self.pipes.write(&mut self.order, pipe, cx.lane, moved(cx));
+            // Where it had to wait, it was for room, which a reader made.
+            self.pacer.caused = true;
         }
         draft
     }
