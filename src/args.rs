@@ -12,7 +12,7 @@ use fsreplay_replayer::{Cache, Timing};
     name = "fsreplay",
     version,
     about,
-    after_help = "Exit status: 0 success; 1 divergences under --strict; 2 bad usage; 3 a trace that can't be read;\n\
+    after_help = "Exit status: 0 success; 1 divergences under --strict, or a condition of --fail-if; 2 bad usage; 3 a trace that can't be read;\n\
                   4 a target that can't be used; 6 any other failure.\n\
                   `record` exits with the status of the tool; 125, 126 and 127 are its own failures, as with env(1)."
 )]
@@ -31,6 +31,8 @@ pub enum Command {
     Play(PlayArgs),
     /// Replay a trace on several mounts in turn and say what the tool would take on each
     Compare(CompareArgs),
+    /// Say which recorded directory, moved to which mount, gains what, and what to write into devcontainer.json
+    Advise(AdviseArgs),
     /// Print what a trace holds: command, counts, sizes, coverage, mounts
     Info(InfoArgs),
     /// Print the records of a trace, one a line, in a form near strace's
@@ -170,6 +172,33 @@ pub struct CompareArgs {
     /// Print more: calls and directories that make the difference
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// Arguments of `advise`.
+#[derive(Debug, Args)]
+pub struct AdviseArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// A directory on a mount to choose from, with a name for it (may be given several times); without any, one writable mount of
+    /// each kind that this machine or container has
+    #[arg(long, value_name = "[NAME=]DIR")]
+    pub target: Vec<OsString>,
+    /// The target that the workspace lies on now [default: where it was recorded, else a bind mount, else the first]
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// Rounds of each placement
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub rounds: u32,
+    /// Where everything outside of the workspace is replayed [default: a directory of the root file system]
+    #[arg(long, value_name = "DIR")]
+    pub neutral: Option<PathBuf>,
+    /// Write the result as JSON to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `recorded`, `fast`, or a positive number.

@@ -2,7 +2,7 @@
 
 mod condition;
 pub mod moved;
-mod result;
+pub mod result;
 pub mod targets;
 mod view;
 

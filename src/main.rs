@@ -1,5 +1,6 @@
 //! The `fsreplay` binary: arguments, terminal, exit status. What it does is in the crates.
 
+mod advise;
 mod args;
 mod calibrate;
 mod clean;
@@ -25,6 +26,7 @@ fn main() {
         Command::Record(args) => record::run(args),
         Command::Play(args) => play::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Advise(args) => advise::run(args),
         Command::Info(args) => info::run(args).map(|()| exit::OK),
         Command::Dump(args) => dump::run(args).map(|()| exit::OK),
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),

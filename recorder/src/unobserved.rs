@@ -40,6 +40,8 @@ fn put_back(script: &OsStr) -> Result<(), String> {
         .status()
         .map_err(|error| format!("sh: {error}"))?;
     if status.success() {
+        // Otherwise the run pays for it.
+        sys::sync();
         return Ok(());
     }
     Err(format!("what puts things back ended with {status}"))

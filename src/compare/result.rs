@@ -24,14 +24,16 @@ const LEAST_DIFFERENCE: f64 = 0.02;
 pub struct Described {
     /// Its header.
     pub header: Header,
-    trace: Trace,
+    /// The trace, for results.
+    pub trace: Trace,
 }
 
 /// The trace.
 #[derive(Debug, Serialize)]
-struct Trace {
+pub struct Trace {
     id: String,
-    command: Vec<String>,
+    /// The recorded command.
+    pub command: Vec<String>,
     cwd: String,
     events: u64,
     recorded_on: String,
@@ -40,7 +42,7 @@ struct Trace {
 
 /// This machine.
 #[derive(Debug, Serialize)]
-struct Machine {
+pub struct Machine {
     host: String,
     kernel: String,
     architecture: &'static str,
@@ -338,7 +340,8 @@ fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
     all
 }
 
-fn machine() -> Machine {
+/// This machine.
+pub fn machine() -> Machine {
     let read = |path: &str| {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.trim_end().to_owned()

@@ -41,6 +41,12 @@ pub fn children_cpu() -> u64 {
     nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime)
 }
 
+/// Writes back what all file systems hold.
+pub fn sync() {
+    // SAFETY: it takes nothing and always succeeds.
+    unsafe { libc::sync() };
+}
+
 /// Effective user and group ids.
 pub fn effective_ids() -> (u32, u32) {
     // SAFETY: both take no arguments and always succeed.

@@ -3,6 +3,9 @@
 //! A wake is recorded when it is called, so it stands before the return of those that it wakes. A wait that succeeded was
 //! ended by the last wake at its address since it began; by the end of a thread (the kernel wakes whoever joins it); or,
 //! where the waiter was moved to another address meanwhile, by the last wake in its address space.
+//!
+//! Short waits are left out: while one thread is stopped with a lock in its hand, others run into it who would not without a
+//! recorder, and to keep the order in which they got it would make each of them wait in the replay, too.
 
 use fsreplay_trace::call::ArgKind;
 
@@ -79,7 +82,9 @@ impl Planner {
         } else if cx.ok()
             && let Some(cause) = self.futexes.cause(space, address, cx.horizon)
         {
-            self.order.after(cause);
+            if !self.pacer.is_short(cx.event) {
+                self.order.after(cause);
+            }
             self.pacer.caused = true;
         }
         self.nothing(cx, Class::Other)

@@ -8,6 +8,8 @@ use crate::plan::{Action, Pace, Plan};
 
 /// The most that is added to an event or taken away, nanoseconds.
 const MOST_EACH: f64 = 1e6;
+/// Waits for others within so many stops are put down to the recorder.
+const SHORT_WAIT: u64 = 100;
 /// Sleep in a call that is shorter is the recorder's, nanoseconds.
 const LEAST_SLEEP: f64 = 30_000.0;
 
@@ -34,6 +36,12 @@ impl Pacer {
 
     pub(crate) fn told(&self) -> bool {
         self.costs.is_some()
+    }
+
+    /// Whether a wait is no longer than the stops of others may make it.
+    pub(crate) fn is_short(&self, event: &Event) -> bool {
+        self.costs
+            .is_some_and(|costs| event.duration < SHORT_WAIT * costs.duration)
     }
 
     /// Computing that no event stands for.

@@ -4,6 +4,11 @@ use libc::c_int;
 
 use super::raw;
 
+/// Bytes of mapped data that are read at most.
+const TOUCHED_DATA: usize = 1 << 20;
+/// Bytes of a mapped program that are read at most: what one fault brings (`fault_around_bytes`).
+const TOUCHED_PROGRAM: usize = 64 << 10;
+
 /// Memory mapped from a file, unmapped when dropped.
 #[derive(Debug, Default)]
 pub struct Mapping {
@@ -19,13 +24,26 @@ impl Mapping {
         if (-4095..0).contains(&address) {
             return (Mapping::default(), address);
         }
-        (
-            Mapping {
-                address: address as usize,
-                length: (length as usize).next_multiple_of(page()),
-            },
-            0,
-        )
+        let mapping = Mapping {
+            address: address as usize,
+            length: (length as usize).next_multiple_of(page()),
+        };
+        mapping.touch(prot);
+        (mapping, 0)
+    }
+
+    /// Reads by page faults what the tool presumably read: data to some size, of programs the beginning. What it really touched
+    /// no recorder can tell without privilege. Populating fails where touching a page would end the process
+    /// (a file that is shorter now); kernels before 5.14 don't know it, and nothing is read then.
+    fn touch(&self, prot: c_int) {
+        const MADV_POPULATE_READ: c_int = 22;
+        let most = match prot & (libc::PROT_READ | libc::PROT_EXEC) {
+            libc::PROT_READ => TOUCHED_DATA,
+            0 => return,
+            _ => TOUCHED_PROGRAM,
+        };
+        let length = self.length.min(most);
+        let _ = call!(SYS_madvise, self.address, length, MADV_POPULATE_READ);
     }
 
     /// The part of this mapping that a range covers.

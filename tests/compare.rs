@@ -1,0 +1,156 @@
+//! `fsreplay compare` and `advise` on the mounts that every machine has.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use common::{fsreplay, record, sh, text, workspace};
+
+/// A workload with a directory that holds nearly all of its calls.
+fn recorded(dir: &Path) -> (PathBuf, PathBuf) {
+    let work = dir.join("work");
+    std::fs::create_dir(&work).expect("a directory");
+    sh(
+        &work,
+        "mkdir -p .git deps/a src; for i in $(seq 200); do echo $i > deps/a/f$i; done; echo 1 > src/x; echo ref > .git/HEAD",
+    );
+    let trace = dir.join("t.zst");
+    let script = "ls .git; cat deps/a/*; cat src/x; for i in 1 2 3; do stat deps/a/f1; done";
+    let output = record(&work, &trace, &["sh", "-euc", script]);
+    assert!(output.status.success(), "{}", text(&output));
+    (work, trace)
+}
+
+fn run(command: &str, trace: &Path, options: &[&str]) -> Output {
+    fsreplay()
+        .arg(command)
+        .arg(trace)
+        .args(options)
+        .output()
+        .expect("fsreplay runs")
+}
+
+fn targets(dir: &Path) -> Vec<String> {
+    vec![
+        "--target".into(),
+        format!("disk={}", dir.display()),
+        "--target".into(),
+        "memory=/dev/shm".into(),
+    ]
+}
+
+#[test]
+fn two_targets_are_compared_and_left_empty() {
+    let dir = workspace();
+    let (_, trace) = recorded(dir.path());
+    let target = workspace();
+    let mut options = targets(target.path());
+    options.extend(["--rounds", "3", "--json", "-"].map(String::from));
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let output = run("compare", &trace, &options);
+    assert!(output.status.success(), "{}", text(&output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["kind"], "compare");
+    let moved = json["moved"][0].as_str().expect("what was moved");
+    assert!(
+        moved.ends_with("/work"),
+        "the repository around the working directory: {moved}"
+    );
+    for target in json["targets"].as_array().expect("targets") {
+        assert_eq!(target["rounds"].as_array().map(Vec::len), Some(3));
+        assert_eq!(target["divergences"], 0);
+        assert!(target["prediction_seconds"].as_f64() > Some(0.0));
+        assert!(target["calls"][0]["histogram"][0][1].as_u64() > Some(0));
+        let directories = target["directories"].as_array().expect("directories");
+        let deps = directories
+            .iter()
+            .find(|d| d["path"] == format!("{moved}/deps/a"));
+        assert!(
+            deps.is_some_and(|deps| deps["count"].as_u64() > Some(600)),
+            "{directories:?}"
+        );
+    }
+    assert!(
+        json["sentence"]
+            .as_str()
+            .is_some_and(|s| s.contains("sh -euc"))
+    );
+    assert_eq!(std::fs::read_dir(target.path()).expect("listed").count(), 0);
+}
+
+#[test]
+fn without_targets_the_mounts_of_this_machine_are_taken() {
+    let dir = workspace();
+    let (_, trace) = recorded(dir.path());
+    let output = run("compare", &trace, &["--rounds", "2"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("baseline"), "{}", text(&output));
+}
+
+#[test]
+fn conditions_decide_the_exit_code() {
+    let dir = workspace();
+    let (_, trace) = recorded(dir.path());
+    let target = workspace();
+    let mut options = targets(target.path());
+    options.extend(["--rounds", "2", "-q", "--fail-if"].map(String::from));
+    let code = |condition: &str| {
+        let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
+        options.push(condition);
+        run("compare", &trace, &options).status.code()
+    };
+    assert_eq!(code("time(memory) > 100"), Some(0));
+    assert_eq!(code("ratio(memory,disk) < 1000"), Some(1));
+    assert_eq!(code("time(nowhere) > 1"), Some(2));
+    assert_eq!(code("nonsense"), Some(2));
+}
+
+#[test]
+fn bad_usage_says_what_to_do() {
+    let dir = workspace();
+    let (_, trace) = recorded(dir.path());
+    for (options, code, said) in [
+        (vec!["--target", "/no/such/place"], 4, "/no/such/place"),
+        (
+            vec!["--target", "a=/dev/shm", "--target", "a=/tmp"],
+            2,
+            "names",
+        ),
+        (
+            vec!["--target", "a=/dev/shm", "--baseline", "b"],
+            2,
+            "there are a",
+        ),
+        (vec!["--move", "node_modules"], 2, "absolute"),
+    ] {
+        let output = run("compare", &trace, &options);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output));
+        assert!(text(&output).contains(said), "{}", text(&output));
+    }
+    assert_eq!(
+        run("compare", Path::new("/no/trace"), &[]).status.code(),
+        Some(3)
+    );
+}
+
+#[test]
+fn the_directory_that_holds_the_calls_is_found() {
+    let dir = workspace();
+    let (work, trace) = recorded(dir.path());
+    let target = workspace();
+    let mut options = targets(target.path());
+    options.extend(["--rounds", "3", "--json", "-"].map(String::from));
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let output = run("advise", &trace, &options);
+    assert!(output.status.success(), "{}", text(&output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let first = json["directories"][0]["path"]
+        .as_str()
+        .expect("a directory");
+    let work = work.canonicalize().expect("a path");
+    assert_eq!(Path::new(first), work.join("deps/a"), "{json:#}");
+    assert!(json["directories"][0]["share"].as_f64() > Some(0.7));
+    assert!(json["sentence"].as_str().is_some_and(|s| !s.is_empty()));
+    assert_eq!(std::fs::read_dir(target.path()).expect("listed").count(), 0);
+}
