@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
     name = "fsreplay",
     version,
     about,
-    after_help = "Exit status: 0 success; 1 divergences under --strict; 2 bad usage; 3 a trace that can't be read;\n\
+    after_help = "Exit status: 0 success; 1 divergences under --strict; 2 bad usage; 3 a trace or result that can't be read;\n\
                   4 a target that can't be used; 6 any other failure.\n\
                   `record` exits with the status of the tool; 125, 126 and 127 are its own failures, as with env(1)."
 )]
@@ -36,6 +36,8 @@ pub enum Command {
     Mounts(MountsArgs),
     /// Say what the recorded tool spends its file-system time on, and which of it is wasted
     Inspect(InspectArgs),
+    /// Make one self-contained HTML page of results that compare, advise, inspect and play wrote as JSON
+    Report(ReportArgs),
 }
 
 /// Arguments of `record`.
@@ -164,6 +166,17 @@ pub struct InspectArgs {
     /// Inspect what is whole of a trace that was cut off
     #[arg(long)]
     pub truncated: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Results, as written with --json; those of one trace are shown side by side, whatever machine they are from
+    #[arg(required = true, value_name = "RESULT.json")]
+    pub results: Vec<PathBuf>,
+    /// The page to write, or `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub html: PathBuf,
 }
 
 #[cfg(test)]

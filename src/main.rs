@@ -8,6 +8,7 @@ mod inspect;
 mod mounts;
 mod play;
 mod record;
+mod report;
 mod term;
 
 use clap::Parser;
@@ -24,6 +25,7 @@ fn main() {
         Command::Dump(args) => dump::run(args).map(|()| exit::OK),
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),
         Command::Inspect(args) => inspect::run(args).map(|()| exit::OK),
+        Command::Report(args) => report::run(args).map(|()| exit::OK),
     };
     let code = outcome.unwrap_or_else(|failure| {
         eprintln!("fsreplay: {}", failure.message);
