@@ -65,7 +65,7 @@ pub fn axis(html: &mut Html, scale: &Scale) {
             for (at, label) in scale.ticks() {
                 let anchor = match *at {
                     a if a < 4.0 => "start",
-                    a if a > 94.0 => "end",
+                    a if a > 97.5 => "end",
                     _ => "middle",
                 };
                 html.text_element(
