@@ -12,7 +12,8 @@ use fsreplay_replayer::{Cache, Timing};
     name = "fsreplay",
     version,
     about,
-    after_help = "Exit status: 0 success; 1 divergences under --strict, or a condition of --fail-if; 2 bad usage; 3 a trace that can't be read;\n\
+    after_help = "Exit status: 0 success; 1 divergences under --strict, or a condition of --fail-if; 2 bad usage;\n\
+                  3 a trace or result that can't be read;\n\
                   4 a target that can't be used; 6 any other failure.\n\
                   `record` exits with the status of the tool; 125, 126 and 127 are its own failures, as with env(1)."
 )]
@@ -43,6 +44,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Remove what a replay that was killed has left under a target, and nothing else
     Clean(CleanArgs),
+    /// Make one self-contained HTML page of results that compare, advise, inspect and play wrote as JSON
+    Report(ReportArgs),
 }
 
 /// Arguments of `record`.
@@ -301,6 +304,17 @@ pub struct CleanArgs {
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Results, as written with --json; those of one trace are shown side by side, whatever machine they are from
+    #[arg(required = true, value_name = "RESULT.json")]
+    pub results: Vec<PathBuf>,
+    /// The page to write, or `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub html: PathBuf,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub const OK: i32 = 0;
 pub const DIVERGED: i32 = 1;
 /// Bad usage (clap uses it, too).
 pub const USAGE: i32 = 2;
-/// A trace that can't be read.
+/// A trace, or a result of an earlier command, that can't be read.
 pub const TRACE: i32 = 3;
 /// A target that can't be used.
 pub const TARGET: i32 = 4;

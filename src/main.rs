@@ -13,6 +13,7 @@ mod mounts;
 mod planning;
 mod play;
 mod record;
+mod report;
 mod term;
 
 use clap::Parser;
@@ -32,6 +33,7 @@ fn main() {
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),
         Command::Inspect(args) => inspect::run(args).map(|()| exit::OK),
         Command::Clean(args) => clean::run(args).map(|()| exit::OK),
+        Command::Report(args) => report::run(args).map(|()| exit::OK),
     };
     let code = outcome.unwrap_or_else(|failure| {
         eprintln!("fsreplay: {}", failure.message);

@@ -181,6 +181,7 @@ fn play_cleans_up_and_its_json_has_the_plain_numbers() {
         .expect("runs");
     assert!(output.status.success(), "{}", text(&output));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["kind"], "play");
     assert!(json["events"].as_u64() > Some(10), "{json}");
     assert_eq!(json["divergences"].as_u64(), Some(0), "{json}");
     assert_eq!(

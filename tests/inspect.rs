@@ -61,6 +61,7 @@ fn planted_waste_is_found_with_right_counts() {
         .expect("fsreplay runs");
     assert!(output.status.success(), "{}", text(&output));
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told["kind"], "inspect");
     let missing = item(&told, "failed-lookups", "/work/searched");
     assert_eq!(
         (&missing["count"], &missing["entries"]),

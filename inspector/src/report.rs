@@ -27,6 +27,8 @@ pub struct Options {
 pub struct Inspection {
     /// Version of this structure.
     pub schema_version: u32,
+    /// `inspect`: what this document is, among the results of the other commands.
+    pub kind: &'static str,
     /// The recorded command.
     pub command: Vec<String>,
     /// Whether the trace has its end.
@@ -350,6 +352,7 @@ pub(crate) fn build(
         .max(inspector.last);
     Inspection {
         schema_version: 1,
+        kind: "inspect",
         command: inspector.header.command.iter().map(|a| lossy(a)).collect(),
         complete: footer.is_some(),
         events: inspector.events,

@@ -75,6 +75,7 @@ pub fn play(
     let umask = Umask::clear();
     let mut result = PlayResult {
         schema_version: SCHEMA_VERSION,
+        kind: "play",
         events: plan.coverage.events,
         divergences: 0,
         wall_seconds: Vec::new(),

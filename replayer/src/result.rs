@@ -17,6 +17,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct PlayResult {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
+    /// `play`: what this document is, among the results of the other commands.
+    pub kind: &'static str,
     /// Events of the trace.
     pub events: u64,
     /// Events whose outcome was not the recorded one, in the round with the most of them.

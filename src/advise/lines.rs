@@ -60,7 +60,13 @@ pub fn of(path: &str, below: &str, target: &Target) -> Lines {
 fn volume_name(below: &str) -> String {
     let suffix: String = below
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     format!(
         "${{localWorkspaceFolderBasename}}-{}",

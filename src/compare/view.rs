@@ -85,6 +85,16 @@ fn details(target: &TargetResult) -> String {
     )
 }
 
+/// A command cut to a width: its beginning tells more.
+fn beginning(text: &str, width: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= width && line.len() == text.len() {
+        return text.to_owned();
+    }
+    let kept: String = line.chars().take(width).collect();
+    format!("{kept}…")
+}
+
 /// The answer to "what should I change?".
 pub fn sentence(comparison: &Comparison) -> String {
     let Some(base) = comparison.target(&comparison.baseline) else {
@@ -100,7 +110,7 @@ pub fn sentence(comparison: &Comparison) -> String {
         "recorded" => comparison.command(),
         _ => format!("the file-system part of {}", comparison.command()),
     };
-    let what = term::shortened(&what, 60);
+    let what = beginning(&what, 60);
     let answer = match best {
         Some(best) => format!(
             "On {} {what} would take {} instead of {} on {} ({:.1} times faster).",

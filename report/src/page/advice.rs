@@ -1,0 +1,108 @@
+//! What to change: each verified move, and the lines to copy.
+
+use super::table::{self, Cell};
+use super::{Place, method, remark};
+use crate::documents::advise::{Advise, Move};
+use crate::html::Html;
+use crate::traces::OfTrace;
+use crate::units;
+
+/// The section.
+pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
+    let several = results.advises.len() > 1;
+    for advise in &results.advises {
+        if several {
+            let name = method::machine_name(&advise.machine);
+            html.text_element("p", &[("class", "run-title")], &name);
+        }
+        if advise.moves.is_empty() {
+            remark(
+                html,
+                "No move of a directory gains anything worth its trouble.",
+            );
+        }
+        for one in &advise.moves {
+            html.element("div", &[("class", "card")], |html| {
+                proposal(html, advise, one, place)
+            });
+        }
+        costs(html, advise);
+    }
+}
+
+fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
+    html.element(place.heading(1), &[], |html| {
+        html.path(&one.path);
+        html.text(&format!(" → {}", one.to));
+        if !one.class.is_empty() && one.class != one.to {
+            html.text(&format!(" ({})", one.class));
+        }
+    });
+    html.element("p", &[], |html| {
+        html.text_element("strong", &[], &units::seconds(one.predicted_seconds));
+        html.text(&format!(
+            " instead of {} on {}",
+            units::seconds(advise.baseline.seconds),
+            advise.baseline.name
+        ));
+        if let (Some(low), Some(high)) = (one.low, one.high) {
+            let interval = format!(
+                " (95 % interval {} to {})",
+                units::seconds(low),
+                units::seconds(high)
+            );
+            html.text(&interval);
+        }
+        html.text(": gains ");
+        html.text_element("strong", &[], &units::seconds(one.gain_seconds));
+        html.text(", verified by a replay.");
+    });
+    for (title, lines) in [
+        ("devcontainer.json", &one.devcontainer),
+        ("compose.yaml", &one.compose),
+    ] {
+        if !lines.is_empty() {
+            html.text_element("p", &[("class", "file")], title);
+            let label = format!("Lines for {title}");
+            let attributes = [
+                ("tabindex", "0"),
+                ("role", "region"),
+                ("aria-label", label.as_str()),
+            ];
+            html.element("pre", &attributes, |html| {
+                html.text_element("code", &[], &lines.join("\n"));
+            });
+        }
+    }
+    if !one.caveats.is_empty() {
+        html.element("ul", &[("class", "caveats")], |html| {
+            for caveat in &one.caveats {
+                html.text_element("li", &[], caveat);
+            }
+        });
+    }
+}
+
+fn costs(html: &mut Html, advise: &Advise) {
+    let rows: Vec<Vec<Cell>> = advise
+        .directories
+        .iter()
+        .map(|directory| {
+            vec![
+                Cell::Path(directory.path.clone()),
+                Cell::Bar(units::percent(directory.share), directory.share),
+                Cell::Number(units::seconds(directory.seconds)),
+                Cell::Number(units::count(directory.count)),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        let caption = format!("What the directories cost on {}", advise.baseline.name);
+        table::write(
+            html,
+            &caption,
+            &["Directory", "Share", "Time", "Calls"],
+            &rows,
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! What the reader came for, in a sentence.
+
+use crate::html::Html;
+use crate::traces::OfTrace;
+use crate::units;
+
+/// What was recorded, in a line.
+pub fn about(html: &mut Html, results: &OfTrace) {
+    let trace = &results.trace;
+    html.element("p", &[("class", "about")], |html| {
+        if !trace.cwd.is_empty() {
+            html.text("in ");
+            html.path(&trace.cwd);
+            html.text(" · ");
+        }
+        let mut parts = vec![units::of(trace.events, "event", "events")];
+        if let Some(seconds) = trace.elapsed_seconds {
+            parts.push(format!("{} when recorded", units::seconds(seconds)));
+        }
+        if !trace.recorded_on.is_empty() {
+            parts.push(format!("on {}", trace.recorded_on));
+        }
+        html.text(&parts.join(" · "));
+    });
+}
+
+/// The sentences of all results; advice is the answer to what to change and stands beside it.
+pub fn write(html: &mut Html, results: &OfTrace) {
+    let several = results.compares.len() > 1;
+    html.element("div", &[("class", "answer")], |html| {
+        for compare in &results.compares {
+            let sentence = if compare.sentence.is_empty() {
+                "The comparison came to no conclusion."
+            } else {
+                &compare.sentence
+            };
+            html.element("p", &[("class", "sentence")], |html| {
+                if several {
+                    let name = super::method::run_name(compare);
+                    html.text_element("span", &[("class", "run-name")], &name);
+                }
+                html.text(sentence);
+            });
+            if compare.interrupted {
+                notice(html, &interrupted(compare));
+            }
+        }
+        for advise in results
+            .advises
+            .iter()
+            .filter(|advise| !advise.sentence.is_empty())
+        {
+            html.element("p", &[("class", "sentence second")], |html| {
+                html.text(&advise.sentence)
+            });
+        }
+        if results.compares.is_empty() && results.advises.is_empty() {
+            html.text_element("p", &[("class", "sentence")], &without_comparison(results));
+        }
+    });
+}
+
+fn interrupted(compare: &crate::documents::compare::Compare) -> String {
+    let finished = compare
+        .targets
+        .iter()
+        .map(|target| target.rounds.len())
+        .min();
+    format!(
+        "The measurement was interrupted: at least {} of {} on each target were finished, and intervals are wider than \
+         they would be.",
+        finished.unwrap_or(0),
+        units::of(compare.rounds_asked, "round", "rounds")
+    )
+}
+
+fn without_comparison(results: &OfTrace) -> String {
+    if let Some(inspect) = results.inspects.first() {
+        let on_files = &inspect.totals.file_system;
+        return format!(
+            "{} of its {} are on files; they took {} in the kernel.",
+            units::count(on_files.count),
+            units::of(inspect.events, "event", "events"),
+            units::seconds(on_files.seconds)
+        );
+    }
+    match results.plays.as_slice() {
+        [one] => format!(
+            "Its calls alone take {} there, as fast as possible.",
+            units::seconds(one.median_wall_seconds)
+        ),
+        many => format!("{} replays, each of the calls alone.", many.len()),
+    }
+}
+
+/// Something to know before believing a number.
+pub fn notice(html: &mut Html, text: &str) {
+    html.element("p", &[("class", "notice")], |html| {
+        html.text_element("strong", &[], "Note: ");
+        html.text(text);
+    });
+}

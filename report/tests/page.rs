@@ -1,0 +1,232 @@
+//! The page as a whole: well-formed, self-contained, accessible, small, and right where the results are unusual.
+
+use fsreplay_report::{Document, render};
+use roxmltree::{Node, ParsingOptions};
+use serde_json::{Value, json};
+
+const COMPARE: &str = include_str!("../fixtures/compare-npm-ci.json");
+const INTERRUPTED: &str = include_str!("../fixtures/compare-npm-ci-interrupted.json");
+const ADVISE: &str = include_str!("../fixtures/advise-npm-ci.json");
+const INSPECT: &str = include_str!("../fixtures/inspect-npm-ci.json");
+const PLAY: &str = include_str!("../fixtures/play-git-status.json");
+
+fn page(results: &[&str]) -> String {
+    let parse = |text: &&str| Document::parse("result.json", text.as_bytes()).expect("a result");
+    render(results.iter().map(parse).collect())
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+/// Parses the page and checks what holds for every page.
+fn checked(page: &str) -> String {
+    let options = ParsingOptions {
+        allow_dtd: true,
+        ..ParsingOptions::default()
+    };
+    let document = roxmltree::Document::parse_with_options(page, options).expect("well-formed");
+    let mut ids = std::collections::HashSet::new();
+    for node in document.descendants().filter(Node::is_element) {
+        if let Some(id) = node.attribute("id") {
+            assert!(ids.insert(id), "{id} stands twice");
+        }
+    }
+    for node in document.descendants().filter(Node::is_element) {
+        self_contained(node);
+        accessible(node, &ids);
+    }
+    let text: String = document
+        .descendants()
+        .filter(|node| node.is_text() && node.parent().is_some_and(|p| !p.has_tag_name("style")))
+        .filter_map(|node| node.text())
+        .collect();
+    for wrong in ["NaN", "inf\u{a0}", "Some(", "None"] {
+        assert!(!text.contains(wrong), "the page says {wrong}");
+    }
+    text
+}
+
+/// Nothing that fetches or runs.
+fn self_contained(node: Node) {
+    let name = node.tag_name().name();
+    let refused = [
+        "script", "link", "iframe", "object", "embed", "img", "base", "form", "use", "image",
+    ];
+    assert!(!refused.contains(&name), "<{name}> in the page");
+    for attribute in node.attributes() {
+        let (key, value) = (attribute.name(), attribute.value());
+        assert!(
+            !key.starts_with("on") && key != "src" && key != "srcset",
+            "{key} in <{name}>"
+        );
+        assert!(key != "href" || value.starts_with('#'), "a link to {value}");
+        assert!(!value.contains("url("), "url() in {key}");
+        // Numbers of SVG are numbers.
+        if ["x", "x1", "x2", "cx", "width", "d"].contains(&key) {
+            assert!(
+                !value.contains("NaN") && !value.contains("inf"),
+                "{key}={value}"
+            );
+        }
+    }
+    if name == "style" {
+        let style = node.text().unwrap_or("");
+        assert!(!style.contains("url(") && !style.contains("@import"));
+    }
+}
+
+/// What a screen reader or a keyboard needs.
+fn accessible(node: Node, ids: &std::collections::HashSet<&str>) {
+    for reference in ["aria-labelledby", "aria-describedby"] {
+        if let Some(id) = node.attribute(reference) {
+            assert!(ids.contains(id), "{reference} names {id}");
+        }
+    }
+    let child = |name: &str| node.children().any(|child| child.has_tag_name(name));
+    match node.tag_name().name() {
+        "a" => {
+            let target = node
+                .attribute("href")
+                .unwrap_or("#")
+                .trim_start_matches('#');
+            assert!(ids.contains(target), "a link to #{target}");
+        }
+        "table" => assert!(
+            child("caption") && child("thead"),
+            "a table without a caption"
+        ),
+        "th" => assert!(
+            node.attribute("scope").is_some(),
+            "a header without a scope"
+        ),
+        "svg" if node.attribute("role") == Some("img") => assert!(child("title")),
+        "svg" => assert!(
+            node.attribute("aria-hidden").is_some() || node.attribute("viewBox").is_some(),
+            "a chart that says nothing"
+        ),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_page_of_everything_is_well_formed_and_holds_what_it_should() {
+    let text = checked(&page(&[COMPARE, INTERRUPTED, ADVISE, INSPECT, PLAY]));
+    for told in [
+        "On the volume npm ci would take 1.2 s instead of 3.1 s (2.6 times faster).",
+        "2.54× faster",
+        "“cifs” is not ranked: only 81.9\u{a0}% of the outcomes were as recorded",
+        "win-laptop, 2026-09-22 15:13\u{a0}UTC",
+        "Machines and days side by side",
+        "node_modules,target=${containerWorkspaceFolder}/node_modules,type=volume",
+        "Lookups of names that aren’t there",
+        "length of a rewritten link",
+        "docker-desktop-mac",
+        "/var/tmp (container-root)",
+        "The measurement was interrupted: at least 6 of 20\u{a0}rounds",
+    ] {
+        assert!(text.contains(told), "the page doesn't say {told:?}");
+    }
+}
+
+#[test]
+fn text_from_outside_is_never_markup() {
+    let evil = "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u{202e}\0";
+    for fixture in [COMPARE, ADVISE, INSPECT, PLAY] {
+        let mut result = value(fixture);
+        replace_strings(&mut result, evil, true);
+        let page = page(&[&result.to_string()]);
+        checked(&page);
+        assert!(!page.contains("<script") && !page.contains('\0') && !page.contains('\u{202e}'));
+    }
+}
+
+fn replace_strings(value: &mut Value, with: &str, is_top: bool) {
+    match value {
+        Value::String(text) => *text = format!("{text}{with}"),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| replace_strings(item, with, false)),
+        Value::Object(fields) => fields
+            .iter_mut()
+            .filter(|(name, _)| !(is_top && *name == "kind"))
+            .for_each(|(_, field)| replace_strings(field, with, false)),
+        _ => {}
+    }
+}
+
+#[test]
+fn results_without_anything_make_a_page() {
+    for kind in ["compare", "advise", "inspect", "play"] {
+        let empty = json!({"schema_version": 1, "kind": kind}).to_string();
+        checked(&page(&[&empty]));
+        checked(&page(&[&empty, &empty]));
+    }
+    checked(&page(&[]));
+    let without_numbers =
+        json!({"schema_version": 1, "kind": "compare", "targets": [{}, {"calls": [{}]}]});
+    checked(&page(&[&without_numbers.to_string()]));
+}
+
+#[test]
+fn one_target_is_shown_without_comparing_it() {
+    let mut result = value(COMPARE);
+    let targets = result["targets"].as_array_mut().expect("targets");
+    targets.truncate(1);
+    let text = checked(&page(&[&result.to_string()]));
+    assert!(text.contains("baseline"));
+    assert!(!text.contains("left of 1×"));
+}
+
+#[test]
+fn targets_of_low_fidelity_come_last_whatever_their_time() {
+    let mut result = value(COMPARE);
+    result["targets"][4]["prediction_seconds"] = json!(0.1);
+    let text = checked(&page(&[&result.to_string()]));
+    let (cifs, bind) = (text.find("cifs"), text.find("bind"));
+    assert!(cifs > bind && bind.is_some());
+}
+
+#[test]
+fn few_rounds_have_no_interval() {
+    let mut result = value(COMPARE);
+    for target in result["targets"].as_array_mut().expect("targets") {
+        target["rounds"] = json!([1.0, 1.1, 0.9]);
+    }
+    let text = checked(&page(&[&result.to_string()]));
+    assert!(text.contains("3\u{a0}rounds: too few for an interval"));
+}
+
+#[test]
+fn absurd_numbers_make_no_absurd_page() {
+    let mut result = value(COMPARE);
+    result["targets"][0]["rounds"] = json!([1e308, -5.0, 0.0]);
+    result["targets"][0]["prediction_seconds"] = json!(-1.0);
+    result["targets"][1]["ratio"] =
+        json!({"value": 0.0, "low": -1.0, "high": 1e300, "verdict": "faster"});
+    result["targets"][1]["calls"][0]["histogram"] = json!([[0, u64::MAX], [u64::MAX, u64::MAX]]);
+    result["machine"]["time"] = json!(1e300);
+    checked(&page(&[&result.to_string()]));
+}
+
+#[test]
+fn five_targets_of_forty_calls_stay_below_a_megabyte() {
+    let mut result = value(COMPARE);
+    for target in result["targets"].as_array_mut().expect("targets") {
+        let histogram: Vec<[u64; 2]> = (0..2_000).map(|i| [1_000 + i * i, 3]).collect();
+        let calls = (0..40).map(|number| {
+            json!({"name": format!("system_call_{number}"), "count": 6_000, "errors": 7,
+                "total_seconds": 0.3 / (1 + number) as f64, "p50_ns": 9_000, "p90_ns": 20_000,
+                "p99_ns": 1_000_000, "max_ns": 4_000_000, "histogram": histogram})
+        });
+        target["calls"] = calls.collect();
+        let directories = (0..500).map(|number| {
+            json!({"path": format!("/w/node_modules/some/rather/deep/directory/{number}"), "count": 9, "seconds": 0.01})
+        });
+        target["directories"] = directories.collect();
+    }
+    let page = page(&[&result.to_string(), ADVISE, INSPECT]);
+    checked(&page);
+    println!("{} bytes", page.len());
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+}
