@@ -1,0 +1,154 @@
+//! Ops into lanes: with what they wait for, what they cost, and what they change.
+
+use fsreplay_trace::call::Call;
+
+use super::order::{Side, Timing};
+use super::tree::{CHANGED, NONE};
+use super::{Class, Cx, Draft, Planner, Resource};
+use crate::plan::{Action, Check, Op, OpTime, Pace};
+
+impl Planner {
+    /// Writes the op of an event into its lane.
+    pub(super) fn commit(&mut self, cx: &Cx, draft: Draft) {
+        self.coverage.events += 1;
+        let count = match draft.class {
+            Class::Issued => &mut self.coverage.issued,
+            Class::Pseudo => &mut self.coverage.pseudo,
+            Class::Other => &mut self.coverage.other,
+            Class::Skipped => &mut self.coverage.skipped,
+            Class::Unresolved => &mut self.coverage.unresolved,
+            Class::Unfinished => &mut self.coverage.unfinished,
+        };
+        *count += 1;
+        let mut place = NONE;
+        if draft.class == Class::Issued {
+            place = self.place_now();
+            if cx.ok() {
+                self.mark_changed();
+            }
+        }
+        if !self.order.single() && draft.class == Class::Issued {
+            let accesses = std::mem::take(&mut self.accesses);
+            self.visit(cx.lane, cx.horizon, &accesses);
+            self.accesses = accesses;
+        }
+        let op = Op {
+            action: draft.action,
+            expected: draft.expected,
+            event: cx.number,
+            first_wait: 0,
+            wait_count: 0,
+            check: draft.check,
+            call: cx.event.call,
+            published: false,
+            mount: draft.mount,
+            place,
+        };
+        let time = OpTime {
+            entry: cx.event.entry,
+            duration: cx.event.duration,
+        };
+        let pace = self.pacer.event(cx.event, &draft);
+        self.order.commit(cx.lane, op, (time, pace), cx.number);
+    }
+
+    /// What the op about to be committed changes has to be put back before the next round.
+    fn mark_changed(&mut self) {
+        for (resource, side, _) in &self.accesses {
+            let changed = match *resource {
+                _ if *side == Side::Read => continue,
+                Resource::Inode(ino) | Resource::Members(ino) => ino,
+                Resource::Dent(dent) => self.tree.dent(dent).dir,
+                _ => continue,
+            };
+            self.tree.inode_mut(changed).flags |= CHANGED;
+        }
+    }
+
+    /// A lane computes that long, and does nothing else: so that others can wait for the end of it.
+    pub(crate) fn compute(&mut self, lane: u32, time: u64, think: f32, call: Call) {
+        if think > 0.0 {
+            self.extra_think = think;
+            self.extra(lane, time, Action::Nothing, call, &[]);
+        }
+    }
+
+    /// Number of events so far.
+    pub(crate) fn moment(&self) -> u32 {
+        self.coverage.events.min(u64::from(NONE)) as u32
+    }
+
+    /// An op without a recorded counterpart that changes something of the replay's own.
+    pub(crate) fn extra_write(
+        &mut self,
+        lane: u32,
+        time: u64,
+        action: Action,
+        call: Call,
+        resource: Resource,
+    ) {
+        let needs = [(resource, Side::Write, Timing::Always)];
+        self.extra(lane, time, action, call, &needs);
+    }
+
+    /// Writes an op without a recorded counterpart into a lane.
+    pub(super) fn extra(
+        &mut self,
+        lane: u32,
+        time: u64,
+        action: Action,
+        call: Call,
+        needs: &[(Resource, Side, Timing)],
+    ) {
+        let moment = self.moment();
+        if !self.order.single() {
+            self.visit(lane, moment, needs);
+        }
+        let op = Op {
+            action,
+            expected: 0,
+            event: NONE,
+            first_wait: 0,
+            wait_count: 0,
+            check: Check::Nothing,
+            call,
+            published: false,
+            mount: u16::MAX,
+            place: NONE,
+        };
+        let time = OpTime {
+            entry: time,
+            duration: 0,
+        };
+        let pace = Pace {
+            think: std::mem::take(&mut self.extra_think),
+            ..Pace::default()
+        };
+        self.order.commit(lane, op, (time, pace), moment);
+    }
+
+    fn visit(&mut self, lane: u32, horizon: u32, needs: &[(Resource, Side, Timing)]) {
+        for (resource, side, timing) in needs {
+            let order = &mut self.order;
+            let frontier = match *resource {
+                Resource::Inode(ino) => &mut self.tree.inodes[ino as usize].frontier,
+                Resource::Dent(dent) => &mut self.tree.dents[dent as usize].frontier,
+                Resource::Place(ino) => match self.tree.directory(ino) {
+                    Some(directory) => &mut directory.place,
+                    None => continue,
+                },
+                Resource::Members(ino) => match self.tree.directory(ino) {
+                    Some(directory) => &mut directory.members,
+                    None => continue,
+                },
+                Resource::Slot(slot) => match self.fds.slots.get_mut(slot as usize) {
+                    Some(frontier) => frontier,
+                    None => continue,
+                },
+                Resource::Offset(number) => &mut self.fds.by_number(number).frontier,
+                Resource::Map(map) => &mut self.maps.all[map as usize].frontier,
+            };
+            order.visit(frontier, lane, horizon, *side, *timing);
+        }
+    }
+}
