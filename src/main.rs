@@ -3,6 +3,7 @@
 mod args;
 mod dump;
 mod exit;
+mod generated;
 mod info;
 mod inspect;
 mod mounts;
@@ -26,6 +27,8 @@ fn main() {
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),
         Command::Inspect(args) => inspect::run(args).map(|()| exit::OK),
         Command::Report(args) => report::run(args).map(|()| exit::OK),
+        Command::Completions(args) => generated::completions(args).map(|()| exit::OK),
+        Command::Man(args) => generated::man(args).map(|()| exit::OK),
     };
     let code = outcome.unwrap_or_else(|failure| {
         eprintln!("fsreplay: {}", failure.message);
