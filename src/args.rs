@@ -46,6 +46,10 @@ pub enum Command {
     Clean(CleanArgs),
     /// Make one self-contained HTML page of results that compare, advise, inspect and play wrote as JSON
     Report(ReportArgs),
+    /// Print the completions of this command line for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands to a directory
+    Man(ManArgs),
 }
 
 /// Arguments of `record`.
@@ -315,6 +319,22 @@ pub struct ReportArgs {
     /// The page to write, or `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub html: PathBuf,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The directory to write fsreplay.1, fsreplay-record.1 and so on to; it is made if it isn't there
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod clean;
 mod compare;
 mod dump;
 mod exit;
+mod generated;
 mod info;
 mod inspect;
 mod mounts;
@@ -34,6 +35,8 @@ fn main() {
         Command::Inspect(args) => inspect::run(args).map(|()| exit::OK),
         Command::Clean(args) => clean::run(args).map(|()| exit::OK),
         Command::Report(args) => report::run(args).map(|()| exit::OK),
+        Command::Completions(args) => generated::completions(args).map(|()| exit::OK),
+        Command::Man(args) => generated::man(args).map(|()| exit::OK),
     };
     let code = outcome.unwrap_or_else(|failure| {
         eprintln!("fsreplay: {}", failure.message);

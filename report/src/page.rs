@@ -151,7 +151,8 @@ fn body(html: &mut Html, traces: &[OfTrace], title: &str) {
     );
     html.element("header", &[("class", "top")], |html| {
         html.text_element("p", &[("class", "brand")], "fsreplay report");
-        html.text_element("h1", &[], title);
+        let class = if traces.len() == 1 { "command" } else { "" };
+        html.text_element("h1", &[("class", class)], title);
         if let [one] = traces {
             answer::about(html, one);
         }

@@ -1,0 +1,106 @@
+//! `fsreplay report` on results that this fsreplay writes, and what is generated from the command line's definitions.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{fsreplay, record, text, workspace};
+
+fn written(dir: &Path, name: &str, args: &[&str]) {
+    let output = fsreplay()
+        .args(args)
+        .args(["--json", name])
+        .current_dir(dir)
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn results_of_inspect_and_play_make_one_page_about_one_trace() {
+    let dir = workspace();
+    let root = dir.path();
+    fs::write(root.join("<b>"), "x").expect("written");
+    record(root, &root.join("t.zst"), &["cat", "<b>"]);
+    written(root, "i.json", &["inspect", "t.zst"]);
+    written(root, "p.json", &["play", "t.zst", "--target", "."]);
+    let output = fsreplay()
+        .args(["report", "p.json", "i.json", "--html", "r.html"])
+        .current_dir(root)
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let page = fs::read_to_string(root.join("r.html")).expect("a page");
+    assert!(page.contains("cat &lt;b&gt;") && !page.contains("<b>"));
+    for section in [
+        "What the tool does",
+        "Single replays",
+        "How it was measured",
+    ] {
+        assert!(page.contains(section), "no {section}");
+    }
+    assert!(!page.contains("recorded commands"), "taken for two traces");
+}
+
+#[test]
+fn what_is_no_result_is_said_and_leaves_no_page() {
+    let dir = workspace();
+    let root = dir.path();
+    fs::write(root.join("text"), "hello").expect("written");
+    fs::write(root.join("new"), r#"{"schema_version":9,"kind":"play"}"#).expect("written");
+    for (input, told) in [
+        ("text", "not JSON"),
+        ("new", "schema version 9"),
+        ("absent", "No such file"),
+    ] {
+        let output = fsreplay()
+            .args(["report", input, "--html", "r.html"])
+            .current_dir(root)
+            .output()
+            .expect("runs");
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+        assert!(text(&output).contains(told), "{}", text(&output));
+        assert!(!root.join("r.html").exists());
+    }
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = fsreplay()
+            .args(["completions", shell])
+            .output()
+            .expect("runs");
+        assert!(output.status.success(), "{}", text(&output));
+        for command in ["record", "play", "inspect", "report"] {
+            assert!(text(&output).contains(command), "{shell}: no {command}");
+        }
+    }
+    let output = fsreplay()
+        .args(["completions", "dcl"])
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let dir = workspace();
+    let output = fsreplay()
+        .args(["man", "share/man1"])
+        .current_dir(dir.path())
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{}", text(&output));
+    for (page, told) in [
+        ("fsreplay.1", "divergences"),
+        ("fsreplay-record.1", "COMMAND"),
+        ("fsreplay-report.1", "html"),
+    ] {
+        let text = fs::read_to_string(dir.path().join("share/man1").join(page)).expect("a page");
+        assert!(text.contains(".TH") && text.contains(told), "{page}");
+    }
+    let output = fsreplay().arg("man").output().expect("runs");
+    assert!(text(&output).contains(".SH NAME"));
+}
