@@ -183,6 +183,17 @@ pub fn wait(block: bool) -> io::Result<Waited> {
     }
 }
 
+/// Whether a task has changed its state since it was waited for last.
+pub fn has_news(tid: i32) -> bool {
+    let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: all-zero bytes are a valid siginfo_t, which the kernel fills in.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `info` is valid to write to.
+    let found = unsafe { libc::waitid(libc::P_PID, tid as libc::id_t, &mut info, flags) };
+    // SAFETY: a successful waitid fills in what si_pid reads, or leaves the zeros.
+    found == 0 && unsafe { info.si_pid() } == tid
+}
+
 /// Waits for one child; gives its status.
 pub fn wait_for(pid: i32) -> io::Result<i32> {
     let mut status = 0;

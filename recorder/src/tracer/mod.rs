@@ -5,6 +5,7 @@
 mod ending;
 mod lifecycle;
 mod memory;
+mod pending;
 mod session;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,7 @@ use crate::sys::ptrace::{self, Stop, Waited};
 use crate::sys::signal;
 use crate::tasks::{Phase, Task};
 use ending::Ending;
+use pending::Pending;
 use session::Next;
 
 /// The end of a task takes no longer than this; more was waiting, nanoseconds.
@@ -43,6 +45,7 @@ pub struct Tracer {
     running: bool,
     first_error: Option<io::Error>,
     ending: Ending,
+    pending: Pending,
 }
 
 /// How a recording ended.
@@ -98,6 +101,7 @@ impl Tracer {
             running: false,
             first_error: None,
             ending: Ending::new(options.linger),
+            pending: Pending::default(),
         }
     }
 
@@ -131,7 +135,7 @@ impl Tracer {
     fn observe(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
         let mut ticks = signal::ticks();
         loop {
-            match wait()? {
+            match self.pending.next(self.tasks.len())? {
                 Waited::Task(tid, status) => self.on_status(tid, status)?,
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
                 Waited::Interrupted | Waited::Nothing => {}
@@ -205,7 +209,8 @@ impl Tracer {
             number, args, data, ..
         }) = unless_gone("PTRACE_GET_SYSCALL_INFO", tid, info)?
         else {
-            return self.resume(tid, 0);
+            // It is gone, or in another stop by now, which will be told.
+            return Ok(());
         };
         let Some(task) = self.tasks.get_mut(&tid) else {
             return Ok(());
@@ -232,21 +237,22 @@ impl Tracer {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return Ok(());
         };
-        if let Stop::Exit { result } = stop {
-            match task.phase {
-                Phase::Affinity { asks, registers } => {
-                    task.phase = Phase::Running;
-                    if asks {
-                        self.answer_affinity(tid, registers, result);
-                    }
+        let Stop::Exit { result } = stop else {
+            return Ok(()); // another stop by now, which will be told
+        };
+        match task.phase {
+            Phase::Affinity { asks, registers } => {
+                task.phase = Phase::Running;
+                if asks {
+                    self.answer_affinity(tid, registers, result);
                 }
-                _ => {
-                    if !self.running && result < 0 {
-                        self.first_error
-                            .get_or_insert(io::Error::from_raw_os_error(-result as i32));
-                    }
-                    self.session.exit(tid, task, result);
+            }
+            _ => {
+                if !self.running && result < 0 {
+                    self.first_error
+                        .get_or_insert(io::Error::from_raw_os_error(-result as i32));
                 }
+                self.session.exit(tid, task, result);
             }
         }
         self.resume(tid, 0)
@@ -329,8 +335,4 @@ impl Tracer {
             }
         }
     }
-}
-
-fn wait() -> Result<Waited, RecordError> {
-    ptrace::wait(true).map_err(RecordError::system("waitpid"))
 }

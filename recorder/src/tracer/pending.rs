@@ -1,0 +1,41 @@
+//! Stops in turn: every task that stands still gets one before any gets a second.
+//!
+//! waitpid(2) looks at the tasks in a fixed order, the newest first. Taken one by one, a new task that stops often would be let go
+//! again and again while the others stand still, and threads that share their work out among themselves (a queue of files
+//! to be searched) would share it out as they never do without a recorder.
+
+use std::collections::VecDeque;
+
+use crate::error::RecordError;
+use crate::sys::ptrace::{self, Waited};
+
+/// Stops that were seen and not handled yet.
+#[derive(Default)]
+pub struct Pending {
+    stops: VecDeque<(i32, i32)>,
+}
+
+impl Pending {
+    /// The next one; waits for it if there is none. `tasks` is how many there may be.
+    pub fn next(&mut self, tasks: usize) -> Result<Waited, RecordError> {
+        while let Some((tid, status)) = self.stops.pop_front() {
+            // Another task's exec or a kill took it out of that stop; what it is in now will be told.
+            if !ptrace::has_news(tid) {
+                return Ok(Waited::Task(tid, status));
+            }
+        }
+        let first = wait(true)?;
+        if let Waited::Task(..) = first
+            && tasks > 1
+        {
+            while let Waited::Task(tid, status) = wait(false)? {
+                self.stops.push_back((tid, status));
+            }
+        }
+        Ok(first)
+    }
+}
+
+fn wait(block: bool) -> Result<Waited, RecordError> {
+    ptrace::wait(block).map_err(RecordError::system("waitpid"))
+}
