@@ -372,6 +372,7 @@ impl Initial {
             (false, false) => 0o644,
         };
         let recorded = (entry.uid, entry.gid);
+        let changed = writing.tree.inode(entry.ino).flags & super::tree::CHANGED != 0;
         let mut made = TreeEntry {
             root,
             path,
@@ -387,8 +388,9 @@ impl Initial {
             target: None,
             target_root: None,
             link_of: None,
-            changed: writing.tree.inode(entry.ino).flags & super::tree::CHANGED != 0,
-            data: entry.data,
+            changed,
+            // What is removed, truncated or overwritten gives back its blocks, which a hole has none of.
+            data: entry.data || changed && entry.kind == Kind::File,
             xattrs: Vec::new(),
         };
         if entry.another {
