@@ -1,12 +1,13 @@
 //! `fsreplay play`: replay a trace on a target.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::PlanOptions;
-use fsreplay_replayer::result::PlayResult;
+use fsreplay_replayer::result::{PlayResult, Round};
 use fsreplay_replayer::{PlayOptions, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -152,7 +153,6 @@ fn notes(notes: &[(String, u64)]) -> String {
 }
 
 fn report(result: &PlayResult, verbose: bool) -> String {
-    use std::fmt::Write;
     let mut out = String::new();
     let Some(last) = result.rounds.last() else {
         return out;
@@ -190,25 +190,7 @@ fn report(result: &PlayResult, verbose: bool) -> String {
     for target in &result.targets {
         let _ = writeln!(out, "{} on {}", target.recorded, target.path.display());
     }
-    let times: Vec<String> = result
-        .wall_seconds
-        .iter()
-        .map(|s| term::seconds(*s))
-        .collect();
-    let _ = write!(
-        out,
-        "file-system time only: {}",
-        term::seconds(result.median_wall_seconds)
-    );
-    if times.len() > 1 {
-        let _ = write!(out, " (median of {})", times.join(", "));
-    }
-    let _ = writeln!(
-        out,
-        ", {} threads; making the tree took {}",
-        result.threads,
-        term::seconds(last.prepare_seconds)
-    );
+    out.push_str(&time(result, last));
     let c = &result.coverage;
     let _ = writeln!(
         out,
@@ -246,6 +228,48 @@ fn report(result: &PlayResult, verbose: bool) -> String {
     out.push_str(&notes(&result.notes));
     for path in &result.kept {
         let _ = writeln!(out, "the tree is kept in {}", path.display());
+    }
+    out
+}
+
+/// What the rounds took, and what that stands for.
+fn time(result: &PlayResult, last: &Round) -> String {
+    let what = match (&result.prediction, result.timing.as_str()) {
+        (Some(_), _) => "prediction: the tool would take".to_owned(),
+        (None, "fast") => "file-system time only:".to_owned(),
+        (None, timing) => format!("time with the tool's own ({timing}):"),
+    };
+    let mut out = format!("{what} {}", term::seconds(result.median_wall_seconds));
+    let rounds: Vec<String> = result
+        .wall_seconds
+        .iter()
+        .map(|s| term::seconds(*s))
+        .collect();
+    if rounds.len() > 1 {
+        let _ = write!(out, " (median of {})", rounds.join(", "));
+    }
+    let _ = writeln!(
+        out,
+        ", {} threads; making the tree took {}",
+        result.threads,
+        term::seconds(last.prepare_seconds)
+    );
+    match result
+        .prediction
+        .as_ref()
+        .map(|prediction| prediction.basis)
+    {
+        None | Some("calibrated") => {}
+        Some(basis) => {
+            let why = match basis {
+                "clock" => "the recorder could not tell computing from waiting",
+                _ => "recording itself slows a tool down a little more than is taken out",
+            };
+            let _ = writeln!(
+                out,
+                "a rough prediction ({why}); record --calibrate makes it better"
+            );
+        }
     }
     out
 }

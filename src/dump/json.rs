@@ -62,6 +62,7 @@ fn event_value(event: &Event, tables: &Tables) -> Value {
     json!({
         "record": "event", "task": event.task.0, "call": event.call.name(), "args": args,
         "entry_ns": event.entry, "duration_ns": event.duration,
+        "think_ns": event.spent.think, "cpu_ns": event.spent.cpu, "blocked_ns": event.spent.blocked,
         "result": (event.result != Event::NO_RETURN).then_some(event.result),
         "errno": event.errno().map(flags::errno),
     })
