@@ -1,6 +1,7 @@
 //! The state of the page cache when a round begins.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use fsreplay_trace::model::FileKind;
 use rustix::fs::{Advice, Mode, OFlags};
@@ -21,12 +22,39 @@ pub enum Cache {
     Cold,
 }
 
+/// Attribute caches of shares expire after one second as a rule (FUSE's `attr_timeout`, virtiofs, sshfs): what people run, they run
+/// later than that after the last time, and a round that begins earlier would find another state each time.
+const REST: Duration = Duration::from_millis(1_100);
+
+/// File systems whose names and attributes are cached for a limited time: FUSE and virtiofs, 9P, NFS, SMB and CIFS.
+const SHARES: [u32; 5] = [0x6573_5546, 0x0102_1997, 0x6969, 0xfe53_4d42, 0xff53_4d42];
+
+/// Lets what a share has cached for a limited time expire, if the directory is on one.
+pub fn rest(dir: impl AsFd) {
+    if is_share(dir) {
+        std::thread::sleep(REST);
+    }
+}
+
+fn is_share(dir: impl AsFd) -> bool {
+    rustix::fs::fstatfs(dir).is_ok_and(|fs| SHARES.contains(&(fs.f_type as u32)))
+}
+
 /// Writes back what the tree's making or putting back left, and empties the caches if asked to. Says what was done.
 pub(crate) fn settle(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'static str {
     for sandbox in sandboxes {
         // So that writing back the tree doesn't disturb.
         sys::syncfs(sandbox.root().as_raw_fd());
     }
+    let state = state(cache, plan, sandboxes);
+    // Once is enough for all of them.
+    if let Some(share) = sandboxes.iter().find(|sandbox| is_share(sandbox.root())) {
+        rest(share.root());
+    }
+    state
+}
+
+fn state(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'static str {
     match cache {
         Cache::Made => "as made: the tree was just made, or put back after a round",
         Cache::Warm => "warm: after a replay that doesn't count",
