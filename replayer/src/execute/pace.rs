@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use super::clock::Clock;
 
-/// Two looks at the clock that are further apart than this had something else between them on this processor, nanoseconds.
-const LONGEST_STEP: f64 = 10_000.0;
-/// The most that is owed, in such steps: a replay that can't keep up says so by taking longer.
+/// Two looks at the clock that are further apart than this had another thread between them on this processor, nanoseconds: no two
+/// context switches are faster, and few interrupts, which count as the tool's computing in the kernel's books, too, are slower.
+const LONGEST_STEP: f64 = 3_000.0;
+/// What the replay itself may take between two ops and have taken from the computing that follows, nanoseconds.
+const LONGEST_OWN: f64 = 10_000.0;
+/// The most that is owed for it, in such steps: a replay that can't keep up says so by taking longer.
 const DEBT_STEPS: u64 = 20;
 /// What the kernel adds to a short sleep (its default timer slack), nanoseconds; a recorded sleep had it, too.
 const SLACK: f64 = 55_000.0;
@@ -22,6 +25,7 @@ pub struct Pacer<'a> {
     clock: Clock,
     ticks_per_nanosecond: f64,
     longest_step: u64,
+    longest_own: u64,
     cancelled: &'a AtomicBool,
     /// Ticks that the replay itself took and that no computing was there to take them from.
     debt: u64,
@@ -35,6 +39,7 @@ impl<'a> Pacer<'a> {
             clock,
             ticks_per_nanosecond: rate * scale,
             longest_step: (LONGEST_STEP * rate) as u64,
+            longest_own: (LONGEST_OWN * rate) as u64,
             cancelled,
             debt: 0,
         }
@@ -46,10 +51,10 @@ impl<'a> Pacer<'a> {
     pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
         let wanted = (f64::from(nanoseconds) * self.ticks_per_nanosecond) as u64;
         let mut last = self.clock.ticks();
-        let used = self.debt + last.saturating_sub(begin).min(self.longest_step);
+        let used = self.debt + last.saturating_sub(begin).min(self.longest_own);
         self.debt = used
             .saturating_sub(wanted)
-            .min(DEBT_STEPS * self.longest_step);
+            .min(DEBT_STEPS * self.longest_own);
         let mut left = wanted.saturating_sub(used);
         let mut looks = 0u32;
         loop {
