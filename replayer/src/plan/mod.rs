@@ -102,6 +102,23 @@ impl Pace {
     }
 }
 
+/// What an op slept when it was recorded, nanoseconds, and how many calls of other tasks returned meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sleep {
+    /// Whose.
+    pub lane: u32,
+    /// Index of the op.
+    pub op: u32,
+    /// Before the op.
+    pub before: f32,
+    /// Calls of others then.
+    pub events_before: u32,
+    /// In the op.
+    pub within: f32,
+    /// Calls of others then.
+    pub events_within: u32,
+}
+
 /// When the recorded call of an op was entered and how long it took, nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpTime {
@@ -156,7 +173,7 @@ pub struct TreeEntry {
     pub link_of: Option<u32>,
     /// The replay may change it: a file's contents or metadata, a directory's entries.
     pub changed: bool,
-    /// The replay reads its contents: it must be real data, not a hole.
+    /// The replay reads its contents, or gives back its blocks: it must be real data, not a hole.
     pub data: bool,
     /// Extended attributes: name and size.
     pub xattrs: Vec<(Text, u32)>,
@@ -201,7 +218,7 @@ pub struct Timing {
     pub told: bool,
     /// Processor time of the recorded tool, the recorder's cost taken out, nanoseconds.
     pub recorded_cpu: f64,
-    /// The recording's length, nanoseconds, the recorder's cost included; 0 if it is not known.
+    /// When the last recorded call returned, nanoseconds since the start of the recording.
     pub recorded_elapsed: u64,
     /// The run without the recorder that [`Timing::recorded_cpu`] was corrected by.
     pub unobserved: Option<fsreplay_trace::model::Unobserved>,
@@ -240,6 +257,8 @@ pub struct Plan {
     pub places: Vec<Vec<u8>>,
     /// What is known of the tool's own time.
     pub timing: Timing,
+    /// Sleep as recorded, of which the paces hold what is left without the recorder.
+    pub sleeps: Vec<Sleep>,
     /// What was changed to fit, or could not be told: text and count.
     pub notes: Vec<(String, u64)>,
 }

@@ -49,7 +49,8 @@ impl Planner {
             duration: cx.event.duration,
         };
         let pace = self.pacer.event(cx.event, &draft);
-        self.order.commit(cx.lane, op, (time, pace), cx.number);
+        let place = self.order.commit(cx.lane, op, (time, pace), cx.number);
+        self.pacer.slept(cx, place, &pace);
     }
 
     /// What the op about to be committed changes has to be put back before the next round.

@@ -457,9 +457,13 @@ impl Planner {
         plan.timing = ToolTiming {
             told: self.pacer.told(),
             recorded_cpu: self.pacer.cpu,
+            recorded_elapsed: self.pacer.end,
             ..ToolTiming::default()
         };
         plan.lanes = self.order.lanes;
+        let stop = self.pacer.stop();
+        plan.sleeps = self.pacer.sleeps;
+        plan.wake_earlier(stop);
         plan.waits = self.order.waits;
         let notes = self.notes.counts.into_iter();
         plan.notes = notes.map(|(note, n)| (note.to_string(), n)).collect();

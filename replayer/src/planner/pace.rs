@@ -3,8 +3,9 @@
 use fsreplay_trace::call::Op;
 use fsreplay_trace::model::{Event, Header, StopCosts, Unobserved};
 
-use super::{Class, Draft};
-use crate::plan::{Action, Pace, Plan};
+use super::order::Place;
+use super::{Class, Cx, Draft};
+use crate::plan::{Action, Pace, Plan, Sleep};
 
 /// The most that is added to an event or taken away, nanoseconds.
 const MOST_EACH: f64 = 1e6;
@@ -18,6 +19,12 @@ pub(crate) struct Pacer {
     costs: Option<StopCosts>,
     /// By task: when its last call returned.
     exits: Vec<u64>,
+    /// By task: how many events had returned then.
+    moments: Vec<u32>,
+    /// When the last of all calls returned.
+    pub(crate) end: u64,
+    /// Sleep as it was recorded.
+    pub(crate) sleeps: Vec<Sleep>,
     /// Processor time so far, nanoseconds.
     pub(crate) cpu: f64,
     /// What the op being planned waited for is done by another lane.
@@ -29,6 +36,9 @@ impl Pacer {
         Pacer {
             costs: header.costs,
             exits: Vec::new(),
+            moments: Vec::new(),
+            end: 0,
+            sleeps: Vec::new(),
             cpu: 0.0,
             caused: false,
         }
@@ -48,6 +58,39 @@ impl Pacer {
     pub(crate) fn think(&mut self, think: u64) -> f32 {
         self.cpu += think as f64;
         think as f32
+    }
+
+    /// What stops add to the time of a recording, for each event, nanoseconds.
+    pub(crate) fn stop(&self) -> f64 {
+        self.costs
+            .map_or(0.0, |costs| (costs.think + costs.duration) as f64)
+    }
+
+    /// A task begins when so many events have returned.
+    pub(crate) fn begins(&mut self, task: u32, moment: u32) {
+        let task = task as usize;
+        if self.moments.len() <= task {
+            self.moments.resize(task + 1, moment);
+        }
+        self.moments[task] = moment;
+    }
+
+    /// Keeps what an op slept, with what others did meanwhile: recording that made the sleep longer.
+    pub(crate) fn slept(&mut self, cx: &Cx, place: Place, pace: &Pace) {
+        let task = cx.task as usize;
+        if pace.asleep > 0.0 || pace.own_asleep > 0.0 {
+            let since = self.moments.get(task).copied().unwrap_or(cx.horizon);
+            self.sleeps.push(Sleep {
+                lane: place.lane,
+                op: place.op,
+                before: pace.asleep,
+                events_before: cx.horizon.saturating_sub(since),
+                within: pace.own_asleep,
+                events_within: cx.number.saturating_sub(cx.horizon),
+            });
+        }
+        self.begins(cx.task, cx.number.saturating_add(1));
+        self.end = self.end.max(cx.event.exit());
     }
 
     /// The pace of an event's op.
@@ -111,6 +154,21 @@ fn waits(event: &Event) -> bool {
 }
 
 impl Plan {
+    /// Takes out of all sleep what recording others added to it: while a task slept, they stopped so many times, each of which took
+    /// `stop` nanoseconds. What nobody did anything in keeps its length: a timer, the network, a person.
+    pub(crate) fn wake_earlier(&mut self, stop: f64) {
+        let left = |asleep: f32, events: u32| {
+            (f64::from(asleep) - stop * f64::from(events)).max(0.0) as f32
+        };
+        for sleep in &self.sleeps {
+            let lane = self.lanes.get_mut(sleep.lane as usize);
+            if let Some(pace) = lane.and_then(|lane| lane.paces.get_mut(sleep.op as usize)) {
+                pace.asleep = left(sleep.before, sleep.events_before);
+                pace.own_asleep = left(sleep.within, sleep.events_within);
+            }
+        }
+    }
+
     /// Adds the same processor time to each event (or takes it away): what it takes for a replay on the recorded mount to be as
     /// long as the run without the recorder if that is known, else what makes the processor time that of that run. A stop
     /// costs more than its own time, since the caches are not as the tool left them after it; and in the tool, calls find
@@ -129,6 +187,8 @@ impl Plan {
                 pace.think = think.max(0.0) as f32;
             }
         }
+        let longer = self.timing.recorded_elapsed as f64 - unobserved.elapsed as f64;
+        self.wake_earlier((longer / self.coverage.events.max(1) as f64).max(0.0));
         self.timing.unobserved = Some(unobserved);
     }
 }

@@ -44,6 +44,7 @@ impl Planner {
             return Ok(());
         };
         self.procs.add_child(start, parent, lane)?;
+        self.pacer.begins(start.task.0, self.moment());
         if start.flags & CLONE_FILES == 0 {
             for handle in self.procs.table(start.task.0).handles() {
                 self.fds.hold(handle);
