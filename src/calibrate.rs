@@ -1,11 +1,13 @@
 //! The second half of `record --calibrate`: a replay where the command was recorded must take as long as the command did without
-//! the recorder. What each event takes besides what was recorded is found by trying.
+//! the recorder. What each event takes besides what was recorded is found by trying: the command and its replay in turn, so that
+//! what the machine does meanwhile meets both.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::median;
+use fsreplay_replayer::result::{median, variation};
 use fsreplay_replayer::{Cache, PlayOptions, Player, Timing};
 use fsreplay_trace::format;
 use fsreplay_trace::model::Unobserved;
@@ -14,15 +16,19 @@ use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
 
-/// Tries after the first.
+/// Tries.
 const TRIES: usize = 3;
-/// All replays together shall not take much longer than this, seconds.
+/// Runs of the command, and of its replay, in each.
+const RUNS: f64 = 7.0;
+/// All together shall not take much longer than this, seconds.
 const BUDGET: f64 = 30.0;
 /// Near enough: a share of the command's time.
-const NEAR: f64 = 0.01;
+const NEAR: f64 = 0.005;
+/// What can't be told by any number of runs: that far a file system's time differs between the tool and its replay.
+const VAGUE: f64 = 0.02;
 
 /// Finds it and adds it to the trace.
-pub fn fit(trace: &Path) -> Result<(), Failure> {
+pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
     let mut reader = format::open(trace).map_err(|error| Failure::trace(trace, &error))?;
     loop {
         match reader.next_record() {
@@ -45,68 +51,159 @@ pub fn fit(trace: &Path) -> Result<(), Failure> {
     });
     let options = planning::options(targets::neutral(None)?, place.collect());
     let (plan, _) = planning::plan_as_recorded(trace, false, &options)?;
-    let per_event = search(&plan, unobserved)?;
-    footer.unobserved = Some(Unobserved {
-        per_event: Some(per_event),
-        ..unobserved
-    });
+    let mut search = Search {
+        plan: &plan,
+        again,
+        unobserved,
+        runs: Vec::new(),
+    };
+    footer.unobserved = Some(search.run()?);
     format::replace_footer(trace, &footer).map_err(|error| Failure::trace(trace, &error))
 }
 
-/// Secants: the time of a replay grows nearly in proportion.
-fn search(plan: &Plan, unobserved: Unobserved) -> Result<f64, Failure> {
-    let wanted = unobserved.elapsed as f64;
-    let events: usize = plan.lanes.iter().map(|lane| lane.ops.len()).sum();
-    let rounds = (BUDGET * 1e9 / wanted / (TRIES + 1) as f64 - 1.0).clamp(1.0, 7.0) as u32;
-    let by_cpu = (unobserved.cpu as f64 - plan.timing.recorded_cpu) / events.max(1) as f64;
-    let mut last = (by_cpu, time(plan, unobserved, by_cpu, rounds)?);
-    let mut best = last;
-    let mut slope = events.max(1) as f64;
-    for _ in 0..TRIES {
-        if (best.1 / wanted - 1.0).abs() < NEAR {
-            break;
-        }
-        let next = best.0 + (wanted - best.1) / slope;
-        let taken = time(plan, unobserved, next, rounds)?;
-        let measured = (taken - last.1) / (next - last.0);
-        // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
-        if measured.is_finite() && measured > events as f64 / 10.0 {
-            slope = measured;
-        }
-        last = (next, taken);
-        if (taken - wanted).abs() < (best.1 - wanted).abs() {
-            best = last;
-        }
-    }
-    Ok(best.0)
+/// The search for what each event takes besides.
+struct Search<'a> {
+    plan: &'a Plan,
+    again: &'a Again<'a>,
+    /// A first run.
+    unobserved: Unobserved,
+    /// All that followed.
+    runs: Vec<Unobserved>,
 }
 
-/// Median time of a replay with so much added to each event, nanoseconds.
-fn time(plan: &Plan, unobserved: Unobserved, each: f64, rounds: u32) -> Result<f64, Failure> {
-    let mut plan = plan.clone();
-    plan.anchor(Unobserved {
-        per_event: Some(each),
-        ..unobserved
-    });
-    let options = PlayOptions {
-        rounds,
-        keep: false,
-        timing: Timing::Scaled(1.0),
-        cache: Cache::Warm,
-    };
-    let never = AtomicBool::new(false);
-    let mut player = Player::new(&plan, options);
-    let mut times = Vec::new();
-    for round in 0..=rounds {
-        let played = player
-            .round(round, &never, &|_| {})
-            .map_err(planning::failure)?;
-        if round > 0 {
-            times.push(played.round.wall_seconds * 1e9);
+impl Search<'_> {
+    /// Secants: the time of a replay grows nearly in proportion to what is added to each event.
+    ///
+    /// Time on the clock and processor time both tell what is missing. Where the tool mostly waits for a disk, the first is vague; where
+    /// many tasks wait for each other, the second is: each counts as much as it is precise.
+    fn run(&mut self) -> Result<Unobserved, Failure> {
+        let lanes = self.plan.lanes.iter();
+        let events = lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64;
+        let missing = self.unobserved.cpu as f64 - self.plan.timing.recorded_cpu;
+        let mut each = missing / events;
+        let mut slope = events;
+        let mut last: Option<(f64, f64)> = None;
+        for _ in 0..TRIES {
+            let Try { wall, cpu } = self.alternate(each)?;
+            if let Some((before, taken)) = last {
+                let measured = (wall.replay - taken) / (each - before);
+                // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
+                if measured.is_finite() && measured > events / 10.0 {
+                    slope = measured.min(events);
+                }
+            }
+            last = Some((each, wall.replay));
+            let (by_wall, by_cpu) = (wall.missing(slope), cpu.missing(events));
+            tracing::debug!(each, slope, ?wall, ?cpu, ?by_wall, ?by_cpu, "calibrating");
+            let step = by_wall.and(by_cpu);
+            each += step;
+            if step.abs() * slope < NEAR * wall.tool {
+                break;
+            }
+        }
+        self.runs.sort_by_key(|run| run.elapsed);
+        let typical = self.runs.get(self.runs.len() / 2).copied();
+        Ok(Unobserved {
+            per_event: Some(each),
+            ..typical.unwrap_or(self.unobserved)
+        })
+    }
+
+    /// The command and its replay in turn.
+    fn alternate(&mut self, each: f64) -> Result<Try, Failure> {
+        let wanted = self.unobserved.elapsed as f64 / 1e9;
+        let runs = (BUDGET / wanted / (2 * TRIES) as f64).clamp(1.0, RUNS) as u32;
+        let mut plan = self.plan.clone();
+        plan.anchor(Unobserved {
+            per_event: Some(each),
+            ..self.unobserved
+        });
+        let options = PlayOptions {
+            rounds: runs,
+            keep: false,
+            timing: Timing::Scaled(1.0),
+            cache: Cache::Warm,
+        };
+        let never = AtomicBool::new(false);
+        let mut player = Player::new(&plan, options);
+        let (mut tool, mut replay) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+        for round in 0..=runs {
+            let played = player
+                .round(round, &never, &|_| {})
+                .map_err(planning::failure)?;
+            if round == 0 {
+                continue; // it warms the caches
+            }
+            replay.0.push(played.round.wall_seconds * 1e9);
+            replay.1.push(played.cpu_seconds * 1e9);
+            let run = self.again.run();
+            let run = run.map_err(|reason| Failure::new(exit::FAILURE, reason))?;
+            tool.0.push(run.elapsed as f64);
+            tool.1.push(run.cpu as f64);
+            self.runs.push(run);
+        }
+        player.end().map_err(planning::failure)?;
+        Ok(Try {
+            wall: Times::of(&tool.0, &replay.0),
+            cpu: Times::of(&tool.1, &replay.1),
+        })
+    }
+}
+
+/// What a try gave.
+struct Try {
+    wall: Times,
+    cpu: Times,
+}
+
+/// Medians of the tool and of its replay, nanoseconds.
+#[derive(Debug)]
+struct Times {
+    tool: f64,
+    replay: f64,
+    /// Standard error of their difference.
+    error: f64,
+}
+
+impl Times {
+    fn of(tool: &[f64], replay: &[f64]) -> Times {
+        let (tool_median, replay_median) = (median(tool), median(replay));
+        let spread = |values: &[f64], middle: f64| {
+            let deviation = variation(values).unwrap_or(VAGUE) * middle;
+            deviation * deviation / values.len().max(1) as f64
+        };
+        let vague = VAGUE * tool_median;
+        let variance = spread(tool, tool_median) + spread(replay, replay_median) + vague * vague;
+        Times {
+            tool: tool_median,
+            replay: replay_median,
+            error: variance.sqrt(),
         }
     }
-    player.end().map_err(planning::failure)?;
-    Ok(median(&times))
+
+    /// What is missing in each event, if the replay grows by `slope` for each nanosecond that each gets.
+    fn missing(&self, slope: f64) -> Estimate {
+        Estimate {
+            value: (self.tool - self.replay) / slope,
+            error: self.error / slope,
+        }
+    }
+}
+
+/// Nanoseconds for each event, and their standard error.
+#[derive(Clone, Copy, Debug)]
+struct Estimate {
+    value: f64,
+    error: f64,
+}
+
+impl Estimate {
+    /// Both together, each by its precision.
+    fn and(self, other: Estimate) -> f64 {
+        let weight = |estimate: Estimate| 1.0 / estimate.error.powi(2).max(f64::MIN_POSITIVE);
+        let (mine, theirs) = (weight(self), weight(other));
+        (self.value * mine + other.value * theirs) / (mine + theirs)
+    }
 }
 
 /// What the user is told if it could not be done.
@@ -119,4 +216,18 @@ pub fn explain(failure: &Failure) -> String {
         _ => "",
     };
     format!("the replay for calibration: {}{advice}", failure.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_precise_of_two_estimates_counts_more() {
+        let by_wall = Times::of(&[90e6, 110e6, 100e6], &[95e6, 105e6, 100e6]).missing(1000.0);
+        let by_cpu = Times::of(&[8.0e6, 8.1e6, 8.05e6], &[7e6, 7.1e6, 7.05e6]).missing(1000.0);
+        let both = by_wall.and(by_cpu);
+        assert!((both - by_cpu.value).abs() < 20.0, "{both} {by_cpu:?}");
+        assert!(by_wall.value.abs() < 1.0 && (by_cpu.value - 1000.0).abs() < 1.0);
+    }
 }

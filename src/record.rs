@@ -1,6 +1,6 @@
 //! `fsreplay record`: run a command under observation.
 
-use fsreplay_recorder::{Observer, RecordError, RecordOptions, Recording, Status};
+use fsreplay_recorder::{Again, Observer, RecordError, RecordOptions, Recording, Status};
 
 use crate::args::RecordArgs;
 use crate::calibrate;
@@ -30,7 +30,15 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     let recording =
         fsreplay_recorder::record(&options, &mut terminal).map_err(|error| failure(&error))?;
     if recording.footer.unobserved.is_some()
-        && let Err(failure) = calibrate::fit(&recording.path)
+        && let Some(status) = recording.footer.status
+        && let Err(failure) = calibrate::fit(
+            &recording.path,
+            &Again {
+                command: &options.command,
+                reset: options.reset.as_deref(),
+                status,
+            },
+        )
     {
         terminal.warning(&calibrate::explain(&failure));
     }

@@ -69,3 +69,4 @@ pub use error::RecordError;
 pub use options::{Affinity, Observer, Quiet, RecordOptions, Recording, Status};
 pub use probe::{Capabilities, probe};
 pub use record::record;
+pub use unobserved::Again;

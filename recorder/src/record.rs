@@ -18,7 +18,7 @@ use crate::sys::process::Work;
 use crate::sys::signal::{self, Blocked, Handlers, Ticker};
 use crate::trace::{Sink, Trace};
 use crate::tracer::{Ended, Session, Tracer};
-use crate::unobserved;
+use crate::unobserved::Again;
 
 /// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
 ///
@@ -73,7 +73,12 @@ pub fn record(
     }
     let mut ended = ended;
     if options.calibrate {
-        match unobserved::run(&options.command, options.reset.as_deref(), ended.status) {
+        let again = Again {
+            command: &options.command,
+            reset: options.reset.as_deref(),
+            status: ended.status,
+        };
+        match again.several() {
             Ok(seen) => ended.footer.unobserved = Some(seen),
             Err(reason) => observer.warning(&format!(
                 "the second run, without recording, can't be used: {reason}"

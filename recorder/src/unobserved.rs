@@ -13,23 +13,36 @@ const RUNS: usize = 5;
 /// No more runs are begun after this time, nanoseconds.
 const ENOUGH: u64 = 1_000_000_000;
 
-/// Runs a command again, a short one several times, after `reset` each time; its output goes nowhere. Gives the median by
-/// processor time. An error says why the runs tell nothing.
-pub fn run(
-    command: &[OsString],
-    reset: Option<&OsStr>,
-    recorded_status: i32,
-) -> Result<Unobserved, String> {
-    let begin = sys::now();
-    let mut runs = Vec::new();
-    while runs.is_empty() || (runs.len() < RUNS && sys::now().saturating_sub(begin) < ENOUGH) {
-        if let Some(reset) = reset {
+/// A command to be run again as it was recorded, its output going nowhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Again<'a> {
+    /// The command and its arguments.
+    pub command: &'a [OsString],
+    /// Run by `sh -c` before, to put back what the command changed.
+    pub reset: Option<&'a OsStr>,
+    /// How it ended when it was recorded (a status of wait(2)): a run that ends otherwise tells nothing.
+    pub status: i32,
+}
+
+impl Again<'_> {
+    /// Puts things back and runs the command once. An error says why the run tells nothing.
+    pub fn run(&self) -> Result<Unobserved, String> {
+        if let Some(reset) = self.reset {
             put_back(reset)?;
         }
-        runs.push(run_once(command, recorded_status)?);
+        run_once(self.command, self.status)
     }
-    runs.sort_by_key(|run| run.cpu);
-    Ok(runs[runs.len() / 2])
+
+    /// Runs it, a short one several times. Gives the median by processor time.
+    pub(crate) fn several(&self) -> Result<Unobserved, String> {
+        let begin = sys::now();
+        let mut runs = Vec::new();
+        while runs.is_empty() || (runs.len() < RUNS && sys::now().saturating_sub(begin) < ENOUGH) {
+            runs.push(self.run()?);
+        }
+        runs.sort_by_key(|run| run.cpu);
+        Ok(runs[runs.len() / 2])
+    }
 }
 
 fn put_back(script: &OsStr) -> Result<(), String> {
@@ -79,17 +92,30 @@ mod tests {
         ["sh", "-c", text].map(OsString::from).to_vec()
     }
 
+    fn again(
+        command: &[OsString],
+        reset: Option<&OsStr>,
+        status: i32,
+    ) -> Result<Unobserved, String> {
+        let again = Again {
+            command,
+            reset,
+            status,
+        };
+        again.several()
+    }
+
     #[test]
     fn computing_and_sleeping_are_told_apart() {
-        let seen = run(&command("sleep 0.2; exit 3"), None, 3 << 8).expect("a run");
+        let seen = again(&command("sleep 0.2; exit 3"), None, 3 << 8).expect("a run");
         assert!(seen.elapsed > 200_000_000, "{seen:?}");
         assert!(seen.cpu < 150_000_000 && seen.cpu > 0, "{seen:?}");
     }
 
     #[test]
     fn a_command_that_does_something_else_the_second_time_tells_nothing() {
-        assert!(run(&command("exit 3"), None, 0).is_err());
-        assert!(run(&command("true"), Some("false".as_ref()), 0).is_err());
-        assert!(run(&["/no/such/command".into()], None, 0).is_err());
+        assert!(again(&command("exit 3"), None, 0).is_err());
+        assert!(again(&command("true"), Some("false".as_ref()), 0).is_err());
+        assert!(again(&["/no/such/command".into()], None, 0).is_err());
     }
 }

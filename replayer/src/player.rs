@@ -24,6 +24,8 @@ pub struct Played {
     pub groups: Vec<DivergenceGroup>,
     /// State of the page cache when it began.
     pub cache: &'static str,
+    /// Processor time of all threads, seconds.
+    pub cpu_seconds: f64,
     /// Seconds in calls and number of calls by place ([`Plan::places`]).
     pub places: Vec<(f64, u64)>,
 }
@@ -98,6 +100,7 @@ impl<'p> Player<'p> {
             },
             groups,
             cache,
+            cpu_seconds: seconds(|lane| lane.cpu),
             places: place_seconds(plan, &run),
         })
     }

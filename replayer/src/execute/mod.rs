@@ -42,6 +42,8 @@ pub struct LaneRun {
     pub waited: u64,
     /// Nanoseconds spent computing and sleeping for the tool.
     pub paced: u64,
+    /// Processor time, nanoseconds.
+    pub cpu: u64,
 }
 
 /// What one execution gave.
@@ -93,6 +95,7 @@ pub fn execute(
         ];
         let mut issuer = Issuer::new(&shared, &rewritten[number]);
         let open = gate.wait();
+        let cpu = thread_cpu();
         let begin = Instant::now();
         let waited = match open {
             true => match &pacer {
@@ -111,6 +114,7 @@ pub fn execute(
         Ended {
             begin,
             end: Instant::now(),
+            cpu: thread_cpu().saturating_sub(cpu),
             waited,
             samples,
         }
@@ -136,6 +140,7 @@ pub fn execute(
         let Ended {
             begin,
             end,
+            cpu,
             waited,
             mut samples,
         } = lane.map_err(|_| ReplayError::Plan("a lane panicked".into()))?;
@@ -152,6 +157,7 @@ pub fn execute(
             samples,
             waited: (waited as f64 * tick) as u64,
             paced: (paced as f64 * tick) as u64,
+            cpu,
         });
     }
     let wall = first
@@ -163,10 +169,17 @@ pub fn execute(
     })
 }
 
+/// Processor time of this thread so far, nanoseconds.
+fn thread_cpu() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// How a lane ended.
 struct Ended {
     begin: Instant,
     end: Instant,
+    cpu: u64,
     /// Ticks spent waiting, and in the tool's own time.
     waited: Result<(u64, u64), Stopped>,
     samples: Vec<Sample>,
