@@ -35,22 +35,31 @@ enum Bench {
         fsreplay: PathBuf,
         /// Runs of the tool, and rounds of the replay, on each mount
         #[arg(long, default_value_t = 7)]
-        rounds: usize,
+        rounds: u32,
         /// Where mounts and traces are made
         #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
         dir: PathBuf,
-        /// Only workloads whose name contains this
-        #[arg(long, default_value = "")]
-        only: String,
+        /// Only workloads whose name contains one of these
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
         /// Only these mounts; the first is recorded on
         #[arg(long, value_delimiter = ',')]
         mounts: Vec<String>,
+        /// A directory on a mount that is there already, instead of mounts made for this; may be repeated
+        #[arg(long, value_name = "NAME=DIR", value_parser = named)]
+        on: Vec<(String, PathBuf)>,
         /// Record while another process computes
         #[arg(long)]
         loaded: bool,
         /// Record without `--calibrate`
         #[arg(long)]
         uncalibrated: bool,
+        /// Print where predicted time goes, too
+        #[arg(long)]
+        explain: bool,
+        /// Predict from less knowledge of what the tool takes besides its calls, too
+        #[arg(long)]
+        bases: bool,
     },
     /// Extra time of recording, beside strace
     Overhead {
@@ -99,6 +108,11 @@ enum Bench {
     },
 }
 
+fn named(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, dir) = text.split_once('=').ok_or("NAME=DIR is expected")?;
+    Ok((name.into(), dir.into()))
+}
+
 fn main() {
     let outcome = match Cli::parse().command {
         Bench::Overhead {
@@ -113,16 +127,22 @@ fn main() {
             dir,
             only,
             mounts,
+            on,
             loaded,
             uncalibrated,
+            explain,
+            bases,
         } => accuracy::run_all(&accuracy::Options {
             fsreplay,
             rounds,
             dir,
             only,
             mounts,
+            on,
             loaded,
             uncalibrated,
+            explain,
+            bases,
         }),
         Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
         Bench::Writer { events, dir } => writer::run(events, &dir),

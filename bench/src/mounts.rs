@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 /// A mount under test.
 pub struct Mount {
     /// Its name in tables.
-    pub name: &'static str,
+    pub name: String,
     /// An empty directory on it.
     pub dir: PathBuf,
 }
@@ -17,6 +17,8 @@ pub struct Mounts {
     /// Those that could be made; the first is the one that is recorded on.
     pub all: Vec<Mount>,
     mounted: Vec<PathBuf>,
+    /// The directories are to be removed at the end.
+    made: bool,
 }
 
 /// Bytes of each image of a file system.
@@ -28,6 +30,7 @@ impl Mounts {
         let mut mounts = Mounts {
             all: Vec::new(),
             mounted: Vec::new(),
+            made: false,
         };
         type Maker = fn(&mut Mounts, &Path) -> io::Result<PathBuf>;
         let makers: [(&'static str, Maker); 8] = [
@@ -53,11 +56,29 @@ impl Mounts {
                 continue;
             }
             match make(&mut mounts, dir) {
-                Ok(dir) => mounts.all.push(Mount { name, dir }),
+                Ok(dir) => mounts.all.push(Mount {
+                    name: name.into(),
+                    dir,
+                }),
                 Err(error) => eprintln!("fsreplay-bench: no {name} here: {error}"),
             }
         }
         Ok(mounts)
+    }
+
+    /// Directories of mounts that are there already; each gets a directory of its own.
+    pub fn given(on: &[(String, PathBuf)]) -> io::Result<Mounts> {
+        let own = |(name, dir): &(String, PathBuf)| -> io::Result<Mount> {
+            let dir = dir.join(format!("fsreplay-bench-{}", std::process::id()));
+            std::fs::create_dir_all(&dir)?;
+            let name = name.clone();
+            Ok(Mount { name, dir })
+        };
+        Ok(Mounts {
+            all: on.iter().map(own).collect::<io::Result<_>>()?,
+            mounted: Vec::new(),
+            made: true,
+        })
     }
 
     fn mount(&mut self, dir: &Path, name: &str, command: &[&str]) -> io::Result<PathBuf> {
@@ -125,13 +146,18 @@ impl Mounts {
         self.mount(
             dir,
             "sshfs",
-            &["sshfs", "-o", &command, "-o", "cache=yes", &remote],
+            &["sshfs", "-o", &command, "-o", "dcache_timeout=1", &remote],
         )
     }
 }
 
 impl Drop for Mounts {
     fn drop(&mut self) {
+        for mount in self.all.iter().filter(|_| self.made) {
+            if let Err(error) = std::fs::remove_dir_all(&mount.dir) {
+                eprintln!("fsreplay-bench: {}: {error}", mount.dir.display());
+            }
+        }
         for point in self.mounted.iter().rev() {
             if let Err(error) = run(Command::new("umount").arg(point)) {
                 eprintln!("fsreplay-bench: {} stays mounted: {error}", point.display());

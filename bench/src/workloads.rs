@@ -10,6 +10,8 @@ pub struct Workload {
     pub name: &'static str,
     /// Makes the tree; run once.
     pub setup: &'static str,
+    /// Run once in each copy of the tree, for what knows where it lies.
+    pub copied: &'static str,
     /// Puts the tree back before each run, outside the measured time.
     pub reset: &'static str,
     /// What is measured.
@@ -23,42 +25,49 @@ pub const ALL: &[Workload] = &[
     Workload {
         name: "git status",
         setup: "mkdir t && cd t && git init -q && git config user.email a@example.org && git config user.name a && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done && git add -A && git commit -qm one",
+        copied: "",
         reset: "",
         command: &["git", "-C", "t", "status", "--porcelain"],
     },
     Workload {
         name: "find+stat",
         setup: TREE,
+        copied: "",
         reset: "",
         command: &["find", "t", "-size", "+1k"],
     },
     Workload {
         name: "tar out",
         setup: TREE,
+        copied: "",
         reset: "",
         command: &["tar", "cf", "/dev/null", "--exclude=nothing", "t"],
     },
     Workload {
         name: "tar to file",
         setup: TREE,
+        copied: "",
         reset: "rm -f t.tar",
         command: &["tar", "cf", "t.tar", "t"],
     },
     Workload {
         name: "cp -a",
         setup: TREE,
+        copied: "",
         reset: "rm -rf copy",
         command: &["cp", "-a", "t", "copy"],
     },
     Workload {
         name: "rsync",
         setup: TREE,
+        copied: "",
         reset: "rm -rf copy",
         command: &["rsync", "-a", "t/", "copy/"],
     },
     Workload {
         name: "python imports",
         setup: "",
+        copied: "",
         reset: "",
         command: &[
             "python3",
@@ -69,6 +78,7 @@ pub const ALL: &[Workload] = &[
     Workload {
         name: "300 x fork+exec",
         setup: "",
+        copied: "",
         reset: "",
         command: &[
             "sh",
@@ -79,6 +89,7 @@ pub const ALL: &[Workload] = &[
     Workload {
         name: "go build, warm",
         setup: "mkdir m && cd m && printf 'module m\\ngo 1.19\\n' > go.mod && printf 'package main\\nimport (\"fmt\"; \"net/http\")\\nfunc main() { fmt.Println(http.StatusOK) }\\n' > main.go && GOFLAGS=-mod=mod GOCACHE=$PWD/../cache go build -o out .",
+        copied: "",
         reset: "",
         command: &[
             "sh",
@@ -94,6 +105,7 @@ version = "0.1.0"
 edition = "2021"
 [workspace]
 ' > Cargo.toml && cargo add -q --no-default-features itoa ryu && cargo fetch -q"#,
+        copied: "",
         reset: "rm -rf c/target",
         command: &[
             "cargo",
@@ -107,6 +119,7 @@ edition = "2021"
     Workload {
         name: "sqlite3",
         setup: "",
+        copied: "",
         reset: "rm -f t.db",
         command: &[
             "sh",
@@ -116,67 +129,106 @@ edition = "2021"
     },
 ];
 
-const PROJECT: &str = "git init -q p && cd p && git config user.email a@example.org && git config user.name a && for d in $(seq 40); do mkdir -p d$d/s && for f in $(seq 40); do seq $f $((f+300)) > d$d/s/file$f.txt; done; done && git add -A && git commit -qm one && sleep 1.1 && git status > /dev/null";
+/// Files of some kilobytes, without a process for each; `$dirs` directories of `$files`.
+macro_rules! tree {
+    ($dirs:literal, $files:literal) => {
+        concat!(
+            "lines=$(seq 300); mkdir p; for d in $(seq ",
+            $dirs,
+            "); do mkdir -p p/d$d/s; f=0; while [ $f -lt ",
+            $files,
+            " ]; do f=$((f+1)); echo \"$d $f $lines\" > p/d$d/s/file$f.txt; done; done; "
+        )
+    };
+}
+
+macro_rules! committed {
+    () => {
+        "cd p; git init -q; git config user.email a@example.org; git config user.name a; git add -A; git commit -qm one"
+    };
+}
+
+const PROJECT: &str = concat!(tree!(60, 20), committed!());
+const LARGE_PROJECT: &str = concat!(tree!(100, 60), committed!());
+/// A copied tree has other times and numbers than git's index knows, and an index as old as its files would be read again and again.
+const COPIED: &str = "sleep 1.1; git -C p update-index -q --refresh; git -C p status > /dev/null";
 
 /// The workloads whose time is predicted: read-heavy, write-heavy, with many syncs, many processes, many threads.
 pub const PREDICTED: &[Workload] = &[
     Workload {
         name: "git status",
-        setup: PROJECT,
+        setup: LARGE_PROJECT,
+        copied: COPIED,
         reset: "",
         command: &["git", "-C", "p", "status", "--porcelain"],
     },
     Workload {
         name: "git grep",
-        setup: PROJECT,
+        setup: LARGE_PROJECT,
+        copied: COPIED,
         reset: "",
         command: &["git", "-C", "p", "grep", "-c", "299"],
     },
     Workload {
         name: "git clone",
         setup: PROJECT,
+        copied: "",
         reset: "rm -rf q",
         command: &["git", "clone", "-q", "--no-hardlinks", "p", "q"],
     },
     Workload {
-        name: "tar out",
+        name: "git commit",
         setup: PROJECT,
+        copied: COPIED,
+        reset: "cd p; git reset -q --hard; for d in $(seq 60); do echo $d-$$ >> p-$d; done; mv p-* d1/s/",
+        command: &["sh", "-c", "cd p && git add -A && git commit -qm two"],
+    },
+    Workload {
+        name: "tar out",
+        setup: tree!(60, 20),
+        copied: "",
         reset: "",
         command: &["sh", "-c", "tar cf - p | cat > /dev/null"],
     },
     Workload {
         name: "tar in",
-        setup: "git init -q p && for d in $(seq 40); do mkdir -p p/d$d && for f in $(seq 40); do seq $f $((f+300)) > p/d$d/f$f; done; done && tar cf p.tar p",
+        setup: concat!(tree!(60, 20), "tar cf p.tar p; rm -rf p"),
+        copied: "",
         reset: "rm -rf q; mkdir q",
         command: &["tar", "xf", "p.tar", "-C", "q"],
     },
     Workload {
         name: "cp -a",
-        setup: PROJECT,
+        setup: tree!(60, 20),
+        copied: "",
         reset: "rm -rf q",
         command: &["cp", "-a", "p", "q"],
     },
     Workload {
         name: "rm -rf",
-        setup: PROJECT,
+        setup: tree!(60, 20),
+        copied: "",
         reset: "rm -rf q; cp -a p q",
         command: &["rm", "-rf", "q"],
     },
     Workload {
         name: "rsync",
-        setup: PROJECT,
+        setup: tree!(60, 20),
+        copied: "",
         reset: "rm -rf q",
         command: &["rsync", "-a", "p/", "q/"],
     },
     Workload {
         name: "find, stat",
-        setup: PROJECT,
+        setup: tree!(100, 80),
+        copied: "",
         reset: "",
         command: &["find", "p", "-size", "+1k"],
     },
     Workload {
         name: "xargs wc",
-        setup: PROJECT,
+        setup: tree!(60, 20),
+        copied: "",
         reset: "",
         command: &[
             "sh",
@@ -187,18 +239,21 @@ pub const PREDICTED: &[Workload] = &[
     Workload {
         name: "sqlite3",
         setup: "(echo 'create table t(a,b);'; for i in $(seq 100); do echo \"insert into t values($i,'x');\"; done) > t.sql",
+        copied: "",
         reset: "rm -f t.db",
         command: &["sh", "-c", "sqlite3 t.db < t.sql"],
     },
     Workload {
         name: "make -j2",
         setup: "mkdir p && cd p && for i in $(seq 30); do echo \"int f$i(void) { return $i; }\" > f$i.c; done && echo 'int main(void) { return 0; }' > main.c && printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nall: $(OBJ)\n\tgcc -o out $(OBJ)\n%%.o: %%.c\n\tgcc -c -o $@ $<\n' > Makefile",
+        copied: "",
         reset: "rm -f p/*.o p/out",
         command: &["make", "-s", "-j2", "-C", "p"],
     },
     Workload {
         name: "go build",
         setup: "mkdir m && cd m && printf 'module m\ngo 1.19\n' > go.mod && printf 'package main\nimport (\"fmt\"; \"net/http\")\nfunc main() { fmt.Println(http.StatusOK) }\n' > main.go && GOCACHE=$PWD/../cache go build -o out .",
+        copied: "cd m && GOCACHE=$PWD/../cache go build -o out .",
         reset: "rm -f m/out; echo // >> m/main.go",
         command: &[
             "sh",
@@ -207,15 +262,47 @@ pub const PREDICTED: &[Workload] = &[
         ],
     },
     Workload {
+        name: "cargo build",
+        setup: r#"mkdir -p c/src; cd c; echo 'fn main() {}' > src/main.rs; printf '[package]
+name = "demo"
+version = "0.1.0"
+edition = "2021"
+[workspace]
+' > Cargo.toml; cargo add -q --no-default-features itoa ryu; cargo fetch -q"#,
+        copied: "",
+        reset: "rm -rf c/target",
+        command: &[
+            "cargo",
+            "build",
+            "-q",
+            "--offline",
+            "--manifest-path",
+            "c/Cargo.toml",
+        ],
+    },
+    Workload {
+        name: "npm ci",
+        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund --omit-lockfile-registry-resolved=false --cache ../cache express; rm -rf node_modules",
+        copied: "",
+        reset: "rm -rf a/node_modules",
+        command: &[
+            "sh",
+            "-c",
+            "cd a && npm ci --silent --offline --no-audit --no-fund --cache ../cache",
+        ],
+    },
+    Workload {
         name: "node, async",
-        setup: "mkdir p && for d in $(seq 30); do mkdir -p p/d$d && for f in $(seq 40); do echo $f > p/d$d/f$f; done; done && echo \"const fs=require('fs').promises,path=require('path');async function w(d){const e=await fs.readdir(d,{withFileTypes:true});await Promise.all(e.map(async x=>{const n=path.join(d,x.name);if(x.isDirectory())return w(n);await fs.stat(n);await fs.readFile(n)}))}w('p')\" > a.js",
+        setup: "mkdir p && for d in $(seq 60); do mkdir -p p/d$d && for f in $(seq 40); do echo $f > p/d$d/f$f; done; done && echo \"const fs=require('fs').promises,path=require('path');async function w(d){const e=await fs.readdir(d,{withFileTypes:true});await Promise.all(e.map(async x=>{const n=path.join(d,x.name);if(x.isDirectory())return w(n);await fs.stat(n);await fs.readFile(n)}))}w('p')\" > a.js",
+        copied: "",
         reset: "",
         command: &["node", "a.js"],
     },
     Workload {
         name: "python compileall",
         setup: "mkdir p && for d in $(seq 10); do mkdir -p p/d$d && for f in $(seq 20); do for i in $(seq 20); do echo \"def f$i(a, b): return [a, b, $i, $f]\"; done > p/d$d/m$f.py; done; done",
-        reset: "find p -name __pycache__ | xargs rm -rf",
+        copied: "",
+        reset: "rm -rf p/*/__pycache__",
         command: &["/usr/bin/python3", "-m", "compileall", "-q", "p"],
     },
 ];
@@ -237,6 +324,36 @@ impl Workload {
     /// Puts the tree back.
     pub fn reset(&self, own: &Path) -> io::Result<()> {
         shell(own, self.reset)
+    }
+}
+
+/// Trees made once, to be copied to mounts.
+pub struct Masters {
+    dir: PathBuf,
+}
+
+impl Masters {
+    /// Below a directory of a fast mount.
+    pub fn new(dir: &Path) -> io::Result<Masters> {
+        let dir = dir.join("masters");
+        std::fs::create_dir_all(&dir)?;
+        Ok(Masters { dir })
+    }
+
+    /// A fresh copy of the workload's tree under `dir`.
+    pub fn copy(&self, workload: &Workload, dir: &Path) -> io::Result<PathBuf> {
+        let master = workload.prepare(&self.dir)?;
+        let own = dir.join(master.file_name().unwrap_or_default());
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(&master)
+            .arg(&own)
+            .status()?;
+        if !copied.success() {
+            return Err(io::Error::other(format!("copying the tree: {copied}")));
+        }
+        shell(&own, workload.copied)?;
+        own.canonicalize()
     }
 }
 
