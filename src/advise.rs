@@ -41,7 +41,7 @@ struct Scene<'a> {
 pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let described = describe_trace(&args.trace)?;
     let workspace = moved::resolve("workspace", &args.trace, &described.header)?;
-    let targets = targets::all(&args.target)?;
+    let targets = targets::all(&args.target, &workspace, &described.header)?;
     let baseline = targets::baseline(
         args.baseline.as_deref(),
         &targets,

@@ -31,7 +31,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     let described = result::describe_trace(&args.trace)?;
     let moved = moved::resolve(&args.moved, &args.trace, &described.header)?;
-    let targets = targets::all(&args.target)?;
+    let targets = targets::all(&args.target, &moved, &described.header)?;
     let baseline = targets::baseline(
         args.baseline.as_deref(),
         &targets,

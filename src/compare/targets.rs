@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use fsreplay_replayer::mounts::{Class, Probed, survey};
-use fsreplay_trace::model::Header;
+use fsreplay_trace::model::{Header, Mount};
 
 use super::moved::mount_of;
 use crate::exit::{self, Failure};
@@ -25,13 +25,13 @@ pub struct Target {
     pub mount_point: Vec<u8>,
 }
 
-/// All targets.
-pub fn all(given: &[OsString]) -> Result<Vec<Target>, Failure> {
+/// All targets; without given ones, those that were found, the mount on which what is moved was recorded among them.
+pub fn all(given: &[OsString], moved: &[Vec<u8>], header: &Header) -> Result<Vec<Target>, Failure> {
     let mounts = survey()
         .map_err(|error| Failure::new(exit::FAILURE, exit::chain(&error)))?
         .mounts;
     if given.is_empty() {
-        return found(&mounts);
+        return found(&mounts, recorded_on(moved, header));
     }
     let mut targets: Vec<Target> = Vec::new();
     for text in given {
@@ -82,8 +82,22 @@ fn path(bytes: &[u8]) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(bytes))
 }
 
-/// One writable mount of each class (and, of mounts that are nothing in particular, of each file system), the roomiest.
-fn found(mounts: &[Probed]) -> Result<Vec<Target>, Failure> {
+/// The recorded mount of what is moved.
+fn recorded_on<'h>(moved: &[Vec<u8>], header: &'h Header) -> Option<&'h Mount> {
+    moved
+        .first()
+        .and_then(|path| mount_of(&header.mounts, path))
+}
+
+/// One writable mount of each class (and, of mounts that are nothing in particular, of each file system): the one that was recorded on if it
+/// is among them, else the roomiest.
+fn found(mounts: &[Probed], recorded: Option<&Mount>) -> Result<Vec<Target>, Failure> {
+    let is_recorded = |mount: &Probed| {
+        let line = &mount.candidate.line;
+        recorded.is_some_and(|recorded| {
+            recorded.mount_point == line.mount_point && recorded.fs_type == line.fs_type
+        })
+    };
     let mut best: Vec<(String, &Probed)> = Vec::new();
     for mount in mounts
         .iter()
@@ -91,7 +105,9 @@ fn found(mounts: &[Probed]) -> Result<Vec<Target>, Failure> {
     {
         let name = short_name(mount);
         match best.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, other)) if other.free_bytes >= mount.free_bytes => {}
+            Some((_, other))
+                if (is_recorded(other), other.free_bytes)
+                    >= (is_recorded(mount), mount.free_bytes) => {}
             Some(slot) => slot.1 = mount,
             None => best.push((name, mount)),
         }
@@ -156,9 +172,7 @@ pub fn baseline(
                 )
             });
     }
-    let recorded = moved
-        .first()
-        .and_then(|path| mount_of(&header.mounts, path));
+    let recorded = recorded_on(moved, header);
     let as_recorded = |target: &Target| {
         recorded.is_some_and(|mount| {
             mount.mount_point == target.mount_point && mount.fs_type == target.fs_type
@@ -194,4 +208,42 @@ pub fn neutral(asked: Option<&Path>) -> Result<PathBuf, Failure> {
                 "neither /var/tmp nor /tmp can be written to; give a neutral place with --neutral";
             Failure::new(exit::TARGET, message)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fsreplay_replayer::mounts::classify;
+
+    #[test]
+    fn of_several_bind_mounts_the_one_that_was_recorded_on_is_taken() {
+        let text = "1 0 0:1 / / rw - overlay overlay rw,lowerdir=/a,upperdir=/b\n\
+                    2 1 8:1 /home/me/cache /cache rw - ext4 /dev/sda1 rw\n\
+                    3 1 0:2 / /workspaces/app rw - virtiofs virtiofs0 rw\n\
+                    4 1 8:1 /home/me/more /more rw - ext4 /dev/sda1 rw\n";
+        let mounts: Vec<Probed> = classify(text.as_bytes(), true)
+            .into_iter()
+            .zip([1, 9, 2, 3])
+            .map(|(candidate, free)| Probed {
+                writable_directory: Some(path(&candidate.line.mount_point).to_owned()),
+                free_bytes: Some(free),
+                total_bytes: None,
+                free_inodes: None,
+                candidate,
+            })
+            .collect();
+        let bind = |recorded: Option<&Mount>| {
+            let targets = found(&mounts, recorded).unwrap_or_default();
+            let bind = targets.into_iter().find(|target| target.name == "bind");
+            bind.map(|target| target.dir)
+        };
+        assert_eq!(bind(None).as_deref(), Some(Path::new("/cache")));
+        let recorded = Mount {
+            mount_point: b"/workspaces/app".to_vec(),
+            fs_type: "virtiofs".into(),
+            ..Mount::default()
+        };
+        let chosen = bind(Some(&recorded));
+        assert_eq!(chosen.as_deref(), Some(Path::new("/workspaces/app")));
+    }
 }

@@ -8,7 +8,8 @@ url=${DOWNLOADURL:-}
 wanted_sum=${SHA256:-}
 binary=${BINARY:-}
 candidate_mounts=${CANDIDATEMOUNTS:-true}
-target=${FSREPLAY_PREFIX:-/usr/local}/bin/fsreplay
+prefix=/usr/local
+target=$prefix/bin/fsreplay
 volume=/mnt/fsreplay-volume
 tmpfs=/mnt/fsreplay-tmpfs
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,13 +35,15 @@ esac
 
 work=$(mktemp -d)
 fetcher_installed=
+# What was installed for the download goes again, and only that: the image may hold packages that --auto-remove would take with it.
 cleanup() {
-    rm -rf "$work"
     if [ -n "$fetcher_installed" ]; then
-        apt-get purge -qq -y --auto-remove curl >/dev/null 2>&1 || true
-        rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
+        installed_packages | sort >"$work/after"
+        sort "$work/before" | comm -13 - "$work/after" | xargs -r apt-get purge -qq -y >/dev/null 2>&1 || true
         apt-get clean || true
+        rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
     fi
+    rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
@@ -57,6 +60,10 @@ sum_of() {
     fi
 }
 
+installed_packages() {
+    dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p'
+}
+
 have_fetcher() {
     command -v curl >/dev/null 2>&1 || command -v wget >/dev/null 2>&1
 }
@@ -68,6 +75,7 @@ need_fetcher() {
         fail "neither curl nor wget in this image; install one of them, or give the option binary"
     echo "fsreplay: installing curl for the download"
     export DEBIAN_FRONTEND=noninteractive
+    installed_packages >"$work/before"
     fetcher_installed=yes
     { apt-get update -qq && apt-get install -qq -y --no-install-recommends curl ca-certificates; } >"$work/apt.log" 2>&1 || {
         cat "$work/apt.log" >&2
@@ -85,7 +93,8 @@ fetch() { # ADDRESS FILE
 
 # The first word of a checksum file.
 sum_in() {
-    sed -n '1s/^\([0-9A-Fa-f]\{64\}\).*/\1/p' "$1"
+    read -r word _ <"$1" || true
+    printf %s "$word"
 }
 
 download() {
@@ -147,11 +156,41 @@ chown 0:0 "$target.new"
 chmod 755 "$target.new"
 mv -f "$target.new" "$target"
 
+# Where shells and man look for what is not the distribution's. They aren't worth failing for: an old version may not have them.
+beside() { # FILE COMMAND…
+    file=$prefix/share/$1
+    shift
+    mkdir -p "$(dirname "$file")"
+    if "$@" >"$work/beside" 2>/dev/null; then
+        cp "$work/beside" "$file"
+        chmod 644 "$file"
+    else
+        echo "fsreplay: no $file: this version can't make it" >&2
+    fi
+}
+beside bash-completion/completions/fsreplay "$target" completions bash
+beside zsh/site-functions/_fsreplay "$target" completions zsh
+beside fish/vendor_completions.d/fsreplay.fish "$target" completions fish
+mkdir -p "$prefix/share/man/man1"
+"$target" man "$prefix/share/man/man1" >/dev/null 2>&1 || echo "fsreplay: no manual pages: this version can't make them" >&2
+
+# Traces of well-known tools, to try the mounts with before there is one of the user's own.
+rm -rf "$prefix/share/fsreplay/traces"
+if [ -d "$here/traces" ]; then
+    mkdir -p "$prefix/share/fsreplay"
+    cp -R "$here/traces" "$prefix/share/fsreplay/traces"
+    chown -R 0:0 "$prefix/share/fsreplay/traces"
+    chmod -R u=rwX,go=rX "$prefix/share/fsreplay/traces"
+fi
+
 # A new volume takes owner and mode from the image. As with /tmp, everybody may write: the remote user's number can still
 # change when the container is made.
 mkdir -p "$volume" "$tmpfs"
 if [ "$candidate_mounts" = true ]; then
     chown "${_REMOTE_USER:-root}" "$volume" "$tmpfs" 2>/dev/null || true
     chmod 1777 "$volume" "$tmpfs"
+else
+    chown 0:0 "$volume" "$tmpfs"
+    chmod 755 "$volume" "$tmpfs"
 fi
 echo "installed $told as $target"

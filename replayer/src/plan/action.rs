@@ -111,11 +111,13 @@ pub enum Action {
         length: u64,
         target_root: Option<u16>,
     },
-    /// `listing` numbers the passes over directories, so that lengths are compared pass by pass.
+    /// `listing` numbers the passes over directories, so that lengths are compared pass by pass. `to_end`: the tool was told here that there
+    /// is no more, so it goes on until it is told so by this file system, too, which may give fewer entries at a time.
     ListDirectory {
         fd: Slot,
         length: u64,
         listing: u32,
+        to_end: bool,
     },
     MakeDir {
         at: At,

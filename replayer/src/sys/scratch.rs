@@ -151,10 +151,18 @@ impl Scratch {
         )
     }
 
-    /// `getdents64`.
-    pub fn getdents(&mut self, fd: c_int, length: u64) -> i64 {
+    /// `getdents64`: once, or until there is no more; gives how many bytes it got.
+    pub fn getdents(&mut self, fd: c_int, length: u64, to_end: bool) -> i64 {
         let (base, size) = self.buffer(false);
-        call!(SYS_getdents64, fd, base, length.min(size as u64))
+        let length = length.min(size as u64);
+        let mut all = 0;
+        loop {
+            let got = call!(SYS_getdents64, fd, base, length);
+            if got <= 0 || !to_end {
+                return if all > 0 && got >= 0 { all } else { got };
+            }
+            all += got;
+        }
     }
 
     /// `newfstatat`; an empty path without `AT_EMPTY_PATH` fails as it should.
@@ -258,5 +266,30 @@ impl Scratch {
             self.read.as_mut_ptr(),
             flags
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_listing_to_the_end_goes_on_however_few_entries_a_call_gives() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for number in 0..100 {
+            std::fs::write(dir.path().join(format!("name {number}")), "").expect("a file");
+        }
+        let mut scratch = Scratch::new(0);
+        let mut list = |length, to_end| {
+            let dir = std::fs::File::open(dir.path()).expect("it opens");
+            scratch.getdents(dir.as_raw_fd(), length, to_end)
+        };
+        let whole = list(1 << 16, false);
+        let part = list(256, false);
+        assert!(0 < part && part <= 256 && whole > 256, "{part} of {whole}");
+        assert_eq!(list(256, true), whole);
+        assert_eq!(scratch.getdents(-1, 256, true), -i64::from(libc::EBADF));
     }
 }

@@ -140,7 +140,9 @@ impl<'a> Issuer<'a> {
             }
             FdStat { fd } => self.scratch.fstat(self.fd(fd)),
             Seek { fd, offset, whence } => sys::seek(self.fd(fd), offset, whence),
-            ListDirectory { fd, length, .. } => self.scratch.getdents(self.fd(fd), length),
+            ListDirectory {
+                fd, length, to_end, ..
+            } => self.scratch.getdents(self.fd(fd), length, to_end),
             Access { at, mode, flags: 0 } => {
                 let (dir, path) = self.at(at);
                 sys::access(dir, path, mode)

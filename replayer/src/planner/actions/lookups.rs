@@ -185,6 +185,7 @@ impl Planner {
             fd: file.slot,
             length,
             listing,
+            to_end: cx.event.result == 0 && length > 0,
         };
         let check = if !cx.ok() {
             Check::Exact

@@ -101,3 +101,17 @@ fn a_listing_during_which_names_were_made_may_have_any_length() {
     let during = super::builder::op(&plan, 1).check;
     assert_eq!(during, crate::plan::Check::Success);
 }
+
+#[test]
+fn a_listing_goes_to_the_end_where_the_tool_was_told_that_it_is_there() {
+    let mut trace = threads();
+    trace.open(0, "/work", libc::O_DIRECTORY, 9);
+    trace.on_fd(0, Call::getdents64, 9, 1000, 72);
+    trace.on_fd(0, Call::getdents64, 9, 1000, 0);
+    let plan = trace.finish();
+    let ends = [1, 2].map(|event| match super::builder::op(&plan, event).action {
+        crate::plan::Action::ListDirectory { to_end, .. } => to_end,
+        ref other => panic!("no listing: {other:?}"),
+    });
+    assert_eq!(ends, [false, true]);
+}
