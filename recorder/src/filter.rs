@@ -24,6 +24,8 @@ const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const MMAP_FLAGS: u32 = 16 + 3 * 8;
 const MADVISE_ADVICE: u32 = 16 + 2 * 8;
+const POLL_TIMEOUT: u32 = 16 + 2 * 8;
+const EPOLL_TIMEOUT: u32 = 16 + 3 * 8;
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
@@ -55,6 +57,8 @@ pub fn assemble() -> Vec<Instruction> {
             let answer = match call {
                 Call::mmap => Answer::Mmap,
                 Call::madvise => Answer::Madvise,
+                Call::poll => Answer::Unless0(POLL_TIMEOUT),
+                Call::epoll_wait | Call::epoll_pwait => Answer::Unless0(EPOLL_TIMEOUT),
                 _ => Answer::Trace(TABLE_CALL),
             };
             (*number, answer)
@@ -74,6 +78,8 @@ enum Answer {
     Trace(u32),
     Mmap,
     Madvise,
+    /// A look without waiting is allowed: event loops and schedulers take one all the time.
+    Unless0(u32),
 }
 
 /// Numbers with the same answer: from, up to and without, answer.
@@ -127,6 +133,12 @@ fn answer_code(answer: Answer) -> Vec<Instruction> {
         Answer::Mmap => vec![
             statement(LOAD, MMAP_FLAGS),
             jump(IF_ANY_BIT, libc::MAP_ANONYMOUS as u32, 1, 0),
+            trace,
+            allow,
+        ],
+        Answer::Unless0(argument) => vec![
+            statement(LOAD, argument),
+            jump(IF_EQUAL, 0, 1, 0),
             trace,
             allow,
         ],
@@ -203,7 +215,7 @@ mod tests {
                 _ => RET_ALLOW,
             };
             assert_eq!(
-                run(&program, arch::AUDIT_ARCH, number, [0; 6]),
+                run(&program, arch::AUDIT_ARCH, number, [1; 6]),
                 wanted,
                 "{number}"
             );
@@ -234,6 +246,15 @@ mod tests {
                 "{advice}"
             );
         }
+    }
+
+    #[test]
+    fn looks_without_waiting_do_not_stop() {
+        let program = assemble();
+        let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
+        assert_eq!(run(libc::SYS_epoll_pwait, [4, 1, 8, 0, 1, 1]), RET_ALLOW);
+        let forever = [4, 1, 8, -1i32 as u32 as u64, 1, 1];
+        assert_eq!(run(libc::SYS_epoll_pwait, forever), RET_TRACE);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub enum ArgKind {
     Whence,
     /// The command of `fcntl`, `ioctl`, `flock`, `futex`.
     Command,
-    /// The argument of a command, where it is a number; `l_type` for locks.
+    /// The argument of a command, where it is a number; `l_type` for locks; the milliseconds that `poll` waits at most.
     Argument,
     /// `RESOLVE_*` of `openat2`; the mask of `statx` and `inotify_add_watch`.
     Mask,
@@ -193,6 +193,8 @@ pub enum Op {
     Unshare,
     Wait,
     Futex,
+    /// Waiting until one of several descriptors is ready.
+    Poll,
     /// A call that is counted by name and not recorded.
     Unsupported,
 }
@@ -386,6 +388,14 @@ calls! {
     waitid          Wait [Mode 0, Pid 1, Flags 3] Status;
     // Who waits for whom. One that wakes is recorded when it is called, before those that it wakes return; its result is not.
     futex           Futex [Address 0, Command 1] Value;
+    // Those that only look (no time to wait) are not recorded.
+    poll            Poll [Argument 2] Value;
+    ppoll           Poll [] Value;
+    select          Poll [] Value;
+    pselect6        Poll [] Value;
+    epoll_wait      Poll [Fd 0, Argument 3] Value;
+    epoll_pwait     Poll [Fd 0, Argument 3] Value;
+    epoll_pwait2    Poll [Fd 0] Value;
     // Counted, not recorded
     io_uring_setup  Unsupported [] Fd;
     io_uring_enter  Unsupported [] Value;

@@ -55,6 +55,7 @@ super::numbers! {
         signalfd4 SYS_signalfd4, memfd_create SYS_memfd_create, pidfd_open SYS_pidfd_open,
         userfaultfd SYS_userfaultfd, perf_event_open SYS_perf_event_open,
         pidfd_getfd SYS_pidfd_getfd, unshare SYS_unshare, wait4 SYS_wait4, waitid SYS_waitid, futex SYS_futex,
+        ppoll SYS_ppoll, pselect6 SYS_pselect6, epoll_pwait SYS_epoll_pwait, epoll_pwait2 SYS_epoll_pwait2,
         io_uring_setup SYS_io_uring_setup, io_uring_enter SYS_io_uring_enter,
         io_submit SYS_io_submit, open_by_handle_at SYS_open_by_handle_at,
         open_tree SYS_open_tree, fsopen SYS_fsopen, fsmount SYS_fsmount, fspick SYS_fspick,

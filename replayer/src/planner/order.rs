@@ -156,6 +156,12 @@ impl Order {
             .map_or(0, |place| exit_of(&self.lanes, place.lane, place.op))
     }
 
+    /// How many events had returned before an op.
+    pub(crate) fn moment(&self, place: Place) -> Option<u32> {
+        let moments = self.moments.get(place.lane as usize)?;
+        moments.get(place.op as usize).copied()
+    }
+
     /// The op that a lane will do next.
     #[inline]
     pub(crate) fn next(&self, lane: u32) -> Place {

@@ -116,7 +116,7 @@ impl Pacer {
                 (true, _) if !starts_program => 0.0,
                 (_, Class::Unfinished) => 0.0,
                 // The replay's own waiting takes as much.
-                _ if caused && event.call.row().op == Op::Futex => 0.0,
+                _ if caused && matches!(event.call.row().op, Op::Futex | Op::Poll) => 0.0,
                 _ => cpu as f32,
             },
             own_asleep: match sleeps && slept > LEAST_SLEEP {
@@ -149,7 +149,13 @@ fn waits(event: &Event) -> bool {
     }
     matches!(
         event.call.row().op,
-        Op::Read | Op::PositionedRead | Op::Wait | Op::Futex | Op::ReceiveMessage | Op::Accept
+        Op::Read
+            | Op::PositionedRead
+            | Op::Wait
+            | Op::Futex
+            | Op::Poll
+            | Op::ReceiveMessage
+            | Op::Accept
     )
 }
 

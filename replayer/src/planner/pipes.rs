@@ -85,6 +85,24 @@ impl Pipes {
         }
     }
 
+    /// The first op of another lane than `lane`, not before the first `horizon` events had returned, that made a pipe readable, with its
+    /// moment.
+    pub(crate) fn first_since(
+        &self,
+        order: &Order,
+        pipe: u32,
+        lane: u32,
+        horizon: u32,
+    ) -> Option<(u32, Place)> {
+        let pipe = &self.pipes[pipe as usize];
+        let writes = pipe.writes.iter().map(|(_, write)| *write);
+        writes
+            .chain(pipe.closed)
+            .filter(|place| place.lane != lane)
+            .filter_map(|place| Some((order.moment(place)?, place)))
+            .find(|(moment, _)| *moment >= horizon)
+    }
+
     /// An op about to be committed on `lane` writes `count` bytes.
     pub(crate) fn write(&mut self, order: &mut Order, pipe: u32, lane: u32, count: u64) {
         let pipe = &mut self.pipes[pipe as usize];

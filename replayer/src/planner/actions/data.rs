@@ -2,10 +2,11 @@
 
 use fsreplay_trace::call::{ArgKind, Op};
 
+use super::super::fds::What;
 use super::super::flags;
 use super::super::order::Side;
 use super::super::tree::{Kind, NONE};
-use super::super::{Cx, Draft, Planner};
+use super::super::{Class, Cx, Draft, Planner};
 use super::{File, flag_bits, number, signed};
 use crate::plan::{Action, Check};
 
@@ -61,6 +62,31 @@ impl Planner {
             self.pacer.caused = true;
         }
         draft
+    }
+
+    /// `poll`, `select`, `epoll_wait`: what became ready was written or closed meanwhile, as far as the tool itself did it. Which
+    /// descriptors were looked at is not recorded: those that the process can read count.
+    pub(super) fn poll(&mut self, cx: &Cx) -> Draft {
+        if cx.event.result > 0 {
+            let handles = self.procs.table(cx.task).handles();
+            let readable = handles.into_iter().filter_map(|handle| {
+                let description = self.fds.description(handle);
+                match description.what {
+                    What::Pipe(pipe) if description.flags & 3 != 1 => Some(pipe),
+                    What::Pair(pipe, _) => Some(pipe),
+                    _ => None,
+                }
+            });
+            let causes = readable.filter_map(|pipe| {
+                self.pipes
+                    .first_since(&self.order, pipe, cx.lane, cx.horizon)
+            });
+            if let Some((_, cause)) = causes.min_by_key(|(moment, _)| *moment) {
+                self.order.after(cause);
+                self.pacer.caused = true;
+            }
+        }
+        self.nothing(cx, Class::Other)
     }
 
     /// The contents of an inode of the initial tree matter.

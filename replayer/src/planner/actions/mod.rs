@@ -134,6 +134,7 @@ impl Planner {
             Op::Unshare => self.unshare(cx),
             Op::Wait => self.wait(cx),
             Op::Futex => self.futex(cx),
+            Op::Poll => self.poll(cx),
             Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => self.nothing(cx, Class::Other),
             Op::Unsupported => self.unsupported(cx),
         }
