@@ -1,5 +1,6 @@
 //! The result of a comparison, as documented in docs/result-json.md.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -121,7 +122,7 @@ pub struct TargetResult {
     pub fidelity: f64,
     /// Calls of the last round.
     pub calls: Vec<CallStatistics>,
-    /// Directories that took most.
+    /// Directories that took most on any target; the same of each target.
     pub directories: Vec<Directory>,
 }
 
@@ -214,9 +215,10 @@ impl Result {
     pub fn new(measured: Measured<'_>) -> Result {
         let base: Vec<f64> = walls(&measured.rounds[measured.baseline]);
         let baseline = measured.targets[measured.baseline].name.clone();
-        let targets: Vec<TargetResult> = (0..measured.targets.len())
+        let mut targets: Vec<TargetResult> = (0..measured.targets.len())
             .map(|number| target(&measured, number, &base, &baseline))
             .collect();
+        keep_most_costly(&mut targets);
         let cache = measured.rounds.first().and_then(|rounds| rounds.last());
         let mut result = Result {
             schema_version: 1,
@@ -354,9 +356,8 @@ fn causes(played: &Played) -> Vec<Cause> {
     causes
 }
 
-/// The directories that took most.
+/// What each directory took, the most first.
 fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
-    const MOST: usize = 40;
     let mut all: Vec<Directory> = plan
         .places
         .iter()
@@ -372,8 +373,26 @@ fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
         .filter(|directory| directory.count > 0)
         .collect();
     all.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    all.truncate(MOST);
     all
+}
+
+/// Keeps the directories that took most on any target, the same of each, so that they can stand side by side.
+fn keep_most_costly(targets: &mut [TargetResult]) {
+    const MOST: usize = 40;
+    let mut costs: HashMap<&str, f64> = HashMap::new();
+    for directory in targets.iter().flat_map(|target| &target.directories) {
+        let cost = costs.entry(&directory.path).or_default();
+        *cost = cost.max(directory.seconds);
+    }
+    let mut costs: Vec<(&str, f64)> = costs.into_iter().collect();
+    costs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+    costs.truncate(MOST);
+    let kept: HashSet<String> = costs.into_iter().map(|(path, _)| path.to_owned()).collect();
+    for target in targets {
+        target
+            .directories
+            .retain(|directory| kept.contains(&directory.path));
+    }
 }
 
 /// This machine.
