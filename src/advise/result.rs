@@ -290,7 +290,7 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
         .map(|path| Part {
             path: text(path),
             below: below(&layout.workspace, path)
-                .map_or_else(String::new, |rest| text(rest))
+                .map_or_else(String::new, text)
                 .trim_start_matches('/')
                 .to_owned(),
         })
