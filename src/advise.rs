@@ -2,83 +2,85 @@
 
 mod candidates;
 mod lines;
+mod placements;
 mod result;
 
-use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use fsreplay_replayer::contest::contest;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::{Cache, PlayOptions, Played, Timing};
 
 use crate::args::AdviseArgs;
-use crate::compare::moved;
 use crate::compare::result::describe_trace;
-use crate::compare::targets::{self, Target};
+use crate::compare::targets;
+use crate::compare::{self, moved};
 use crate::exit::{self, Failure};
 use crate::planning;
+use crate::progress::Progress;
+use crate::report;
 use crate::term;
-use candidates::Candidate;
+use placements::{Layout, Move};
 use result::{Advice, Measured};
 
-/// A placement that is tried: a directory on another target than the rest of the workspace.
-pub struct Move {
-    /// The recorded directory.
-    pub path: Vec<u8>,
-    /// Number of the target.
-    pub target: usize,
-}
-
-/// Everything that stays the same from placement to placement.
-struct Scene<'a> {
-    args: &'a AdviseArgs,
-    workspace: Vec<u8>,
-    targets: Vec<Target>,
-    baseline: usize,
-    neutral: PathBuf,
-}
+/// Rounds in which is found where the time goes.
+const FIRST_ROUNDS: u32 = 3;
 
 /// Runs the command.
 pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let described = describe_trace(&args.trace)?;
-    let workspace = moved::resolve("workspace", &args.trace, &described.header)?;
-    let targets = targets::all(&args.target, &workspace, &described.header)?;
-    let baseline = targets::baseline(
-        args.baseline.as_deref(),
-        &targets,
-        &workspace,
-        &described.header,
+    let header = &described.header;
+    let workspace = moved::resolve("workspace", &args.trace, header)?;
+    let neutral = targets::neutral(args.neutral.as_deref())?;
+    let (targets, _) = targets::planned(
+        targets::all(&args.target, &workspace, header)?,
+        &args.target,
+        |target| {
+            let place = workspace
+                .iter()
+                .map(|path| (path.clone(), target.dir.clone()));
+            let options = planning::options(neutral.clone(), place.collect());
+            planning::plan(&args.trace, false, &options)
+        },
     )?;
+    let asked = args.baseline.as_deref();
+    let baseline = targets::baseline(asked, &targets, &workspace, header)?;
     if targets.len() < 2 {
         let message = "there is only one mount to choose from; name more with --target NAME=DIR";
         return Err(Failure::new(exit::USAGE, message));
     }
-    let scene = Scene {
-        args,
-        workspace: workspace.into_iter().next().unwrap_or_default(),
-        targets,
-        baseline,
-        neutral: targets::neutral(args.neutral.as_deref())?,
-    };
+    let workspace = workspace.into_iter().next().unwrap_or_default();
+    let layout = Layout::of(workspace, baseline, &header.mounts, &targets);
+    let neutral = targets::neutral(args.neutral.as_deref())?;
+    let plan = |moved: Option<&Move>| layout.plan(&args.trace, moved, &targets, neutral.clone());
     let cancelled = planning::cancelled_by_signals()?;
-    let say = |text: &str| {
-        if !args.quiet {
-            eprintln!("fsreplay: {text}");
-        }
-    };
-    say("measuring where the time goes");
-    let base = scene.plan(None)?;
-    let first = play(std::slice::from_ref(&base), 3, &cancelled)?;
-    let candidates = candidates::choose(&base, &first[0], &scene.workspace);
-    let moves = scene.moves(&candidates);
+    let base = plan(None)?;
+    let now = vec!["where the time goes".to_owned()];
+    let first = play(
+        args,
+        std::slice::from_ref(&base),
+        now,
+        FIRST_ROUNDS,
+        &cancelled,
+    )?;
+    let candidates = candidates::choose(&base, &first[0], &layout.workspace);
+    let moves = layout.moves(&candidates, targets.len());
     let mut plans = vec![base];
+    let mut names = vec!["as it lies now".to_owned()];
     for one in &moves {
-        plans.push(scene.plan(Some(one))?);
+        plans.push(plan(Some(one))?);
+        names.push(format!(
+            "{} on {}",
+            result::paths(one),
+            targets[one.target].name
+        ));
     }
-    say(&format!("trying {} placements", moves.len()));
-    let rounds = play(&plans, args.rounds, &cancelled)?;
+    let rounds = play(args, &plans, names, args.rounds, &cancelled)?;
     let advice = Advice::new(Measured {
         described,
-        scene: &scene,
+        targets: &targets,
+        baseline,
+        layout: &layout,
         candidates,
         moves,
         plans: &plans,
@@ -87,16 +89,21 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     if let Some(path) = &args.json {
         term::write_json(path, &advice)?;
     }
-    if !args.quiet && args.json.as_deref() != Some("-".as_ref()) {
+    if let Some(path) = &args.html {
+        report::write_result(path, &advice)?;
+    }
+    if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
         term::print_all(advice.text().as_bytes())?;
     }
     Ok(exit::OK)
 }
 
 fn play(
+    args: &AdviseArgs,
     plans: &[Plan],
+    names: Vec<String>,
     rounds: u32,
-    cancelled: &std::sync::atomic::AtomicBool,
+    cancelled: &AtomicBool,
 ) -> Result<Vec<Vec<Played>>, Failure> {
     let options = PlayOptions {
         rounds,
@@ -104,38 +111,10 @@ fn play(
         timing: Timing::Scaled(1.0),
         cache: Cache::Warm,
     };
-    let outcome = contest(plans, options, cancelled, &|_, _| {}).map_err(planning::failure)?;
-    Ok(outcome.rounds)
-}
-
-impl Scene<'_> {
-    /// The workspace on the baseline, and one directory of it elsewhere.
-    fn plan(&self, moved: Option<&Move>) -> Result<Plan, Failure> {
-        let here = self.targets[self.baseline].dir.clone();
-        let mut place = vec![(self.workspace.clone(), here)];
-        if let Some(moved) = moved {
-            let there = self.targets[moved.target].dir.clone();
-            if moved.path == self.workspace {
-                place.clear();
-            }
-            place.push((moved.path.clone(), there));
-        }
-        let options = planning::options(self.neutral.clone(), place);
-        planning::plan(&self.args.trace, false, &options)
-    }
-
-    /// Each candidate, and the whole workspace, on each other target.
-    fn moves(&self, candidates: &[Candidate]) -> Vec<Move> {
-        let paths = candidates.iter().map(|candidate| candidate.path.clone());
-        let all: Vec<Vec<u8>> = paths.chain([self.workspace.clone()]).collect();
-        let others = (0..self.targets.len()).filter(|target| *target != self.baseline);
-        others
-            .flat_map(|target| {
-                all.iter().map(move |path| Move {
-                    path: path.clone(),
-                    target,
-                })
-            })
-            .collect()
-    }
+    let progress = Progress::new(args.quiet, names, rounds);
+    let outcome = contest(plans, options, cancelled, &|number, stage| {
+        progress.show(number, stage)
+    });
+    progress.end();
+    Ok(outcome.map_err(compare::stopped)?.rounds)
 }

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 
 use fsreplay_replayer::contest::{Outcome, contest};
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::{PlayOptions, Stage};
+use fsreplay_replayer::{PlayOptions, ReplayError};
 use fsreplay_trace::format;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::CompareArgs;
 use crate::exit::{self, Failure};
 use crate::planning;
+use crate::progress::Progress;
+use crate::report;
 use crate::term;
 use condition::Condition;
 use result::{Measured, Result as Comparison};
@@ -31,7 +32,12 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         .collect::<Result<Vec<_>, _>>()?;
     let described = result::describe_trace(&args.trace)?;
     let moved = moved::resolve(&args.moved, &args.trace, &described.header)?;
-    let targets = targets::all(&args.target, &moved, &described.header)?;
+    let neutral = targets::neutral(args.neutral.as_deref())?;
+    let (targets, plans) = targets::planned(
+        targets::all(&args.target, &moved, &described.header)?,
+        &args.target,
+        |target| plan(args, target, &moved, neutral.clone()),
+    )?;
     let baseline = targets::baseline(
         args.baseline.as_deref(),
         &targets,
@@ -41,11 +47,6 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     for condition in &conditions {
         condition.check_names(&targets)?;
     }
-    let neutral = targets::neutral(args.neutral.as_deref())?;
-    let plans = targets
-        .iter()
-        .map(|target| plan(args, target, &moved, neutral.clone()))
-        .collect::<Result<Vec<Plan>, _>>()?;
     let options = PlayOptions {
         rounds: args.rounds,
         keep: false,
@@ -53,15 +54,16 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         cache: planning::cache(args.cache, args.timing),
     };
     let cancelled = planning::cancelled_by_signals()?;
-    let bar = progress_bar(args, plans.len());
+    let names = targets.iter().map(|target| target.name.clone()).collect();
+    let progress = Progress::new(args.quiet, names, args.rounds);
     let outcome = contest(&plans, options, &cancelled, &|number, stage| {
-        show(&bar, &targets, number, stage)
+        progress.show(number, stage)
     });
-    bar.finish_and_clear();
+    progress.end();
     let Outcome {
         rounds,
         interrupted,
-    } = outcome.map_err(planning::failure)?;
+    } = outcome.map_err(stopped)?;
     let comparison = Comparison::new(Measured {
         described,
         args,
@@ -76,7 +78,10 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     if let Some(path) = &args.json {
         term::write_json(path, &comparison)?;
     }
-    if !args.quiet && args.json.as_deref() != Some("-".as_ref()) {
+    if let Some(path) = &args.html {
+        report::write_result(path, &comparison)?;
+    }
+    if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
         term::print_all(view::text(&comparison, args.verbose > 0).as_bytes())?;
     }
     let failed: Vec<&Condition> = conditions.iter().filter(|c| c.holds(&comparison)).collect();
@@ -108,31 +113,14 @@ fn plan(
     planning::plan(&args.trace, false, &options)
 }
 
-fn progress_bar(args: &CompareArgs, targets: usize) -> ProgressBar {
-    if args.quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new((u64::from(args.rounds) + 1) * targets as u64);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-fn show(bar: &ProgressBar, targets: &[Target], number: usize, stage: Stage) {
-    let name = targets.get(number).map_or("", |target| &target.name);
-    match stage {
-        Stage::Preparing(_, made, of) if made % 512 == 0 => {
-            bar.set_message(format!("{name}: making the tree, {made} of {of}"));
-        }
-        Stage::Preparing(..) => {}
-        Stage::Executing(round) => {
-            bar.set_message(match round {
-                0 => format!("{name}: warming up"),
-                round => format!("{name}: round {round}"),
-            });
-            bar.inc(1);
-        }
+/// A replay's failure; the user's own wish to stop is only one if there is nothing to show for it.
+pub fn stopped(error: ReplayError) -> Failure {
+    match error {
+        ReplayError::Cancelled => Failure::new(
+            exit::FAILURE,
+            "stopped before each target had a whole round: there is nothing to compare; the replayed trees were removed",
+        ),
+        error => planning::failure(error),
     }
 }
 

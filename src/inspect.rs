@@ -34,12 +34,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         term::write_json(file, &inspection)?;
     }
     // Whoever asked for something on standard output gets that alone.
-    let taken = [&args.json, &args.folded, &args.flamegraph];
-    let standard_output = Path::new("-");
-    if taken
-        .iter()
-        .any(|file| file.as_deref() == Some(standard_output))
-    {
+    if term::is_taken(&[&args.json, &args.folded, &args.flamegraph]) {
         return Ok(());
     }
     term::print_all(text(&inspection).as_bytes())

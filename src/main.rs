@@ -13,6 +13,7 @@ mod inspect;
 mod mounts;
 mod planning;
 mod play;
+mod progress;
 mod record;
 mod report;
 mod term;

@@ -18,12 +18,24 @@ pub fn run(args: &ReportArgs) -> Result<(), Failure> {
         .iter()
         .map(|path| read(path))
         .collect::<Result<Vec<_>, _>>()?;
+    write_page(&args.html, documents)
+}
+
+/// The page of one result, as commands with `--html` write it.
+pub fn write_result(path: &Path, result: &impl serde::Serialize) -> Result<(), Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::new(exit::FAILURE, exit::chain(error));
+    let bytes = serde_json::to_vec(result).map_err(|error| failed(&error))?;
+    let document = Document::parse("the result", &bytes).map_err(|error| failed(&error))?;
+    write_page(path, vec![document])
+}
+
+fn write_page(path: &Path, documents: Vec<Document>) -> Result<(), Failure> {
     let page = fsreplay_report::render(documents);
-    if args.html == Path::new("-") {
+    if path == Path::new("-") {
         return term::print_all(page.as_bytes());
     }
-    std::fs::write(&args.html, page)
-        .map_err(|error| Failure::new(exit::FAILURE, format!("{}: {error}", args.html.display())))
+    std::fs::write(path, page)
+        .map_err(|error| Failure::new(exit::FAILURE, format!("{}: {error}", path.display())))
 }
 
 fn read(path: &Path) -> Result<Document, Failure> {

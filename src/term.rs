@@ -1,9 +1,10 @@
 //! How things look on a terminal: numbers, durations, tables.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use console::{Style, Term};
 
 use crate::exit::{self, Failure};
 
@@ -97,6 +98,11 @@ pub fn aligned_table(
 ) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
+    if let Some(columns) = columns() {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(columns.saturating_sub(2));
+    }
     table.set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
@@ -113,6 +119,43 @@ pub fn aligned_table(
         .map(|line| format!("  {}", line.trim_end()))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Width of the terminal; `None` where standard output is none, so that files and pipes get whole lines.
+fn columns() -> Option<u16> {
+    let terminal = Term::stdout();
+    terminal
+        .is_term()
+        .then(|| terminal.size_checked().map(|(_, columns)| columns))
+        .flatten()
+}
+
+/// The answer. Colours and weights are left out where standard output is no terminal, and where `NO_COLOR` is set.
+pub fn strong(text: &str) -> String {
+    Style::new().bold().apply_to(text).to_string()
+}
+
+/// A table with its header in bold and some of its rows in a style; a table that had to be wrapped stays as it is.
+pub fn styled_rows(table: &str, styles: &[Style]) -> String {
+    let lines: Vec<&str> = table.lines().collect();
+    if lines.len() != styles.len() + 1 {
+        return table.to_owned();
+    }
+    let header = Style::new().bold();
+    let all = std::iter::once(&header).chain(styles);
+    let styled = lines.iter().zip(all);
+    styled
+        .map(|(line, style)| style.apply_to(line).to_string())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Whether one of the results that were asked for goes to standard output, which then holds nothing else.
+pub fn is_taken(results: &[&Option<PathBuf>]) -> bool {
+    let standard_output = Path::new("-");
+    results
+        .iter()
+        .any(|path| path.as_deref() == Some(standard_output))
 }
 
 /// Writes a JSON value to a file, or to standard output for `-`.
@@ -160,6 +203,16 @@ mod tests {
     fn long_paths_keep_their_end() {
         assert_eq!(shortened("/a/b/c", 6), "/a/b/c");
         assert_eq!(shortened("/a/b/cd", 6), "…/b/cd");
+    }
+
+    #[test]
+    fn rows_are_styled_and_a_wrapped_table_is_left_alone() {
+        let green = Style::new().green().force_styling(true);
+        let table = "  a  b\n  1  2";
+        let styled = styled_rows(table, std::slice::from_ref(&green));
+        assert!(styled.ends_with("\u{1b}[32m  1  2\u{1b}[0m"), "{styled:?}");
+        let wrapped = "  a  b\n  1  2\n     3";
+        assert_eq!(styled_rows(wrapped, &[green]), wrapped);
     }
 
     #[test]

@@ -89,6 +89,28 @@ fn without_targets_the_mounts_of_this_machine_are_taken() {
 }
 
 #[test]
+fn the_result_is_also_a_page() {
+    let dir = workspace();
+    let (_, trace) = recorded(dir.path());
+    let target = workspace();
+    let page = dir.path().join("page.html");
+    let mut options = targets(target.path());
+    options.extend(["--rounds", "2", "-v", "--html"].map(String::from));
+    options.push(page.display().to_string());
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let output = run("compare", &trace, &options);
+    assert!(output.status.success(), "{}", text(&output));
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("Targets compared") && page.contains("memory"));
+    // No terminal: no colours; and with -v the targets stand beside each other.
+    assert!(!output.stdout.contains(&0x1b), "{}", text(&output));
+    let told = text(&output);
+    let header = told.lines().find(|line| line.contains("directory "));
+    let header: Vec<&str> = header.expect("directories").split_whitespace().collect();
+    assert_eq!(header, ["directory", "events", "disk", "memory"]);
+}
+
+#[test]
 fn conditions_decide_the_exit_code() {
     let dir = workspace();
     let (_, trace) = recorded(dir.path());
@@ -151,6 +173,11 @@ fn the_directory_that_holds_the_calls_is_found() {
     let work = work.canonicalize().expect("a path");
     assert_eq!(Path::new(first), work.join("deps/a"), "{json:#}");
     assert!(json["directories"][0]["share"].as_f64() > Some(0.7));
+    let moves = json["moves"].as_array().expect("moves");
+    match json["advised"].as_u64() {
+        Some(number) => assert!((number as usize) < moves.len(), "{json:#}"),
+        None => assert!(moves.is_empty(), "{json:#}"),
+    }
     assert!(json["sentence"].as_str().is_some_and(|s| !s.is_empty()));
     assert_eq!(std::fs::read_dir(target.path()).expect("listed").count(), 0);
 }

@@ -1,5 +1,7 @@
 //! Measures fsreplay beside its peers. Run by hand, on a quiet machine; prints medians, spreads and ratios.
 //!
+//! - `advise`: the gain that advice predicts beside the tool's own, run with that placement. Needs root.
+//! - `intervals`: how often the intervals of `compare` hold what a repeated run finds, and whether its order is the tool's. Needs root.
 //! - `accuracy`: predicted times of real tools on many mounts beside their real times. Needs root.
 //! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in one run.
 //! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
@@ -7,6 +9,9 @@
 //! - `writer`: memory and speed of the trace writer.
 
 mod accuracy;
+mod advise;
+mod fsreplay;
+mod intervals;
 mod mounts;
 mod overhead;
 mod replay_loop;
@@ -60,6 +65,46 @@ enum Bench {
         /// Predict from less knowledge of what the tool takes besides its calls, too
         #[arg(long)]
         bases: bool,
+    },
+    /// The gain that advice predicts, beside the tool's own
+    Advise {
+        /// The fsreplay binary
+        #[arg(long, default_value = "target/release/fsreplay")]
+        fsreplay: PathBuf,
+        /// Runs of the tool, and rounds of each placement
+        #[arg(long, default_value_t = 9)]
+        rounds: usize,
+        /// Where the project is made
+        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
+        dir: PathBuf,
+        /// Only tools whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// How often intervals hold what a repeated comparison finds
+    Intervals {
+        /// The fsreplay binary
+        #[arg(long, default_value = "target/release/fsreplay")]
+        fsreplay: PathBuf,
+        /// Comparisons of each workload
+        #[arg(long, default_value_t = 4)]
+        runs: usize,
+        /// Rounds of each comparison, and runs of the tool, on each mount
+        #[arg(long, default_value_t = 10)]
+        rounds: usize,
+        /// Where mounts and traces are made
+        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
+        dir: PathBuf,
+        /// Only workloads whose name contains this
+        #[arg(long, default_value = "")]
+        only: String,
+        /// These mounts; the first is recorded on
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "ext4,tmpfs,overlay,bindfs"
+        )]
+        mounts: Vec<String>,
     },
     /// Extra time of recording, beside strace
     Overhead {
@@ -143,6 +188,27 @@ fn main() {
             uncalibrated,
             explain,
             bases,
+        }),
+        Bench::Advise {
+            fsreplay,
+            rounds,
+            dir,
+            only,
+        } => advise::run_all(&fsreplay, rounds, &dir, &only),
+        Bench::Intervals {
+            fsreplay,
+            runs,
+            rounds,
+            dir,
+            only,
+            mounts,
+        } => intervals::run_all(&intervals::Options {
+            fsreplay,
+            runs,
+            rounds,
+            dir,
+            only,
+            mounts,
         }),
         Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
         Bench::Writer { events, dir } => writer::run(events, &dir),

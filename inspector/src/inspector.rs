@@ -8,7 +8,7 @@ use fsreplay_trace::model::{
 };
 
 use crate::files::{Done, FileCount, Files};
-use crate::lookup::{self, AT_FDCWD, EBADF, ENOENT, ENOTDIR, OpenFlags, Subject};
+use crate::lookup::{self, AT_FDCWD, EBADF, EINVAL, ENOENT, ENOTDIR, OpenFlags, Subject};
 use crate::places::{Count, NONE, PSEUDO, Places, ROOT};
 use crate::processes::{Description, Fs, Processes, Task};
 use crate::report::{Inspection, Options};
@@ -246,6 +246,8 @@ impl Inspector {
         let by_path = matches!(subject, Subject::Path(..));
         let what = match event.errno() {
             Some(ENOENT | ENOTDIR) if by_path && lookup::is_lookup(event) => Some(Count::Miss),
+            // How realpath(3) finds out that a path is no link.
+            Some(EINVAL) if by_path && op == Op::ReadLink => Some(Count::ReadLink),
             Some(_) => None,
             None => match op {
                 Op::Stat | Op::Access if by_path => Some(Count::Stat),

@@ -22,6 +22,7 @@ pub(crate) const O_TMPFILE: u64 = 0o2000_0000;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EBADF: i32 = 9;
 pub(crate) const ENOTDIR: i32 = 20;
+pub(crate) const EINVAL: i32 = 22;
 
 /// Flags of `open` that differ between architectures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -153,7 +153,7 @@ pub enum FindingKind {
     RepeatedOpens,
     /// One directory listed over and over.
     RepeatedListings,
-    /// One link read over and over.
+    /// One link read, or one path asked whether it is a link, over and over.
     RepeatedReadlinks,
     /// Reads of a few bytes.
     TinyReads,

@@ -14,6 +14,7 @@ const O_CREAT: i64 = 0o100;
 const O_EXCL: i64 = 0o200;
 const O_WRONLY: i64 = 1;
 const ENOENT: i64 = -2;
+const EINVAL: i64 = -22;
 
 enum Arg<'a> {
     Text(ArgKind, &'a str),
@@ -250,6 +251,22 @@ fn one_file_by_several_paths_is_one_file() {
         ("/w/real/f", 15)
     );
     assert_eq!(trace.inspection().totals.unresolved.count, 0);
+}
+
+#[test]
+fn a_path_asked_again_and_again_whether_it_is_a_link_is_told() {
+    let mut trace = Trace::new();
+    trace.state("/w/d", FileKind::Directory, 0);
+    trace.link("/w/link", "d");
+    for _ in 0..12 {
+        trace.path(0, Call::readlink, "/w/d", EINVAL);
+        trace.path(0, Call::readlink, "/w/link", 1);
+        trace.path(0, Call::readlink, "/w/absent", ENOENT);
+    }
+    let finding = trace.finding(FindingKind::RepeatedReadlinks);
+    let mut paths: Vec<&str> = finding.items.iter().map(|item| &*item.path).collect();
+    paths.sort_unstable();
+    assert_eq!((finding.count, paths), (24, vec!["/w/d", "/w/link"]));
 }
 
 #[test]

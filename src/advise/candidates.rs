@@ -56,7 +56,7 @@ pub fn choose(plan: &Plan, rounds: &[Played], workspace: &[u8]) -> Vec<Candidate
 }
 
 /// The part of a path below a directory.
-fn below<'p>(directory: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {
+pub fn below<'p>(directory: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {
     if directory == b"/" {
         return Some(path);
     }

@@ -6,14 +6,12 @@ use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::median;
 use serde::Serialize;
 
-use super::candidates::Candidate;
-use super::lines;
-use super::{Move, Scene};
-use crate::compare::result::{Described, Machine, Trace, machine};
+use super::candidates::{Candidate, below};
+use super::lines::{self, Part};
+use super::placements::{Layout, Move};
+use crate::compare::result::{Described, LEAST_FIDELITY, Machine, Trace, machine};
+use crate::compare::targets::Target;
 use crate::term;
-
-/// Below this share of outcomes as recorded a placement is not recommended.
-const LEAST_FIDELITY: f64 = 0.98;
 
 #[derive(Debug, Serialize)]
 struct Baseline {
@@ -32,6 +30,7 @@ struct Directory {
 #[derive(Debug, Serialize)]
 struct Gain {
     path: String,
+    paths: Vec<String>,
     to: String,
     class: &'static str,
     predicted_seconds: f64,
@@ -43,6 +42,9 @@ struct Gain {
     devcontainer: Vec<String>,
     compose: Vec<String>,
     caveats: Vec<String>,
+    /// How much trouble it is; see [`trouble`].
+    #[serde(skip)]
+    trouble: u32,
 }
 
 /// The advice.
@@ -55,22 +57,32 @@ pub struct Advice {
     baseline: Baseline,
     directories: Vec<Directory>,
     moves: Vec<Gain>,
+    /// Number of the move that is advised.
+    advised: Option<usize>,
     sentence: String,
 }
 
 /// All that the advice is made of.
 pub struct Measured<'a> {
     pub described: Described,
-    pub scene: &'a Scene<'a>,
+    pub targets: &'a [Target],
+    pub baseline: usize,
+    pub layout: &'a Layout,
     pub candidates: Vec<Candidate>,
     pub moves: Vec<Move>,
-    /// The baseline's, then one for each move.
+    /// The one of the layout as it is, then one for each move.
     pub plans: &'a [Plan],
     pub rounds: Vec<Vec<Played>>,
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What is moved, for people.
+pub fn paths(one: &Move) -> String {
+    let paths: Vec<String> = one.paths.iter().map(|path| text(path)).collect();
+    paths.join(" and ")
 }
 
 fn walls(rounds: &[Played]) -> Vec<f64> {
@@ -84,7 +96,6 @@ impl Advice {
     /// From what was measured.
     pub fn new(measured: Measured<'_>) -> Advice {
         let base = walls(&measured.rounds[0]);
-        let target = &measured.scene.targets[measured.scene.baseline];
         let mut moves: Vec<Gain> = measured
             .moves
             .iter()
@@ -104,10 +115,11 @@ impl Advice {
             trace: measured.described.trace,
             machine: machine(),
             baseline: Baseline {
-                name: target.name.clone(),
+                name: measured.targets[measured.baseline].name.clone(),
                 seconds: median(&base),
             },
             directories: directories.collect(),
+            advised: advised(&moves),
             moves,
             sentence: String::new(),
         };
@@ -115,22 +127,17 @@ impl Advice {
         advice
     }
 
-    /// The smallest move that gives nearly all: a directory rather than the workspace.
+    fn best(&self) -> Option<&Gain> {
+        self.advised.and_then(|number| self.moves.get(number))
+    }
+
     fn answer(&self) -> String {
-        let Some(most) = self.moves.first() else {
+        let Some(best) = self.best() else {
             return format!(
-                "No other mount here is faster: leave everything on {} ({}).",
-                self.baseline.name,
+                "Nothing that was tried is faster: leave everything where it is ({}).",
                 term::seconds(self.baseline.seconds)
             );
         };
-        let enough = |gain: &&Gain| gain.gain_seconds > most.gain_seconds * 0.9;
-        let best = self
-            .moves
-            .iter()
-            .filter(enough)
-            .max_by_key(|gain| gain.path.len());
-        let best = best.unwrap_or(most);
         format!(
             "Move {} to {}: {} instead of {} ({:.1} times faster).",
             best.path,
@@ -144,10 +151,10 @@ impl Advice {
     /// For the terminal.
     pub fn text(&self) -> String {
         let mut out = format!(
-            "{} takes {} on {}\n\n",
+            "{}\nas it lies now, on {}: {}\n\n",
             self.trace.command.join(" "),
+            self.baseline.name,
             term::seconds(self.baseline.seconds),
-            self.baseline.name
         );
         let rows = self.directories.iter().map(|directory| {
             vec![
@@ -161,10 +168,20 @@ impl Advice {
             &["where its calls are", "share", "time", "calls"],
             rows.collect(),
         ));
-        out.push_str("\n\n");
+        if !self.moves.is_empty() {
+            out.push_str(&format!("\n\n{}", self.table()));
+        }
+        out.push_str(&format!("\n\n{}\n", term::strong(&self.sentence)));
+        if let Some(best) = self.best() {
+            out.push_str(&self.instructions(best));
+        }
+        out
+    }
+
+    fn table(&self) -> String {
         let rows = self.moves.iter().map(|gain| {
             vec![
-                term::shortened(&gain.path, 50),
+                term::shortened(&gain.path, 60),
                 gain.to.clone(),
                 term::seconds(gain.predicted_seconds),
                 format!("{}–{}", term::seconds(gain.low), term::seconds(gain.high)),
@@ -173,27 +190,85 @@ impl Advice {
             ]
         });
         let header = ["moved", "to", "it then takes", "95 %", "gain", "diverged"];
-        out.push_str(&term::aligned_table(&header, rows.collect(), |column| {
-            column > 1
-        }));
-        out.push_str("\n\n");
-        out.push_str(&self.sentence);
-        out.push('\n');
-        for gain in &self.moves {
-            if self
-                .sentence
-                .starts_with(&format!("Move {} to {}:", gain.path, gain.to))
-            {
-                for line in &gain.devcontainer {
-                    out.push_str(&format!("    {line}\n"));
-                }
-                for caveat in &gain.caveats {
-                    out.push_str(&format!("  note: {caveat}\n"));
-                }
-            }
+        term::aligned_table(&header, rows.collect(), |column| column > 1)
+    }
+
+    /// The lines to write, what each gains, and what to know.
+    fn instructions(&self, best: &Gain) -> String {
+        let mut out = String::new();
+        if !best.devcontainer.is_empty() {
+            out.push_str("\nin devcontainer.json:\n");
+        }
+        for (number, line) in best.devcontainer.iter().enumerate() {
+            let end = if number + 1 < best.devcontainer.len() {
+                ","
+            } else {
+                ""
+            };
+            let gains = match number {
+                0 => format!("  // {}", self.gains(best)),
+                _ => String::new(),
+            };
+            out.push_str(&format!("    {line}{end}{gains}\n"));
+        }
+        if !best.compose.is_empty() {
+            out.push_str("or in compose.yaml:\n");
+        }
+        for line in &best.compose {
+            out.push_str(&format!("    {line}\n"));
+        }
+        for caveat in &best.caveats {
+            out.push_str(&format!("note: {caveat}\n"));
         }
         out
     }
+
+    /// What a move gains; of several directories, also what each gains by itself.
+    fn gains(&self, best: &Gain) -> String {
+        let whole = format!("gains {}", term::seconds(best.gain_seconds));
+        if best.paths.len() < 2 {
+            return whole;
+        }
+        let alone = best.paths.iter().map(|path| {
+            let single = self
+                .moves
+                .iter()
+                .find(|gain| gain.to == best.to && gain.paths == [path.as_str()]);
+            let gain = single.map_or("nothing certain".into(), |gain| {
+                term::seconds(gain.gain_seconds)
+            });
+            format!("{path} {gain}")
+        });
+        let alone: Vec<String> = alone.collect();
+        format!("{whole} (alone: {})", alone.join(", "))
+    }
+}
+
+/// Moves that gain this share of what the best one gains are as good.
+const NEARLY_ALL: f64 = 0.9;
+
+/// Of the moves that gain nearly all, that with the least trouble.
+fn advised(moves: &[Gain]) -> Option<usize> {
+    let most = moves.iter().map(|gain| gain.gain_seconds);
+    let most = most.fold(0.0, f64::max);
+    let enough = moves
+        .iter()
+        .enumerate()
+        .filter(|(_, gain)| gain.gain_seconds >= most * NEARLY_ALL);
+    enough
+        .min_by_key(|(_, gain)| gain.trouble)
+        .map(|(number, _)| number)
+}
+
+/// How much trouble a move is: a directory is less than several, these less than the whole workspace; what outlives the container is
+/// less than what doesn't; and what can't be written into devcontainer.json comes last.
+fn trouble(one: &Move, workspace: &[u8], class: &str, can_be_written: bool) -> u32 {
+    let size = match one.paths.as_slice() {
+        [path] if path == workspace => 2,
+        [_] => 0,
+        _ => 1,
+    };
+    size * 2 + u32::from(class == "tmpfs") + if can_be_written { 0 } else { 10 }
 }
 
 /// What a move gains; `None` if it gains nothing that is certain, or can't be relied on.
@@ -201,25 +276,38 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
     let rounds = &measured.rounds[number];
     let times = walls(rounds);
     let found = ratio(&times, base);
-    let divergences = rounds
-        .iter()
-        .map(|played| played.round.divergences)
-        .max()
-        .unwrap_or(0);
+    let divergences = rounds.iter().map(|played| played.round.divergences).max();
+    let divergences = divergences.unwrap_or(0);
     let events = measured.plans[number].coverage.events.max(1);
     if found.high >= 1.0 || 1.0 - divergences as f64 / (events as f64) < LEAST_FIDELITY {
         return None;
     }
-    let target = &measured.scene.targets[one.target];
-    let path = text(&one.path);
-    let workspace = text(&measured.scene.workspace);
-    let below = path
-        .strip_prefix(&workspace)
-        .unwrap_or("")
-        .trim_start_matches('/');
-    let lines = lines::of(&path, below, target);
+    let target = &measured.targets[one.target];
+    let layout = measured.layout;
+    let parts: Vec<Part> = one
+        .paths
+        .iter()
+        .map(|path| Part {
+            path: text(path),
+            below: below(&layout.workspace, path)
+                .map_or_else(String::new, text)
+                .trim_start_matches('/')
+                .to_owned(),
+        })
+        .collect();
+    let mut lines = lines::of(&parts, target);
+    for (path, _) in layout.parts.iter().skip(1) {
+        if one.paths.contains(path) {
+            let path = text(path);
+            let caveat =
+                format!("{path} is a mount of its own now: take out the line that makes it");
+            lines.caveats.push(caveat);
+        }
+    }
     let seconds = median(base);
     Some(Gain {
+        path: paths(one),
+        paths: parts.into_iter().map(|part| part.path).collect(),
         to: target.name.clone(),
         class: target.class,
         predicted_seconds: median(&times),
@@ -228,9 +316,63 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
         gain_seconds: seconds - median(&times),
         ratio: found.value,
         divergences,
+        trouble: trouble(
+            one,
+            &layout.workspace,
+            target.class,
+            !lines.devcontainer.is_empty(),
+        ),
         devcontainer: lines.devcontainer,
         compose: lines.compose,
         caveats: lines.caveats,
-        path,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(path: &str, gain_seconds: f64, trouble: u32) -> Gain {
+        Gain {
+            path: path.into(),
+            paths: vec![path.into()],
+            to: "x".into(),
+            class: "volume",
+            predicted_seconds: 1.0,
+            low: 0.9,
+            high: 1.1,
+            gain_seconds,
+            ratio: 0.5,
+            divergences: 0,
+            devcontainer: Vec::new(),
+            compose: Vec::new(),
+            caveats: Vec::new(),
+            trouble,
+        }
+    }
+
+    #[test]
+    fn a_little_more_is_not_worth_more_trouble() {
+        let moves = [moved("/w", 10.0, 4), moved("/w/deps", 9.5, 0)];
+        assert_eq!(advised(&moves), Some(1));
+        let moves = [moved("/w", 10.0, 4), moved("/w/deps", 5.0, 0)];
+        assert_eq!(advised(&moves), Some(0));
+        assert_eq!(advised(&[]), None);
+    }
+
+    #[test]
+    fn one_directory_on_a_volume_is_the_least_trouble() {
+        let one = |paths: &[&str]| Move {
+            paths: paths.iter().map(|path| path.as_bytes().to_vec()).collect(),
+            target: 0,
+        };
+        let order = [
+            trouble(&one(&["/w/a"]), b"/w", "volume", true),
+            trouble(&one(&["/w/a"]), b"/w", "tmpfs", true),
+            trouble(&one(&["/w/a", "/w/b"]), b"/w", "volume", true),
+            trouble(&one(&["/w"]), b"/w", "volume", true),
+            trouble(&one(&["/w/a"]), b"/w", "other", false),
+        ];
+        assert!(order.is_sorted_by(|a, b| a < b), "{order:?}");
+    }
 }

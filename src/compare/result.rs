@@ -1,5 +1,6 @@
 //! The result of a comparison, as documented in docs/result-json.md.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +17,7 @@ use crate::args::CompareArgs;
 use crate::exit::Failure;
 
 /// Below this share of outcomes as recorded, targets are not ranked.
-const LEAST_FIDELITY: f64 = 0.98;
+pub const LEAST_FIDELITY: f64 = 0.98;
 /// Differences below this are called none even where they are certain: nobody moves a directory for it.
 const LEAST_DIFFERENCE: f64 = 0.02;
 
@@ -83,6 +84,17 @@ pub struct Directory {
     pub seconds: f64,
 }
 
+/// Why outcomes were not as recorded.
+#[derive(Debug, Serialize)]
+pub struct Cause {
+    /// The call.
+    pub call: &'static str,
+    /// What explains it.
+    pub cause: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
 /// One target.
 #[derive(Debug, Serialize)]
 pub struct TargetResult {
@@ -104,11 +116,13 @@ pub struct TargetResult {
     pub ratio: Compared,
     /// Events whose outcome was not the recorded one, in the round with the most of them.
     pub divergences: u64,
+    /// Why, the most frequent first.
+    pub causes: Vec<Cause>,
     /// Share of events whose outcome was.
     pub fidelity: f64,
     /// Calls of the last round.
     pub calls: Vec<CallStatistics>,
-    /// Directories that took most.
+    /// Directories that took most on any target; the same of each target.
     pub directories: Vec<Directory>,
 }
 
@@ -201,9 +215,10 @@ impl Result {
     pub fn new(measured: Measured<'_>) -> Result {
         let base: Vec<f64> = walls(&measured.rounds[measured.baseline]);
         let baseline = measured.targets[measured.baseline].name.clone();
-        let targets: Vec<TargetResult> = (0..measured.targets.len())
+        let mut targets: Vec<TargetResult> = (0..measured.targets.len())
             .map(|number| target(&measured, number, &base, &baseline))
             .collect();
+        keep_most_costly(&mut targets);
         let cache = measured.rounds.first().and_then(|rounds| rounds.last());
         let mut result = Result {
             schema_version: 1,
@@ -272,12 +287,12 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
     let (target, plan) = (&measured.targets[number], &measured.plans[number]);
     let rounds = &measured.rounds[number];
     let times = walls(rounds);
-    let divergences = rounds
-        .iter()
-        .map(|played| played.round.divergences)
-        .max()
-        .unwrap_or(0);
-    let fidelity = 1.0 - divergences as f64 / plan.coverage.events.max(1) as f64;
+    let worst = rounds.iter().max_by_key(|played| played.round.divergences);
+    let divergences = worst.map_or(0, |played| played.round.divergences);
+    let fidelity = fidelity(plan, rounds);
+    // What is compared with a baseline that was not replayed faithfully has no rank either.
+    let base_plan = &measured.plans[measured.baseline];
+    let base_fidelity = self::fidelity(base_plan, &measured.rounds[measured.baseline]);
     let found = ratio(&times, base);
     let calls: Vec<f64> = rounds
         .iter()
@@ -298,13 +313,14 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
             high: found.high,
             verdict: match number == measured.baseline {
                 true => "baseline",
-                false if fidelity < LEAST_FIDELITY => "not ranked",
+                false if fidelity.min(base_fidelity) < LEAST_FIDELITY => "not ranked",
                 false if found.high < 1.0 && found.value < 1.0 - LEAST_DIFFERENCE => "faster",
                 false if found.low > 1.0 && found.value > 1.0 + LEAST_DIFFERENCE => "slower",
                 false => "no difference",
             },
         },
         divergences,
+        causes: worst.map_or_else(Vec::new, causes),
         fidelity,
         calls: rounds.last().map_or_else(Vec::new, |played| {
             played
@@ -318,9 +334,30 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
     }
 }
 
-/// The directories that took most.
+/// Share of outcomes as recorded, in the worst round.
+fn fidelity(plan: &Plan, rounds: &[Played]) -> f64 {
+    let divergences = rounds.iter().map(|played| played.round.divergences).max();
+    1.0 - divergences.unwrap_or(0) as f64 / plan.coverage.events.max(1) as f64
+}
+
+fn causes(played: &Played) -> Vec<Cause> {
+    const MOST: usize = 5;
+    let mut causes: Vec<Cause> = played
+        .groups
+        .iter()
+        .map(|group| Cause {
+            call: group.call,
+            cause: group.cause,
+            count: group.count,
+        })
+        .collect();
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    causes.truncate(MOST);
+    causes
+}
+
+/// What each directory took, the most first.
 fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
-    const MOST: usize = 40;
     let mut all: Vec<Directory> = plan
         .places
         .iter()
@@ -336,8 +373,26 @@ fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
         .filter(|directory| directory.count > 0)
         .collect();
     all.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    all.truncate(MOST);
     all
+}
+
+/// Keeps the directories that took most on any target, the same of each, so that they can stand side by side.
+fn keep_most_costly(targets: &mut [TargetResult]) {
+    const MOST: usize = 40;
+    let mut costs: HashMap<&str, f64> = HashMap::new();
+    for directory in targets.iter().flat_map(|target| &target.directories) {
+        let cost = costs.entry(&directory.path).or_default();
+        *cost = cost.max(directory.seconds);
+    }
+    let mut costs: Vec<(&str, f64)> = costs.into_iter().collect();
+    costs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+    costs.truncate(MOST);
+    let kept: HashSet<String> = costs.into_iter().map(|(path, _)| path.to_owned()).collect();
+    for target in targets {
+        target
+            .directories
+            .retain(|directory| kept.contains(&directory.path));
+    }
 }
 
 /// This machine.

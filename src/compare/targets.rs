@@ -5,6 +5,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use fsreplay_replayer::mounts::{Class, Probed, survey};
+use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::preflight::preflight;
 use fsreplay_trace::model::{Header, Mount};
 
 use super::moved::mount_of;
@@ -129,6 +131,40 @@ fn found(mounts: &[Probed], recorded: Option<&Mount>) -> Result<Vec<Target>, Fai
         return Err(Failure::new(exit::TARGET, message));
     }
     Ok(targets)
+}
+
+/// The targets with their plans. Of targets that were found rather than given, those that the trace doesn't fit on (the 64 MB that Docker
+/// gives /dev/shm, say) are left out, and told.
+pub fn planned(
+    targets: Vec<Target>,
+    given: &[OsString],
+    plan: impl Fn(&Target) -> Result<Plan, Failure>,
+) -> Result<(Vec<Target>, Vec<Plan>), Failure> {
+    let mut fitting = (Vec::new(), Vec::new());
+    let mut last = None;
+    for target in targets {
+        let plan = plan(&target)?;
+        let checked = match given.is_empty() {
+            true => preflight(&plan),
+            false => Ok(()), // as asked: the replay says what is wrong with it
+        };
+        match checked {
+            Ok(()) => {
+                fitting.0.push(target);
+                fitting.1.push(plan);
+            }
+            Err(error) if error.is_target() => {
+                let why = exit::chain(&error);
+                eprintln!("fsreplay: {} is left out: {why}", target.name);
+                last = Some(error);
+            }
+            Err(error) => return Err(crate::planning::failure(error)),
+        }
+    }
+    match last {
+        Some(error) if fitting.0.is_empty() => Err(crate::planning::failure(error)),
+        _ => Ok(fitting),
+    }
 }
 
 fn short_name(mount: &Probed) -> String {

@@ -1,13 +1,15 @@
 //! A comparison on the terminal: one table, and one sentence that answers.
 
-use super::result::{Result as Comparison, TargetResult};
+use console::Style;
+
+use super::result::{LEAST_FIDELITY, Result as Comparison, TargetResult};
 use crate::term;
 
 /// The whole text.
 pub fn text(comparison: &Comparison, verbose: bool) -> String {
     let mut out = format!(
         "{}\nmoved: {}; {} timing; cache {}\n\n",
-        comparison.command(),
+        beginning(&comparison.command(), 100),
         comparison.moved(),
         comparison.timing,
         comparison.cache
@@ -20,14 +22,12 @@ pub fn text(comparison: &Comparison, verbose: bool) -> String {
     let header = [
         "target", time, "rounds", "in calls", "ratio", "95 %", "", "diverged",
     ];
-    out.push_str(&term::aligned_table(&header, rows, |column| {
-        matches!(column, 1..=5 | 7)
-    }));
+    let table = term::aligned_table(&header, rows, |column| matches!(column, 1..=5 | 7));
+    let styles: Vec<Style> = comparison.targets.iter().map(style).collect();
+    out.push_str(&term::styled_rows(&table, &styles));
     out.push('\n');
     if verbose {
-        for target in &comparison.targets {
-            out.push_str(&details(target));
-        }
+        out.push_str(&differences(comparison));
     }
     for (text, count) in &comparison.notes {
         out.push_str(&format!("note: {text} ({})\n", term::count(*count)));
@@ -36,9 +36,18 @@ pub fn text(comparison: &Comparison, verbose: bool) -> String {
         out.push_str("note: ended early; the rounds so far count\n");
     }
     out.push('\n');
-    out.push_str(&comparison.sentence);
+    out.push_str(&term::strong(&comparison.sentence));
     out.push('\n');
     out
+}
+
+fn style(target: &TargetResult) -> Style {
+    match target.ratio.verdict {
+        "faster" => Style::new().green(),
+        "slower" => Style::new().red(),
+        "not ranked" => Style::new().yellow(),
+        _ => Style::new(),
+    }
 }
 
 fn row(target: &TargetResult) -> Vec<String> {
@@ -61,28 +70,57 @@ fn row(target: &TargetResult) -> Vec<String> {
     ]
 }
 
-fn details(target: &TargetResult) -> String {
-    let calls = target.calls.iter().take(6).map(|call| {
-        vec![
-            call.name.to_owned(),
-            term::count(call.count),
-            term::seconds(call.total_seconds),
-            term::nanoseconds(call.p50_ns),
-        ]
-    });
-    let directories = target.directories.iter().take(6).map(|directory| {
-        vec![
-            term::shortened(&directory.path, 60),
-            term::count(directory.count),
-            term::seconds(directory.seconds),
-        ]
-    });
+/// The calls and the directories that take most, target beside target.
+fn differences(comparison: &Comparison) -> String {
+    let calls = |target: &TargetResult| -> Vec<Cost> {
+        let calls = target.calls.iter();
+        calls
+            .map(|call| (call.name.to_owned(), call.count, call.total_seconds))
+            .collect()
+    };
+    let directories = |target: &TargetResult| -> Vec<Cost> {
+        let directories = target.directories.iter();
+        directories
+            .map(|one| (one.path.clone(), one.count, one.seconds))
+            .collect()
+    };
     format!(
-        "\n{}\n{}\n{}\n",
-        target.name,
-        term::table(&["call", "events", "time", "median"], calls.collect()),
-        term::table(&["directory", "events", "time"], directories.collect())
+        "\n{}\n\n{}\n\n",
+        beside("call", comparison, calls),
+        beside("directory", comparison, directories)
     )
+}
+
+/// What something costs: its name, calls, seconds.
+type Cost = (String, u64, f64);
+
+fn beside(
+    title: &str,
+    comparison: &Comparison,
+    costs: impl Fn(&TargetResult) -> Vec<Cost>,
+) -> String {
+    const ROWS: usize = 10;
+    let columns: Vec<Vec<Cost>> = comparison.targets.iter().map(costs).collect();
+    let mut most: Vec<Cost> = Vec::new();
+    for (name, count, seconds) in columns.iter().flatten() {
+        match most.iter_mut().find(|(known, ..)| known == name) {
+            Some((_, _, largest)) => *largest = largest.max(*seconds),
+            None => most.push((name.clone(), *count, *seconds)),
+        }
+    }
+    most.sort_by(|a, b| b.2.total_cmp(&a.2));
+    let rows = most.iter().take(ROWS).map(|(name, count, _)| {
+        let of = |column: &Vec<Cost>| {
+            let found = column.iter().find(|(known, ..)| known == name);
+            found.map_or("–".into(), |(_, _, seconds)| term::seconds(*seconds))
+        };
+        let mut row = vec![term::shortened(name, 60), term::count(*count)];
+        row.extend(columns.iter().map(of));
+        row
+    });
+    let names = comparison.targets.iter().map(|target| target.name.as_str());
+    let header: Vec<&str> = [title, "events"].into_iter().chain(names).collect();
+    term::table(&header, rows.collect())
 }
 
 /// A command cut to a width: its beginning tells more.
@@ -100,6 +138,9 @@ pub fn sentence(comparison: &Comparison) -> String {
     let Some(base) = comparison.target(&comparison.baseline) else {
         return String::new();
     };
+    if base.fidelity < LEAST_FIDELITY {
+        return format!("Nothing can be said: {}", why_unranked(base));
+    }
     let ranked = |target: &&TargetResult| target.ratio.verdict != "not ranked";
     let unranked = comparison.targets.iter().find(|target| !ranked(target));
     let others = || comparison.targets.iter().filter(ranked);
@@ -134,11 +175,20 @@ pub fn sentence(comparison: &Comparison) -> String {
         ),
     };
     match unranked {
-        Some(target) => format!(
-            "{answer} {} is not ranked: only {:.1} % of its outcomes were as recorded.",
-            target.name,
-            target.fidelity * 100.0
-        ),
+        Some(target) => format!("{answer} {}", why_unranked(target)),
         None => answer,
     }
+}
+
+/// Why a target has no rank.
+fn why_unranked(target: &TargetResult) -> String {
+    let cause = target.causes.first();
+    let mostly = cause.map_or_else(String::new, |cause| {
+        format!(" (most of the others: {}, {})", cause.call, cause.cause)
+    });
+    format!(
+        "{} is not ranked: only {:.1} % of its outcomes were as recorded{mostly}.",
+        target.name,
+        target.fidelity * 100.0
+    )
 }

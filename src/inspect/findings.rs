@@ -91,7 +91,7 @@ fn title(kind: FindingKind) -> &'static str {
         FindingKind::RepeatedStats => "status of the same path asked for again and again",
         FindingKind::RepeatedOpens => "the same path opened again and again",
         FindingKind::RepeatedListings => "the same directory listed again and again",
-        FindingKind::RepeatedReadlinks => "the same link read again and again",
+        FindingKind::RepeatedReadlinks => "the same path read, or tried, as a link again and again",
         FindingKind::TinyReads => "tiny reads",
         FindingKind::TinyWrites => "tiny writes",
         FindingKind::RepeatedReads => "files read in full again",

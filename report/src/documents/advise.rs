@@ -14,6 +14,8 @@ pub struct Advise {
     pub baseline: Baseline,
     pub directories: Vec<Directory>,
     pub moves: Vec<Move>,
+    /// Number of the move that is advised.
+    pub advised: Option<usize>,
     pub sentence: String,
 }
 

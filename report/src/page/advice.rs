@@ -21,13 +21,72 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
                 "No move of a directory gains anything worth its trouble.",
             );
         }
-        for one in &advise.moves {
-            html.element("div", &[("class", "card")], |html| {
-                proposal(html, advise, one, place)
-            });
+        let advised = advise.advised.and_then(|number| advise.moves.get(number));
+        match advised {
+            Some(best) => {
+                card(html, advise, best, place);
+                others(html, advise, place);
+            }
+            // Older results don't say which.
+            None => advise
+                .moves
+                .iter()
+                .for_each(|one| card(html, advise, one, place)),
         }
         costs(html, advise);
     }
+}
+
+fn card(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
+    html.element("div", &[("class", "card")], |html| {
+        proposal(html, advise, one, place)
+    });
+}
+
+/// All that was tried and gains something, and the lines of what is not advised, folded away.
+fn others(html: &mut Html, advise: &Advise, place: Place) {
+    if advise.moves.len() < 2 {
+        return;
+    }
+    let rows: Vec<Vec<Cell>> = advise
+        .moves
+        .iter()
+        .enumerate()
+        .map(|(number, one)| {
+            let interval = match (one.low, one.high) {
+                (Some(low), Some(high)) => {
+                    format!("{} to {}", units::seconds(low), units::seconds(high))
+                }
+                _ => "–".into(),
+            };
+            let what = match advise.advised == Some(number) {
+                true => Cell::Badge("faster", "advised".into()),
+                false => Cell::Text(String::new()),
+            };
+            vec![
+                Cell::Path(one.path.clone()),
+                Cell::Text(one.to.clone()),
+                Cell::Number(units::seconds(one.predicted_seconds)),
+                Cell::Number(interval),
+                Cell::Number(units::seconds(one.gain_seconds)),
+                what,
+            ]
+        })
+        .collect();
+    table::write(
+        html,
+        "All moves that gain something",
+        &["Moved", "To", "It then takes", "95 %", "Gain", ""],
+        &rows,
+    );
+    html.element("details", &[], |html| {
+        html.text_element("summary", &[], "Lines for the other moves");
+        for (number, one) in advise.moves.iter().enumerate() {
+            if advise.advised != Some(number) {
+                card(html, advise, one, place);
+            }
+        }
+    });
 }
 
 fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
@@ -57,9 +116,14 @@ fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
         html.text_element("strong", &[], &units::seconds(one.gain_seconds));
         html.text(", verified by a replay.");
     });
+    let properties = one
+        .devcontainer
+        .iter()
+        .map(|line| line.trim_end_matches(','));
+    let properties = properties.collect::<Vec<_>>().join(",\n");
     for (title, lines) in [
-        ("devcontainer.json", &one.devcontainer),
-        ("compose.yaml", &one.compose),
+        ("devcontainer.json", properties),
+        ("compose.yaml", one.compose.join("\n")),
     ] {
         if !lines.is_empty() {
             html.text_element("p", &[("class", "file")], title);
@@ -70,7 +134,7 @@ fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
                 ("aria-label", label.as_str()),
             ];
             html.element("pre", &attributes, |html| {
-                html.text_element("code", &[], &lines.join("\n"));
+                html.text_element("code", &[], &lines);
             });
         }
     }

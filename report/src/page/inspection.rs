@@ -173,7 +173,7 @@ fn title(kind: &str) -> &str {
         "repeated-stats" => "Status of the same path asked for again and again",
         "repeated-opens" => "The same path opened again and again",
         "repeated-listings" => "The same directory listed again and again",
-        "repeated-readlinks" => "The same link read again and again",
+        "repeated-readlinks" => "The same path read, or tried, as a link again and again",
         "tiny-reads" => "Tiny reads",
         "tiny-writes" => "Tiny writes",
         "repeated-reads" => "Files read in full again",

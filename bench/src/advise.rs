@@ -1,0 +1,194 @@
+//! Whether advice holds: a project is recorded on a slow mount, as a workspace that is bound into a container is, and what `advise`
+//! predicts for its packages on a disk is set beside what the tool itself gains, run with that placement. Needs root, npm and bindfs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::fsreplay::{json, number, record};
+use crate::timing::{median, run};
+
+/// A tool that uses the packages of a project.
+struct Tool {
+    name: &'static str,
+    reset: &'static str,
+    command: &'static [&'static str],
+}
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "tsc",
+        reset: "",
+        command: &["node", "node_modules/typescript/bin/tsc", "--noEmit"],
+    },
+    Tool {
+        name: "npm ls",
+        reset: "",
+        command: &["npm", "ls", "--all", "--offline"],
+    },
+    Tool {
+        name: "tar",
+        reset: "",
+        command: &["sh", "-c", "tar cf - node_modules | cat > /dev/null"],
+    },
+    Tool {
+        name: "du",
+        reset: "",
+        command: &["du", "-s", "node_modules"],
+    },
+    Tool {
+        name: "grep -r",
+        reset: "",
+        command: &["grep", "-rl", "use strict", "node_modules"],
+    },
+];
+
+const PROJECT: &str = r#"mkdir app && cd app
+echo '{"name":"app","version":"1.0.0","private":true}' > package.json
+npm install --no-audit --no-fund --ignore-scripts express@4.21.2 typescript@5.7.2 @types/express@4.17.21 @types/node@22.10.5 > npm.log
+mkdir src
+for i in $(seq 30); do
+    printf 'import express from "express";\nimport { value as next } from "./m%d";\nexport const value: number = next + 1;\nexport const app = express;\n' $((i % 30 + 1)) > src/m$i.ts
+done
+echo '{"compilerOptions":{"strict":true,"esModuleInterop":true,"module":"nodenext","skipLibCheck":true},"include":["src"]}' > tsconfig.json
+mkdir .room"#;
+
+/// As it lies now: all of it on a mount that goes through another process.
+const NOW: &str = "mkdir now room && cp -a app now.source && bindfs now.source now";
+
+/// As advised: the same, with the packages on the disk, mounted over their place as a container does with a volume.
+const ADVISED: &str = "mkdir advised && mv app advised.source && mv advised.source/node_modules packages && \
+    mkdir advised.source/node_modules && bindfs advised.source advised && mount --bind packages advised/node_modules";
+
+/// The project twice.
+struct Projects {
+    now: PathBuf,
+    advised: PathBuf,
+}
+
+impl Projects {
+    fn make(dir: &Path) -> io::Result<Projects> {
+        shell(dir, PROJECT)?;
+        let projects = Projects {
+            now: dir.join("now"),
+            advised: dir.join("advised"),
+        };
+        shell(dir, NOW)?;
+        shell(dir, ADVISED)?;
+        Ok(projects)
+    }
+}
+
+impl Drop for Projects {
+    fn drop(&mut self) {
+        let points = [
+            self.advised.join("node_modules"),
+            self.advised.clone(),
+            self.now.clone(),
+        ];
+        for point in points {
+            if let Err(error) = shell(Path::new("/"), &format!("umount '{}'", point.display())) {
+                eprintln!("fsreplay-bench: {error}");
+            }
+        }
+    }
+}
+
+fn shell(dir: &Path, script: &str) -> io::Result<()> {
+    let status = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(dir)
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("{script}: {status}"))),
+    }
+}
+
+/// Prints a row for each tool.
+pub fn run_all(fsreplay: &Path, rounds: usize, dir: &Path, only: &str) -> io::Result<()> {
+    let fsreplay = fsreplay.canonicalize()?;
+    let dir = dir.join(format!("advise-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    let dir = dir.canonicalize()?;
+    let projects = Projects::make(&dir)?;
+    println!(
+        "| tool | now ms | predicted | packages moved ms | predicted | gain ms | predicted gain | error % | advice |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---|");
+    for tool in TOOLS.iter().filter(|tool| tool.name.contains(only)) {
+        if let Err(error) = row(tool, &projects, &fsreplay, rounds, &dir) {
+            eprintln!("fsreplay-bench: {}: {error}", tool.name);
+        }
+    }
+    drop(projects);
+    std::fs::remove_dir_all(&dir)
+}
+
+fn row(
+    tool: &Tool,
+    projects: &Projects,
+    fsreplay: &Path,
+    rounds: usize,
+    dir: &Path,
+) -> io::Result<()> {
+    let trace = dir.join("trace.zst");
+    run(&projects.now, tool.command)?;
+    shell(&projects.now, tool.reset)?;
+    record(fsreplay, &projects.now, &trace, tool.reset, tool.command)?;
+    let packages = projects.now.join("node_modules");
+    let advice = json(
+        fsreplay,
+        &[
+            "advise".to_owned(),
+            trace.to_string_lossy().into_owned(),
+            "--target".into(),
+            format!("fuse={}/.room", projects.now.display()),
+            "--target".into(),
+            format!("disk={}/room", dir.display()),
+            "--rounds".into(),
+            rounds.to_string(),
+        ],
+    )?;
+    let (now, moved) = really(tool, projects, rounds)?;
+    let none = Vec::new();
+    let moves = advice["moves"].as_array().unwrap_or(&none);
+    let found = moves.iter().find(|one| {
+        one["to"] == "disk" && one["paths"] == serde_json::json!([packages.to_string_lossy()])
+    });
+    let base = number(&advice["baseline"], "seconds") * 1e3;
+    let predicted = found.map_or(base, |one| number(one, "predicted_seconds") * 1e3);
+    println!(
+        "| {} | {now:.1} | {base:.1} | {moved:.1} | {predicted:.1} | {:.1} | {:.1} | {:+.1} | {} |",
+        tool.name,
+        now - moved,
+        base - predicted,
+        ((base - predicted) / (now - moved) - 1.0) * 100.0,
+        advice["sentence"]
+            .as_str()
+            .unwrap_or("")
+            .replace(&*projects.now.to_string_lossy(), "…"),
+    );
+    Ok(())
+}
+
+/// Medians of the tool's own times, now and as advised, in turn; milliseconds.
+fn really(tool: &Tool, projects: &Projects, rounds: usize) -> io::Result<(f64, f64)> {
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..=rounds {
+        for (home, times) in [&projects.now, &projects.advised]
+            .into_iter()
+            .zip(&mut times)
+        {
+            shell(home, tool.reset)?;
+            let home_fs = std::fs::File::open(home)?;
+            rustix::fs::syncfs(&home_fs)?; // what was put back before is not the tool's to write
+            let seconds = run(home, tool.command)?;
+            if round > 0 {
+                times.push(seconds * 1e3); // the first run warms caches
+            }
+        }
+    }
+    let [now, moved] = times.map(|times| median(times).0);
+    Ok((now, moved))
+}

@@ -1,0 +1,197 @@
+//! What is tried: the workspace as it lies now, and each directory that costs something, several together, and the whole, elsewhere.
+
+use std::path::PathBuf;
+
+use fsreplay_replayer::plan::Plan;
+use fsreplay_trace::model::Mount;
+
+use super::candidates::{Candidate, below};
+use crate::compare::targets::Target;
+use crate::exit::Failure;
+use crate::planning;
+
+/// Directories that go to another target than now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// The recorded directories.
+    pub paths: Vec<Vec<u8>>,
+    /// Number of the target.
+    pub target: usize,
+}
+
+/// Where the workspace lies now.
+#[derive(Debug)]
+pub struct Layout {
+    /// The workspace.
+    pub workspace: Vec<u8>,
+    /// Recorded directories with the number of their target: the workspace, and mounts in it that are targets, too.
+    pub parts: Vec<(Vec<u8>, usize)>,
+}
+
+impl Layout {
+    /// The workspace on the baseline; a recorded mount below it stays on its own if that is one of the targets.
+    pub fn of(workspace: Vec<u8>, baseline: usize, mounts: &[Mount], targets: &[Target]) -> Layout {
+        let mut parts = vec![(workspace.clone(), baseline)];
+        for mount in mounts {
+            let inside = below(&workspace, &mount.mount_point).is_some_and(|rest| !rest.is_empty());
+            let same = targets.iter().position(|target| {
+                target.mount_point == mount.mount_point && target.fs_type == mount.fs_type
+            });
+            if let Some(target) = same.filter(|_| inside) {
+                parts.retain(|(path, _)| *path != mount.mount_point);
+                parts.push((mount.mount_point.clone(), target));
+            }
+        }
+        Layout { workspace, parts }
+    }
+
+    /// The target that a directory lies on now.
+    pub fn home(&self, path: &[u8]) -> usize {
+        let around = self
+            .parts
+            .iter()
+            .filter(|(part, _)| below(part, path).is_some());
+        around
+            .max_by_key(|(part, _)| part.len())
+            .map_or(0, |(_, target)| *target)
+    }
+
+    /// For each target: each candidate, all of them together, and the whole workspace.
+    pub fn moves(&self, candidates: &[Candidate], targets: usize) -> Vec<Move> {
+        let mut moves: Vec<Move> = Vec::new();
+        for target in 0..targets {
+            let others = candidates.iter().map(|candidate| candidate.path.clone());
+            let others: Vec<Vec<u8>> = others.filter(|path| self.home(path) != target).collect();
+            let mut add = |paths: Vec<Vec<u8>>| {
+                let one = Move { paths, target };
+                if !moves.contains(&one) {
+                    moves.push(one);
+                }
+            };
+            for path in &others {
+                add(vec![path.clone()]);
+            }
+            if others.len() > 1 {
+                add(others);
+            }
+            if self.home(&self.workspace) != target {
+                add(vec![self.workspace.clone()]);
+            }
+        }
+        moves
+    }
+
+    /// Where each directory goes with a move (as now, without one).
+    fn with(&self, moved: Option<&Move>) -> Vec<(Vec<u8>, usize)> {
+        let mut parts = self.parts.clone();
+        if let Some(moved) = moved {
+            for path in &moved.paths {
+                parts.retain(|(part, _)| below(path, part).is_none());
+                parts.push((path.clone(), moved.target));
+            }
+        }
+        parts
+    }
+
+    /// The plan of a trace with a move.
+    pub fn plan(
+        &self,
+        trace: &std::path::Path,
+        moved: Option<&Move>,
+        targets: &[Target],
+        neutral: PathBuf,
+    ) -> Result<Plan, Failure> {
+        let place = self.with(moved).into_iter();
+        let place = place.map(|(path, target)| (path, targets[target].dir.clone()));
+        planning::plan(trace, false, &planning::options(neutral, place.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(mount_point: &str, fs_type: &str) -> Target {
+        Target {
+            name: fs_type.into(),
+            dir: mount_point.into(),
+            class: "other",
+            fs_type: fs_type.into(),
+            mount_point: mount_point.into(),
+        }
+    }
+
+    fn candidate(path: &str) -> Candidate {
+        Candidate {
+            path: path.into(),
+            seconds: 1.0,
+            share: 0.5,
+            count: 1,
+        }
+    }
+
+    /// A project on a disk, with a mount of its own for its packages.
+    fn layout() -> Layout {
+        let mounts = ["/", "/w/deps", "/w/unknown"].map(|point| Mount {
+            mount_point: point.into(),
+            fs_type: if point == "/" { "ext4" } else { "fuse" }.into(),
+            ..Mount::default()
+        });
+        let targets = [target("/", "ext4"), target("/w/deps", "fuse")];
+        Layout::of(b"/w".to_vec(), 0, &mounts, &targets)
+    }
+
+    #[test]
+    fn a_mount_in_the_workspace_stays_where_it_is_if_it_can() {
+        let layout = layout();
+        assert_eq!(
+            layout.parts,
+            [(b"/w".to_vec(), 0), (b"/w/deps".to_vec(), 1)]
+        );
+        assert_eq!(layout.home(b"/w/deps/a"), 1);
+        assert_eq!(layout.home(b"/w/depsy"), 0);
+    }
+
+    #[test]
+    fn candidates_are_tried_alone_and_together_and_never_where_they_are() {
+        let layout = layout();
+        let moves = layout.moves(&[candidate("/w/deps"), candidate("/w/.git")], 3);
+        let told: Vec<(usize, String)> = moves
+            .iter()
+            .map(|one| {
+                let paths: Vec<_> = one
+                    .paths
+                    .iter()
+                    .map(|p| String::from_utf8_lossy(p))
+                    .collect();
+                (one.target, paths.join(" "))
+            })
+            .collect();
+        let expected = [
+            (0, "/w/deps"),
+            (1, "/w/.git"),
+            (1, "/w"),
+            (2, "/w/deps"),
+            (2, "/w/.git"),
+            (2, "/w/deps /w/.git"),
+            (2, "/w"),
+        ];
+        assert_eq!(told, expected.map(|(target, path)| (target, path.into())));
+    }
+
+    #[test]
+    fn the_whole_takes_what_is_in_it_along() {
+        let layout = layout();
+        let whole = Move {
+            paths: vec![b"/w".to_vec()],
+            target: 2,
+        };
+        assert_eq!(layout.with(Some(&whole)), [(b"/w".to_vec(), 2)]);
+        let deps = Move {
+            paths: vec![b"/w/deps".to_vec()],
+            target: 2,
+        };
+        let parts = layout.with(Some(&deps));
+        assert_eq!(parts, [(b"/w".to_vec(), 0), (b"/w/deps".to_vec(), 2)]);
+    }
+}
