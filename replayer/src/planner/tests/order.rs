@@ -190,6 +190,49 @@ fn the_end_of_a_pipe_comes_from_its_last_close() {
 }
 
 #[test]
+fn polling_waits_for_the_first_write_since_it_began() {
+    let mut trace = Trace::new();
+    pipe_between(&mut trace);
+    let fd = [Arg::Number(ArgKind::Fd, 6), Arg::Number(ArgKind::Length, 4)];
+    trace.call_at(1, Call::write, &fd, 4, 500, 510);
+    trace.path(1, Call::mkdir, "x", 0);
+    let forever = [Arg::Number(ArgKind::Argument, -1i64 as u64)];
+    trace.call_at(1, Call::write, &fd, 4, 1000, 1010);
+    trace.call_at(1, Call::write, &fd, 4, 1100, 1110);
+    trace.call_at(0, Call::poll, &forever, 1, 900, 1120);
+    trace.call_at(0, Call::poll, &forever, 0, 1200, 1300);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 5), vec![3]);
+    assert_eq!(waits(&plan, 6), Vec::<u32>::new(), "its time was over");
+}
+
+#[test]
+fn sleep_is_shorter_by_what_recording_others_took_meanwhile() {
+    let mut trace = threads();
+    let forever = [Arg::Number(ArgKind::Argument, 10_000)];
+    for turn in 0..3 {
+        let at = 1_100_000 + turn * 1000;
+        trace.call_at(1, Call::stat, &path("f"), 0, at, at + 10);
+    }
+    trace.call_at(0, Call::poll, &forever, 0, 1_000_000, 3_000_000);
+    let mut plan = trace.finish();
+    plan.sleeps = vec![crate::plan::Sleep {
+        lane: 0,
+        op: 1,
+        before: 500.0,
+        events_before: 9,
+        within: 2_000_000.0,
+        events_within: 3,
+    }];
+    plan.wake_earlier(100_000.0);
+    let pace = plan.lanes[0].paces[1];
+    assert_eq!((pace.asleep, pace.own_asleep), (0.0, 1_700_000.0));
+    plan.wake_earlier(0.0);
+    let pace = plan.lanes[0].paces[1];
+    assert_eq!((pace.asleep, pace.own_asleep), (500.0, 2_000_000.0));
+}
+
+#[test]
 fn offsets_of_shared_descriptions_keep_their_order() {
     let mut trace = Trace::new();
     trace.file("/work/f", 100);

@@ -366,3 +366,17 @@ fn links_in_circles_end() {
     assert_eq!(text(&plan, at).1, "a");
     assert_eq!(flags, libc::AT_SYMLINK_NOFOLLOW);
 }
+
+#[test]
+fn what_is_removed_has_blocks_to_give_back() {
+    let mut trace = Trace::new();
+    trace.dir("/work");
+    trace.file("/work/gone", 5000);
+    trace.file("/work/looked-at", 5000);
+    trace.path(0, Call::unlink, "gone", 0);
+    trace.path(0, Call::stat, "looked-at", 0);
+    let plan = trace.finish();
+    assert!(entry(&plan, "/work/gone").expect("an entry").data);
+    assert!(!entry(&plan, "/work/looked-at").expect("an entry").data);
+    assert!(plan.peak_bytes >= 5000);
+}
