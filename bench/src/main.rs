@@ -1,6 +1,7 @@
 //! Measures fsreplay beside its peers. Run by hand, on a quiet machine; prints medians, spreads and ratios.
 //!
 //! - `accuracy`: predicted times of real tools on many mounts beside their real times. Needs root.
+//!   `bench/guest` runs it in an emulated machine with virtiofs and 9P shares.
 //! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in one run.
 //! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
 //! - `loop`: the replay loop beside a straight loop of the same calls.
