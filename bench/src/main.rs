@@ -3,6 +3,7 @@
 //! - `advise`: the gain that advice predicts beside the tool's own, run with that placement. Needs root.
 //! - `intervals`: how often the intervals of `compare` hold what a repeated run finds, and whether its order is the tool's. Needs root.
 //! - `accuracy`: predicted times of real tools on many mounts beside their real times. Needs root.
+//!   `bench/guest` runs it in an emulated machine with virtiofs and 9P shares.
 //! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in one run.
 //! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
 //! - `loop`: the replay loop beside a straight loop of the same calls.
