@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::fsreplay::{json, number, record};
 use crate::timing::{median, run};
@@ -172,6 +173,9 @@ fn row(
     Ok(())
 }
 
+/// What FUSE keeps of attributes and names is then no longer valid: neither people nor the rounds of a replay run a tool again within a second.
+const EXPIRED: Duration = Duration::from_millis(1200);
+
 /// Medians of the tool's own times, now and as advised, in turn; milliseconds.
 fn really(tool: &Tool, projects: &Projects, rounds: usize) -> io::Result<(f64, f64)> {
     let mut times = [Vec::new(), Vec::new()];
@@ -181,6 +185,7 @@ fn really(tool: &Tool, projects: &Projects, rounds: usize) -> io::Result<(f64, f
             .zip(&mut times)
         {
             shell(home, tool.reset)?;
+            std::thread::sleep(EXPIRED);
             let home_fs = std::fs::File::open(home)?;
             rustix::fs::syncfs(&home_fs)?; // what was put back before is not the tool's to write
             let seconds = run(home, tool.command)?;

@@ -28,10 +28,10 @@ pub struct Options {
     pub mounts: Vec<String>,
 }
 
-/// With a cache of its own: that of the user may lack what an installation without a network needs.
+/// With a cache and a lock file that hold what an installation without a network needs, however the user has set npm up.
 const NPM_CI: Workload = Workload {
     name: "npm ci",
-    setup: "echo cache=cache > .npmrc && echo '{\"name\":\"app\",\"version\":\"1.0.0\",\"private\":true}' > package.json && npm install --no-audit --no-fund --ignore-scripts express@4.21.2 > /dev/null",
+    setup: "printf 'cache=cache\nomit-lockfile-registry-resolved=false\n' > .npmrc && echo '{\"name\":\"app\",\"version\":\"1.0.0\",\"private\":true}' > package.json && npm install --no-audit --no-fund --ignore-scripts express@4.21.2 > /dev/null",
     copied: "",
     reset: "rm -rf node_modules",
     command: &[
