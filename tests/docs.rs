@@ -130,9 +130,6 @@ fn every_command_is_in_the_readme_once_and_every_page_is_there() {
     for link in readme.split("](").skip(1) {
         let target = link.split([')', '#']).next().unwrap_or_default();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(target);
-        if target == "docs/accuracy.md" {
-            continue; // written from a measurement, which not every checkout has
-        }
         assert!(path.exists(), "the README names {target}");
     }
 }

@@ -332,6 +332,14 @@ impl Processes {
         (cwd != NONE).then_some(cwd)
     }
 
+    /// The last ops of a child of the task's process that has ended and was not waited for yet.
+    pub(crate) fn ended_child(&self, task: u32) -> &[Place] {
+        let waiting = self.tasks[task as usize].process;
+        let mut ended = self.ended.iter().map(|p| &self.processes[*p as usize]);
+        let found = ended.find(|process| process.parent == waiting);
+        found.map_or(&[], |process| &process.ends)
+    }
+
     /// The process that a wait by `task` reaped: its tasks' last ops. `pid` 0 means any child.
     pub(crate) fn reap(&mut self, task: u32, pid: u32) -> Vec<Place> {
         let waiting = self.tasks[task as usize].process;

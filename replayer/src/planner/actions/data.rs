@@ -67,7 +67,13 @@ impl Planner {
     /// `poll`, `select`, `epoll_wait`: what became ready was written or closed meanwhile, as far as the tool itself did it. Which
     /// descriptors were looked at is not recorded: those that the process can read count.
     pub(super) fn poll(&mut self, cx: &Cx) -> Draft {
-        if cx.event.result > 0 {
+        if cx.event.errno() == Some(libc::EINTR) {
+            // A child's end sends a signal.
+            for end in self.procs.ended_child(cx.task) {
+                self.order.after(*end);
+                self.pacer.caused = true;
+            }
+        } else if cx.event.result > 0 {
             let handles = self.procs.table(cx.task).handles();
             let readable = handles.into_iter().filter_map(|handle| {
                 let description = self.fds.description(handle);

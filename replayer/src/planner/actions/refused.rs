@@ -14,6 +14,9 @@ impl Planner {
     /// Why a call can't be made to fail as it did, if that is so.
     pub(super) fn unrepeatable(&self, cx: &Cx) -> Option<&'static str> {
         let errno = cx.event.errno()?;
+        if cx.event.call.row().op == Op::Poll {
+            return None; // it is not issued anyway, and what interrupted it may be known
+        }
         match errno {
             libc::EINTR | 512..=516 => Some("calls that a signal interrupted"),
             libc::EFAULT => Some("calls that were given a bad pointer"),

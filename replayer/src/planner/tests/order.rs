@@ -207,6 +207,18 @@ fn polling_waits_for_the_first_write_since_it_began() {
 }
 
 #[test]
+fn polling_that_a_childs_end_interrupts_waits_for_that_end() {
+    let mut trace = Trace::new();
+    pipe_between(&mut trace);
+    trace.path(1, Call::mkdir, "x", 0);
+    trace.exit(1);
+    let forever = [Arg::Number(ArgKind::Argument, -1i64 as u64)];
+    trace.call_at(0, Call::poll, &forever, -4, 150, 900);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 2), vec![1]);
+}
+
+#[test]
 fn sleep_is_shorter_by_what_recording_others_took_meanwhile() {
     let mut trace = threads();
     let forever = [Arg::Number(ArgKind::Argument, 10_000)];
