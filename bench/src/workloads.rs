@@ -20,6 +20,27 @@ pub struct Workload {
 
 const TREE: &str = "mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done";
 
+/// In both lists.
+const CARGO_BUILD: Workload = Workload {
+    name: "cargo build",
+    setup: r#"mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]
+name = "demo"
+version = "0.1.0"
+edition = "2021"
+[workspace]
+' > Cargo.toml && cargo add -q --no-default-features itoa ryu && cargo fetch -q"#,
+    copied: "",
+    reset: "rm -rf c/target",
+    command: &[
+        "cargo",
+        "build",
+        "-q",
+        "--offline",
+        "--manifest-path",
+        "c/Cargo.toml",
+    ],
+};
+
 /// All workloads.
 pub const ALL: &[Workload] = &[
     Workload {
@@ -97,25 +118,7 @@ pub const ALL: &[Workload] = &[
             "cd m && GOCACHE=$PWD/../cache go build -o out .",
         ],
     },
-    Workload {
-        name: "cargo build",
-        setup: r#"mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]
-name = "demo"
-version = "0.1.0"
-edition = "2021"
-[workspace]
-' > Cargo.toml && cargo add -q --no-default-features itoa ryu && cargo fetch -q"#,
-        copied: "",
-        reset: "rm -rf c/target",
-        command: &[
-            "cargo",
-            "build",
-            "-q",
-            "--offline",
-            "--manifest-path",
-            "c/Cargo.toml",
-        ],
-    },
+    CARGO_BUILD,
     Workload {
         name: "sqlite3",
         setup: "",
@@ -261,25 +264,7 @@ pub const PREDICTED: &[Workload] = &[
             "cd m && GOCACHE=$PWD/../cache go build -o out .",
         ],
     },
-    Workload {
-        name: "cargo build",
-        setup: r#"mkdir -p c/src; cd c; echo 'fn main() {}' > src/main.rs; printf '[package]
-name = "demo"
-version = "0.1.0"
-edition = "2021"
-[workspace]
-' > Cargo.toml; cargo add -q --no-default-features itoa ryu; cargo fetch -q"#,
-        copied: "",
-        reset: "rm -rf c/target",
-        command: &[
-            "cargo",
-            "build",
-            "-q",
-            "--offline",
-            "--manifest-path",
-            "c/Cargo.toml",
-        ],
-    },
+    CARGO_BUILD,
     Workload {
         name: "npm ci",
         setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund --omit-lockfile-registry-resolved=false --cache ../cache express; rm -rf node_modules",

@@ -48,8 +48,8 @@ pub(crate) fn settle(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'stat
     }
     let state = state(cache, plan, sandboxes);
     // Once is enough for all of them.
-    if let Some(share) = sandboxes.iter().find(|sandbox| is_share(sandbox.root())) {
-        rest(share.root());
+    if sandboxes.iter().any(|sandbox| is_share(sandbox.root())) {
+        std::thread::sleep(REST);
     }
     state
 }
