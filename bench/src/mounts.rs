@@ -105,9 +105,7 @@ impl Mounts {
 
     /// As a container's root: both layers on an ext4 of its own.
     fn overlay(&mut self, dir: &Path) -> io::Result<PathBuf> {
-        let base = dir.join("layers");
-        std::fs::create_dir_all(&base)?;
-        let ext4 = self.image(&base, "ext4", &["mkfs.ext4", "-q", "-F"])?;
+        let ext4 = self.source(dir, "overlay")?;
         let part = |name: &str| -> io::Result<String> {
             let path = ext4.join(name);
             std::fs::create_dir(&path)?;
@@ -122,10 +120,16 @@ impl Mounts {
         )
     }
 
-    /// A FUSE pass-through on the file system of `dir`, or a pile of them.
+    /// An ext4 of its own for what another mount passes on. The machine's own disk won't do: on some, making a file there takes 20 times as long.
+    fn source(&mut self, dir: &Path, name: &str) -> io::Result<PathBuf> {
+        let base = dir.join(format!("{name}-source"));
+        std::fs::create_dir_all(&base)?;
+        self.image(&base, "ext4", &["mkfs.ext4", "-q", "-F"])
+    }
+
+    /// A FUSE pass-through on ext4, or a pile of them.
     fn bindfs(&mut self, dir: &Path, name: &str, layers: usize) -> io::Result<PathBuf> {
-        let mut below = dir.join(format!("{name}-source"));
-        std::fs::create_dir_all(&below)?;
+        let mut below = self.source(dir, name)?;
         for layer in 0..layers {
             let source = below.to_string_lossy().into_owned();
             below = self.mount(dir, &format!("{name}-{layer}"), &["bindfs", &source])?;
@@ -136,8 +140,7 @@ impl Mounts {
     /// A server for files on this machine, through its protocol.
     fn sshfs(&mut self, dir: &Path) -> io::Result<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
-        let source = dir.join("sshfs-source");
-        std::fs::create_dir_all(&source)?;
+        let source = self.source(dir, "sshfs")?;
         let server = dir.join("sftp");
         std::fs::write(&server, "#!/bin/sh\nexec /usr/lib/openssh/sftp-server\n")?;
         std::fs::set_permissions(&server, std::fs::Permissions::from_mode(0o755))?;

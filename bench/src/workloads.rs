@@ -326,19 +326,31 @@ impl Masters {
     }
 
     /// A fresh copy of the workload's tree under `dir`.
-    pub fn copy(&self, workload: &Workload, dir: &Path) -> io::Result<PathBuf> {
+    pub fn copy(&self, workload: &Workload, dir: &Path) -> io::Result<Tree> {
         let master = workload.prepare(&self.dir)?;
-        let own = dir.join(master.file_name().unwrap_or_default());
+        let dir = dir.canonicalize()?;
+        let own = Tree(dir.join(master.file_name().unwrap_or_default()));
         let copied = Command::new("cp")
             .arg("-a")
             .arg(&master)
-            .arg(&own)
+            .arg(&own.0)
             .status()?;
         if !copied.success() {
             return Err(io::Error::other(format!("copying the tree: {copied}")));
         }
-        shell(&own, workload.copied)?;
-        own.canonicalize()
+        shell(&own.0, workload.copied)?;
+        Ok(own)
+    }
+}
+
+/// A copy of a tree; removed when dropped.
+pub struct Tree(pub PathBuf);
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("fsreplay-bench: removing {}: {error}", self.0.display());
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
@@ -18,6 +19,11 @@ use super::table::Pair;
 use crate::mounts::Mount;
 use crate::timing::{median, run};
 use crate::workloads::{Masters, Workload};
+
+/// At most as many times the rounds that were asked for,
+const MORE: u32 = 5;
+/// as long as they take no longer than this.
+const ENOUGH: Duration = Duration::from_secs(15);
 
 /// All that measuring needs.
 pub struct Rig<'a> {
@@ -40,24 +46,22 @@ impl Rig<'_> {
         let first = first.ok_or_else(|| io::Error::other("no mount could be made"))?;
         let home = self.masters.copy(workload, &first.dir)?;
         let trace = self.dir.join("trace.zst");
-        self.record(workload, &home, &trace)?;
+        self.record(workload, &home.0, &trace)?;
         let mut pairs = Vec::new();
         for mount in self.mounts {
-            let own = match mount.dir == first.dir {
-                true => home.clone(),
-                false => self.masters.copy(workload, &mount.dir)?,
+            let copy = match mount.dir == first.dir {
+                true => None,
+                false => Some(self.masters.copy(workload, &mount.dir)?),
             };
-            let plans = self.plans(&trace, &home, &mount.dir)?;
-            pairs.push(self.alternate(workload, &own, &plans)?);
-            if own != home {
-                std::fs::remove_dir_all(&own)?;
-            }
+            let plans = self.plans(&trace, &home.0, &mount.dir)?;
+            let own = copy.as_ref().unwrap_or(&home);
+            pairs.push(self.alternate(workload, &own.0, &plans)?);
         }
-        std::fs::remove_dir_all(&home)?;
         Ok(pairs)
     }
 
-    /// The tool, its replay, the tool, its replay; the first of each only warms caches.
+    /// The tool, its replay, the tool, its replay; the first of each only warms caches. Where a round takes little time, there are more: single
+    /// runs of a few milliseconds vary too much.
     fn alternate(&self, workload: &Workload, own: &Path, plans: &[Plan]) -> io::Result<Pair> {
         let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
         let options = PlayOptions {
@@ -70,7 +74,12 @@ impl Rig<'_> {
         let mut predicted = vec![Vec::new(); plans.len()];
         let mut real = Vec::new();
         let mut divergences = 0;
-        for round in 0..=self.options.rounds {
+        let least = self.options.rounds;
+        let begin = Instant::now();
+        for round in 0..=least * MORE {
+            if round > least && begin.elapsed() > ENOUGH {
+                break;
+            }
             workload.reset(own)?;
             settle(own)?;
             let seconds = run(own, &command)?;
@@ -83,7 +92,7 @@ impl Rig<'_> {
                     times.push(played.round.wall_seconds * 1e3);
                     divergences = divergences.max(played.round.divergences);
                 }
-                if self.options.explain && round == self.options.rounds {
+                if self.options.explain && round == least {
                     explain(&played);
                 }
             }
