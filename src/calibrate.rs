@@ -2,15 +2,18 @@
 //! the recorder. What each event takes besides what was recorded is found by trying: the command and its replay in turn, so that
 //! what the machine does meanwhile meets both.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::{median, variation};
-use fsreplay_replayer::{Cache, PlayOptions, Player, Timing};
+use fsreplay_replayer::{Cache, PlayOptions, Player, Timing, preflight};
 use fsreplay_trace::format;
-use fsreplay_trace::model::Unobserved;
+use fsreplay_trace::model::{Header, Unobserved};
 
 use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
@@ -18,10 +21,12 @@ use crate::planning;
 
 /// Tries.
 const TRIES: usize = 3;
-/// Runs of the command, and of its replay, in each.
-const RUNS: f64 = 7.0;
-/// All together shall not take much longer than this, seconds.
-const BUDGET: f64 = 30.0;
+/// Runs of the command, and of its replay, in each, if they are short.
+const RUNS: u32 = 21;
+/// No more of them in a try after this, once there is one,
+const BUDGET: Duration = Duration::from_secs(10);
+/// and no more tries after this.
+const WHOLE_BUDGET: Duration = Duration::from_secs(40);
 /// Near enough: a share of the command's time.
 const NEAR: f64 = 0.005;
 /// What no number of runs makes more precise: that part of the time that a tool waited for a disk, and that part of its
@@ -44,13 +49,8 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
     let Some(unobserved) = footer.unobserved else {
         return Ok(());
     };
-    let workspace = moved::resolve("workspace", trace, reader.header())?;
-    let place = workspace.iter().map(|path| {
-        use std::os::unix::ffi::OsStrExt;
-        let here = Path::new(std::ffi::OsStr::from_bytes(path));
-        (path.clone(), here.to_owned())
-    });
-    let options = planning::options(targets::neutral(None)?, place.collect());
+    let place = as_recorded(trace, reader.header())?;
+    let options = planning::options(targets::neutral(None)?, place);
     let (plan, _) = planning::plan_as_recorded(trace, false, &options)?;
     let mut search = Search {
         plan: &plan,
@@ -60,6 +60,24 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
     };
     footer.unobserved = Some(search.run()?);
     format::replace_footer(trace, &footer).map_err(|error| Failure::trace(trace, &error))
+}
+
+/// The workspace where it was recorded: it, and each mount in it that can be written to, on itself. Times of a mount that is slower than
+/// the one around it would else be missing in the replay, and be taken for the recorder's doing.
+fn as_recorded(trace: &Path, header: &Header) -> Result<Vec<(Vec<u8>, PathBuf)>, Failure> {
+    let here = |path: &[u8]| PathBuf::from(OsStr::from_bytes(path));
+    let workspace = moved::resolve("workspace", trace, header)?;
+    let mut place = Vec::new();
+    for whole in workspace {
+        let inside = moved::mounts_in(&header.mounts, &whole).into_iter();
+        let inside = inside.map(|mount| (mount.mount_point.clone(), here(&mount.mount_point)));
+        let inside: Vec<_> = inside
+            .filter(|(_, dir)| preflight::usable(dir).is_ok())
+            .collect();
+        place.push((whole.clone(), here(&whole)));
+        place.extend(inside);
+    }
+    Ok(place)
 }
 
 /// The search for what each event takes besides.
@@ -84,6 +102,7 @@ impl Search<'_> {
         let mut each = missing / events;
         let mut slope = events;
         let mut last: Option<(f64, f64)> = None;
+        let begin = Instant::now();
         for _ in 0..TRIES {
             let Try { wall, cpu } = self.alternate(each)?;
             if let Some((before, taken)) = last {
@@ -98,7 +117,7 @@ impl Search<'_> {
             tracing::debug!(each, slope, ?wall, ?cpu, ?by_wall, ?by_cpu, "calibrating");
             let step = by_wall.and(by_cpu);
             each += step;
-            if step.abs() * slope < NEAR * wall.tool {
+            if step.abs() * slope < NEAR * wall.tool || begin.elapsed() > WHOLE_BUDGET {
                 break;
             }
         }
@@ -112,15 +131,13 @@ impl Search<'_> {
 
     /// The command and its replay in turn.
     fn alternate(&mut self, each: f64) -> Result<Try, Failure> {
-        let wanted = self.unobserved.elapsed as f64 / 1e9;
-        let runs = (BUDGET / wanted / (2 * TRIES) as f64).clamp(1.0, RUNS) as u32;
         let mut plan = self.plan.clone();
         plan.anchor(Unobserved {
             per_event: Some(each),
             ..self.unobserved
         });
         let options = PlayOptions {
-            rounds: runs,
+            rounds: RUNS,
             keep: false,
             timing: Timing::Scaled(1.0),
             cache: Cache::Warm,
@@ -128,7 +145,11 @@ impl Search<'_> {
         let never = AtomicBool::new(false);
         let mut player = Player::new(&plan, options);
         let (mut tool, mut replay) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
-        for round in 0..=runs {
+        let begin = Instant::now();
+        for round in 0..=RUNS {
+            if round > 1 && begin.elapsed() > BUDGET {
+                break;
+            }
             let played = player
                 .round(round, &never, &|_| {})
                 .map_err(planning::failure)?;
@@ -222,6 +243,32 @@ pub fn explain(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fsreplay_trace::model::Mount;
+
+    #[test]
+    fn each_mount_of_the_workspace_stands_for_itself() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let whole = dir.path().to_owned();
+        let deps = whole.join("deps");
+        std::fs::create_dir(&deps).expect("a directory");
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        let mount = |path: &Path| Mount {
+            mount_point: bytes(path),
+            ..Mount::default()
+        };
+        let header = Header {
+            cwd: bytes(&whole),
+            mounts: vec![
+                mount(Path::new("/")),
+                mount(&whole),
+                mount(&deps),
+                mount(&whole.join("gone")),
+            ],
+            ..Header::default()
+        };
+        let place = as_recorded(Path::new("no trace"), &header).expect("places");
+        assert_eq!(place, [(bytes(&whole), whole), (bytes(&deps), deps)]);
+    }
 
     #[test]
     fn the_more_precise_of_two_estimates_counts_more() {

@@ -6,6 +6,7 @@ use fsreplay_replayer::plan::Plan;
 use fsreplay_trace::model::Mount;
 
 use super::candidates::{Candidate, below};
+use crate::compare::moved;
 use crate::compare::targets::Target;
 use crate::exit::Failure;
 use crate::planning;
@@ -32,13 +33,11 @@ impl Layout {
     /// The workspace on the baseline; a recorded mount below it stays on its own if that is one of the targets.
     pub fn of(workspace: Vec<u8>, baseline: usize, mounts: &[Mount], targets: &[Target]) -> Layout {
         let mut parts = vec![(workspace.clone(), baseline)];
-        for mount in mounts {
-            let inside = below(&workspace, &mount.mount_point).is_some_and(|rest| !rest.is_empty());
+        for mount in moved::mounts_in(mounts, &workspace) {
             let same = targets.iter().position(|target| {
                 target.mount_point == mount.mount_point && target.fs_type == mount.fs_type
             });
-            if let Some(target) = same.filter(|_| inside) {
-                parts.retain(|(path, _)| *path != mount.mount_point);
+            if let Some(target) = same {
                 parts.push((mount.mount_point.clone(), target));
             }
         }

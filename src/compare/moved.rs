@@ -77,6 +77,18 @@ pub fn mount_of<'m>(mounts: &'m [Mount], path: &[u8]) -> Option<&'m Mount> {
     above.max_by_key(|mount| mount.mount_point.len())
 }
 
+/// The recorded mounts below a directory, of several at one place the last.
+pub fn mounts_in<'m>(mounts: &'m [Mount], directory: &[u8]) -> Vec<&'m Mount> {
+    let mut inside: Vec<&Mount> = Vec::new();
+    for mount in mounts {
+        if mount.mount_point != directory && holds(directory, &mount.mount_point) {
+            inside.retain(|other| other.mount_point != mount.mount_point);
+            inside.push(mount);
+        }
+    }
+    inside
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +107,27 @@ mod tests {
         assert_eq!(of("/work/a").as_deref(), Some(&b"/work"[..]));
         assert_eq!(of("/work/deep").as_deref(), Some(&b"/work/deep"[..]));
         assert_eq!(of("/workshop").as_deref(), Some(&b"/"[..]));
+    }
+
+    #[test]
+    fn mounts_in_a_directory_are_those_below_it() {
+        let mounts = ["/", "/w", "/w/deps", "/w/deps/x", "/work"].map(mount);
+        let of = |path: &str| -> Vec<Vec<u8>> {
+            let inside = mounts_in(&mounts, path.as_bytes()).into_iter();
+            inside.map(|mount| mount.mount_point.clone()).collect()
+        };
+        assert_eq!(of("/w"), [&b"/w/deps"[..], b"/w/deps/x"]);
+        assert_eq!(of("/").len(), 4);
+        assert!(of("/none").is_empty());
+        let twice = [
+            mount("/w/a"),
+            Mount {
+                id: 7,
+                ..mount("/w/a")
+            },
+        ];
+        let ids: Vec<u32> = mounts_in(&twice, b"/w").iter().map(|m| m.id).collect();
+        assert_eq!(ids, [7]);
     }
 
     #[test]
