@@ -79,6 +79,7 @@ fn volumes(parts: &[Part]) -> Lines {
         ],
         compose: compose_volumes(&named),
         caveats: vec![
+            "a volume belongs to root at first: where the container's user is root, leave the chown out; where there is no sudo, chown in the Dockerfile".into(),
             "a volume outlives the container and starts empty: what was there has to be made again once".into(),
             "moving or linking files between it and the rest of the workspace copies them".into(),
         ],

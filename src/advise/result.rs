@@ -133,8 +133,12 @@ impl Advice {
 
     fn answer(&self) -> String {
         let Some(best) = self.best() else {
+            let found = match self.moves.first() {
+                Some(most) => format!("gains more than {}", term::seconds(most.gain_seconds)),
+                None => "is faster".into(),
+            };
             return format!(
-                "Nothing that was tried is faster: leave everything where it is ({}).",
+                "Nothing that was tried {found}: leave everything where it is ({}).",
                 term::seconds(self.baseline.seconds)
             );
         };
@@ -164,10 +168,12 @@ impl Advice {
                 term::count(directory.count),
             ]
         });
-        out.push_str(&term::table(
-            &["where its calls are", "share", "time", "calls"],
-            rows.collect(),
-        ));
+        if !self.directories.is_empty() {
+            out.push_str(&term::table(
+                &["where its calls are", "share", "time", "calls"],
+                rows.collect(),
+            ));
+        }
         if !self.moves.is_empty() {
             out.push_str(&format!("\n\n{}", self.table()));
         }
@@ -247,10 +253,16 @@ impl Advice {
 /// Moves that gain this share of what the best one gains are as good.
 const NEARLY_ALL: f64 = 0.9;
 
+/// What nobody notices in a tool that is run by hand, seconds: no mount is worth it.
+const LEAST_GAIN: f64 = 0.005;
+
 /// Of the moves that gain nearly all, that with the least trouble.
 fn advised(moves: &[Gain]) -> Option<usize> {
     let most = moves.iter().map(|gain| gain.gain_seconds);
     let most = most.fold(0.0, f64::max);
+    if most < LEAST_GAIN {
+        return None;
+    }
     let enough = moves
         .iter()
         .enumerate()
@@ -358,6 +370,7 @@ mod tests {
         let moves = [moved("/w", 10.0, 4), moved("/w/deps", 5.0, 0)];
         assert_eq!(advised(&moves), Some(0));
         assert_eq!(advised(&[]), None);
+        assert_eq!(advised(&[moved("/w", 0.000_15, 0)]), None);
     }
 
     #[test]
