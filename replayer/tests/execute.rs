@@ -229,6 +229,47 @@ fn a_lane_waits_for_another() {
     no_divergence(&b.play().expect("plays"));
 }
 
+/// As a shell that starts one program after the other: each task begins on the lane that the one before it leaves, is started
+/// before that, and parent and child wait for each other in each.
+#[test]
+fn tasks_that_follow_each_other_on_a_lane_are_done_one_after_the_other() {
+    const TASKS: u32 = 3000;
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut b = Builder::new(dir.path());
+    let (parent, child) = (b.lane(), b.lane());
+    let at = b.at("file");
+    for task in 0..=TASKS {
+        let done = b.op(parent, Action::Nothing, 0);
+        if task > 0 {
+            b.wait(parent, child, task * 2 - 1);
+        }
+        if task == TASKS {
+            break;
+        }
+        b.plan.births.push(Birth {
+            after: WaitFor {
+                lane: parent as u32,
+                done,
+            },
+            lane: child as u32,
+            op: task * 2,
+        });
+        // Each finds that the one before has taken its file away.
+        let open = Action::Open {
+            at,
+            flags: libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY,
+            mode: 0o644,
+            resolve: 0,
+            out: Slot(1),
+        };
+        b.op(child, open, 3);
+        b.op(child, Action::Unlink { at, flags: 0 }, 0);
+        b.wait(child, parent, done + 1);
+    }
+    let result = b.play().expect("played");
+    no_divergence(&result);
+}
+
 #[test]
 fn a_guarded_rename_follows_no_link_out_of_the_replay() {
     let dir = tempfile::tempdir().expect("a directory");

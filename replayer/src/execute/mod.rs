@@ -1,9 +1,12 @@
-//! Executes a plan: one thread per lane, released at once; the loop waits, issues, takes the time, and stores.
+//! Executes a plan: one thread per task, started by its parent's; the loop waits, issues, takes the time, and stores.
 
 mod clock;
+mod crew;
 mod initial;
 mod issue;
+mod lane;
 mod pace;
+mod parts;
 mod progress;
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -14,10 +17,11 @@ use crate::plan::{Action, Plan};
 use crate::sandbox::Sandbox;
 use crate::sys::{self, Texts};
 use clock::Clock;
+use crew::Crew;
 use initial::open_initial;
-use issue::Issuer;
 use pace::Pacer;
-use progress::{Gate, Progress, Stopped};
+use parts::Parts;
+use progress::Progress;
 
 /// What one op gave.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,7 +74,31 @@ pub(crate) struct Shared<'a> {
 
 /// Executes the plan in its prepared sandboxes, as fast as possible or with the tool's own time multiplied by `scale`.
 /// `cancelled` is looked at while waiting.
+///
+/// All of it happens in a new thread with descriptors of its own: the caller's has a history that the scheduler goes by, and
+/// descriptors that threads share are dearer than those of a tool with one thread.
 pub fn execute(
+    plan: &Plan,
+    sandboxes: &[Sandbox],
+    scale: Option<f64>,
+    cancelled: &AtomicBool,
+) -> Result<Run, ReplayError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("lane-0".into());
+        let thread = thread.spawn_scoped(scope, || {
+            sys::unshare_files();
+            execute_here(plan, sandboxes, scale, cancelled)
+        });
+        let thread = thread.map_err(|source| ReplayError::Process {
+            operation: "starting a thread",
+            source,
+        })?;
+        let ended = thread.join();
+        ended.unwrap_or_else(|_| Err(ReplayError::Plan("the replay panicked".into())))
+    })
+}
+
+fn execute_here(
     plan: &Plan,
     sandboxes: &[Sandbox],
     scale: Option<f64>,
@@ -80,240 +108,40 @@ pub fn execute(
     let mut shared = shared(plan, sandboxes)?;
     let rewritten = shared.rewrite_links();
     open_initial(&shared)?;
+    let parts = Parts::of(plan);
     let progress = Progress::new(plan.lanes.len(), patience(plan, scale), cancelled);
-    let gate = Gate::new();
     let clock = Clock::start();
     shared.clock = clock;
     let pacer = scale.map(|scale| Pacer::new(clock, scale, cancelled));
-    let run = |number: usize| {
-        let mut samples = vec![
-            Sample {
-                result: 1,
-                duration: 1
-            };
-            plan.lanes[number].ops.len()
-        ];
-        let mut issuer = Issuer::new(&shared, &rewritten[number]);
-        let open = gate.wait();
-        let cpu = thread_cpu();
-        let begin = Instant::now();
-        let waited = match open {
-            true => match &pacer {
-                None => run_lane(number, &shared, &progress, &mut issuer, &mut samples),
-                Some(pacer) => run_paced(
-                    number,
-                    &shared,
-                    &progress,
-                    pacer.clone(),
-                    &mut issuer,
-                    &mut samples,
-                ),
-            },
-            false => Err(Stopped::Cancelled),
-        };
-        Ended {
-            begin,
-            end: Instant::now(),
-            cpu: thread_cpu().saturating_sub(cpu),
-            waited,
-            samples,
-        }
-    };
-    let outcome = if plan.lanes.len() == 1 {
-        // A process with one thread has cheaper descriptors (no reference counting in the kernel), as the tool had.
-        gate.open(true);
-        Ok(vec![Ok(run(0))])
-    } else {
-        run_threads(plan.lanes.len(), &gate, &run)
-    };
+    let done = Crew::new(&shared, &rewritten, &parts, &progress, pacer).run();
     close_all(&shared);
-    let ended = outcome.map_err(|(lane, source)| {
-        ReplayError::Plan(format!(
-            "thread {lane} of {} can't be started: {source}",
-            plan.lanes.len()
-        ))
-    })?;
+    let done = done?;
+    let begin = done.iter().filter_map(|lane| lane.begin).min();
+    let end = done.iter().filter_map(|lane| lane.end).max();
+    let wall = begin.zip(end);
     let tick = clock.nanoseconds_per_tick();
-    let (mut first, mut last) = (None::<Instant>, None::<Instant>);
-    let mut lanes = Vec::with_capacity(ended.len());
-    for lane in ended {
-        let Ended {
-            begin,
-            end,
-            cpu,
-            waited,
-            mut samples,
-        } = lane.map_err(|_| ReplayError::Plan("a lane panicked".into()))?;
-        let (waited, paced) = waited.map_err(|stopped| match stopped {
-            Stopped::Cancelled => ReplayError::Cancelled,
-            Stopped::Stalled { lane, other, done } => ReplayError::Stalled { lane, other, done },
-        })?;
-        first = Some(first.map_or(begin, |at| at.min(begin)));
-        last = Some(last.map_or(end, |at| at.max(end)));
-        for sample in &mut samples {
-            sample.duration = (sample.duration as f64 * tick) as u64;
-        }
-        lanes.push(LaneRun {
-            samples,
-            waited: (waited as f64 * tick) as u64,
-            paced: (paced as f64 * tick) as u64,
-            cpu,
-        });
-    }
-    let wall = first
-        .zip(last)
-        .map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+    let lanes = done.into_iter().map(|lane| lane_run(lane, tick));
     Ok(Run {
-        wall_seconds: wall,
-        lanes,
+        lanes: lanes.collect(),
+        wall_seconds: wall.map_or(0.0, |(begin, end): (Instant, _)| {
+            (end - begin).as_secs_f64()
+        }),
     })
 }
 
-/// Processor time of this thread so far, nanoseconds.
-fn thread_cpu() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// How a lane ended.
-struct Ended {
-    begin: Instant,
-    end: Instant,
-    cpu: u64,
-    /// Ticks spent waiting, and in the tool's own time.
-    waited: Result<(u64, u64), Stopped>,
-    samples: Vec<Sample>,
-}
-
-/// One thread for each lane. An error says how many threads could be started, and why no more.
-fn run_threads(
-    lanes: usize,
-    gate: &Gate,
-    run: &(impl Fn(usize) -> Ended + Sync),
-) -> Result<Vec<std::thread::Result<Ended>>, (usize, std::io::Error)> {
-    std::thread::scope(|scope| {
-        let mut threads = Vec::with_capacity(lanes);
-        for number in 0..lanes {
-            let thread = std::thread::Builder::new()
-                .name(format!("lane-{number}"))
-                .stack_size(256 << 10)
-                .spawn_scoped(scope, move || run(number));
-            match thread {
-                Ok(thread) => threads.push(thread),
-                Err(source) => {
-                    gate.open(false);
-                    return Err((threads.len(), source));
-                }
-            }
-        }
-        gate.wait_for(threads.len());
-        gate.open(true);
-        Ok(threads.into_iter().map(|thread| thread.join()).collect())
-    })
-}
-
-/// How many ops ahead the loop asks for memory.
-const AHEAD: usize = 8;
-
-/// The loop, as fast as possible. Gives the ticks spent waiting (and none in the tool's own time).
-fn run_lane(
-    number: usize,
-    shared: &Shared<'_>,
-    progress: &Progress<'_>,
-    issuer: &mut Issuer<'_>,
-    samples: &mut [Sample],
-) -> Result<(u64, u64), Stopped> {
-    let lane = &shared.plan.lanes[number];
-    let clock = shared.clock;
-    let mut waited = 0;
-    // One stamp a boundary: where nothing lies between two calls, the end of one is the beginning of the next.
-    let mut now = clock.ticks();
-    for (index, (op, sample)) in lane.ops.iter().zip(samples).enumerate() {
-        sys::prefetch(std::ptr::from_ref(op).wrapping_add(AHEAD));
-        sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
-        if op.wait_count > 0 {
-            for wait in shared.plan.waits_of(op) {
-                progress.wait(number, wait.lane, wait.done)?;
-            }
-            let begin = now;
-            now = clock.ticks();
-            waited += now - begin;
-        }
-        if matches!(op.action, Action::Nothing) {
-            *sample = Sample {
-                result: Sample::NOT_ISSUED,
-                duration: 0,
-            };
-        } else {
-            let mut begin = now;
-            let result = issuer.issue(index, &op.action, op.expected, &mut begin);
-            now = clock.ticks();
-            *sample = Sample {
-                result,
-                duration: now.saturating_sub(begin),
-            };
-        }
-        progress.done(number, index as u32 + 1, op.published);
+/// From ticks to nanoseconds.
+fn lane_run(done: crew::Done, tick: f64) -> LaneRun {
+    let nanoseconds = |ticks: u64| (ticks as f64 * tick) as u64;
+    let mut samples = done.samples;
+    for sample in &mut samples {
+        sample.duration = nanoseconds(sample.duration);
     }
-    progress.done(number, lane.ops.len() as u32, true);
-    Ok((waited, 0))
-}
-
-/// The loop with the tool's own time. Gives the ticks spent waiting and in the tool's own time.
-fn run_paced(
-    number: usize,
-    shared: &Shared<'_>,
-    progress: &Progress<'_>,
-    mut pacer: Pacer<'_>,
-    issuer: &mut Issuer<'_>,
-    samples: &mut [Sample],
-) -> Result<(u64, u64), Stopped> {
-    let lane = &shared.plan.lanes[number];
-    let clock = shared.clock;
-    let (mut waited, mut paced) = (0, 0);
-    let mut now = clock.ticks();
-    let steps = lane.ops.iter().zip(&lane.paces).zip(samples);
-    for (index, ((op, pace), sample)) in steps.enumerate() {
-        let begin = now;
-        now = pacer.burn(now, pace.think);
-        if pace.asleep > 0.0 {
-            now = pacer.sleep(pace.asleep);
-        }
-        paced += now - begin;
-        if op.wait_count > 0 {
-            for wait in shared.plan.waits_of(op) {
-                progress.wait(number, wait.lane, wait.done)?;
-            }
-            let begin = now;
-            now = clock.ticks();
-            waited += now - begin;
-        }
-        let begin = now;
-        if pace.own_asleep > 0.0 {
-            now = pacer.sleep(pace.own_asleep);
-        }
-        if pace.own > 0.0 {
-            now = pacer.burn(now, pace.own);
-        }
-        paced += now - begin;
-        if matches!(op.action, Action::Nothing) {
-            *sample = Sample {
-                result: Sample::NOT_ISSUED,
-                duration: 0,
-            };
-        } else {
-            let mut begin = now;
-            let result = issuer.issue(index, &op.action, op.expected, &mut begin);
-            now = clock.ticks();
-            *sample = Sample {
-                result,
-                duration: now.saturating_sub(begin),
-            };
-        }
-        progress.done(number, index as u32 + 1, op.published);
+    LaneRun {
+        samples,
+        waited: nanoseconds(done.spent.waited),
+        paced: nanoseconds(done.spent.paced),
+        cpu: done.cpu,
     }
-    progress.done(number, lane.ops.len() as u32, true);
-    Ok((waited, paced))
 }
 
 /// How long all lanes may stand still: beyond the longest time that one computes or sleeps for the tool.

@@ -29,6 +29,10 @@ pub struct Pacer<'a> {
     cancelled: &'a AtomicBool,
     /// Ticks that the replay itself took and that no computing was there to take them from.
     debt: u64,
+    /// What starting a thread took, ticks.
+    start: u64,
+    /// Starts that were taken from the computing before they happened.
+    expected: bool,
 }
 
 impl<'a> Pacer<'a> {
@@ -42,7 +46,30 @@ impl<'a> Pacer<'a> {
             longest_own: (LONGEST_OWN * rate) as u64,
             cancelled,
             debt: 0,
+            start: 0,
+            expected: false,
         }
+    }
+
+    /// A thread will be started after the computing that comes next; as that of the tool holds the start of a task, it is as much shorter.
+    pub fn expect_start(&mut self) {
+        self.debt += self.start;
+        self.expected = true;
+    }
+
+    /// A thread was started since `begin`. Gives the time now.
+    pub fn started(&mut self, begin: u64) -> u64 {
+        let now = self.clock.ticks();
+        let taken = now.saturating_sub(begin);
+        let taken = taken.min(DEBT_STEPS * self.longest_own);
+        let paid = if self.expected { self.start } else { 0 };
+        self.expected = false;
+        self.debt = (self.debt + taken).saturating_sub(paid);
+        self.start = match self.start {
+            0 => taken,
+            before => (before * 3 + taken) / 4,
+        };
+        now
     }
 
     /// Computes until `nanoseconds` of processor time have passed since `begin`; what other threads take meanwhile doesn't count.

@@ -120,6 +120,11 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Lets all who wait stop waiting.
+    pub fn give_up(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
     fn sum(&self) -> u64 {
         self.lanes
             .iter()

@@ -128,7 +128,7 @@ pub struct OpTime {
     pub duration: u64,
 }
 
-/// What one replay thread does, in order.
+/// What is done in order, by one replay thread for each task.
 #[derive(Clone, Debug, Default)]
 pub struct Lane {
     /// The steps.
@@ -146,6 +146,17 @@ pub struct WaitFor {
     pub lane: u32,
     /// How many of its ops must be done.
     pub done: u32,
+}
+
+/// A task begins on a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// Its parent has done this.
+    pub after: WaitFor,
+    /// Its lane, that of a task that has ended or a new one.
+    pub lane: u32,
+    /// Index of its first op.
+    pub op: u32,
 }
 
 /// One entry of the initial tree; a parent stands before its children.
@@ -235,10 +246,12 @@ pub struct Plan {
     pub tree: Vec<TreeEntry>,
     /// Descriptors that are open before the first op.
     pub initial_fds: Vec<InitialFd>,
-    /// One per replay thread.
+    /// What is done one after the other: by a task, or by several of which each began after the one before had ended.
     pub lanes: Vec<Lane>,
     /// What ops wait for; each op has a range of these.
     pub waits: Vec<WaitFor>,
+    /// Where tasks begin, in the order of the trace.
+    pub births: Vec<Birth>,
     /// Number of slots, roots included.
     pub slots: u32,
     /// Number of mappings that [`Action::Map`] uses.

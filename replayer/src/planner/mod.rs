@@ -465,6 +465,7 @@ impl Planner {
         plan.sleeps = self.pacer.sleeps;
         plan.wake_earlier(stop);
         plan.waits = self.order.waits;
+        plan.births = self.order.births;
         let notes = self.notes.counts.into_iter();
         plan.notes = notes.map(|(note, n)| (note.to_string(), n)).collect();
         Ok(plan)

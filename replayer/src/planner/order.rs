@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::plan::{Action, Lane, Op, OpTime, Pace, WaitFor};
+use crate::plan::{Action, Birth, Lane, Op, OpTime, Pace, WaitFor};
 
 /// Lanes beyond this number get all their edges: a clock for each pair would take too much memory.
 const TRACKED_LANES: usize = 1024;
@@ -114,6 +114,7 @@ pub(crate) struct Order {
     /// For each op the number of events that had returned before it: its own number, if it is an event's.
     moments: Vec<Vec<u32>>,
     pub(crate) waits: Vec<WaitFor>,
+    pub(crate) births: Vec<Birth>,
     clocks: Vec<Clock>,
     candidates: Vec<Place>,
     /// Whether more than one task is alive; otherwise every later task descends from the only one, and its
@@ -177,7 +178,17 @@ impl Order {
             return;
         }
         let mut causes = self.clocks[parent as usize].pending.clone();
-        causes.extend(self.last(parent));
+        if let Some(last) = self.last(parent) {
+            causes.push(last);
+            self.births.push(Birth {
+                after: WaitFor {
+                    lane: parent,
+                    done: last.op + 1,
+                },
+                lane: child,
+                op: self.next(child).op,
+            });
+        }
         self.clocks[child as usize].pending.extend(causes);
     }
 

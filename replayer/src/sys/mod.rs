@@ -97,6 +97,17 @@ pub fn set_acl(place: XattrPlace, mode: u32) -> i64 {
     }
 }
 
+/// Gives this thread a table of descriptors of its own, where that is allowed: `close_range` of no descriptor at all with
+/// `CLOSE_RANGE_UNSHARE` (close_range(2)), because containers forbid `unshare`.
+pub fn unshare_files() {
+    let _ = call!(
+        SYS_close_range,
+        u32::MAX,
+        u32::MAX,
+        libc::CLOSE_RANGE_UNSHARE
+    );
+}
+
 /// `openat`, or `openat2` if there are resolve flags.
 #[inline]
 pub fn open(dir: c_int, path: TextRef, flags: c_int, mode: u32, resolve: u64) -> i64 {

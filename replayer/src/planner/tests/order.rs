@@ -255,3 +255,31 @@ fn offsets_of_shared_descriptions_keep_their_order() {
     let plan = trace.finish();
     assert_eq!(waits(&plan, 2), vec![1]);
 }
+
+#[test]
+fn a_task_on_a_used_lane_begins_after_what_its_own_parent_did() {
+    let mut trace = Trace::new();
+    trace.file("/work/a", 1);
+    trace.open(0, "/work/a", 0, 3);
+    trace.task(1, Some(0), 0);
+    trace.path(1, Call::access, "/work/a", 0);
+    trace.exit(1);
+    trace.path(0, Call::access, "/work/a", 0);
+    trace.task(2, Some(0), 0);
+    trace.path(2, Call::access, "/work/a", 0);
+    let plan = trace.finish();
+    let births: Vec<_> = plan.births.iter().collect();
+    let [first, second] = births[..] else {
+        panic!("{births:?}");
+    };
+    assert_eq!(
+        (first.lane, first.op, first.after.lane),
+        (second.lane, 0, 0)
+    );
+    let ops = &plan.lanes[second.lane as usize].ops;
+    assert_eq!(
+        ops[second.op as usize].event, 3,
+        "the second task's only call"
+    );
+    assert!(first.after.done < second.after.done);
+}

@@ -1,0 +1,216 @@
+//! The threads: one for each task, started by its parent's.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, Scope};
+use std::time::Instant;
+
+use super::issue::Issuer;
+use super::lane::{Loop, Spent};
+use super::pace::Pacer;
+use super::parts::{Part, Parts};
+use super::progress::{Gate, Progress, Stopped};
+use super::{Sample, Shared};
+use crate::error::ReplayError;
+
+/// Bytes of each thread's stack.
+const STACK: usize = 256 << 10;
+
+/// A lane's state, handed on from task to task.
+struct State<'a> {
+    issuer: Issuer<'a>,
+    samples: Vec<Sample>,
+    spent: Spent,
+    /// Processor time, nanoseconds.
+    cpu: u64,
+    begin: Option<Instant>,
+    end: Option<Instant>,
+}
+
+/// What a lane did, when it began, and when it ended.
+pub struct Done {
+    /// One for each op, in ticks.
+    pub samples: Vec<Sample>,
+    /// In ticks.
+    pub spent: Spent,
+    /// Processor time, nanoseconds.
+    pub cpu: u64,
+    /// When its first op began, if there was one.
+    pub begin: Option<Instant>,
+    /// When its last op ended.
+    pub end: Option<Instant>,
+}
+
+/// All threads.
+pub struct Crew<'a> {
+    shared: &'a Shared<'a>,
+    parts: &'a Parts,
+    progress: &'a Progress<'a>,
+    /// None to go as fast as possible.
+    pacer: Option<Pacer<'a>>,
+    gate: Gate,
+    lanes: Vec<Mutex<State<'a>>>,
+    failure: Mutex<Option<ReplayError>>,
+}
+
+impl<'a> Crew<'a> {
+    /// Memory is taken and touched now, so that no thread has to when it is started.
+    pub fn new(
+        shared: &'a Shared<'a>,
+        rewritten: &'a [Vec<(u32, u32)>],
+        parts: &'a Parts,
+        progress: &'a Progress<'a>,
+        pacer: Option<Pacer<'a>>,
+    ) -> Crew<'a> {
+        let touched = Sample {
+            result: 1,
+            duration: 1,
+        };
+        let lanes = shared.plan.lanes.iter().zip(rewritten);
+        let lanes = lanes.map(|(lane, rewritten)| {
+            Mutex::new(State {
+                issuer: Issuer::new(shared, rewritten),
+                samples: vec![touched; lane.ops.len()],
+                spent: Spent::default(),
+                cpu: 0,
+                begin: None,
+                end: None,
+            })
+        });
+        Crew {
+            shared,
+            parts,
+            progress,
+            pacer,
+            gate: Gate::new(),
+            lanes: lanes.collect(),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// Does all parts.
+    pub fn run(self) -> Result<Vec<Done>, ReplayError> {
+        if self.parts.is_one() {
+            self.task(self.parts.roots[0], &mut |_| {});
+        } else {
+            std::thread::scope(|scope| {
+                let all = self.parts.roots.iter();
+                let is_ready = all.into_iter().all(|root| self.start(scope, *root, true));
+                if is_ready {
+                    self.gate.wait_for(self.parts.roots.len());
+                }
+                self.gate.open(is_ready);
+            });
+        }
+        if let Some(failure) = unpoisoned(self.failure.lock()).take() {
+            return Err(failure);
+        }
+        let lanes = self
+            .lanes
+            .into_iter()
+            .map(Mutex::into_inner)
+            .map(unpoisoned);
+        let done = lanes.map(|state| Done {
+            samples: state.samples,
+            spent: state.spent,
+            cpu: state.cpu,
+            begin: state.begin,
+            end: state.end,
+        });
+        Ok(done.collect())
+    }
+
+    /// Starts a thread for a part.
+    fn start<'scope, 'env>(
+        &'env self,
+        scope: &'scope Scope<'scope, 'env>,
+        part: Part,
+        is_root: bool,
+    ) -> bool {
+        let body = move || {
+            if !is_root || self.gate.wait() {
+                self.task(part, &mut |child| {
+                    self.start(scope, child, false);
+                });
+            }
+        };
+        let thread = Builder::new()
+            .name(format!("lane-{}", part.lane))
+            .stack_size(STACK)
+            .spawn_scoped(scope, body);
+        match thread {
+            Ok(_) => true,
+            Err(source) => {
+                self.fail(ReplayError::Plan(format!(
+                    "a thread for one of {} tasks can't be started: {source}",
+                    self.shared.plan.lanes.len()
+                )));
+                false
+            }
+        }
+    }
+
+    /// Does a part in this thread.
+    fn task(&self, part: Part, start: &mut dyn FnMut(Part)) {
+        match catch_unwind(AssertUnwindSafe(|| self.part(part, start))) {
+            Ok(Ok(())) => {}
+            Ok(Err(Stopped::Cancelled)) => self.fail(ReplayError::Cancelled),
+            Ok(Err(Stopped::Stalled { lane, other, done })) => {
+                self.fail(ReplayError::Stalled { lane, other, done });
+            }
+            Err(_) => self.fail(ReplayError::Plan("a lane panicked".into())),
+        }
+    }
+
+    fn part(&self, part: Part, start: &mut dyn FnMut(Part)) -> Result<(), Stopped> {
+        let lane = part.lane;
+        // The task that had the lane before.
+        self.progress.wait(lane, lane as u32, part.first as u32)?;
+        let mut state = unpoisoned(self.lanes[lane].lock());
+        let State {
+            issuer, samples, ..
+        } = &mut *state;
+        let cpu = thread_cpu();
+        let begin = Instant::now();
+        let work = Loop {
+            part,
+            starts: self.parts.started_by(part),
+            shared: self.shared,
+            progress: self.progress,
+        };
+        let samples = &mut samples[part.first..part.end];
+        let spent = match self.pacer.clone() {
+            None => work.run_fast(issuer, samples, start),
+            Some(pacer) => work.run_paced(pacer, issuer, samples, start),
+        }?;
+        state.end = Some(Instant::now());
+        state.begin = state.begin.or(Some(begin));
+        state.cpu += thread_cpu().saturating_sub(cpu);
+        state.spent.waited += spent.waited;
+        state.spent.paced += spent.paced;
+        // Before the next task gets the lane: progress never goes back.
+        self.progress.done(lane, part.end as u32, true);
+        drop(state);
+        Ok(())
+    }
+
+    /// Keeps the first failure, or what explains others, and lets all end.
+    fn fail(&self, failure: ReplayError) {
+        let mut kept = unpoisoned(self.failure.lock());
+        if kept.is_none() || matches!(*kept, Some(ReplayError::Cancelled)) {
+            *kept = Some(failure);
+        }
+        self.progress.give_up();
+    }
+}
+
+/// What was left by a thread that panicked: it is told apart.
+fn unpoisoned<G>(guard: Result<G, PoisonError<G>>) -> G {
+    guard.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Processor time of this thread so far, nanoseconds.
+fn thread_cpu() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
