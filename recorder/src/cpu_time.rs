@@ -63,6 +63,14 @@ impl CpuTime {
         }
     }
 
+    /// Of a task that another one starts: it stands still once before it begins.
+    pub fn started(tid: i32) -> CpuTime {
+        CpuTime {
+            stops: 1,
+            ..CpuTime::new(tid)
+        }
+    }
+
     /// The task has another id from now on (exec by another than a process's first task).
     pub fn renamed(&mut self, tid: i32) {
         self.tid = tid;

@@ -144,7 +144,7 @@ impl Task {
             directories: share(&self.directories, has(libc::CLONE_FILES)),
             maps: share(&self.maps, has(libc::CLONE_VM)),
             placement: self.placement.clone(),
-            time: CpuTime::new(tid),
+            time: CpuTime::started(tid),
             last_think: 0,
         }
     }

@@ -236,6 +236,39 @@ fn an_interrupted_read_is_eintr_or_one_event() {
     assert!(results.iter().all(|result| !(-516..=-512).contains(result)));
 }
 
+/// The end of a child sends a signal that nobody handles; under a recorder it interrupts a wait nevertheless, and the kernel goes on with it.
+#[test]
+fn a_wait_that_an_ignored_signal_interrupts_is_one_event() {
+    let Some(recorded) = fixture(
+        r#"
+        #include <poll.h>
+        #include <sys/wait.h>
+        #include <unistd.h>
+        int main(void) {
+            int p[2];
+            pipe(p);
+            if (fork() == 0) {
+                usleep(50000);
+                if (fork() != 0) _exit(0);
+                usleep(100000);
+                write(p[1], "x", 1);
+                _exit(0);
+            }
+            struct pollfd f = {p[0], POLLIN, 0};
+            int ready = poll(&f, 1, 5000);
+            wait(0);
+            return ready != 1;
+        }"#,
+    ) else {
+        return;
+    };
+    assert_eq!(recorded.recording.status, Status::Exited(0));
+    let polls = [recorded.calls(Call::poll), recorded.calls(Call::ppoll)].concat();
+    let results: Vec<i64> = polls.iter().map(|event| event.result).collect();
+    assert_eq!(results, [1]);
+    assert!(polls[0].duration > 100_000_000, "{}", polls[0].duration);
+}
+
 #[test]
 fn stopping_and_continuing_is_seen_by_the_parent() {
     let Some(recorded) = fixture(

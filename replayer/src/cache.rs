@@ -22,8 +22,8 @@ pub enum Cache {
     Cold,
 }
 
-/// Attribute caches of shares expire after one second as a rule (FUSE's `attr_timeout`, virtiofs, sshfs): what people run, they run
-/// later than that after the last time, and a round that begins earlier would find another state each time.
+/// Attribute caches of shares expire after one second by FUSE's default (`attr_timeout`) and virtiofs's; NFS and sshfs may keep them for longer.
+/// What people run, they run later than that after the last time, and a round that begins earlier would find another state each time.
 const REST: Duration = Duration::from_millis(1_100);
 
 /// File systems whose names and attributes are cached for a limited time: FUSE and virtiofs, 9P, NFS, SMB and CIFS.

@@ -107,7 +107,7 @@ pub fn variation(values: &[f64]) -> Option<f64> {
 /// One round.
 #[derive(Debug, Serialize)]
 pub struct Round {
-    /// From the release of the threads to the end of the last, seconds.
+    /// From the first op to the end of the last, seconds.
     pub wall_seconds: f64,
     /// Making the tree, seconds.
     pub prepare_seconds: f64,

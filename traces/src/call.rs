@@ -241,8 +241,7 @@ macro_rules! calls {
     };
 }
 
-// The order of the rows is part of the file format's version 1 only through the names: a trace
-// carries the names of the calls that it uses (docs/trace-format.md), so rows may be added anywhere.
+// A trace carries the names of the calls that its writer knew (docs/trace-format.md), so rows may be added anywhere.
 calls! {
     // Opening and file descriptors
     open            Open [Path 0, Flags 1, Mode 2] Fd;
@@ -388,7 +387,7 @@ calls! {
     waitid          Wait [Mode 0, Pid 1, Flags 3] Status;
     // Who waits for whom. One that wakes is recorded when it is called, before those that it wakes return; its result is not.
     futex           Futex [Address 0, Command 1] Value;
-    // Those that only look (no time to wait) are not recorded.
+    // Of poll, epoll_wait and epoll_pwait those that only look (no time to wait) are not recorded.
     poll            Poll [Argument 2] Value;
     ppoll           Poll [] Value;
     select          Poll [] Value;

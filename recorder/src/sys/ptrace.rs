@@ -183,6 +183,16 @@ pub fn wait(block: bool) -> io::Result<Waited> {
     }
 }
 
+/// Whether a task stands still in the stop that an event's status told of: a signal's code is then the rest of the status (ptrace(2)).
+pub fn is_in_stop(tid: i32, status: i32) -> bool {
+    // SAFETY: all-zero bytes are a valid siginfo_t, which the kernel fills in.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let to = std::ptr::from_mut(&mut info);
+    // SAFETY: `info` is valid to write to; the address argument is not used.
+    let done = unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid, 0usize, to) };
+    done == 0 && info.si_code == status >> 8
+}
+
 /// Whether a task has changed its state since it was waited for last.
 pub fn has_news(tid: i32) -> bool {
     let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;

@@ -146,7 +146,9 @@ impl Tracer {
                 ticks = now;
                 self.session.trace.flush();
                 observer.progress(self.session.trace.events(), u64::from(self.started));
+                // Strangers, too: tasks of which nothing will be told any more would else be waited for without end.
                 let left = self.tasks.values().map(|task| task.tgid);
+                let left = left.chain(self.strangers.iter().copied());
                 self.ending.tick(self.status.is_some(), left, observer);
             }
         }
@@ -165,6 +167,15 @@ impl Tracer {
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
             libc::PTRACE_EVENT_SECCOMP => self.on_seccomp(tid),
+            libc::PTRACE_EVENT_FORK
+            | libc::PTRACE_EVENT_VFORK
+            | libc::PTRACE_EVENT_CLONE
+            | libc::PTRACE_EVENT_EXEC
+                if !ptrace::is_in_stop(tid, status) =>
+            {
+                // Killed meanwhile: its message is no task's number any more, and its last stop will be told.
+                Ok(())
+            }
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
                 self.on_new_task(tid)
             }
@@ -216,8 +227,14 @@ impl Tracer {
             return Ok(());
         };
         match data {
-            FOREIGN_CALL => self.session.count_unrecorded(arch::FOREIGN_NAME),
-            AFFINITY_CALL => self.on_affinity_entry(tid, number, args),
+            FOREIGN_CALL => {
+                self.session.unrecorded_stop(task);
+                self.session.count_unrecorded(arch::FOREIGN_NAME);
+            }
+            AFFINITY_CALL => {
+                self.session.unrecorded_stop(task);
+                self.on_affinity_entry(tid, number, args);
+            }
             _ => {
                 let next = self.session.entry(tid, task, number, args);
                 if next == Next::Exit {

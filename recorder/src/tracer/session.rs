@@ -87,9 +87,12 @@ impl Session {
     /// A stop at the filter at a call of the table.
     pub fn entry(&mut self, tid: i32, task: &mut Task, number: u64, registers: [u64; 6]) -> Next {
         let Some(call) = self.numbers.call(number) else {
-            return Next::Continue;
+            return match number as i64 {
+                libc::SYS_restart_syscall => self.restarted(task),
+                _ => Next::Continue,
+            };
         };
-        let (entry, events_at_entry) = self.settle(task, call, &registers);
+        let again = self.settle(task, call, &registers);
         if call.row().op == Op::Unsupported {
             self.unsupported(call);
             return self.pass(task);
@@ -97,7 +100,10 @@ impl Session {
         if !meets_file(task, call, &registers) {
             return self.pass(task);
         }
-        let spent = self.gap(task, self.time());
+        let mut spent = self.gap(task, self.time());
+        if let Some(again) = &again {
+            spent = sum(again.spent, spent);
+        }
         if !self.inherited_done {
             self.inherited_done = true;
             self.inherited(tid, task);
@@ -120,8 +126,10 @@ impl Session {
             call,
             registers,
             args: self.decoded.args,
-            entry: entry.unwrap_or_else(|| self.time()),
-            events_at_entry: events_at_entry.unwrap_or_else(|| self.trace.events()),
+            entry: again.as_ref().map_or_else(|| self.time(), |a| a.entry),
+            events_at_entry: again
+                .as_ref()
+                .map_or_else(|| self.trace.events(), |a| a.events_at_entry),
             found,
             target,
             spent,
@@ -161,22 +169,34 @@ impl Session {
         task.time.gap(now, costs.think)
     }
 
-    /// Decides about an interrupted call before this one: if this is it again, gives when it began.
-    fn settle(
-        &mut self,
-        task: &mut Task,
-        call: Call,
-        registers: &[u64; 6],
-    ) -> (Option<u64>, Option<u64>) {
+    /// Decides about an interrupted call before this one: gives it back if this is it again.
+    fn settle(&mut self, task: &mut Task, call: Call, registers: &[u64; 6]) -> Option<InCall> {
         match std::mem::take(&mut task.phase) {
             Phase::Interrupted(earlier, time) => {
                 if earlier.call == call && earlier.registers == *registers {
-                    return (Some(earlier.entry), Some(earlier.events_at_entry));
+                    return Some(earlier);
                 }
                 self.event(task.id, &earlier, time, -i64::from(libc::EINTR));
-                (None, None)
+                None
             }
-            _ => (None, None),
+            _ => None,
+        }
+    }
+
+    /// The kernel goes on with a wait that a signal without a handler interrupted (restart_syscall(2)): the tool sees one call.
+    fn restarted(&mut self, task: &mut Task) -> Next {
+        match std::mem::take(&mut task.phase) {
+            Phase::Interrupted(mut call, _) => {
+                let gap = self.gap(task, self.time());
+                call.spent = sum(call.spent, gap);
+                task.phase = Phase::InCall(call);
+                Next::Exit
+            }
+            // Of a call that is not recorded.
+            other => {
+                task.phase = other;
+                self.pass(task)
+            }
         }
     }
 
@@ -508,5 +528,14 @@ fn meets_file(task: &Task, call: Call, registers: &[u64; 6]) -> bool {
             task.maps.borrow().meets(registers[0], registers[1])
         }
         _ => true,
+    }
+}
+
+/// Time of two parts of one call.
+fn sum(one: Spent, other: Spent) -> Spent {
+    Spent {
+        think: one.think.saturating_add(other.think),
+        cpu: one.cpu.saturating_add(other.cpu),
+        blocked: one.blocked.saturating_add(other.blocked),
     }
 }

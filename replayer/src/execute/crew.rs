@@ -6,7 +6,7 @@ use std::thread::{Builder, Scope};
 use std::time::Instant;
 
 use super::issue::Issuer;
-use super::lane::{Loop, Spent};
+use super::lane::{Loop, Spent, Start};
 use super::pace::Pacer;
 use super::parts::{Part, Parts};
 use super::progress::{Gate, Progress, Stopped};
@@ -25,6 +25,16 @@ struct State<'a> {
     cpu: u64,
     begin: Option<Instant>,
     end: Option<Instant>,
+}
+
+/// Whose turn it is on a lane. A task that is started while the one before it on its lane goes on is started by that one, so that there are
+/// never more threads than lanes.
+#[derive(Default)]
+struct Turn {
+    /// Ops done by tasks that have ended.
+    done: usize,
+    /// Started too early.
+    early: Vec<Part>,
 }
 
 /// What a lane did, when it began, and when it ended.
@@ -50,6 +60,7 @@ pub struct Crew<'a> {
     pacer: Option<Pacer<'a>>,
     gate: Gate,
     lanes: Vec<Mutex<State<'a>>>,
+    turns: Vec<Mutex<Turn>>,
     failure: Mutex<Option<ReplayError>>,
 }
 
@@ -84,6 +95,7 @@ impl<'a> Crew<'a> {
             pacer,
             gate: Gate::new(),
             lanes: lanes.collect(),
+            turns: shared.plan.lanes.iter().map(|_| Mutex::default()).collect(),
             failure: Mutex::new(None),
         }
     }
@@ -91,11 +103,11 @@ impl<'a> Crew<'a> {
     /// Does all parts.
     pub fn run(self) -> Result<Vec<Done>, ReplayError> {
         if self.parts.is_one() {
-            self.task(self.parts.roots[0], &mut |_| {});
+            self.task(self.parts.roots[0], &mut |_| None);
         } else {
             std::thread::scope(|scope| {
                 let all = self.parts.roots.iter();
-                let is_ready = all.into_iter().all(|root| self.start(scope, *root, true));
+                let is_ready = all.into_iter().all(|root| self.spawn(scope, *root, true));
                 if is_ready {
                     self.gate.wait_for(self.parts.roots.len());
                 }
@@ -120,8 +132,37 @@ impl<'a> Crew<'a> {
         Ok(done.collect())
     }
 
-    /// Starts a thread for a part.
+    /// Starts a thread for a part when its lane is free. Gives the processor time that it took, nanoseconds.
     fn start<'scope, 'env>(
+        &'env self,
+        scope: &'scope Scope<'scope, 'env>,
+        part: Part,
+    ) -> Option<u64> {
+        let begin = thread_cpu();
+        {
+            let mut turn = unpoisoned(self.turns[part.lane].lock());
+            if turn.done != part.first {
+                turn.early.push(part);
+                return Some(0);
+            }
+        }
+        let started = self.spawn(scope, part, false);
+        started.then(|| thread_cpu().saturating_sub(begin))
+    }
+
+    /// A part has ended: the next one on its lane, if it was started too early.
+    fn next(&self, part: Part) -> Option<Part> {
+        let mut turn = unpoisoned(self.turns[part.lane].lock());
+        turn.done = part.end;
+        let at = turn
+            .early
+            .iter()
+            .position(|early| early.first == part.end)?;
+        Some(turn.early.swap_remove(at))
+    }
+
+    /// Starts a thread for a part.
+    fn spawn<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
         part: Part,
@@ -129,9 +170,7 @@ impl<'a> Crew<'a> {
     ) -> bool {
         let body = move || {
             if !is_root || self.gate.wait() {
-                self.task(part, &mut |child| {
-                    self.start(scope, child, false);
-                });
+                self.task(part, &mut |child| self.start(scope, child));
             }
         };
         let thread = Builder::new()
@@ -142,7 +181,7 @@ impl<'a> Crew<'a> {
             Ok(_) => true,
             Err(source) => {
                 self.fail(ReplayError::Plan(format!(
-                    "a thread for one of {} tasks can't be started: {source}",
+                    "a thread for a task can't be started, with up to {} at a time: {source}",
                     self.shared.plan.lanes.len()
                 )));
                 false
@@ -151,7 +190,7 @@ impl<'a> Crew<'a> {
     }
 
     /// Does a part in this thread.
-    fn task(&self, part: Part, start: &mut dyn FnMut(Part)) {
+    fn task(&self, part: Part, start: &mut Start<'_>) {
         match catch_unwind(AssertUnwindSafe(|| self.part(part, start))) {
             Ok(Ok(())) => {}
             Ok(Err(Stopped::Cancelled)) => self.fail(ReplayError::Cancelled),
@@ -162,10 +201,8 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn part(&self, part: Part, start: &mut dyn FnMut(Part)) -> Result<(), Stopped> {
+    fn part(&self, part: Part, start: &mut Start<'_>) -> Result<(), Stopped> {
         let lane = part.lane;
-        // The task that had the lane before.
-        self.progress.wait(lane, lane as u32, part.first as u32)?;
         let mut state = unpoisoned(self.lanes[lane].lock());
         let State {
             issuer, samples, ..
@@ -191,7 +228,10 @@ impl<'a> Crew<'a> {
         // Before the next task gets the lane: progress never goes back.
         self.progress.done(lane, part.end as u32, true);
         drop(state);
-        Ok(())
+        match self.next(part).map(start) {
+            Some(None) => Err(Stopped::Cancelled),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the first failure, or what explains others, and lets all end.

@@ -5,7 +5,7 @@ use super::parts::Part;
 use super::progress::{Progress, Stopped};
 use super::{Sample, Shared};
 use crate::execute::issue::Issuer;
-use crate::plan::Action;
+use crate::plan::{Action, Op};
 use crate::sys;
 
 /// How many ops ahead the loop asks for memory.
@@ -32,57 +32,36 @@ pub struct Loop<'l, 'a> {
     pub progress: &'l Progress<'l>,
 }
 
+/// Starts the thread of a part; gives the processor time that it took, nanoseconds, or nothing if it could not be started.
+pub type Start<'s> = dyn FnMut(Part) -> Option<u64> + 's;
+
 impl Loop<'_, '_> {
     /// As fast as possible.
     pub fn run_fast(
         &self,
         issuer: &mut Issuer<'_>,
         samples: &mut [Sample],
-        start: &mut dyn FnMut(Part),
+        start: &mut Start<'_>,
     ) -> Result<Spent, Stopped> {
-        let Part {
-            lane: number,
-            first,
-            end,
-        } = self.part;
-        let lane = &self.shared.plan.lanes[number];
+        let Part { lane, first, end } = self.part;
+        let ops = &self.shared.plan.lanes[lane].ops[first..end];
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
-        let mut waited = 0;
+        let mut spent = Spent::default();
         // One stamp a boundary: where nothing lies between two calls, the end of one is the beginning of the next.
         let mut now = clock.ticks();
-        for (index, (op, sample)) in (first..).zip(lane.ops[first..end].iter().zip(samples)) {
+        for (index, (op, sample)) in (first..).zip(ops.iter().zip(samples)) {
             sys::prefetch(std::ptr::from_ref(op).wrapping_add(AHEAD));
             sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
-            if op.wait_count > 0 {
-                for wait in self.shared.plan.waits_of(op) {
-                    self.progress.wait(number, wait.lane, wait.done)?;
-                }
-                let begin = now;
-                now = clock.ticks();
-                waited += now - begin;
-            }
-            if matches!(op.action, Action::Nothing) {
-                *sample = Sample {
-                    result: Sample::NOT_ISSUED,
-                    duration: 0,
-                };
-            } else {
-                let mut begin = now;
-                let result = issuer.issue(index, &op.action, op.expected, &mut begin);
-                now = clock.ticks();
-                *sample = Sample {
-                    result,
-                    duration: now.saturating_sub(begin),
-                };
-            }
-            self.progress.done(number, index as u32 + 1, op.published);
+            now = self.wait(op, now, &mut spent)?;
+            now = self.issue(index, op, issuer, sample, now);
+            self.progress.done(lane, index as u32 + 1, op.published);
             while let Some((_, part)) = starts.next_if(|(done, _)| *done == index + 1) {
-                start(*part);
+                start(*part).ok_or(Stopped::Cancelled)?;
                 now = clock.ticks();
             }
         }
-        Ok(Spent { waited, paced: 0 })
+        Ok(spent)
     }
 
     /// With the tool's own time.
@@ -91,20 +70,18 @@ impl Loop<'_, '_> {
         mut pacer: Pacer<'_>,
         issuer: &mut Issuer<'_>,
         samples: &mut [Sample],
-        start: &mut dyn FnMut(Part),
+        start: &mut Start<'_>,
     ) -> Result<Spent, Stopped> {
-        let Part {
-            lane: number,
-            first,
-            end,
-        } = self.part;
-        let lane = &self.shared.plan.lanes[number];
+        let Part { lane, first, end } = self.part;
+        let (ops, paces) = {
+            let lane = &self.shared.plan.lanes[lane];
+            (&lane.ops[first..end], &lane.paces[first..end])
+        };
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
         let mut spent = Spent::default();
         let mut now = clock.ticks();
-        let steps = lane.ops[first..end].iter().zip(&lane.paces[first..end]);
-        for (index, ((op, pace), sample)) in (first..).zip(steps.zip(samples)) {
+        for (index, ((op, pace), sample)) in (first..).zip(ops.iter().zip(paces).zip(samples)) {
             let begin = now;
             if starts.peek().is_some_and(|(done, _)| *done == index + 1) {
                 // The tool's own start of a task is part of what it computes here.
@@ -115,14 +92,7 @@ impl Loop<'_, '_> {
                 now = pacer.sleep(pace.asleep);
             }
             spent.paced += now - begin;
-            if op.wait_count > 0 {
-                for wait in self.shared.plan.waits_of(op) {
-                    self.progress.wait(number, wait.lane, wait.done)?;
-                }
-                let begin = now;
-                now = clock.ticks();
-                spent.waited += now - begin;
-            }
+            now = self.wait(op, now, &mut spent)?;
             let begin = now;
             if pace.own_asleep > 0.0 {
                 now = pacer.sleep(pace.own_asleep);
@@ -131,26 +101,53 @@ impl Loop<'_, '_> {
                 now = pacer.burn(now, pace.own);
             }
             spent.paced += now - begin;
-            if matches!(op.action, Action::Nothing) {
-                *sample = Sample {
-                    result: Sample::NOT_ISSUED,
-                    duration: 0,
-                };
-            } else {
-                let mut begin = now;
-                let result = issuer.issue(index, &op.action, op.expected, &mut begin);
-                now = clock.ticks();
-                *sample = Sample {
-                    result,
-                    duration: now.saturating_sub(begin),
-                };
-            }
-            self.progress.done(number, index as u32 + 1, op.published);
+            now = self.issue(index, op, issuer, sample, now);
+            self.progress.done(lane, index as u32 + 1, op.published);
             while let Some((_, part)) = starts.next_if(|(done, _)| *done == index + 1) {
-                start(*part);
-                now = pacer.started(now);
+                pacer.started(start(*part).ok_or(Stopped::Cancelled)?);
+                now = clock.ticks();
             }
         }
         Ok(spent)
+    }
+
+    /// Waits for what an op waits for. Gives the time then.
+    #[inline(always)]
+    fn wait(&self, op: &Op, begin: u64, spent: &mut Spent) -> Result<u64, Stopped> {
+        if op.wait_count == 0 {
+            return Ok(begin);
+        }
+        for wait in self.shared.plan.waits_of(op) {
+            self.progress.wait(self.part.lane, wait.lane, wait.done)?;
+        }
+        let now = self.shared.clock.ticks();
+        spent.waited += now - begin;
+        Ok(now)
+    }
+
+    /// Issues an op and stores what it gave. Gives the time then.
+    #[inline(always)]
+    fn issue(
+        &self,
+        index: usize,
+        op: &Op,
+        issuer: &mut Issuer<'_>,
+        sample: &mut Sample,
+        mut begin: u64,
+    ) -> u64 {
+        if matches!(op.action, Action::Nothing) {
+            *sample = Sample {
+                result: Sample::NOT_ISSUED,
+                duration: 0,
+            };
+            return begin;
+        }
+        let result = issuer.issue(index, &op.action, op.expected, &mut begin);
+        let now = self.shared.clock.ticks();
+        *sample = Sample {
+            result,
+            duration: now.saturating_sub(begin),
+        };
+        now
     }
 }

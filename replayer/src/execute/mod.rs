@@ -53,7 +53,7 @@ pub struct LaneRun {
 /// What one execution gave.
 #[derive(Debug)]
 pub struct Run {
-    /// Seconds from the release of the lanes to the end of the last.
+    /// Seconds from the first op to the end of the last.
     pub wall_seconds: f64,
     /// One for each lane.
     pub lanes: Vec<LaneRun>,
@@ -112,7 +112,7 @@ fn execute_here(
     let progress = Progress::new(plan.lanes.len(), patience(plan, scale), cancelled);
     let clock = Clock::start();
     shared.clock = clock;
-    let pacer = scale.map(|scale| Pacer::new(clock, scale, cancelled));
+    let pacer = scale.map(|scale| Pacer::new(clock, scale, [cancelled, progress.failed()]));
     let done = Crew::new(&shared, &rewritten, &parts, &progress, pacer).run();
     close_all(&shared);
     let done = done?;

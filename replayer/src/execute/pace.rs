@@ -26,63 +26,66 @@ pub struct Pacer<'a> {
     ticks_per_nanosecond: f64,
     longest_step: u64,
     longest_own: u64,
-    cancelled: &'a AtomicBool,
-    /// Ticks that the replay itself took and that no computing was there to take them from.
-    debt: u64,
-    /// What starting a thread took, ticks.
-    start: u64,
-    /// Starts that were taken from the computing before they happened.
-    expected: bool,
+    /// Either ends it.
+    stops: [&'a AtomicBool; 2],
+    /// Ticks that the replay itself took and that no computing was there to take them from; negative where too many were taken.
+    debt: i64,
+    /// What starting a thread takes, ticks.
+    start: i64,
+    /// What of that was taken from the computing before it happened.
+    paid: i64,
 }
 
 impl<'a> Pacer<'a> {
     /// `scale` is what recorded nanoseconds are multiplied by.
-    pub fn new(clock: Clock, scale: f64, cancelled: &'a AtomicBool) -> Pacer<'a> {
+    pub fn new(clock: Clock, scale: f64, stops: [&'a AtomicBool; 2]) -> Pacer<'a> {
         let rate = 1.0 / clock.tick_length();
         Pacer {
             clock,
             ticks_per_nanosecond: rate * scale,
             longest_step: (LONGEST_STEP * rate) as u64,
             longest_own: (LONGEST_OWN * rate) as u64,
-            cancelled,
+            stops,
             debt: 0,
             start: 0,
-            expected: false,
+            paid: 0,
         }
     }
 
     /// A thread will be started after the computing that comes next; as that of the tool holds the start of a task, it is as much shorter.
     pub fn expect_start(&mut self) {
         self.debt += self.start;
-        self.expected = true;
+        self.paid = self.start;
     }
 
-    /// A thread was started since `begin`. Gives the time now.
-    pub fn started(&mut self, begin: u64) -> u64 {
-        let now = self.clock.ticks();
-        let taken = now.saturating_sub(begin);
-        let taken = taken.min(DEBT_STEPS * self.longest_own);
-        let paid = if self.expected { self.start } else { 0 };
-        self.expected = false;
-        self.debt = (self.debt + taken).saturating_sub(paid);
+    /// A thread was started, which took so much processor time, nanoseconds.
+    pub fn started(&mut self, taken: u64) {
+        let taken = taken as f64 / self.clock.tick_length();
+        let taken = (taken as i64).min(self.most_debt());
+        self.debt += taken - std::mem::take(&mut self.paid);
         self.start = match self.start {
             0 => taken,
             before => (before * 3 + taken) / 4,
         };
-        now
+    }
+
+    fn most_debt(&self) -> i64 {
+        (DEBT_STEPS * self.longest_own) as i64
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stops.iter().any(|stop| stop.load(Ordering::Relaxed))
     }
 
     /// Computes until `nanoseconds` of processor time have passed since `begin`; what other threads take meanwhile doesn't count.
     /// What the replay itself did since `begin` (waking other lanes, which the tool's calls did, too) does. Gives the time at the end.
     #[inline]
     pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
-        let wanted = (f64::from(nanoseconds) * self.ticks_per_nanosecond) as u64;
+        let wanted = (f64::from(nanoseconds) * self.ticks_per_nanosecond) as i64;
         let mut last = self.clock.ticks();
-        let used = self.debt + last.saturating_sub(begin).min(self.longest_own);
-        self.debt = used
-            .saturating_sub(wanted)
-            .min(DEBT_STEPS * self.longest_own);
-        let mut left = wanted.saturating_sub(used);
+        let used = self.debt + last.saturating_sub(begin).min(self.longest_own) as i64;
+        self.debt = (used - wanted).clamp(0, self.most_debt());
+        let mut left = wanted.saturating_sub(used).max(0) as u64;
         let mut looks = 0u32;
         loop {
             let now = self.clock.ticks();
@@ -95,7 +98,7 @@ impl<'a> Pacer<'a> {
             looks += 1;
             if looks == LOOKS {
                 looks = 0;
-                if self.cancelled.load(Ordering::Relaxed) {
+                if self.is_stopped() {
                     return now;
                 }
             }
@@ -107,7 +110,7 @@ impl<'a> Pacer<'a> {
         let scale = self.ticks_per_nanosecond * self.clock.tick_length();
         let wanted = f64::from(nanoseconds) * scale - SLACK;
         let mut left = Duration::from_nanos(wanted.max(0.0) as u64);
-        while !left.is_zero() && !self.cancelled.load(Ordering::Relaxed) {
+        while !left.is_zero() && !self.is_stopped() {
             let part = left.min(LONGEST_SLEEP);
             std::thread::sleep(part);
             left -= part;

@@ -31,6 +31,8 @@ struct LaneProgress {
     done: AtomicU32,
     /// The least that anyone asleep waits for; [`NOBODY`] if none is. Ops before it wake nobody.
     wanted: AtomicU32,
+    /// Counts wake-ups; what is slept on. Who says what it wants just before a wake-up for others would else sleep through its own.
+    wakes: AtomicU32,
 }
 
 const NOBODY: u32 = u32::MAX;
@@ -50,6 +52,7 @@ impl<'a> Progress<'a> {
             .map(|_| LaneProgress {
                 done: AtomicU32::new(0),
                 wanted: AtomicU32::new(NOBODY),
+                wakes: AtomicU32::new(0),
             })
             .collect();
         Progress {
@@ -72,7 +75,8 @@ impl<'a> Progress<'a> {
         if lane.wanted.load(Ordering::SeqCst) <= done {
             // Those woken for something later say so again.
             lane.wanted.store(NOBODY, Ordering::SeqCst);
-            sys::futex_wake(&lane.done);
+            lane.wakes.fetch_add(1, Ordering::SeqCst);
+            sys::futex_wake(&lane.wakes);
         }
     }
 
@@ -97,9 +101,9 @@ impl<'a> Progress<'a> {
         let mut since = Instant::now();
         let mut sum = self.sum();
         loop {
+            let wakes = lane.wakes.load(Ordering::SeqCst);
             lane.wanted.fetch_min(done, Ordering::SeqCst);
-            let now = lane.done.load(Ordering::SeqCst);
-            if now >= done {
+            if lane.done.load(Ordering::SeqCst) >= done {
                 return Ok(());
             }
             if self.cancelled.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed) {
@@ -116,8 +120,13 @@ impl<'a> Progress<'a> {
                     done,
                 });
             }
-            sys::futex_wait(&lane.done, now);
+            sys::futex_wait(&lane.wakes, wakes);
         }
+    }
+
+    /// Becomes true when all are to stop.
+    pub fn failed(&self) -> &AtomicBool {
+        &self.failed
     }
 
     /// Lets all who wait stop waiting.

@@ -51,7 +51,7 @@ impl Pacer {
     /// Whether a wait is no longer than the stops of others may make it.
     pub(crate) fn is_short(&self, event: &Event) -> bool {
         self.costs
-            .is_some_and(|costs| event.duration < SHORT_WAIT * costs.duration)
+            .is_some_and(|costs| event.duration < SHORT_WAIT.saturating_mul(costs.duration))
     }
 
     /// Computing that no event stands for.
@@ -63,7 +63,7 @@ impl Pacer {
     /// What stops add to the time of a recording, for each event, nanoseconds.
     pub(crate) fn stop(&self) -> f64 {
         self.costs
-            .map_or(0.0, |costs| (costs.think + costs.duration) as f64)
+            .map_or(0.0, |costs| costs.think as f64 + costs.duration as f64)
     }
 
     /// A task begins when so many events have returned.

@@ -62,6 +62,8 @@ pub(crate) struct Process {
     ends: Vec<Place>,
     alive: u32,
     reaped: bool,
+    /// How many events had returned when its last task ended.
+    ended_at: u32,
 }
 
 /// All tasks.
@@ -283,7 +285,7 @@ impl Processes {
     }
 
     /// A task ended with `last` as its lane's last op.
-    pub(crate) fn end(&mut self, number: u32, last: Option<Place>) {
+    pub(crate) fn end(&mut self, number: u32, last: Option<Place>, moment: u32) {
         let task = self.tasks[number as usize];
         self.tasks[number as usize].alive = false;
         self.alive = self.alive.saturating_sub(1);
@@ -294,6 +296,7 @@ impl Processes {
             process.ends.retain(|end| end.lane != last.lane);
             process.ends.push(last);
         }
+        process.ended_at = moment;
         if process.alive == 0 && !process.reaped {
             self.ended.push(task.process);
         }
@@ -332,11 +335,16 @@ impl Processes {
         (cwd != NONE).then_some(cwd)
     }
 
-    /// The last ops of a child of the task's process that has ended and was not waited for yet.
-    pub(crate) fn ended_child(&self, task: u32) -> &[Place] {
+    /// The last ops of a child of the task's process that has ended, not before the first `horizon` events had returned, and was not
+    /// waited for yet.
+    pub(crate) fn ended_child(&self, task: u32, horizon: u32) -> &[Place] {
         let waiting = self.tasks[task as usize].process;
-        let mut ended = self.ended.iter().map(|p| &self.processes[*p as usize]);
-        let found = ended.find(|process| process.parent == waiting);
+        let ended = self.ended.iter().rev();
+        let mut ended = ended.map(|p| &self.processes[*p as usize]);
+        let found = ended
+            .by_ref()
+            .take_while(|process| process.ended_at >= horizon)
+            .find(|process| process.parent == waiting);
         found.map_or(&[], |process| &process.ends)
     }
 

@@ -138,8 +138,11 @@ impl Planner {
         }
         let lane = self.procs.task(exit.task.0).lane;
         self.order.concurrent = self.procs.alive > 1;
-        // What only this task had open is closed before anyone learns of its end, so the closes stand in its lane.
+        // What only this task had open is closed before anyone learns of its end, so the closes stand in its lane, behind
+        // what it computed last.
         let ended = self.procs.end_shares(exit.task.0);
+        let think = self.pacer.think(exit.think);
+        self.compute(lane, exit.time, think, Call::execve);
         if let Some(table) = ended.table {
             for handle in table.handles() {
                 self.close_quietly(lane, exit.time, handle);
@@ -151,12 +154,10 @@ impl Planner {
         if let Some(space) = ended.space {
             self.unmap_all(lane, exit.time, space);
         }
-        let think = self.pacer.think(exit.think);
-        self.compute(lane, exit.time, think, Call::execve);
         let last = self.order.last(lane);
         let (space, moment) = (self.procs.task(exit.task.0).mm, self.moment());
         self.futexes.ended(space, last, moment);
-        self.procs.end(exit.task.0, last);
+        self.procs.end(exit.task.0, last, moment);
     }
 
     /// Closes a handle of which a process lets go without a call of its own.

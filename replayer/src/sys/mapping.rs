@@ -31,27 +31,16 @@ impl Mapping {
             address: address as usize,
             length: (length as usize).next_multiple_of(page()),
         };
-        mapping.touch(prot, flags);
+        mapping.touch(touched(prot, flags));
         (mapping, 0)
     }
 
-    /// Reads by page faults what the tool presumably read: data to some size, of programs the beginning; and writes what it
-    /// presumably wrote: a file that is mapped for writing, as linkers do with what they make. What it really touched no recorder can tell
-    /// without privilege. Populating fails where touching a page would end the process (a file that is shorter now); kernels
-    /// before 5.14 don't know it, and nothing is touched then.
-    fn touch(&self, prot: c_int, flags: c_int) {
-        const MADV_POPULATE_READ: c_int = 22;
-        const MADV_POPULATE_WRITE: c_int = 23;
-        // MAP_SHARED_VALIDATE has both bits.
-        let shared = flags & libc::MAP_SHARED != 0;
-        let (advice, most) = match prot {
-            _ if shared && prot & libc::PROT_WRITE != 0 => (MADV_POPULATE_WRITE, TOUCHED_WRITTEN),
-            _ if prot & libc::PROT_EXEC != 0 => (MADV_POPULATE_READ, TOUCHED_PROGRAM),
-            _ if prot & libc::PROT_READ != 0 => (MADV_POPULATE_READ, TOUCHED_DATA),
-            _ => return,
-        };
-        let length = self.length.min(most);
-        let _ = call!(SYS_madvise, self.address, length, advice);
+    /// Touches pages, as many bytes as given at most. Populating fails where that would end the process (a file that is shorter now);
+    /// kernels before 5.14 don't know it, and nothing is touched then.
+    fn touch(&self, touched: Option<(c_int, usize)>) {
+        if let Some((advice, most)) = touched {
+            let _ = call!(SYS_madvise, self.address, self.length.min(most), advice);
+        }
     }
 
     /// The part of this mapping that a range covers.
@@ -92,26 +81,41 @@ fn page() -> usize {
     rustix::param::page_size()
 }
 
+const MADV_POPULATE_READ: c_int = 22;
+const MADV_POPULATE_WRITE: c_int = 23;
+
+/// What is done by page faults, and of how many bytes: reading what the tool presumably read, data to some size, of programs the
+/// beginning; and writing what it presumably wrote, a file that is mapped for writing, as linkers do with what they make. What it really
+/// touched no recorder can tell without privilege.
+fn touched(prot: c_int, flags: c_int) -> Option<(c_int, usize)> {
+    // MAP_SHARED_VALIDATE has both bits.
+    let shared = flags & libc::MAP_SHARED != 0;
+    match prot {
+        _ if shared && prot & libc::PROT_WRITE != 0 => Some((MADV_POPULATE_WRITE, TOUCHED_WRITTEN)),
+        _ if prot & libc::PROT_EXEC != 0 => Some((MADV_POPULATE_READ, TOUCHED_PROGRAM)),
+        _ if prot & libc::PROT_READ != 0 => Some((MADV_POPULATE_READ, TOUCHED_DATA)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
-    use std::os::unix::fs::MetadataExt;
 
     #[test]
-    fn a_shared_mapping_for_writing_is_written_and_others_are_not() {
-        let blocks = |prot, flags| {
-            let file = tempfile::tempfile().expect("a file");
-            file.set_len(1 << 16).expect("a length");
-            let (mapping, result) = Mapping::map(file.as_raw_fd(), 1 << 16, prot, flags, 0);
-            assert_eq!(result, 0);
-            mapping.sync(0, 1 << 16, libc::MS_SYNC);
-            file.metadata().expect("metadata").blocks()
-        };
-        let writable = libc::PROT_READ | libc::PROT_WRITE;
-        assert!(blocks(writable, libc::MAP_SHARED) >= 128);
-        assert_eq!(blocks(writable, libc::MAP_PRIVATE), 0);
-        // A hole that is read takes no block, but on tmpfs a page may be kept for it.
-        assert!(blocks(libc::PROT_READ, libc::MAP_SHARED) <= 128);
+    fn only_shared_mappings_for_writing_are_written() {
+        let (read, write, exec) = (libc::PROT_READ, libc::PROT_WRITE, libc::PROT_EXEC);
+        let advice = |prot, flags| touched(prot, flags).map(|(advice, _)| advice);
+        let written = Some(MADV_POPULATE_WRITE);
+        assert_eq!(advice(read | write, libc::MAP_SHARED), written);
+        assert_eq!(advice(write, libc::MAP_SHARED_VALIDATE), written);
+        assert_eq!(
+            advice(read | write, libc::MAP_PRIVATE),
+            Some(MADV_POPULATE_READ)
+        );
+        assert_eq!(advice(read, libc::MAP_SHARED), Some(MADV_POPULATE_READ));
+        assert_eq!(advice(libc::PROT_NONE, libc::MAP_SHARED), None);
+        let program = touched(read | exec, libc::MAP_PRIVATE);
+        assert!(program < touched(read, libc::MAP_PRIVATE));
     }
 }

@@ -80,7 +80,11 @@ impl<'a> Issuer<'a> {
         match self.shared.roots.get(at.dir.0 as usize) {
             Some(root) => self.path.extend_from_slice(root),
             // Descriptors may be the thread's own. Writing to a Vec can't fail.
-            None => drop(write!(self.path, "/proc/thread-self/fd/{}", self.fd(at.dir))),
+            None => drop(write!(
+                self.path,
+                "/proc/thread-self/fd/{}",
+                self.fd(at.dir)
+            )),
         }
         let relative = self.shared.plan.bytes(at.path);
         if relative.is_empty() {

@@ -69,7 +69,7 @@ impl Planner {
     pub(super) fn poll(&mut self, cx: &Cx) -> Draft {
         if cx.event.errno() == Some(libc::EINTR) {
             // A child's end sends a signal.
-            for end in self.procs.ended_child(cx.task) {
+            for end in self.procs.ended_child(cx.task, cx.horizon) {
                 self.order.after(*end);
                 self.pacer.caused = true;
             }
@@ -87,7 +87,8 @@ impl Planner {
                 self.pipes
                     .first_since(&self.order, pipe, cx.lane, cx.horizon)
             });
-            if let Some((_, cause)) = causes.min_by_key(|(moment, _)| *moment) {
+            // The last: had the tool looked at one that was ready sooner, it would not have waited on.
+            if let Some((_, cause)) = causes.max_by_key(|(moment, _)| *moment) {
                 self.order.after(cause);
                 self.pacer.caused = true;
             }
