@@ -12,27 +12,43 @@ use crate::mounts::Mounts;
 use crate::workloads::{Masters, PREDICTED};
 
 /// What is measured.
+#[derive(clap::Args)]
 pub struct Options {
-    /// The fsreplay binary.
+    /// The fsreplay binary
+    #[arg(long, default_value = "target/release/fsreplay")]
     pub fsreplay: PathBuf,
-    /// Runs of the tool, and rounds of the replay, on each mount.
+    /// Runs of the tool, and rounds of the replay, on each mount
+    #[arg(long, default_value_t = 7)]
     pub rounds: u32,
-    /// Where mounts and traces are made.
+    /// Where mounts and traces are made
+    #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
     pub dir: PathBuf,
-    /// Only workloads whose name contains one of these; all if there is none.
+    /// Only workloads whose name contains one of these
+    #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Only these mounts, made for this; the first is recorded on.
+    /// Only these mounts; the first is recorded on
+    #[arg(long, value_delimiter = ',')]
     pub mounts: Vec<String>,
-    /// Directories on mounts that are there already, with names, instead of mounts made for this.
+    /// A directory on a mount that is there already, instead of mounts made for this; may be repeated
+    #[arg(long, value_name = "NAME=DIR", value_parser = named)]
     pub on: Vec<(String, PathBuf)>,
-    /// Record while the other processors are busy.
+    /// Record while another process computes
+    #[arg(long)]
     pub loaded: bool,
-    /// Record without a further run that is not recorded.
+    /// Record without `--calibrate`
+    #[arg(long)]
     pub uncalibrated: bool,
-    /// Print where predicted time goes, too.
+    /// Print where predicted time goes, too
+    #[arg(long)]
     pub explain: bool,
-    /// Predict from less knowledge, too.
+    /// Predict from less knowledge of what the tool takes besides its calls, too
+    #[arg(long)]
     pub bases: bool,
+}
+
+fn named(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, dir) = text.split_once('=').ok_or("NAME=DIR is expected")?;
+    Ok((name.into(), dir.into()))
 }
 
 /// Prints a table of all pairs, and what they say together.

@@ -9,37 +9,31 @@ use std::time::Duration;
 use crate::fsreplay::{json, number, record};
 use crate::timing::{median, run};
 
-/// A tool that uses the packages of a project.
+/// A tool that uses the packages of a project, and leaves it as it was.
 struct Tool {
     name: &'static str,
-    reset: &'static str,
     command: &'static [&'static str],
 }
 
 const TOOLS: &[Tool] = &[
     Tool {
         name: "tsc",
-        reset: "",
         command: &["node", "node_modules/typescript/bin/tsc", "--noEmit"],
     },
     Tool {
         name: "npm ls",
-        reset: "",
         command: &["npm", "ls", "--all", "--offline"],
     },
     Tool {
         name: "tar",
-        reset: "",
         command: &["sh", "-c", "tar cf - node_modules | cat > /dev/null"],
     },
     Tool {
         name: "du",
-        reset: "",
         command: &["du", "-s", "node_modules"],
     },
     Tool {
         name: "grep -r",
-        reset: "",
         command: &["grep", "-rl", "use strict", "node_modules"],
     },
 ];
@@ -135,8 +129,7 @@ fn row(
 ) -> io::Result<()> {
     let trace = dir.join("trace.zst");
     run(&projects.now, tool.command)?;
-    shell(&projects.now, tool.reset)?;
-    record(fsreplay, &projects.now, &trace, tool.reset, tool.command)?;
+    record(fsreplay, &projects.now, &trace, "", tool.command)?;
     let packages = projects.now.join("node_modules");
     let advice = json(
         fsreplay,
@@ -184,10 +177,9 @@ fn really(tool: &Tool, projects: &Projects, rounds: usize) -> io::Result<(f64, f
             .into_iter()
             .zip(&mut times)
         {
-            shell(home, tool.reset)?;
             std::thread::sleep(EXPIRED);
             let home_fs = std::fs::File::open(home)?;
-            rustix::fs::syncfs(&home_fs)?; // what was put back before is not the tool's to write
+            rustix::fs::syncfs(&home_fs)?; // what was written before is not the tool's to write
             let seconds = run(home, tool.command)?;
             if round > 0 {
                 times.push(seconds * 1e3); // the first run warms caches

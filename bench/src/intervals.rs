@@ -13,18 +13,29 @@ use crate::timing::{median, run};
 use crate::workloads::{ALL, PREDICTED, Workload};
 
 /// What is measured.
+#[derive(clap::Args)]
 pub struct Options {
-    /// The fsreplay binary.
+    /// The fsreplay binary
+    #[arg(long, default_value = "target/release/fsreplay")]
     pub fsreplay: PathBuf,
-    /// Comparisons of each workload.
+    /// Comparisons of each workload
+    #[arg(long, default_value_t = 4)]
     pub runs: usize,
-    /// Rounds of each comparison, and runs of the tool, on each mount.
+    /// Rounds of each comparison, and runs of the tool, on each mount
+    #[arg(long, default_value_t = 10)]
     pub rounds: usize,
-    /// Where mounts and traces are made.
+    /// Where mounts and traces are made
+    #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
     pub dir: PathBuf,
-    /// Only workloads whose name contains this.
+    /// Only workloads whose name contains this
+    #[arg(long, default_value = "")]
     pub only: String,
-    /// The mounts; the first is the one recorded on and the baseline.
+    /// These mounts; the first is recorded on
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "ext4,tmpfs,overlay,bindfs"
+    )]
     pub mounts: Vec<String>,
 }
 

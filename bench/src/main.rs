@@ -35,38 +35,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Bench {
     /// Predicted times on many mounts, beside the real tool's
-    Accuracy {
-        /// The fsreplay binary
-        #[arg(long, default_value = "target/release/fsreplay")]
-        fsreplay: PathBuf,
-        /// Runs of the tool, and rounds of the replay, on each mount
-        #[arg(long, default_value_t = 7)]
-        rounds: u32,
-        /// Where mounts and traces are made
-        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
-        dir: PathBuf,
-        /// Only workloads whose name contains one of these
-        #[arg(long, value_delimiter = ',')]
-        only: Vec<String>,
-        /// Only these mounts; the first is recorded on
-        #[arg(long, value_delimiter = ',')]
-        mounts: Vec<String>,
-        /// A directory on a mount that is there already, instead of mounts made for this; may be repeated
-        #[arg(long, value_name = "NAME=DIR", value_parser = named)]
-        on: Vec<(String, PathBuf)>,
-        /// Record while another process computes
-        #[arg(long)]
-        loaded: bool,
-        /// Record without `--calibrate`
-        #[arg(long)]
-        uncalibrated: bool,
-        /// Print where predicted time goes, too
-        #[arg(long)]
-        explain: bool,
-        /// Predict from less knowledge of what the tool takes besides its calls, too
-        #[arg(long)]
-        bases: bool,
-    },
+    Accuracy(accuracy::Options),
     /// The gain that advice predicts, beside the tool's own
     Advise {
         /// The fsreplay binary
@@ -83,30 +52,7 @@ enum Bench {
         only: String,
     },
     /// How often intervals hold what a repeated comparison finds
-    Intervals {
-        /// The fsreplay binary
-        #[arg(long, default_value = "target/release/fsreplay")]
-        fsreplay: PathBuf,
-        /// Comparisons of each workload
-        #[arg(long, default_value_t = 4)]
-        runs: usize,
-        /// Rounds of each comparison, and runs of the tool, on each mount
-        #[arg(long, default_value_t = 10)]
-        rounds: usize,
-        /// Where mounts and traces are made
-        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
-        dir: PathBuf,
-        /// Only workloads whose name contains this
-        #[arg(long, default_value = "")]
-        only: String,
-        /// These mounts; the first is recorded on
-        #[arg(
-            long,
-            value_delimiter = ',',
-            default_value = "ext4,tmpfs,overlay,bindfs"
-        )]
-        mounts: Vec<String>,
-    },
+    Intervals(intervals::Options),
     /// Extra time of recording, beside strace
     Overhead {
         /// The fsreplay binary
@@ -154,11 +100,6 @@ enum Bench {
     },
 }
 
-fn named(text: &str) -> Result<(String, PathBuf), String> {
-    let (name, dir) = text.split_once('=').ok_or("NAME=DIR is expected")?;
-    Ok((name.into(), dir.into()))
-}
-
 fn main() {
     let outcome = match Cli::parse().command {
         Bench::Overhead {
@@ -167,50 +108,14 @@ fn main() {
             dir,
             only,
         } => overhead::run_all(&fsreplay, rounds, &dir, &only),
-        Bench::Accuracy {
-            fsreplay,
-            rounds,
-            dir,
-            only,
-            mounts,
-            on,
-            loaded,
-            uncalibrated,
-            explain,
-            bases,
-        } => accuracy::run_all(&accuracy::Options {
-            fsreplay,
-            rounds,
-            dir,
-            only,
-            mounts,
-            on,
-            loaded,
-            uncalibrated,
-            explain,
-            bases,
-        }),
+        Bench::Accuracy(options) => accuracy::run_all(&options),
         Bench::Advise {
             fsreplay,
             rounds,
             dir,
             only,
         } => advise::run_all(&fsreplay, rounds, &dir, &only),
-        Bench::Intervals {
-            fsreplay,
-            runs,
-            rounds,
-            dir,
-            only,
-            mounts,
-        } => intervals::run_all(&intervals::Options {
-            fsreplay,
-            runs,
-            rounds,
-            dir,
-            only,
-            mounts,
-        }),
+        Bench::Intervals(options) => intervals::run_all(&options),
         Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
         Bench::Writer { events, dir } => writer::run(events, &dir),
         Bench::Size {
