@@ -51,7 +51,6 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     }
     let workspace = workspace.into_iter().next().unwrap_or_default();
     let layout = Layout::of(workspace, baseline, &header.mounts, &targets);
-    let neutral = targets::neutral(args.neutral.as_deref())?;
     let plan = |moved: Option<&Move>| layout.plan(&args.trace, moved, &targets, neutral.clone());
     let cancelled = planning::cancelled_by_signals()?;
     let base = plan(None)?;

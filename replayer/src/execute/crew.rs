@@ -19,12 +19,7 @@ const STACK: usize = 256 << 10;
 /// A lane's state, handed on from task to task.
 struct State<'a> {
     issuer: Issuer<'a>,
-    samples: Vec<Sample>,
-    spent: Spent,
-    /// Processor time, nanoseconds.
-    cpu: u64,
-    begin: Option<Instant>,
-    end: Option<Instant>,
+    done: Done,
 }
 
 /// Whose turn it is on a lane. A task that is started while the one before it on its lane goes on is started by that one, so that there are
@@ -38,6 +33,7 @@ struct Turn {
 }
 
 /// What a lane did, when it began, and when it ended.
+#[derive(Default)]
 pub struct Done {
     /// One for each op, in ticks.
     pub samples: Vec<Sample>,
@@ -81,11 +77,10 @@ impl<'a> Crew<'a> {
         let lanes = lanes.map(|(lane, rewritten)| {
             Mutex::new(State {
                 issuer: Issuer::new(shared, rewritten),
-                samples: vec![touched; lane.ops.len()],
-                spent: Spent::default(),
-                cpu: 0,
-                begin: None,
-                end: None,
+                done: Done {
+                    samples: vec![touched; lane.ops.len()],
+                    ..Done::default()
+                },
             })
         });
         Crew {
@@ -106,8 +101,8 @@ impl<'a> Crew<'a> {
             self.task(self.parts.roots[0], &mut |_| None);
         } else {
             std::thread::scope(|scope| {
-                let all = self.parts.roots.iter();
-                let is_ready = all.into_iter().all(|root| self.spawn(scope, *root, true));
+                let mut roots = self.parts.roots.iter();
+                let is_ready = roots.all(|root| self.spawn(scope, *root, true));
                 if is_ready {
                     self.gate.wait_for(self.parts.roots.len());
                 }
@@ -117,19 +112,8 @@ impl<'a> Crew<'a> {
         if let Some(failure) = unpoisoned(self.failure.lock()).take() {
             return Err(failure);
         }
-        let lanes = self
-            .lanes
-            .into_iter()
-            .map(Mutex::into_inner)
-            .map(unpoisoned);
-        let done = lanes.map(|state| Done {
-            samples: state.samples,
-            spent: state.spent,
-            cpu: state.cpu,
-            begin: state.begin,
-            end: state.end,
-        });
-        Ok(done.collect())
+        let lanes = self.lanes.into_iter().map(Mutex::into_inner);
+        Ok(lanes.map(|state| unpoisoned(state).done).collect())
     }
 
     /// Starts a thread for a part when its lane is free. Gives the processor time that it took, nanoseconds.
@@ -204,9 +188,7 @@ impl<'a> Crew<'a> {
     fn part(&self, part: Part, start: &mut Start<'_>) -> Result<(), Stopped> {
         let lane = part.lane;
         let mut state = unpoisoned(self.lanes[lane].lock());
-        let State {
-            issuer, samples, ..
-        } = &mut *state;
+        let State { issuer, done } = &mut *state;
         let cpu = thread_cpu();
         let begin = Instant::now();
         let work = Loop {
@@ -215,16 +197,16 @@ impl<'a> Crew<'a> {
             shared: self.shared,
             progress: self.progress,
         };
-        let samples = &mut samples[part.first..part.end];
+        let samples = &mut done.samples[part.first..part.end];
         let spent = match self.pacer.clone() {
             None => work.run_fast(issuer, samples, start),
             Some(pacer) => work.run_paced(pacer, issuer, samples, start),
         }?;
-        state.end = Some(Instant::now());
-        state.begin = state.begin.or(Some(begin));
-        state.cpu += thread_cpu().saturating_sub(cpu);
-        state.spent.waited += spent.waited;
-        state.spent.paced += spent.paced;
+        done.end = Some(Instant::now());
+        done.begin = done.begin.or(Some(begin));
+        done.cpu += thread_cpu().saturating_sub(cpu);
+        done.spent.waited += spent.waited;
+        done.spent.paced += spent.paced;
         // Before the next task gets the lane: progress never goes back.
         self.progress.done(lane, part.end as u32, true);
         drop(state);

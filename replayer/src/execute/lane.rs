@@ -1,10 +1,10 @@
 //! The loop: wait, issue, take the time, store.
 
+use super::issue::Issuer;
 use super::pace::Pacer;
 use super::parts::Part;
 use super::progress::{Progress, Stopped};
 use super::{Sample, Shared};
-use crate::execute::issue::Issuer;
 use crate::plan::{Action, Op};
 use crate::sys;
 

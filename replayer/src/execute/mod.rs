@@ -64,7 +64,7 @@ pub(crate) struct Shared<'a> {
     pub plan: &'a Plan,
     pub clock: Clock,
     pub texts: Texts,
-    /// Link texts of ops, by lane and op, where they had to be prefixed.
+    /// Descriptors by slot, -1 where none is open.
     pub slots: Vec<AtomicI32>,
     pub maps: Vec<std::sync::Mutex<sys::Mapping>>,
     pub null: i32,
