@@ -13,13 +13,12 @@ const EXIT_SIGNAL: u64 = 0xff;
 
 impl Tracer {
     /// A task made another one.
-    pub(super) fn on_new_task(&mut self, parent: i32) -> Result<(), RecordError> {
-        let message = ptrace::event_message(parent);
-        let Some(tid) = unless_gone("PTRACE_GETEVENTMSG", parent, message)? else {
+    pub(super) fn on_new_task(&mut self, parent: i32, status: i32) -> Result<(), RecordError> {
+        let Some(tid) = told(parent, status)? else {
             return Ok(());
         };
         let flags = clone_flags(parent);
-        self.add_task(parent, tid as i32, flags)?;
+        self.add_task(parent, tid, flags)?;
         if let Some(task) = self.tasks.get_mut(&parent) {
             task.time.leaves(self.session.time());
         }
@@ -102,12 +101,10 @@ impl Tracer {
     }
 
     /// A program was started. If a task other than the process's first did it, that task takes over the id.
-    pub(super) fn on_exec(&mut self, tid: i32) -> Result<(), RecordError> {
-        let message = ptrace::event_message(tid);
-        let Some(earlier) = unless_gone("PTRACE_GETEVENTMSG", tid, message)? else {
+    pub(super) fn on_exec(&mut self, tid: i32, status: i32) -> Result<(), RecordError> {
+        let Some(earlier) = told(tid, status)? else {
             return Ok(());
         };
-        let earlier = earlier as i32;
         if earlier != tid
             && let Some(task) = self.tasks.remove(&earlier)
             && let Some(mut leader) = self.tasks.insert(tid, task)
@@ -124,6 +121,16 @@ impl Tracer {
         self.running = true;
         self.resume(tid, 0)
     }
+}
+
+/// The task that an event tells of. `None` if the one that stopped was killed meanwhile: its message is no task's number any more, and its
+/// last stop will be told.
+fn told(tid: i32, status: i32) -> Result<Option<i32>, RecordError> {
+    if !ptrace::is_in_stop(tid, status) {
+        return Ok(None);
+    }
+    let message = unless_gone("PTRACE_GETEVENTMSG", tid, ptrace::event_message(tid))?;
+    Ok(message.map(|task| task as i32))
 }
 
 /// The `CLONE_*` flags of the call that a task is in.

@@ -3,6 +3,7 @@
 //! One thread does all of it: ptrace requests must come from the thread that attached.
 
 mod ending;
+mod interrupted;
 mod lifecycle;
 mod memory;
 mod pending;
@@ -167,19 +168,10 @@ impl Tracer {
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
             libc::PTRACE_EVENT_SECCOMP => self.on_seccomp(tid),
-            libc::PTRACE_EVENT_FORK
-            | libc::PTRACE_EVENT_VFORK
-            | libc::PTRACE_EVENT_CLONE
-            | libc::PTRACE_EVENT_EXEC
-                if !ptrace::is_in_stop(tid, status) =>
-            {
-                // Killed meanwhile: its message is no task's number any more, and its last stop will be told.
-                Ok(())
-            }
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-                self.on_new_task(tid)
+                self.on_new_task(tid, status)
             }
-            libc::PTRACE_EVENT_EXEC => self.on_exec(tid),
+            libc::PTRACE_EVENT_EXEC => self.on_exec(tid, status),
             libc::PTRACE_EVENT_EXIT => self.on_last_stop(tid),
             ptrace::EVENT_STOP => match signal {
                 libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fsreplay_trace::call::{ArgKind, Call, Op, ResultKind};
 use fsreplay_trace::model::{Event, FdState, NodeId, Record, Spent, TaskId};
 
+use super::interrupted::sum;
 use super::memory::TaskMemory;
 use crate::arch::Numbers;
 use crate::calibrate::Costs;
@@ -145,7 +146,7 @@ impl Session {
     }
 
     /// A stop of which nothing is recorded.
-    fn pass(&mut self, task: &mut Task) -> Next {
+    pub(super) fn pass(&mut self, task: &mut Task) -> Next {
         self.unrecorded_stop(task);
         Next::Continue
     }
@@ -167,37 +168,6 @@ impl Session {
     pub fn gap(&self, task: &mut Task, now: u64) -> Spent {
         let costs = self.costs.of(task.placement.gathered);
         task.time.gap(now, costs.think)
-    }
-
-    /// Decides about an interrupted call before this one: gives it back if this is it again.
-    fn settle(&mut self, task: &mut Task, call: Call, registers: &[u64; 6]) -> Option<InCall> {
-        match std::mem::take(&mut task.phase) {
-            Phase::Interrupted(earlier, time) => {
-                if earlier.call == call && earlier.registers == *registers {
-                    return Some(earlier);
-                }
-                self.event(task.id, &earlier, time, -i64::from(libc::EINTR));
-                None
-            }
-            _ => None,
-        }
-    }
-
-    /// The kernel goes on with a wait that a signal without a handler interrupted (restart_syscall(2)): the tool sees one call.
-    fn restarted(&mut self, task: &mut Task) -> Next {
-        match std::mem::take(&mut task.phase) {
-            Phase::Interrupted(mut call, _) => {
-                let gap = self.gap(task, self.time());
-                call.spent = sum(call.spent, gap);
-                task.phase = Phase::InCall(call);
-                Next::Exit
-            }
-            // Of a call that is not recorded.
-            other => {
-                task.phase = other;
-                self.pass(task)
-            }
-        }
     }
 
     fn unsupported(&mut self, call: Call) {
@@ -370,7 +340,7 @@ impl Session {
     }
 
     /// Writes an event.
-    fn event(&mut self, task: TaskId, call: &InCall, end: u64, result: i64) {
+    pub(super) fn event(&mut self, task: TaskId, call: &InCall, end: u64, result: i64) {
         let event = Event {
             task,
             call: call.call,
@@ -528,14 +498,5 @@ fn meets_file(task: &Task, call: Call, registers: &[u64; 6]) -> bool {
             task.maps.borrow().meets(registers[0], registers[1])
         }
         _ => true,
-    }
-}
-
-/// Time of two parts of one call.
-fn sum(one: Spent, other: Spent) -> Spent {
-    Spent {
-        think: one.think.saturating_add(other.think),
-        cpu: one.cpu.saturating_add(other.cpu),
-        blocked: one.blocked.saturating_add(other.blocked),
     }
 }
