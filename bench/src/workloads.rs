@@ -183,7 +183,7 @@ pub const PREDICTED: &[Workload] = &[
         name: "git commit",
         setup: PROJECT,
         copied: COPIED,
-        reset: "cd p; git reset -q --hard; for d in $(seq 60); do echo $d-$$ >> p-$d; done; mv p-* d1/s/",
+        reset: "cd p; git reset -q --hard; for d in $(seq 60); do echo $d-$$ >> p-$d; done; mv p-* d1/s/; sleep 1.1",
         command: &["sh", "-c", "cd p && git add -A && git commit -qm two"],
     },
     Workload {

@@ -97,9 +97,10 @@ impl<'a> Crew<'a> {
 
     /// Does all parts.
     pub fn run(self) -> Result<Vec<Done>, ReplayError> {
-        if self.parts.is_one() {
+        if self.parts.is_one() && self.pacer.is_none() {
             self.task(self.parts.roots[0], &mut |_| None);
         } else {
+            // A thread that has rested is not what a task that begins is to the scheduler: all roots get new ones.
             std::thread::scope(|scope| {
                 let mut roots = self.parts.roots.iter();
                 let is_ready = roots.all(|root| self.spawn(scope, *root, true));

@@ -23,6 +23,10 @@ use pace::Pacer;
 use parts::Parts;
 use progress::Progress;
 
+/// How long a replay with the tool's own time rests once all is prepared. Schedulers place tasks by what the processors did in the last tens of
+/// milliseconds (Linux halves that every 32 ms: `PELT_HALFLIFE`), and a tool is started on a machine at rest, not right after its tree was made.
+const REST: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// What one op gave.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
@@ -113,7 +117,11 @@ fn execute_here(
     let clock = Clock::start();
     shared.clock = clock;
     let pacer = scale.map(|scale| Pacer::new(clock, scale, [cancelled, progress.failed()]));
-    let done = Crew::new(&shared, &rewritten, &parts, &progress, pacer).run();
+    let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
+    if scale.is_some() {
+        std::thread::sleep(REST);
+    }
+    let done = crew.run();
     close_all(&shared);
     let done = done?;
     let begin = done.iter().filter_map(|lane| lane.begin).min();
