@@ -12,6 +12,7 @@ use super::parts::{Part, Parts};
 use super::progress::{Gate, Progress, Stopped};
 use super::{Sample, Shared};
 use crate::error::ReplayError;
+use crate::sys;
 
 /// Bytes of each thread's stack.
 const STACK: usize = 256 << 10;
@@ -97,19 +98,14 @@ impl<'a> Crew<'a> {
 
     /// Does all parts.
     pub fn run(self) -> Result<Vec<Done>, ReplayError> {
-        if self.parts.is_one() && self.pacer.is_none() {
-            self.task(self.parts.roots[0], &mut |_| None);
-        } else {
-            // A thread that has rested is not what a task that begins is to the scheduler: all roots get new ones.
-            std::thread::scope(|scope| {
-                let mut roots = self.parts.roots.iter();
-                let is_ready = roots.all(|root| self.spawn(scope, *root, true));
-                if is_ready {
-                    self.gate.wait_for(self.parts.roots.len());
-                }
-                self.gate.open(is_ready);
-            });
-        }
+        std::thread::scope(|scope| {
+            let mut roots = self.parts.roots.iter();
+            let is_ready = roots.all(|root| self.spawn(scope, *root, true));
+            if is_ready {
+                self.gate.wait_for(self.parts.roots.len());
+            }
+            self.gate.open(is_ready);
+        });
         if let Some(failure) = unpoisoned(self.failure.lock()).take() {
             return Err(failure);
         }
@@ -154,6 +150,10 @@ impl<'a> Crew<'a> {
         is_root: bool,
     ) -> bool {
         let body = move || {
+            if self.parts.is_one() {
+                // Descriptors that threads share are dearer than those of a tool with one thread.
+                sys::unshare_files();
+            }
             if !is_root || self.gate.wait() {
                 self.task(part, &mut |child| self.start(scope, child));
             }

@@ -23,9 +23,9 @@ use pace::Pacer;
 use parts::Parts;
 use progress::Progress;
 
-/// How long a replay with the tool's own time rests once all is prepared. Schedulers place tasks by what the processors did in the last tens of
+/// How long a replay with the tool's own time is idle once all is prepared. Schedulers place tasks by what the processors did in the last tens of
 /// milliseconds (Linux halves that every 32 ms: `PELT_HALFLIFE`), and a tool is started on a machine at rest, not right after its tree was made.
-const REST: std::time::Duration = std::time::Duration::from_millis(200);
+const IDLE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// What one op gave.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,8 +79,7 @@ pub(crate) struct Shared<'a> {
 /// Executes the plan in its prepared sandboxes, as fast as possible or with the tool's own time multiplied by `scale`.
 /// `cancelled` is looked at while waiting.
 ///
-/// All of it happens in a new thread with descriptors of its own: the caller's has a history that the scheduler goes by, and
-/// descriptors that threads share are dearer than those of a tool with one thread.
+/// All is prepared in a new thread with a table of descriptors of its own, so that a replay's never mix with the caller's.
 pub fn execute(
     plan: &Plan,
     sandboxes: &[Sandbox],
@@ -88,7 +87,7 @@ pub fn execute(
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("lane-0".into());
+        let thread = std::thread::Builder::new().name("replay".into());
         let thread = thread.spawn_scoped(scope, || {
             sys::unshare_files();
             execute_here(plan, sandboxes, scale, cancelled)
@@ -119,7 +118,7 @@ fn execute_here(
     let pacer = scale.map(|scale| Pacer::new(clock, scale, [cancelled, progress.failed()]));
     let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
     if scale.is_some() {
-        std::thread::sleep(REST);
+        std::thread::sleep(IDLE);
     }
     let done = crew.run();
     close_all(&shared);
