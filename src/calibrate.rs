@@ -3,6 +3,7 @@
 //! what the machine does meanwhile meets both.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::{median, variation};
-use fsreplay_replayer::{Cache, PlayOptions, Player, Timing, preflight};
+use fsreplay_replayer::{Cache, PlayOptions, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
 
@@ -51,12 +52,21 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
     };
     let place = as_recorded(trace, reader.header())?;
     let several = place.len() > 1;
+    // The command as a replay: both begin on a machine at rest.
+    let rests = place.iter().filter_map(|(_, dir)| {
+        let dir = File::open(dir).ok()?;
+        Some(rest_before_run(dir))
+    });
+    let again = Again {
+        rest: rests.max().unwrap_or_default(),
+        ..*again
+    };
     let options = planning::options(targets::neutral(None)?, place);
     let (plan, _) = planning::plan_as_recorded(trace, false, &options)?;
     let mut search = Search {
         plan: &plan,
         several,
-        again,
+        again: &again,
         unobserved,
         runs: Vec::new(),
     };

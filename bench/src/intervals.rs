@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fsreplay::{json, number, record};
 use crate::mounts::Mounts;
-use crate::timing::{median, run};
+use crate::timing::{median, run_at_rest};
 use crate::workloads::{ALL, PREDICTED, Workload};
 
 /// What is measured.
@@ -152,8 +152,7 @@ fn tool(workload: &Workload, homes: &[PathBuf], rounds: usize) -> io::Result<Vec
     for round in 0..=rounds {
         for (home, times) in homes.iter().zip(&mut times) {
             workload.reset(home)?;
-            rustix::fs::syncfs(&std::fs::File::open(home)?)?;
-            let seconds = run(home, &command)?;
+            let seconds = run_at_rest(home, &command)?;
             if round > 0 {
                 times.push(seconds);
             }

@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use fsreplay_replayer::execute::execute;
+use fsreplay_replayer::execute::{Tempo, execute};
 use fsreplay_replayer::plan::*;
 use fsreplay_replayer::prepare::prepare;
 use fsreplay_replayer::sandbox::Sandbox;
@@ -27,10 +27,14 @@ pub fn run(rounds: usize, dir: &Path) -> io::Result<()> {
     let never = AtomicBool::new(false);
     let sandboxes = [Sandbox::create(dir).map_err(io::Error::other)?];
     prepare(&plan, &sandboxes, &never, &|_, _| {}).map_err(io::Error::other)?;
+    let fast = Tempo {
+        scale: None,
+        rest: Duration::ZERO,
+    };
     let (mut straight, mut replayed) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         let a = straight_loop(sandboxes[0].root(), &paths)?;
-        let b = execute(&plan, &sandboxes, None, &never)
+        let b = execute(&plan, &sandboxes, fast, &never)
             .map_err(io::Error::other)?
             .wall_seconds;
         if round > 0 {

@@ -31,6 +31,15 @@ pub fn run<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
     }
 }
 
+/// The same as a user does it and as a replay begins: what was changed before has been written back, and all has been left alone for a while.
+pub fn run_at_rest<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
+    let tree = std::fs::File::open(dir)?;
+    rustix::fs::syncfs(&tree)?;
+    std::thread::sleep(fsreplay_replayer::rest_before_run(&tree));
+    drop(tree);
+    run(dir, command)
+}
+
 /// The median of some numbers, and half the distance between their quartiles.
 pub fn median(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);

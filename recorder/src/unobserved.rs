@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use fsreplay_trace::model::Unobserved;
 
@@ -22,6 +23,8 @@ pub struct Again<'a> {
     pub reset: Option<&'a OsStr>,
     /// How it ended when it was recorded (a status of wait(2)): a run that ends otherwise tells nothing.
     pub status: i32,
+    /// How long to do nothing before each run.
+    pub rest: Duration,
 }
 
 impl Again<'_> {
@@ -30,6 +33,7 @@ impl Again<'_> {
         if let Some(reset) = self.reset {
             put_back(reset)?;
         }
+        std::thread::sleep(self.rest);
         run_once(self.command, self.status)
     }
 
@@ -101,6 +105,7 @@ mod tests {
             command,
             reset,
             status,
+            rest: Duration::ZERO,
         };
         again.several()
     }

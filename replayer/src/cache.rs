@@ -7,6 +7,7 @@ use fsreplay_trace::model::FileKind;
 use rustix::fs::{Advice, Mode, OFlags};
 
 use crate::plan::Plan;
+use crate::play::Timing;
 use crate::sandbox::Sandbox;
 use crate::sys;
 
@@ -24,16 +25,32 @@ pub enum Cache {
 
 /// Attribute caches of shares expire after one second by FUSE's default (`attr_timeout`) and virtiofs's; NFS and sshfs may keep them for longer.
 /// What people run, they run later than that after the last time, and a round that begins earlier would find another state each time.
-const REST: Duration = Duration::from_millis(1_100);
+const EXPIRY: Duration = Duration::from_millis(1_100);
+
+/// A tool is started on a machine at rest, not right after its tree was made or another run ended. What was done in the last tens of milliseconds
+/// shows: schedulers place tasks by it (Linux halves it every 32 ms, `PELT_HALFLIFE`), and a processor that was idle has caches of others. `tar | cat`
+/// of 1,200 files took 8 ms right after another run, 11 ms after 200 ms of rest, and no more after longer ones.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// File systems whose names and attributes are cached for a limited time: FUSE and virtiofs, 9P, NFS, SMB and CIFS.
 const SHARES: [u32; 5] = [0x6573_5546, 0x0102_1997, 0x6969, 0xfe53_4d42, 0xff53_4d42];
 
-/// Lets what a share has cached for a limited time expire, if the directory is on one.
-pub fn rest(dir: impl AsFd) {
-    if is_share(dir) {
-        std::thread::sleep(REST);
+/// How long to leave a directory alone before a tool, or a replay with its timing, runs in it.
+pub fn rest_before_run(dir: impl AsFd) -> Duration {
+    match is_share(dir) {
+        true => EXPIRY,
+        false => IDLE,
     }
+}
+
+/// How long to leave all alone between preparing a replay and its first call.
+pub(crate) fn rest(timing: Timing, sandboxes: &[Sandbox]) -> Duration {
+    let rests = sandboxes.iter().map(|sandbox| match timing {
+        Timing::Fast if !is_share(sandbox.root()) => Duration::ZERO,
+        _ => rest_before_run(sandbox.root()),
+    });
+    // Once is enough for all of them.
+    rests.max().unwrap_or_default()
 }
 
 fn is_share(dir: impl AsFd) -> bool {
@@ -46,15 +63,6 @@ pub(crate) fn settle(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'stat
         // So that writing back the tree doesn't disturb.
         sys::syncfs(sandbox.root().as_raw_fd());
     }
-    let state = state(cache, plan, sandboxes);
-    // Once is enough for all of them.
-    if sandboxes.iter().any(|sandbox| is_share(sandbox.root())) {
-        std::thread::sleep(REST);
-    }
-    state
-}
-
-fn state(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'static str {
     match cache {
         Cache::Made => "as made: the tree was just made, or put back after a round",
         Cache::Warm => "warm: after a replay that doesn't count",

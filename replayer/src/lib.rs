@@ -20,7 +20,7 @@ pub mod result;
 pub mod sandbox;
 mod sys;
 
-pub use cache::{Cache, rest};
+pub use cache::{Cache, rest_before_run};
 pub use error::ReplayError;
 pub use play::{PlayOptions, Stage, Timing, play};
 pub use player::{Played, Player};

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::cache::settle;
+use crate::cache::{rest, settle};
 use crate::compare::compare;
 use crate::error::ReplayError;
-use crate::execute::{LaneRun, execute};
+use crate::execute::{LaneRun, Tempo, execute};
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage};
 use crate::prepare::prepare;
@@ -80,7 +80,11 @@ impl<'p> Player<'p> {
             return Err(ReplayError::Cancelled);
         }
         progress(Stage::Executing(number));
-        let run = execute(plan, sandboxes, options.timing.scale(), cancelled)?;
+        let tempo = Tempo {
+            scale: options.timing.scale(),
+            rest: rest(options.timing, sandboxes),
+        };
+        let run = execute(plan, sandboxes, tempo, cancelled)?;
         let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
         let (groups, divergences) = compare(plan, &run, &roots);
         let (calls, call_seconds) = statistics(plan, &run);

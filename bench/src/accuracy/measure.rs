@@ -17,13 +17,17 @@ use fsreplay_trace::model::Unobserved;
 use super::Options;
 use super::table::Pair;
 use crate::mounts::Mount;
-use crate::timing::{median, run};
+use crate::timing::{median, run, run_at_rest};
 use crate::workloads::{Masters, Workload};
 
 /// At most as many times the rounds that were asked for,
 const MORE: u32 = 5;
-/// as long as they take no longer than this.
+/// as long as they take no longer than this,
 const ENOUGH: Duration = Duration::from_secs(15);
+/// or than this where the tool or its replay varies by more
+const ENOUGH_NOISY: Duration = Duration::from_secs(60);
+/// than this: half the distance of the quartiles, as a share of the median.
+const NOISY: f64 = 0.1;
 
 /// All that measuring needs.
 pub struct Rig<'a> {
@@ -61,7 +65,7 @@ impl Rig<'_> {
     }
 
     /// The tool, its replay, the tool, its replay; the first of each only warms caches. Where a round takes little time, there are more: single
-    /// runs of a few milliseconds vary too much.
+    /// runs of a few milliseconds vary too much; and where times vary, on FUSE by which processors a request happens to run on.
     fn alternate(&self, workload: &Workload, own: &Path, plans: &[Plan]) -> io::Result<Pair> {
         let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
         let options = PlayOptions {
@@ -77,12 +81,11 @@ impl Rig<'_> {
         let least = self.options.rounds;
         let begin = Instant::now();
         for round in 0..=least * MORE {
-            if round > least && begin.elapsed() > ENOUGH {
+            if round > least && begin.elapsed() > enough(&real, &predicted[0]) {
                 break;
             }
             workload.reset(own)?;
-            settle(own)?;
-            let seconds = run(own, &command)?;
+            let seconds = run_at_rest(own, &command)?;
             if round > 0 {
                 real.push(seconds * 1e3);
             }
@@ -179,12 +182,16 @@ impl Rig<'_> {
     }
 }
 
-/// Writes back what putting the tree back left, as a replay does: else the next run pays for it.
-fn settle(dir: &Path) -> io::Result<()> {
-    let dir = std::fs::File::open(dir)?;
-    rustix::fs::syncfs(&dir)?;
-    fsreplay_replayer::rest(&dir);
-    Ok(())
+/// How long to go on.
+fn enough(real: &[f64], predicted: &[f64]) -> Duration {
+    let varies = |times: &[f64]| {
+        let (middle, spread) = median(times.to_vec());
+        spread > NOISY * middle
+    };
+    match varies(real) || varies(predicted) {
+        true => ENOUGH_NOISY,
+        false => ENOUGH,
+    }
 }
 
 fn play(player: &mut Player<'_>, round: u32) -> io::Result<Played> {

@@ -10,7 +10,7 @@ mod parts;
 mod progress;
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::ReplayError;
 use crate::plan::{Action, Plan};
@@ -23,9 +23,14 @@ use pace::Pacer;
 use parts::Parts;
 use progress::Progress;
 
-/// How long a replay with the tool's own time is idle once all is prepared. Schedulers place tasks by what the processors did in the last tens of
-/// milliseconds (Linux halves that every 32 ms: `PELT_HALFLIFE`), and a tool is started on a machine at rest, not right after its tree was made.
-const IDLE: std::time::Duration = std::time::Duration::from_millis(200);
+/// When ops are issued.
+#[derive(Clone, Copy, Debug)]
+pub struct Tempo {
+    /// With the tool's own time multiplied by this; none: as fast as possible.
+    pub scale: Option<f64>,
+    /// How long to do nothing between preparing and the first op.
+    pub rest: Duration,
+}
 
 /// What one op gave.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,21 +81,20 @@ pub(crate) struct Shared<'a> {
     pub roots: Vec<Vec<u8>>,
 }
 
-/// Executes the plan in its prepared sandboxes, as fast as possible or with the tool's own time multiplied by `scale`.
-/// `cancelled` is looked at while waiting.
+/// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting.
 ///
 /// All is prepared in a new thread with a table of descriptors of its own, so that a replay's never mix with the caller's.
 pub fn execute(
     plan: &Plan,
     sandboxes: &[Sandbox],
-    scale: Option<f64>,
+    tempo: Tempo,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("replay".into());
         let thread = thread.spawn_scoped(scope, || {
             sys::unshare_files();
-            execute_here(plan, sandboxes, scale, cancelled)
+            execute_here(plan, sandboxes, tempo, cancelled)
         });
         let thread = thread.map_err(|source| ReplayError::Process {
             operation: "starting a thread",
@@ -104,7 +108,7 @@ pub fn execute(
 fn execute_here(
     plan: &Plan,
     sandboxes: &[Sandbox],
-    scale: Option<f64>,
+    tempo: Tempo,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     raise_descriptor_limit(plan)?;
@@ -112,14 +116,14 @@ fn execute_here(
     let rewritten = shared.rewrite_links();
     open_initial(&shared)?;
     let parts = Parts::of(plan);
-    let progress = Progress::new(plan.lanes.len(), patience(plan, scale), cancelled);
+    let progress = Progress::new(plan.lanes.len(), patience(plan, tempo.scale), cancelled);
     let clock = Clock::start();
     shared.clock = clock;
-    let pacer = scale.map(|scale| Pacer::new(clock, scale, [cancelled, progress.failed()]));
+    let pacer = tempo
+        .scale
+        .map(|scale| Pacer::new(clock, scale, [cancelled, progress.failed()]));
     let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
-    if scale.is_some() {
-        std::thread::sleep(IDLE);
-    }
+    std::thread::sleep(tempo.rest);
     let done = crew.run();
     close_all(&shared);
     let done = done?;
@@ -152,14 +156,14 @@ fn lane_run(done: crew::Done, tick: f64) -> LaneRun {
 }
 
 /// How long all lanes may stand still: beyond the longest time that one computes or sleeps for the tool.
-fn patience(plan: &Plan, scale: Option<f64>) -> std::time::Duration {
+fn patience(plan: &Plan, scale: Option<f64>) -> Duration {
     let paces = plan.lanes.iter().flat_map(|lane| &lane.paces);
     let longest = paces
         .map(|pace| pace.think + pace.asleep + pace.own + pace.own_asleep)
         .fold(0.0, f32::max);
     // Twice: lanes share processors.
     let own = f64::from(longest) / 1e9 * scale.unwrap_or(0.0) * 2.0;
-    progress::PATIENCE + std::time::Duration::try_from_secs_f64(own).unwrap_or_default()
+    progress::PATIENCE + Duration::try_from_secs_f64(own).unwrap_or_default()
 }
 
 fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, ReplayError> {
