@@ -10,7 +10,7 @@ use super::lane::{Loop, Spent, Start};
 use super::pace::Pacer;
 use super::parts::{Part, Parts};
 use super::progress::{Gate, Progress, Stopped};
-use super::{Sample, Shared};
+use super::{Sample, Shared, thread_cpu};
 use crate::error::ReplayError;
 use crate::sys;
 
@@ -209,7 +209,9 @@ impl<'a> Crew<'a> {
         done.spent.waited += spent.waited;
         done.spent.paced += spent.paced;
         // Before the next task gets the lane: progress never goes back.
-        self.progress.done(lane, part.end as u32, true);
+        if self.progress.done(lane, part.end as u32, true) {
+            self.progress.wake(lane);
+        }
         drop(state);
         match self.next(part).map(start) {
             Some(None) => Err(Stopped::Cancelled),
@@ -230,10 +232,4 @@ impl<'a> Crew<'a> {
 /// What was left by a thread that panicked: it is told apart.
 fn unpoisoned<G>(guard: Result<G, PoisonError<G>>) -> G {
     guard.unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Processor time of this thread so far, nanoseconds.
-fn thread_cpu() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

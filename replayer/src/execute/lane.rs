@@ -1,11 +1,13 @@
 //! The loop: wait, issue, take the time, store.
 
+use std::time::{Duration, Instant};
+
 use super::issue::Issuer;
 use super::pace::Pacer;
 use super::parts::Part;
 use super::progress::{Progress, Stopped};
-use super::{Sample, Shared};
-use crate::plan::{Action, Op};
+use super::{Sample, Shared, thread_cpu};
+use crate::plan::{Action, Op, Sleep, Slept};
 use crate::sys;
 
 /// How many ops ahead the loop asks for memory.
@@ -55,7 +57,9 @@ impl Loop<'_, '_> {
             sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
             now = self.wait(op, now, &mut spent)?;
             now = self.issue(index, op, issuer, sample, now);
-            self.progress.done(lane, index as u32 + 1, op.published);
+            if self.progress.done(lane, index as u32 + 1, op.published) {
+                self.progress.wake(lane);
+            }
             while let Some((_, part)) = starts.next_if(|(done, _)| *done == index + 1) {
                 start(*part).ok_or(Stopped::Cancelled)?;
                 now = clock.ticks();
@@ -89,26 +93,52 @@ impl Loop<'_, '_> {
             }
             now = pacer.burn(now, pace.think);
             if pace.asleep > 0.0 {
-                now = pacer.sleep(pace.asleep);
+                now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);
             }
             spent.paced += now - begin;
             now = self.wait(op, now, &mut spent)?;
             let begin = now;
             if pace.own_asleep > 0.0 {
-                now = pacer.sleep(pace.own_asleep);
+                now = self.sleep(index, &pacer, pace.own_asleep, |sleep| &sleep.within);
             }
             if pace.own > 0.0 {
                 now = pacer.burn(now, pace.own);
             }
             spent.paced += now - begin;
             now = self.issue(index, op, issuer, sample, now);
-            self.progress.done(lane, index as u32 + 1, op.published);
+            if self.progress.done(lane, index as u32 + 1, op.published) {
+                let before = thread_cpu();
+                self.progress.wake(lane);
+                pacer.woke(thread_cpu().saturating_sub(before));
+                now = clock.ticks();
+            }
             while let Some((_, part)) = starts.next_if(|(done, _)| *done == index + 1) {
                 pacer.started(start(*part).ok_or(Stopped::Cancelled)?);
                 now = clock.ticks();
             }
         }
         Ok(spent)
+    }
+
+    /// Sleeps as long as the tool did, or until others have done what they did meanwhile and for what it slept after that. Gives the time then.
+    #[cold]
+    fn sleep(&self, op: usize, pacer: &Pacer<'_>, time: f32, slept: fn(&Sleep) -> &Slept) -> u64 {
+        let begin = Instant::now();
+        let longest = pacer.asked(time);
+        let slept = self.shared.plan.sleep_of(self.part.lane, op).map(slept);
+        let by_others = slept.and_then(|slept| Some((slept.last?, slept.after)));
+        let left = match by_others {
+            None => longest,
+            Some((last, after)) => {
+                match self.progress.wait_at_most(last.lane, last.done, longest) {
+                    true => pacer
+                        .asked(after)
+                        .min(longest.saturating_sub(begin.elapsed())),
+                    false => Duration::ZERO,
+                }
+            }
+        };
+        pacer.sleep(left)
     }
 
     /// Waits for what an op waits for. Gives the time then.

@@ -266,6 +266,12 @@ fn close_all(shared: &Shared<'_>) {
     }
 }
 
+/// Processor time of this thread so far, nanoseconds.
+pub(crate) fn thread_cpu() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// All lanes share one table of descriptors: the limit is raised as far as it goes.
 fn raise_descriptor_limit(plan: &Plan) -> Result<(), ReplayError> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -69,6 +69,13 @@ impl<'a> Pacer<'a> {
         };
     }
 
+    /// Other threads were woken, which took so much processor time, nanoseconds. The tool's calls woke its tasks, too, and what that took is part
+    /// of what they computed; on a virtual machine it is some 20 µs where the one that is woken is on another processor.
+    pub fn woke(&mut self, taken: u64) {
+        let taken = taken as f64 / self.clock.tick_length();
+        self.debt += (taken as i64).min(self.most_debt());
+    }
+
     fn most_debt(&self) -> i64 {
         (DEBT_STEPS * self.longest_own) as i64
     }
@@ -105,11 +112,15 @@ impl<'a> Pacer<'a> {
         }
     }
 
-    /// Sleeps that long. Gives the time at the end.
-    pub fn sleep(&self, nanoseconds: f32) -> u64 {
+    /// How long to ask the kernel for a sleep that is to take so many nanoseconds of the tool's time.
+    pub fn asked(&self, nanoseconds: f32) -> Duration {
         let scale = self.ticks_per_nanosecond * self.clock.tick_length();
         let wanted = f64::from(nanoseconds) * scale - SLACK;
-        let mut left = Duration::from_nanos(wanted.max(0.0) as u64);
+        Duration::from_nanos(wanted.max(0.0) as u64)
+    }
+
+    /// Sleeps that long. Gives the time at the end.
+    pub fn sleep(&self, mut left: Duration) -> u64 {
         while !left.is_zero() && !self.is_stopped() {
             let part = left.min(LONGEST_SLEEP);
             std::thread::sleep(part);

@@ -63,21 +63,28 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// A lane has done its first `done` ops; if others may wait for that, they are woken.
+    /// A lane has done its first `done` ops. True if others sleep until then, which are to be woken.
     #[inline]
-    pub fn done(&self, lane: usize, done: u32, published: bool) {
+    #[must_use]
+    pub fn done(&self, lane: usize, done: u32, published: bool) -> bool {
         let lane = &self.lanes[lane];
         if !published {
-            return lane.done.store(done, Ordering::Relaxed);
+            lane.done.store(done, Ordering::Relaxed);
+            return false;
         }
         // Sequentially consistent with `sleep`: either it sees this store or this sees what it wants.
         lane.done.store(done, Ordering::SeqCst);
-        if lane.wanted.load(Ordering::SeqCst) <= done {
-            // Those woken for something later say so again.
-            lane.wanted.store(NOBODY, Ordering::SeqCst);
-            lane.wakes.fetch_add(1, Ordering::SeqCst);
-            sys::futex_wake(&lane.wakes);
-        }
+        lane.wanted.load(Ordering::SeqCst) <= done
+    }
+
+    /// Wakes all who sleep until a lane gets on.
+    #[cold]
+    pub fn wake(&self, lane: usize) {
+        let lane = &self.lanes[lane];
+        // Those woken for something later say so again.
+        lane.wanted.store(NOBODY, Ordering::SeqCst);
+        lane.wakes.fetch_add(1, Ordering::SeqCst);
+        sys::futex_wake(&lane.wakes);
     }
 
     /// Waits until a lane has done its first `done` ops.
@@ -121,6 +128,27 @@ impl<'a> Progress<'a> {
                 });
             }
             sys::futex_wait(&lane.wakes, wakes);
+        }
+    }
+
+    /// Waits until a lane has done its first `done` ops, no longer than `most`. Whether it has.
+    pub fn wait_at_most(&self, other: u32, done: u32, most: Duration) -> bool {
+        let Some(lane) = self.lanes.get(other as usize) else {
+            return true;
+        };
+        let begin = Instant::now();
+        loop {
+            let wakes = lane.wakes.load(Ordering::SeqCst);
+            lane.wanted.fetch_min(done, Ordering::SeqCst);
+            if lane.done.load(Ordering::SeqCst) >= done {
+                return true;
+            }
+            let left = most.saturating_sub(begin.elapsed());
+            let stopped = [self.cancelled, &self.failed];
+            if left.is_zero() || stopped.iter().any(|stop| stop.load(Ordering::Relaxed)) {
+                return false;
+            }
+            sys::futex_wait_for(&lane.wakes, wakes, left);
         }
     }
 

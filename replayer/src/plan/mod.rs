@@ -102,7 +102,7 @@ impl Pace {
     }
 }
 
-/// What an op slept when it was recorded, nanoseconds, and how many calls of other tasks returned meanwhile.
+/// What an op slept when it was recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sleep {
     /// Whose.
@@ -110,13 +110,25 @@ pub struct Sleep {
     /// Index of the op.
     pub op: u32,
     /// Before the op.
-    pub before: f32,
-    /// Calls of others then.
-    pub events_before: u32,
+    pub before: Slept,
     /// In the op.
-    pub within: f32,
-    /// Calls of others then.
-    pub events_within: u32,
+    pub within: Slept,
+}
+
+/// A time asleep.
+///
+/// A task that sleeps by a timer and then acts by what others have done meanwhile (Go's monitor, which hands on the work of a thread that stands in
+/// a call) acts when they have done it, and not after a time. So it sleeps until then, and no longer than it did: what it is that wakes can't be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Slept {
+    /// Nanoseconds.
+    pub time: f32,
+    /// How many calls of other tasks returned meanwhile.
+    pub events: u32,
+    /// The last of them.
+    pub last: Option<WaitFor>,
+    /// Nanoseconds asleep after that.
+    pub after: f32,
 }
 
 /// When the recorded call of an op was entered and how long it took, nanoseconds.
@@ -270,7 +282,7 @@ pub struct Plan {
     pub places: Vec<Vec<u8>>,
     /// What is known of the tool's own time.
     pub timing: Timing,
-    /// Sleep as recorded, of which the paces hold what is left without the recorder.
+    /// Sleep as recorded, by lane and op; the paces hold what is left of it without the recorder.
     pub sleeps: Vec<Sleep>,
     /// What was changed to fit, or could not be told: text and count.
     pub notes: Vec<(String, u64)>,
@@ -283,6 +295,15 @@ impl Plan {
         let first = op.first_wait as usize;
         let range = first..first + usize::from(op.wait_count);
         self.waits.get(range).unwrap_or(&[])
+    }
+
+    /// What an op of a lane slept.
+    pub fn sleep_of(&self, lane: usize, op: usize) -> Option<&Sleep> {
+        let key = (lane as u32, op as u32);
+        let found = self
+            .sleeps
+            .binary_search_by_key(&key, |sleep| (sleep.lane, sleep.op));
+        self.sleeps.get(found.ok()?)
     }
 
     /// The bytes of a text, without the NUL.

@@ -50,7 +50,7 @@ impl Planner {
         };
         let pace = self.pacer.event(cx.event, &draft);
         let place = self.order.commit(cx.lane, op, (time, pace), cx.number);
-        self.pacer.slept(cx, place, &pace);
+        self.pacer.slept(cx, place, &pace, &mut self.order);
     }
 
     /// What the op about to be committed changes has to be put back before the next round.

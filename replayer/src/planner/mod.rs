@@ -463,6 +463,7 @@ impl Planner {
         plan.lanes = self.order.lanes;
         let stop = self.pacer.stop();
         plan.sleeps = self.pacer.sleeps;
+        plan.sleeps.sort_by_key(|sleep| (sleep.lane, sleep.op));
         plan.wake_earlier(stop);
         plan.waits = self.order.waits;
         plan.births = self.order.births;

@@ -157,6 +157,13 @@ impl Order {
             .map_or(0, |place| exit_of(&self.lanes, place.lane, place.op))
     }
 
+    /// Others may want to know when an op is done. Gives when its call had returned; nothing if there is no such op.
+    pub(crate) fn publish(&mut self, place: Place) -> Option<u64> {
+        let lane = self.lanes.get_mut(place.lane as usize)?;
+        lane.ops.get_mut(place.op as usize)?.published = true;
+        Some(exit_of(&self.lanes, place.lane, place.op))
+    }
+
     /// How many events had returned before an op.
     pub(crate) fn moment(&self, place: Place) -> Option<u32> {
         let moments = self.moments.get(place.lane as usize)?;

@@ -1,11 +1,13 @@
 //! The tool's own time: what a lane computes and sleeps between its calls.
 
+use std::collections::VecDeque;
+
 use fsreplay_trace::call::Op;
 use fsreplay_trace::model::{Event, Header, StopCosts, Unobserved};
 
-use super::order::Place;
+use super::order::{Order, Place};
 use super::{Class, Cx, Draft};
-use crate::plan::{Action, Pace, Plan, Sleep};
+use crate::plan::{Action, Pace, Plan, Sleep, Slept, WaitFor};
 
 /// The most that is added to an event or taken away, nanoseconds.
 const MOST_EACH: f64 = 1e6;
@@ -13,6 +15,9 @@ const MOST_EACH: f64 = 1e6;
 const SHORT_WAIT: u64 = 100;
 /// Sleep in a call that is shorter is the recorder's, nanoseconds.
 const LEAST_SLEEP: f64 = 30_000.0;
+
+/// So many events are looked back to for the last one before a task woke.
+const RECENT: usize = 4096;
 
 /// Paces of events, in trace order.
 pub(crate) struct Pacer {
@@ -25,6 +30,8 @@ pub(crate) struct Pacer {
     pub(crate) end: u64,
     /// Sleep as it was recorded.
     pub(crate) sleeps: Vec<Sleep>,
+    /// The latest events: number and op.
+    recent: VecDeque<(u32, Place)>,
     /// Processor time so far, nanoseconds.
     pub(crate) cpu: f64,
     /// What the op being planned waited for is done by another lane.
@@ -39,6 +46,7 @@ impl Pacer {
             moments: Vec::new(),
             end: 0,
             sleeps: Vec::new(),
+            recent: VecDeque::new(),
             cpu: 0.0,
             caused: false,
         }
@@ -76,21 +84,49 @@ impl Pacer {
     }
 
     /// Keeps what an op slept, with what others did meanwhile: recording that made the sleep longer.
-    pub(crate) fn slept(&mut self, cx: &Cx, place: Place, pace: &Pace) {
+    pub(crate) fn slept(&mut self, cx: &Cx, place: Place, pace: &Pace, order: &mut Order) {
         let task = cx.task as usize;
         if pace.asleep > 0.0 || pace.own_asleep > 0.0 {
             let since = self.moments.get(task).copied().unwrap_or(cx.horizon);
+            let called = cx.event.entry.saturating_sub(cx.event.spent.think);
+            let mut slept = |time: f32, from: u32, to: u32, end: u64| {
+                let events = to.saturating_sub(from);
+                let others = time > 0.0 && events > 0;
+                let last = others.then(|| self.recent(to - 1)).flatten();
+                let last = last.filter(|last| last.lane != place.lane);
+                let last = last.and_then(|last| Some((last, order.publish(last)?)));
+                let after = last.map_or(0, |(_, exit)| end.saturating_sub(exit));
+                Slept {
+                    time,
+                    events,
+                    last: last.map(|(last, _)| WaitFor {
+                        lane: last.lane,
+                        done: last.op + 1,
+                    }),
+                    after: (after as f32).min(time),
+                }
+            };
             self.sleeps.push(Sleep {
                 lane: place.lane,
                 op: place.op,
-                before: pace.asleep,
-                events_before: cx.horizon.saturating_sub(since),
-                within: pace.own_asleep,
-                events_within: cx.number.saturating_sub(cx.horizon),
+                before: slept(pace.asleep, since, cx.horizon, called),
+                within: slept(pace.own_asleep, cx.horizon, cx.number, cx.event.exit()),
             });
         }
         self.begins(cx.task, cx.number.saturating_add(1));
         self.end = self.end.max(cx.event.exit());
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((cx.number, place));
+    }
+
+    /// The op of a recent event.
+    fn recent(&self, number: u32) -> Option<Place> {
+        let ago = self.recent.back()?.0.checked_sub(number)? as usize;
+        let index = self.recent.len().checked_sub(ago + 1)?;
+        let (found, place) = *self.recent.get(index)?;
+        (found == number).then_some(place)
     }
 
     /// The pace of an event's op.
@@ -163,14 +199,13 @@ impl Plan {
     /// Takes out of all sleep what recording others added to it: while a task slept, they stopped so many times, each of which took
     /// `stop` nanoseconds. What nobody did anything in keeps its length: a timer, the network, a person.
     pub(crate) fn wake_earlier(&mut self, stop: f64) {
-        let left = |asleep: f32, events: u32| {
-            (f64::from(asleep) - stop * f64::from(events)).max(0.0) as f32
-        };
+        let left =
+            |slept: Slept| (f64::from(slept.time) - stop * f64::from(slept.events)).max(0.0) as f32;
         for sleep in &self.sleeps {
             let lane = self.lanes.get_mut(sleep.lane as usize);
             if let Some(pace) = lane.and_then(|lane| lane.paces.get_mut(sleep.op as usize)) {
-                pace.asleep = left(sleep.before, sleep.events_before);
-                pace.own_asleep = left(sleep.within, sleep.events_within);
+                pace.asleep = left(sleep.before);
+                pace.own_asleep = left(sleep.within);
             }
         }
     }

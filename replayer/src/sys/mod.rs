@@ -25,6 +25,7 @@ mod raw;
 mod scratch;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use libc::c_int;
 
@@ -268,11 +269,19 @@ pub fn sendfile(fd: c_int, source: c_int, mut from: i64, length: u64) -> i64 {
     call!(SYS_sendfile, fd, source, offset(&mut from), length)
 }
 
-/// `FUTEX_WAIT` for at most 100 ms.
+/// The longest wait for a futex: whoever waits looks then whether all are to stop.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// `FUTEX_WAIT` for at most [`LONGEST_WAIT`].
 pub fn futex_wait(word: &AtomicU32, value: u32) {
+    futex_wait_for(word, value, Duration::MAX);
+}
+
+/// The same, for no longer than `most`.
+pub fn futex_wait_for(word: &AtomicU32, value: u32, most: Duration) {
     let timeout = libc::timespec {
         tv_sec: 0,
-        tv_nsec: 100_000_000,
+        tv_nsec: most.min(LONGEST_WAIT).as_nanos() as libc::c_long,
     };
     let _ = call!(
         SYS_futex,

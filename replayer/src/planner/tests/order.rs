@@ -3,6 +3,7 @@
 use fsreplay_trace::call::{ArgKind, Call};
 
 use super::builder::{Arg, Trace, waits};
+use crate::plan::{Sleep, Slept};
 
 const CLONE_THREAD: u64 = 0x1_0f00;
 
@@ -228,13 +229,19 @@ fn sleep_is_shorter_by_what_recording_others_took_meanwhile() {
     }
     trace.call_at(0, Call::poll, &forever, 0, 1_000_000, 3_000_000);
     let mut plan = trace.finish();
-    plan.sleeps = vec![crate::plan::Sleep {
+    plan.sleeps = vec![Sleep {
         lane: 0,
         op: 1,
-        before: 500.0,
-        events_before: 9,
-        within: 2_000_000.0,
-        events_within: 3,
+        before: Slept {
+            time: 500.0,
+            events: 9,
+            ..Slept::default()
+        },
+        within: Slept {
+            time: 2_000_000.0,
+            events: 3,
+            ..Slept::default()
+        },
     }];
     plan.wake_earlier(100_000.0);
     let pace = plan.lanes[0].paces[1];
