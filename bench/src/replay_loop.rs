@@ -157,6 +157,7 @@ fn plan(dir: &Path) -> (Plan, Vec<CString>) {
                     check,
                     call: Call::openat,
                     published: false,
+                    in_sync: false,
                     mount: u16::MAX,
                     place: u32::MAX,
                 });

@@ -1,5 +1,6 @@
 //! Executes a plan: one thread per task, started by its parent's; the loop waits, issues, takes the time, and stores.
 
+mod bell;
 mod clock;
 mod crew;
 mod initial;
@@ -116,7 +117,7 @@ fn execute_here(
     let rewritten = shared.rewrite_links();
     open_initial(&shared)?;
     let parts = Parts::of(plan);
-    let progress = Progress::new(plan.lanes.len(), patience(plan, tempo.scale), cancelled);
+    let progress = Progress::new(plan, patience(plan, tempo.scale), cancelled);
     let clock = Clock::start();
     shared.clock = clock;
     let pacer = tempo

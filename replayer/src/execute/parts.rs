@@ -105,6 +105,7 @@ mod tests {
             check: Check::Nothing,
             call: Call::read,
             published: false,
+            in_sync: false,
             mount: u16::MAX,
             place: u32::MAX,
         };

@@ -1,8 +1,11 @@
 //! How far each lane is, and waiting for it without spinning a core away.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bell::Bell;
+use crate::plan::Plan;
 use crate::sys;
 
 /// Looks before a lane goes to sleep.
@@ -33,13 +36,40 @@ struct LaneProgress {
     wanted: AtomicU32,
     /// Counts wake-ups; what is slept on. Who says what it wants just before a wake-up for others would else sleep through its own.
     wakes: AtomicU32,
+    /// How many sleep on that.
+    sleepers: AtomicU32,
+    /// Lanes that sleep at their bells until this one gets on.
+    at_bells: Mutex<Vec<usize>>,
 }
 
 const NOBODY: u32 = u32::MAX;
 
+impl LaneProgress {
+    fn at_bells(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.at_bells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps if there was no wake-up since `wakes` were counted.
+    fn sleep(&self, wakes: u32, most: Duration) {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        sys::futex_wait_for(&self.wakes, wakes, most);
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Whether the last of a lane's first `done` ops wakes in sync.
+fn is_in_sync(plan: &Plan, lane: u32, done: u32) -> bool {
+    let lane = plan.lanes.get(lane as usize);
+    let op = lane.and_then(|lane| lane.ops.get((done as usize).checked_sub(1)?));
+    op.is_some_and(|op| op.in_sync)
+}
+
 /// The progress of all lanes.
 pub struct Progress<'a> {
+    plan: &'a Plan,
     lanes: Vec<LaneProgress>,
+    /// By lane; those have one that are woken in sync.
+    bells: Vec<Option<Bell>>,
     cancelled: &'a AtomicBool,
     failed: AtomicBool,
     patience: Duration,
@@ -47,16 +77,24 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Nothing is done yet.
-    pub fn new(lanes: usize, patience: Duration, cancelled: &'a AtomicBool) -> Self {
-        let lanes = (0..lanes)
-            .map(|_| LaneProgress {
-                done: AtomicU32::new(0),
-                wanted: AtomicU32::new(NOBODY),
-                wakes: AtomicU32::new(0),
-            })
-            .collect();
+    pub fn new(plan: &'a Plan, patience: Duration, cancelled: &'a AtomicBool) -> Self {
+        let lanes = plan.lanes.iter().map(|_| LaneProgress {
+            done: AtomicU32::new(0),
+            wanted: AtomicU32::new(NOBODY),
+            wakes: AtomicU32::new(0),
+            sleepers: AtomicU32::new(0),
+            at_bells: Mutex::default(),
+        });
+        let bells = plan.lanes.iter().map(|lane| {
+            let mut waits = lane.ops.iter().flat_map(|op| plan.waits_of(op));
+            let in_sync = waits.any(|wait| is_in_sync(plan, wait.lane, wait.done));
+            // Without descriptors for it, a futex has to do.
+            in_sync.then(|| Bell::new().ok()).flatten()
+        });
         Progress {
-            lanes,
+            plan,
+            bells: bells.collect(),
+            lanes: lanes.collect(),
             cancelled,
             failed: AtomicBool::new(false),
             patience,
@@ -84,7 +122,16 @@ impl<'a> Progress<'a> {
         // Those woken for something later say so again.
         lane.wanted.store(NOBODY, Ordering::SeqCst);
         lane.wakes.fetch_add(1, Ordering::SeqCst);
-        sys::futex_wake(&lane.wakes);
+        let at_bells = std::mem::take(&mut *lane.at_bells());
+        for bell in at_bells
+            .iter()
+            .filter_map(|lane| self.bells[*lane].as_ref())
+        {
+            bell.ring();
+        }
+        if lane.sleepers.load(Ordering::SeqCst) > 0 {
+            sys::futex_wake(&lane.wakes);
+        }
     }
 
     /// Waits until a lane has done its first `done` ops.
@@ -105,12 +152,18 @@ impl<'a> Progress<'a> {
     #[cold]
     fn sleep(&self, waiter: usize, other: u32, done: u32) -> Result<(), Stopped> {
         let lane = &self.lanes[other as usize];
+        let bell = self.bells[waiter].as_ref();
+        let bell = bell.filter(|_| is_in_sync(self.plan, other, done));
         let mut since = Instant::now();
         let mut sum = self.sum();
         loop {
             let wakes = lane.wakes.load(Ordering::SeqCst);
+            if bell.is_some() {
+                lane.at_bells().push(waiter);
+            }
             lane.wanted.fetch_min(done, Ordering::SeqCst);
             if lane.done.load(Ordering::SeqCst) >= done {
+                lane.at_bells().retain(|at| *at != waiter);
                 return Ok(());
             }
             if self.cancelled.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed) {
@@ -127,7 +180,13 @@ impl<'a> Progress<'a> {
                     done,
                 });
             }
-            sys::futex_wait(&lane.wakes, wakes);
+            match bell {
+                Some(bell) => {
+                    bell.wait(sys::LONGEST_WAIT);
+                    lane.at_bells().retain(|at| *at != waiter);
+                }
+                None => lane.sleep(wakes, sys::LONGEST_WAIT),
+            }
         }
     }
 
@@ -148,7 +207,7 @@ impl<'a> Progress<'a> {
             if left.is_zero() || stopped.iter().any(|stop| stop.load(Ordering::Relaxed)) {
                 return false;
             }
-            sys::futex_wait_for(&lane.wakes, wakes, left);
+            lane.sleep(wakes, left);
         }
     }
 

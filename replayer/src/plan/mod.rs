@@ -76,6 +76,9 @@ pub struct Op {
     pub call: Call,
     /// Whether another lane waits for this op: it must be published when done.
     pub published: bool,
+    /// Whether its recorded call woke others in sync, as kernels say: the one that wakes is about to sleep itself, so that the other had better stay on
+    /// its processor (Linux: `WF_SYNC`; writes to pipes and sockets, the end of a process).
+    pub in_sync: bool,
     /// The mount of the recorded machine that it worked on (index into the header's mounts), `u16::MAX` for none.
     pub mount: u16,
     /// The recorded directory that it worked in (index into [`Plan::places`]), `u32::MAX` for none.

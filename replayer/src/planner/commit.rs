@@ -41,6 +41,7 @@ impl Planner {
             check: draft.check,
             call: cx.event.call,
             published: false,
+            in_sync: false,
             mount: draft.mount,
             place,
         };
@@ -114,6 +115,7 @@ impl Planner {
             check: Check::Nothing,
             call,
             published: false,
+            in_sync: false,
             mount: u16::MAX,
             place: NONE,
         };

@@ -164,6 +164,13 @@ impl Order {
         Some(exit_of(&self.lanes, place.lane, place.op))
     }
 
+    /// An op's call wakes others in sync.
+    pub(crate) fn in_sync(&mut self, place: Place) {
+        if let Some(op) = self.op_mut(place) {
+            op.in_sync = true;
+        }
+    }
+
     /// How many events had returned before an op.
     pub(crate) fn moment(&self, place: Place) -> Option<u32> {
         let moments = self.moments.get(place.lane as usize)?;
@@ -359,22 +366,27 @@ impl Order {
     }
 
     /// Lets an op that was committed already wait for a cause that returned only after it, and which is about to be
-    /// committed on `cause_lane`: for what that lane did before the cause, as far as it returned before the effect.
-    pub(crate) fn late(&mut self, effect: Place, cause_lane: u32) {
+    /// committed on `cause_lane`: for what that lane did before the cause, as far as it returned before the effect. Gives the last of that if it is
+    /// waited for.
+    pub(crate) fn late(&mut self, effect: Place, cause_lane: u32) -> Option<Place> {
         if effect.lane == cause_lane || effect.op >= self.next(effect.lane).op {
-            return;
+            return None;
         }
         let moment = self.moments[effect.lane as usize][effect.op as usize];
         let done = self.moments[cause_lane as usize].partition_point(|m| *m < moment) as u32;
         if done == 0 {
-            return;
+            return None;
         }
         let op = self.lanes[effect.lane as usize].ops[effect.op as usize];
         let old = op.first_wait as usize..op.first_wait as usize + usize::from(op.wait_count);
         let mut waits = self.waits[old.clone()].iter();
         let covered = waits.any(|w| w.lane == cause_lane && w.done >= done);
+        let cause = Place {
+            lane: cause_lane,
+            op: done - 1,
+        };
         if covered || op.wait_count == u16::MAX || self.waits.len() > WAITS_LIMIT {
-            return;
+            return None;
         }
         let first = self.waits.len() as u32;
         self.waits.extend_from_within(old);
@@ -386,6 +398,7 @@ impl Order {
         let op = &mut self.lanes[effect.lane as usize].ops[effect.op as usize];
         op.first_wait = first;
         op.wait_count += 1;
+        Some(cause)
     }
 
     /// An op that was committed.

@@ -79,7 +79,10 @@ impl Pipes {
             pipe.writes.pop_front();
         }
         match pipe.writes.front() {
-            Some((_, write)) => order.after(*write),
+            Some((_, write)) => {
+                order.after(*write);
+                order.in_sync(*write);
+            }
             None if pipe.starved.len() < REMEMBERED => pipe.starved.push_back((pipe.read, me)),
             None => {}
         }
@@ -109,8 +112,11 @@ impl Pipes {
         let from = pipe.written;
         pipe.written = pipe.written.saturating_add(count);
         while let Some((needed, read)) = pipe.starved.front().copied() {
-            if needed > from {
-                order.late(read, lane);
+            if needed > from
+                && let Some(cause) = order.late(read, lane)
+                && !pipe.counter
+            {
+                order.in_sync(cause);
             }
             if needed > pipe.written {
                 break;
@@ -131,7 +137,7 @@ impl Pipes {
             return;
         }
         for read in std::mem::take(&mut pipe.at_end) {
-            order.late(read, lane);
+            let _ = order.late(read, lane);
         }
         pipe.closed = by;
     }

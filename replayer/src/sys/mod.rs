@@ -270,7 +270,7 @@ pub fn sendfile(fd: c_int, source: c_int, mut from: i64, length: u64) -> i64 {
 }
 
 /// The longest wait for a futex: whoever waits looks then whether all are to stop.
-const LONGEST_WAIT: Duration = Duration::from_millis(100);
+pub const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// `FUTEX_WAIT` for at most [`LONGEST_WAIT`].
 pub fn futex_wait(word: &AtomicU32, value: u32) {

@@ -102,6 +102,7 @@ impl Builder {
             check,
             call: Call::openat,
             published: true,
+            in_sync: false,
             mount: u16::MAX,
             place: u32::MAX,
         });

@@ -239,6 +239,7 @@ impl Planner {
         };
         for end in self.procs.reap(cx.task, pid) {
             self.order.after(end);
+            self.order.in_sync(end);
             self.pacer.caused = true;
         }
         self.nothing(cx, Class::Other)
