@@ -121,6 +121,13 @@ impl Builder {
         (op.first_wait, op.wait_count) = (first, 1);
     }
 
+    /// What a lane does besides its ops: nothing, unless it is said.
+    pub fn paces(&mut self, lane: usize) -> &mut [Pace] {
+        let lane = &mut self.plan.lanes[lane];
+        lane.paces.resize(lane.ops.len(), Pace::default());
+        &mut lane.paces
+    }
+
     /// Plays once and keeps the tree.
     pub fn play(&self) -> Result<PlayResult, ReplayError> {
         play(

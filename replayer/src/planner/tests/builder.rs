@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE as NO_ARGUMENT};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
     Event, FdState, FileKind, Header, Listing, Metadata, Mount, NodeId, PathState, Record,
-    StringId, TaskExit, TaskId, TaskStart,
+    StopCosts, StringId, TaskExit, TaskId, TaskStart,
 };
 
 use super::super::{PlanOptions, Planner};
@@ -63,6 +63,20 @@ impl Trace {
             now: 100,
             exits: Vec::new(),
         };
+        trace.task(0, None, 0);
+        trace
+    }
+
+    /// Of a recorder that told computing from waiting, at so much for each stop, nanoseconds.
+    pub(crate) fn timed(stop: u64) -> Trace {
+        let mut header = header();
+        header.costs = Some(StopCosts {
+            think: stop,
+            cpu: stop,
+            duration: stop,
+        });
+        let mut trace = Trace::new();
+        trace.planner = Planner::new(&header, PlanOptions::default());
         trace.task(0, None, 0);
         trace
     }

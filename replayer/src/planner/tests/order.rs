@@ -2,8 +2,8 @@
 
 use fsreplay_trace::call::{ArgKind, Call};
 
-use super::builder::{Arg, Trace, waits};
-use crate::plan::{Sleep, Slept};
+use super::builder::{Arg, Trace, op, waits};
+use crate::plan::{Sleep, Slept, WaitFor};
 
 const CLONE_THREAD: u64 = 0x1_0f00;
 
@@ -125,6 +125,7 @@ fn a_wait_comes_after_all_that_the_child_did() {
     let plan = trace.finish();
     assert_eq!(waits(&plan, 1), vec![0]);
     assert!(waits(&plan, 2).is_empty());
+    assert!(op(&plan, 0).in_sync);
 }
 
 #[test]
@@ -157,6 +158,7 @@ fn a_read_from_a_pipe_waits_for_the_write_of_its_bytes() {
     trace.on_fd(0, Call::read, 5, 15, 15);
     let plan = trace.finish();
     assert_eq!(waits(&plan, 3), vec![2]);
+    assert!(op(&plan, 2).in_sync && !op(&plan, 1).in_sync);
 }
 
 #[test]
@@ -176,6 +178,7 @@ fn a_write_that_returned_after_the_read_of_its_bytes() {
     let plan = trace.finish();
     // What the writer did before the write.
     assert_eq!(waits(&plan, 2), vec![1]);
+    assert!(op(&plan, 1).in_sync);
 }
 
 #[test]
@@ -249,6 +252,32 @@ fn sleep_is_shorter_by_what_recording_others_took_meanwhile() {
     plan.wake_earlier(0.0);
     let pace = plan.lanes[0].paces[1];
     assert_eq!((pace.asleep, pace.own_asleep), (500.0, 2_000_000.0));
+}
+
+#[test]
+fn a_sleeper_may_have_waited_for_what_others_did_last() {
+    let mut trace = Trace::timed(10);
+    trace.task(1, Some(0), CLONE_THREAD);
+    let timeout = [Arg::Number(ArgKind::Argument, 2)];
+    for turn in 0..3 {
+        let at = 1_100_000 + turn * 300_000;
+        trace.call_at(1, Call::stat, &path("f"), -2, at, at + 50_000);
+    }
+    // It looks whether there is work, in vain.
+    trace.call_at(0, Call::poll, &timeout, 0, 1_000_000, 2_000_000);
+    // Nobody does anything now.
+    trace.call_at(0, Call::poll, &timeout, 0, 3_000_000, 4_000_000);
+    let plan = trace.finish();
+    let [first, second] = plan.sleeps[..] else {
+        panic!("{:?}", plan.sleeps);
+    };
+    let last = WaitFor { lane: 1, done: 3 };
+    assert_eq!((first.within.events, first.within.last), (3, Some(last)));
+    assert_eq!(first.within.after, 250_000.0);
+    assert!(plan.lanes[1].ops[2].published);
+    assert_eq!((second.within.events, second.within.last), (0, None));
+    assert_eq!(plan.sleep_of(0, second.op as usize), Some(&second));
+    assert_eq!(plan.sleep_of(1, 0), None);
 }
 
 #[test]
