@@ -225,6 +225,13 @@ fn report(result: &PlayResult, verbose: bool) -> String {
             );
         }
     }
+    if last.left_out > 0 {
+        let _ = writeln!(
+            out,
+            "{} calls left out: this file system clones files, so that the tool would not have copied them",
+            term::count(last.left_out)
+        );
+    }
     out.push_str(&notes(&result.notes));
     for path in &result.kept {
         let _ = writeln!(out, "the tree is kept in {}", path.display());

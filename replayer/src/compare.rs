@@ -1,6 +1,6 @@
 //! Compares outcomes with the recorded ones and groups what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::execute::{Run, Sample};
 use crate::plan::{Action, Check, Op, Plan};
@@ -35,8 +35,11 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
     };
     let mut listings = vec![(0i64, 0i64, None::<&Op>); plan.listings as usize];
     for (lane, samples) in plan.lanes.iter().zip(&run.lanes) {
-        for (op, sample) in lane.ops.iter().zip(&samples.samples) {
-            if sample.result == Sample::NOT_ISSUED {
+        let failed: BTreeSet<u32> = lane.fallbacks.iter().map(|f| f.failed).collect();
+        for (index, (op, sample)) in (0..).zip(lane.ops.iter().zip(&samples.samples)) {
+            // Where what had failed goes well, the replay goes on as the tool would.
+            let is_followed = sample.result >= 0 && failed.contains(&index);
+            if sample.result == Sample::NOT_ISSUED || is_followed {
                 continue;
             }
             let expected = expectation(op, roots);
@@ -70,6 +73,18 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let count = groups.iter().map(|group| group.count).sum();
     (groups, count)
+}
+
+/// Ops that the replay left out, because what they were a fallback for went well here.
+pub fn left_out(plan: &Plan, run: &Run) -> u64 {
+    let lanes = plan.lanes.iter().zip(&run.lanes);
+    let left_out = lanes.map(|(lane, run)| {
+        let samples = &run.samples;
+        let went_well = |op: u32| samples.get(op as usize).is_some_and(|s| s.result >= 0);
+        let fallbacks = lane.fallbacks.iter();
+        fallbacks.filter(|f| went_well(f.failed)).count() as u64
+    });
+    left_out.sum()
 }
 
 /// What an op should give: a link that was rewritten is longer by its root's directory.

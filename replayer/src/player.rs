@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::cache::{rest, settle};
-use crate::compare::compare;
+use crate::compare::{compare, left_out};
 use crate::error::ReplayError;
 use crate::execute::{LaneRun, Tempo, execute};
 use crate::plan::Plan;
@@ -100,6 +100,7 @@ impl<'p> Player<'p> {
                 wait_seconds: seconds(|lane| lane.waited),
                 own_seconds: seconds(|lane| lane.paced),
                 divergences,
+                left_out: left_out(plan, &run),
                 calls,
             },
             groups,

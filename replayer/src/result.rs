@@ -119,6 +119,8 @@ pub struct Round {
     pub own_seconds: f64,
     /// Events that diverged.
     pub divergences: u64,
+    /// Calls left out, because the tool would not have made them here: copying of files that could be cloned.
+    pub left_out: u64,
     /// By call, the one with the most time first.
     pub calls: Vec<CallStatistics>,
 }

@@ -118,6 +118,8 @@ pub struct TargetResult {
     pub divergences: u64,
     /// Why, the most frequent first.
     pub causes: Vec<Cause>,
+    /// Calls left out in the last round, because the tool would not have made them there.
+    pub left_out: u64,
     /// Share of events whose outcome was.
     pub fidelity: f64,
     /// Calls of the last round.
@@ -321,6 +323,7 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         },
         divergences,
         causes: worst.map_or_else(Vec::new, causes),
+        left_out: rounds.last().map_or(0, |played| played.round.left_out),
         fidelity,
         calls: rounds.last().map_or_else(Vec::new, |played| {
             played

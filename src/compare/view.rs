@@ -32,6 +32,13 @@ pub fn text(comparison: &Comparison, verbose: bool) -> String {
     for (text, count) in &comparison.notes {
         out.push_str(&format!("note: {text} ({})\n", term::count(*count)));
     }
+    for target in comparison.targets.iter().filter(|t| t.left_out > 0) {
+        out.push_str(&format!(
+            "note: on {} files can be cloned, so that {} calls that copied them were left out\n",
+            target.name,
+            term::count(target.left_out)
+        ));
+    }
     if comparison.interrupted {
         out.push_str("note: ended early; the rounds so far count\n");
     }

@@ -7,7 +7,7 @@ use super::pace::Pacer;
 use super::parts::Part;
 use super::progress::{Progress, Stopped};
 use super::{Sample, Shared, thread_cpu};
-use crate::plan::{Action, Op, Sleep, Slept};
+use crate::plan::{Action, Fallback, Op, Pace, Sleep, Slept};
 use crate::sys;
 
 /// How many ops ahead the loop asks for memory.
@@ -20,6 +20,38 @@ pub struct Spent {
     pub waited: u64,
     /// Computing and sleeping for the tool.
     pub paced: u64,
+}
+
+/// The fallbacks that a part has still to come to.
+struct Fallbacks<'p> {
+    left: &'p [Fallback],
+    /// Index of the next one's op, beyond all ops if there is none.
+    next: usize,
+}
+
+impl<'p> Fallbacks<'p> {
+    fn from(all: &'p [Fallback], first: usize) -> Self {
+        let before = all.partition_point(|fallback| (fallback.op as usize) < first);
+        let left = &all[before..];
+        let next = left.first().map_or(usize::MAX, |next| next.op as usize);
+        Fallbacks { left, next }
+    }
+
+    /// Whether an op is a fallback for what has not failed. Asked for each op in turn.
+    #[inline(always)]
+    fn leave_out(&mut self, op: usize, issuer: &Issuer<'_>) -> bool {
+        op == self.next && self.is_needless(issuer)
+    }
+
+    #[cold]
+    fn is_needless(&mut self, issuer: &Issuer<'_>) -> bool {
+        let Some((fallback, left)) = self.left.split_first() else {
+            return false;
+        };
+        self.left = left;
+        self.next = left.first().map_or(usize::MAX, |next| next.op as usize);
+        issuer.is_needless(fallback)
+    }
 }
 
 /// What the loop works with.
@@ -47,6 +79,7 @@ impl Loop<'_, '_> {
     ) -> Result<Spent, Stopped> {
         let Part { lane, first, end } = self.part;
         let ops = &self.shared.plan.lanes[lane].ops[first..end];
+        let mut fallbacks = Fallbacks::from(&self.shared.plan.lanes[lane].fallbacks, first);
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
         let mut spent = Spent::default();
@@ -56,7 +89,10 @@ impl Loop<'_, '_> {
             sys::prefetch(std::ptr::from_ref(op).wrapping_add(AHEAD));
             sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
             now = self.wait(op, now, &mut spent)?;
-            now = self.issue(index, op, issuer, sample, now);
+            match fallbacks.leave_out(index, issuer) {
+                true => *sample = Sample::NONE,
+                false => now = self.issue(index, op, issuer, sample, now),
+            }
             if self.progress.done(lane, index as u32 + 1, op.published) {
                 self.progress.wake(lane);
             }
@@ -77,9 +113,10 @@ impl Loop<'_, '_> {
         start: &mut Start<'_>,
     ) -> Result<Spent, Stopped> {
         let Part { lane, first, end } = self.part;
-        let (ops, paces) = {
+        let (ops, paces, mut fallbacks) = {
             let lane = &self.shared.plan.lanes[lane];
-            (&lane.ops[first..end], &lane.paces[first..end])
+            let fallbacks = Fallbacks::from(&lane.fallbacks, first);
+            (&lane.ops[first..end], &lane.paces[first..end], fallbacks)
         };
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
@@ -87,6 +124,8 @@ impl Loop<'_, '_> {
         let mut now = clock.ticks();
         for (index, ((op, pace), sample)) in (first..).zip(ops.iter().zip(paces).zip(samples)) {
             let begin = now;
+            let needless = fallbacks.leave_out(index, issuer);
+            let pace = if needless { &Pace::NONE } else { pace };
             if starts.peek().is_some_and(|(done, _)| *done == index + 1) {
                 // The tool's own start of a task is part of what it computes here.
                 pacer.expect_start();
@@ -105,7 +144,10 @@ impl Loop<'_, '_> {
                 now = pacer.burn(now, pace.own);
             }
             spent.paced += now - begin;
-            now = self.issue(index, op, issuer, sample, now);
+            match needless {
+                true => *sample = Sample::NONE,
+                false => now = self.issue(index, op, issuer, sample, now),
+            }
             if self.progress.done(lane, index as u32 + 1, op.published) {
                 let before = thread_cpu();
                 self.progress.wake(lane);
@@ -166,10 +208,7 @@ impl Loop<'_, '_> {
         mut begin: u64,
     ) -> u64 {
         if matches!(op.action, Action::Nothing) {
-            *sample = Sample {
-                result: Sample::NOT_ISSUED,
-                duration: 0,
-            };
+            *sample = Sample::NONE;
             return begin;
         }
         let result = issuer.issue(index, &op.action, op.expected, &mut begin);

@@ -45,6 +45,12 @@ pub struct Sample {
 impl Sample {
     /// The result of an op that issues nothing.
     pub const NOT_ISSUED: i64 = i64::MAX;
+
+    /// Of an op that issued nothing.
+    const NONE: Sample = Sample {
+        result: Sample::NOT_ISSUED,
+        duration: 0,
+    };
 }
 
 /// What one lane did.

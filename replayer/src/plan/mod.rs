@@ -99,9 +99,17 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Nothing to do.
+    pub const NONE: Pace = Pace {
+        think: 0.0,
+        asleep: 0.0,
+        own: 0.0,
+        own_asleep: 0.0,
+    };
+
     /// Whether there is nothing to do.
     pub fn is_none(&self) -> bool {
-        *self == Pace::default()
+        *self == Pace::NONE
     }
 }
 
@@ -143,6 +151,15 @@ pub struct OpTime {
     pub duration: u64,
 }
 
+/// An op that the tool did because another one had failed: what it would not have done where that goes well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// Index of the op.
+    pub op: u32,
+    /// Index of the one that failed, in the same lane.
+    pub failed: u32,
+}
+
 /// What is done in order, by one replay thread for each task.
 #[derive(Clone, Debug, Default)]
 pub struct Lane {
@@ -152,6 +169,8 @@ pub struct Lane {
     pub times: Vec<OpTime>,
     /// What is done besides, one for each step.
     pub paces: Vec<Pace>,
+    /// Steps that are left out where an earlier one goes well that had failed, in order.
+    pub fallbacks: Vec<Fallback>,
 }
 
 /// "Lane `lane` has done its first `done` ops."

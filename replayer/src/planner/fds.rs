@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::order::Frontier;
+use super::order::{Frontier, Place};
 use super::tree::NONE;
 use crate::plan::Slot;
 
@@ -45,9 +45,22 @@ pub(crate) struct Description {
     /// The pass over the directory that is under way, [`NONE`] for none.
     pub(crate) listing: u32,
     pub(crate) offset: u64,
+    /// The latest clone that failed between this file and another one.
+    pub(crate) clone: Option<FailedClone>,
     refs: u32,
     /// Accesses to the offset.
     pub(crate) frontier: Frontier,
+}
+
+/// A clone of one file into another one (`FICLONE`) that failed, as it does on file systems that share no blocks between files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedClone {
+    /// The op that tried it.
+    pub(crate) by: Place,
+    /// The description of the other file.
+    pub(crate) other: u32,
+    /// Whether this is the file that was to become a clone.
+    pub(crate) is_target: bool,
 }
 
 /// One descriptor of the replay, for one or more recorded ones.
@@ -119,6 +132,24 @@ impl Descriptors {
         &mut self.descriptions[description as usize]
     }
 
+    /// A clone between two descriptions failed.
+    pub(crate) fn clone_failed(&mut self, source: u32, target: u32, by: Place) {
+        for (one, other, is_target) in [(source, target, false), (target, source, true)] {
+            self.descriptions[one as usize].clone = Some(FailedClone {
+                by,
+                other,
+                is_target,
+            });
+        }
+    }
+
+    /// The latest clone that failed between a description and another one, if both are still those that it was tried on.
+    pub(crate) fn failed_clone(&self, description: u32) -> Option<FailedClone> {
+        let clone = self.descriptions.get(description as usize)?.clone?;
+        let other = self.descriptions.get(clone.other as usize)?.clone?;
+        (other.by == clone.by).then_some(clone)
+    }
+
     /// A slot for an op of `lane`.
     pub(crate) fn take_slot(&mut self, lane: u32) -> u32 {
         if let Some(slot) = self.free_slots.get_mut(lane as usize).and_then(Vec::pop) {
@@ -146,6 +177,7 @@ impl Descriptors {
             flags,
             listing: NONE,
             offset: 0,
+            clone: None,
             refs: 1,
             frontier: Frontier::default(),
         };
@@ -210,6 +242,7 @@ impl Descriptors {
         description.refs -= 1;
         if description.refs == 0 {
             dropped.ended = Some((description.ino, description.what, description.flags));
+            description.clone = None;
             self.free_descriptions.push(number);
         }
         dropped

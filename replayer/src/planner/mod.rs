@@ -5,6 +5,7 @@
 //! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
 //! - `sequence`: which of overlapping calls came first
+//! - `clones`: what the tool copied because it could not be cloned
 //! - `order`: lanes, and which op waits for which
 //! - `actions`: for every call, what is issued and what it does to the model
 //! - `commit`: ops into lanes, with what they cost and change
@@ -12,6 +13,7 @@
 
 mod actions;
 mod areas;
+mod clones;
 mod commit;
 mod fds;
 mod flags;

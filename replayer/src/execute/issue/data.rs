@@ -1,8 +1,11 @@
 //! Calls on sizes, contents and mappings.
 
 use super::Issuer;
-use crate::plan::Action;
+use crate::plan::{Action, Slot};
 use crate::sys::{self, Mapping};
+
+/// Bytes of one copy inside the kernel, which makes less of too many.
+const LONGEST_COPY: u64 = 1 << 30;
 
 impl Issuer<'_> {
     /// Sizes, copies, mappings.
@@ -56,7 +59,6 @@ impl Issuer<'_> {
                 command,
                 argument,
             } => self.scratch.ioctl(self.fd(fd), command, argument),
-            Clone { fd, source } => sys::clone_file(self.fd(fd), self.fd(source)),
             CloneRange {
                 fd,
                 source,
@@ -110,6 +112,30 @@ impl Issuer<'_> {
             ReadAhead { fd, offset, length } => sys::readahead(self.fd(fd), offset, length),
             _ => crate::execute::Sample::NOT_ISSUED,
         }
+    }
+
+    /// Clones a file. On one that can't be cloned here, though it could when recorded, a tool copies instead. One that can be cloned here, though it
+    /// couldn't then, leaves nothing to copy.
+    pub(super) fn clone_file(
+        &mut self,
+        index: usize,
+        fd: Slot,
+        source: Slot,
+        expected: i64,
+    ) -> i64 {
+        let (fd, source) = (self.fd(fd), self.fd(source));
+        let result = sys::clone_file(fd, source);
+        match (result >= 0, expected >= 0) {
+            (true, false) => self.cloned.push(index as u32),
+            (false, true) => {
+                let mut at = 0;
+                while let copied @ 1.. = sys::copy_range(source, at, fd, at, LONGEST_COPY, 0) {
+                    at += copied;
+                }
+            }
+            _ => {}
+        }
+        result
     }
 
     fn with_map<T>(&self, map: u32, action: impl FnOnce(&mut Mapping) -> T) -> Option<T> {

@@ -9,7 +9,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
 use super::Shared;
-use crate::plan::{Action, At, Slot, Text};
+use crate::plan::{Action, At, Fallback, Slot, Text};
 use crate::sys::{self, Scratch, TextRef};
 
 /// Issues the actions of one lane.
@@ -19,6 +19,8 @@ pub struct Issuer<'a> {
     /// Absolute path of calls that have no `*at` form.
     path: Vec<u8>,
     rewritten: std::slice::Iter<'a, (u32, u32)>,
+    /// Ops of the lane that cloned a file, which they had not when recorded; in order.
+    cloned: Vec<u32>,
 }
 
 impl<'a> Issuer<'a> {
@@ -29,7 +31,13 @@ impl<'a> Issuer<'a> {
             scratch: Scratch::new(shared.plan.longest_transfer),
             path: Vec::with_capacity(8192),
             rewritten: rewritten.iter(),
+            cloned: Vec::new(),
         }
+    }
+
+    /// Whether an op of the lane that failed when recorded has gone well.
+    pub fn is_needless(&self, fallback: &Fallback) -> bool {
+        self.cloned.binary_search(&fallback.failed).is_ok()
     }
 
     #[inline]
@@ -177,6 +185,7 @@ impl<'a> Issuer<'a> {
             } => self
                 .scratch
                 .pwrite(self.fd(fd), length, vectors, offset, flags),
+            Clone { fd, source } => self.clone_file(index, fd, source, expected),
             _ => self.issue_names(index, action, expected, begin),
         }
     }

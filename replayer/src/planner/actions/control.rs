@@ -208,6 +208,9 @@ impl Planner {
             };
             self.room.written(&mut self.tree, file.ino, offset, length);
         }
+        if command == FICLONE && !cx.ok() {
+            self.clone_failed(cx, &source, file);
+        }
         self.issue(cx, action).mount(file.mount)
     }
 }

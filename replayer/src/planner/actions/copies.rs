@@ -75,6 +75,9 @@ impl Planner {
 
     fn copy_files(&mut self, cx: &Cx, op: Op, source: &File, target: &File) -> Action {
         let moved = u64::try_from(cx.event.result).unwrap_or(0);
+        if self.is_failed_clone(source, target) {
+            self.reads_for_copy(cx, source);
+        }
         self.copied_from(cx, source);
         self.copied_to(cx, target, moved);
         let length = number(cx, ArgKind::Length);

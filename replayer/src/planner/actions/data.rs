@@ -35,6 +35,7 @@ impl Planner {
         self.transfer(length);
         self.need_inode(file.ino, Side::Read);
         self.mark_read(file.ino);
+        self.reads_for_copy(cx, &file);
         let action = if cx.event.call.row().op == Op::Read {
             self.advance(cx, &file);
             Action::Read {
@@ -164,6 +165,7 @@ impl Planner {
             };
             (action, u64::try_from(offset).unwrap_or(0))
         };
+        self.writes_for_copy(cx, &file, offset.saturating_add(moved(cx)));
         self.wrote(file.ino, offset, moved(cx));
         self.issue(cx, action).mount(file.mount)
     }
