@@ -227,9 +227,66 @@ impl Plan {
                 debt = (-think).max(0.0);
                 pace.think = think.max(0.0) as f32;
             }
+            // What is left to be taken away at the end was there before: a program's start, of a tool that computes nothing after it.
+            let computed = |pace: &Pace| f64::from(pace.think) + f64::from(pace.own);
+            let all: f64 = lane.paces.iter().map(computed).sum();
+            if debt > 0.0 && all > 0.0 {
+                let kept = (1.0 - debt / all).max(0.0) as f32;
+                for pace in &mut lane.paces {
+                    pace.think *= kept;
+                    pace.own *= kept;
+                }
+            }
         }
         let longer = self.timing.recorded_elapsed as f64 - unobserved.elapsed as f64;
         self.wake_earlier((longer / self.coverage.events.max(1) as f64).max(0.0));
         self.timing.unobserved = Some(unobserved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Lane;
+
+    #[test]
+    fn what_a_program_computed_at_its_start_pays_for_calls_that_take_longer_here() {
+        let pace = |think: f32, own: f32| Pace {
+            think,
+            own,
+            ..Pace::default()
+        };
+        let paces = vec![
+            pace(0.0, 600.0),
+            pace(400.0, 0.0),
+            pace(10.0, 0.0),
+            pace(10.0, 0.0),
+        ];
+        let mut plan = Plan::default();
+        plan.lanes.push(Lane {
+            ops: Vec::new(),
+            paces,
+            ..Lane::default()
+        });
+        plan.anchor(Unobserved {
+            elapsed: 0,
+            cpu: 0,
+            per_event: Some(-110.0),
+        });
+        let left = |plan: &Plan| -> f32 {
+            let paces = plan.lanes[0].paces.iter();
+            paces.map(|pace| pace.think + pace.own).sum()
+        };
+        assert!(
+            (left(&plan) - (1020.0 - 440.0)).abs() < 0.1,
+            "{:?}",
+            plan.lanes[0].paces
+        );
+        plan.anchor(Unobserved {
+            elapsed: 0,
+            cpu: 0,
+            per_event: Some(-1000.0),
+        });
+        assert_eq!(left(&plan), 0.0);
     }
 }
