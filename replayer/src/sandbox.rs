@@ -7,6 +7,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -171,18 +172,17 @@ fn discard(
             continue;
         }
         if kind == FileType::Directory {
-            empty(open_child(directory, &entry)?.as_fd())?;
-            remove(directory, &entry, AtFlags::REMOVEDIR)?;
+            remove_directory(directory, &entry)?;
         } else {
             remove(directory, &entry, AtFlags::empty())?;
         }
     }
     Marker::remove(directory)?;
     match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
-        // NFS keeps a removed file under another name for as long as it is open.
+        // The marker, which is open, under its other name.
         Err(Errno::NOTEMPTY | Errno::EXIST) => {
             drop(marker);
-            rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+            until_let_go(|| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR))
         }
         Err(Errno::NOENT) => Ok(()),
         outcome => outcome,
@@ -196,6 +196,11 @@ fn unique(attempt: u32) -> String {
         RandomState::new().hash_one((attempt, std::process::id(), std::time::SystemTime::now()));
     format!("{PREFIX}{:0RANDOM_DIGITS$x}", random & 0xffff_ffff_ffff)
 }
+
+/// How often a removal is tried again while a share still holds what was removed,
+const LET_GO_TRIES: u32 = 20;
+/// and how long after the last try.
+const LET_GO_PAUSE: Duration = Duration::from_millis(50);
 
 /// A directory that is being emptied.
 struct Level {
@@ -211,8 +216,26 @@ pub(crate) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errn
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(error) => return Err(error),
     }
-    empty(open_child(parent, name)?.as_fd())?;
-    remove(parent, name, AtFlags::REMOVEDIR)
+    remove_directory(parent, name)
+}
+
+fn remove_directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    until_let_go(|| {
+        empty(open_child(parent, name)?.as_fd())?;
+        remove(parent, name, AtFlags::REMOVEDIR)
+    })
+}
+
+/// FUSE and NFS keep a file that is removed while it is open under another name in its directory (`.fuse_hidden…`, `.nfs…`), and FUSE gives
+/// it up only some time after the last close.
+fn until_let_go(mut removal: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
+    for _ in 0..LET_GO_TRIES {
+        match removal() {
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => std::thread::sleep(LET_GO_PAUSE),
+            outcome => return outcome,
+        }
+    }
+    removal()
 }
 
 /// The names in a directory, without `.` and `..`.
@@ -342,4 +365,32 @@ fn walk(dir: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
         }
     }
     Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_share_still_holds_is_removed_when_it_lets_go() {
+        let mut tries = 0;
+        let removed = until_let_go(|| {
+            tries += 1;
+            match tries {
+                1 | 2 => Err(Errno::NOTEMPTY),
+                _ => Ok(()),
+            }
+        });
+        assert_eq!((removed, tries), (Ok(()), 3));
+    }
+
+    #[test]
+    fn other_failures_are_told_at_once() {
+        let mut tries = 0;
+        let removed = until_let_go(|| {
+            tries += 1;
+            Err(Errno::IO)
+        });
+        assert_eq!((removed, tries), (Err(Errno::IO), 1));
+    }
 }
