@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::{median, variation};
-use fsreplay_replayer::{Cache, PlayOptions, Player, Timing, preflight, rest_before_run};
+use fsreplay_replayer::quiet::{Look, PATIENCE, Watch, keep_undisturbed};
+use fsreplay_replayer::result::median;
+use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
 
@@ -33,6 +34,12 @@ const NEAR: f64 = 0.005;
 /// What no number of runs makes more precise: that part of the time that a tool waited for a disk, and that part of its
 /// processor time, is another in a replay.
 const VAGUE: f64 = 0.05;
+/// How well it is known how a replay's time grows with what is added: the error of a step, as a share of its length.
+const VAGUE_SLOPE: f64 = 0.3;
+/// The standard error of a median is larger than that of a mean by this, for values that are normally distributed.
+const MEDIAN_ERROR: f64 = 1.25;
+/// Standard deviations between the quartiles, likewise.
+const QUARTILES: f64 = 1.349;
 
 /// Finds it and adds it to the trace.
 pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
@@ -69,6 +76,7 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
         again: &again,
         unobserved,
         runs: Vec::new(),
+        watch: Watch::default(),
     };
     footer.unobserved = Some(search.run()?);
     format::replace_footer(trace, &footer).map_err(|error| Failure::trace(trace, &error))
@@ -106,10 +114,12 @@ struct Search<'a> {
     unobserved: Unobserved,
     /// All that followed.
     runs: Vec<Unobserved>,
+    watch: Watch,
 }
 
 impl Search<'_> {
-    /// Secants: the time of a replay grows nearly in proportion to what is added to each event.
+    /// The time of a replay grows nearly in proportion to what is added to each event: each try tells what would have been right, the more
+    /// precisely the nearer it was, and all of them count.
     ///
     /// Time on the clock and processor time both tell what is missing. Where the tool mostly waits for a disk, the first is vague; where
     /// many tasks wait for each other, the second is: each counts as much as it is precise.
@@ -119,23 +129,42 @@ impl Search<'_> {
         let missing = self.unobserved.cpu as f64 - self.plan.timing.recorded_cpu;
         let mut each = missing / events;
         let mut slope = events;
+        let mut found: Option<Estimate> = None;
         let mut last: Option<(f64, f64)> = None;
         let begin = Instant::now();
         for _ in 0..TRIES {
             let Try { wall, cpu } = self.alternate(each)?;
             if let Some((before, taken)) = last {
-                let measured = (wall.replay - taken) / (each - before);
+                let measured = (wall.replay() - taken) / (each - before);
                 // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
                 if measured.is_finite() && measured > events / 10.0 {
                     slope = measured.min(events);
                 }
             }
-            last = Some((each, wall.replay));
+            last = Some((each, wall.replay()));
             let (by_wall, by_cpu) = (wall.missing(slope), cpu.missing(events));
-            tracing::debug!(each, slope, ?wall, ?cpu, ?by_wall, ?by_cpu, "calibrating");
             let step = by_wall.and(by_cpu);
-            each += step;
-            if step.abs() * slope < NEAR * wall.tool || begin.elapsed() > WHOLE_BUDGET {
+            let right = Estimate {
+                value: each + step.value,
+                error: step.error.hypot(VAGUE_SLOPE * step.value),
+            };
+            let all = found.map_or(right, |found| found.and(right));
+            tracing::debug!(
+                each,
+                slope,
+                ?wall,
+                ?cpu,
+                ?by_wall,
+                ?by_cpu,
+                ?right,
+                ?all,
+                "calibrating"
+            );
+            found = Some(all);
+            let off = (all.value - each).abs();
+            each = all.value;
+            let is_near = (off + all.error) * slope < NEAR * wall.tool;
+            if is_near || begin.elapsed() > WHOLE_BUDGET {
                 break;
             }
         }
@@ -162,38 +191,43 @@ impl Search<'_> {
         };
         let never = AtomicBool::new(false);
         let mut player = Player::new(&plan, options);
-        let (mut tool, mut replay) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+        let mut pairs = Vec::new();
         let begin = Instant::now();
         for round in 0..=RUNS {
             if round > 1 && begin.elapsed() > BUDGET {
                 break;
             }
+            self.watch.wait(PATIENCE);
             let played = player
                 .round(round, &never, &|_| {})
                 .map_err(planning::failure)?;
             if round == 0 {
                 continue; // it warms the caches
             }
-            replay.0.push(played.round.wall_seconds * 1e9);
-            replay.1.push(played.cpu_seconds * 1e9);
             if self.several {
                 // A tool that empties a mount of its own (npm its packages) would remove what stands there, and take time for it.
                 player.end().map_err(planning::failure)?;
                 player = Player::new(&plan, options);
             }
+            self.watch.wait(PATIENCE);
             let run = self.again.run();
             let run = run.map_err(|reason| Failure::new(exit::FAILURE, reason))?;
-            tool.0.push(run.elapsed as f64);
-            tool.1.push(run.cpu as f64);
+            // The look after the replay is one before the command.
+            let look = Look::take().and(&played.look);
+            pairs.push(Pair { played, run, look });
             self.runs.push(run);
         }
         player.end().map_err(planning::failure)?;
-        let (elapsed, busy) = (median(&tool.0), median(&tool.1));
-        Ok(Try {
-            wall: Times::of(&tool.0, &replay.0, VAGUE * (elapsed - busy).max(0.0)),
-            cpu: Times::of(&tool.1, &replay.1, VAGUE * busy),
-        })
+        keep_undisturbed(&mut pairs, |pair| &pair.look);
+        Ok(Try::of(&pairs))
     }
+}
+
+/// A replay, a run of the command after it, and what was seen of disturbances of both.
+struct Pair {
+    played: Played,
+    run: Unobserved,
+    look: Look,
 }
 
 /// What a try gave.
@@ -202,37 +236,76 @@ struct Try {
     cpu: Times,
 }
 
-/// Medians of the tool and of its replay, nanoseconds.
+impl Try {
+    fn of(pairs: &[Pair]) -> Try {
+        let tool = |time: fn(&Unobserved) -> u64| -> Vec<f64> {
+            pairs.iter().map(|pair| time(&pair.run) as f64).collect()
+        };
+        let replay = |seconds: fn(&Played) -> f64| -> Vec<f64> {
+            let played = pairs.iter().map(|pair| seconds(&pair.played));
+            played.map(|seconds| seconds * 1e9).collect()
+        };
+        let (elapsed, cpu) = (tool(|run| run.elapsed), tool(|run| run.cpu));
+        let busy = median(&cpu);
+        let waiting = (median(&elapsed) - busy).max(0.0);
+        Try {
+            wall: Times::of(
+                &elapsed,
+                &replay(|played| played.round.wall_seconds),
+                VAGUE * waiting,
+            ),
+            cpu: Times::of(&cpu, &replay(|played| played.cpu_seconds), VAGUE * busy),
+        }
+    }
+}
+
+/// The tool's time, and how its replay's compares.
 #[derive(Debug)]
 struct Times {
+    /// Median, nanoseconds.
     tool: f64,
-    replay: f64,
-    /// Standard error of their difference.
+    /// Median of the replay's time divided by that of the tool's run next to it: a machine that gets slower meanwhile is so for both.
+    ratio: f64,
+    /// Standard error of what the replay takes less than the tool, nanoseconds.
     error: f64,
 }
 
 impl Times {
+    /// Of runs and replays in turn.
     fn of(tool: &[f64], replay: &[f64], vague: f64) -> Times {
-        let (tool_median, replay_median) = (median(tool), median(replay));
-        let spread = |values: &[f64], middle: f64| {
-            let deviation = variation(values).unwrap_or(VAGUE) * middle;
-            deviation * deviation / values.len().max(1) as f64
+        let pairs = tool.iter().zip(replay).filter(|(tool, _)| **tool > 0.0);
+        let mut ratios: Vec<f64> = pairs.map(|(tool, replay)| replay / tool).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (tool, ratio) = (median(tool), median(&ratios));
+        let error = match ratios.len() {
+            count @ 2.. => MEDIAN_ERROR * deviation(&ratios) / (count as f64).sqrt(),
+            _ => VAGUE,
         };
-        let variance = spread(tool, tool_median) + spread(replay, replay_median) + vague * vague;
         Times {
-            tool: tool_median,
-            replay: replay_median,
-            error: variance.sqrt(),
+            tool,
+            ratio,
+            error: (error * tool).hypot(vague),
         }
+    }
+
+    /// What the replay takes where the tool takes its median, nanoseconds.
+    fn replay(&self) -> f64 {
+        self.ratio * self.tool
     }
 
     /// What is missing in each event, if the replay grows by `slope` for each nanosecond that each gets.
     fn missing(&self, slope: f64) -> Estimate {
         Estimate {
-            value: (self.tool - self.replay) / slope,
+            value: (self.tool - self.replay()) / slope,
             error: self.error / slope,
         }
     }
+}
+
+/// Standard deviation of sorted values, by their quartiles: single runs that something disturbed don't count.
+fn deviation(sorted: &[f64]) -> f64 {
+    let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
+    (at(0.75) - at(0.25)) / QUARTILES
 }
 
 /// Nanoseconds for each event, and their standard error.
@@ -244,10 +317,13 @@ struct Estimate {
 
 impl Estimate {
     /// Both together, each by its precision.
-    fn and(self, other: Estimate) -> f64 {
+    fn and(self, other: Estimate) -> Estimate {
         let weight = |estimate: Estimate| 1.0 / estimate.error.powi(2).max(f64::MIN_POSITIVE);
         let (mine, theirs) = (weight(self), weight(other));
-        (self.value * mine + other.value * theirs) / (mine + theirs)
+        Estimate {
+            value: (self.value * mine + other.value * theirs) / (mine + theirs),
+            error: (mine + theirs).sqrt().recip(),
+        }
     }
 }
 
@@ -305,7 +381,21 @@ mod tests {
         let by_wall = Times::of(&[90e6, 110e6, 100e6], &[95e6, 105e6, 100e6], 4e6).missing(1000.0);
         let by_cpu = Times::of(&[8.0e6, 8.1e6, 8.05e6], &[7e6, 7.1e6, 7.05e6], 4e5).missing(1000.0);
         let both = by_wall.and(by_cpu);
-        assert!((both - by_cpu.value).abs() < 50.0, "{both} {by_cpu:?}");
-        assert!(by_wall.value.abs() < 1.0 && (by_cpu.value - 1000.0).abs() < 1.0);
+        assert!(
+            (both.value - by_cpu.value).abs() < 50.0,
+            "{both:?} {by_cpu:?}"
+        );
+        assert!(by_wall.value.abs() < 1.0 && (by_cpu.value - 1000.0).abs() < 10.0);
+        assert!(both.error < by_cpu.error);
+    }
+
+    #[test]
+    fn a_machine_that_gets_slower_meanwhile_is_so_for_both() {
+        let tool = [10e6, 20e6, 30e6, 40e6];
+        let times = Times::of(&tool, &tool.map(|time| time * 1.1), 0.0);
+        assert!(
+            (times.ratio - 1.1).abs() < 1e-9 && times.error < 1.0,
+            "{times:?}"
+        );
     }
 }

@@ -63,6 +63,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     let Outcome {
         rounds,
         interrupted,
+        disturbed,
     } = outcome.map_err(stopped)?;
     let comparison = Comparison::new(Measured {
         described,
@@ -71,6 +72,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         plans: &plans,
         rounds,
         interrupted,
+        disturbed,
         baseline,
         moved: &moved,
         neutral: &neutral,

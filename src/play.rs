@@ -253,7 +253,14 @@ fn time(result: &PlayResult, last: &Round) -> String {
         .map(|s| term::seconds(*s))
         .collect();
     if rounds.len() > 1 {
-        let _ = write!(out, " (median of {})", rounds.join(", "));
+        let _ = write!(out, " (median of {}", rounds.join(", "));
+        let _ = match result.disturbed_rounds {
+            0 => write!(out, ")"),
+            disturbed => write!(
+                out,
+                "; {disturbed} of them, in which something else slowed this machine, not counted)"
+            ),
+        };
     }
     let _ = writeln!(
         out,

@@ -8,14 +8,17 @@ use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Umask, clean_targets};
 use crate::player::{Played, Player};
 use crate::preflight::preflight;
+use crate::quiet::{PATIENCE, Watch, keep_undisturbed};
 
 /// What a contest gave.
 #[derive(Debug)]
 pub struct Outcome {
-    /// For each plan, the rounds that all plans went through.
+    /// For each plan, the rounds that all plans went through, as far as nothing else disturbed them.
     pub rounds: Vec<Vec<Played>>,
     /// It was ended before all rounds were played.
     pub interrupted: bool,
+    /// How many rounds don't count, because something else slowed the machine meanwhile.
+    pub disturbed: usize,
 }
 
 /// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were whole by then are kept; without
@@ -37,12 +40,14 @@ pub fn contest(
         .collect();
     let mut rounds: Vec<Vec<Played>> = plans.iter().map(|_| Vec::new()).collect();
     let mut interrupted = false;
+    let mut watch = Watch::default();
     let first = u32::from(options.cache != Cache::Warm);
     'rounds: for round in first..=options.rounds {
         let mut played = Vec::with_capacity(players.len());
         // Each begins in turn, so that nobody always comes after the same one.
         for turn in 0..players.len() {
             let number = (turn + round as usize) % players.len();
+            watch.wait(PATIENCE);
             match players[number].round(round, cancelled, &|stage| progress(number, stage)) {
                 Ok(one) => played.push((number, one)),
                 Err(ReplayError::Cancelled) => {
@@ -64,8 +69,13 @@ pub fn contest(
     if rounds.iter().any(Vec::is_empty) {
         return Err(ReplayError::Cancelled);
     }
+    let disturbed = rounds
+        .iter_mut()
+        .map(|rounds| keep_undisturbed(rounds, |played| &played.look));
+    let disturbed = disturbed.sum();
     Ok(Outcome {
         rounds,
         interrupted,
+        disturbed,
     })
 }

@@ -16,6 +16,7 @@ mod player;
 pub mod preflight;
 pub mod prepare;
 mod put_back;
+pub mod quiet;
 pub mod result;
 pub mod sandbox;
 mod sys;

@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage};
 use crate::prepare::prepare;
 use crate::put_back::put_back;
+use crate::quiet::Look;
 use crate::result::{DivergenceGroup, Round, place_seconds, statistics};
 use crate::sandbox::Sandbox;
 
@@ -26,6 +27,8 @@ pub struct Played {
     pub cache: &'static str,
     /// Processor time of all threads, seconds.
     pub cpu_seconds: f64,
+    /// What was seen of disturbances before and after it.
+    pub look: Look,
     /// Seconds in calls and number of calls by place ([`Plan::places`]).
     pub places: Vec<(f64, u64)>,
 }
@@ -84,7 +87,9 @@ impl<'p> Player<'p> {
             scale: options.timing.scale(),
             rest: rest(options.timing, sandboxes),
         };
+        let before = Look::take();
         let run = execute(plan, sandboxes, tempo, cancelled)?;
+        let look = Look::take().and(&before);
         let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
         let (groups, divergences) = compare(plan, &run, &roots);
         let (calls, call_seconds) = statistics(plan, &run);
@@ -105,6 +110,7 @@ impl<'p> Player<'p> {
             },
             groups,
             cache,
+            look,
             cpu_seconds: seconds(|lane| lane.cpu),
             places: place_seconds(plan, &run),
         })

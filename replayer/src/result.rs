@@ -29,8 +29,10 @@ pub struct PlayResult {
     pub prediction: Option<Prediction>,
     /// Wall time of each round, seconds; with `fast` timing, file-system time only.
     pub wall_seconds: Vec<f64>,
-    /// Median of those.
+    /// Median of those of rounds that nothing disturbed.
     pub median_wall_seconds: f64,
+    /// How many rounds don't count, because something else slowed the machine meanwhile.
+    pub disturbed_rounds: usize,
     /// Replay threads.
     pub threads: usize,
     /// What was issued and what not.

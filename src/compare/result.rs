@@ -149,6 +149,8 @@ pub struct Result {
     rounds_asked: u32,
     /// It was ended early.
     pub interrupted: bool,
+    /// Rounds of all targets that don't count, because something else slowed the machine meanwhile.
+    pub disturbed_rounds: usize,
     moved: Vec<String>,
     neutral: Neutral,
     /// Name of the baseline.
@@ -169,6 +171,8 @@ pub struct Measured<'a> {
     pub plans: &'a [Plan],
     pub rounds: Vec<Vec<Played>>,
     pub interrupted: bool,
+    /// Rounds that don't count.
+    pub disturbed: usize,
     pub baseline: usize,
     pub moved: &'a [Vec<u8>],
     pub neutral: &'a Path,
@@ -231,6 +235,7 @@ impl Result {
             cache: cache.map_or("", |played| played.cache),
             rounds_asked: measured.args.rounds,
             interrupted: measured.interrupted,
+            disturbed_rounds: measured.disturbed,
             moved: measured
                 .moved
                 .iter()

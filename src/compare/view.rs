@@ -39,6 +39,12 @@ pub fn text(comparison: &Comparison, verbose: bool) -> String {
             term::count(target.left_out)
         ));
     }
+    if comparison.disturbed_rounds > 0 {
+        out.push_str(&format!(
+            "note: {} rounds don't count: something else slowed this machine meanwhile\n",
+            term::count(comparison.disturbed_rounds as u64)
+        ));
+    }
     if comparison.interrupted {
         out.push_str("note: ended early; the rounds so far count\n");
     }
