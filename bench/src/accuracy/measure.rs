@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
+use fsreplay_replayer::quiet::{Look, Watch, keep_undisturbed};
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing};
 use fsreplay_trace::format;
 use fsreplay_trace::model::Unobserved;
@@ -18,16 +19,18 @@ use super::Options;
 use super::table::Pair;
 use crate::mounts::Mount;
 use crate::timing::{median, run, run_at_rest};
-use crate::workloads::{Masters, Workload};
+use crate::workloads::{Masters, Tree, Workload};
 
 /// At most as many times the rounds that were asked for,
 const MORE: u32 = 5;
 /// as long as they take no longer than this,
 const ENOUGH: Duration = Duration::from_secs(15);
 /// or than this where the tool or its replay varies by more
-const ENOUGH_NOISY: Duration = Duration::from_secs(60);
+const ENOUGH_NOISY: Duration = Duration::from_secs(30);
 /// than this: half the distance of the quartiles, as a share of the median.
 const NOISY: f64 = 0.1;
+/// No longer is waited before each for a machine that something else disturbs.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// All that measuring needs.
 pub struct Rig<'a> {
@@ -51,69 +54,62 @@ impl Rig<'_> {
         let home = self.masters.copy(workload, &first.dir)?;
         let trace = self.dir.join("trace.zst");
         self.record(workload, &home.0, &trace)?;
-        let mut pairs = Vec::new();
+        let mut sites = Vec::new();
         for mount in self.mounts {
             let copy = match mount.dir == first.dir {
                 true => None,
                 false => Some(self.masters.copy(workload, &mount.dir)?),
             };
-            let plans = self.plans(&trace, &home.0, &mount.dir)?;
-            let own = copy.as_ref().unwrap_or(&home);
-            pairs.push(self.alternate(workload, &own.0, &plans)?);
+            sites.push(Site {
+                copy,
+                plans: self.plans(&trace, &home.0, &mount.dir)?,
+            });
         }
-        Ok(pairs)
+        self.alternate(workload, &home.0, &sites)
     }
 
-    /// The tool, its replay, the tool, its replay; the first of each only warms caches. Where a round takes little time, there are more: single
-    /// runs of a few milliseconds vary too much; and where times vary, on FUSE by which processors a request happens to run on.
-    fn alternate(&self, workload: &Workload, own: &Path, plans: &[Plan]) -> io::Result<Pair> {
-        let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
+    /// On each mount in turn the tool and its replay; then all again, because the machine drifts and mounts are compared with each other. The first
+    /// round only warms caches. Where a round takes little time, there are more: single runs of a few milliseconds vary too much; and where
+    /// times vary, on FUSE by which processors a request happens to run on.
+    fn alternate(&self, workload: &Workload, home: &Path, sites: &[Site]) -> io::Result<Vec<Pair>> {
+        let mut runs: Vec<Runs<'_>> = sites.iter().map(|site| self.runs(site, home)).collect();
+        let least = self.options.rounds;
+        let mut watch = Watch::default();
+        let begin = Instant::now();
+        for round in 0..=least * MORE {
+            let several = runs.len() as u32;
+            if round > least && begin.elapsed() > enough(&runs) * several {
+                break;
+            }
+            for runs in &mut runs {
+                runs.once(workload, round, &mut watch)?;
+                if let Some(played) = &runs.last
+                    && self.options.explain
+                    && round == least
+                {
+                    explain(played);
+                }
+            }
+        }
+        runs.into_iter().map(Runs::end).collect()
+    }
+
+    fn runs<'s>(&self, site: &'s Site, home: &'s Path) -> Runs<'s> {
         let options = PlayOptions {
             rounds: self.options.rounds,
             keep: false,
             timing: Timing::Scaled(1.0),
             cache: Cache::Warm,
         };
-        let mut players: Vec<_> = plans.iter().map(|p| Player::new(p, options)).collect();
-        let mut predicted = vec![Vec::new(); plans.len()];
-        let mut real = Vec::new();
-        let mut divergences = 0;
-        let least = self.options.rounds;
-        let begin = Instant::now();
-        for round in 0..=least * MORE {
-            if round > least && begin.elapsed() > enough(&real, &predicted[0]) {
-                break;
-            }
-            workload.reset(own)?;
-            let seconds = run_at_rest(own, &command)?;
-            if round > 0 {
-                real.push(seconds * 1e3);
-            }
-            for (player, times) in players.iter_mut().zip(&mut predicted) {
-                let played = play(player, round)?;
-                if round > 0 {
-                    times.push(played.round.wall_seconds * 1e3);
-                    divergences = divergences.max(played.round.divergences);
-                }
-                if self.options.explain && round == least {
-                    explain(&played);
-                }
-            }
+        let plans = site.plans.iter();
+        Runs {
+            own: site.copy.as_ref().map_or(home, |copy| &copy.0),
+            players: plans.map(|plan| Player::new(plan, options)).collect(),
+            real: Times::default(),
+            predicted: vec![Times::default(); site.plans.len()],
+            divergences: 0,
+            last: None,
         }
-        for player in players {
-            player.end().map_err(io::Error::other)?;
-        }
-        let variation = fsreplay_replayer::result::variation(&predicted[0]).unwrap_or(0.0) * 100.0;
-        let mut predicted = predicted.into_iter().map(|times| median(times).0);
-        let (real, real_spread) = median(real);
-        Ok(Pair {
-            real,
-            real_spread: real_spread / real * 100.0,
-            predicted: predicted.next().unwrap_or(0.0),
-            variation,
-            divergences,
-            otherwise: predicted.collect(),
-        })
     }
 
     fn record(&self, workload: &Workload, home: &Path, trace: &Path) -> io::Result<()> {
@@ -182,13 +178,102 @@ impl Rig<'_> {
     }
 }
 
-/// How long to go on.
-fn enough(real: &[f64], predicted: &[f64]) -> Duration {
-    let varies = |times: &[f64]| {
-        let (middle, spread) = median(times.to_vec());
-        spread > NOISY * middle
-    };
-    match varies(real) || varies(predicted) {
+/// Where the tool runs on a mount, and what is replayed there.
+struct Site {
+    /// A copy of the tree; none where it was recorded.
+    copy: Option<Tree>,
+    plans: Vec<Plan>,
+}
+
+/// What was measured on a mount so far.
+struct Runs<'s> {
+    own: &'s Path,
+    players: Vec<Player<'s>>,
+    /// The tool's times.
+    real: Times,
+    /// The replay's, for each plan.
+    predicted: Vec<Times>,
+    divergences: u64,
+    /// The last replay of the first plan.
+    last: Option<Played>,
+}
+
+impl Runs<'_> {
+    /// The tool and its replays, that of the first plan last.
+    fn once(&mut self, workload: &Workload, round: u32, watch: &mut Watch) -> io::Result<()> {
+        workload.reset(self.own)?;
+        let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
+        watch.wait(PATIENCE);
+        let before = Look::take();
+        let seconds = run_at_rest(self.own, &command)?;
+        if round > 0 {
+            self.real.push(seconds, Look::take().and(&before));
+        }
+        for (player, times) in self.players.iter_mut().zip(&mut self.predicted).rev() {
+            watch.wait(PATIENCE);
+            let played = play(player, round)?;
+            if round > 0 {
+                times.push(played.round.wall_seconds, played.look.clone());
+                self.divergences = self.divergences.max(played.round.divergences);
+            }
+            self.last = Some(played);
+        }
+        // What is written back later would meet another mount's turn.
+        rustix::fs::sync();
+        Ok(())
+    }
+
+    fn end(self) -> io::Result<Pair> {
+        for player in self.players {
+            player.end().map_err(io::Error::other)?;
+        }
+        let of_first = self.predicted.first().map(Times::quietest);
+        let variation = of_first.and_then(|times| fsreplay_replayer::result::variation(&times));
+        let mut predicted = self
+            .predicted
+            .iter()
+            .map(|times| median(times.quietest()).0);
+        let (real, real_spread) = median(self.real.quietest());
+        Ok(Pair {
+            real,
+            real_spread: real_spread / real * 100.0,
+            predicted: predicted.next().unwrap_or(0.0),
+            variation: variation.unwrap_or(0.0) * 100.0,
+            divergences: self.divergences,
+            otherwise: predicted.collect(),
+        })
+    }
+
+    /// Whether single runs vary much.
+    fn is_noisy(&self) -> bool {
+        let mut times = std::iter::once(&self.real).chain(self.predicted.first());
+        times.any(|times| {
+            let (middle, spread) = median(times.quietest());
+            spread > NOISY * middle
+        })
+    }
+}
+
+/// Times of runs, milliseconds, each with what was seen of disturbances.
+#[derive(Clone, Default)]
+struct Times(Vec<(f64, Look)>);
+
+impl Times {
+    fn push(&mut self, seconds: f64, look: Look) {
+        self.0.push((seconds * 1e3, look));
+    }
+
+    /// Those of runs that nothing disturbed.
+    fn quietest(&self) -> Vec<f64> {
+        let mut runs = self.0.clone();
+        keep_undisturbed(&mut runs, |(_, look)| look);
+        runs.into_iter().map(|(time, _)| time).collect()
+    }
+}
+
+/// How long to go on for each mount.
+fn enough(runs: &[Runs<'_>]) -> Duration {
+    match runs.iter().any(Runs::is_noisy) {
         true => ENOUGH_NOISY,
         false => ENOUGH,
     }
