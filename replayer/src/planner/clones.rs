@@ -3,56 +3,108 @@
 //! A tool that copies a file asks the file system first to let both share its blocks (`FICLONE`, see ioctl_ficlone(2)). Where that fails it
 //! copies; where it goes well there is nothing left to copy. Which of both it is depends on the file system, so that a replay of the copying on
 //! one that clones would do what the tool doesn't do there.
+//!
+//! The copying is what the same task reads from the one file and writes to the other, each from its beginning to its end in one go, while both are open.
+//! Anything else that is read or written there ends it.
 
 use super::actions::File;
 use super::order::Place;
-use super::tree::NONE;
+use super::tree::{CHANGED, NONE};
 use super::{Cx, Planner};
 use crate::plan::Fallback;
+
+/// A clone of one file into another one that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedClone {
+    /// The op that tried it, and its task.
+    by: Place,
+    task: u32,
+    /// The description of the other file.
+    other: u32,
+    /// Whether this is the file that was to become a clone.
+    is_target: bool,
+    /// So many of its bytes were read or written since.
+    copied: u64,
+}
 
 impl Planner {
     /// The op about to be committed is a clone that failed.
     pub(super) fn clone_failed(&mut self, cx: &Cx, source: &File, target: &File) {
-        if source.description != NONE && target.description != NONE {
-            let by = self.order.next(cx.lane);
-            self.fds
-                .clone_failed(source.description, target.description, by);
+        let (from, to) = (source.description, target.description);
+        if from == NONE || to == NONE || from == to {
+            return;
+        }
+        let by = self.order.next(cx.lane);
+        for (one, other, is_target) in [(from, to, false), (to, from, true)] {
+            self.fds.by_number(one).clone = Some(FailedClone {
+                by,
+                task: cx.task,
+                other,
+                is_target,
+                copied: 0,
+            });
+        }
+        if target.ino != NONE {
+            // It may go well in the replay.
+            self.tree.inode_mut(target.ino).flags |= CHANGED;
         }
     }
 
-    /// The op about to be committed reads a file: for a copy, if it was to be cloned.
-    pub(super) fn reads_for_copy(&mut self, cx: &Cx, source: &File) {
-        let failed = self.fds.failed_clone(source.description);
-        if let Some(failed) = failed.filter(|failed| !failed.is_target) {
-            self.fallback(cx, failed.by);
+    /// The op about to be committed reads a file from `at`, so many bytes: for a copy, if it was to be cloned.
+    pub(super) fn reads_for_copy(&mut self, cx: &Cx, source: &File, at: u64, moved: u64) {
+        if let Some(failed) = self.failed_clone(source, false) {
+            self.goes_on(cx, source, failed, at, moved);
         }
     }
 
-    /// The op about to be committed writes into a file up to `end`: for a copy, if it was to become a clone of a file that is as long.
-    pub(super) fn writes_for_copy(&mut self, cx: &Cx, target: &File, end: u64) {
-        let failed = self.fds.failed_clone(target.description);
-        let Some(failed) = failed.filter(|failed| failed.is_target) else {
+    /// The op about to be committed writes into a file at `at`, so many bytes: for a copy, if it was to become a clone of a file that is as long.
+    pub(super) fn writes_for_copy(&mut self, cx: &Cx, target: &File, at: u64, moved: u64) {
+        let Some(failed) = self.failed_clone(target, true) else {
             return;
         };
         let source = self.fds.by_number(failed.other).ino;
-        if source != NONE && end <= self.tree.inode(source).size {
-            self.fallback(cx, failed.by);
-        }
+        let whole = match source {
+            NONE => 0,
+            source => self.tree.inode(source).size,
+        };
+        // More than there is to copy is something else.
+        let at = match at.saturating_add(moved) <= whole {
+            true => at,
+            false => u64::MAX,
+        };
+        self.goes_on(cx, target, failed, at, moved);
     }
 
     /// Whether a clone of one of these into the other one failed.
     pub(super) fn is_failed_clone(&self, source: &File, target: &File) -> bool {
-        let failed = self.fds.failed_clone(source.description);
-        failed.is_some_and(|failed| !failed.is_target && failed.other == target.description)
+        let failed = self.failed_clone(source, false);
+        failed.is_some_and(|failed| failed.other == target.description)
     }
 
-    fn fallback(&mut self, cx: &Cx, failed: Place) {
+    /// The latest clone that failed between a file and another one, if both are still open as it found them.
+    fn failed_clone(&self, file: &File, is_target: bool) -> Option<FailedClone> {
+        let clone = self.fds.numbered(file.description)?.clone?;
+        let other = self.fds.numbered(clone.other)?.clone?;
+        (other.by == clone.by && clone.is_target == is_target).then_some(clone)
+    }
+
+    /// Bytes are read or written at `at`: the copying goes on if they follow what was copied, or ends.
+    fn goes_on(&mut self, cx: &Cx, file: &File, failed: FailedClone, at: u64, moved: u64) {
+        let description = self.fds.by_number(file.description);
+        if failed.task != cx.task || failed.copied != at {
+            description.clone = None;
+            return;
+        }
+        description.clone = Some(FailedClone {
+            copied: at.saturating_add(moved),
+            ..failed
+        });
         let Place { lane, op } = self.order.next(cx.lane);
-        if failed.lane == lane {
-            let failed = failed.op;
-            self.order.lanes[lane as usize]
-                .fallbacks
-                .push(Fallback { op, failed });
+        let failed = failed.by.op;
+        let fallbacks = &mut self.order.lanes[lane as usize].fallbacks;
+        // A copy inside the kernel is one op for both files.
+        if fallbacks.last().is_none_or(|last| last.op != op) {
+            fallbacks.push(Fallback { op, failed });
         }
     }
 }

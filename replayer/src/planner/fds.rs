@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::order::{Frontier, Place};
+use super::clones::FailedClone;
+use super::order::Frontier;
 use super::tree::NONE;
 use crate::plan::Slot;
 
@@ -50,17 +51,6 @@ pub(crate) struct Description {
     refs: u32,
     /// Accesses to the offset.
     pub(crate) frontier: Frontier,
-}
-
-/// A clone of one file into another one (`FICLONE`) that failed, as it does on file systems that share no blocks between files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FailedClone {
-    /// The op that tried it.
-    pub(crate) by: Place,
-    /// The description of the other file.
-    pub(crate) other: u32,
-    /// Whether this is the file that was to become a clone.
-    pub(crate) is_target: bool,
 }
 
 /// One descriptor of the replay, for one or more recorded ones.
@@ -127,27 +117,14 @@ impl Descriptors {
         &mut self.descriptions[self.handles[handle as usize].description as usize]
     }
 
+    /// A description by number, if there is or was one.
+    pub(crate) fn numbered(&self, description: u32) -> Option<&Description> {
+        self.descriptions.get(description as usize)
+    }
+
     /// A description by number.
     pub(crate) fn by_number(&mut self, description: u32) -> &mut Description {
         &mut self.descriptions[description as usize]
-    }
-
-    /// A clone between two descriptions failed.
-    pub(crate) fn clone_failed(&mut self, source: u32, target: u32, by: Place) {
-        for (one, other, is_target) in [(source, target, false), (target, source, true)] {
-            self.descriptions[one as usize].clone = Some(FailedClone {
-                by,
-                other,
-                is_target,
-            });
-        }
-    }
-
-    /// The latest clone that failed between a description and another one, if both are still those that it was tried on.
-    pub(crate) fn failed_clone(&self, description: u32) -> Option<FailedClone> {
-        let clone = self.descriptions.get(description as usize)?.clone?;
-        let other = self.descriptions.get(clone.other as usize)?.clone?;
-        (other.by == clone.by).then_some(clone)
     }
 
     /// A slot for an op of `lane`.

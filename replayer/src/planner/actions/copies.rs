@@ -55,31 +55,35 @@ impl Planner {
         }
     }
 
-    /// The source of a copy is read.
-    fn copied_from(&mut self, cx: &Cx, source: &File) {
+    /// The source of a copy is read; from where.
+    fn copied_from(&mut self, cx: &Cx, source: &File) -> u64 {
         self.need_inode(source.ino, Side::Read);
         self.mark_read(source.ino);
-        if given(cx, ArgKind::OffsetIn).is_none() {
-            self.advance(cx, source);
+        match given(cx, ArgKind::OffsetIn) {
+            Some(from) => from,
+            None => self.advance(cx, source),
         }
     }
 
-    /// The target of a copy is written.
-    fn copied_to(&mut self, cx: &Cx, target: &File, moved: u64) {
+    /// The target of a copy is written; where.
+    fn copied_to(&mut self, cx: &Cx, target: &File, moved: u64) -> u64 {
         let at = match given(cx, ArgKind::OffsetOut) {
             Some(at) => at,
             None => self.advance_write(cx, target),
         };
         self.wrote(target.ino, at, moved);
+        at
     }
 
     fn copy_files(&mut self, cx: &Cx, op: Op, source: &File, target: &File) -> Action {
         let moved = u64::try_from(cx.event.result).unwrap_or(0);
-        if self.is_failed_clone(source, target) {
-            self.reads_for_copy(cx, source);
+        let is_fallback = self.is_failed_clone(source, target);
+        let from = self.copied_from(cx, source);
+        let to = self.copied_to(cx, target, moved);
+        if is_fallback && from == to {
+            self.reads_for_copy(cx, source, from, moved);
+            self.writes_for_copy(cx, target, to, moved);
         }
-        self.copied_from(cx, source);
-        self.copied_to(cx, target, moved);
         let length = number(cx, ArgKind::Length);
         let source_offset = offset(cx, ArgKind::OffsetIn);
         if op == Op::CopyRange {

@@ -35,23 +35,26 @@ impl Planner {
         self.transfer(length);
         self.need_inode(file.ino, Side::Read);
         self.mark_read(file.ino);
-        self.reads_for_copy(cx, &file);
-        let action = if cx.event.call.row().op == Op::Read {
-            self.advance(cx, &file);
-            Action::Read {
+        let (action, offset) = if cx.event.call.row().op == Op::Read {
+            let from = self.advance(cx, &file);
+            let action = Action::Read {
                 fd,
                 length,
                 vectors,
-            }
+            };
+            (action, from)
         } else {
-            Action::PositionedRead {
+            let offset = signed(cx, ArgKind::Offset);
+            let action = Action::PositionedRead {
                 fd,
                 length,
                 vectors,
-                offset: signed(cx, ArgKind::Offset),
+                offset,
                 flags: flag_bits(cx) as i32,
-            }
+            };
+            (action, u64::try_from(offset).unwrap_or(0))
         };
+        self.reads_for_copy(cx, &file, offset, moved(cx));
         self.issue(cx, action).mount(file.mount)
     }
 
@@ -165,7 +168,7 @@ impl Planner {
             };
             (action, u64::try_from(offset).unwrap_or(0))
         };
-        self.writes_for_copy(cx, &file, offset.saturating_add(moved(cx)));
+        self.writes_for_copy(cx, &file, offset, moved(cx));
         self.wrote(file.ino, offset, moved(cx));
         self.issue(cx, action).mount(file.mount)
     }

@@ -296,6 +296,50 @@ fn once_one_of_both_files_is_closed_nothing_is_a_fallback() {
 }
 
 #[test]
+fn what_is_read_or_written_elsewhere_ends_the_copying() {
+    let mut trace = clone_failed();
+    let header = [
+        Arg::Number(ArgKind::Fd, 4),
+        Arg::Number(ArgKind::Length, 8),
+        Arg::Number(ArgKind::Offset, 0),
+    ];
+    trace.on_fd(0, Call::read, 3, 100, 100);
+    trace.on_fd(0, Call::write, 4, 100, 100);
+    // A part is written anew, and a sum is made of the source.
+    trace.call(0, Call::pwrite64, &header, 8);
+    trace.on_fd(0, Call::write, 4, 0, 0);
+    let again = [
+        Arg::Number(ArgKind::Fd, 3),
+        Arg::Number(ArgKind::Length, 100),
+        Arg::Number(ArgKind::Offset, 0),
+    ];
+    trace.call(0, Call::pread64, &again, 100);
+    trace.call(0, Call::pread64, &again, 100);
+    assert_eq!(fallbacks(&trace.finish()), [3, 4]);
+}
+
+#[test]
+fn a_later_task_on_the_same_lane_copies_for_itself() {
+    let mut trace = Trace::new();
+    trace.file("/work/a", 100);
+    trace.absent("/work/b");
+    trace.open(0, "a", libc::O_RDONLY, 3);
+    trace.open(0, "b", libc::O_WRONLY | libc::O_CREAT, 4);
+    trace.task(1, Some(0), 0);
+    let arguments = [
+        Arg::Number(ArgKind::Fd, 4),
+        Arg::Number(ArgKind::Command, FICLONE),
+        Arg::Number(ArgKind::FdIn, 3),
+    ];
+    trace.call(1, Call::ioctl, &arguments, -i64::from(libc::EOPNOTSUPP));
+    trace.exit(1);
+    trace.task(2, Some(0), 0);
+    trace.on_fd(2, Call::read, 3, 100, 100);
+    let plan = trace.finish();
+    assert!(plan.lanes.iter().all(|lane| lane.fallbacks.is_empty()));
+}
+
+#[test]
 fn what_another_task_does_with_the_files_is_no_fallback() {
     let mut trace = clone_failed();
     trace.task(1, Some(0), 0);
