@@ -6,6 +6,9 @@ use super::order::{Order, Place};
 
 /// Writes that are remembered until someone reads; older ones are taken for read by other means.
 const REMEMBERED: usize = 4096;
+/// A writer may wait for room if so many bytes are in a pipe or socket: less than they hold (64 KiB; sockets some 200 KiB, of which small messages use
+/// the most for their bookkeeping).
+const NEARLY_FULL: u64 = 16 << 10;
 
 /// A pipe or FIFO.
 #[derive(Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Pipe {
     /// Reads that saw the end before the close that made it had returned.
     at_end: Vec<Place>,
     closed: Option<Place>,
+    /// The last read while so much was in it that a writer may have had to wait for room.
+    room: Option<Place>,
     writers: u32,
     /// An eventfd: one read takes all that was written.
     counter: bool,
@@ -74,6 +79,9 @@ impl Pipes {
             pipe.writes.clear();
             return;
         }
+        if pipe.written.saturating_sub(pipe.read) >= NEARLY_FULL {
+            pipe.room = Some(me);
+        }
         pipe.read = pipe.read.saturating_add(count);
         while pipe.writes.front().is_some_and(|w| w.0 < pipe.read) {
             pipe.writes.pop_front();
@@ -104,6 +112,20 @@ impl Pipes {
             .filter(|place| place.lane != lane)
             .filter_map(|place| Some((order.moment(place)?, place)))
             .find(|(moment, _)| *moment >= horizon)
+    }
+
+    /// The last op of another lane than `lane`, not before the first `horizon` events had returned, that made room in a pipe for those who waited to
+    /// write, with its moment.
+    pub(crate) fn room_since(
+        &self,
+        order: &Order,
+        pipe: u32,
+        lane: u32,
+        horizon: u32,
+    ) -> Option<(u32, Place)> {
+        let room = self.pipes[pipe as usize].room?;
+        let moment = order.moment(room)?;
+        (room.lane != lane && moment >= horizon).then_some((moment, room))
     }
 
     /// An op about to be committed on `lane` writes `count` bytes.

@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, Op};
 
 use super::super::fds::What;
 use super::super::flags;
-use super::super::order::Side;
+use super::super::order::{Place, Side};
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
 use super::{File, flag_bits, number, signed};
@@ -16,6 +16,12 @@ const SEEK_HOLE: u64 = 4;
 /// Bytes that a transfer moved.
 fn moved(cx: &Cx) -> u64 {
     u64::try_from(cx.event.result).unwrap_or(0)
+}
+
+/// The one with the later moment.
+fn later(one: Option<(u32, Place)>, other: Option<(u32, Place)>) -> Option<(u32, Place)> {
+    let both = one.into_iter().chain(other);
+    both.max_by_key(|(moment, _)| *moment)
 }
 
 fn vectors(cx: &Cx) -> u32 {
@@ -68,8 +74,9 @@ impl Planner {
         draft
     }
 
-    /// `poll`, `select`, `epoll_wait`: what became ready was written or closed meanwhile, as far as the tool itself did it. Which
-    /// descriptors were looked at is not recorded: those that the process can read count.
+    /// `poll`, `select`, `epoll_wait`: what became ready was written, closed or read meanwhile, as far as the tool itself did it. Which
+    /// descriptors were looked at is not recorded: those that the process can read count, and if nothing was to be read on any of them, full ones
+    /// that it can write to.
     pub(super) fn poll(&mut self, cx: &Cx) -> Draft {
         if cx.event.errno() == Some(libc::EINTR) {
             // A child's end sends a signal.
@@ -77,27 +84,38 @@ impl Planner {
                 self.order.after(*end);
                 self.pacer.caused = true;
             }
-        } else if cx.event.result > 0 {
-            let handles = self.procs.table(cx.task).handles();
-            let readable = handles.into_iter().filter_map(|handle| {
-                let description = self.fds.description(handle);
-                match description.what {
-                    What::Pipe(pipe) if description.flags & 3 != 1 => Some(pipe),
-                    What::Pair(pipe, _) => Some(pipe),
-                    _ => None,
-                }
-            });
-            let causes = readable.filter_map(|pipe| {
-                self.pipes
-                    .first_since(&self.order, pipe, cx.lane, cx.horizon)
-            });
-            // The last: had the tool looked at one that was ready sooner, it would not have waited on.
-            if let Some((_, cause)) = causes.max_by_key(|(moment, _)| *moment) {
-                self.order.after(cause);
-                self.pacer.caused = true;
-            }
+        } else if cx.event.result > 0
+            && let Some(cause) = self.made_ready(cx)
+        {
+            self.order.after(cause);
+            self.pacer.caused = true;
         }
         self.nothing(cx, Class::Other)
+    }
+
+    /// What made a descriptor ready that the task polled.
+    fn made_ready(&self, cx: &Cx) -> Option<Place> {
+        let handles = self.procs.table(cx.task).handles();
+        let (mut readable, mut writable) = (None, None);
+        for handle in handles {
+            let description = self.fds.description(handle);
+            let (reads, writes) = match description.what {
+                What::Pipe(pipe) => match description.flags & 3 {
+                    0 => (Some(pipe), None),
+                    1 => (None, Some(pipe)),
+                    _ => (Some(pipe), Some(pipe)),
+                },
+                What::Pair(reads, writes) => (Some(reads), Some(writes)),
+                _ => continue,
+            };
+            let (order, lane, horizon) = (&self.order, cx.lane, cx.horizon);
+            // The last: had the tool looked at one that was ready sooner, it would not have waited on.
+            let write = reads.and_then(|pipe| self.pipes.first_since(order, pipe, lane, horizon));
+            readable = later(readable, write);
+            let read = writes.and_then(|pipe| self.pipes.room_since(order, pipe, lane, horizon));
+            writable = later(writable, read);
+        }
+        readable.or(writable).map(|(_, cause)| cause)
     }
 
     /// The contents of an inode of the initial tree matter.

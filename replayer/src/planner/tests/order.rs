@@ -211,6 +211,27 @@ fn polling_waits_for_the_first_write_since_it_began() {
 }
 
 #[test]
+fn polling_for_room_waits_for_the_last_read_that_made_some() {
+    let forever = [Arg::Number(ArgKind::Argument, -1i64 as u64)];
+    for (bytes, made_room) in [(60_000, true), (1000, false)] {
+        let mut trace = Trace::new();
+        pipe_between(&mut trace);
+        trace.on_fd(0, Call::write, 6, bytes, bytes as i64);
+        let part = bytes / 4;
+        let fd = [
+            Arg::Number(ArgKind::Fd, 5),
+            Arg::Number(ArgKind::Length, part),
+        ];
+        trace.call_at(1, Call::read, &fd, part as i64, 1000, 1010);
+        trace.call_at(1, Call::read, &fd, part as i64, 1100, 1110);
+        trace.call_at(0, Call::poll, &forever, 1, 900, 1120);
+        let plan = trace.finish();
+        let expected = if made_room { vec![3] } else { vec![] };
+        assert_eq!(waits(&plan, 4), expected, "{bytes} bytes");
+    }
+}
+
+#[test]
 fn polling_that_a_childs_end_interrupts_waits_for_that_end() {
     let mut trace = Trace::new();
     pipe_between(&mut trace);
