@@ -6,14 +6,13 @@ use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Umask, clean_targets};
-use crate::player::{Played, Player};
+use crate::player::{Played, Player, count};
 use crate::preflight::preflight;
-use crate::quiet::{PATIENCE, Watch, keep_undisturbed};
 
 /// What a contest gave.
 #[derive(Debug)]
 pub struct Outcome {
-    /// For each plan, the rounds that all plans went through, as far as nothing else disturbed them.
+    /// For each plan, the rounds that all plans went through.
     pub rounds: Vec<Vec<Played>>,
     /// It was ended before all rounds were played.
     pub interrupted: bool,
@@ -40,14 +39,12 @@ pub fn contest(
         .collect();
     let mut rounds: Vec<Vec<Played>> = plans.iter().map(|_| Vec::new()).collect();
     let mut interrupted = false;
-    let mut watch = Watch::default();
     let first = u32::from(options.cache != Cache::Warm);
     'rounds: for round in first..=options.rounds {
         let mut played = Vec::with_capacity(players.len());
         // Each begins in turn, so that nobody always comes after the same one.
         for turn in 0..players.len() {
             let number = (turn + round as usize) % players.len();
-            watch.wait(PATIENCE);
             match players[number].round(round, cancelled, &|stage| progress(number, stage)) {
                 Ok(one) => played.push((number, one)),
                 Err(ReplayError::Cancelled) => {
@@ -69,10 +66,7 @@ pub fn contest(
     if rounds.iter().any(Vec::is_empty) {
         return Err(ReplayError::Cancelled);
     }
-    let disturbed = rounds
-        .iter_mut()
-        .map(|rounds| keep_undisturbed(rounds, |played| &played.look));
-    let disturbed = disturbed.sum();
+    let disturbed = count(&mut rounds);
     Ok(Outcome {
         rounds,
         interrupted,

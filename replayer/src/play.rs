@@ -7,9 +7,8 @@ use rustix::fs::{Mode, StatVfsMountFlags};
 use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::plan::Plan;
-use crate::player::Player;
+use crate::player::{Player, count};
 use crate::preflight::preflight;
-use crate::quiet::{PATIENCE, Watch, keep_undisturbed};
 use crate::result::{PlayResult, Prediction, SCHEMA_VERSION, TargetInfo, median};
 use crate::sandbox::{CleanOptions, Found, Outcome, clean};
 
@@ -81,6 +80,7 @@ pub fn play(
         divergences: 0,
         wall_seconds: Vec::new(),
         median_wall_seconds: 0.0,
+        disturbed: Vec::new(),
         disturbed_rounds: 0,
         timing: options.timing.to_string(),
         prediction: None,
@@ -110,22 +110,23 @@ pub fn play(
     if options.cache == Cache::Warm {
         player.round(0, cancelled, progress)?;
     }
-    let mut watch = Watch::default();
-    let mut times = Vec::new();
+    let mut rounds = Vec::new();
     for round in 1..=options.rounds {
-        watch.wait(PATIENCE);
-        let played = player.round(round, cancelled, progress)?;
-        result.divergences = result.divergences.max(played.round.divergences);
-        result.divergence_groups = played.groups;
-        result.wall_seconds.push(played.round.wall_seconds);
-        times.push((played.round.wall_seconds, played.look));
-        result.rounds.push(played.round);
-        result.cache = played.cache;
+        rounds.push(player.round(round, cancelled, progress)?);
     }
     result.kept = player.end()?;
     drop(umask);
-    result.disturbed_rounds = keep_undisturbed(&mut times, |(_, look)| look);
-    let times: Vec<f64> = times.into_iter().map(|(time, _)| time).collect();
+    result.disturbed_rounds = count(std::slice::from_mut(&mut rounds));
+    let counting = rounds.iter().filter(|played| played.counts);
+    let times: Vec<f64> = counting.map(|played| played.round.wall_seconds).collect();
+    for played in rounds {
+        result.divergences = result.divergences.max(played.round.divergences);
+        result.divergence_groups = played.groups;
+        result.wall_seconds.push(played.round.wall_seconds);
+        result.disturbed.push(!played.counts);
+        result.rounds.push(played.round);
+        result.cache = played.cache;
+    }
     result.median_wall_seconds = median(&times);
     if options.timing == Timing::Scaled(1.0) {
         result.prediction = Some(Prediction::of(&times, plan));

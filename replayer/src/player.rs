@@ -9,10 +9,10 @@ use crate::compare::{compare, left_out};
 use crate::error::ReplayError;
 use crate::execute::{LaneRun, Tempo, execute};
 use crate::plan::Plan;
-use crate::play::{PlayOptions, Stage};
+use crate::play::{PlayOptions, Stage, Timing};
 use crate::prepare::prepare;
 use crate::put_back::put_back;
-use crate::quiet::Look;
+use crate::quiet::{Look, Watch, least_rounds, undisturbed};
 use crate::result::{DivergenceGroup, Round, place_seconds, statistics};
 use crate::sandbox::Sandbox;
 
@@ -27,10 +27,33 @@ pub struct Played {
     pub cache: &'static str,
     /// Processor time of all threads, seconds.
     pub cpu_seconds: f64,
-    /// What was seen of disturbances before and after it.
+    /// What was seen of disturbances before and after it; nothing if it was as fast as possible.
     pub look: Look,
+    /// Whether its times count: nothing else slowed the machine meanwhile.
+    pub counts: bool,
     /// Seconds in calls and number of calls by place ([`Plan::places`]).
     pub places: Vec<(f64, u64)>,
+}
+
+/// The tree in its sandboxes: made, or put back after an earlier round.
+fn ready<'s>(
+    sandboxes: &'s mut Option<Vec<Sandbox>>,
+    plan: &Plan,
+    cancelled: &AtomicBool,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<&'s mut Vec<Sandbox>, ReplayError> {
+    match sandboxes {
+        Some(used) => {
+            put_back(plan, used, cancelled)?;
+            Ok(used)
+        }
+        none => {
+            let targets = plan.roots.iter().map(|root| Sandbox::create(&root.target));
+            let made = none.insert(targets.collect::<Result<Vec<_>, _>>()?);
+            prepare(plan, made, cancelled, progress)?;
+            Ok(made)
+        }
+    }
 }
 
 /// Plays one plan, round by round.
@@ -38,6 +61,7 @@ pub struct Player<'p> {
     plan: &'p Plan,
     options: PlayOptions,
     sandboxes: Option<Vec<Sandbox>>,
+    watch: Watch,
 }
 
 impl<'p> Player<'p> {
@@ -47,6 +71,7 @@ impl<'p> Player<'p> {
             plan,
             options,
             sandboxes: None,
+            watch: Watch::default(),
         }
     }
 
@@ -59,26 +84,13 @@ impl<'p> Player<'p> {
     ) -> Result<Played, ReplayError> {
         let (plan, options) = (self.plan, self.options);
         let begin = Instant::now();
-        let sandboxes = match &mut self.sandboxes {
-            Some(used) => {
-                put_back(plan, used, cancelled)?;
-                used
-            }
-            none => {
-                let made = plan
-                    .roots
-                    .iter()
-                    .map(|root| Sandbox::create(&root.target))
-                    .collect::<Result<Vec<_>, _>>()?;
-                let made = none.insert(made);
-                prepare(plan, made, cancelled, &|made, of| {
-                    progress(Stage::Preparing(number, made, of))
-                })?;
-                made
-            }
-        };
+        let sandboxes = ready(&mut self.sandboxes, plan, cancelled, &|made, of| {
+            progress(Stage::Preparing(number, made, of))
+        })?;
         let cache = settle(options.cache, plan, sandboxes);
         let prepare_seconds = begin.elapsed().as_secs_f64();
+        let paced = options.timing != Timing::Fast;
+        let before = paced.then(|| self.watch.wait(cancelled));
         if cancelled.load(Ordering::Relaxed) {
             return Err(ReplayError::Cancelled);
         }
@@ -87,9 +99,8 @@ impl<'p> Player<'p> {
             scale: options.timing.scale(),
             rest: rest(options.timing, sandboxes),
         };
-        let before = Look::take();
         let run = execute(plan, sandboxes, tempo, cancelled)?;
-        let look = Look::take().and(&before);
+        let look = before.map(|before| Look::take().and(&before));
         let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
         let (groups, divergences) = compare(plan, &run, &roots);
         let (calls, call_seconds) = statistics(plan, &run);
@@ -110,7 +121,8 @@ impl<'p> Player<'p> {
             },
             groups,
             cache,
-            look,
+            look: look.unwrap_or_default(),
+            counts: true,
             cpu_seconds: seconds(|lane| lane.cpu),
             places: place_seconds(plan, &run),
         })
@@ -128,4 +140,23 @@ impl<'p> Player<'p> {
         }
         Ok(kept)
     }
+}
+
+/// Says of each round whether it counts. Gives how many don't.
+pub(crate) fn count(series: &mut [Vec<Played>]) -> usize {
+    let look = |played: &Played| played.look.clone();
+    let looks: Vec<Vec<Look>> = series
+        .iter()
+        .map(|rounds| rounds.iter().map(look).collect())
+        .collect();
+    let counts = undisturbed(&looks, least_rounds);
+    let rounds = series.iter_mut().flatten();
+    for (played, counts) in rounds.zip(counts.into_iter().flatten()) {
+        played.counts = counts;
+    }
+    series
+        .iter()
+        .flatten()
+        .filter(|played| !played.counts)
+        .count()
 }

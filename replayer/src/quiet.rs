@@ -1,9 +1,11 @@
 //! Whether something else disturbed a run.
 //!
-//! A virtual processor shares a core with those of other machines, and a container with other containers. What they do can't be seen from here, but
-//! felt: on a machine where this was looked into, `cp -a` of 1,200 files took 22 or 33 ms, nothing between, for seconds at a time. A fixed piece of work
-//! done before and after a run tells which of these it was (1,500 stats: 1.6 or 2.9 ms), whatever the run itself does.
+//! A virtual processor shares a core with those of other machines. What they do can't be seen from here, but felt: on a machine where this was looked
+//! into, `cp -a` of 1,200 files took 22 or 33 ms, nothing between, for seconds at a time. A fixed piece of work done before and after a run tells which of
+//! these it was (1,500 stats: 1.6 or 2.9 ms). It sees cores that got slower, by their neighbours or their frequency, not processors that others take
+//! their turns on: it is shorter than a turn.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
@@ -15,12 +17,16 @@ const MOST_PROCESSORS: usize = 4;
 const TRIES: usize = 3;
 /// Files opened, looked at and closed in a try: some tenths of a millisecond.
 const FILES: usize = 200;
-/// A look that takes longer than the shortest of all by this is a disturbed one.
+/// No further try after this: where calls are emulated, each takes long.
+const ENOUGH: Duration = Duration::from_millis(5);
+/// Looks that a watch compares with.
+const REMEMBERED: usize = 100;
+/// The share of looks that are shorter than what short ones take.
+const LUCKY: f64 = 0.1;
+/// A look that takes longer than short ones by this is a disturbed one.
 const DISTURBED: f64 = 1.2;
-/// At least this share of runs counts, however disturbed all are.
-const LEAST_SHARE: f64 = 0.25;
-/// As long as a round of a replay waits for quiet.
-pub const PATIENCE: Duration = Duration::from_millis(500);
+/// So long is waited for quiet.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Between two looks while waiting for quiet.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -31,18 +37,20 @@ pub struct Look(Vec<f64>);
 impl Look {
     /// Does it now, in a thread of its own: some milliseconds.
     pub fn take() -> Look {
-        let thread = std::thread::spawn(|| {
+        let thread = std::thread::Builder::new().spawn(|| {
             let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
             let allowed = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
             allowed.take(MOST_PROCESSORS).map(on_processor).collect()
         });
         // One that can't be taken tells nothing.
-        Look(thread.join().unwrap_or_default())
+        let looks = thread.ok().and_then(|thread| thread.join().ok());
+        Look(looks.unwrap_or_default())
     }
 
     /// What was the longer on each processor.
     #[must_use]
     pub fn and(mut self, other: &Look) -> Look {
+        self.0.resize(self.0.len().max(other.0.len()), f64::NAN);
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine = mine.max(*theirs);
         }
@@ -53,25 +61,29 @@ impl Look {
 /// Waits for quiet.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    /// The shortest so far, by processor.
-    best: Vec<f64>,
+    looks: Vec<Look>,
 }
 
 impl Watch {
-    /// Waits until nothing disturbs, but no longer than `most`.
-    pub fn wait(&mut self, most: Duration) {
+    /// Waits until nothing disturbs, but no longer than [`PATIENCE`] or until `stop`. Gives what was seen last.
+    pub fn wait(&mut self, stop: &AtomicBool) -> Look {
         let begin = Instant::now();
-        while self.is_disturbed(&Look::take()) && begin.elapsed() < most {
+        loop {
+            let look = Look::take();
+            let is_late = begin.elapsed() >= PATIENCE || stop.load(Ordering::Relaxed);
+            if !self.is_disturbed(&look) || is_late {
+                return look;
+            }
             std::thread::sleep(PAUSE);
         }
     }
 
     fn is_disturbed(&mut self, look: &Look) -> bool {
-        self.best.resize(look.0.len(), f64::INFINITY);
-        for (best, time) in self.best.iter_mut().zip(&look.0) {
-            *best = best.min(*time);
+        if self.looks.len() == REMEMBERED {
+            self.looks.remove(0);
         }
-        slowness(look, &self.best) > DISTURBED
+        self.looks.push(look.clone());
+        slowness(look, &short(self.looks.iter())) > DISTURBED
     }
 }
 
@@ -87,7 +99,9 @@ fn on_processor(cpu: usize) -> f64 {
     if sched_setaffinity(None, &one).is_err() {
         return f64::NAN;
     }
-    let tries = (0..TRIES).map(|_| {
+    let whole = Instant::now();
+    let tries = (0..TRIES).take_while(|done| *done == 0 || whole.elapsed() < ENOUGH);
+    let tries = tries.map(|_| {
         let begin = Instant::now();
         for _ in 0..FILES {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -99,32 +113,40 @@ fn on_processor(cpu: usize) -> f64 {
     tries.fold(f64::INFINITY, f64::min)
 }
 
-/// Which runs count, by what was seen beside each: those that nothing disturbed, and at least some.
-pub fn undisturbed(looks: &[Look]) -> Vec<bool> {
-    let processors = looks.iter().map(|look| look.0.len()).max().unwrap_or(0);
-    let times = |cpu: usize| {
-        looks
-            .iter()
-            .filter_map(move |look| look.0.get(cpu).copied())
+/// Which runs of several series count, by what was seen beside each: those that nothing disturbed, and at least `least` of each series, the least
+/// disturbed ones. Series that stand beside each other are judged by the short looks of all of them.
+pub fn undisturbed(series: &[Vec<Look>], least: impl Fn(usize) -> usize) -> Vec<Vec<bool>> {
+    let best = short(series.iter().flatten());
+    let of_one = |looks: &Vec<Look>| {
+        let mut sorted: Vec<f64> = looks.iter().map(|look| slowness(look, &best)).collect();
+        sorted.sort_by(f64::total_cmp);
+        let last = least(looks.len()).min(looks.len()).checked_sub(1);
+        let most = last.map_or(DISTURBED, |last| sorted[last].max(DISTURBED));
+        let counts = looks.iter().map(|look| slowness(look, &best) <= most);
+        counts.collect()
     };
-    let best: Vec<f64> = (0..processors)
-        .map(|cpu| times(cpu).fold(f64::INFINITY, f64::min))
-        .collect();
-    let slowness = |look: &Look| slowness(look, &best);
-    let mut sorted: Vec<f64> = looks.iter().map(slowness).collect();
-    sorted.sort_by(f64::total_cmp);
-    let least = (looks.len() as f64 * LEAST_SHARE).ceil() as usize;
-    let most = sorted.get(least.saturating_sub(1)).copied();
-    let most = most.unwrap_or(DISTURBED).max(DISTURBED);
-    looks.iter().map(|look| slowness(look) <= most).collect()
+    series.iter().map(of_one).collect()
 }
 
-/// Keeps the runs that nothing disturbed. Gives how many were dropped.
-pub fn keep_undisturbed<T>(runs: &mut Vec<T>, look: impl Fn(&T) -> &Look) -> usize {
-    let looks: Vec<Look> = runs.iter().map(|run| look(run).clone()).collect();
-    let mut counts = undisturbed(&looks).into_iter();
-    runs.retain(|_| counts.next().unwrap_or(true));
-    looks.len() - runs.len()
+/// How many of so many rounds count however disturbed they are: fewer than six are too few to tell a difference from chance.
+pub fn least_rounds(of: usize) -> usize {
+    of.min(6).max(of.div_ceil(2))
+}
+
+/// What short looks take on each processor; the very shortest may have been lucky.
+fn short<'l>(looks: impl Iterator<Item = &'l Look>) -> Vec<f64> {
+    let mut times: Vec<Vec<f64>> = Vec::new();
+    for look in looks {
+        times.resize(look.0.len().max(times.len()), Vec::new());
+        for (times, time) in times.iter_mut().zip(&look.0) {
+            times.push(*time);
+        }
+    }
+    let of_one = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[((times.len() - 1) as f64 * LUCKY) as usize]
+    };
+    times.into_iter().map(of_one).collect()
 }
 
 #[cfg(test)]
@@ -139,17 +161,31 @@ mod tests {
     #[test]
     fn runs_beside_which_work_took_longer_on_any_processor_dont_count() {
         let looks = looks(&[(1.0, 2.0), (1.1, 2.1), (1.5, 2.0), (1.0, 3.2), (1.15, 2.3)]);
-        assert_eq!(undisturbed(&looks), [true, true, false, false, true]);
-        let mut runs: Vec<(usize, Look)> = looks.into_iter().enumerate().collect();
-        assert_eq!(keep_undisturbed(&mut runs, |(_, look)| look), 2);
-        let kept: Vec<usize> = runs.into_iter().map(|(run, _)| run).collect();
-        assert_eq!(kept, [0, 1, 4]);
+        let counts = undisturbed(&[looks], |_| 1);
+        assert_eq!(counts, [[true, true, false, false, true]]);
     }
 
     #[test]
-    fn where_all_but_one_are_disturbed_the_least_disturbed_count() {
+    fn the_least_disturbed_count_where_too_few_are_undisturbed() {
         let looks = looks(&[(1.0, 1.0), (1.6, 1.0), (1.5, 1.0), (1.0, 1.7), (1.0, 1.8)]);
-        assert_eq!(undisturbed(&looks), [true, false, true, false, false]);
+        let counts = undisturbed(&[looks], |_| 2);
+        assert_eq!(counts, [[true, false, true, false, false]]);
+    }
+
+    #[test]
+    fn a_series_that_was_disturbed_throughout_is_seen_beside_another() {
+        let (one, other) = (
+            looks(&[(1.0, 1.0), (1.0, 1.1)]),
+            looks(&[(1.5, 1.0), (1.6, 1.0)]),
+        );
+        let counts = undisturbed(&[one, other], |_| 1);
+        assert_eq!(counts, [[true, true], [true, false]]);
+    }
+
+    #[test]
+    fn six_rounds_or_half_of_them_count_at_least() {
+        let least = [1, 4, 6, 7, 10, 13, 40].map(least_rounds);
+        assert_eq!(least, [1, 4, 6, 6, 6, 7, 20]);
     }
 
     #[test]
@@ -162,19 +198,22 @@ mod tests {
 
     #[test]
     fn without_looks_all_count() {
+        let looks = vec![Look::default(), Look::default()];
         assert_eq!(
-            undisturbed(&[Look::default(), Look::default()]),
-            [true, true]
+            undisturbed(&[looks, Vec::new()], |_| 0),
+            [vec![true, true], vec![]]
         );
-        assert!(undisturbed(&[]).is_empty());
     }
 
     #[test]
-    fn a_look_sees_each_processor_once() {
+    fn a_look_sees_processors_once_and_tells_of_none_that_it_cant_see() {
         let look = Look::take();
-        assert!(!look.0.is_empty() && look.0.len() <= MOST_PROCESSORS);
-        assert!(look.0.iter().all(|time| *time > 0.0), "{look:?}");
-        let other = Look(look.0.iter().map(|time| time * 2.0).collect());
-        assert_eq!(look.and(&other), other);
+        assert!(look.0.len() <= MOST_PROCESSORS);
+        assert!(
+            look.0.iter().all(|time| time.is_nan() || *time > 0.0),
+            "{look:?}"
+        );
+        let slower = Look(look.0.iter().map(|time| time * 2.0).collect());
+        assert_eq!(slowness(&look.and(&slower), &slower.0), 1.0);
     }
 }

@@ -31,6 +31,8 @@ pub struct PlayResult {
     pub wall_seconds: Vec<f64>,
     /// Median of those of rounds that nothing disturbed.
     pub median_wall_seconds: f64,
+    /// For each round, whether something else slowed the machine meanwhile, so that it doesn't count.
+    pub disturbed: Vec<bool>,
     /// How many rounds don't count, because something else slowed the machine meanwhile.
     pub disturbed_rounds: usize,
     /// Replay threads.

@@ -86,10 +86,8 @@ pub fn paths(one: &Move) -> String {
 }
 
 fn walls(rounds: &[Played]) -> Vec<f64> {
-    rounds
-        .iter()
-        .map(|played| played.round.wall_seconds)
-        .collect()
+    let counting = rounds.iter().filter(|played| played.counts);
+    counting.map(|played| played.round.wall_seconds).collect()
 }
 
 impl Advice {

@@ -106,7 +106,7 @@ pub struct TargetResult {
     pub class: &'static str,
     /// Its file system.
     pub fs_type: String,
-    /// Wall time of each round.
+    /// Wall time of each round that counts.
     pub rounds: Vec<f64>,
     /// What the tool would take; with recorded timing only.
     pub prediction_seconds: Option<f64>,
@@ -284,10 +284,8 @@ impl Result {
 }
 
 fn walls(rounds: &[Played]) -> Vec<f64> {
-    rounds
-        .iter()
-        .map(|played| played.round.wall_seconds)
-        .collect()
+    let counting = rounds.iter().filter(|played| played.counts);
+    counting.map(|played| played.round.wall_seconds).collect()
 }
 
 fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) -> TargetResult {

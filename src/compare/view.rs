@@ -41,7 +41,7 @@ pub fn text(comparison: &Comparison, verbose: bool) -> String {
     }
     if comparison.disturbed_rounds > 0 {
         out.push_str(&format!(
-            "note: {} rounds don't count: something else slowed this machine meanwhile\n",
+            "note: rounds that don't count, because something else slowed this machine meanwhile: {}\n",
             term::count(comparison.disturbed_rounds as u64)
         ));
     }
