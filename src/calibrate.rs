@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::quiet::{Look, PATIENCE, Watch, keep_undisturbed};
+use fsreplay_replayer::quiet::{Look, Watch, least_rounds, undisturbed};
 use fsreplay_replayer::result::median;
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
@@ -22,7 +22,7 @@ use crate::exit::{self, Failure};
 use crate::planning;
 
 /// Tries.
-const TRIES: usize = 3;
+const TRIES: usize = 5;
 /// Runs of the command, and of its replay, in each, if they are short.
 const RUNS: u32 = 21;
 /// No more of them in a try after this, once there is one,
@@ -31,11 +31,12 @@ const BUDGET: Duration = Duration::from_secs(10);
 const WHOLE_BUDGET: Duration = Duration::from_secs(40);
 /// Near enough: a share of the command's time.
 const NEAR: f64 = 0.005;
-/// What no number of runs makes more precise: that part of the time that a tool waited for a disk, and that part of its
-/// processor time, is another in a replay.
+/// What no number of runs makes more precise: that part of the time that a tool waited for a disk is another in a replay.
 const VAGUE: f64 = 0.05;
-/// How well it is known how a replay's time grows with what is added: the error of a step, as a share of its length.
-const VAGUE_SLOPE: f64 = 0.3;
+/// Likewise, of processor time: a replay's is another one where threads wait for each other (measured: 2 to 15 % more, `make -j2` 30 %).
+const VAGUE_BUSY: f64 = 0.15;
+/// How well it is known how a replay's time grows with what is added to each event, as a share.
+const VAGUE_GROWTH: f64 = 0.5;
 /// The standard error of a median is larger than that of a mean by this, for values that are normally distributed.
 const MEDIAN_ERROR: f64 = 1.25;
 /// Standard deviations between the quartiles, likewise.
@@ -118,53 +119,25 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The time of a replay grows nearly in proportion to what is added to each event: each try tells what would have been right, the more
-    /// precisely the nearer it was, and all of them count.
-    ///
-    /// Time on the clock and processor time both tell what is missing. Where the tool mostly waits for a disk, the first is vague; where
-    /// many tasks wait for each other, the second is: each counts as much as it is precise.
+    /// Tries what the tries before it found, until that is precise enough or the time is over.
     fn run(&mut self) -> Result<Unobserved, Failure> {
         let lanes = self.plan.lanes.iter();
         let events = lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64;
         let missing = self.unobserved.cpu as f64 - self.plan.timing.recorded_cpu;
         let mut each = missing / events;
-        let mut slope = events;
-        let mut found: Option<Estimate> = None;
-        let mut last: Option<(f64, f64)> = None;
+        let mut tries = Vec::new();
         let begin = Instant::now();
         for _ in 0..TRIES {
-            let Try { wall, cpu } = self.alternate(each)?;
-            if let Some((before, taken)) = last {
-                let measured = (wall.replay() - taken) / (each - before);
-                // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
-                if measured.is_finite() && measured > events / 10.0 {
-                    slope = measured.min(events);
-                }
-            }
-            last = Some((each, wall.replay()));
-            let (by_wall, by_cpu) = (wall.missing(slope), cpu.missing(events));
-            let step = by_wall.and(by_cpu);
-            let right = Estimate {
-                value: each + step.value,
-                error: step.error.hypot(VAGUE_SLOPE * step.value),
+            tries.push(self.alternate(each)?);
+            let Some(found) = estimate(&tries, events) else {
+                break;
             };
-            let all = found.map_or(right, |found| found.and(right));
-            tracing::debug!(
-                each,
-                slope,
-                ?wall,
-                ?cpu,
-                ?by_wall,
-                ?by_cpu,
-                ?right,
-                ?all,
-                "calibrating"
-            );
-            found = Some(all);
-            let off = (all.value - each).abs();
-            each = all.value;
-            let is_near = (off + all.error) * slope < NEAR * wall.tool;
-            if is_near || begin.elapsed() > WHOLE_BUDGET {
+            tracing::debug!(last = ?tries.last(), ?found, "calibrating");
+            let off = (found.value - each).abs() + found.error;
+            each = found.value;
+            let tool = tries.iter().filter_map(|one| one.wall.as_ref());
+            let tool = tool.map(|wall| wall.tool).fold(f64::INFINITY, f64::min);
+            if off * events < NEAR * tool || begin.elapsed() > WHOLE_BUDGET {
                 break;
             }
         }
@@ -197,7 +170,6 @@ impl Search<'_> {
             if round > 1 && begin.elapsed() > BUDGET {
                 break;
             }
-            self.watch.wait(PATIENCE);
             let played = player
                 .round(round, &never, &|_| {})
                 .map_err(planning::failure)?;
@@ -209,17 +181,19 @@ impl Search<'_> {
                 player.end().map_err(planning::failure)?;
                 player = Player::new(&plan, options);
             }
-            self.watch.wait(PATIENCE);
+            let before = self.watch.wait(&never);
             let run = self.again.run();
             let run = run.map_err(|reason| Failure::new(exit::FAILURE, reason))?;
-            // The look after the replay is one before the command.
-            let look = Look::take().and(&played.look);
+            let look = Look::take().and(&before).and(&played.look);
             pairs.push(Pair { played, run, look });
-            self.runs.push(run);
         }
         player.end().map_err(planning::failure)?;
-        keep_undisturbed(&mut pairs, |pair| &pair.look);
-        Ok(Try::of(&pairs))
+        let looks = pairs.iter().map(|pair| pair.look.clone()).collect();
+        let counts = undisturbed(&[looks], least_rounds);
+        let mut counts = counts.into_iter().flatten();
+        pairs.retain(|_| counts.next().unwrap_or(true));
+        self.runs.extend(pairs.iter().map(|pair| pair.run));
+        Ok(Try::of(each, &pairs))
     }
 }
 
@@ -231,75 +205,130 @@ struct Pair {
 }
 
 /// What a try gave.
+#[derive(Debug)]
 struct Try {
-    wall: Times,
-    cpu: Times,
+    /// Added to each event, nanoseconds.
+    each: f64,
+    wall: Option<Times>,
+    cpu: Option<Times>,
 }
 
 impl Try {
-    fn of(pairs: &[Pair]) -> Try {
-        let tool = |time: fn(&Unobserved) -> u64| -> Vec<f64> {
-            pairs.iter().map(|pair| time(&pair.run) as f64).collect()
-        };
-        let replay = |seconds: fn(&Played) -> f64| -> Vec<f64> {
-            let played = pairs.iter().map(|pair| seconds(&pair.played));
-            played.map(|seconds| seconds * 1e9).collect()
-        };
-        let (elapsed, cpu) = (tool(|run| run.elapsed), tool(|run| run.cpu));
-        let busy = median(&cpu);
-        let waiting = (median(&elapsed) - busy).max(0.0);
-        Try {
-            wall: Times::of(
-                &elapsed,
-                &replay(|played| played.round.wall_seconds),
-                VAGUE * waiting,
-            ),
-            cpu: Times::of(&cpu, &replay(|played| played.cpu_seconds), VAGUE * busy),
-        }
+    fn of(each: f64, pairs: &[Pair]) -> Try {
+        let nanoseconds = |seconds: f64| seconds * 1e9;
+        let wall: Vec<(f64, f64)> = pairs
+            .iter()
+            .map(|pair| {
+                let replay = nanoseconds(pair.played.round.wall_seconds);
+                (pair.run.elapsed as f64, replay)
+            })
+            .collect();
+        let cpu: Vec<(f64, f64)> = pairs
+            .iter()
+            .map(|pair| (pair.run.cpu as f64, nanoseconds(pair.played.cpu_seconds)))
+            .collect();
+        let (wall, cpu) = (Times::of(&wall), Times::of(&cpu));
+        Try { each, wall, cpu }
     }
 }
 
 /// The tool's time, and how its replay's compares.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Times {
     /// Median, nanoseconds.
     tool: f64,
     /// Median of the replay's time divided by that of the tool's run next to it: a machine that gets slower meanwhile is so for both.
     ratio: f64,
-    /// Standard error of what the replay takes less than the tool, nanoseconds.
+    /// Its standard error.
     error: f64,
 }
 
 impl Times {
-    /// Of runs and replays in turn.
-    fn of(tool: &[f64], replay: &[f64], vague: f64) -> Times {
-        let pairs = tool.iter().zip(replay).filter(|(tool, _)| **tool > 0.0);
-        let mut ratios: Vec<f64> = pairs.map(|(tool, replay)| replay / tool).collect();
+    /// Of runs of the tool and of the replay next to each, nanoseconds. None if the tool's time is not known.
+    fn of(pairs: &[(f64, f64)]) -> Option<Times> {
+        let known: Vec<_> = pairs.iter().filter(|(tool, _)| *tool > 0.0).collect();
+        let count = known.len() as f64;
+        let mut ratios: Vec<f64> = known.iter().map(|(tool, replay)| replay / tool).collect();
         ratios.sort_by(f64::total_cmp);
-        let (tool, ratio) = (median(tool), median(&ratios));
-        let error = match ratios.len() {
-            count @ 2.. => MEDIAN_ERROR * deviation(&ratios) / (count as f64).sqrt(),
-            _ => VAGUE,
-        };
-        Times {
-            tool,
-            ratio,
-            error: (error * tool).hypot(vague),
-        }
+        let tool: Vec<f64> = known.iter().map(|(tool, _)| *tool).collect();
+        (!ratios.is_empty()).then(|| Times {
+            tool: median(&tool),
+            ratio: median(&ratios),
+            // A few that agree may do so by chance.
+            error: (MEDIAN_ERROR * deviation(&ratios) / count.sqrt()).max(VAGUE / count),
+        })
     }
 
     /// What the replay takes where the tool takes its median, nanoseconds.
     fn replay(&self) -> f64 {
         self.ratio * self.tool
     }
+}
 
-    /// What is missing in each event, if the replay grows by `slope` for each nanosecond that each gets.
-    fn missing(&self, slope: f64) -> Estimate {
-        Estimate {
-            value: (self.tool - self.replay()) / slope,
-            error: self.error / slope,
+/// What is right for each event, by all tries.
+///
+/// The time of a replay grows in proportion to what is added to each event, as far as threads don't overlap. So each try tells what would have been
+/// right, the more precisely the nearer it was.
+///
+/// Time on the clock and processor time both tell what is missing. Where the tool mostly waits for a disk, the first is vague; where
+/// many tasks wait for each other, the second is: each counts as much as it is precise.
+fn estimate(tries: &[Try], events: f64) -> Option<Estimate> {
+    let by = |times: fn(&Try) -> Option<Times>, growth: (f64, f64)| {
+        let (slope, vague) = growth;
+        let each = tries.iter().filter_map(|one| {
+            let times = times(one)?;
+            let step = (times.tool - times.replay()) / slope;
+            Some(Estimate {
+                value: one.each + step,
+                error: (times.error * times.tool / slope).hypot(vague * step),
+            })
+        });
+        each.reduce(Estimate::and)
+    };
+    let last = |times: fn(&Try) -> Option<Times>| tries.iter().rev().find_map(times);
+    let busy = last(|one| one.cpu).map_or(0.0, |cpu| cpu.tool);
+    let waiting = last(|one| one.wall).map_or(0.0, |wall| (wall.tool - busy).max(0.0));
+    let growth = growth(tries, events);
+    let by_wall = by(|one| one.wall, growth).map(|found| Estimate {
+        error: found.error.hypot(VAGUE * waiting / growth.0),
+        ..found
+    });
+    let by_cpu = by(|one| one.cpu, (events, 0.0)).map(|found| Estimate {
+        error: found.error.hypot(VAGUE_BUSY * busy / events),
+        ..found
+    });
+    [by_wall, by_cpu]
+        .into_iter()
+        .flatten()
+        .reduce(Estimate::and)
+}
+
+/// How the time of a replay grows with what is added to each event, and how vague that is, as a share: by the two tries that lie furthest apart if that
+/// tells, else by how many threads are busy at a time.
+fn growth(tries: &[Try], events: f64) -> (f64, f64) {
+    let known = || tries.iter().filter_map(|one| Some((one.each, one.wall?)));
+    let least = known().min_by(|a, b| a.0.total_cmp(&b.0));
+    let most = known().max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some(((from, low), (to, high))) = least.zip(most)
+        && to > from
+    {
+        // At the same pace of the machine.
+        let slope = (high.ratio - low.ratio) * low.tool / (to - from);
+        let error = high.error.hypot(low.error) * low.tool / (to - from);
+        if error < VAGUE_GROWTH * slope {
+            // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
+            return (slope.clamp(events / 10.0, events), error / slope);
         }
     }
+    let threads = tries.iter().rev().find_map(|one| {
+        let (wall, cpu) = (one.wall?, one.cpu?);
+        Some(cpu.replay() / wall.replay())
+    });
+    let threads = threads.filter(|threads| threads.is_finite());
+    (
+        events / threads.unwrap_or(1.0).clamp(1.0, 10.0),
+        VAGUE_GROWTH,
+    )
 }
 
 /// Standard deviation of sorted values, by their quartiles: single runs that something disturbed don't count.
@@ -376,26 +405,61 @@ mod tests {
         assert_eq!(place, [(bytes(&whole), whole), (bytes(&deps), deps)]);
     }
 
+    /// Ratios and times of runs that all agree, with what each try added.
+    fn tries(tool: f64, cpu: f64, replays: &[(f64, f64, f64)]) -> Vec<Try> {
+        let of = |tool: f64, replay: f64| Times::of(&vec![(tool, replay); 20]);
+        replays
+            .iter()
+            .map(|(each, wall, busy)| Try {
+                each: *each,
+                wall: of(tool, *wall),
+                cpu: of(cpu, *busy),
+            })
+            .collect()
+    }
+
     #[test]
-    fn the_more_precise_of_two_estimates_counts_more() {
-        let by_wall = Times::of(&[90e6, 110e6, 100e6], &[95e6, 105e6, 100e6], 4e6).missing(1000.0);
-        let by_cpu = Times::of(&[8.0e6, 8.1e6, 8.05e6], &[7e6, 7.1e6, 7.05e6], 4e5).missing(1000.0);
-        let both = by_wall.and(by_cpu);
-        assert!(
-            (both.value - by_cpu.value).abs() < 50.0,
-            "{both:?} {by_cpu:?}"
-        );
-        assert!(by_wall.value.abs() < 1.0 && (by_cpu.value - 1000.0).abs() < 10.0);
-        assert!(both.error < by_cpu.error);
+    fn what_is_missing_is_found_whatever_overlaps() {
+        // A thousand events; 5 us are missing in each. The clock sees one thread of so many.
+        for threads in [1.0, 2.0, 4.0] {
+            let replay = |each: f64| (each, (15e6 + 1000.0 * each) / threads, 15e6 + 1000.0 * each);
+            let mut found = 0.0;
+            let mut all = Vec::new();
+            for _ in 0..3 {
+                all.push(replay(found));
+                let tries = tries(20e6 / threads, 20e6, &all);
+                found = estimate(&tries, 1000.0).expect("an estimate").value;
+            }
+            assert!((found - 5000.0).abs() < 100.0, "{threads}: {found}");
+        }
+    }
+
+    #[test]
+    fn where_a_tool_waits_for_a_disk_its_processor_time_counts() {
+        // 80 ms, of which 8 on a processor; the clock says that nothing is missing, the processor 1 us each.
+        let tries = tries(80e6, 8e6, &[(0.0, 80e6, 7e6)]);
+        let found = estimate(&tries, 1000.0).expect("an estimate");
+        assert!((found.value - 1000.0).abs() < 150.0, "{found:?}");
+    }
+
+    #[test]
+    fn unknown_times_count_for_nothing() {
+        let one = Try {
+            each: 0.0,
+            wall: Times::of(&[(10e6, 9e6); 8]),
+            cpu: Times::of(&[(0.0, 9e6); 8]),
+        };
+        assert!(one.cpu.is_none());
+        let found = estimate(&[one], 1000.0).expect("an estimate");
+        assert!((found.value - 1000.0).abs() < 1.0, "{found:?}");
+        assert!(estimate(&[], 1000.0).is_none());
     }
 
     #[test]
     fn a_machine_that_gets_slower_meanwhile_is_so_for_both() {
-        let tool = [10e6, 20e6, 30e6, 40e6];
-        let times = Times::of(&tool, &tool.map(|time| time * 1.1), 0.0);
-        assert!(
-            (times.ratio - 1.1).abs() < 1e-9 && times.error < 1.0,
-            "{times:?}"
-        );
+        let pairs = [10e6, 20e6, 30e6, 40e6].map(|tool| (tool, tool * 1.1));
+        let times = Times::of(&pairs).expect("times");
+        assert!((times.ratio - 1.1).abs() < 1e-9, "{times:?}");
+        assert_eq!(times.error, VAGUE / 4.0);
     }
 }
