@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
-use fsreplay_replayer::quiet::{Look, Watch, keep_undisturbed};
+use fsreplay_replayer::quiet::{Look, Watch, undisturbed};
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing};
 use fsreplay_trace::format;
 use fsreplay_trace::model::Unobserved;
@@ -24,13 +24,13 @@ use crate::workloads::{Masters, Tree, Workload};
 /// At most as many times the rounds that were asked for,
 const MORE: u32 = 5;
 /// as long as they take no longer than this,
-const ENOUGH: Duration = Duration::from_secs(15);
+const ENOUGH: Duration = Duration::from_secs(12);
 /// or than this where the tool or its replay varies by more
-const ENOUGH_NOISY: Duration = Duration::from_secs(30);
+const ENOUGH_NOISY: Duration = Duration::from_secs(20);
 /// than this: half the distance of the quartiles, as a share of the median.
 const NOISY: f64 = 0.1;
-/// No longer is waited before each for a machine that something else disturbs.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// At least so many rounds count on each mount, however disturbed they are.
+const LEAST: usize = 5;
 
 /// All that measuring needs.
 pub struct Rig<'a> {
@@ -74,7 +74,6 @@ impl Rig<'_> {
     fn alternate(&self, workload: &Workload, home: &Path, sites: &[Site]) -> io::Result<Vec<Pair>> {
         let mut runs: Vec<Runs<'_>> = sites.iter().map(|site| self.runs(site, home)).collect();
         let least = self.options.rounds;
-        let mut watch = Watch::default();
         let begin = Instant::now();
         for round in 0..=least * MORE {
             let several = runs.len() as u32;
@@ -82,7 +81,7 @@ impl Rig<'_> {
                 break;
             }
             for runs in &mut runs {
-                runs.once(workload, round, &mut watch)?;
+                runs.once(workload, round)?;
                 if let Some(played) = &runs.last
                     && self.options.explain
                     && round == least
@@ -91,7 +90,9 @@ impl Rig<'_> {
                 }
             }
         }
-        runs.into_iter().map(Runs::end).collect()
+        let counts = counting(&runs);
+        let ended = runs.into_iter().zip(counts);
+        ended.map(|(runs, counts)| runs.end(&counts)).collect()
     }
 
     fn runs<'s>(&self, site: &'s Site, home: &'s Path) -> Runs<'s> {
@@ -105,8 +106,8 @@ impl Rig<'_> {
         Runs {
             own: site.copy.as_ref().map_or(home, |copy| &copy.0),
             players: plans.map(|plan| Player::new(plan, options)).collect(),
-            real: Times::default(),
-            predicted: vec![Times::default(); site.plans.len()],
+            watch: Watch::default(),
+            times: vec![Times::default(); site.plans.len() + 1],
             divergences: 0,
             last: None,
         }
@@ -185,75 +186,6 @@ struct Site {
     plans: Vec<Plan>,
 }
 
-/// What was measured on a mount so far.
-struct Runs<'s> {
-    own: &'s Path,
-    players: Vec<Player<'s>>,
-    /// The tool's times.
-    real: Times,
-    /// The replay's, for each plan.
-    predicted: Vec<Times>,
-    divergences: u64,
-    /// The last replay of the first plan.
-    last: Option<Played>,
-}
-
-impl Runs<'_> {
-    /// The tool and its replays, that of the first plan last.
-    fn once(&mut self, workload: &Workload, round: u32, watch: &mut Watch) -> io::Result<()> {
-        workload.reset(self.own)?;
-        let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
-        watch.wait(PATIENCE);
-        let before = Look::take();
-        let seconds = run_at_rest(self.own, &command)?;
-        if round > 0 {
-            self.real.push(seconds, Look::take().and(&before));
-        }
-        for (player, times) in self.players.iter_mut().zip(&mut self.predicted).rev() {
-            watch.wait(PATIENCE);
-            let played = play(player, round)?;
-            if round > 0 {
-                times.push(played.round.wall_seconds, played.look.clone());
-                self.divergences = self.divergences.max(played.round.divergences);
-            }
-            self.last = Some(played);
-        }
-        // What is written back later would meet another mount's turn.
-        rustix::fs::sync();
-        Ok(())
-    }
-
-    fn end(self) -> io::Result<Pair> {
-        for player in self.players {
-            player.end().map_err(io::Error::other)?;
-        }
-        let of_first = self.predicted.first().map(Times::quietest);
-        let variation = of_first.and_then(|times| fsreplay_replayer::result::variation(&times));
-        let mut predicted = self
-            .predicted
-            .iter()
-            .map(|times| median(times.quietest()).0);
-        let (real, real_spread) = median(self.real.quietest());
-        Ok(Pair {
-            real,
-            real_spread: real_spread / real * 100.0,
-            predicted: predicted.next().unwrap_or(0.0),
-            variation: variation.unwrap_or(0.0) * 100.0,
-            divergences: self.divergences,
-            otherwise: predicted.collect(),
-        })
-    }
-
-    /// Whether single runs vary much.
-    fn is_noisy(&self) -> bool {
-        let mut times = std::iter::once(&self.real).chain(self.predicted.first());
-        times.any(|times| {
-            let (middle, spread) = median(times.quietest());
-            spread > NOISY * middle
-        })
-    }
-}
-
 /// Times of runs, milliseconds, each with what was seen of disturbances.
 #[derive(Clone, Default)]
 struct Times(Vec<(f64, Look)>);
@@ -263,17 +195,112 @@ impl Times {
         self.0.push((seconds * 1e3, look));
     }
 
-    /// Those of runs that nothing disturbed.
-    fn quietest(&self) -> Vec<f64> {
-        let mut runs = self.0.clone();
-        keep_undisturbed(&mut runs, |(_, look)| look);
-        runs.into_iter().map(|(time, _)| time).collect()
+    fn all(&self) -> Vec<f64> {
+        self.0.iter().map(|(time, _)| *time).collect()
     }
+
+    /// Those of runs that count.
+    fn counting(&self, counts: &[bool]) -> Vec<f64> {
+        let counting = self.0.iter().zip(counts).filter(|(_, counts)| **counts);
+        counting.map(|((time, _), _)| *time).collect()
+    }
+}
+
+/// What was measured on a mount so far.
+struct Runs<'s> {
+    own: &'s Path,
+    players: Vec<Player<'s>>,
+    watch: Watch,
+    /// The tool's times, and those of the replay of each plan.
+    times: Vec<Times>,
+    divergences: u64,
+    /// The last replay of the first plan.
+    last: Option<Played>,
+}
+
+impl Runs<'_> {
+    /// The tool and its replays, which begin in turn.
+    fn once(&mut self, workload: &Workload, round: u32) -> io::Result<()> {
+        if round.is_multiple_of(2) {
+            self.tool(workload, round)?;
+        }
+        for number in 0..self.players.len() {
+            let played = play(&mut self.players[number], round)?;
+            if round > 0 {
+                self.times[number + 1].push(played.round.wall_seconds, played.look.clone());
+                self.divergences = self.divergences.max(played.round.divergences);
+            }
+            if number == 0 {
+                self.last = Some(played);
+            }
+        }
+        if !round.is_multiple_of(2) {
+            self.tool(workload, round)?;
+        }
+        // What is written back later would meet another mount's turn.
+        rustix::fs::sync();
+        Ok(())
+    }
+
+    fn tool(&mut self, workload: &Workload, round: u32) -> io::Result<()> {
+        workload.reset(self.own)?;
+        let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
+        let before = self.watch.wait(&AtomicBool::new(false));
+        let seconds = run_at_rest(self.own, &command)?;
+        if round > 0 {
+            self.times[0].push(seconds, Look::take().and(&before));
+        }
+        Ok(())
+    }
+
+    /// `counts` says of each run of the tool and of each replay whether it counts.
+    fn end(self, counts: &[Vec<bool>]) -> io::Result<Pair> {
+        for player in self.players {
+            player.end().map_err(io::Error::other)?;
+        }
+        let times = self.times.iter().zip(counts);
+        let mut counting = times.map(|(times, counts)| times.counting(counts));
+        let tool = counting.next().unwrap_or_default();
+        let counted = tool.len();
+        let (real, real_spread) = median(tool);
+        let first = counting.next().unwrap_or_default();
+        Ok(Pair {
+            real,
+            real_spread: real_spread / real * 100.0,
+            counted: (counted, first.len()),
+            variation: fsreplay_replayer::result::variation(&first).unwrap_or(0.0) * 100.0,
+            predicted: median(first).0,
+            divergences: self.divergences,
+            rounds: self.times[0].0.len(),
+            of_all: (median(self.times[0].all()).0, median(self.times[1].all()).0),
+            otherwise: counting.map(|times| median(times).0).collect(),
+        })
+    }
+}
+
+/// Which runs count, by mount, for the tool and each replay.
+fn counting(runs: &[Runs<'_>]) -> Vec<Vec<Vec<bool>>> {
+    let series = runs.iter().flat_map(|runs| &runs.times);
+    let looks = |times: &Times| times.0.iter().map(|(_, look)| look.clone()).collect();
+    let looks: Vec<Vec<Look>> = series.map(looks).collect();
+    let mut counts = undisturbed(&looks, |rounds| rounds.min(LEAST)).into_iter();
+    let of_one = |runs: &Runs<'_>| counts.by_ref().take(runs.times.len()).collect();
+    runs.iter().map(of_one).collect()
 }
 
 /// How long to go on for each mount.
 fn enough(runs: &[Runs<'_>]) -> Duration {
-    match runs.iter().any(Runs::is_noisy) {
+    let counts = counting(runs);
+    let mut series = runs.iter().zip(&counts).flat_map(|(runs, counts)| {
+        let times = runs.times.iter().zip(counts);
+        times.map(|(times, counts)| times.counting(counts))
+    });
+    let noisy = series.any(|times| {
+        let count = times.len();
+        let (middle, spread) = median(times);
+        count <= LEAST || spread > NOISY * middle
+    });
+    match noisy {
         true => ENOUGH_NOISY,
         false => ENOUGH,
     }

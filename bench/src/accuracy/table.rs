@@ -14,6 +14,12 @@ pub struct Pair {
     pub variation: f64,
     /// Outcomes that were not as recorded.
     pub divergences: u64,
+    /// Runs of the tool and of the replay that count: nothing else slowed the machine in them.
+    pub counted: (usize, usize),
+    /// All of each.
+    pub rounds: usize,
+    /// Medians of tool and replay over all rounds.
+    pub of_all: (f64, f64),
     /// Medians predicted in other ways.
     pub otherwise: Vec<f64>,
 }
@@ -27,9 +33,9 @@ impl Pair {
 /// The head of the table.
 pub fn head() {
     println!(
-        "| workload | mount | tool ms | ± % | predicted ms | ± % | error % | tool, ratio | predicted, ratio | diverged |"
+        "| workload | mount | tool ms | ± % | predicted ms | ± % | error % | tool, ratio | predicted, ratio | diverged | rounds |"
     );
-    println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
 }
 
 /// The rows of a workload.
@@ -37,7 +43,7 @@ pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
     let Some(base) = pairs.first() else { return };
     for (mount, pair) in mounts.iter().zip(pairs) {
         println!(
-            "| {workload} | {} | {:.1} | {:.1} | {:.1} | {:.1} | {:+.1} | {:.2} | {:.2} | {} |",
+            "| {workload} | {} | {:.1} | {:.1} | {:.1} | {:.1} | {:+.1} | {:.2} | {:.2} | {} | {}, {} of {} |",
             mount.name,
             pair.real,
             pair.real_spread,
@@ -46,7 +52,10 @@ pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
             pair.error(),
             pair.real / base.real,
             pair.predicted / base.predicted,
-            pair.divergences
+            pair.divergences,
+            pair.counted.0,
+            pair.counted.1,
+            pair.rounds
         );
         if !pair.otherwise.is_empty() {
             let errors = pair.otherwise.iter();
@@ -58,44 +67,41 @@ pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
     }
 }
 
-/// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order.
+/// What the tool took and what was predicted, on each mount of a workload; the first was recorded on.
+type Medians = Vec<(f64, f64)>;
+
+/// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order: of the rounds that count, and of
+/// all.
 pub fn summary(all: &[Vec<Pair>]) {
-    let pairs = all.iter().flatten();
-    let mut errors: Vec<f64> = pairs.clone().map(|pair| pair.error().abs()).collect();
-    errors.sort_by(f64::total_cmp);
-    let mut variations: Vec<f64> = pairs.map(|pair| pair.variation).collect();
-    variations.sort_by(f64::total_cmp);
-    let others: Vec<f64> = {
-        let others = all.iter().flat_map(|pairs| pairs.iter().skip(1));
-        others.map(|pair| pair.error().abs()).collect()
+    let medians = |of: fn(&Pair) -> (f64, f64)| -> Vec<Medians> {
+        let workloads = all.iter();
+        workloads
+            .map(|pairs| pairs.iter().map(of).collect())
+            .collect()
     };
-    let (mut near, mut ratios, mut right, mut ordered) = (0, 0, 0, 0);
-    for pairs in all {
-        let Some((base, others)) = pairs.split_first() else {
-            continue;
-        };
-        for pair in others {
-            let real = pair.real / base.real;
-            let predicted = pair.predicted / base.predicted;
-            ratios += 1;
-            near += usize::from((predicted / real - 1.0).abs() <= 0.1);
-        }
-        for (index, one) in pairs.iter().enumerate() {
-            for other in &pairs[..index] {
-                if (one.real / other.real - 1.0).abs() > 0.1 {
-                    ordered += 1;
-                    right +=
-                        usize::from((one.real > other.real) == (one.predicted > other.predicted));
-                }
-            }
-        }
-    }
-    let middle = |sorted: &[f64]| sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let mut variations: Vec<f64> = all.iter().flatten().map(|pair| pair.variation).collect();
+    variations.sort_by(f64::total_cmp);
     println!();
+    line("rounds that count", &medians(|p| (p.real, p.predicted)));
+    line("all rounds", &medians(|p| p.of_all));
     println!(
-        "{} pairs: error of the predicted time median {:.1} %, mean {:.1} %, largest {:.1} %; above 25 %: {}; \
-         mean of the {} that were not recorded on {:.1} %",
+        "variation of predictions over rounds that count: median {:.1} %",
+        middle(&variations)
+    );
+}
+
+fn line(what: &str, all: &[Medians]) {
+    let error = |(real, predicted): &(f64, f64)| (predicted / real - 1.0).abs() * 100.0;
+    let mut errors: Vec<f64> = all.iter().flatten().map(error).collect();
+    errors.sort_by(f64::total_cmp);
+    let others = all.iter().flat_map(|pairs| pairs.iter().skip(1));
+    let others: Vec<f64> = others.map(error).collect();
+    let (near, ratios) = near(all);
+    let (right, ordered) = in_order(all);
+    println!(
+        "{what}: {} pairs, error of the predicted time median {:.1} %, mean {:.1} %, largest {:.1} %; above 25 %: {}; \
+         mean of the {} that were not recorded on {:.1} %; ratio to the first mount within 10 %: {near} of {ratios}; \
+         order right where medians differ by more than 10 %: {right} of {ordered}",
         errors.len(),
         middle(&errors),
         mean(&errors),
@@ -104,9 +110,40 @@ pub fn summary(all: &[Vec<Pair>]) {
         others.len(),
         mean(&others),
     );
-    println!(
-        "ratio to the first mount within 10 %: {near} of {ratios}; order right where medians differ by more than 10 %: \
-         {right} of {ordered}; variation of predictions over rounds: median {:.1} %",
-        middle(&variations)
-    );
+}
+
+/// In how many pairs the ratio to the first mount is within 10 %, and how many there are.
+fn near(all: &[Medians]) -> (usize, usize) {
+    let ratios = all.iter().flat_map(|pairs| {
+        let base = pairs.first().copied().unwrap_or((1.0, 1.0));
+        let others = pairs.iter().skip(1);
+        others.map(move |(real, predicted)| (predicted / base.1) / (real / base.0))
+    });
+    let ratios: Vec<f64> = ratios.collect();
+    let near = ratios.iter().filter(|ratio| (**ratio - 1.0).abs() <= 0.1);
+    (near.count(), ratios.len())
+}
+
+/// How many comparisons of mounts that differ by more than 10 % come out in the right order, and how many there are.
+fn in_order(all: &[Medians]) -> (usize, usize) {
+    let comparisons = all.iter().flat_map(|pairs| {
+        let pairs_before = |index: usize| pairs[..index].iter();
+        let each = pairs.iter().enumerate();
+        each.flat_map(move |(index, one)| pairs_before(index).map(move |other| (one, other)))
+    });
+    let differ: Vec<_> = comparisons
+        .filter(|(one, other)| (one.0 / other.0 - 1.0).abs() > 0.1)
+        .collect();
+    let right = differ
+        .iter()
+        .filter(|(one, other)| (one.0 > other.0) == (one.1 > other.1));
+    (right.count(), differ.len())
+}
+
+fn middle(sorted: &[f64]) -> f64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
