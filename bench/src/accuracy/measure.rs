@@ -24,9 +24,9 @@ use crate::workloads::{Masters, Tree, Workload};
 /// At most as many times the rounds that were asked for,
 const MORE: u32 = 5;
 /// as long as they take no longer than this,
-const ENOUGH: Duration = Duration::from_secs(12);
+const ENOUGH: Duration = Duration::from_secs(8);
 /// or than this where the tool or its replay varies by more
-const ENOUGH_NOISY: Duration = Duration::from_secs(20);
+const ENOUGH_NOISY: Duration = Duration::from_secs(12);
 /// than this: half the distance of the quartiles, as a share of the median.
 const NOISY: f64 = 0.1;
 /// At least so many rounds count on each mount, however disturbed they are.
