@@ -99,13 +99,20 @@ fn measurement(compare: &Compare) -> Facts {
     } else {
         ""
     };
+    let disturbed = match compare.disturbed_rounds {
+        0 => String::new(),
+        rounds => format!(
+            "; {} in which something else slowed the machine not counted",
+            units::of(rounds, "round", "rounds")
+        ),
+    };
     let mut facts = vec![
         ("Timing", timing),
         ("Page cache", compare.cache.clone()),
         (
             "Rounds",
             format!(
-                "{done} of {} on each target, interleaved{interrupted}",
+                "{done} of {} on each target, interleaved{interrupted}{disturbed}",
                 compare.rounds_asked
             ),
         ),
