@@ -5,7 +5,7 @@
 //! one that clones would do what the tool doesn't do there.
 //!
 //! The copying is what the same task reads from the one file and writes to the other, each from its beginning to its end in one go, while both are open.
-//! Anything else that is read or written there ends it.
+//! Anything else that is read or written there ends it, and it counts only if it is whole by then.
 
 use super::actions::File;
 use super::order::Place;
@@ -59,26 +59,39 @@ impl Planner {
 
     /// The op about to be committed writes into a file at `at`, so many bytes: for a copy, if it was to become a clone of a file that is as long.
     pub(super) fn writes_for_copy(&mut self, cx: &Cx, target: &File, at: u64, moved: u64) {
-        let Some(failed) = self.failed_clone(target, true) else {
-            return;
-        };
-        let source = self.fds.by_number(failed.other).ino;
-        let whole = match source {
-            NONE => 0,
-            source => self.tree.inode(source).size,
-        };
-        // More than there is to copy is something else.
-        let at = match at.saturating_add(moved) <= whole {
-            true => at,
-            false => u64::MAX,
-        };
-        self.goes_on(cx, target, failed, at, moved);
+        if let Some(failed) = self.failed_clone(target, true) {
+            self.goes_on(cx, target, failed, at, moved);
+        }
     }
 
-    /// Whether a clone of one of these into the other one failed.
-    pub(super) fn is_failed_clone(&self, source: &File, target: &File) -> bool {
+    /// The op about to be committed copies between files inside the kernel, from and to these offsets.
+    pub(super) fn copies_for_copy(
+        &mut self,
+        cx: &Cx,
+        (source, from): (&File, u64),
+        (target, to): (&File, u64),
+        moved: u64,
+    ) {
         let failed = self.failed_clone(source, false);
-        failed.is_some_and(|failed| failed.other == target.description)
+        let failed = failed.filter(|failed| failed.other == target.description && from == to);
+        match failed {
+            Some(_) => {
+                self.reads_for_copy(cx, source, from, moved);
+                self.writes_for_copy(cx, target, to, moved);
+            }
+            None => {
+                self.copying_ends(source);
+                self.copying_ends(target);
+            }
+        }
+    }
+
+    /// A file is read or written for something else than its copy.
+    pub(super) fn copying_ends(&mut self, file: &File) {
+        let failed = self.failed_clone(file, false);
+        if let Some(failed) = failed.or_else(|| self.failed_clone(file, true)) {
+            self.end(file, failed);
+        }
     }
 
     /// The latest clone that failed between a file and another one, if both are still open as it found them.
@@ -88,23 +101,45 @@ impl Planner {
         (other.by == clone.by && clone.is_target == is_target).then_some(clone)
     }
 
-    /// Bytes are read or written at `at`: the copying goes on if they follow what was copied, or ends.
+    /// Bytes are read or written at `at`: the copying goes on if they follow what was copied and are no more than there is to copy, or ends.
     fn goes_on(&mut self, cx: &Cx, file: &File, failed: FailedClone, at: u64, moved: u64) {
-        let description = self.fds.by_number(file.description);
-        if failed.task != cx.task || failed.copied != at {
-            description.clone = None;
+        let copied = at.saturating_add(moved);
+        if failed.task != cx.task || failed.copied != at || copied > self.whole(file, failed) {
+            self.end(file, failed);
             return;
         }
-        description.clone = Some(FailedClone {
-            copied: at.saturating_add(moved),
-            ..failed
-        });
+        self.fds.by_number(file.description).clone = Some(FailedClone { copied, ..failed });
         let Place { lane, op } = self.order.next(cx.lane);
         let failed = failed.by.op;
         let fallbacks = &mut self.order.lanes[lane as usize].fallbacks;
         // A copy inside the kernel is one op for both files.
         if fallbacks.last().is_none_or(|last| last.op != op) {
             fallbacks.push(Fallback { op, failed });
+        }
+    }
+
+    /// The copying ends. If it is not whole by then, none of it is left out: what follows goes on from where it ended.
+    fn end(&mut self, file: &File, failed: FailedClone) {
+        let is_whole = failed.copied >= self.whole(file, failed);
+        self.fds.by_number(file.description).clone = None;
+        if !is_whole {
+            let fallbacks = &mut self.order.lanes[failed.by.lane as usize].fallbacks;
+            while fallbacks
+                .pop_if(|last| last.failed == failed.by.op)
+                .is_some()
+            {}
+        }
+    }
+
+    /// How much there is to copy.
+    fn whole(&mut self, file: &File, failed: FailedClone) -> u64 {
+        let source = match failed.is_target {
+            true => self.fds.by_number(failed.other).ino,
+            false => file.ino,
+        };
+        match source {
+            NONE => 0,
+            source => self.tree.inode(source).size,
         }
     }
 }

@@ -10,7 +10,12 @@ use crate::sys::{self, Scratch, XattrPlace};
 
 impl Issuer<'_> {
     /// Owners, modes, times, attributes.
-    pub(super) fn issue_metadata(&mut self, action: &Action, begin: &mut u64) -> i64 {
+    pub(super) fn issue_metadata(
+        &mut self,
+        action: &Action,
+        expected: i64,
+        begin: &mut u64,
+    ) -> i64 {
         use Action::*;
         match *action {
             ChangeMode { at, mode, flags } => {
@@ -69,9 +74,17 @@ impl Issuer<'_> {
                 scratch.setxattr(place, texts.at(name.0), length, flags)
             }),
             SetAcl { at, mode, follow } => {
-                self.xattr(at, follow, begin, |_, place, _| sys::set_acl(place, mode))
+                let set = self.xattr(at, follow, begin, |_, place, _| sys::set_acl(place, mode));
+                or_mode(set, expected, || {
+                    let (dir, path) = self.at(at);
+                    sys::chmod(dir, path, mode)
+                })
             }
-            FdSetAcl { fd, mode } => sys::set_acl(XattrPlace::Fd(self.fd(fd)), mode),
+            FdSetAcl { fd, mode } => {
+                let fd = self.fd(fd);
+                let set = sys::set_acl(XattrPlace::Fd(fd), mode);
+                or_mode(set, expected, || sys::fchmod(fd, mode))
+            }
             ListXattr { at, length, follow } => {
                 self.xattr(at, follow, begin, |scratch, place, _| {
                     scratch.listxattr(place, length)
@@ -135,4 +148,37 @@ fn times(atime: u64, mtime: u64) -> Option<[libc::timespec; 2]> {
             tv_nsec: ns.rem_euclid(1_000_000_000),
         },
     }))
+}
+
+/// What setting an access ACL gave. Where there are none, though there were when it was recorded, a tool sets the mode instead, which says as much; so the
+/// replay does, too.
+fn or_mode(set: i64, expected: i64, mode: impl FnOnce() -> i64) -> i64 {
+    let unsupported = [libc::EOPNOTSUPP, libc::ENOSYS].map(|errno| -i64::from(errno));
+    if expected >= 0 && unsupported.contains(&set) {
+        mode();
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_set_where_an_acl_cant_be_though_it_could() {
+        let refused = -i64::from(libc::EOPNOTSUPP);
+        for (set, expected, sets_mode) in [
+            (refused, 0, true),
+            (refused, refused, false),
+            (0, 0, false),
+            (-i64::from(libc::EPERM), 0, false),
+        ] {
+            let mut done = false;
+            let result = or_mode(set, expected, || {
+                done = true;
+                0
+            });
+            assert_eq!((result, done), (set, sets_mode));
+        }
+    }
 }

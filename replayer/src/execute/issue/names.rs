@@ -112,7 +112,7 @@ impl Issuer<'_> {
                 }
                 patiently(|| sys::flock(fd, operation | libc::LOCK_NB))
             }
-            _ => self.issue_metadata(action, begin),
+            _ => self.issue_metadata(action, expected, begin),
         }
     }
 

@@ -77,13 +77,9 @@ impl Planner {
 
     fn copy_files(&mut self, cx: &Cx, op: Op, source: &File, target: &File) -> Action {
         let moved = u64::try_from(cx.event.result).unwrap_or(0);
-        let is_fallback = self.is_failed_clone(source, target);
         let from = self.copied_from(cx, source);
         let to = self.copied_to(cx, target, moved);
-        if is_fallback && from == to {
-            self.reads_for_copy(cx, source, from, moved);
-            self.writes_for_copy(cx, target, to, moved);
-        }
+        self.copies_for_copy(cx, (source, from), (target, to), moved);
         let length = number(cx, ArgKind::Length);
         let source_offset = offset(cx, ArgKind::OffsetIn);
         if op == Op::CopyRange {
@@ -107,6 +103,7 @@ impl Planner {
     /// From a file to something that isn't replayed.
     fn copy_out(&mut self, cx: &Cx, source: &File, moved: u64) -> Action {
         self.copied_from(cx, source);
+        self.copying_ends(source);
         Action::SendFile {
             source: source.slot,
             source_offset: offset(cx, ArgKind::OffsetIn),
@@ -118,6 +115,7 @@ impl Planner {
     /// From something that isn't replayed to a file.
     fn copy_in(&mut self, cx: &Cx, target: &File, moved: u64) -> Action {
         self.copied_to(cx, target, moved);
+        self.copying_ends(target);
         self.transfer(moved);
         match given(cx, ArgKind::OffsetOut) {
             Some(at) => Action::PositionedWrite {

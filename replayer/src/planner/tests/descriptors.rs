@@ -319,6 +319,37 @@ fn what_is_read_or_written_elsewhere_ends_the_copying() {
 }
 
 #[test]
+fn copying_that_ends_halfway_is_no_fallback() {
+    let mut trace = clone_failed();
+    trace.on_fd(0, Call::read, 3, 50, 50);
+    trace.on_fd(0, Call::write, 4, 50, 50);
+    // The rest is left a hole, and written to after it.
+    let hole = [
+        Arg::Number(ArgKind::Fd, 4),
+        Arg::Number(ArgKind::Length, 25),
+        Arg::Number(ArgKind::Offset, 75),
+    ];
+    trace.on_fd(0, Call::read, 3, 50, 50);
+    trace.call(0, Call::pwrite64, &hole, 25);
+    assert_eq!(fallbacks(&trace.finish()), [0u32; 0]);
+}
+
+#[test]
+fn a_copy_into_another_file_ends_the_copying() {
+    let mut trace = clone_failed();
+    trace.absent("/work/c");
+    trace.open(0, "c", libc::O_WRONLY | libc::O_CREAT, 5);
+    let copy = [
+        Arg::Number(ArgKind::FdIn, 3),
+        Arg::Number(ArgKind::FdOut, 5),
+        Arg::Number(ArgKind::Length, 100),
+    ];
+    trace.call(0, Call::copy_file_range, &copy, 100);
+    trace.on_fd(0, Call::write, 4, 100, 100);
+    assert_eq!(fallbacks(&trace.finish()), [0u32; 0]);
+}
+
+#[test]
 fn a_later_task_on_the_same_lane_copies_for_itself() {
     let mut trace = Trace::new();
     trace.file("/work/a", 100);
