@@ -2,6 +2,8 @@
 //! the recorder. What each event takes besides what was recorded is found by trying: the command and its replay in turn, so that
 //! what the machine does meanwhile meets both.
 
+mod estimate;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -12,11 +14,11 @@ use std::time::{Duration, Instant};
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::quiet::{Look, Watch, least_rounds, undisturbed};
-use fsreplay_replayer::result::median;
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
 
+use self::estimate::{Times, Try, estimate};
 use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
@@ -31,17 +33,6 @@ const BUDGET: Duration = Duration::from_secs(10);
 const WHOLE_BUDGET: Duration = Duration::from_secs(40);
 /// Near enough: a share of the command's time.
 const NEAR: f64 = 0.005;
-/// What no number of runs makes more precise: that part of the time that a tool waited for a disk is another in a replay.
-const VAGUE: f64 = 0.05;
-/// Likewise, of processor time: a replay's is another one where threads wait for each other (measured: 2 to 15 % more, `make -j2` 30 %).
-const VAGUE_BUSY: f64 = 0.15;
-/// How well it is known how a replay's time grows with what is added to each event, as a share.
-const VAGUE_GROWTH: f64 = 0.5;
-/// The standard error of a median is larger than that of a mean by this, for values that are normally distributed.
-const MEDIAN_ERROR: f64 = 1.25;
-/// Standard deviations between the quartiles, likewise.
-const QUARTILES: f64 = 1.349;
-
 /// Finds it and adds it to the trace.
 pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
     let mut reader = format::open(trace).map_err(|error| Failure::trace(trace, &error))?;
@@ -133,11 +124,11 @@ impl Search<'_> {
                 break;
             };
             tracing::debug!(last = ?tries.last(), ?found, "calibrating");
-            let off = (found.value - each).abs() + found.error;
-            each = found.value;
+            let off = (found.each - each).abs() + found.noise;
+            each = found.each;
             let tool = tries.iter().filter_map(|one| one.wall.as_ref());
             let tool = tool.map(|wall| wall.tool).fold(f64::INFINITY, f64::min);
-            if off * events < NEAR * tool || begin.elapsed() > WHOLE_BUDGET {
+            if off * found.slope < NEAR * tool || begin.elapsed() > WHOLE_BUDGET {
                 break;
             }
         }
@@ -178,8 +169,7 @@ impl Search<'_> {
             }
             if self.several {
                 // A tool that empties a mount of its own (npm its packages) would remove what stands there, and take time for it.
-                player.end().map_err(planning::failure)?;
-                player = Player::new(&plan, options);
+                player.clear().map_err(planning::failure)?;
             }
             let before = self.watch.wait(&never);
             let run = self.again.run();
@@ -193,7 +183,7 @@ impl Search<'_> {
         let mut counts = counts.into_iter().flatten();
         pairs.retain(|_| counts.next().unwrap_or(true));
         self.runs.extend(pairs.iter().map(|pair| pair.run));
-        Ok(Try::of(each, &pairs))
+        Ok(tried(each, &pairs))
     }
 }
 
@@ -204,156 +194,22 @@ struct Pair {
     look: Look,
 }
 
-/// What a try gave.
-#[derive(Debug)]
-struct Try {
-    /// Added to each event, nanoseconds.
-    each: f64,
-    wall: Option<Times>,
-    cpu: Option<Times>,
-}
-
-impl Try {
-    fn of(each: f64, pairs: &[Pair]) -> Try {
-        let nanoseconds = |seconds: f64| seconds * 1e9;
-        let wall: Vec<(f64, f64)> = pairs
-            .iter()
-            .map(|pair| {
-                let replay = nanoseconds(pair.played.round.wall_seconds);
-                (pair.run.elapsed as f64, replay)
-            })
-            .collect();
-        let cpu: Vec<(f64, f64)> = pairs
-            .iter()
-            .map(|pair| (pair.run.cpu as f64, nanoseconds(pair.played.cpu_seconds)))
-            .collect();
-        let (wall, cpu) = (Times::of(&wall), Times::of(&cpu));
-        Try { each, wall, cpu }
-    }
-}
-
-/// The tool's time, and how its replay's compares.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    /// Median, nanoseconds.
-    tool: f64,
-    /// Median of the replay's time divided by that of the tool's run next to it: a machine that gets slower meanwhile is so for both.
-    ratio: f64,
-    /// Its standard error.
-    error: f64,
-}
-
-impl Times {
-    /// Of runs of the tool and of the replay next to each, nanoseconds. None if the tool's time is not known.
-    fn of(pairs: &[(f64, f64)]) -> Option<Times> {
-        let known: Vec<_> = pairs.iter().filter(|(tool, _)| *tool > 0.0).collect();
-        let count = known.len() as f64;
-        let mut ratios: Vec<f64> = known.iter().map(|(tool, replay)| replay / tool).collect();
-        ratios.sort_by(f64::total_cmp);
-        let tool: Vec<f64> = known.iter().map(|(tool, _)| *tool).collect();
-        (!ratios.is_empty()).then(|| Times {
-            tool: median(&tool),
-            ratio: median(&ratios),
-            // A few that agree may do so by chance.
-            error: (MEDIAN_ERROR * deviation(&ratios) / count.sqrt()).max(VAGUE / count),
+/// What so many pairs say.
+fn tried(each: f64, pairs: &[Pair]) -> Try {
+    let nanoseconds = |seconds: f64| seconds * 1e9;
+    let wall: Vec<(f64, f64)> = pairs
+        .iter()
+        .map(|pair| {
+            let replay = nanoseconds(pair.played.round.wall_seconds);
+            (pair.run.elapsed as f64, replay)
         })
-    }
-
-    /// What the replay takes where the tool takes its median, nanoseconds.
-    fn replay(&self) -> f64 {
-        self.ratio * self.tool
-    }
-}
-
-/// What is right for each event, by all tries.
-///
-/// The time of a replay grows in proportion to what is added to each event, as far as threads don't overlap. So each try tells what would have been
-/// right, the more precisely the nearer it was.
-///
-/// Time on the clock and processor time both tell what is missing. Where the tool mostly waits for a disk, the first is vague; where
-/// many tasks wait for each other, the second is: each counts as much as it is precise.
-fn estimate(tries: &[Try], events: f64) -> Option<Estimate> {
-    let by = |times: fn(&Try) -> Option<Times>, growth: (f64, f64)| {
-        let (slope, vague) = growth;
-        let each = tries.iter().filter_map(|one| {
-            let times = times(one)?;
-            let step = (times.tool - times.replay()) / slope;
-            Some(Estimate {
-                value: one.each + step,
-                error: (times.error * times.tool / slope).hypot(vague * step),
-            })
-        });
-        each.reduce(Estimate::and)
-    };
-    let last = |times: fn(&Try) -> Option<Times>| tries.iter().rev().find_map(times);
-    let busy = last(|one| one.cpu).map_or(0.0, |cpu| cpu.tool);
-    let waiting = last(|one| one.wall).map_or(0.0, |wall| (wall.tool - busy).max(0.0));
-    let growth = growth(tries, events);
-    let by_wall = by(|one| one.wall, growth).map(|found| Estimate {
-        error: found.error.hypot(VAGUE * waiting / growth.0),
-        ..found
-    });
-    let by_cpu = by(|one| one.cpu, (events, 0.0)).map(|found| Estimate {
-        error: found.error.hypot(VAGUE_BUSY * busy / events),
-        ..found
-    });
-    [by_wall, by_cpu]
-        .into_iter()
-        .flatten()
-        .reduce(Estimate::and)
-}
-
-/// How the time of a replay grows with what is added to each event, and how vague that is, as a share: by the two tries that lie furthest apart if that
-/// tells, else by how many threads are busy at a time.
-fn growth(tries: &[Try], events: f64) -> (f64, f64) {
-    let known = || tries.iter().filter_map(|one| Some((one.each, one.wall?)));
-    let least = known().min_by(|a, b| a.0.total_cmp(&b.0));
-    let most = known().max_by(|a, b| a.0.total_cmp(&b.0));
-    if let Some(((from, low), (to, high))) = least.zip(most)
-        && to > from
-    {
-        // At the same pace of the machine.
-        let slope = (high.ratio - low.ratio) * low.tool / (to - from);
-        let error = high.error.hypot(low.error) * low.tool / (to - from);
-        if error < VAGUE_GROWTH * slope {
-            // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
-            return (slope.clamp(events / 10.0, events), error / slope);
-        }
-    }
-    let threads = tries.iter().rev().find_map(|one| {
-        let (wall, cpu) = (one.wall?, one.cpu?);
-        Some(cpu.replay() / wall.replay())
-    });
-    let threads = threads.filter(|threads| threads.is_finite());
-    (
-        events / threads.unwrap_or(1.0).clamp(1.0, 10.0),
-        VAGUE_GROWTH,
-    )
-}
-
-/// Standard deviation of sorted values, by their quartiles: single runs that something disturbed don't count.
-fn deviation(sorted: &[f64]) -> f64 {
-    let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
-    (at(0.75) - at(0.25)) / QUARTILES
-}
-
-/// Nanoseconds for each event, and their standard error.
-#[derive(Clone, Copy, Debug)]
-struct Estimate {
-    value: f64,
-    error: f64,
-}
-
-impl Estimate {
-    /// Both together, each by its precision.
-    fn and(self, other: Estimate) -> Estimate {
-        let weight = |estimate: Estimate| 1.0 / estimate.error.powi(2).max(f64::MIN_POSITIVE);
-        let (mine, theirs) = (weight(self), weight(other));
-        Estimate {
-            value: (self.value * mine + other.value * theirs) / (mine + theirs),
-            error: (mine + theirs).sqrt().recip(),
-        }
-    }
+        .collect();
+    let cpu: Vec<(f64, f64)> = pairs
+        .iter()
+        .map(|pair| (pair.run.cpu as f64, nanoseconds(pair.played.cpu_seconds)))
+        .collect();
+    let (wall, cpu) = (Times::of(&wall), Times::of(&cpu));
+    Try { each, wall, cpu }
 }
 
 /// What the user is told if it could not be done.
@@ -403,63 +259,5 @@ mod tests {
         };
         let place = as_recorded(Path::new("no trace"), &header).expect("places");
         assert_eq!(place, [(bytes(&whole), whole), (bytes(&deps), deps)]);
-    }
-
-    /// Ratios and times of runs that all agree, with what each try added.
-    fn tries(tool: f64, cpu: f64, replays: &[(f64, f64, f64)]) -> Vec<Try> {
-        let of = |tool: f64, replay: f64| Times::of(&vec![(tool, replay); 20]);
-        replays
-            .iter()
-            .map(|(each, wall, busy)| Try {
-                each: *each,
-                wall: of(tool, *wall),
-                cpu: of(cpu, *busy),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn what_is_missing_is_found_whatever_overlaps() {
-        // A thousand events; 5 us are missing in each. The clock sees one thread of so many.
-        for threads in [1.0, 2.0, 4.0] {
-            let replay = |each: f64| (each, (15e6 + 1000.0 * each) / threads, 15e6 + 1000.0 * each);
-            let mut found = 0.0;
-            let mut all = Vec::new();
-            for _ in 0..3 {
-                all.push(replay(found));
-                let tries = tries(20e6 / threads, 20e6, &all);
-                found = estimate(&tries, 1000.0).expect("an estimate").value;
-            }
-            assert!((found - 5000.0).abs() < 100.0, "{threads}: {found}");
-        }
-    }
-
-    #[test]
-    fn where_a_tool_waits_for_a_disk_its_processor_time_counts() {
-        // 80 ms, of which 8 on a processor; the clock says that nothing is missing, the processor 1 us each.
-        let tries = tries(80e6, 8e6, &[(0.0, 80e6, 7e6)]);
-        let found = estimate(&tries, 1000.0).expect("an estimate");
-        assert!((found.value - 1000.0).abs() < 150.0, "{found:?}");
-    }
-
-    #[test]
-    fn unknown_times_count_for_nothing() {
-        let one = Try {
-            each: 0.0,
-            wall: Times::of(&[(10e6, 9e6); 8]),
-            cpu: Times::of(&[(0.0, 9e6); 8]),
-        };
-        assert!(one.cpu.is_none());
-        let found = estimate(&[one], 1000.0).expect("an estimate");
-        assert!((found.value - 1000.0).abs() < 1.0, "{found:?}");
-        assert!(estimate(&[], 1000.0).is_none());
-    }
-
-    #[test]
-    fn a_machine_that_gets_slower_meanwhile_is_so_for_both() {
-        let pairs = [10e6, 20e6, 30e6, 40e6].map(|tool| (tool, tool * 1.1));
-        let times = Times::of(&pairs).expect("times");
-        assert!((times.ratio - 1.1).abs() < 1e-9, "{times:?}");
-        assert_eq!(times.error, VAGUE / 4.0);
     }
 }

@@ -128,6 +128,12 @@ impl<'p> Player<'p> {
         })
     }
 
+    /// Removes the tree; the next round makes it anew.
+    pub fn clear(&mut self) -> Result<(), ReplayError> {
+        let mut sandboxes = self.sandboxes.take().into_iter().flatten();
+        sandboxes.try_for_each(Sandbox::remove)
+    }
+
     /// Removes the tree, or leaves it (`--keep`) and says where it is.
     pub fn end(self) -> Result<Vec<PathBuf>, ReplayError> {
         let mut kept = Vec::new();

@@ -1,0 +1,230 @@
+//! From runs of the command and replays next to them to what each event takes besides.
+
+use fsreplay_replayer::result::median;
+
+/// What no number of runs makes more precise: that part of the time that a tool waited for a disk is another in a replay.
+const VAGUE: f64 = 0.05;
+/// Likewise, of processor time: a replay's is another one where threads wait for each other (measured: 2 to 15 % more, `make -j2` 30 %).
+const VAGUE_BUSY: f64 = 0.15;
+/// What tries differ by for other reasons than their runs, as a share: for seconds at a time, a tool and its replay run on different processors, of which
+/// one is slower (seen: 0.82 to 1.16 in tries whose runs agreed within 2 %). No single try outweighs the others.
+const DRIFT: f64 = 0.1;
+/// How well it is known how a replay's time grows with what is added to each event, as a share.
+const VAGUE_GROWTH: f64 = 0.5;
+/// The standard error of a median is larger than that of a mean by this, for values that are normally distributed.
+const MEDIAN_ERROR: f64 = 1.25;
+/// Standard deviations between the quartiles, likewise.
+const QUARTILES: f64 = 1.349;
+
+/// What a try gave.
+#[derive(Debug)]
+pub struct Try {
+    /// Added to each event, nanoseconds.
+    pub each: f64,
+    /// On the clock.
+    pub wall: Option<Times>,
+    /// On processors.
+    pub cpu: Option<Times>,
+}
+
+/// The tool's time, and how its replay's compares.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Median, nanoseconds.
+    pub tool: f64,
+    /// Median of the replay's time divided by that of the tool's run next to it: a machine that gets slower meanwhile is so for both.
+    ratio: f64,
+    /// Its standard error.
+    error: f64,
+}
+
+impl Times {
+    /// Of runs of the tool and of the replay next to each, nanoseconds. None if the tool's time is not known.
+    pub fn of(pairs: &[(f64, f64)]) -> Option<Times> {
+        let known: Vec<_> = pairs.iter().filter(|(tool, _)| *tool > 0.0).collect();
+        let count = known.len() as f64;
+        let mut ratios: Vec<f64> = known.iter().map(|(tool, replay)| replay / tool).collect();
+        ratios.sort_by(f64::total_cmp);
+        let tool: Vec<f64> = known.iter().map(|(tool, _)| *tool).collect();
+        (!ratios.is_empty()).then(|| Times {
+            tool: median(&tool),
+            ratio: median(&ratios),
+            // A few that agree may do so by chance.
+            error: (MEDIAN_ERROR * deviation(&ratios) / count.sqrt()).max(VAGUE / count),
+        })
+    }
+
+    /// What the replay takes where the tool takes its median, nanoseconds.
+    fn replay(&self) -> f64 {
+        self.ratio * self.tool
+    }
+}
+
+/// What is right for each event, by all tries.
+///
+/// The time of a replay grows in proportion to what is added to each event, as far as threads don't overlap. So each try tells what would have been
+/// right, the more precisely the nearer it was.
+///
+/// Time on the clock and processor time both tell what is missing. Where the tool mostly waits for a disk, the first is vague; where
+/// many tasks wait for each other, the second is: each counts as much as it is precise.
+pub fn estimate(tries: &[Try], events: f64) -> Option<Found> {
+    let by = |times: fn(&Try) -> Option<Times>, growth: (f64, f64), drift: f64| {
+        let (slope, vague) = growth;
+        let each = tries.iter().filter_map(|one| {
+            let times = times(one)?;
+            let step = (times.tool - times.replay()) / slope;
+            Some(Estimate {
+                value: one.each + step,
+                error: (times.error.hypot(drift) * times.tool / slope).hypot(vague * step),
+            })
+        });
+        each.reduce(Estimate::and)
+    };
+    let last = |times: fn(&Try) -> Option<Times>| tries.iter().rev().find_map(times);
+    let busy = last(|one| one.cpu).map_or(0.0, |cpu| cpu.tool);
+    let waiting = last(|one| one.wall).map_or(0.0, |wall| (wall.tool - busy).max(0.0));
+    let growth = growth(tries, events);
+    let vague = |found: Estimate, by: f64| Estimate {
+        error: found.error.hypot(by),
+        ..found
+    };
+    let by_wall = |drift| by(|one| one.wall, growth, drift);
+    let by_cpu = |drift| by(|one| one.cpu, (events, 0.0), drift);
+    let both = [
+        by_wall(DRIFT).map(|found| vague(found, VAGUE * waiting / growth.0)),
+        by_cpu(DRIFT).map(|found| vague(found, VAGUE_BUSY * busy / events)),
+    ];
+    let noise = [by_wall(0.0), by_cpu(0.0)].into_iter().flatten();
+    Some(Found {
+        each: both.into_iter().flatten().reduce(Estimate::and)?.value,
+        noise: noise.reduce(Estimate::and)?.error,
+        slope: growth.0,
+    })
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// What is right for each event, nanoseconds.
+    pub each: f64,
+    /// How much of its error more runs would take away.
+    pub noise: f64,
+    /// By how much the replay's time grows for each nanosecond that each event gets.
+    pub slope: f64,
+}
+
+/// How the time of a replay grows with what is added to each event, and how vague that is, as a share: by the two tries that lie furthest apart if that
+/// tells, else by how many threads are busy at a time.
+fn growth(tries: &[Try], events: f64) -> (f64, f64) {
+    let known = || tries.iter().filter_map(|one| Some((one.each, one.wall?)));
+    let least = known().min_by(|a, b| a.0.total_cmp(&b.0));
+    let most = known().max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some(((from, low), (to, high))) = least.zip(most)
+        && to > from
+    {
+        // At the same pace of the machine.
+        let slope = (high.ratio - low.ratio) * low.tool / (to - from);
+        let error = high.error.hypot(low.error) * low.tool / (to - from);
+        if error < VAGUE_GROWTH * slope {
+            // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
+            return (slope.clamp(events / 10.0, events), error / slope);
+        }
+    }
+    let threads = tries.iter().rev().find_map(|one| {
+        let (wall, cpu) = (one.wall?, one.cpu?);
+        Some(cpu.replay() / wall.replay())
+    });
+    let threads = threads.filter(|threads| threads.is_finite());
+    (
+        events / threads.unwrap_or(1.0).clamp(1.0, 10.0),
+        VAGUE_GROWTH,
+    )
+}
+
+/// Standard deviation of sorted values, by their quartiles: single runs that something disturbed don't count.
+fn deviation(sorted: &[f64]) -> f64 {
+    let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
+    (at(0.75) - at(0.25)) / QUARTILES
+}
+
+/// Nanoseconds for each event, and their standard error.
+#[derive(Clone, Copy, Debug)]
+struct Estimate {
+    value: f64,
+    error: f64,
+}
+
+impl Estimate {
+    /// Both together, each by its precision.
+    fn and(self, other: Estimate) -> Estimate {
+        let weight = |estimate: Estimate| 1.0 / estimate.error.powi(2).max(f64::MIN_POSITIVE);
+        let (mine, theirs) = (weight(self), weight(other));
+        Estimate {
+            value: (self.value * mine + other.value * theirs) / (mine + theirs),
+            error: (mine + theirs).sqrt().recip(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ratios and times of runs that all agree, with what each try added.
+    fn tries(tool: f64, cpu: f64, replays: &[(f64, f64, f64)]) -> Vec<Try> {
+        let of = |tool: f64, replay: f64| Times::of(&[(tool, replay); 20]);
+        replays
+            .iter()
+            .map(|(each, wall, busy)| Try {
+                each: *each,
+                wall: of(tool, *wall),
+                cpu: of(cpu, *busy),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_found_whatever_overlaps() {
+        // A thousand events; 5 us are missing in each. The clock sees one thread of so many.
+        for threads in [1.0, 2.0, 4.0] {
+            let replay = |each: f64| (each, (15e6 + 1000.0 * each) / threads, 15e6 + 1000.0 * each);
+            let mut found = 0.0;
+            let mut all = Vec::new();
+            for _ in 0..3 {
+                all.push(replay(found));
+                let tries = tries(20e6 / threads, 20e6, &all);
+                found = estimate(&tries, 1000.0).expect("an estimate").each;
+            }
+            assert!((found - 5000.0).abs() < 100.0, "{threads}: {found}");
+        }
+    }
+
+    #[test]
+    fn where_a_tool_waits_for_a_disk_its_processor_time_counts() {
+        // 80 ms, of which 8 on a processor; the clock says that nothing is missing, the processor 1 us each.
+        let tries = tries(80e6, 8e6, &[(0.0, 80e6, 7e6)]);
+        let found = estimate(&tries, 1000.0).expect("an estimate");
+        assert!((found.each - 1000.0).abs() < 150.0, "{found:?}");
+    }
+
+    #[test]
+    fn unknown_times_count_for_nothing() {
+        let one = Try {
+            each: 0.0,
+            wall: Times::of(&[(10e6, 9e6); 8]),
+            cpu: Times::of(&[(0.0, 9e6); 8]),
+        };
+        assert!(one.cpu.is_none());
+        let found = estimate(&[one], 1000.0).expect("an estimate");
+        assert!((found.each - 1000.0).abs() < 1.0, "{found:?}");
+        assert!(estimate(&[], 1000.0).is_none());
+    }
+
+    #[test]
+    fn a_machine_that_gets_slower_meanwhile_is_so_for_both() {
+        let pairs = [10e6, 20e6, 30e6, 40e6].map(|tool| (tool, tool * 1.1));
+        let times = Times::of(&pairs).expect("times");
+        assert!((times.ratio - 1.1).abs() < 1e-9, "{times:?}");
+        assert_eq!(times.error, VAGUE / 4.0);
+    }
+}
