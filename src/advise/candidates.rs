@@ -34,7 +34,8 @@ pub fn choose(plan: &Plan, rounds: &[Played], workspace: &[u8]) -> Vec<Candidate
         let Some(below) = below(workspace, path) else {
             continue;
         };
-        let seconds: Vec<f64> = rounds.iter().map(|played| played.places[place].0).collect();
+        let counting = rounds.iter().filter(|played| played.counts);
+        let seconds: Vec<f64> = counting.map(|played| played.places[place].0).collect();
         let seconds = median(&seconds);
         let count = rounds.last().map_or(0, |played| played.places[place].1);
         whole += seconds;

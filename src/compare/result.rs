@@ -299,10 +299,8 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
     let base_plan = &measured.plans[measured.baseline];
     let base_fidelity = self::fidelity(base_plan, &measured.rounds[measured.baseline]);
     let found = ratio(&times, base);
-    let calls: Vec<f64> = rounds
-        .iter()
-        .map(|played| played.round.call_seconds)
-        .collect();
+    let counting = || rounds.iter().filter(|played| played.counts);
+    let calls: Vec<f64> = counting().map(|played| played.round.call_seconds).collect();
     TargetResult {
         name: target.name.clone(),
         path: target.dir.clone(),
@@ -328,7 +326,7 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         causes: worst.map_or_else(Vec::new, causes),
         left_out: rounds.last().map_or(0, |played| played.round.left_out),
         fidelity,
-        calls: rounds.last().map_or_else(Vec::new, |played| {
+        calls: counting().next_back().map_or_else(Vec::new, |played| {
             played
                 .round
                 .calls
@@ -369,7 +367,8 @@ fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
         .iter()
         .enumerate()
         .map(|(place, path)| {
-            let seconds: Vec<f64> = rounds.iter().map(|played| played.places[place].0).collect();
+            let counting = rounds.iter().filter(|played| played.counts);
+            let seconds: Vec<f64> = counting.map(|played| played.places[place].0).collect();
             Directory {
                 path: String::from_utf8_lossy(path).into_owned(),
                 count: rounds.last().map_or(0, |played| played.places[place].1),

@@ -67,7 +67,7 @@ fn interrupted(compare: &crate::documents::compare::Compare) -> String {
         .map(|target| target.rounds.len())
         .min();
     format!(
-        "The measurement was interrupted: at least {} of {} on each target were finished, and intervals are wider than \
+        "The measurement was interrupted: at least {} of {} on each target count, and intervals are wider than \
          they would be.",
         finished.unwrap_or(0),
         units::of(compare.rounds_asked, "round", "rounds")
