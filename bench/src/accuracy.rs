@@ -2,6 +2,7 @@
 //!
 //! Runs of the tool and rounds of the replay alternate, so that what the machine does meanwhile meets both.
 
+mod floor;
 mod measure;
 mod table;
 

@@ -262,7 +262,7 @@ impl Runs<'_> {
         let mut counting = times.map(|(times, counts)| times.counting(counts));
         let tool = counting.next().unwrap_or_default();
         let counted = tool.len();
-        let (real, real_spread) = median(tool);
+        let (real, real_spread) = median(tool.clone());
         let first = counting.next().unwrap_or_default();
         Ok(Pair {
             real,
@@ -272,6 +272,7 @@ impl Runs<'_> {
             predicted: median(first).0,
             divergences: self.divergences,
             rounds: self.times[0].0.len(),
+            runs: tool,
             of_all: (median(self.times[0].all()).0, median(self.times[1].all()).0),
             otherwise: counting.map(|times| median(times).0).collect(),
         })

@@ -1,8 +1,10 @@
 //! What was measured, as a table in Markdown, and what all pairs say together.
 
+use super::floor;
 use crate::mounts::Mount;
 
 /// One workload on one mount; milliseconds and percent.
+#[derive(Clone)]
 pub struct Pair {
     /// Median of the tool's runs.
     pub real: f64,
@@ -20,6 +22,8 @@ pub struct Pair {
     pub rounds: usize,
     /// Medians of tool and replay over all rounds.
     pub of_all: (f64, f64),
+    /// The tool's runs that count.
+    pub runs: Vec<f64>,
     /// Medians predicted in other ways.
     pub otherwise: Vec<f64>,
 }
@@ -68,7 +72,7 @@ pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
 }
 
 /// What the tool took and what was predicted, on each mount of a workload; the first was recorded on.
-type Medians = Vec<(f64, f64)>;
+pub type Medians = Vec<(f64, f64)>;
 
 /// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order: of the rounds that count, and of
 /// all.
@@ -84,6 +88,7 @@ pub fn summary(all: &[Vec<Pair>]) {
     println!();
     line("rounds that count", &medians(|p| (p.real, p.predicted)));
     line("all rounds", &medians(|p| p.of_all));
+    println!("{}", floor::line(all));
     println!(
         "variation of predictions over rounds that count: median {:.1} %",
         middle(&variations)
@@ -113,7 +118,7 @@ fn line(what: &str, all: &[Medians]) {
 }
 
 /// In how many pairs the ratio to the first mount is within 10 %, and how many there are.
-fn near(all: &[Medians]) -> (usize, usize) {
+pub fn near(all: &[Medians]) -> (usize, usize) {
     let ratios = all.iter().flat_map(|pairs| {
         let base = pairs.first().copied().unwrap_or((1.0, 1.0));
         let others = pairs.iter().skip(1);

@@ -1,0 +1,92 @@
+//! What noise alone leaves of accuracy: how often a tool whose runs are drawn from its own, as many as were measured, would be predicted by as many
+//! others of its own. No prediction can be expected to do better on a machine while it is as noisy as that.
+
+use super::table::{Medians, Pair, near};
+use crate::timing::median;
+
+/// Draws.
+const DRAWS: usize = 1000;
+
+/// A sentence.
+pub fn line(all: &[Vec<Pair>]) -> String {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let (mut within, mut of, mut errors) = (0, 0, Vec::new());
+    for _ in 0..DRAWS {
+        let drawn: Vec<Medians> = all.iter().map(|pairs| draw(pairs, &mut random)).collect();
+        let (one, ratios) = near(&drawn);
+        within += one;
+        of = ratios;
+        let pairs = drawn.iter().flatten();
+        errors.extend(pairs.map(|(real, other)| (other / real - 1.0).abs() * 100.0));
+    }
+    let mean = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
+    let middle = match errors.is_empty() {
+        true => 0.0,
+        false => median(errors).0,
+    };
+    format!(
+        "the tool as a prediction of itself, as noisy as it was: error median {middle:.1} %, mean {mean:.1} %; \
+         ratio to the first mount within 10 %: {:.0} of {of}",
+        within as f64 / DRAWS as f64
+    )
+}
+
+/// Medians of two draws of a tool's runs on each mount.
+fn draw(pairs: &[Pair], random: &mut Random) -> Medians {
+    let mut one = |pair: &Pair| {
+        let drawn = pair
+            .runs
+            .iter()
+            .map(|_| pair.runs[random.below(pair.runs.len())]);
+        median(drawn.collect()).0
+    };
+    let measured = pairs.iter().filter(|pair| !pair.runs.is_empty());
+    measured.map(|pair| (one(pair), one(pair))).collect()
+}
+
+/// Numbers that look random: xorshift64 (Marsaglia, 2003), the same in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(runs: &[f64]) -> Pair {
+        Pair {
+            real: 0.0,
+            real_spread: 0.0,
+            predicted: 0.0,
+            variation: 0.0,
+            divergences: 0,
+            counted: (0, 0),
+            rounds: 0,
+            of_all: (0.0, 0.0),
+            runs: runs.to_vec(),
+            otherwise: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_tool_that_always_takes_the_same_time_is_predicted_by_itself() {
+        let line = line(&[vec![pair(&[10.0; 5]), pair(&[20.0; 5])]]);
+        assert!(line.contains("median 0.0 %, mean 0.0 %"), "{line}");
+        assert!(line.ends_with("1 of 1"), "{line}");
+    }
+
+    #[test]
+    fn a_noisy_one_is_not() {
+        let noisy = [10.0, 12.0, 14.0, 16.0, 18.0];
+        let line = line(&vec![vec![pair(&noisy), pair(&noisy)]; 10]);
+        assert!(!line.contains("mean 0.0 %"), "{line}");
+        assert!(!line.ends_with("10 of 10"), "{line}");
+    }
+}
