@@ -80,7 +80,10 @@ impl Rig<'_> {
             if round > least && begin.elapsed() > enough(&runs) * several {
                 break;
             }
-            for runs in &mut runs {
+            for turn in 0..runs.len() {
+                // Each begins in turn, so that none always comes after the same one.
+                let number = (turn + round as usize) % runs.len();
+                let runs = &mut runs[number];
                 runs.once(workload, round)?;
                 if let Some(played) = &runs.last
                     && self.options.explain
