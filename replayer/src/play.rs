@@ -7,7 +7,7 @@ use rustix::fs::{Mode, StatVfsMountFlags};
 use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::plan::Plan;
-use crate::player::{Player, count};
+use crate::player::{Player, count, walls};
 use crate::preflight::preflight;
 use crate::result::{PlayResult, Prediction, SCHEMA_VERSION, TargetInfo, median};
 use crate::sandbox::{CleanOptions, Found, Outcome, clean};
@@ -117,8 +117,7 @@ pub fn play(
     result.kept = player.end()?;
     drop(umask);
     result.disturbed_rounds = count(std::slice::from_mut(&mut rounds));
-    let counting = rounds.iter().filter(|played| played.counts);
-    let times: Vec<f64> = counting.map(|played| played.round.wall_seconds).collect();
+    let times = walls(&rounds);
     for played in rounds {
         result.divergences = result.divergences.max(played.round.divergences);
         result.divergence_groups = played.groups;

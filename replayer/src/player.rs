@@ -148,6 +148,18 @@ impl<'p> Player<'p> {
     }
 }
 
+/// The rounds that count.
+pub fn counting(rounds: &[Played]) -> impl DoubleEndedIterator<Item = &Played> {
+    rounds.iter().filter(|played| played.counts)
+}
+
+/// Wall times of the rounds that count, seconds.
+pub fn walls(rounds: &[Played]) -> Vec<f64> {
+    counting(rounds)
+        .map(|played| played.round.wall_seconds)
+        .collect()
+}
+
 /// Says of each round whether it counts. Gives how many don't.
 pub(crate) fn count(series: &mut [Vec<Played>]) -> usize {
     let look = |played: &Played| played.look.clone();

@@ -1,9 +1,9 @@
 //! The advice, as documented in docs/result-json.md, and as text.
 
-use fsreplay_replayer::Played;
 use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::median;
+use fsreplay_replayer::{Played, walls};
 use serde::Serialize;
 
 use super::candidates::{Candidate, below};
@@ -83,11 +83,6 @@ fn text(bytes: &[u8]) -> String {
 pub fn paths(one: &Move) -> String {
     let paths: Vec<String> = one.paths.iter().map(|path| text(path)).collect();
     paths.join(" and ")
-}
-
-fn walls(rounds: &[Played]) -> Vec<f64> {
-    let counting = rounds.iter().filter(|played| played.counts);
-    counting.map(|played| played.round.wall_seconds).collect()
 }
 
 impl Advice {

@@ -8,7 +8,7 @@ use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::{CallStatistics, median};
-use fsreplay_replayer::{Played, Timing};
+use fsreplay_replayer::{Played, Timing, counting, walls};
 use fsreplay_trace::model::Header;
 use serde::Serialize;
 
@@ -283,11 +283,6 @@ impl Result {
     }
 }
 
-fn walls(rounds: &[Played]) -> Vec<f64> {
-    let counting = rounds.iter().filter(|played| played.counts);
-    counting.map(|played| played.round.wall_seconds).collect()
-}
-
 fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) -> TargetResult {
     let (target, plan) = (&measured.targets[number], &measured.plans[number]);
     let rounds = &measured.rounds[number];
@@ -299,8 +294,9 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
     let base_plan = &measured.plans[measured.baseline];
     let base_fidelity = self::fidelity(base_plan, &measured.rounds[measured.baseline]);
     let found = ratio(&times, base);
-    let counting = || rounds.iter().filter(|played| played.counts);
-    let calls: Vec<f64> = counting().map(|played| played.round.call_seconds).collect();
+    let calls: Vec<f64> = counting(rounds)
+        .map(|played| played.round.call_seconds)
+        .collect();
     TargetResult {
         name: target.name.clone(),
         path: target.dir.clone(),
@@ -326,14 +322,16 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         causes: worst.map_or_else(Vec::new, causes),
         left_out: rounds.last().map_or(0, |played| played.round.left_out),
         fidelity,
-        calls: counting().next_back().map_or_else(Vec::new, |played| {
-            played
-                .round
-                .calls
-                .iter()
-                .map(CallStatistics::clone)
-                .collect()
-        }),
+        calls: counting(rounds)
+            .next_back()
+            .map_or_else(Vec::new, |played| {
+                played
+                    .round
+                    .calls
+                    .iter()
+                    .map(CallStatistics::clone)
+                    .collect()
+            }),
         directories: directories(plan, rounds),
     }
 }
@@ -367,8 +365,8 @@ fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
         .iter()
         .enumerate()
         .map(|(place, path)| {
-            let counting = rounds.iter().filter(|played| played.counts);
-            let seconds: Vec<f64> = counting.map(|played| played.places[place].0).collect();
+            let seconds = counting(rounds).map(|played| played.places[place].0);
+            let seconds: Vec<f64> = seconds.collect();
             Directory {
                 path: String::from_utf8_lossy(path).into_owned(),
                 count: rounds.last().map_or(0, |played| played.places[place].1),

@@ -287,7 +287,7 @@ fn counting(runs: &[Runs<'_>]) -> Vec<Vec<Vec<bool>>> {
     let series = runs.iter().flat_map(|runs| &runs.times);
     let looks = |times: &Times| times.0.iter().map(|(_, look)| look.clone()).collect();
     let looks: Vec<Vec<Look>> = series.map(looks).collect();
-    let mut counts = undisturbed(&looks, |rounds| rounds.min(LEAST)).into_iter();
+    let mut counts = undisturbed(&looks, |_| LEAST).into_iter();
     let of_one = |runs: &Runs<'_>| counts.by_ref().take(runs.times.len()).collect();
     runs.iter().map(of_one).collect()
 }
