@@ -12,6 +12,10 @@ use crate::sys;
 
 /// How many ops ahead the loop asks for memory.
 const AHEAD: usize = 8;
+/// And for the path that an op names.
+const PATH_AHEAD: usize = 3;
+/// Bytes that a processor fetches at a time.
+const LINE: usize = 64;
 
 /// Ticks spent besides the calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,6 +128,7 @@ impl Loop<'_, '_> {
         let mut now = clock.ticks();
         for (index, ((op, pace), sample)) in (first..).zip(ops.iter().zip(paces).zip(samples)) {
             let begin = now;
+            self.fetch(&ops[index - first..], pace, sample);
             let needless = fallbacks.leave_out(index, issuer);
             let pace = if needless { &Pace::NONE } else { pace };
             if starts.peek().is_some_and(|(done, _)| *done == index + 1) {
@@ -160,6 +165,20 @@ impl Loop<'_, '_> {
             }
         }
         Ok(spent)
+    }
+
+    /// Has at hand soon what comes next. A tool's own memory is where it left it; that of a replay, most of which is used once, is far away where other
+    /// replays or tools ran since the last round: `tar` of 1,200 files took 8.1 ms on one mount, and 9.0 ms with six other mounts in turn.
+    #[inline(always)]
+    fn fetch(&self, ops: &[Op], pace: &Pace, sample: &Sample) {
+        let op = ops.as_ptr().wrapping_add(AHEAD);
+        sys::prefetch(op);
+        sys::prefetch(op.wrapping_byte_add(LINE));
+        sys::prefetch(std::ptr::from_ref(pace).wrapping_add(AHEAD));
+        sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
+        if let Some(path) = ops.get(PATH_AHEAD).and_then(|op| op.action.path()) {
+            self.shared.texts.at(path.0).prefetch();
+        }
     }
 
     /// Sleeps as long as the tool did, or until others have done what they did meanwhile and for what it slept after that. Gives the time then.

@@ -346,3 +346,36 @@ pub enum Action {
         out: Slot,
     },
 }
+
+impl Action {
+    /// The path that it names, the first of two.
+    pub fn path(&self) -> Option<Text> {
+        match self {
+            Action::Open { at, .. }
+            | Action::Stat { at, .. }
+            | Action::Statx { at, .. }
+            | Action::Access { at, .. }
+            | Action::ReadLink { at, .. }
+            | Action::MakeDir { at, .. }
+            | Action::Unlink { at, .. }
+            | Action::MakeNode { at, .. }
+            | Action::ChangeMode { at, .. }
+            | Action::ChangeOwner { at, .. }
+            | Action::SetTimes { at, .. }
+            | Action::Truncate { at, .. }
+            | Action::StatFs { at, .. }
+            | Action::GetXattr { at, .. }
+            | Action::SetXattr { at, .. }
+            | Action::SetAcl { at, .. }
+            | Action::ListXattr { at, .. }
+            | Action::RemoveXattr { at, .. }
+            | Action::Watch { at, .. }
+            | Action::NameToHandle { at, .. }
+            | Action::Exec { at, .. }
+            | Action::ChangeDir { at, .. }
+            | Action::Symlink { at, .. } => Some(at.path),
+            Action::Rename { from, .. } | Action::Link { from, .. } => Some(from.path),
+            _ => None,
+        }
+    }
+}

@@ -60,6 +60,12 @@ impl TextRef<'_> {
         self.0
     }
 
+    /// Asks the processor to have its beginning at hand soon.
+    #[inline]
+    pub fn prefetch(self) {
+        prefetch(self.ptr());
+    }
+
     /// Whether it has no bytes.
     pub fn is_empty(self) -> bool {
         *self.0 == 0
