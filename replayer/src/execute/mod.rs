@@ -9,6 +9,7 @@ mod lane;
 mod pace;
 mod parts;
 mod progress;
+pub(crate) mod work;
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
@@ -168,8 +169,8 @@ fn patience(plan: &Plan, scale: Option<f64>) -> Duration {
     let longest = paces
         .map(|pace| pace.think + pace.asleep + pace.own + pace.own_asleep)
         .fold(0.0, f32::max);
-    // Twice: lanes share processors.
-    let own = f64::from(longest) / 1e9 * scale.unwrap_or(0.0) * 2.0;
+    // Lanes share processors, and what shares these slows them.
+    let own = f64::from(longest) / 1e9 * scale.unwrap_or(0.0) * 4.0;
     progress::PATIENCE + Duration::try_from_secs_f64(own).unwrap_or_default()
 }
 

@@ -1,39 +1,52 @@
-//! The tool's own time in a lane: computing burns a processor, sleeping doesn't.
+//! The tool's own time in a lane: computing keeps a processor busy, sleeping doesn't.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::work::{Work, nanoseconds_per_unit};
 
-/// Two looks at the clock that are further apart than this had another thread between them on this processor, nanoseconds: no two
-/// context switches are faster, and few interrupts, which count as the tool's computing in the kernel's books, too, are slower.
-const LONGEST_STEP: f64 = 3_000.0;
+/// Units of work between two looks at the clock: some two microseconds.
+const CHUNK: u32 = 50;
+/// What took this many times as long as on a core that nothing slows had another thread in it, and tells nothing of how slow the core is.
+const LONGEST_CHUNK: f64 = 3.0;
+/// Fewer units are too few to tell it.
+const LEAST_CHUNK: u32 = 20;
+/// The weight of a chunk in it.
+const NEWS: f64 = 1.0 / 16.0;
 /// What the replay itself may take between two ops and have taken from the computing that follows, nanoseconds.
 const LONGEST_OWN: f64 = 10_000.0;
 /// The most that is owed for it, in such steps: a replay that can't keep up says so by taking longer.
-const DEBT_STEPS: u64 = 20;
+const DEBT_STEPS: f64 = 20.0;
 /// What the kernel adds to a short sleep (its default timer slack), nanoseconds; a recorded sleep had it, too.
 const SLACK: f64 = 55_000.0;
 /// A cancelled replay ends within this time.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
-/// Looks at the clock between two looks for a cancellation.
-const LOOKS: u32 = 4096;
+/// Chunks between two looks for a cancellation: a tenth of a millisecond.
+const LOOKS: u32 = 64;
 
 /// Burns and sleeps for one lane.
 #[derive(Clone)]
 pub struct Pacer<'a> {
     clock: Clock,
     ticks_per_nanosecond: f64,
-    longest_step: u64,
-    longest_own: u64,
+    longest_own: f64,
+    /// Ticks of a unit of work on a core that nothing slows.
+    unit: f64,
+    work: Work,
+    /// How many times as long as there work takes now.
+    slowness: f64,
+    /// Chunks since the last look for a cancellation.
+    chunks: u32,
     /// Either ends it.
     stops: [&'a AtomicBool; 2],
-    /// Ticks that the replay itself took and that no computing was there to take them from; negative where too many were taken.
-    debt: i64,
+    /// Ticks on a core that nothing slows that the replay itself took and that no computing was there to take them from; negative where too many were
+    /// taken, or less than a unit is left to do.
+    debt: f64,
     /// What starting a thread takes, ticks.
-    start: i64,
+    start: f64,
     /// What of that was taken from the computing before it happened.
-    paid: i64,
+    paid: f64,
 }
 
 impl<'a> Pacer<'a> {
@@ -43,12 +56,15 @@ impl<'a> Pacer<'a> {
         Pacer {
             clock,
             ticks_per_nanosecond: rate * scale,
-            longest_step: (LONGEST_STEP * rate) as u64,
-            longest_own: (LONGEST_OWN * rate) as u64,
+            longest_own: LONGEST_OWN * rate,
+            unit: nanoseconds_per_unit() * rate,
+            work: Work::new(),
+            slowness: 1.0,
+            chunks: 0,
             stops,
-            debt: 0,
-            start: 0,
-            paid: 0,
+            debt: 0.0,
+            start: 0.0,
+            paid: 0.0,
         }
     }
 
@@ -60,55 +76,80 @@ impl<'a> Pacer<'a> {
 
     /// A thread was started, which took so much processor time, nanoseconds.
     pub fn started(&mut self, taken: u64) {
-        let taken = taken as f64 / self.clock.tick_length();
-        let taken = (taken as i64).min(self.most_debt());
+        let taken = self.unslowed(taken as f64 / self.clock.tick_length());
         self.debt += taken - std::mem::take(&mut self.paid);
-        self.start = match self.start {
-            0 => taken,
-            before => (before * 3 + taken) / 4,
+        self.start = match self.start > 0.0 {
+            true => (self.start * 3.0 + taken) / 4.0,
+            false => taken,
         };
     }
 
     /// Other threads were woken, which took so much processor time, nanoseconds. The tool's calls woke its tasks, too, and what that took is part
     /// of what they computed; on a virtual machine it is some 20 µs where the one that is woken is on another processor.
     pub fn woke(&mut self, taken: u64) {
-        let taken = taken as f64 / self.clock.tick_length();
-        self.debt += (taken as i64).min(self.most_debt());
+        self.debt += self.unslowed(taken as f64 / self.clock.tick_length());
     }
 
-    fn most_debt(&self) -> i64 {
-        (DEBT_STEPS * self.longest_own) as i64
+    /// What so many ticks would have been on a core that nothing slows.
+    fn unslowed(&self, ticks: f64) -> f64 {
+        (ticks / self.slowness).min(self.most_debt())
+    }
+
+    fn most_debt(&self) -> f64 {
+        DEBT_STEPS * self.longest_own
     }
 
     fn is_stopped(&self) -> bool {
         self.stops.iter().any(|stop| stop.load(Ordering::Relaxed))
     }
 
-    /// Computes until `nanoseconds` of processor time have passed since `begin`; what other threads take meanwhile doesn't count.
+    /// Computes what takes `nanoseconds` on a core that nothing slows; what other threads take meanwhile doesn't count.
     /// What the replay itself did since `begin` (waking other lanes, which the tool's calls did, too) does. Gives the time at the end.
     #[inline]
     pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
-        let wanted = (f64::from(nanoseconds) * self.ticks_per_nanosecond) as i64;
-        let mut last = self.clock.ticks();
-        let used = self.debt + last.saturating_sub(begin).min(self.longest_own) as i64;
-        self.debt = (used - wanted).clamp(0, self.most_debt());
-        let mut left = wanted.saturating_sub(used).max(0) as u64;
-        let mut looks = 0u32;
-        loop {
+        let now = self.clock.ticks();
+        let own = (now.saturating_sub(begin) as f64).min(self.longest_own);
+        match self.units(f64::from(nanoseconds) * self.ticks_per_nanosecond, own) {
+            0 => now,
+            units => self.work(now, units),
+        }
+    }
+
+    /// Units of work for so many ticks of computing, of which the replay itself has taken `own`: to the nearest; the rest is owed, or has been paid.
+    fn units(&mut self, wanted: f64, own: f64) -> u64 {
+        let left = wanted - self.debt - self.unslowed(own);
+        let units = (left / self.unit + 0.5).max(0.0) as u64;
+        self.debt = (units as f64 * self.unit - left).min(self.most_debt());
+        units
+    }
+
+    /// Does so many units of work. Gives the time at the end, or earlier if it is stopped.
+    fn work(&mut self, mut last: u64, mut units: u64) -> u64 {
+        while units > 0 {
+            let chunk = units.min(u64::from(CHUNK)) as u32;
+            self.work.run(chunk);
+            units -= u64::from(chunk);
             let now = self.clock.ticks();
-            let step = now.saturating_sub(last).min(self.longest_step);
-            last = now;
-            if step >= left {
-                return now;
+            if chunk >= LEAST_CHUNK {
+                self.learn(now.saturating_sub(last) as f64, chunk);
             }
-            left -= step;
-            looks += 1;
-            if looks == LOOKS {
-                looks = 0;
+            last = now;
+            self.chunks += 1;
+            if self.chunks >= LOOKS {
+                self.chunks = 0;
                 if self.is_stopped() {
-                    return now;
+                    break;
                 }
             }
+        }
+        last
+    }
+
+    /// So many units took so many ticks.
+    fn learn(&mut self, ticks: f64, units: u32) {
+        let slowness = ticks / (f64::from(units) * self.unit);
+        if slowness < LONGEST_CHUNK {
+            self.slowness += (slowness - self.slowness) * NEWS;
         }
     }
 
@@ -127,5 +168,65 @@ impl<'a> Pacer<'a> {
             left -= part;
         }
         self.clock.ticks()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ticks that so many computings of a length take.
+    fn done(pacer: &mut Pacer<'_>, nanoseconds: f32, times: u32) -> u64 {
+        let clock = pacer.clock;
+        let begin = clock.ticks();
+        let mut now = begin;
+        for _ in 0..times {
+            now = pacer.burn(now, nanoseconds);
+        }
+        now - begin
+    }
+
+    #[test]
+    fn what_is_shorter_than_a_unit_adds_up() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, [&never, &never]);
+        let unit = pacer.unit;
+        let units: u64 = (0..1000).map(|_| pacer.units(0.3 * unit, 0.0)).sum();
+        assert!((299..=301).contains(&units), "{units}");
+    }
+
+    #[test]
+    fn what_the_replay_took_itself_is_taken_from_what_follows() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, [&never, &never]);
+        let unit = pacer.unit;
+        assert_eq!(pacer.units(10.0 * unit, 4.0 * unit), 6);
+        assert_eq!(pacer.units(2.0 * unit, 5.0 * unit), 0);
+        assert_eq!(pacer.units(10.0 * unit, 0.0), 7);
+        // On a slow core it took longer than it would have.
+        pacer.slowness = 2.0;
+        assert_eq!(pacer.units(10.0 * unit, 4.0 * unit), 8);
+    }
+
+    #[test]
+    fn computing_takes_no_less_than_it_should() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, [&never, &never]);
+        for (nanoseconds, times) in [(200.0, 10_000), (20_000.0, 100), (2e6, 1)] {
+            let ticks = done(&mut pacer, nanoseconds, times) as f64;
+            let took = ticks / pacer.ticks_per_nanosecond;
+            let wanted = f64::from(nanoseconds) * f64::from(times);
+            assert!(took > 0.9 * wanted, "{took} of {wanted} ns");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_it() {
+        let (stop, never) = (AtomicBool::new(true), AtomicBool::new(false));
+        let mut pacer = Pacer::new(Clock::start(), 1.0, [&stop, &never]);
+        // A minute.
+        let begin = std::time::Instant::now();
+        done(&mut pacer, 60e9, 1);
+        assert!(begin.elapsed() < Duration::from_secs(10));
     }
 }

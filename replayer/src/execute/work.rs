@@ -1,0 +1,130 @@
+//! Computing, as work that takes longer where the tool's own would.
+//!
+//! A recorded microsecond of computing isn't burnt until a microsecond has passed but as the work that a core does in it while nothing slows it. Cores
+//! of virtual machines are shared: where a neighbour computes on the other hardware thread, programs take up to 1.6 times as long, for tenths of
+//! seconds to minutes. Waiting for the clock would take as long as ever, and predict the tool too short just then.
+//!
+//! What slows differs by what is done. In half a minute on such a machine, a chain of multiplications took 1.01 to 1.1 times as long as at best (median and
+//! 97th percentile), loads, stores and arithmetic that don't wait for each other 1.04 to 2.0, gcc, git and python 1.04 to 1.5. So a unit of work is a mixture.
+//! One neighbour isn't as another, nor one program: a replay's time is not that of a run under the same neighbour, but no longer as if there was none.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Steps of a unit that a neighbour slows, as they fill what a core can do at a time: some 25 of 38 ns.
+const BROAD: u32 = 16;
+/// And of those that it doesn't: each needs what the one before gave.
+const CHAIN: u32 = 10;
+/// Words that are worked on; few, so that what a call left in the caches stays there.
+const WORDS: usize = 128;
+/// Units of a try to find out what one takes: some 15 µs.
+const TRY: u32 = 400;
+/// Tries, of which the shortest counts.
+const TRIES: u32 = 25;
+/// Tries before the first that counts: processors at rest begin slowly.
+const WARM: u32 = 100;
+
+/// The shortest time that a unit was seen to take, femtoseconds.
+static SHORTEST: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// What a lane works on.
+#[derive(Clone)]
+pub struct Work {
+    words: [u32; WORDS],
+    sum: u32,
+    at: u32,
+    other: u32,
+    to: u32,
+}
+
+impl Work {
+    pub fn new() -> Work {
+        let mut words = [0; WORDS];
+        for (word, number) in words.iter_mut().zip(1u32..) {
+            *word = number.wrapping_mul(2_654_435_761) >> 7;
+        }
+        Work {
+            words,
+            sum: 1,
+            at: 1,
+            other: 7,
+            to: 0,
+        }
+    }
+
+    /// Does so many units.
+    #[inline(never)]
+    pub fn run(&mut self, units: u32) {
+        const MASK: usize = WORDS - 1;
+        let Work {
+            sum, at, other, to, ..
+        } = *self;
+        let (mut sum, mut at, mut other, mut to) = (sum, at, other, to);
+        for _ in 0..units {
+            for step in 0..BROAD {
+                let one = self.words[(at >> 9) as usize & MASK];
+                let two = self.words[(other >> 4) as usize & MASK];
+                at = at.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                other = other.wrapping_add(0x9E37) ^ (step << 2);
+                sum = match at & 0x8000 {
+                    0 => sum.wrapping_add(one),
+                    _ => (sum ^ two).rotate_left(3),
+                };
+                self.words[to as usize & MASK] = one.wrapping_add(two);
+                to = to.wrapping_add(1);
+            }
+            for step in 0..CHAIN {
+                sum = sum.wrapping_mul(0x9E37_79B1) ^ step;
+            }
+        }
+        (self.sum, self.at, self.other, self.to) = (sum, at, other, to);
+    }
+}
+
+/// What a unit takes on a core that nothing slows, nanoseconds: the shortest time seen so far, after half a millisecond of looking again. Where all looks
+/// so far met a slowed core, it is too long.
+pub fn nanoseconds_per_unit() -> f64 {
+    let mut work = Work::new();
+    if SHORTEST.load(Ordering::Relaxed) == u64::MAX {
+        work.run(WARM * TRY);
+    }
+    let tries = (0..TRIES).map(|_| {
+        let begin = Instant::now();
+        work.run(TRY);
+        begin.elapsed().as_nanos() as u64 * 1_000_000 / u64::from(TRY)
+    });
+    let mut tries: Vec<u64> = tries.collect();
+    black_box(work.sum);
+    tries.sort_unstable();
+    // A clock that stood still, or went back, isn't the shortest.
+    let typical = tries[tries.len() / 2];
+    let shortest = tries.into_iter().find(|time| *time > typical / 2);
+    SHORTEST.fetch_min(shortest.unwrap_or(typical).max(1), Ordering::Relaxed);
+    SHORTEST.load(Ordering::Relaxed) as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_units_take_longer() {
+        let unit = nanoseconds_per_unit();
+        assert!(unit > 0.0 && unit < 10_000.0, "{unit}");
+        let mut work = Work::new();
+        let mut time = |units: u32| {
+            let begin = Instant::now();
+            work.run(units);
+            begin.elapsed().as_nanos() as f64
+        };
+        let shortest = (0..20)
+            .map(|_| time(10 * TRY))
+            .fold(f64::INFINITY, f64::min);
+        // What the compiler threw away would take no time.
+        assert!(
+            shortest > 0.8 * unit * f64::from(10 * TRY),
+            "{shortest}, {unit}"
+        );
+    }
+}
