@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::quiet::{Look, Watch, least_rounds, undisturbed};
+use fsreplay_replayer::quiet::{Look, Watch, least_rounds, slownesses, undisturbed};
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
@@ -56,18 +56,17 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
         let dir = File::open(dir).ok()?;
         Some(rest_before_run(dir))
     });
-    let again = Again {
-        rest: rests.max().unwrap_or_default(),
-        ..*again
-    };
+    let rest = rests.max().unwrap_or_default();
     let options = planning::options(targets::neutral(None)?, place);
     let (plan, _) = planning::plan_as_recorded(trace, false, &options)?;
     let mut search = Search {
         plan: &plan,
         several,
-        again: &again,
+        again,
+        rest,
         unobserved,
         runs: Vec::new(),
+        seen: Vec::new(),
         watch: Watch::default(),
     };
     footer.unobserved = Some(search.run()?);
@@ -102,10 +101,14 @@ struct Search<'a> {
     /// The workspace is on several mounts.
     several: bool,
     again: &'a Again<'a>,
+    /// How long to do nothing before each run.
+    rest: Duration,
     /// A first run.
     unobserved: Unobserved,
     /// All that followed.
     runs: Vec<Unobserved>,
+    /// What was seen beside each of them, and beside each replay.
+    seen: Vec<Look>,
     watch: Watch,
 }
 
@@ -155,7 +158,7 @@ impl Search<'_> {
         };
         let never = AtomicBool::new(false);
         let mut player = Player::new(&plan, options);
-        let mut pairs = Vec::new();
+        let (mut replays, mut runs) = (Vec::new(), Vec::new());
         let begin = Instant::now();
         for round in 0..=RUNS {
             if round > 1 && begin.elapsed() > BUDGET {
@@ -171,45 +174,59 @@ impl Search<'_> {
                 // A tool that empties a mount of its own (npm its packages) would remove what stands there, and take time for it.
                 player.clear().map_err(planning::failure)?;
             }
-            let before = self.watch.wait(&never);
-            let run = self.again.run();
-            let run = run.map_err(|reason| Failure::new(exit::FAILURE, reason))?;
-            let look = Look::take().and(&before).and(&played.look);
-            pairs.push(Pair { played, run, look });
+            let useless = |reason| Failure::new(exit::FAILURE, reason);
+            self.again.put_back().map_err(useless)?;
+            let probes = self.watch.rest(self.rest, &never);
+            let run = self.again.run().map_err(useless)?;
+            runs.push((run, probes.end()));
+            replays.push(played);
         }
         player.end().map_err(planning::failure)?;
-        let looks = pairs.iter().map(|pair| pair.look.clone()).collect();
-        let counts = undisturbed(&[looks], least_rounds);
-        let mut counts = counts.into_iter().flatten();
-        pairs.retain(|_| counts.next().unwrap_or(true));
-        self.runs.extend(pairs.iter().map(|pair| pair.run));
-        Ok(tried(each, &pairs))
+        let (runs, looks): (Vec<Unobserved>, Vec<Look>) = runs.into_iter().unzip();
+        let replayed = replays.iter().map(|played: &Played| played.look.clone());
+        let series = [looks, replayed.collect(), self.seen.clone()];
+        self.seen.extend(series[..2].iter().flatten().cloned());
+        let runs = at_pace(&series, 0, runs);
+        let replays = at_pace(&series, 1, replays);
+        self.runs.extend(runs.iter().map(|(run, _)| run));
+        Ok(tried(each, &runs, &replays))
     }
 }
 
-/// A replay, a run of the command after it, and what was seen of disturbances of both.
-struct Pair {
-    played: Played,
-    run: Unobserved,
-    look: Look,
+/// What nothing disturbed, or the least disturbed, with how many times as long all took meanwhile. One series of several.
+fn at_pace<T>(series: &[Vec<Look>], number: usize, mut each: Vec<T>) -> Vec<(T, f64)> {
+    let (mut counts, mut slownesses) = (undisturbed(series, least_rounds), slownesses(series));
+    let counts = counts.swap_remove(number);
+    let slownesses = slownesses.swap_remove(number);
+    let each = each.drain(..).zip(slownesses).zip(counts);
+    each.filter_map(|(one, counts)| counts.then_some(one))
+        .collect()
 }
 
-/// What so many pairs say.
-fn tried(each: f64, pairs: &[Pair]) -> Try {
-    let nanoseconds = |seconds: f64| seconds * 1e9;
-    let wall: Vec<(f64, f64)> = pairs
-        .iter()
-        .map(|pair| {
-            let replay = nanoseconds(pair.played.round.wall_seconds);
-            (pair.run.elapsed as f64, replay)
-        })
-        .collect();
-    let cpu: Vec<(f64, f64)> = pairs
-        .iter()
-        .map(|pair| (pair.run.cpu as f64, nanoseconds(pair.played.cpu_seconds)))
-        .collect();
-    let (wall, cpu) = (Times::of(&wall), Times::of(&cpu));
-    Try { each, wall, cpu }
+/// What so many runs of the command and replays say, each with how slow the machine was: where most of the ones were disturbed and most of the others
+/// weren't, they would else seem to differ.
+fn tried(each: f64, runs: &[(Unobserved, f64)], replays: &[(Played, f64)]) -> Try {
+    let tool = runs.iter().map(|(run, slow)| {
+        let (wall, cpu) = (run.elapsed as f64, run.cpu as f64);
+        (unslowed(wall, cpu, *slow), cpu / slow)
+    });
+    let replay = replays.iter().map(|(played, slow)| {
+        let (wall, cpu) = (played.round.wall_seconds * 1e9, played.cpu_seconds * 1e9);
+        (unslowed(wall, cpu, *slow), cpu / slow)
+    });
+    let (tool_wall, tool_cpu) = tool.unzip();
+    let (replay_wall, replay_cpu) = replay.unzip();
+    Try {
+        each,
+        wall: Times::of(tool_wall, replay_wall),
+        cpu: Times::of(tool_cpu, replay_cpu),
+    }
+}
+
+/// A time on the clock as it had been on a machine that nothing slows: what was waited for (a disk, the network) takes as long as ever.
+fn unslowed(wall: f64, cpu: f64, slow: f64) -> f64 {
+    let busy = cpu.min(wall);
+    wall - busy + busy / slow
 }
 
 /// What the user is told if it could not be done.
@@ -227,6 +244,13 @@ pub fn explain(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slow_machine_slows_computing_and_not_waiting() {
+        assert_eq!(unslowed(100.0, 60.0, 1.5), 80.0);
+        // Two threads at a time.
+        assert_eq!(unslowed(100.0, 200.0, 2.0), 50.0);
+    }
     use fsreplay_trace::model::Mount;
 
     #[test]

@@ -1,7 +1,5 @@
 //! `fsreplay record`: run a command under observation.
 
-use std::time::Duration;
-
 use fsreplay_recorder::{Again, Observer, RecordError, RecordOptions, Recording, Status};
 
 use crate::args::RecordArgs;
@@ -39,7 +37,6 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
                 command: &options.command,
                 reset: options.reset.as_deref(),
                 status,
-                rest: Duration::ZERO,
             },
         )
     {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Runs a command in a directory, without output, and gives its wall time in seconds.
 pub fn run<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
@@ -33,11 +33,15 @@ pub fn run<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
 
 /// The same as a user does it and as a replay begins: what was changed before has been written back, and all has been left alone for a while.
 pub fn run_at_rest<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
+    std::thread::sleep(settled(dir)?);
+    run(dir, command)
+}
+
+/// Writes back what was changed in a directory. Gives for how long to leave it alone.
+pub fn settled(dir: &Path) -> io::Result<Duration> {
     let tree = std::fs::File::open(dir)?;
     rustix::fs::syncfs(&tree)?;
-    std::thread::sleep(fsreplay_replayer::rest_before_run(&tree));
-    drop(tree);
-    run(dir, command)
+    Ok(fsreplay_replayer::rest_before_run(&tree))
 }
 
 /// The median of some numbers, and half the distance between their quartiles.

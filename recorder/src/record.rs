@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use fsreplay_trace::model::Header;
 
@@ -77,7 +77,6 @@ pub fn record(
             command: &options.command,
             reset: options.reset.as_deref(),
             status: ended.status,
-            rest: Duration::ZERO,
         };
         match again.several() {
             Ok(seen) => ended.footer.unobserved = Some(seen),

@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use fsreplay_trace::model::Unobserved;
 
@@ -23,17 +22,16 @@ pub struct Again<'a> {
     pub reset: Option<&'a OsStr>,
     /// How it ended when it was recorded (a status of wait(2)): a run that ends otherwise tells nothing.
     pub status: i32,
-    /// How long to do nothing before each run.
-    pub rest: Duration,
 }
 
 impl Again<'_> {
-    /// Puts things back and runs the command once. An error says why the run tells nothing.
+    /// Puts back what the command changed. An error says why that failed.
+    pub fn put_back(&self) -> Result<(), String> {
+        self.reset.map_or(Ok(()), put_back)
+    }
+
+    /// Runs the command once. An error says why the run tells nothing.
     pub fn run(&self) -> Result<Unobserved, String> {
-        if let Some(reset) = self.reset {
-            put_back(reset)?;
-        }
-        std::thread::sleep(self.rest);
         run_once(self.command, self.status)
     }
 
@@ -42,6 +40,7 @@ impl Again<'_> {
         let begin = sys::now();
         let mut runs = Vec::new();
         while runs.is_empty() || (runs.len() < RUNS && sys::now().saturating_sub(begin) < ENOUGH) {
+            self.put_back()?;
             runs.push(self.run()?);
         }
         runs.sort_by_key(|run| run.cpu);
@@ -105,7 +104,6 @@ mod tests {
             command,
             reset,
             status,
-            rest: Duration::ZERO,
         };
         again.several()
     }

@@ -27,7 +27,7 @@ pub struct Played {
     pub cache: &'static str,
     /// Processor time of all threads, seconds.
     pub cpu_seconds: f64,
-    /// What was seen of disturbances before and after it; nothing if it was as fast as possible.
+    /// What was seen of disturbances meanwhile; nothing if it was as fast as possible.
     pub look: Look,
     /// Whether its times count: nothing else slowed the machine meanwhile.
     pub counts: bool,
@@ -90,7 +90,6 @@ impl<'p> Player<'p> {
         let cache = settle(options.cache, plan, sandboxes);
         let prepare_seconds = begin.elapsed().as_secs_f64();
         let paced = options.timing != Timing::Fast;
-        let before = paced.then(|| self.watch.wait(cancelled));
         if cancelled.load(Ordering::Relaxed) {
             return Err(ReplayError::Cancelled);
         }
@@ -99,8 +98,8 @@ impl<'p> Player<'p> {
             scale: options.timing.scale(),
             rest: rest(options.timing, sandboxes),
         };
-        let run = execute(plan, sandboxes, tempo, cancelled)?;
-        let look = before.map(|before| Look::take().and(&before));
+        let watch = paced.then_some(&mut self.watch);
+        let run = execute(plan, sandboxes, tempo, watch, cancelled)?;
         let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
         let (groups, divergences) = compare(plan, &run, &roots);
         let (calls, call_seconds) = statistics(plan, &run);
@@ -121,10 +120,10 @@ impl<'p> Player<'p> {
             },
             groups,
             cache,
-            look: look.unwrap_or_default(),
             counts: true,
             cpu_seconds: seconds(|lane| lane.cpu),
             places: place_seconds(plan, &run),
+            look: run.look,
         })
     }
 

@@ -22,7 +22,7 @@ fn run(b: &Builder) -> Run {
         scale: Some(1.0),
         rest: Duration::ZERO,
     };
-    execute(&b.plan, &sandboxes, tempo, &never).expect("a run")
+    execute(&b.plan, &sandboxes, tempo, None, &never).expect("a run")
 }
 
 /// Two lanes with one op each. The first sleeps before its own for `first`, of which `after` once the other's is done; the other for `second`.

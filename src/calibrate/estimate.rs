@@ -1,4 +1,4 @@
-//! From runs of the command and replays next to them to what each event takes besides.
+//! From runs of the command and replays in turn to what each event takes besides.
 
 use fsreplay_replayer::result::median;
 
@@ -32,25 +32,27 @@ pub struct Try {
 pub struct Times {
     /// Median, nanoseconds.
     pub tool: f64,
-    /// Median of the replay's time divided by that of the tool's run next to it: a machine that gets slower meanwhile is so for both.
+    /// Median of the replay's times divided by it.
     ratio: f64,
     /// Its standard error.
     error: f64,
 }
 
 impl Times {
-    /// Of runs of the tool and of the replay next to each, nanoseconds. None if the tool's time is not known.
-    pub fn of(pairs: &[(f64, f64)]) -> Option<Times> {
-        let known: Vec<_> = pairs.iter().filter(|(tool, _)| *tool > 0.0).collect();
-        let count = known.len() as f64;
-        let mut ratios: Vec<f64> = known.iter().map(|(tool, replay)| replay / tool).collect();
-        ratios.sort_by(f64::total_cmp);
-        let tool: Vec<f64> = known.iter().map(|(tool, _)| *tool).collect();
-        (!ratios.is_empty()).then(|| Times {
-            tool: median(&tool),
-            ratio: median(&ratios),
-            // A few that agree may do so by chance.
-            error: (MEDIAN_ERROR * deviation(&ratios) / count.sqrt()).max(VAGUE / count),
+    /// Of runs of the tool and of replays, nanoseconds. None if the tool's time is not known.
+    pub fn of(mut tool: Vec<f64>, mut replay: Vec<f64>) -> Option<Times> {
+        tool.retain(|time| *time > 0.0);
+        replay.retain(|time| *time > 0.0);
+        if tool.is_empty() || replay.is_empty() {
+            return None;
+        }
+        tool.sort_by(f64::total_cmp);
+        replay.sort_by(f64::total_cmp);
+        let (middle, ratio) = (median(&tool), median(&replay) / median(&tool));
+        Some(Times {
+            tool: middle,
+            ratio,
+            error: error(&tool).hypot(error(&replay)) * ratio,
         })
     }
 
@@ -141,6 +143,13 @@ fn growth(tries: &[Try], events: f64) -> (f64, f64) {
     )
 }
 
+/// Standard error of the median of sorted values, as a share of it. A few that agree may do so by chance.
+fn error(sorted: &[f64]) -> f64 {
+    let count = sorted.len() as f64;
+    let typical = MEDIAN_ERROR * deviation(sorted) / count.sqrt();
+    (typical / median(sorted)).max(VAGUE / count)
+}
+
 /// Standard deviation of sorted values, by their quartiles: single runs that something disturbed don't count.
 fn deviation(sorted: &[f64]) -> f64 {
     let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
@@ -172,7 +181,7 @@ mod tests {
 
     /// Ratios and times of runs that all agree, with what each try added.
     fn tries(tool: f64, cpu: f64, replays: &[(f64, f64, f64)]) -> Vec<Try> {
-        let of = |tool: f64, replay: f64| Times::of(&[(tool, replay); 20]);
+        let of = |tool: f64, replay: f64| Times::of(vec![tool; 20], vec![replay; 20]);
         replays
             .iter()
             .map(|(each, wall, busy)| Try {
@@ -211,8 +220,8 @@ mod tests {
     fn unknown_times_count_for_nothing() {
         let one = Try {
             each: 0.0,
-            wall: Times::of(&[(10e6, 9e6); 8]),
-            cpu: Times::of(&[(0.0, 9e6); 8]),
+            wall: Times::of(vec![10e6; 8], vec![9e6; 8]),
+            cpu: Times::of(vec![0.0; 8], vec![9e6; 8]),
         };
         assert!(one.cpu.is_none());
         let found = estimate(&[one], 1000.0).expect("an estimate");
@@ -221,10 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_gets_slower_meanwhile_is_so_for_both() {
-        let pairs = [10e6, 20e6, 30e6, 40e6].map(|tool| (tool, tool * 1.1));
-        let times = Times::of(&pairs).expect("times");
+    fn the_error_of_a_ratio_is_that_of_both_medians() {
+        let steps = [-2.0, -1.0, 0.0, 1.0, 2.0];
+        let around = |middle: f64, off: f64| steps.map(|by| middle + by * off);
+        let times = Times::of(around(10.0, 0.5).into(), around(11.0, 0.0).into()).expect("times");
         assert!((times.ratio - 1.1).abs() < 1e-9, "{times:?}");
-        assert_eq!(times.error, VAGUE / 4.0);
+        let tool = MEDIAN_ERROR * (1.0 / QUARTILES) / 5f64.sqrt() / 10.0;
+        let wanted = tool.hypot(VAGUE / 5.0) * 1.1;
+        assert!((times.error - wanted).abs() < 1e-9, "{times:?}");
     }
 }

@@ -70,6 +70,8 @@ mod tests {
             counted: (0, 0),
             rounds: 0,
             of_all: (0.0, 0.0),
+            at_pace: (0.0, 0.0),
+            series: Vec::new(),
             runs: runs.to_vec(),
             otherwise: Vec::new(),
         }

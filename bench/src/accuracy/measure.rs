@@ -10,23 +10,21 @@ use std::time::{Duration, Instant};
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
-use fsreplay_replayer::quiet::{Look, Watch, undisturbed};
+use fsreplay_replayer::quiet::{Look, Watch, slownesses, undisturbed};
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing};
 use fsreplay_trace::format;
 use fsreplay_trace::model::Unobserved;
 
 use super::Options;
-use super::table::Pair;
+use super::table::{Pair, Series};
 use crate::mounts::Mount;
-use crate::timing::{median, run, run_at_rest};
+use crate::timing::{median, run, settled};
 use crate::workloads::{Masters, Tree, Workload};
 
 /// At most as many times the rounds that were asked for,
 const MORE: u32 = 5;
-/// as long as they take no longer than this,
-const ENOUGH: Duration = Duration::from_secs(8);
-/// or than this where the tool or its replay varies by more
-const ENOUGH_NOISY: Duration = Duration::from_secs(12);
+/// as long as they take no longer than asked for, or this many times as long where the tool or its replay varies by more
+const PATIENT: f64 = 1.5;
 /// than this: half the distance of the quartiles, as a share of the median.
 const NOISY: f64 = 0.1;
 /// At least so many rounds count on each mount, however disturbed they are.
@@ -77,7 +75,7 @@ impl Rig<'_> {
         let begin = Instant::now();
         for round in 0..=least * MORE {
             let several = runs.len() as u32;
-            if round > least && begin.elapsed() > enough(&runs) * several {
+            if round > least && begin.elapsed() > self.enough(&runs) * several {
                 break;
             }
             for turn in 0..runs.len() {
@@ -94,8 +92,10 @@ impl Rig<'_> {
             }
         }
         let counts = counting(&runs);
-        let ended = runs.into_iter().zip(counts);
-        ended.map(|(runs, counts)| runs.end(&counts)).collect()
+        let slow = by_series(&runs, slownesses);
+        let ended = runs.into_iter().zip(counts).zip(slow);
+        let ended = ended.map(|((runs, counts), slow)| runs.end(&counts, &slow));
+        ended.collect()
     }
 
     fn runs<'s>(&self, site: &'s Site, home: &'s Path) -> Runs<'s> {
@@ -114,6 +114,25 @@ impl Rig<'_> {
             divergences: 0,
             last: None,
         }
+    }
+
+    /// How long to go on for each mount.
+    fn enough(&self, runs: &[Runs<'_>]) -> Duration {
+        let counts = counting(runs);
+        let mut series = runs.iter().zip(&counts).flat_map(|(runs, counts)| {
+            let times = runs.times.iter().zip(counts);
+            times.map(|(times, counts)| times.counting(counts))
+        });
+        let noisy = series.any(|times| {
+            let count = times.len();
+            let (middle, spread) = median(times);
+            count <= LEAST || spread > NOISY * middle
+        });
+        let seconds = match noisy {
+            true => self.options.seconds * PATIENT,
+            false => self.options.seconds,
+        };
+        Duration::from_secs_f64(seconds.clamp(0.0, 3600.0))
     }
 
     fn record(&self, workload: &Workload, home: &Path, trace: &Path) -> io::Result<()> {
@@ -248,20 +267,33 @@ impl Runs<'_> {
     fn tool(&mut self, workload: &Workload, round: u32) -> io::Result<()> {
         workload.reset(self.own)?;
         let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
-        let before = self.watch.wait(&AtomicBool::new(false));
-        let seconds = run_at_rest(self.own, &command)?;
+        let rest = settled(self.own)?;
+        let probes = self.watch.rest(rest, &AtomicBool::new(false));
+        let seconds = run(self.own, &command)?;
+        let look = probes.end();
         if round > 0 {
-            self.times[0].push(seconds, Look::take().and(&before));
+            self.times[0].push(seconds, look);
         }
         Ok(())
     }
 
-    /// `counts` says of each run of the tool and of each replay whether it counts.
-    fn end(self, counts: &[Vec<bool>]) -> io::Result<Pair> {
+    /// `counts` says of each run of the tool and of each replay whether it counts, `slow` how slow the machine was.
+    fn end(self, counts: &[Vec<bool>], slow: &[Vec<f64>]) -> io::Result<Pair> {
         for player in self.players {
             player.end().map_err(io::Error::other)?;
         }
+        let paced = self.times.iter().zip(slow).map(|(times, slow)| {
+            let paced = times.all().into_iter().zip(slow);
+            median(paced.map(|(time, slow)| time / slow).collect()).0
+        });
+        let paced: Vec<f64> = paced.collect();
         let times = self.times.iter().zip(counts);
+        let series = times.clone().map(|(times, counts)| Series {
+            times: times.all(),
+            counts: counts.clone(),
+            looks: times.0.iter().map(|(_, look)| look.clone()).collect(),
+        });
+        let series = series.collect();
         let mut counting = times.map(|(times, counts)| times.counting(counts));
         let tool = counting.next().unwrap_or_default();
         let counted = tool.len();
@@ -276,7 +308,9 @@ impl Runs<'_> {
             divergences: self.divergences,
             rounds: self.times[0].0.len(),
             runs: tool,
+            series,
             of_all: (median(self.times[0].all()).0, median(self.times[1].all()).0),
+            at_pace: (paced[0], paced[1]),
             otherwise: counting.map(|times| median(times).0).collect(),
         })
     }
@@ -284,30 +318,20 @@ impl Runs<'_> {
 
 /// Which runs count, by mount, for the tool and each replay.
 fn counting(runs: &[Runs<'_>]) -> Vec<Vec<Vec<bool>>> {
+    by_series(runs, |series| undisturbed(series, |_| LEAST))
+}
+
+/// What looks tell of all series, by mount, for the tool and each replay.
+fn by_series<T>(
+    runs: &[Runs<'_>],
+    told: impl FnOnce(&[Vec<Look>]) -> Vec<Vec<T>>,
+) -> Vec<Vec<Vec<T>>> {
     let series = runs.iter().flat_map(|runs| &runs.times);
     let looks = |times: &Times| times.0.iter().map(|(_, look)| look.clone()).collect();
     let looks: Vec<Vec<Look>> = series.map(looks).collect();
-    let mut counts = undisturbed(&looks, |_| LEAST).into_iter();
-    let of_one = |runs: &Runs<'_>| counts.by_ref().take(runs.times.len()).collect();
+    let mut told = told(&looks).into_iter();
+    let of_one = |runs: &Runs<'_>| told.by_ref().take(runs.times.len()).collect();
     runs.iter().map(of_one).collect()
-}
-
-/// How long to go on for each mount.
-fn enough(runs: &[Runs<'_>]) -> Duration {
-    let counts = counting(runs);
-    let mut series = runs.iter().zip(&counts).flat_map(|(runs, counts)| {
-        let times = runs.times.iter().zip(counts);
-        times.map(|(times, counts)| times.counting(counts))
-    });
-    let noisy = series.any(|times| {
-        let count = times.len();
-        let (middle, spread) = median(times);
-        count <= LEAST || spread > NOISY * middle
-    });
-    match noisy {
-        true => ENOUGH_NOISY,
-        false => ENOUGH,
-    }
 }
 
 fn play(player: &mut Player<'_>, round: u32) -> io::Result<Played> {

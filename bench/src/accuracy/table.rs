@@ -1,5 +1,11 @@
 //! What was measured, as a table in Markdown, and what all pairs say together.
 
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use fsreplay_replayer::quiet::Look;
+
 use super::floor;
 use crate::mounts::Mount;
 
@@ -22,10 +28,25 @@ pub struct Pair {
     pub rounds: usize,
     /// Medians of tool and replay over all rounds.
     pub of_all: (f64, f64),
+    /// The same of times divided by how slow the machine was meanwhile.
+    pub at_pace: (f64, f64),
     /// The tool's runs that count.
     pub runs: Vec<f64>,
+    /// All single runs: the tool's, then those of each replay.
+    pub series: Vec<Series>,
     /// Medians predicted in other ways.
     pub otherwise: Vec<f64>,
+}
+
+/// Single runs of one kind, in their order.
+#[derive(Clone)]
+pub struct Series {
+    /// Milliseconds.
+    pub times: Vec<f64>,
+    /// Whether each counts.
+    pub counts: Vec<bool>,
+    /// By what.
+    pub looks: Vec<Look>,
 }
 
 impl Pair {
@@ -71,11 +92,35 @@ pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
     }
 }
 
+/// Appends each single run of a workload to a file, for looking into what the medians hide.
+pub fn log(file: &Path, workload: &str, mounts: &[Mount], pairs: &[Pair]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = BufWriter::new(options.create(true).append(true).open(file)?);
+    for (mount, pair) in mounts.iter().zip(pairs) {
+        for (number, series) in pair.series.iter().enumerate() {
+            let kind = match number {
+                0 => "tool".to_owned(),
+                _ => format!("replay {number}"),
+            };
+            let each = series.times.iter().zip(&series.counts).zip(&series.looks);
+            for (round, ((time, counts), look)) in each.enumerate() {
+                writeln!(
+                    file,
+                    "{workload}\t{}\t{kind}\t{}\t{time:.3}\t{counts}\t{look}",
+                    mount.name,
+                    round + 1
+                )?;
+            }
+        }
+    }
+    file.flush()
+}
+
 /// What the tool took and what was predicted, on each mount of a workload; the first was recorded on.
 pub type Medians = Vec<(f64, f64)>;
 
 /// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order: of the rounds that count, and of
-/// all.
+/// all as they were and at the same pace.
 pub fn summary(all: &[Vec<Pair>]) {
     let medians = |of: fn(&Pair) -> (f64, f64)| -> Vec<Medians> {
         let workloads = all.iter();
@@ -88,6 +133,10 @@ pub fn summary(all: &[Vec<Pair>]) {
     println!();
     line("rounds that count", &medians(|p| (p.real, p.predicted)));
     line("all rounds", &medians(|p| p.of_all));
+    line(
+        "all rounds, each divided by how slow its processors were, where that is known",
+        &medians(|p| p.at_pace),
+    );
     println!("{}", floor::line(all));
     println!(
         "variation of predictions over rounds that count: median {:.1} %",

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::ReplayError;
 use crate::plan::{Action, Plan};
+use crate::quiet::{Look, Probes, Watch};
 use crate::sandbox::Sandbox;
 use crate::sys::{self, Texts};
 use clock::Clock;
@@ -74,6 +75,8 @@ pub struct Run {
     pub wall_seconds: f64,
     /// One for each lane.
     pub lanes: Vec<LaneRun>,
+    /// What was seen of disturbances meanwhile; nothing without a watch.
+    pub look: Look,
 }
 
 /// What lanes share.
@@ -89,20 +92,21 @@ pub(crate) struct Shared<'a> {
     pub roots: Vec<Vec<u8>>,
 }
 
-/// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting.
+/// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting. A `watch` waits for quiet before, and sees what disturbs.
 ///
 /// All is prepared in a new thread with a table of descriptors of its own, so that a replay's never mix with the caller's.
 pub fn execute(
     plan: &Plan,
     sandboxes: &[Sandbox],
     tempo: Tempo,
+    watch: Option<&mut Watch>,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("replay".into());
         let thread = thread.spawn_scoped(scope, || {
             sys::unshare_files();
-            execute_here(plan, sandboxes, tempo, cancelled)
+            execute_here(plan, sandboxes, tempo, watch, cancelled)
         });
         let thread = thread.map_err(|source| ReplayError::Process {
             operation: "starting a thread",
@@ -117,6 +121,7 @@ fn execute_here(
     plan: &Plan,
     sandboxes: &[Sandbox],
     tempo: Tempo,
+    watch: Option<&mut Watch>,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     raise_descriptor_limit(plan)?;
@@ -131,10 +136,23 @@ fn execute_here(
         .scale
         .map(|scale| Pacer::new(clock, scale, [cancelled, progress.failed()]));
     let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
-    std::thread::sleep(tempo.rest);
-    let done = crew.run();
+    let mut probes = None;
+    match watch {
+        Some(watch) => probes = Some(watch.rest(tempo.rest, cancelled)),
+        None => std::thread::sleep(tempo.rest),
+    }
+    let is_cancelled = || tempo.scale.is_some() && cancelled.load(Ordering::Relaxed);
+    let done = match is_cancelled() {
+        true => Err(ReplayError::Cancelled),
+        false => crew.run(),
+    };
+    let look = probes.map(Probes::end);
     close_all(&shared);
     let done = done?;
+    if is_cancelled() {
+        // What it slept and computed was cut short.
+        return Err(ReplayError::Cancelled);
+    }
     let begin = done.iter().filter_map(|lane| lane.begin).min();
     let end = done.iter().filter_map(|lane| lane.end).max();
     let wall = begin.zip(end);
@@ -142,6 +160,7 @@ fn execute_here(
     let lanes = done.into_iter().map(|lane| lane_run(lane, tick));
     Ok(Run {
         lanes: lanes.collect(),
+        look: look.unwrap_or_default(),
         wall_seconds: wall.map_or(0.0, |(begin, end): (Instant, _)| {
             (end - begin).as_secs_f64()
         }),
