@@ -249,8 +249,7 @@ mod tests {
     fn a_rest_ends_when_it_is_to_stop() {
         let begin = Instant::now();
         let probes = Watch::default().rest(Duration::from_secs(60), &AtomicBool::new(true));
-        let look = probes.end();
+        probes.end();
         assert!(begin.elapsed() < Duration::from_secs(20));
-        assert_eq!(look.used, [0.0; 0]);
     }
 }

