@@ -3,6 +3,7 @@
 //! what the machine does meanwhile meets both.
 
 mod estimate;
+mod response;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,6 +20,7 @@ use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
 
 use self::estimate::{Times, Try, estimate};
+use self::response::Response;
 use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
@@ -67,6 +69,7 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
         unobserved,
         runs: Vec::new(),
         seen: Vec::new(),
+        responses: [Response::default(); 2],
         watch: Watch::default(),
     };
     footer.unobserved = Some(search.run()?);
@@ -109,6 +112,8 @@ struct Search<'a> {
     runs: Vec<Unobserved>,
     /// What was seen beside each of them, and beside each replay.
     seen: Vec<Look>,
+    /// How the command's time and that of its replay grow where the machine is slowed.
+    responses: [Response; 2],
     watch: Watch,
 }
 
@@ -126,7 +131,7 @@ impl Search<'_> {
             let Some(found) = estimate(&tries, events) else {
                 break;
             };
-            tracing::debug!(last = ?tries.last(), ?found, "calibrating");
+            tracing::debug!(last = ?tries.last(), ?found, responses = ?self.responses, "calibrating");
             let off = (found.each - each).abs() + found.noise;
             each = found.each;
             let tool = tries.iter().filter_map(|one| one.wall.as_ref());
@@ -186,10 +191,15 @@ impl Search<'_> {
         let replayed = replays.iter().map(|played: &Played| played.look.clone());
         let series = [looks, replayed.collect(), self.seen.clone()];
         self.seen.extend(series[..2].iter().flatten().cloned());
+        let slow = slownesses(&series);
+        let busy = runs.iter().map(|run| run.cpu as f64);
+        self.responses[0].learn(busy.zip(slow[0].iter().copied()));
+        let busy = replays.iter().map(|played| played.cpu_seconds);
+        self.responses[1].learn(busy.zip(slow[1].iter().copied()));
         let runs = at_pace(&series, 0, runs);
         let replays = at_pace(&series, 1, replays);
         self.runs.extend(runs.iter().map(|(run, _)| run));
-        Ok(tried(each, &runs, &replays))
+        Ok(tried(each, &runs, &replays, self.responses))
     }
 }
 
@@ -205,14 +215,20 @@ fn at_pace<T>(series: &[Vec<Look>], number: usize, mut each: Vec<T>) -> Vec<(T, 
 
 /// What so many runs of the command and replays say, each with how slow the machine was: where most of the ones were disturbed and most of the others
 /// weren't, they would else seem to differ.
-fn tried(each: f64, runs: &[(Unobserved, f64)], replays: &[(Played, f64)]) -> Try {
+fn tried(
+    each: f64,
+    runs: &[(Unobserved, f64)],
+    replays: &[(Played, f64)],
+    responses: [Response; 2],
+) -> Try {
+    let [command, replay] = responses;
     let tool = runs.iter().map(|(run, slow)| {
         let (wall, cpu) = (run.elapsed as f64, run.cpu as f64);
-        (unslowed(wall, cpu, *slow), cpu / slow)
+        (command.unslowed(wall, cpu, *slow), command.busy(cpu, *slow))
     });
     let replay = replays.iter().map(|(played, slow)| {
         let (wall, cpu) = (played.round.wall_seconds * 1e9, played.cpu_seconds * 1e9);
-        (unslowed(wall, cpu, *slow), cpu / slow)
+        (replay.unslowed(wall, cpu, *slow), replay.busy(cpu, *slow))
     });
     let (tool_wall, tool_cpu) = tool.unzip();
     let (replay_wall, replay_cpu) = replay.unzip();
@@ -221,12 +237,6 @@ fn tried(each: f64, runs: &[(Unobserved, f64)], replays: &[(Played, f64)]) -> Tr
         wall: Times::of(tool_wall, replay_wall),
         cpu: Times::of(tool_cpu, replay_cpu),
     }
-}
-
-/// A time on the clock as it had been on a machine that nothing slows: what was waited for (a disk, the network) takes as long as ever.
-fn unslowed(wall: f64, cpu: f64, slow: f64) -> f64 {
-    let busy = cpu.min(wall);
-    wall - busy + busy / slow
 }
 
 /// What the user is told if it could not be done.
@@ -244,13 +254,6 @@ pub fn explain(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slow_machine_slows_computing_and_not_waiting() {
-        assert_eq!(unslowed(100.0, 60.0, 1.5), 80.0);
-        // Two threads at a time.
-        assert_eq!(unslowed(100.0, 200.0, 2.0), 50.0);
-    }
     use fsreplay_trace::model::Mount;
 
     #[test]
