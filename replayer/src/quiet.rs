@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 pub use probe::Probes;
 
+use crate::execute::pace::sleep;
+
 /// Looks that a watch compares with.
 const REMEMBERED: usize = 100;
 /// The share of looks that are shorter than what short ones take.
@@ -60,7 +62,7 @@ impl Watch {
     /// Does nothing for so long and waits until nothing disturbs, but no longer than [`PATIENCE`] or until `stop`. Looks from then on.
     pub fn rest(&mut self, rest: Duration, stop: &AtomicBool) -> Probes {
         let probes = Probes::begin();
-        sleep(rest, stop);
+        sleep(rest, || stop.load(Ordering::Relaxed));
         let begin = Instant::now();
         while self.is_disturbed(&Look::take())
             && begin.elapsed() < PATIENCE
@@ -77,15 +79,6 @@ impl Watch {
         }
         self.looks.push(look.clone());
         worst(look, &short(self.looks.iter())) > DISTURBED
-    }
-}
-
-/// No longer than until `stop`.
-fn sleep(mut left: Duration, stop: &AtomicBool) {
-    while !left.is_zero() && !stop.load(Ordering::Relaxed) {
-        let part = left.min(PAUSE);
-        std::thread::sleep(part);
-        left -= part;
     }
 }
 

@@ -176,8 +176,8 @@ impl Loop<'_, '_> {
         sys::prefetch(op.wrapping_byte_add(LINE));
         sys::prefetch(std::ptr::from_ref(pace).wrapping_add(AHEAD));
         sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
-        if let Some(path) = ops.get(PATH_AHEAD).and_then(|op| op.action.path()) {
-            self.shared.texts.at(path.0).prefetch();
+        if let Some(at) = ops.get(PATH_AHEAD).and_then(|op| op.action.paths().next()) {
+            self.shared.texts.at(at.path.0).prefetch();
         }
     }
 

@@ -6,7 +6,7 @@ mod crew;
 mod initial;
 mod issue;
 mod lane;
-mod pace;
+pub(crate) mod pace;
 mod parts;
 mod progress;
 pub(crate) mod work;

@@ -161,13 +161,18 @@ impl<'a> Pacer<'a> {
     }
 
     /// Sleeps that long. Gives the time at the end.
-    pub fn sleep(&self, mut left: Duration) -> u64 {
-        while !left.is_zero() && !self.is_stopped() {
-            let part = left.min(LONGEST_SLEEP);
-            std::thread::sleep(part);
-            left -= part;
-        }
+    pub fn sleep(&self, left: Duration) -> u64 {
+        sleep(left, || self.is_stopped());
         self.clock.ticks()
+    }
+}
+
+/// Sleeps that long, or until it is stopped.
+pub(crate) fn sleep(mut left: Duration, is_stopped: impl Fn() -> bool) {
+    while !left.is_zero() && !is_stopped() {
+        let part = left.min(LONGEST_SLEEP);
+        std::thread::sleep(part);
+        left -= part;
     }
 }
 

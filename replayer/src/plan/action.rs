@@ -348,9 +348,16 @@ pub enum Action {
 }
 
 impl Action {
-    /// The path that it names, the first of two.
-    pub fn path(&self) -> Option<Text> {
-        match self {
+    /// The paths that it names.
+    #[inline]
+    pub fn paths(&self) -> impl Iterator<Item = At> + use<> {
+        let (first, second) = self.two_paths();
+        first.into_iter().chain(second)
+    }
+
+    #[inline]
+    fn two_paths(&self) -> (Option<At>, Option<At>) {
+        match *self {
             Action::Open { at, .. }
             | Action::Stat { at, .. }
             | Action::Statx { at, .. }
@@ -373,9 +380,11 @@ impl Action {
             | Action::NameToHandle { at, .. }
             | Action::Exec { at, .. }
             | Action::ChangeDir { at, .. }
-            | Action::Symlink { at, .. } => Some(at.path),
-            Action::Rename { from, .. } | Action::Link { from, .. } => Some(from.path),
-            _ => None,
+            | Action::Symlink { at, .. } => (Some(at), None),
+            Action::Rename { from, to, .. } | Action::Link { from, to, .. } => {
+                (Some(from), Some(to))
+            }
+            _ => (None, None),
         }
     }
 }

@@ -270,36 +270,6 @@ impl Trace {
     }
 }
 
-/// All paths of an action.
-pub(crate) fn paths(action: &Action) -> Vec<At> {
-    match *action {
-        Action::Open { at, .. }
-        | Action::Stat { at, .. }
-        | Action::Statx { at, .. }
-        | Action::Access { at, .. }
-        | Action::ReadLink { at, .. }
-        | Action::MakeDir { at, .. }
-        | Action::Unlink { at, .. }
-        | Action::Symlink { at, .. }
-        | Action::MakeNode { at, .. }
-        | Action::ChangeMode { at, .. }
-        | Action::ChangeOwner { at, .. }
-        | Action::SetTimes { at, .. }
-        | Action::Truncate { at, .. }
-        | Action::StatFs { at }
-        | Action::GetXattr { at, .. }
-        | Action::SetXattr { at, .. }
-        | Action::ListXattr { at, .. }
-        | Action::RemoveXattr { at, .. }
-        | Action::Watch { at, .. }
-        | Action::NameToHandle { at, .. }
-        | Action::Exec { at, .. }
-        | Action::ChangeDir { at, .. } => vec![at],
-        Action::Rename { from, to, .. } | Action::Link { from, to, .. } => vec![from, to],
-        _ => Vec::new(),
-    }
-}
-
 fn contained(text: &[u8]) -> bool {
     text.first() != Some(&b'/') && !text.split(|b| *b == b'/').any(|name| name == b"..")
 }
@@ -307,7 +277,7 @@ fn contained(text: &[u8]) -> bool {
 /// What holds for every plan, whatever the trace: paths stay inside, and the order of waits lets every lane end.
 pub(crate) fn check(plan: &Plan) {
     for op in plan.lanes.iter().flat_map(|lane| &lane.ops) {
-        for at in paths(&op.action) {
+        for at in op.action.paths() {
             let path = plan.bytes(at.path);
             assert!(contained(path), "{:?}: {}", op.action, path.escape_ascii());
             assert!(at.dir.0 < plan.slots || at.dir == Slot::BAD);
@@ -373,7 +343,7 @@ pub(crate) fn text(plan: &Plan, at: At) -> (u32, String) {
 
 /// Slot and path that an event's op is issued with.
 pub(crate) fn issued(plan: &Plan, event: u32) -> (u32, String) {
-    text(plan, paths(&op(plan, event).action)[0])
+    text(plan, op(plan, event).action.paths().next().expect("a path"))
 }
 
 pub(crate) fn op(plan: &Plan, event: u32) -> &Op {
