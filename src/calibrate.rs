@@ -191,24 +191,21 @@ impl Search<'_> {
         let replayed = replays.iter().map(|played: &Played| played.look.clone());
         let series = [looks, replayed.collect(), self.seen.clone()];
         self.seen.extend(series[..2].iter().flatten().cloned());
-        let slow = slownesses(&series);
+        let (counts, slow) = (undisturbed(&series, least_rounds), slownesses(&series));
         let busy = runs.iter().map(|run| run.cpu as f64);
         self.responses[0].learn(busy.zip(slow[0].iter().copied()));
         let busy = replays.iter().map(|played| played.cpu_seconds);
         self.responses[1].learn(busy.zip(slow[1].iter().copied()));
-        let runs = at_pace(&series, 0, runs);
-        let replays = at_pace(&series, 1, replays);
+        let runs = at_pace(runs, &counts[0], &slow[0]);
+        let replays = at_pace(replays, &counts[1], &slow[1]);
         self.runs.extend(runs.iter().map(|(run, _)| run));
         Ok(tried(each, &runs, &replays, self.responses))
     }
 }
 
-/// What nothing disturbed, or the least disturbed, with how many times as long all took meanwhile. One series of several.
-fn at_pace<T>(series: &[Vec<Look>], number: usize, mut each: Vec<T>) -> Vec<(T, f64)> {
-    let (mut counts, mut slownesses) = (undisturbed(series, least_rounds), slownesses(series));
-    let counts = counts.swap_remove(number);
-    let slownesses = slownesses.swap_remove(number);
-    let each = each.drain(..).zip(slownesses).zip(counts);
+/// Those that count, with how many times as long all took meanwhile.
+fn at_pace<T>(each: Vec<T>, counts: &[bool], slow: &[f64]) -> Vec<(T, f64)> {
+    let each = each.into_iter().zip(slow.iter().copied()).zip(counts);
     each.filter_map(|(one, counts)| counts.then_some(one))
         .collect()
 }
