@@ -3,7 +3,6 @@
 //! what the machine does meanwhile meets both.
 
 mod estimate;
-mod response;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::quiet::{Look, Watch, least_rounds, slownesses, undisturbed};
+use fsreplay_replayer::quiet::{Look, Response, Watch, slownesses};
+use fsreplay_replayer::result::median;
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
 
-use self::estimate::{Times, Try, estimate};
-use self::response::Response;
+use self::estimate::{Times, Try, are_around, estimate};
 use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
@@ -35,6 +34,8 @@ const BUDGET: Duration = Duration::from_secs(10);
 const WHOLE_BUDGET: Duration = Duration::from_secs(40);
 /// Near enough: a share of the command's time.
 const NEAR: f64 = 0.005;
+/// So many times as far as what seems right, until there are tries on both sides of it.
+const BEYOND: f64 = 1.7;
 /// Finds it and adds it to the trace.
 pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
     let mut reader = format::open(trace).map_err(|error| Failure::trace(trace, &error))?;
@@ -67,9 +68,8 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
         again,
         rest,
         unobserved,
-        runs: Vec::new(),
         seen: Vec::new(),
-        responses: [Response::default(); 2],
+        responses: None,
         watch: Watch::default(),
     };
     footer.unobserved = Some(search.run()?);
@@ -106,14 +106,12 @@ struct Search<'a> {
     again: &'a Again<'a>,
     /// How long to do nothing before each run.
     rest: Duration,
-    /// A first run.
+    /// A first run; then what the command typically takes where nothing slows it.
     unobserved: Unobserved,
-    /// All that followed.
-    runs: Vec<Unobserved>,
-    /// What was seen beside each of them, and beside each replay.
+    /// What was seen beside each run that followed, and beside each replay.
     seen: Vec<Look>,
-    /// How the command's time and that of its replay grow where the machine is slowed.
-    responses: [Response; 2],
+    /// How the times of the command and of its replay grow where the machine is slowed, once they were seen.
+    responses: Option<[Responses; 2]>,
     watch: Watch,
 }
 
@@ -124,7 +122,8 @@ impl Search<'_> {
         let events = lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64;
         let missing = self.unobserved.cpu as f64 - self.plan.timing.recorded_cpu;
         let mut each = missing / events;
-        let mut tries = Vec::new();
+        let mut last = each;
+        let mut tries: Vec<Try> = Vec::new();
         let begin = Instant::now();
         for _ in 0..TRIES {
             tries.push(self.alternate(each)?);
@@ -133,19 +132,34 @@ impl Search<'_> {
             };
             tracing::debug!(last = ?tries.last(), ?found, responses = ?self.responses, "calibrating");
             let off = (found.each - each).abs() + found.noise;
-            each = found.each;
+            self.take_typical(&tries);
+            last = found.each;
+            each = match are_around(&tries) {
+                true => found.each,
+                // On one side of it all tries are off the same way: where little is left to be taken away, each takes away less.
+                false => each + BEYOND * (found.each - each),
+            };
             let tool = tries.iter().filter_map(|one| one.wall.as_ref());
             let tool = tool.map(|wall| wall.tool).fold(f64::INFINITY, f64::min);
             if off * found.slope < NEAR * tool || begin.elapsed() > WHOLE_BUDGET {
                 break;
             }
         }
-        self.runs.sort_by_key(|run| run.elapsed);
-        let typical = self.runs.get(self.runs.len() / 2).copied();
         Ok(Unobserved {
-            per_event: Some(each),
-            ..typical.unwrap_or(self.unobserved)
+            per_event: Some(last),
+            ..self.unobserved
         })
+    }
+
+    /// What the command takes, by the last try.
+    fn take_typical(&mut self, tries: &[Try]) {
+        let Some(last) = tries.last() else { return };
+        if let Some(wall) = last.wall {
+            self.unobserved.elapsed = wall.tool as u64;
+        }
+        if let Some(cpu) = last.cpu {
+            self.unobserved.cpu = cpu.tool as u64;
+        }
     }
 
     /// The command and its replay in turn.
@@ -188,51 +202,71 @@ impl Search<'_> {
         }
         player.end().map_err(planning::failure)?;
         let (runs, looks): (Vec<Unobserved>, Vec<Look>) = runs.into_iter().unzip();
-        let replayed = replays.iter().map(|played: &Played| played.look.clone());
-        let series = [looks, replayed.collect(), self.seen.clone()];
-        self.seen.extend(series[..2].iter().flatten().cloned());
-        let (counts, slow) = (undisturbed(&series, least_rounds), slownesses(&series));
-        let busy = runs.iter().map(|run| run.cpu as f64);
-        self.responses[0].learn(busy.zip(slow[0].iter().copied()));
-        let busy = replays.iter().map(|played| played.cpu_seconds);
-        self.responses[1].learn(busy.zip(slow[1].iter().copied()));
-        let runs = at_pace(runs, &counts[0], &slow[0]);
-        let replays = at_pace(replays, &counts[1], &slow[1]);
-        self.runs.extend(runs.iter().map(|(run, _)| run));
-        Ok(tried(each, &runs, &replays, self.responses))
+        let tool = runs.iter().map(|run| (run.elapsed as f64, run.cpu as f64));
+        let replay = replays.iter().map(|played: &Played| {
+            let seconds = (played.round.wall_seconds, played.cpu_seconds);
+            (seconds.0 * 1e9, seconds.1 * 1e9)
+        });
+        let replayed = replays.iter().map(|played| &played.look);
+        let slow = slownesses(&[
+            looks.iter().collect(),
+            replayed.clone().collect(),
+            self.seen.iter().collect(),
+        ]);
+        self.seen.extend(replayed.cloned());
+        self.seen.extend(looks);
+        Ok(self.tried(each, [tool.collect(), replay.collect()], &slow))
+    }
+
+    /// What so many runs of the command and replays say, each as it had been on a machine that nothing slows: where most of the ones were slowed and most of the
+    /// others weren't, they would else seem to differ.
+    fn tried(&mut self, each: f64, times: [Vec<(f64, f64)>; 2], slow: &[Vec<f64>]) -> Try {
+        let responses = self.responses.get_or_insert_with(|| {
+            let of = |times: &Vec<(f64, f64)>| Responses::expected(times);
+            [of(&times[0]), of(&times[1])]
+        });
+        let mut unslowed = times.iter().zip(responses).zip(slow);
+        let mut next = || {
+            let of_one = unslowed.next();
+            let of_one = of_one.map(|((times, responses), slow)| responses.unslow(times, slow));
+            of_one.unwrap_or_default()
+        };
+        let (tool, replay) = (next(), next());
+        Try {
+            each,
+            wall: Times::of(tool.0, replay.0),
+            cpu: Times::of(tool.1, replay.1),
+        }
     }
 }
 
-/// Those that count, with how many times as long all took meanwhile.
-fn at_pace<T>(each: Vec<T>, counts: &[bool], slow: &[f64]) -> Vec<(T, f64)> {
-    let each = each.into_iter().zip(slow.iter().copied()).zip(counts);
-    each.filter_map(|(one, counts)| counts.then_some(one))
-        .collect()
+/// How time on the clock and on processors grows where the machine is slowed.
+#[derive(Clone, Copy, Debug)]
+struct Responses {
+    wall: Response,
+    cpu: Response,
 }
 
-/// What so many runs of the command and replays say, each with how slow the machine was: where most of the ones were disturbed and most of the others
-/// weren't, they would else seem to differ.
-fn tried(
-    each: f64,
-    runs: &[(Unobserved, f64)],
-    replays: &[(Played, f64)],
-    responses: [Response; 2],
-) -> Try {
-    let [command, replay] = responses;
-    let tool = runs.iter().map(|(run, slow)| {
-        let (wall, cpu) = (run.elapsed as f64, run.cpu as f64);
-        (command.unslowed(wall, cpu, *slow), command.busy(cpu, *slow))
-    });
-    let replay = replays.iter().map(|(played, slow)| {
-        let (wall, cpu) = (played.round.wall_seconds * 1e9, played.cpu_seconds * 1e9);
-        (replay.unslowed(wall, cpu, *slow), replay.busy(cpu, *slow))
-    });
-    let (tool_wall, tool_cpu) = tool.unzip();
-    let (replay_wall, replay_cpu) = replay.unzip();
-    Try {
-        each,
-        wall: Times::of(tool_wall, replay_wall),
-        cpu: Times::of(tool_cpu, replay_cpu),
+impl Responses {
+    /// By the first runs: what isn't spent on a processor takes as long as ever.
+    fn expected(times: &[(f64, f64)]) -> Responses {
+        let busy = times.iter().map(|(wall, cpu)| (cpu / wall).clamp(0.0, 1.0));
+        Responses {
+            wall: Response::expected(median(&busy.collect::<Vec<_>>())),
+            cpu: Response::expected(1.0),
+        }
+    }
+
+    /// Learns from runs, and takes out of them what the machine was slowed by: all times on the clock, and all on processors.
+    fn unslow(&mut self, times: &[(f64, f64)], slow: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let each = times.iter().zip(slow);
+        let walls = each.clone().map(|((wall, _), slow)| (*wall, *slow));
+        let cpus = each.map(|((_, cpu), slow)| (*cpu, *slow));
+        self.wall.learn(walls.clone());
+        self.cpu.learn(cpus.clone());
+        let walls = walls.map(|(wall, slow)| self.wall.unslowed(wall, slow));
+        let cpus = cpus.map(|(cpu, slow)| self.cpu.unslowed(cpu, slow));
+        (walls.collect(), cpus.collect())
     }
 }
 

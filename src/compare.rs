@@ -63,7 +63,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     let Outcome {
         rounds,
         interrupted,
-        disturbed,
+        slowed,
     } = outcome.map_err(stopped)?;
     let comparison = Comparison::new(Measured {
         described,
@@ -72,7 +72,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         plans: &plans,
         rounds,
         interrupted,
-        disturbed,
+        slowed,
         baseline,
         moved: &moved,
         neutral: &neutral,

@@ -246,19 +246,21 @@ fn time(result: &PlayResult, last: &Round) -> String {
         (None, "fast") => "file-system time only:".to_owned(),
         (None, timing) => format!("time with the tool's own ({timing}):"),
     };
-    let mut out = format!("{what} {}", term::seconds(result.median_wall_seconds));
+    let seconds = result.prediction.as_ref().map(|found| found.seconds);
+    let seconds = seconds.unwrap_or(result.median_wall_seconds);
+    let mut out = format!("{what} {}", term::seconds(seconds));
     let rounds: Vec<String> = result
-        .wall_seconds
+        .unslowed_seconds
         .iter()
         .map(|s| term::seconds(*s))
         .collect();
     if rounds.len() > 1 {
-        let _ = write!(out, " (median of {}", rounds.join(", "));
-        let _ = match result.disturbed_rounds {
+        let _ = write!(out, " (of rounds of {}", rounds.join(", "));
+        let _ = match result.slowed_rounds {
             0 => write!(out, ")"),
-            disturbed => write!(
+            slowed => write!(
                 out,
-                "; {disturbed} of them, in which something else slowed this machine, not counted)"
+                "; what slowed this machine in {slowed} of them is taken out)"
             ),
         };
     }

@@ -24,7 +24,7 @@ pub struct Options {
     /// Seconds for each mount, in which there are more rounds, up to five times as many; half as long again where times vary by more than 10 %
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
-    /// A file to which the time of each single run is appended: workload, mount, tool or replay, round, milliseconds, whether it counts, and what a fixed piece of work took meanwhile
+    /// A file to which the time of each single run is appended: workload, mount, tool or replay, round, milliseconds, and how slow the machine was meanwhile by what a fixed piece of work took
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// Where mounts and traces are made

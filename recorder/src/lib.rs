@@ -69,4 +69,5 @@ pub use error::RecordError;
 pub use options::{Affinity, Observer, Quiet, RecordOptions, Recording, Status};
 pub use probe::{Capabilities, probe};
 pub use record::record;
+pub use sys::children_cpu;
 pub use unobserved::Again;

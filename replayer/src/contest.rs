@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Umask, clean_targets};
-use crate::player::{Played, Player, count};
+use crate::player::{Played, Player, unslow};
 use crate::preflight::preflight;
 
 /// What a contest gave.
@@ -16,8 +16,8 @@ pub struct Outcome {
     pub rounds: Vec<Vec<Played>>,
     /// It was ended before all rounds were played.
     pub interrupted: bool,
-    /// How many rounds don't count, because something else slowed the machine meanwhile.
-    pub disturbed: usize,
+    /// How many rounds something else slowed.
+    pub slowed: usize,
 }
 
 /// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were whole by then are kept; without
@@ -66,10 +66,10 @@ pub fn contest(
     if rounds.iter().any(Vec::is_empty) {
         return Err(ReplayError::Cancelled);
     }
-    let disturbed = count(&mut rounds);
+    let slowed = unslow(&mut rounds);
     Ok(Outcome {
         rounds,
         interrupted,
-        disturbed,
+        slowed,
     })
 }

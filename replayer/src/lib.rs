@@ -24,4 +24,4 @@ mod sys;
 pub use cache::{Cache, rest_before_run};
 pub use error::ReplayError;
 pub use play::{PlayOptions, Stage, Timing, play};
-pub use player::{Played, Player, counting, walls};
+pub use player::{Played, Player, unslowed_seconds};

@@ -7,7 +7,7 @@ use rustix::fs::{Mode, StatVfsMountFlags};
 use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::plan::Plan;
-use crate::player::{Player, count, walls};
+use crate::player::{Player, unslow, unslowed_seconds};
 use crate::preflight::preflight;
 use crate::result::{PlayResult, Prediction, SCHEMA_VERSION, TargetInfo, median};
 use crate::sandbox::{CleanOptions, Found, Outcome, clean};
@@ -80,8 +80,9 @@ pub fn play(
         divergences: 0,
         wall_seconds: Vec::new(),
         median_wall_seconds: 0.0,
-        disturbed: Vec::new(),
-        disturbed_rounds: 0,
+        unslowed_seconds: Vec::new(),
+        slowness: Vec::new(),
+        slowed_rounds: 0,
         timing: options.timing.to_string(),
         prediction: None,
         threads: plan.lanes.len(),
@@ -116,17 +117,18 @@ pub fn play(
     }
     result.kept = player.end()?;
     drop(umask);
-    result.disturbed_rounds = count(std::slice::from_mut(&mut rounds));
-    let times = walls(&rounds);
+    result.slowed_rounds = unslow(std::slice::from_mut(&mut rounds));
+    let times = unslowed_seconds(&rounds);
     for played in rounds {
         result.divergences = result.divergences.max(played.round.divergences);
         result.divergence_groups = played.groups;
         result.wall_seconds.push(played.round.wall_seconds);
-        result.disturbed.push(!played.counts);
+        result.slowness.push(played.slowness);
         result.rounds.push(played.round);
         result.cache = played.cache;
     }
     result.median_wall_seconds = median(&times);
+    result.unslowed_seconds = times.clone();
     if options.timing == Timing::Scaled(1.0) {
         result.prediction = Some(Prediction::of(&times, plan));
     }

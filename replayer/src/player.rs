@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Timing};
 use crate::prepare::prepare;
 use crate::put_back::put_back;
-use crate::quiet::{Look, Watch, least_rounds, undisturbed};
+use crate::quiet::{Look, Timed, Watch, is_slowed, unslowed};
 use crate::result::{DivergenceGroup, Round, place_seconds, statistics};
 use crate::sandbox::Sandbox;
 
@@ -29,8 +29,10 @@ pub struct Played {
     pub cpu_seconds: f64,
     /// What was seen of disturbances meanwhile; nothing if it was as fast as possible.
     pub look: Look,
-    /// Whether its times count: nothing else slowed the machine meanwhile.
-    pub counts: bool,
+    /// How many times as long work took meanwhile as where nothing slows the machine.
+    pub slowness: f64,
+    /// What the round would have taken there, seconds.
+    pub unslowed_seconds: f64,
     /// Seconds in calls and number of calls by place ([`Plan::places`]).
     pub places: Vec<(f64, u64)>,
 }
@@ -120,7 +122,8 @@ impl<'p> Player<'p> {
             },
             groups,
             cache,
-            counts: true,
+            slowness: 1.0,
+            unslowed_seconds: run.wall_seconds,
             cpu_seconds: seconds(|lane| lane.cpu),
             places: place_seconds(plan, &run),
             look: run.look,
@@ -147,33 +150,32 @@ impl<'p> Player<'p> {
     }
 }
 
-/// The rounds that count.
-pub fn counting(rounds: &[Played]) -> impl DoubleEndedIterator<Item = &Played> {
-    rounds.iter().filter(|played| played.counts)
-}
-
-/// Wall times of the rounds that count, seconds.
-pub fn walls(rounds: &[Played]) -> Vec<f64> {
-    counting(rounds)
-        .map(|played| played.round.wall_seconds)
-        .collect()
-}
-
-/// Says of each round whether it counts. Gives how many don't.
-pub(crate) fn count(series: &mut [Vec<Played>]) -> usize {
-    let look = |played: &Played| played.look.clone();
-    let looks: Vec<Vec<Look>> = series
-        .iter()
-        .map(|rounds| rounds.iter().map(look).collect())
-        .collect();
-    let counts = undisturbed(&looks, least_rounds);
-    let rounds = series.iter_mut().flatten();
-    for (played, counts) in rounds.zip(counts.into_iter().flatten()) {
-        played.counts = counts;
+impl Played {
+    /// As one of a series.
+    pub fn timed(&self) -> Timed {
+        Timed {
+            wall_seconds: self.round.wall_seconds,
+            cpu_seconds: Some(self.cpu_seconds),
+            look: self.look.clone(),
+        }
     }
-    series
-        .iter()
-        .flatten()
-        .filter(|played| !played.counts)
-        .count()
+}
+
+/// Wall times of rounds had nothing slowed the machine, seconds.
+pub fn unslowed_seconds(rounds: &[Played]) -> Vec<f64> {
+    let each = rounds.iter().map(|played| played.unslowed_seconds);
+    each.collect()
+}
+
+/// Takes out of rounds what slowed the machine meanwhile, and says how many of them it did.
+pub(crate) fn unslow(series: &mut [Vec<Played>]) -> usize {
+    let timed = series.iter();
+    let timed = timed.map(|rounds| rounds.iter().map(Played::timed).collect());
+    let found = unslowed(&timed.collect::<Vec<_>>());
+    let rounds = series.iter_mut().flatten();
+    for (played, (slowness, seconds)) in rounds.zip(found.into_iter().flatten()) {
+        (played.slowness, played.unslowed_seconds) = (slowness, seconds);
+    }
+    let rounds = series.iter().flatten();
+    rounds.filter(|played| is_slowed(played.slowness)).count()
 }

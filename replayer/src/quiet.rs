@@ -1,4 +1,4 @@
-//! Whether something else disturbed a run.
+//! What something else slowed, and by how much.
 //!
 //! A virtual processor shares a core with those of other machines. What they do can't be seen from here, but felt: on a machine where this was looked
 //! into, `cp -a` of 1,200 files took 22 or 33 ms, nothing between, for tenths of seconds or minutes at a time. A small fixed piece of work, done on each
@@ -6,13 +6,16 @@
 //! frequency, not processors that others take their turns on: it is shorter than a turn.
 
 mod probe;
+mod response;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use probe::Probes;
+pub use response::Response;
 
 use crate::execute::pace::sleep;
+use crate::result::median;
 
 /// Looks that a watch compares with.
 const REMEMBERED: usize = 100;
@@ -20,8 +23,12 @@ const REMEMBERED: usize = 100;
 const LUCKY: f64 = 0.1;
 /// A look that takes longer than short ones by this is a disturbed one.
 const DISTURBED: f64 = 1.1;
-/// So long is waited for quiet.
+/// So many ticks as a run's own tell as much of which processors it used as all runs of its series do.
+const VAGUE_TICKS: f64 = 4.0;
+/// So long is waited for quiet, at most,
 const PATIENCE: Duration = Duration::from_millis(500);
+/// and at least: half as long as before each time that it was in vain. There are hours without quiet.
+const LEAST_PATIENCE: Duration = Duration::from_millis(30);
 /// Between two looks while waiting for quiet.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -53,24 +60,41 @@ impl std::fmt::Display for Look {
 }
 
 /// Waits for quiet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     looks: Vec<Look>,
+    patience: Duration,
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch {
+            looks: Vec::new(),
+            patience: PATIENCE,
+        }
+    }
 }
 
 impl Watch {
-    /// Does nothing for so long and waits until nothing disturbs, but no longer than [`PATIENCE`] or until `stop`. Looks from then on.
+    /// Does nothing for so long and waits until nothing disturbs, but no longer than half a second or until `stop`. Looks from then on.
     pub fn rest(&mut self, rest: Duration, stop: &AtomicBool) -> Probes {
         let probes = Probes::begin();
         sleep(rest, || stop.load(Ordering::Relaxed));
         let begin = Instant::now();
-        while self.is_disturbed(&Look::take())
-            && begin.elapsed() < PATIENCE
-            && !stop.load(Ordering::Relaxed)
-        {
-            std::thread::sleep(PAUSE);
+        let mut in_vain = false;
+        while !in_vain && self.is_disturbed(&Look::take()) && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(PAUSE.min(self.patience));
+            in_vain = begin.elapsed() >= self.patience;
         }
+        self.waited(in_vain);
         probes.from_now_on()
+    }
+
+    fn waited(&mut self, in_vain: bool) {
+        self.patience = match in_vain {
+            true => (self.patience / 2).max(LEAST_PATIENCE),
+            false => (self.patience * 2).min(PATIENCE),
+        };
     }
 
     fn is_disturbed(&mut self, look: &Look) -> bool {
@@ -82,52 +106,108 @@ impl Watch {
     }
 }
 
-/// How many times as long as the shortest it took, on the average of the processors, by how much each was used; none if that isn't known.
-fn slowness(look: &Look, best: &[f64]) -> Option<f64> {
-    let each = look.times.iter().zip(best).zip(&look.used);
-    let each = each.map(|((time, best), used)| (time / best, used));
-    let known = each.filter(|(slower, _)| slower.is_finite());
-    let (sum, all) = known.fold((0.0, 0.0), |(sum, all), (slower, used)| {
-        (sum + slower * used, all + used)
-    });
-    (all > 0.0).then(|| sum / all)
-}
-
-/// The same of the processor on which it took longest.
+/// How many times as long as the shortest it took on the processor on which it took longest.
 fn worst(look: &Look, best: &[f64]) -> f64 {
     let times = look.times.iter().zip(best);
     times.map(|(time, best)| time / best).fold(1.0, f64::max)
 }
 
-/// How many times as long work took on the processors of each run of several series as it takes where nothing disturbs, by the short looks of all of them;
-/// 1 where it isn't known which processors those were.
-pub fn slownesses(series: &[Vec<Look>]) -> Vec<Vec<f64>> {
-    let best = short(series.iter().flatten());
-    let of = |look: &Look| slowness(look, &best).unwrap_or(1.0).max(1.0);
-    let of_one = |looks: &Vec<Look>| looks.iter().map(of).collect();
-    series.iter().map(of_one).collect()
+/// The same on the average of the processors, by how much each was used, as far as that is known: the kernel counts in hundredths of a second, so that a short
+/// run counts as its `series` does. Never below 1.
+fn slowness(look: &Look, series: &[f64], best: &[f64]) -> f64 {
+    let all: f64 = series.iter().sum();
+    let each = look.times.iter().zip(best).enumerate();
+    let each = each.map(|(cpu, (time, best))| {
+        let share = match all > 0.0 {
+            true => series.get(cpu).map_or(0.0, |used| used / all),
+            false => 1.0,
+        };
+        let used = look.used.get(cpu).copied().unwrap_or(0.0);
+        (time / best, used + VAGUE_TICKS * share)
+    });
+    let known = each.filter(|(slower, _)| slower.is_finite());
+    let (sum, all) = known.fold((0.0, 0.0), |(sum, all), (slower, used)| {
+        (sum + slower * used, all + used)
+    });
+    match all > 0.0 {
+        true => (sum / all).max(1.0),
+        false => 1.0,
+    }
 }
 
-/// Which runs of several series count, by what was seen beside each: those that nothing disturbed, and at least `least` of each series, the least
-/// disturbed ones. Series that stand beside each other are judged by the short looks of all of them.
-pub fn undisturbed(series: &[Vec<Look>], least: impl Fn(usize) -> usize) -> Vec<Vec<bool>> {
-    let best = short(series.iter().flatten());
-    let of = |look: &Look| slowness(look, &best).unwrap_or_else(|| worst(look, &best));
-    let of_one = |looks: &Vec<Look>| {
-        let slownesses: Vec<f64> = looks.iter().map(of).collect();
-        let mut sorted = slownesses.clone();
-        sorted.sort_by(f64::total_cmp);
-        let last = least(sorted.len()).min(sorted.len()).checked_sub(1);
-        let most = last.map_or(DISTURBED, |last| sorted[last].max(DISTURBED));
-        let counts = slownesses.iter().map(|slowness| *slowness <= most);
-        counts.collect()
+/// How much each processor was used, in all runs of a series.
+fn used<'l>(looks: impl Iterator<Item = &'l Look>) -> Vec<f64> {
+    let mut sums: Vec<f64> = Vec::new();
+    for look in looks {
+        sums.resize(look.used.len().max(sums.len()), 0.0);
+        for (sum, used) in sums.iter_mut().zip(&look.used) {
+            *sum += used;
+        }
+    }
+    sums
+}
+
+/// How many times as long work took during each run of several series as it takes where nothing slows it, by the short looks of all of them.
+pub fn slownesses(series: &[Vec<&Look>]) -> Vec<Vec<f64>> {
+    let best = short(series.iter().flatten().copied());
+    let of_one = |looks: &Vec<&Look>| {
+        let used = used(looks.iter().copied());
+        let each = looks.iter().map(|look| slowness(look, &used, &best));
+        each.collect()
     };
     series.iter().map(of_one).collect()
 }
 
-/// How many of so many rounds count however disturbed they are: fewer than six are too few to tell a difference from chance.
-pub fn least_rounds(of: usize) -> usize {
-    of.min(6)
+/// Whether a run was slowed by more than chance.
+pub fn is_slowed(slowness: f64) -> bool {
+    slowness > DISTURBED
+}
+
+/// A run, and what was seen meanwhile.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    /// Time on the clock.
+    pub wall_seconds: f64,
+    /// On processors, if that is known.
+    pub cpu_seconds: Option<f64>,
+    /// What was seen.
+    pub look: Look,
+}
+
+impl Timed {
+    /// The part of its time in which it, or what it waited for on this machine, was on a processor; all where that isn't known.
+    fn busy_share(&self) -> f64 {
+        let ticks = match self.look.used.is_empty() {
+            true => None,
+            false => Some(self.look.used.iter().sum::<f64>() / probe::TICKS_PER_SECOND),
+        };
+        let known = [self.cpu_seconds, ticks].into_iter().flatten();
+        let busy = known.reduce(f64::max).unwrap_or(self.wall_seconds);
+        match self.wall_seconds > 0.0 {
+            true => (busy / self.wall_seconds).clamp(0.0, 1.0),
+            false => 1.0,
+        }
+    }
+}
+
+/// How slow the machine was during each run of several series, and what each took, seconds, had nothing slowed it. Runs of a series are of one kind: how much a
+/// slowed machine makes of it is learnt from them.
+pub fn unslowed(series: &[Vec<Timed>]) -> Vec<Vec<(f64, f64)>> {
+    let series_of_looks = series.iter();
+    let looks = series_of_looks.map(|runs| runs.iter().map(|run| &run.look).collect());
+    let looks: Vec<Vec<&Look>> = looks.collect();
+    let slow = slownesses(&looks).into_iter();
+    let both = series.iter().zip(slow);
+    let of_one = |(runs, slow): (&Vec<Timed>, Vec<f64>)| {
+        let busy: Vec<f64> = runs.iter().map(Timed::busy_share).collect();
+        let mut response = Response::expected(median(&busy));
+        let walls = runs.iter().map(|run| run.wall_seconds);
+        response.learn(walls.clone().zip(slow.iter().copied()));
+        let each = walls.zip(slow);
+        let each = each.map(|(wall, slow)| (slow, response.unslowed(wall, slow)));
+        each.collect()
+    };
+    both.map(of_one).collect()
 }
 
 /// What short looks take on each processor; the very shortest may have been lucky.
@@ -161,32 +241,49 @@ mod tests {
     }
 
     #[test]
-    fn runs_in_which_work_took_longer_dont_count() {
-        let looks = looks(&[(1.0, 2.0), (1.05, 2.1), (1.5, 2.0), (1.0, 3.2), (1.1, 2.15)]);
-        let counts = undisturbed(&[looks], |_| 1);
-        assert_eq!(counts, [[true, true, false, false, true]]);
-    }
-
-    #[test]
-    fn the_least_disturbed_count_where_too_few_are_undisturbed() {
-        let looks = looks(&[(1.0, 1.0), (1.6, 1.0), (1.5, 1.0), (1.0, 1.7), (1.0, 1.8)]);
-        let counts = undisturbed(&[looks], |_| 2);
-        assert_eq!(counts, [[true, false, true, false, false]]);
-    }
-
-    #[test]
-    fn a_series_that_was_disturbed_throughout_is_seen_beside_another() {
+    fn a_series_that_was_slowed_throughout_is_seen_beside_another() {
         let (one, other) = (
-            looks(&[(1.0, 1.0), (1.0, 1.1)]),
+            looks(&[(1.0, 1.0), (1.0, 1.2)]),
             looks(&[(1.5, 1.0), (1.6, 1.0)]),
         );
-        let counts = undisturbed(&[one, other], |_| 1);
-        assert_eq!(counts, [[true, true], [true, false]]);
+        let series = [&one, &other].map(|looks| looks.iter().collect());
+        let slow = slownesses(&series);
+        assert_eq!(slow, [[1.0, 1.1], [1.25, 1.3]]);
+        assert_eq!([1.0, 1.2].map(is_slowed), [false, true]);
     }
 
     #[test]
-    fn six_rounds_count_at_least() {
-        assert_eq!([1, 4, 6, 7, 40].map(least_rounds), [1, 4, 6, 6, 6]);
+    fn what_a_slowed_machine_added_is_taken_out() {
+        let run = |slow: f64, wall: f64, busy: Option<f64>| Timed {
+            wall_seconds: wall,
+            cpu_seconds: busy,
+            look: Look {
+                times: vec![slow],
+                used: Vec::new(),
+            },
+        };
+        // One waits for a disk all the time, the other computes; of the third it isn't known, and its times tell.
+        let slow = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5];
+        let waiting = slow.map(|slow| run(slow, 10.0, Some(0.0)));
+        let computing = slow.map(|slow| run(slow, 10.0 * slow, Some(10.0 * slow)));
+        let unknown = slow.map(|slow| run(slow, 10.0 * slow.powf(0.5), None));
+        let alone = [run(1.5, 15.0, None)];
+        let nothing = [run(1.5, 0.0, None)];
+        let series = [
+            waiting.to_vec(),
+            computing.to_vec(),
+            std::iter::repeat_n(unknown, 100).flatten().collect(),
+            alone.to_vec(),
+            nothing.to_vec(),
+            Vec::new(),
+        ];
+        let times = unslowed(&series);
+        for (_, time) in times[..4].iter().flatten() {
+            assert!((time - 10.0).abs() < 0.1, "{times:?}");
+        }
+        assert_eq!(times[3][0].0, 1.5);
+        assert_eq!(times[4], [(1.5, 0.0)]);
+        assert!(times[5].is_empty());
     }
 
     #[test]
@@ -198,12 +295,9 @@ mod tests {
     }
 
     #[test]
-    fn without_looks_all_count() {
-        let looks = vec![Look::default(), Look::default()];
-        assert_eq!(
-            undisturbed(&[looks, Vec::new()], |_| 0),
-            [vec![true, true], vec![]]
-        );
+    fn without_looks_nothing_is_slow() {
+        let look = Look::default();
+        assert_eq!(slownesses(&[vec![&look], vec![]]), [vec![1.0], vec![]]);
     }
 
     #[test]
@@ -213,29 +307,43 @@ mod tests {
             used: vec![1.0, 9.0],
         });
         let best = short([&look, &slower].into_iter());
-        assert_eq!(slowness(&slower, &best), Some(2.0));
+        assert_eq!(slowness(&slower, &slower.used, &best), 2.0);
         assert_eq!(worst(&slower, &best), 2.0);
     }
 
     #[test]
     fn processors_count_as_much_as_they_were_used() {
-        let look = Look {
+        let look = |used: &[f64]| Look {
             times: vec![1.0, 3.0],
-            used: vec![3.0, 1.0],
+            used: used.to_vec(),
         };
-        assert_eq!(slowness(&look, &[1.0, 1.0]), Some(1.5));
-        let unknown = Look {
-            used: Vec::new(),
-            ..look.clone()
-        };
-        assert_eq!(slowness(&unknown, &[1.0, 1.0]), None);
-        let quiet = Look {
-            times: vec![1.0, 1.0],
-            ..look.clone()
-        };
-        let series = [vec![look, quiet, unknown]];
-        assert_eq!(slownesses(&series), [[1.5, 1.0, 1.0]]);
-        assert_eq!(undisturbed(&series, |_| 0), [[false, true, false]]);
+        let of = |used: &[f64], series: &[f64]| slowness(&look(used), series, &[1.0, 1.0]);
+        assert_eq!(of(&[300.0, 100.0], &[300.0, 100.0]), 1.5);
+        // Too short for its own ticks to tell.
+        assert_eq!(of(&[0.0, 0.0], &[3.0, 1.0]), 1.5);
+        assert_eq!(of(&[], &[3.0, 1.0]), 1.5);
+        assert_eq!(of(&[], &[]), 2.0);
+        // Its own and those of its series alike.
+        assert_eq!(of(&[0.0, 4.0], &[40.0, 0.0]), 2.0);
+        assert_eq!(
+            used([look(&[1.0, 2.0]), look(&[3.0, 4.0]), look(&[])].iter()),
+            [4.0, 6.0]
+        );
+    }
+
+    #[test]
+    fn patience_wears_off_where_there_is_no_quiet() {
+        let mut watch = Watch::default();
+        for _ in 0..10 {
+            watch.waited(true);
+        }
+        assert_eq!(watch.patience, LEAST_PATIENCE);
+        watch.waited(false);
+        assert_eq!(watch.patience, LEAST_PATIENCE * 2);
+        for _ in 0..10 {
+            watch.waited(false);
+        }
+        assert_eq!(watch.patience, PATIENCE);
     }
 
     #[test]

@@ -29,12 +29,14 @@ pub struct PlayResult {
     pub prediction: Option<Prediction>,
     /// Wall time of each round, seconds; with `fast` timing, file-system time only.
     pub wall_seconds: Vec<f64>,
-    /// Median of those of rounds that nothing disturbed.
+    /// The same had nothing slowed the machine.
+    pub unslowed_seconds: Vec<f64>,
+    /// The median of these.
     pub median_wall_seconds: f64,
-    /// For each round, whether something else slowed the machine meanwhile, so that it doesn't count.
-    pub disturbed: Vec<bool>,
-    /// How many rounds don't count, because something else slowed the machine meanwhile.
-    pub disturbed_rounds: usize,
+    /// For each round, how many times as long work took meanwhile as where nothing slows the machine.
+    pub slowness: Vec<f64>,
+    /// How many rounds something else slowed.
+    pub slowed_rounds: usize,
     /// Replay threads.
     pub threads: usize,
     /// What was issued and what not.
@@ -67,11 +69,11 @@ pub struct TargetInfo {
 /// What the tool would take.
 #[derive(Clone, Debug, Serialize)]
 pub struct Prediction {
-    /// Median of the rounds, seconds.
+    /// What the rounds typically take where nothing slows the machine, seconds ([`hodges_lehmann`]).
     pub seconds: f64,
-    /// The shortest round.
+    /// The shortest round there.
     pub low: f64,
-    /// The longest round.
+    /// The longest round there.
     pub high: f64,
     /// Standard deviation of the rounds divided by their mean; null for one round.
     pub variation: Option<f64>,
@@ -81,10 +83,10 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Of the wall times of rounds.
+    /// Of the times of rounds that nothing slowed.
     pub fn of(rounds: &[f64], plan: &Plan) -> Prediction {
         Prediction {
-            seconds: median(rounds),
+            seconds: hodges_lehmann(rounds),
             low: rounds.iter().copied().reduce(f64::min).unwrap_or(0.0),
             high: rounds.iter().copied().reduce(f64::max).unwrap_or(0.0),
             variation: variation(rounds),
@@ -252,5 +254,34 @@ pub fn median(values: &[f64]) -> f64 {
         0 => 0.0,
         n if n % 2 == 1 => sorted[n / 2],
         n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
+    }
+}
+
+/// The median of the means of all pairs: it estimates the same as the median where values scatter alike on both sides, from a third fewer of them, and one that
+/// is far off counts as little (Hodges and Lehmann, 1963). Of very many values the median.
+pub fn hodges_lehmann(values: &[f64]) -> f64 {
+    const MANY: usize = 1000;
+    if values.len() > MANY {
+        return median(values);
+    }
+    let mut means = Vec::with_capacity(values.len() * (values.len() + 1) / 2);
+    for (index, one) in values.iter().enumerate() {
+        means.extend(values[index..].iter().map(|other| (one + other) / 2.0));
+    }
+    median(&means)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_far_off_counts_little() {
+        assert_eq!(hodges_lehmann(&[]), 0.0);
+        assert_eq!(hodges_lehmann(&[3.0]), 3.0);
+        // Means: 1, 1.5, 2, 2, 2.5, 3, and those with 1000.
+        assert_eq!(hodges_lehmann(&[1.0, 2.0, 3.0]), 2.0);
+        assert_eq!(hodges_lehmann(&[1.0, 3.0, 2.0, 1000.0]), 2.75);
+        assert_eq!(hodges_lehmann(&[2.0; 1001]), 2.0);
     }
 }

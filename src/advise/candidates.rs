@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fsreplay_replayer::Played;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::median;
-use fsreplay_replayer::{Played, counting};
 
 /// Shares of the workspace's time below this aren't worth a mount.
 const LEAST_SHARE: f64 = 0.15;
@@ -34,7 +34,7 @@ pub fn choose(plan: &Plan, rounds: &[Played], workspace: &[u8]) -> Vec<Candidate
         let Some(below) = below(workspace, path) else {
             continue;
         };
-        let seconds = counting(rounds).map(|played| played.places[place].0);
+        let seconds = rounds.iter().map(|played| played.places[place].0);
         let seconds: Vec<f64> = seconds.collect();
         let seconds = median(&seconds);
         let count = rounds.last().map_or(0, |played| played.places[place].1);

@@ -3,7 +3,7 @@
 use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::median;
-use fsreplay_replayer::{Played, walls};
+use fsreplay_replayer::{Played, unslowed_seconds};
 use serde::Serialize;
 
 use super::candidates::{Candidate, below};
@@ -88,7 +88,7 @@ pub fn paths(one: &Move) -> String {
 impl Advice {
     /// From what was measured.
     pub fn new(measured: Measured<'_>) -> Advice {
-        let base = walls(&measured.rounds[0]);
+        let base = unslowed_seconds(&measured.rounds[0]);
         let mut moves: Vec<Gain> = measured
             .moves
             .iter()
@@ -279,7 +279,7 @@ fn trouble(one: &Move, workspace: &[u8], class: &str, can_be_written: bool) -> u
 /// What a move gains; `None` if it gains nothing that is certain, or can't be relied on.
 fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Option<Gain> {
     let rounds = &measured.rounds[number];
-    let times = walls(rounds);
+    let times = unslowed_seconds(rounds);
     let found = ratio(&times, base);
     let divergences = rounds.iter().map(|played| played.round.divergences).max();
     let divergences = divergences.unwrap_or(0);

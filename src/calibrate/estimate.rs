@@ -1,18 +1,20 @@
 //! From runs of the command and replays in turn to what each event takes besides.
 
-use fsreplay_replayer::result::median;
+use fsreplay_replayer::result::{hodges_lehmann, median};
 
 /// What no number of runs makes more precise: that part of the time that a tool waited for a disk is another in a replay.
 const VAGUE: f64 = 0.05;
 /// Likewise, of processor time: a replay's is another one where threads wait for each other (measured: 2 to 15 % more, `make -j2` 30 %).
 const VAGUE_BUSY: f64 = 0.15;
 /// What tries differ by for other reasons than their runs, as a share: for seconds at a time, a tool and its replay run on different processors, of which
-/// one is slower (seen: 0.82 to 1.16 in tries whose runs agreed within 2 %). No single try outweighs the others.
-const DRIFT: f64 = 0.1;
+/// one is slower (seen: 0.82 to 1.16 in tries whose runs agreed within 2 %; what slowed them is taken out since). No single try outweighs the others.
+const DRIFT: f64 = 0.05;
 /// How well it is known how a replay's time grows with what is added to each event, as a share.
 const VAGUE_GROWTH: f64 = 0.5;
-/// The standard error of a median is larger than that of a mean by this, for values that are normally distributed.
-const MEDIAN_ERROR: f64 = 1.25;
+/// And at best: the less is left to be taken away, the less it falls.
+const LEAST_VAGUE: f64 = 0.3;
+/// The standard error of a Hodges-Lehmann estimate is larger than that of a mean by this, for values that are normally distributed.
+const TYPICAL_ERROR: f64 = 1.02;
 /// Standard deviations between the quartiles, likewise.
 const QUARTILES: f64 = 1.349;
 
@@ -30,9 +32,9 @@ pub struct Try {
 /// The tool's time, and how its replay's compares.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Median, nanoseconds.
+    /// What it typically is, nanoseconds.
     pub tool: f64,
-    /// Median of the replay's times divided by it.
+    /// What the replay's is divided by it.
     ratio: f64,
     /// Its standard error.
     error: f64,
@@ -48,7 +50,8 @@ impl Times {
         }
         tool.sort_by(f64::total_cmp);
         replay.sort_by(f64::total_cmp);
-        let (middle, ratio) = (median(&tool), median(&replay) / median(&tool));
+        let middle = hodges_lehmann(&tool);
+        let ratio = hodges_lehmann(&replay) / middle;
         Some(Times {
             tool: middle,
             ratio,
@@ -56,7 +59,7 @@ impl Times {
         })
     }
 
-    /// What the replay takes where the tool takes its median, nanoseconds.
+    /// What the replay typically takes, nanoseconds.
     fn replay(&self) -> f64 {
         self.ratio * self.tool
     }
@@ -77,7 +80,8 @@ pub fn estimate(tries: &[Try], events: f64) -> Option<Found> {
             let step = (times.tool - times.replay()) / slope;
             Some(Estimate {
                 value: one.each + step,
-                error: (times.error.hypot(drift) * times.tool / slope).hypot(vague * step),
+                error: (times.error.hypot(drift) * times.tool / slope)
+                    .hypot(vague.max(LEAST_VAGUE) * step),
             })
         });
         each.reduce(Estimate::and)
@@ -91,7 +95,9 @@ pub fn estimate(tries: &[Try], events: f64) -> Option<Found> {
         ..found
     };
     let by_wall = |drift| by(|one| one.wall, growth, drift);
-    let by_cpu = |drift| by(|one| one.cpu, (events, 0.0), drift);
+    // Where nothing is left to take away, processor time doesn't fall any more either.
+    let cpu_growth = seen_growth(tries, events, |one| one.cpu).unwrap_or((events, 0.0));
+    let by_cpu = |drift| by(|one| one.cpu, cpu_growth, drift);
     let both = [
         by_wall(DRIFT).map(|found| vague(found, VAGUE * waiting / growth.0)),
         by_cpu(DRIFT).map(|found| vague(found, VAGUE_BUSY * busy / events)),
@@ -102,6 +108,13 @@ pub fn estimate(tries: &[Try], events: f64) -> Option<Found> {
         noise: noise.reduce(Estimate::and)?.error,
         slope: growth.0,
     })
+}
+
+/// Whether replays of some tries took longer than the tool and some less.
+pub fn are_around(tries: &[Try]) -> bool {
+    let ratios = tries.iter().filter_map(|one| one.wall.or(one.cpu));
+    let shorter = ratios.clone().any(|times| times.ratio < 1.0);
+    shorter && ratios.clone().any(|times| times.ratio >= 1.0)
 }
 
 /// What was found.
@@ -118,19 +131,8 @@ pub struct Found {
 /// How the time of a replay grows with what is added to each event, and how vague that is, as a share: by the two tries that lie furthest apart if that
 /// tells, else by how many threads are busy at a time.
 fn growth(tries: &[Try], events: f64) -> (f64, f64) {
-    let known = || tries.iter().filter_map(|one| Some((one.each, one.wall?)));
-    let least = known().min_by(|a, b| a.0.total_cmp(&b.0));
-    let most = known().max_by(|a, b| a.0.total_cmp(&b.0));
-    if let Some(((from, low), (to, high))) = least.zip(most)
-        && to > from
-    {
-        // At the same pace of the machine.
-        let slope = (high.ratio - low.ratio) * low.tool / (to - from);
-        let error = high.error.hypot(low.error) * low.tool / (to - from);
-        if error < VAGUE_GROWTH * slope {
-            // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
-            return (slope.clamp(events / 10.0, events), error / slope);
-        }
+    if let Some(seen) = seen_growth(tries, events, |one| one.wall) {
+        return seen;
     }
     let threads = tries.iter().rev().find_map(|one| {
         let (wall, cpu) = (one.wall?, one.cpu?);
@@ -143,14 +145,29 @@ fn growth(tries: &[Try], events: f64) -> (f64, f64) {
     )
 }
 
-/// Standard error of the median of sorted values, as a share of it. A few that agree may do so by chance.
+/// By the two tries that lie furthest apart, if they do.
+fn seen_growth(tries: &[Try], events: f64, times: fn(&Try) -> Option<Times>) -> Option<(f64, f64)> {
+    let known = || tries.iter().filter_map(|one| Some((one.each, times(one)?)));
+    let (from, low) = known().min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let (to, high) = known().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    if to <= from {
+        return None;
+    }
+    // At the same pace of the machine.
+    let slope = (high.ratio - low.ratio) * low.tool / (to - from);
+    let error = high.error.hypot(low.error) * low.tool / (to - from);
+    // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
+    (error < VAGUE_GROWTH * slope).then(|| (slope.clamp(events / 10.0, events), error / slope))
+}
+
+/// Standard error of what sorted values typically are, as a share of it. A few that agree may do so by chance.
 fn error(sorted: &[f64]) -> f64 {
     let count = sorted.len() as f64;
-    let typical = MEDIAN_ERROR * deviation(sorted) / count.sqrt();
+    let typical = TYPICAL_ERROR * deviation(sorted) / count.sqrt();
     (typical / median(sorted)).max(VAGUE / count)
 }
 
-/// Standard deviation of sorted values, by their quartiles: single runs that something disturbed don't count.
+/// Standard deviation of sorted values, by their quartiles: single runs that are far off don't count.
 fn deviation(sorted: &[f64]) -> f64 {
     let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
     (at(0.75) - at(0.25)) / QUARTILES
@@ -217,6 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn it_is_found_where_little_is_left_to_take_away() {
+        // Of 2 us that are too much for each, the last 1.5 can be taken from a fourth of the events only.
+        let replay = |each: f64| {
+            let much = each.max(-500.0);
+            10e6 + 1000.0 * much + 250.0 * (each - much)
+        };
+        let (mut found, mut all) = (0.0, Vec::new());
+        let tool = replay(-2000.0);
+        for _ in 0..5 {
+            all.push((found, replay(found), replay(found)));
+            found = estimate(&tries(tool, tool, &all), 1000.0)
+                .expect("an estimate")
+                .each;
+        }
+        let off = replay(found) / tool - 1.0;
+        assert!(off.abs() < 0.01, "{found}: {off}");
+    }
+
+    #[test]
     fn unknown_times_count_for_nothing() {
         let one = Try {
             each: 0.0,
@@ -230,12 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_ratio_is_that_of_both_medians() {
+    fn the_error_of_a_ratio_is_that_of_both_times() {
         let steps = [-2.0, -1.0, 0.0, 1.0, 2.0];
         let around = |middle: f64, off: f64| steps.map(|by| middle + by * off);
         let times = Times::of(around(10.0, 0.5).into(), around(11.0, 0.0).into()).expect("times");
         assert!((times.ratio - 1.1).abs() < 1e-9, "{times:?}");
-        let tool = MEDIAN_ERROR * (1.0 / QUARTILES) / 5f64.sqrt() / 10.0;
+        let tool = TYPICAL_ERROR * (1.0 / QUARTILES) / 5f64.sqrt() / 10.0;
         let wanted = tool.hypot(VAGUE / 5.0) * 1.1;
         assert!((times.error - wanted).abs() < 1e-9, "{times:?}");
     }

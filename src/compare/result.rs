@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::{CallStatistics, median};
-use fsreplay_replayer::{Played, Timing, counting, walls};
+use fsreplay_replayer::result::{CallStatistics, hodges_lehmann, median};
+use fsreplay_replayer::{Played, Timing, unslowed_seconds};
 use fsreplay_trace::model::Header;
 use serde::Serialize;
 
@@ -106,8 +106,12 @@ pub struct TargetResult {
     pub class: &'static str,
     /// Its file system.
     pub fs_type: String,
-    /// Wall time of each round that counts.
+    /// Wall time of each round, had nothing slowed the machine.
     pub rounds: Vec<f64>,
+    /// And as it was.
+    wall_seconds: Vec<f64>,
+    /// How many times as long work took during each as where nothing slows the machine.
+    slowness: Vec<f64>,
     /// What the tool would take; with recorded timing only.
     pub prediction_seconds: Option<f64>,
     /// Sum of the time in calls, median of the rounds.
@@ -149,8 +153,8 @@ pub struct Result {
     rounds_asked: u32,
     /// It was ended early.
     pub interrupted: bool,
-    /// Rounds of all targets that don't count, because something else slowed the machine meanwhile.
-    pub disturbed_rounds: usize,
+    /// Rounds of all targets that something else slowed.
+    pub slowed_rounds: usize,
     moved: Vec<String>,
     neutral: Neutral,
     /// Name of the baseline.
@@ -171,8 +175,8 @@ pub struct Measured<'a> {
     pub plans: &'a [Plan],
     pub rounds: Vec<Vec<Played>>,
     pub interrupted: bool,
-    /// Rounds that don't count.
-    pub disturbed: usize,
+    /// Rounds that something else slowed.
+    pub slowed: usize,
     pub baseline: usize,
     pub moved: &'a [Vec<u8>],
     pub neutral: &'a Path,
@@ -219,7 +223,7 @@ fn identity(path: &Path) -> String {
 impl Result {
     /// From what was measured.
     pub fn new(measured: Measured<'_>) -> Result {
-        let base: Vec<f64> = walls(&measured.rounds[measured.baseline]);
+        let base: Vec<f64> = unslowed_seconds(&measured.rounds[measured.baseline]);
         let baseline = measured.targets[measured.baseline].name.clone();
         let mut targets: Vec<TargetResult> = (0..measured.targets.len())
             .map(|number| target(&measured, number, &base, &baseline))
@@ -235,7 +239,7 @@ impl Result {
             cache: cache.map_or("", |played| played.cache),
             rounds_asked: measured.args.rounds,
             interrupted: measured.interrupted,
-            disturbed_rounds: measured.disturbed,
+            slowed_rounds: measured.slowed,
             moved: measured
                 .moved
                 .iter()
@@ -286,7 +290,7 @@ impl Result {
 fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) -> TargetResult {
     let (target, plan) = (&measured.targets[number], &measured.plans[number]);
     let rounds = &measured.rounds[number];
-    let times = walls(rounds);
+    let times = unslowed_seconds(rounds);
     let worst = rounds.iter().max_by_key(|played| played.round.divergences);
     let divergences = worst.map_or(0, |played| played.round.divergences);
     let fidelity = fidelity(plan, rounds);
@@ -294,7 +298,8 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
     let base_plan = &measured.plans[measured.baseline];
     let base_fidelity = self::fidelity(base_plan, &measured.rounds[measured.baseline]);
     let found = ratio(&times, base);
-    let calls: Vec<f64> = counting(rounds)
+    let calls: Vec<f64> = rounds
+        .iter()
         .map(|played| played.round.call_seconds)
         .collect();
     TargetResult {
@@ -302,8 +307,14 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         path: target.dir.clone(),
         class: target.class,
         fs_type: target.fs_type.clone(),
-        prediction_seconds: (measured.args.timing == Timing::Scaled(1.0)).then(|| median(&times)),
+        prediction_seconds: (measured.args.timing == Timing::Scaled(1.0))
+            .then(|| hodges_lehmann(&times)),
         rounds: times,
+        wall_seconds: rounds
+            .iter()
+            .map(|played| played.round.wall_seconds)
+            .collect(),
+        slowness: rounds.iter().map(|played| played.slowness).collect(),
         file_system_seconds: median(&calls),
         ratio: Compared {
             to: baseline.to_owned(),
@@ -322,16 +333,14 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         causes: worst.map_or_else(Vec::new, causes),
         left_out: rounds.last().map_or(0, |played| played.round.left_out),
         fidelity,
-        calls: counting(rounds)
-            .next_back()
-            .map_or_else(Vec::new, |played| {
-                played
-                    .round
-                    .calls
-                    .iter()
-                    .map(CallStatistics::clone)
-                    .collect()
-            }),
+        calls: rounds.last().map_or_else(Vec::new, |played| {
+            played
+                .round
+                .calls
+                .iter()
+                .map(CallStatistics::clone)
+                .collect()
+        }),
         directories: directories(plan, rounds),
     }
 }
@@ -365,7 +374,7 @@ fn directories(plan: &Plan, rounds: &[Played]) -> Vec<Directory> {
         .iter()
         .enumerate()
         .map(|(place, path)| {
-            let seconds = counting(rounds).map(|played| played.places[place].0);
+            let seconds = rounds.iter().map(|played| played.places[place].0);
             let seconds: Vec<f64> = seconds.collect();
             Directory {
                 path: String::from_utf8_lossy(path).into_owned(),

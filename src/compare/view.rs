@@ -39,10 +39,10 @@ pub fn text(comparison: &Comparison, verbose: bool) -> String {
             term::count(target.left_out)
         ));
     }
-    if comparison.disturbed_rounds > 0 {
+    if comparison.slowed_rounds > 0 {
         out.push_str(&format!(
-            "note: rounds that don't count, because something else slowed this machine meanwhile: {}\n",
-            term::count(comparison.disturbed_rounds as u64)
+            "note: something else slowed this machine in some rounds ({}), which is taken out of their times\n",
+            term::count(comparison.slowed_rounds as u64)
         ));
     }
     if comparison.interrupted {

@@ -1,6 +1,8 @@
 //! What noise alone leaves of accuracy: how often a tool whose runs are drawn from its own, as many as were measured, would be predicted by as many
 //! others of its own. No prediction can be expected to do better on a machine while it is as noisy as that.
 
+use fsreplay_replayer::result::hodges_lehmann;
+
 use super::table::{Medians, Pair, near};
 use crate::timing::median;
 
@@ -31,17 +33,16 @@ pub fn line(all: &[Vec<Pair>]) -> String {
     )
 }
 
-/// Medians of two draws of a tool's runs on each mount.
+/// What two draws of a tool's runs typically take on each mount.
 fn draw(pairs: &[Pair], random: &mut Random) -> Medians {
-    let mut one = |pair: &Pair| {
-        let drawn = pair
-            .runs
-            .iter()
-            .map(|_| pair.runs[random.below(pair.runs.len())]);
-        median(drawn.collect()).0
+    let mut one = |runs: &[f64]| {
+        let drawn = runs.iter().map(|_| runs[random.below(runs.len())]);
+        hodges_lehmann(&drawn.collect::<Vec<f64>>())
     };
-    let measured = pairs.iter().filter(|pair| !pair.runs.is_empty());
-    measured.map(|pair| (one(pair), one(pair))).collect()
+    let measured = pairs.iter().filter_map(|pair| pair.series.first());
+    let runs = measured.map(|series| series.unslowed());
+    let runs = runs.filter(|runs| !runs.is_empty());
+    runs.map(|runs| (one(&runs), one(&runs))).collect()
 }
 
 /// Numbers that look random: xorshift64 (Marsaglia, 2003), the same in each run.
@@ -58,22 +59,20 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::{Series, Single};
     use super::*;
+    use fsreplay_replayer::quiet::Look;
 
     fn pair(runs: &[f64]) -> Pair {
+        let single = |time: &f64| Single {
+            measured: *time,
+            look: Look::default(),
+            slowness: 1.0,
+            unslowed: *time,
+        };
         Pair {
-            real: 0.0,
-            real_spread: 0.0,
-            predicted: 0.0,
-            variation: 0.0,
+            series: vec![Series(runs.iter().map(single).collect())],
             divergences: 0,
-            counted: (0, 0),
-            rounds: 0,
-            of_all: (0.0, 0.0),
-            at_pace: (0.0, 0.0),
-            series: Vec::new(),
-            runs: runs.to_vec(),
-            otherwise: Vec::new(),
         }
     }
 

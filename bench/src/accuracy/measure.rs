@@ -8,26 +8,29 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use fsreplay_recorder::children_cpu;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
-use fsreplay_replayer::quiet::{Look, Watch, slownesses, undisturbed};
+use fsreplay_replayer::quiet::{Timed, Watch, unslowed};
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing};
 use fsreplay_trace::format;
 use fsreplay_trace::model::Unobserved;
 
 use super::Options;
-use super::table::{Pair, Series};
+use super::table::{Pair, Series, Single};
 use crate::mounts::Mount;
 use crate::timing::{median, run, settled};
 use crate::workloads::{Masters, Tree, Workload};
 
+/// Runs of the tool, and of each replay, one after the other on a mount.
+const IN_TURN: u32 = 3;
 /// At most as many times the rounds that were asked for,
 const MORE: u32 = 5;
 /// as long as they take no longer than asked for, or this many times as long where the tool or its replay varies by more
 const PATIENT: f64 = 1.5;
 /// than this: half the distance of the quartiles, as a share of the median.
 const NOISY: f64 = 0.1;
-/// At least so many rounds count on each mount, however disturbed they are.
+/// Of fewer runs it can't be told whether they vary.
 const LEAST: usize = 5;
 
 /// All that measuring needs.
@@ -66,8 +69,8 @@ impl Rig<'_> {
         self.alternate(workload, &home.0, &sites)
     }
 
-    /// On each mount in turn the tool and its replay; then all again, because the machine drifts and mounts are compared with each other. The first
-    /// round only warms caches. Where a round takes little time, there are more: single runs of a few milliseconds vary too much; and where
+    /// On each mount in turn the tool and its replay, some times; then all again, because the machine drifts and mounts are compared with each other. The first
+    /// of each turn only warms caches: what six other mounts left there isn't what a calibration met, nor one who runs a tool twice. Where that takes little time, there are more: single runs of a few milliseconds vary too much; and where
     /// times vary, on FUSE by which processors a request happens to run on.
     fn alternate(&self, workload: &Workload, home: &Path, sites: &[Site]) -> io::Result<Vec<Pair>> {
         let mut runs: Vec<Runs<'_>> = sites.iter().map(|site| self.runs(site, home)).collect();
@@ -75,27 +78,28 @@ impl Rig<'_> {
         let begin = Instant::now();
         for round in 0..=least * MORE {
             let several = runs.len() as u32;
-            if round > least && begin.elapsed() > self.enough(&runs) * several {
+            let done = round * (IN_TURN - 1);
+            if done > least && begin.elapsed() > self.enough(&runs) * several {
                 break;
             }
             for turn in 0..runs.len() {
                 // Each begins in turn, so that none always comes after the same one.
                 let number = (turn + round as usize) % runs.len();
                 let runs = &mut runs[number];
-                runs.once(workload, round)?;
+                for one in 0..IN_TURN {
+                    runs.once(workload, round, round > 0 && one > 0)?;
+                }
                 if let Some(played) = &runs.last
                     && self.options.explain
-                    && round == least
+                    && round == 1
                 {
                     explain(played);
                 }
             }
         }
-        let counts = counting(&runs);
-        let slow = by_series(&runs, slownesses);
-        let ended = runs.into_iter().zip(counts).zip(slow);
-        let ended = ended.map(|((runs, counts), slow)| runs.end(&counts, &slow));
-        ended.collect()
+        let series = by_mount(&runs);
+        let ended = runs.into_iter().zip(series);
+        ended.map(|(runs, series)| runs.end(series)).collect()
     }
 
     fn runs<'s>(&self, site: &'s Site, home: &'s Path) -> Runs<'s> {
@@ -110,7 +114,7 @@ impl Rig<'_> {
             own: site.copy.as_ref().map_or(home, |copy| &copy.0),
             players: plans.map(|plan| Player::new(plan, options)).collect(),
             watch: Watch::default(),
-            times: vec![Times::default(); site.plans.len() + 1],
+            times: vec![Vec::new(); site.plans.len() + 1],
             divergences: 0,
             last: None,
         }
@@ -118,15 +122,13 @@ impl Rig<'_> {
 
     /// How long to go on for each mount.
     fn enough(&self, runs: &[Runs<'_>]) -> Duration {
-        let counts = counting(runs);
-        let mut series = runs.iter().zip(&counts).flat_map(|(runs, counts)| {
-            let times = runs.times.iter().zip(counts);
-            times.map(|(times, counts)| times.counting(counts))
-        });
-        let noisy = series.any(|times| {
+        let noisy = by_mount(runs).iter().flatten().any(|series| {
+            let times = series.unslowed();
             let count = times.len();
-            let (middle, spread) = median(times);
-            count <= LEAST || spread > NOISY * middle
+            count <= LEAST || {
+                let (middle, spread) = median(times);
+                spread > NOISY * middle
+            }
         });
         let seconds = match noisy {
             true => self.options.seconds * PATIENT,
@@ -208,48 +210,29 @@ struct Site {
     plans: Vec<Plan>,
 }
 
-/// Times of runs, milliseconds, each with what was seen of disturbances.
-#[derive(Clone, Default)]
-struct Times(Vec<(f64, Look)>);
-
-impl Times {
-    fn push(&mut self, seconds: f64, look: Look) {
-        self.0.push((seconds * 1e3, look));
-    }
-
-    fn all(&self) -> Vec<f64> {
-        self.0.iter().map(|(time, _)| *time).collect()
-    }
-
-    /// Those of runs that count.
-    fn counting(&self, counts: &[bool]) -> Vec<f64> {
-        let counting = self.0.iter().zip(counts).filter(|(_, counts)| **counts);
-        counting.map(|((time, _), _)| *time).collect()
-    }
-}
-
 /// What was measured on a mount so far.
 struct Runs<'s> {
     own: &'s Path,
     players: Vec<Player<'s>>,
     watch: Watch,
-    /// The tool's times, and those of the replay of each plan.
-    times: Vec<Times>,
+    /// The tool's, and those of the replay of each plan.
+    times: Vec<Vec<Timed>>,
     divergences: u64,
     /// The last replay of the first plan.
     last: Option<Played>,
 }
 
 impl Runs<'_> {
-    /// The tool and its replays, which begin in turn.
-    fn once(&mut self, workload: &Workload, round: u32) -> io::Result<()> {
+    /// The tool and its replays, which begin by turns; within a turn each comes after the others, since what shares keep of one's files is no more than two
+    /// seconds old (`sshfs` counts whole ones).
+    fn once(&mut self, workload: &Workload, round: u32, counts: bool) -> io::Result<()> {
         if round.is_multiple_of(2) {
-            self.tool(workload, round)?;
+            self.tool(workload, counts)?;
         }
         for number in 0..self.players.len() {
             let played = play(&mut self.players[number], round)?;
-            if round > 0 {
-                self.times[number + 1].push(played.round.wall_seconds, played.look.clone());
+            if counts {
+                self.times[number + 1].push(played.timed());
                 self.divergences = self.divergences.max(played.round.divergences);
             }
             if number == 0 {
@@ -257,80 +240,57 @@ impl Runs<'_> {
             }
         }
         if !round.is_multiple_of(2) {
-            self.tool(workload, round)?;
+            self.tool(workload, counts)?;
         }
         // What is written back later would meet another mount's turn.
         rustix::fs::sync();
         Ok(())
     }
 
-    fn tool(&mut self, workload: &Workload, round: u32) -> io::Result<()> {
+    fn tool(&mut self, workload: &Workload, counts: bool) -> io::Result<()> {
         workload.reset(self.own)?;
         let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
         let rest = settled(self.own)?;
         let probes = self.watch.rest(rest, &AtomicBool::new(false));
-        let seconds = run(self.own, &command)?;
+        let before = children_cpu();
+        let wall_seconds = run(self.own, &command)?;
         let look = probes.end();
-        if round > 0 {
-            self.times[0].push(seconds, look);
+        if counts {
+            self.times[0].push(Timed {
+                wall_seconds,
+                cpu_seconds: Some((children_cpu() - before) as f64 / 1e9),
+                look,
+            });
         }
         Ok(())
     }
 
-    /// `counts` says of each run of the tool and of each replay whether it counts, `slow` how slow the machine was.
-    fn end(self, counts: &[Vec<bool>], slow: &[Vec<f64>]) -> io::Result<Pair> {
+    fn end(self, series: Vec<Series>) -> io::Result<Pair> {
         for player in self.players {
             player.end().map_err(io::Error::other)?;
         }
-        let paced = self.times.iter().zip(slow).map(|(times, slow)| {
-            let paced = times.all().into_iter().zip(slow);
-            median(paced.map(|(time, slow)| time / slow).collect()).0
-        });
-        let paced: Vec<f64> = paced.collect();
-        let times = self.times.iter().zip(counts);
-        let series = times.clone().map(|(times, counts)| Series {
-            times: times.all(),
-            counts: counts.clone(),
-            looks: times.0.iter().map(|(_, look)| look.clone()).collect(),
-        });
-        let series = series.collect();
-        let mut counting = times.map(|(times, counts)| times.counting(counts));
-        let tool = counting.next().unwrap_or_default();
-        let counted = tool.len();
-        let (real, real_spread) = median(tool.clone());
-        let first = counting.next().unwrap_or_default();
         Ok(Pair {
-            real,
-            real_spread: real_spread / real * 100.0,
-            counted: (counted, first.len()),
-            variation: fsreplay_replayer::result::variation(&first).unwrap_or(0.0) * 100.0,
-            predicted: median(first).0,
-            divergences: self.divergences,
-            rounds: self.times[0].0.len(),
-            runs: tool,
             series,
-            of_all: (median(self.times[0].all()).0, median(self.times[1].all()).0),
-            at_pace: (paced[0], paced[1]),
-            otherwise: counting.map(|times| median(times).0).collect(),
+            divergences: self.divergences,
         })
     }
 }
 
-/// Which runs count, by mount, for the tool and each replay.
-fn counting(runs: &[Runs<'_>]) -> Vec<Vec<Vec<bool>>> {
-    by_series(runs, |series| undisturbed(series, |_| LEAST))
-}
-
-/// What looks tell of all series, by mount, for the tool and each replay.
-fn by_series<T>(
-    runs: &[Runs<'_>],
-    told: impl FnOnce(&[Vec<Look>]) -> Vec<Vec<T>>,
-) -> Vec<Vec<Vec<T>>> {
-    let series = runs.iter().flat_map(|runs| &runs.times);
-    let looks = |times: &Times| times.0.iter().map(|(_, look)| look.clone()).collect();
-    let looks: Vec<Vec<Look>> = series.map(looks).collect();
-    let mut told = told(&looks).into_iter();
-    let of_one = |runs: &Runs<'_>| told.by_ref().take(runs.times.len()).collect();
+/// What was measured by mount, for the tool and each replay.
+fn by_mount(runs: &[Runs<'_>]) -> Vec<Vec<Series>> {
+    let all: Vec<Vec<Timed>> = runs.iter().flat_map(|runs| runs.times.clone()).collect();
+    let found = unslowed(&all).into_iter();
+    let mut series = all.into_iter().zip(found).map(|(runs, found)| {
+        let each = runs.into_iter().zip(found);
+        let each = each.map(|(run, (slowness, seconds))| Single {
+            measured: run.wall_seconds * 1e3,
+            look: run.look,
+            slowness,
+            unslowed: seconds * 1e3,
+        });
+        Series(each.collect())
+    });
+    let of_one = |runs: &Runs<'_>| series.by_ref().take(runs.times.len()).collect();
     runs.iter().map(of_one).collect()
 }
 

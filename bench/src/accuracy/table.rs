@@ -5,88 +5,123 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use fsreplay_replayer::quiet::Look;
+use fsreplay_replayer::result::{hodges_lehmann, median as middle_of, variation};
 
 use super::floor;
 use crate::mounts::Mount;
+use crate::timing::median;
 
-/// One workload on one mount; milliseconds and percent.
+/// One workload on one mount.
 #[derive(Clone)]
 pub struct Pair {
-    /// Median of the tool's runs.
-    pub real: f64,
-    /// Half the distance between their quartiles, percent of the median.
-    pub real_spread: f64,
-    /// Median of the replay's rounds.
-    pub predicted: f64,
-    /// Coefficient of variation of the rounds, percent.
-    pub variation: f64,
+    /// The tool's runs, then those of each replay.
+    pub series: Vec<Series>,
     /// Outcomes that were not as recorded.
     pub divergences: u64,
-    /// Runs of the tool and of the replay that count: nothing else slowed the machine in them.
-    pub counted: (usize, usize),
-    /// All of each.
-    pub rounds: usize,
-    /// Medians of tool and replay over all rounds.
-    pub of_all: (f64, f64),
-    /// The same of times divided by how slow the machine was meanwhile.
-    pub at_pace: (f64, f64),
-    /// The tool's runs that count.
-    pub runs: Vec<f64>,
-    /// All single runs: the tool's, then those of each replay.
-    pub series: Vec<Series>,
-    /// Medians predicted in other ways.
-    pub otherwise: Vec<f64>,
 }
 
-/// Single runs of one kind, in their order.
-#[derive(Clone)]
-pub struct Series {
-    /// Milliseconds.
-    pub times: Vec<f64>,
-    /// Whether each counts.
-    pub counts: Vec<bool>,
-    /// By what.
-    pub looks: Vec<Look>,
+/// A run; milliseconds.
+#[derive(Clone, Debug)]
+pub struct Single {
+    /// What it took.
+    pub measured: f64,
+    /// What was seen meanwhile.
+    pub look: Look,
+    /// How many times as long work took then.
+    pub slowness: f64,
+    /// What the run would have taken where nothing slows it.
+    pub unslowed: f64,
+}
+
+/// Runs of one kind, in their order.
+#[derive(Clone, Debug)]
+pub struct Series(pub Vec<Single>);
+
+impl Series {
+    /// Their times where nothing slows them.
+    pub fn unslowed(&self) -> Vec<f64> {
+        self.0.iter().map(|run| run.unslowed).collect()
+    }
+
+    /// What they typically take there.
+    fn typical(&self) -> f64 {
+        hodges_lehmann(&self.unslowed())
+    }
+
+    /// By how much they were slowed, on average.
+    fn slowness(&self) -> f64 {
+        let slow: Vec<f64> = self.0.iter().map(|run| run.slowness).collect();
+        mean(&slow)
+    }
+
+    /// The median of what they took.
+    fn measured(&self) -> f64 {
+        let times: Vec<f64> = self.0.iter().map(|run| run.measured).collect();
+        middle_of(&times)
+    }
 }
 
 impl Pair {
-    fn error(&self) -> f64 {
-        (self.predicted / self.real - 1.0) * 100.0
+    /// The tool's, and the first replay's.
+    fn both(&self, of: impl Fn(&Series) -> f64) -> (f64, f64) {
+        let mut each = self.series.iter().map(of);
+        (
+            each.next().unwrap_or(f64::NAN),
+            each.next().unwrap_or(f64::NAN),
+        )
+    }
+
+    /// What the tool takes and what was predicted, where nothing slows either.
+    pub fn typical(&self) -> (f64, f64) {
+        self.both(Series::typical)
+    }
+
+    /// Coefficient of variation of the rounds, percent.
+    fn variation(&self) -> f64 {
+        let rounds = self.series.get(1).map(Series::unslowed);
+        rounds.and_then(|rounds| variation(&rounds)).unwrap_or(0.0) * 100.0
     }
 }
 
 /// The head of the table.
 pub fn head() {
     println!(
-        "| workload | mount | tool ms | ± % | predicted ms | ± % | error % | tool, ratio | predicted, ratio | diverged | rounds |"
+        "| workload | mount | tool ms | ± % | predicted ms | ± % | error % | tool, ratio | predicted, ratio | as measured, ms | slowed | diverged | rounds |"
     );
-    println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
 }
 
 /// The rows of a workload.
 pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
-    let Some(base) = pairs.first() else { return };
+    let Some(base) = pairs.first().map(Pair::typical) else {
+        return;
+    };
     for (mount, pair) in mounts.iter().zip(pairs) {
+        let Some(tool) = pair.series.first() else {
+            continue;
+        };
+        let (real, predicted) = pair.typical();
+        let (measured, replayed) = pair.both(Series::measured);
+        let slowed = pair.both(Series::slowness);
+        let (middle, spread) = median(tool.unslowed());
         println!(
-            "| {workload} | {} | {:.1} | {:.1} | {:.1} | {:.1} | {:+.1} | {:.2} | {:.2} | {} | {}, {} of {} |",
+            "| {workload} | {} | {real:.1} | {:.1} | {predicted:.1} | {:.1} | {:+.1} | {:.2} | {:.2} | {measured:.1}, {replayed:.1} | {:.2}, {:.2} | {} | {} |",
             mount.name,
-            pair.real,
-            pair.real_spread,
-            pair.predicted,
-            pair.variation,
-            pair.error(),
-            pair.real / base.real,
-            pair.predicted / base.predicted,
+            spread / middle * 100.0,
+            pair.variation(),
+            (predicted / real - 1.0) * 100.0,
+            real / base.0,
+            predicted / base.1,
+            slowed.0,
+            slowed.1,
             pair.divergences,
-            pair.counted.0,
-            pair.counted.1,
-            pair.rounds
+            tool.0.len()
         );
-        if !pair.otherwise.is_empty() {
-            let errors = pair.otherwise.iter();
-            let errors: Vec<String> = errors
-                .map(|other| format!("{:+.1} %", (other / pair.real - 1.0) * 100.0))
-                .collect();
+        let others = pair.series.iter().skip(2);
+        let errors: Vec<String> = others
+            .map(|other| format!("{:+.1} %", (other.typical() / real - 1.0) * 100.0))
+            .collect();
+        if !errors.is_empty() {
             eprintln!("  by processor time, as recorded: {}", errors.join(", "));
         }
     }
@@ -102,13 +137,15 @@ pub fn log(file: &Path, workload: &str, mounts: &[Mount], pairs: &[Pair]) -> io:
                 0 => "tool".to_owned(),
                 _ => format!("replay {number}"),
             };
-            let each = series.times.iter().zip(&series.counts).zip(&series.looks);
-            for (round, ((time, counts), look)) in each.enumerate() {
+            for (round, run) in series.0.iter().enumerate() {
                 writeln!(
                     file,
-                    "{workload}\t{}\t{kind}\t{}\t{time:.3}\t{counts}\t{look}",
+                    "{workload}\t{}\t{kind}\t{}\t{:.3}\t{:.3}\t{}",
                     mount.name,
-                    round + 1
+                    round + 1,
+                    run.measured,
+                    run.slowness,
+                    run.look
                 )?;
             }
         }
@@ -119,27 +156,23 @@ pub fn log(file: &Path, workload: &str, mounts: &[Mount], pairs: &[Pair]) -> io:
 /// What the tool took and what was predicted, on each mount of a workload; the first was recorded on.
 pub type Medians = Vec<(f64, f64)>;
 
-/// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order: of the rounds that count, and of
-/// all as they were and at the same pace.
+/// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order: of times as they would be where nothing slows
+/// either, and of the medians of what was measured.
 pub fn summary(all: &[Vec<Pair>]) {
-    let medians = |of: fn(&Pair) -> (f64, f64)| -> Vec<Medians> {
+    let of_each = |of: fn(&Pair) -> (f64, f64)| -> Vec<Medians> {
         let workloads = all.iter();
         workloads
             .map(|pairs| pairs.iter().map(of).collect())
             .collect()
     };
-    let mut variations: Vec<f64> = all.iter().flatten().map(|pair| pair.variation).collect();
+    let mut variations: Vec<f64> = all.iter().flatten().map(Pair::variation).collect();
     variations.sort_by(f64::total_cmp);
     println!();
-    line("rounds that count", &medians(|p| (p.real, p.predicted)));
-    line("all rounds", &medians(|p| p.of_all));
-    line(
-        "all rounds, each divided by how slow its processors were, where that is known",
-        &medians(|p| p.at_pace),
-    );
+    line("nothing slowed", &of_each(Pair::typical));
+    line("as measured", &of_each(|pair| pair.both(Series::measured)));
     println!("{}", floor::line(all));
     println!(
-        "variation of predictions over rounds that count: median {:.1} %",
+        "variation of predictions over rounds: median {:.1} %",
         middle(&variations)
     );
 }

@@ -14,15 +14,17 @@ use crate::execute::work::Work;
 const MOST_PROCESSORS: usize = 16;
 /// From one piece of work to the next. Each takes some 15 µs, so that it costs what runs meanwhile some thousandths.
 const PERIOD: Duration = Duration::from_millis(4);
+/// No more pieces are remembered, so that days need no more memory than minutes.
+const MOST_TIMES: usize = 16_384;
 /// Units of work that don't count: what ran before left its own in the caches.
 const WARM: u32 = 50;
 /// And that do, so often. The shortest counts: an interrupt is no disturbance.
 const UNITS: u32 = 100;
 const TRIES: usize = 3;
+/// Of what the kernel counts (`USER_HZ`, proc(5)): 100 on each architecture that there is a build for.
+pub const TICKS_PER_SECOND: f64 = 100.0;
 /// Bytes that a processor fetches at a time.
 const LINE: usize = 64;
-/// Of fewer ticks it can't be told which processor was used.
-const LEAST_USED: f64 = 4.0;
 /// So many times the size of a processor's own cache are gone through before a run.
 const TIMES_CACHE: usize = 2;
 /// And so many bytes where the size isn't told;
@@ -87,7 +89,7 @@ impl Probes {
             look.used.push(used.max(0.0));
         }
         // A container may number processors in another way.
-        if !all_told || look.used.iter().sum::<f64>() < LEAST_USED {
+        if !all_told {
             look.used.clear();
         }
         look
@@ -146,6 +148,7 @@ fn again_and_again(cpu: usize, stop: &AtomicBool) -> Vec<(Instant, f64)> {
     }
     empty_cache(cpu);
     let mut work = Work::new();
+    let mut period = PERIOD;
     loop {
         let is_last = stop.load(Ordering::Relaxed);
         let time = once(&mut work);
@@ -153,7 +156,16 @@ fn again_and_again(cpu: usize, stop: &AtomicBool) -> Vec<(Instant, f64)> {
         if is_last {
             return times;
         }
-        std::thread::park_timeout(PERIOD);
+        if times.len() == MOST_TIMES {
+            // Every other one, now and from now on: they stay evenly spread.
+            let mut index = 0;
+            times.retain(|_| {
+                index += 1;
+                index % 2 == 0
+            });
+            period *= 2;
+        }
+        std::thread::park_timeout(period);
     }
 }
 

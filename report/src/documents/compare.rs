@@ -16,8 +16,8 @@ pub struct Compare {
     pub cache: String,
     pub rounds_asked: u64,
     pub interrupted: bool,
-    /// Rounds of all targets that don't count, because something else slowed the machine.
-    pub disturbed_rounds: u64,
+    /// Rounds of all targets that something else slowed.
+    pub slowed_rounds: u64,
     /// Recorded directories that were replayed on the targets.
     pub moved: Vec<String>,
     /// Where everything else was replayed.

@@ -99,10 +99,10 @@ fn measurement(compare: &Compare) -> Facts {
     } else {
         ""
     };
-    let disturbed = match compare.disturbed_rounds {
+    let slowed = match compare.slowed_rounds {
         0 => String::new(),
         rounds => format!(
-            "; {} in which something else slowed the machine not counted",
+            "; what slowed the machine in {} is taken out",
             units::of(rounds, "round", "rounds")
         ),
     };
@@ -112,7 +112,7 @@ fn measurement(compare: &Compare) -> Facts {
         (
             "Rounds",
             format!(
-                "{done} of {} on each target, interleaved{interrupted}{disturbed}",
+                "{done} of {} on each target, interleaved{interrupted}{slowed}",
                 compare.rounds_asked
             ),
         ),
