@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::quiet::{Look, Response, Watch, slownesses};
+use fsreplay_replayer::quiet::{
+    Look, Response, Watch, nanoseconds_per_unit, processors, slowness_by_unit, slownesses,
+};
 use fsreplay_replayer::result::median;
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
@@ -36,8 +38,13 @@ const WHOLE_BUDGET: Duration = Duration::from_secs(40);
 const NEAR: f64 = 0.005;
 /// So many times as far as what seems right, until there are tries on both sides of it.
 const BEYOND: f64 = 1.7;
-/// Finds it and adds it to the trace.
-pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
+/// For so long is looked before how short a unit of work can be: a busy core is left alone now and then.
+const LOOKED_FOR: Duration = Duration::from_millis(400);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// Finds it and adds it to the trace. `look` is what was seen of the processors while it was recorded.
+pub fn fit(trace: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> {
     let mut reader = format::open(trace).map_err(|error| Failure::trace(trace, &error))?;
     loop {
         match reader.next_record() {
@@ -68,11 +75,14 @@ pub fn fit(trace: &Path, again: &Again<'_>) -> Result<(), Failure> {
         again,
         rest,
         unobserved,
+        look,
+        unit: shortest_unit(),
         seen: Vec::new(),
         responses: None,
         watch: Watch::default(),
     };
     footer.unobserved = Some(search.run()?);
+    footer.processors = Some(processors(search.unit, search.slowness()));
     format::replace_footer(trace, &footer).map_err(|error| Failure::trace(trace, &error))
 }
 
@@ -108,6 +118,10 @@ struct Search<'a> {
     rest: Duration,
     /// A first run; then what the command typically takes where nothing slows it.
     unobserved: Unobserved,
+    /// What was seen while it was recorded.
+    look: &'a Look,
+    /// What a unit of work takes where nothing slows it, nanoseconds, as far as is known.
+    unit: f64,
     /// What was seen beside each run that followed, and beside each replay.
     seen: Vec<Look>,
     /// How the times of the command and of its replay grow where the machine is slowed, once they were seen.
@@ -120,17 +134,24 @@ impl Search<'_> {
     fn run(&mut self) -> Result<Unobserved, Failure> {
         let lanes = self.plan.lanes.iter();
         let events = lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64;
+        // What ran right after the recording was slowed as much.
         let missing = self.unobserved.cpu as f64 - self.plan.timing.recorded_cpu;
-        let mut each = missing / events;
+        let mut each = missing / self.slowness() / events;
         let mut last = each;
         let mut tries: Vec<Try> = Vec::new();
         let begin = Instant::now();
         for _ in 0..TRIES {
             tries.push(self.alternate(each)?);
+            let shorter = nanoseconds_per_unit().min(self.unit) / self.unit;
+            for one in &mut tries {
+                // What was added was so many units of work; what was recorded is as many as before, whatever one takes.
+                one.each *= shorter;
+            }
+            self.unit *= shorter;
             let Some(found) = estimate(&tries, events) else {
                 break;
             };
-            tracing::debug!(last = ?tries.last(), ?found, responses = ?self.responses, "calibrating");
+            tracing::debug!(last = ?tries.last(), ?found, responses = ?self.responses, slowness = self.slowness(), unit = self.unit, "calibrating");
             let off = (found.each - each).abs() + found.noise;
             self.take_typical(&tries);
             last = found.each;
@@ -151,6 +172,11 @@ impl Search<'_> {
         })
     }
 
+    /// How slowed the recording was.
+    fn slowness(&self) -> f64 {
+        slowness_by_unit(self.look, self.unit)
+    }
+
     /// What the command takes, by the last try.
     fn take_typical(&mut self, tries: &[Try]) {
         let Some(last) = tries.last() else { return };
@@ -165,6 +191,8 @@ impl Search<'_> {
     /// The command and its replay in turn.
     fn alternate(&mut self, each: f64) -> Result<Try, Failure> {
         let mut plan = self.plan.clone();
+        plan.unslow(self.slowness());
+        plan.timing.unit = Some(self.unit);
         plan.anchor(Unobserved {
             per_event: Some(each),
             ..self.unobserved
@@ -238,6 +266,17 @@ impl Search<'_> {
             cpu: Times::of(tool.1, replay.1),
         }
     }
+}
+
+/// What a unit of work takes where nothing slows it, nanoseconds: the shortest time seen in a while.
+fn shortest_unit() -> f64 {
+    let begin = Instant::now();
+    let mut shortest = nanoseconds_per_unit();
+    while begin.elapsed() < LOOKED_FOR {
+        std::thread::sleep(PAUSE);
+        shortest = nanoseconds_per_unit();
+    }
+    shortest
 }
 
 /// How time on the clock and on processors grows where the machine is slowed.

@@ -8,7 +8,7 @@ use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
 use fsreplay_replayer::{Cache, ReplayError, Timing};
 use fsreplay_trace::format::{self, TraceError};
-use fsreplay_trace::model::Unobserved;
+use fsreplay_trace::model::Footer;
 
 use crate::exit::{self, Failure};
 
@@ -35,19 +35,19 @@ pub fn cache(asked: Option<Cache>, timing: Timing) -> Cache {
 
 /// Plans a trace, and makes its times those of a run without the recorder if it holds one.
 pub fn plan(trace: &Path, truncated: bool, options: &PlanOptions) -> Result<Plan, Failure> {
-    let (mut plan, unobserved) = plan_as_recorded(trace, truncated, options)?;
-    if let Some(unobserved) = unobserved {
-        plan.anchor(unobserved);
+    let (mut plan, footer) = plan_as_recorded(trace, truncated, options)?;
+    if let Some(footer) = footer {
+        plan.calibrate(&footer);
     }
     Ok(plan)
 }
 
-/// Plans a trace with its times as recorded; also gives the run without the recorder, if it holds one.
+/// Plans a trace with its times as recorded; also gives what was known when the recording ended, if it did.
 pub fn plan_as_recorded(
     trace: &Path,
     truncated: bool,
     options: &PlanOptions,
-) -> Result<(Plan, Option<Unobserved>), Failure> {
+) -> Result<(Plan, Option<Footer>), Failure> {
     let of_trace = |error: TraceError| Failure::trace(trace, &error);
     let of_plan = |error: PlanError| {
         Failure::new(
@@ -70,8 +70,7 @@ pub fn plan_as_recorded(
         }
     }
     let plan = planner.finish(reader.tables()).map_err(of_plan)?;
-    let unobserved = reader.footer().and_then(|footer| footer.unobserved);
-    Ok((plan, unobserved))
+    Ok((plan, reader.footer().cloned()))
 }
 
 /// Becomes true at the first signal that asks for an end; the second one ends the process in the usual way.

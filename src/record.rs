@@ -1,6 +1,8 @@
 //! `fsreplay record`: run a command under observation.
 
 use fsreplay_recorder::{Again, Observer, RecordError, RecordOptions, Recording, Status};
+use fsreplay_replayer::quiet::{Look, Probes};
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::args::RecordArgs;
 use crate::calibrate;
@@ -10,6 +12,12 @@ use crate::term;
 /// Tells the user on standard error; standard output belongs to the tool.
 struct Terminal {
     quiet: bool,
+    /// Whether to look at the processors while the command is recorded: neighbours may slow them.
+    looks: bool,
+    /// What does, from the command's first instruction on.
+    probes: Option<Probes>,
+    /// What was seen until its end.
+    look: Look,
 }
 
 impl Observer for Terminal {
@@ -18,6 +26,25 @@ impl Observer for Terminal {
             eprintln!("fsreplay: {text}");
         }
     }
+
+    fn begins(&mut self) {
+        self.probes = self.looks.then(probes).flatten();
+    }
+
+    fn recorded(&mut self) {
+        self.look = self.probes.take().map(Probes::end).unwrap_or_default();
+    }
+}
+
+/// Looks at the processors from now on, in threads that take no signals: these are the recorder's.
+fn probes() -> Option<Probes> {
+    let before = SigSet::all()
+        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
+        .ok()?;
+    let probes = Probes::begin(false);
+    // What could be set can be set back.
+    let _ = before.thread_set_mask();
+    Some(probes)
 }
 
 /// Runs the command and gives the status to exit with: the tool's own.
@@ -26,7 +53,12 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     options.force = args.force;
     options.calibrate = args.calibrate;
     options.reset = args.reset.clone();
-    let mut terminal = Terminal { quiet: args.quiet };
+    let mut terminal = Terminal {
+        quiet: args.quiet,
+        looks: args.calibrate,
+        probes: None,
+        look: Look::default(),
+    };
     let recording =
         fsreplay_recorder::record(&options, &mut terminal).map_err(|error| failure(&error))?;
     if recording.footer.unobserved.is_some()
@@ -38,6 +70,7 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
                 reset: options.reset.as_deref(),
                 status,
             },
+            &terminal.look,
         )
     {
         terminal.warning(&calibrate::explain(&failure));

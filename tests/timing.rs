@@ -113,6 +113,10 @@ fn a_calibrated_recording_says_so() {
     assert!(output.status.success(), "{}", text(&output));
     let recorded = play(&trace, &["--timing", "recorded"]);
     assert_eq!(recorded["prediction"]["basis"], "calibrated");
+    assert!(recorded["unslowed_seconds"][0].as_f64() > Some(0.0));
+    assert!(recorded["slowness"][0].as_f64() >= Some(1.0));
+    let known = processors(&trace).expect("known where it was calibrated");
+    assert!(known.slowness >= 1.0 && known.unit > 0.0, "{known:?}");
     // Without putting back, the second mkdir fails, and that run says nothing.
     let output = fsreplay()
         .args(["record", "--force", "--calibrate", "-o"])
@@ -125,4 +129,39 @@ fn a_calibrated_recording_says_so() {
     assert!(text(&output).contains("can't be used"), "{}", text(&output));
     let recorded = play(&trace, &["--timing", "recorded"]);
     assert_eq!(recorded["prediction"]["basis"], "recorded");
+    assert_eq!(processors(&trace), None);
+}
+
+/// What a trace knows of the processors.
+fn processors(trace: &Path) -> Option<fsreplay_trace::model::Processors> {
+    let mut reader = fsreplay_trace::format::open(trace).expect("a trace");
+    while reader.next_record().expect("a whole trace").is_some() {}
+    reader.footer().and_then(|footer| footer.processors.clone())
+}
+
+#[test]
+fn a_signal_reaches_the_recorder_though_it_looks_at_the_processors() {
+    let dir = workspace();
+    let trace = dir.path().join("t.zst");
+    // Runs after the first end at once.
+    let script = "test -e stop && exit 5; trap 'echo > stop; exit 5' TERM; echo; \
+                  while :; do sleep 0.01; done";
+    let recorder = fsreplay()
+        .args(["record", "-q", "--calibrate", "-o"])
+        .arg(&trace)
+        .args(["--", "sh", "-c", script])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .current_dir(dir.path())
+        .spawn();
+    let mut recorder = recorder.expect("fsreplay runs");
+    // The trap is set when it says something.
+    let mut said = [0];
+    let out = recorder.stdout.as_mut().expect("its output");
+    std::io::Read::read_exact(out, &mut said).expect("a line");
+    let id = recorder.id().to_string();
+    let killed = std::process::Command::new("kill").arg(&id).status();
+    assert!(killed.expect("kill runs").success());
+    let output = recorder.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
 }

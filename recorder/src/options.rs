@@ -59,6 +59,12 @@ pub trait Observer {
         let _ = text;
     }
 
+    /// The command begins now.
+    fn begins(&mut self) {}
+
+    /// The command has ended. Where it is run again without the recorder, that is later.
+    fn recorded(&mut self) {}
+
     /// About once a second: events and tasks so far.
     fn progress(&mut self, events: u64, tasks: u64) {
         let _ = (events, tasks);

@@ -50,6 +50,7 @@ pub fn record(
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     let states = States::new(&header.mounts, &mut trace);
     let tracer = Tracer::new(Session::new(trace, states, start, costs), pid, options);
+    observer.begins();
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
@@ -64,6 +65,7 @@ pub fn record(
             return Err(error);
         }
     };
+    observer.recorded();
     if let Some(source) = child.failure() {
         return Err(RecordError::SeccompMissing { source });
     }

@@ -11,10 +11,12 @@ mod response;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use crate::execute::work::{nanoseconds_per_unit, processors};
 pub use probe::Probes;
 pub use response::Response;
 
 use crate::execute::pace::sleep;
+use crate::execute::work;
 use crate::result::median;
 
 /// Looks that a watch compares with.
@@ -78,7 +80,7 @@ impl Default for Watch {
 impl Watch {
     /// Does nothing for so long and waits until nothing disturbs, but no longer than half a second or until `stop`. Looks from then on.
     pub fn rest(&mut self, rest: Duration, stop: &AtomicBool) -> Probes {
-        let probes = Probes::begin();
+        let probes = Probes::begin(true);
         sleep(rest, || stop.load(Ordering::Relaxed));
         let begin = Instant::now();
         let mut in_vain = false;
@@ -156,6 +158,12 @@ pub fn slownesses(series: &[Vec<&Look>]) -> Vec<Vec<f64>> {
         each.collect()
     };
     series.iter().map(of_one).collect()
+}
+
+/// The same of one run, by what a unit of a replay's work takes where nothing slows it, nanoseconds. No more than neighbours were seen to do.
+pub fn slowness_by_unit(look: &Look, unit: f64) -> f64 {
+    let best = vec![unit * probe::UNITS_OF_WORK; look.times.len()];
+    slowness(look, &look.used, &best).min(work::MOST_SLOWED)
 }
 
 /// Whether a run was slowed by more than chance.
@@ -329,6 +337,19 @@ mod tests {
             used([look(&[1.0, 2.0]), look(&[3.0, 4.0]), look(&[])].iter()),
             [4.0, 6.0]
         );
+    }
+
+    #[test]
+    fn a_slowed_recording_is_known_by_the_unit_of_work() {
+        let unit = 30.0;
+        let look = |slow: f64| Look {
+            times: vec![slow * unit * probe::UNITS_OF_WORK; 2],
+            used: vec![5.0, 1.0],
+        };
+        assert!((slowness_by_unit(&look(1.5), unit) - 1.5).abs() < 1e-9);
+        assert_eq!(slowness_by_unit(&look(0.9), unit), 1.0);
+        assert_eq!(slowness_by_unit(&look(50.0), unit), work::MOST_SLOWED);
+        assert_eq!(slowness_by_unit(&Look::default(), unit), 1.0);
     }
 
     #[test]

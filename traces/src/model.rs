@@ -150,6 +150,19 @@ pub struct Unobserved {
     pub per_event: Option<f64>,
 }
 
+/// How fast processors were that something else may have slowed: a virtual machine's neighbours.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Processors {
+    /// How many times as long computing took while the command was recorded as where nothing slows them.
+    pub slowness: f64,
+    /// What a unit of a replay's work takes there, nanoseconds.
+    pub unit: f64,
+    /// Which work that is.
+    pub work: u32,
+    /// Of which machine that is true, until it starts again (`/proc/sys/kernel/random/boot_id`); empty if that isn't known.
+    pub boot: String,
+}
+
 /// A task came to life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskStart {
@@ -346,6 +359,9 @@ pub struct Footer {
     /// A run of the same command without the recorder (`--calibrate`).
     #[serde(skip)]
     pub unobserved: Option<Unobserved>,
+    /// How fast the processors were (`--calibrate`).
+    #[serde(skip)]
+    pub processors: Option<Processors>,
 }
 
 /// File systems whose files are the kernel's own state.

@@ -197,6 +197,12 @@ fn everything() -> Vec<u8> {
             cpu: 8_000_000,
             per_event: Some(-12.5),
         }),
+        processors: Some(Processors {
+            slowness: 1.25,
+            unit: 38.5,
+            work: 1,
+            boot: "b007".into(),
+        }),
     };
     out.finish(&footer).expect("a trace")
 }
@@ -204,8 +210,9 @@ fn everything() -> Vec<u8> {
 #[test]
 fn every_record_and_call_is_read_as_ever() {
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(golden("everything-v2.zst"), everything()).expect("written");
+        std::fs::write(golden("everything-v3.zst"), everything()).expect("written");
     }
+    check("everything-v3");
     check("everything-v2");
     check("everything-v1");
 }
@@ -215,7 +222,7 @@ fn what_is_written_today_says_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
     std::fs::write(&path, everything()).expect("written");
-    let expected = std::fs::read_to_string(golden("everything-v2.txt")).expect("the golden text");
+    let expected = std::fs::read_to_string(golden("everything-v3.txt")).expect("the golden text");
     assert_eq!(told(&path), expected);
 }
 
@@ -226,7 +233,12 @@ fn a_recording_of_a_shell_is_read_as_ever() {
 
 #[test]
 fn zstd_finds_traces_whole() {
-    for name in ["everything-v1.zst", "everything-v2.zst", "shell-v1.zst"] {
+    for name in [
+        "everything-v1.zst",
+        "everything-v2.zst",
+        "everything-v3.zst",
+        "shell-v1.zst",
+    ] {
         let bytes = std::fs::read(golden(name)).expect("a trace");
         zstd::stream::copy_decode(&bytes[..], std::io::sink()).expect("a zstd file");
         match Command::new("zstd").arg("-tq").arg(golden(name)).status() {
@@ -257,7 +269,7 @@ fn calls_keep_their_meaning() {
 fn a_footer_can_be_replaced_and_nothing_else_changes() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
-    std::fs::copy(golden("everything-v2.zst"), &path).expect("copied");
+    std::fs::copy(golden("everything-v3.zst"), &path).expect("copied");
     let before = told(&path);
     let mut reader = format::open(&path).expect("a trace");
     while reader.next_record().expect("a whole trace").is_some() {}
@@ -273,6 +285,14 @@ fn a_footer_can_be_replaced_and_nothing_else_changes() {
     assert!(after.contains("unobserved: None") && !before.contains("unobserved: None"));
     let bytes = std::fs::read(&path).expect("a trace");
     zstd::stream::copy_decode(&bytes[..], std::io::sink()).expect("a zstd file");
-    assert!(format::replace_footer(&golden("everything-v1.zst"), &other).is_err());
     assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
+    // A footer of this version behind the mark of an earlier one could not be read.
+    for earlier in ["everything-v1", "everything-v2"] {
+        let path = dir.path().join("earlier.zst");
+        std::fs::copy(golden(&format!("{earlier}.zst")), &path).expect("copied");
+        assert!(format::replace_footer(&path, &other).is_err(), "{earlier}");
+        let told = told(&path);
+        let expected = std::fs::read_to_string(golden(&format!("{earlier}.txt")));
+        assert_eq!(told, expected.expect("the golden text"), "{earlier}");
+    }
 }

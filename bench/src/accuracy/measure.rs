@@ -14,7 +14,7 @@ use fsreplay_replayer::planner::{PlanOptions, plan};
 use fsreplay_replayer::quiet::{Timed, Watch, unslowed};
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing};
 use fsreplay_trace::format;
-use fsreplay_trace::model::Unobserved;
+use fsreplay_trace::model::{Footer, Unobserved};
 
 use super::Options;
 use super::table::{Pair, Series, Single};
@@ -183,19 +183,21 @@ impl Rig<'_> {
         };
         let mut reader = format::open(trace).map_err(io::Error::other)?;
         let recorded = plan(&mut reader, &options).map_err(io::Error::other)?;
-        let Some(unobserved) = reader.footer().and_then(|footer| footer.unobserved) else {
-            return Ok(vec![recorded]);
-        };
-        let anchored = |unobserved| {
+        let footer = reader.footer().cloned().unwrap_or_default();
+        let calibrated = |footer: &Footer| {
             let mut plan = recorded.clone();
-            plan.anchor(unobserved);
+            plan.calibrate(footer);
             plan
         };
-        let mut plans = vec![anchored(unobserved)];
+        let mut plans = vec![calibrated(&footer)];
         if self.options.bases {
-            plans.push(anchored(Unobserved {
+            let by_cpu = footer.unobserved.map(|unobserved| Unobserved {
                 per_event: None,
                 ..unobserved
+            });
+            plans.push(calibrated(&Footer {
+                unobserved: by_cpu,
+                ..footer
             }));
             plans.push(recorded);
         }

@@ -124,6 +124,7 @@ impl Tracer {
                 .into_iter()
                 .collect(),
             unobserved: None,
+            processors: None,
         };
         Ok(Ended {
             session: self.session,

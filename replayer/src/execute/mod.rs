@@ -132,9 +132,14 @@ fn execute_here(
     let progress = Progress::new(plan, patience(plan, tempo.scale), cancelled);
     let clock = Clock::start();
     shared.clock = clock;
-    let pacer = tempo
-        .scale
-        .map(|scale| Pacer::new(clock, scale, [cancelled, progress.failed()]));
+    let pacer = tempo.scale.map(|scale| {
+        Pacer::new(
+            clock,
+            scale,
+            plan.timing.unit,
+            [cancelled, progress.failed()],
+        )
+    });
     let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
     let mut probes = None;
     match watch {

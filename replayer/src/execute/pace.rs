@@ -50,14 +50,19 @@ pub struct Pacer<'a> {
 }
 
 impl<'a> Pacer<'a> {
-    /// `scale` is what recorded nanoseconds are multiplied by.
-    pub fn new(clock: Clock, scale: f64, stops: [&'a AtomicBool; 2]) -> Pacer<'a> {
+    /// `scale` is what recorded nanoseconds are multiplied by, `unit` what a unit of work takes, nanoseconds, where that is known already.
+    pub fn new(
+        clock: Clock,
+        scale: f64,
+        unit: Option<f64>,
+        stops: [&'a AtomicBool; 2],
+    ) -> Pacer<'a> {
         let rate = 1.0 / clock.tick_length();
         Pacer {
             clock,
             ticks_per_nanosecond: rate * scale,
             longest_own: LONGEST_OWN * rate,
-            unit: nanoseconds_per_unit() * rate,
+            unit: unit.unwrap_or_else(nanoseconds_per_unit) * rate,
             work: Work::new(),
             slowness: 1.0,
             chunks: 0,
@@ -194,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_shorter_than_a_unit_adds_up() {
         let never = AtomicBool::new(false);
-        let mut pacer = Pacer::new(Clock::start(), 1.0, [&never, &never]);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
         let unit = pacer.unit;
         let units: u64 = (0..1000).map(|_| pacer.units(0.3 * unit, 0.0)).sum();
         assert!((299..=301).contains(&units), "{units}");
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn what_the_replay_took_itself_is_taken_from_what_follows() {
         let never = AtomicBool::new(false);
-        let mut pacer = Pacer::new(Clock::start(), 1.0, [&never, &never]);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
         let unit = pacer.unit;
         assert_eq!(pacer.units(10.0 * unit, 4.0 * unit), 6);
         assert_eq!(pacer.units(2.0 * unit, 5.0 * unit), 0);
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn computing_takes_no_less_than_it_should() {
         let never = AtomicBool::new(false);
-        let mut pacer = Pacer::new(Clock::start(), 1.0, [&never, &never]);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
         for (nanoseconds, times) in [(200.0, 10_000), (20_000.0, 100), (2e6, 1)] {
             let ticks = done(&mut pacer, nanoseconds, times) as f64;
             let took = ticks / pacer.ticks_per_nanosecond;
@@ -229,7 +234,7 @@ mod tests {
     #[test]
     fn a_stop_ends_it() {
         let (stop, never) = (AtomicBool::new(true), AtomicBool::new(false));
-        let mut pacer = Pacer::new(Clock::start(), 1.0, [&stop, &never]);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&stop, &never]);
         // A minute.
         let begin = std::time::Instant::now();
         done(&mut pacer, 60e9, 1);

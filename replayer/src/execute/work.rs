@@ -12,6 +12,8 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use fsreplay_trace::model::Processors;
+
 /// Steps of a unit that a neighbour slows, as they fill what a core can do at a time: some 25 of 38 ns.
 const BROAD: u32 = 16;
 /// And of those that it doesn't: each needs what the one before gave.
@@ -24,6 +26,12 @@ const TRY: u32 = 400;
 const TRIES: u32 = 25;
 /// Tries before the first that counts: processors at rest begin slowly.
 const WARM: u32 = 100;
+
+/// Number of this work: another one would take another time, and so does this one where the compiler doesn't make the best of it. It goes up by two when
+/// [`Work::run`] changes.
+const WORK: u32 = 2 + cfg!(debug_assertions) as u32;
+/// Cores that neighbours slow by more weren't seen.
+pub const MOST_SLOWED: f64 = 2.5;
 
 /// The shortest time that a unit was seen to take, femtoseconds.
 static SHORTEST: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -104,9 +112,63 @@ pub fn nanoseconds_per_unit() -> f64 {
     SHORTEST.load(Ordering::Relaxed) as f64 / 1e6
 }
 
+/// What is known of this machine's processors, of which a unit takes so long, nanoseconds, and that were so slowed while something was recorded.
+pub fn processors(unit: f64, slowness: f64) -> Processors {
+    Processors {
+        slowness,
+        unit,
+        work: WORK,
+        boot: boot_id(),
+    }
+}
+
+/// What a unit takes, if that was found out on this machine; else a shorter time than seen here may be another processor's.
+pub fn unit_here(processors: &Processors) -> Option<f64> {
+    let here = processors.work == WORK && !processors.boot.is_empty();
+    let here = here && processors.boot == boot_id();
+    let seen = nanoseconds_per_unit();
+    let likely = seen / MOST_SLOWED..=seen * MOST_SLOWED;
+    (here && likely.contains(&processors.unit)).then_some(processors.unit)
+}
+
+/// Of the machine since it was started; the same in its containers.
+fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    text.unwrap_or_default().trim().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_unit_takes_is_known_only_of_this_machine_and_work() {
+        let unit = nanoseconds_per_unit();
+        let mine = processors(unit * 0.8, 1.5);
+        let wanted = (!mine.boot.is_empty()).then_some(unit * 0.8);
+        assert_eq!(unit_here(&mine), wanted);
+        let others = [
+            Processors {
+                boot: "another".into(),
+                ..mine.clone()
+            },
+            Processors {
+                work: WORK + 2,
+                ..mine.clone()
+            },
+            Processors {
+                unit: f64::NAN,
+                ..mine.clone()
+            },
+            Processors {
+                unit: unit / 100.0,
+                ..mine
+            },
+        ];
+        for other in &others {
+            assert_eq!(unit_here(other), None, "{other:?}");
+        }
+    }
 
     #[test]
     fn more_units_take_longer() {

@@ -265,6 +265,8 @@ pub struct Timing {
     pub recorded_cpu: f64,
     /// When the last recorded call returned, nanoseconds since the start of the recording.
     pub recorded_elapsed: u64,
+    /// What a unit of work takes on this machine where nothing slows it, nanoseconds, if the trace tells.
+    pub unit: Option<f64>,
     /// The run without the recorder that [`Timing::recorded_cpu`] was corrected by.
     pub unobserved: Option<fsreplay_trace::model::Unobserved>,
 }

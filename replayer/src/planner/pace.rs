@@ -3,19 +3,22 @@
 use std::collections::VecDeque;
 
 use fsreplay_trace::call::Op;
-use fsreplay_trace::model::{Event, Header, StopCosts, Unobserved};
+use fsreplay_trace::model::{Event, Footer, Header, StopCosts, Unobserved};
 
 use super::order::{Order, Place};
 use super::{Class, Cx, Draft};
+use crate::execute::work;
 use crate::plan::{Action, Pace, Plan, Sleep, Slept, WaitFor};
 
 /// The most that is added to an event or taken away, nanoseconds.
-const MOST_EACH: f64 = 1e6;
+const MOST_EACH: f64 = 1e8;
 /// Waits for others within so many stops are put down to the recorder.
 const SHORT_WAIT: u64 = 100;
 /// Sleep in a call that is shorter is the recorder's, nanoseconds.
 const LEAST_SLEEP: f64 = 30_000.0;
 
+/// How slowed a recording may have been, so that it can be taken out.
+const SLOWNESSES: std::ops::RangeInclusive<f64> = 1.0..=work::MOST_SLOWED;
 /// So many events are looked back to for the last one before a task woke.
 const RECENT: usize = 4096;
 
@@ -210,6 +213,35 @@ impl Plan {
         }
     }
 
+    /// What was computed while it was recorded, as it is where nothing slows the processors: they took so many times as long. What is no such number says
+    /// nothing.
+    pub fn unslow(&mut self, slowness: f64) {
+        if !SLOWNESSES.contains(&slowness) {
+            return;
+        }
+        for pace in self.lanes.iter_mut().flat_map(|lane| &mut lane.paces) {
+            pace.think = (f64::from(pace.think) / slowness) as f32;
+            pace.own = (f64::from(pace.own) / slowness) as f32;
+        }
+        let recorded = self.timing.recorded_cpu;
+        self.timing.recorded_cpu = recorded / slowness;
+        // What was on several processors at a time made the whole no longer than once.
+        let busy = recorded.min(self.timing.recorded_elapsed as f64);
+        let longer = busy - busy / slowness;
+        self.timing.recorded_elapsed -= longer as u64;
+    }
+
+    /// Makes times those of a run without the recorder, if a trace's footer knows one.
+    pub fn calibrate(&mut self, footer: &Footer) {
+        if let Some(processors) = &footer.processors {
+            self.unslow(processors.slowness);
+            self.timing.unit = work::unit_here(processors);
+        }
+        if let Some(unobserved) = footer.unobserved {
+            self.anchor(unobserved);
+        }
+    }
+
     /// Adds the same processor time to each event (or takes it away): what it takes for a replay on the recorded mount to be as
     /// long as the run without the recorder if that is known, else what makes the processor time that of that run. A stop
     /// costs more than its own time, since the caches are not as the tool left them after it; and in the tool, calls find
@@ -248,6 +280,59 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::plan::Lane;
+
+    #[test]
+    fn what_was_recorded_on_a_slowed_machine_is_less_work() {
+        let mut plan = Plan::default();
+        plan.timing.recorded_cpu = 30.0;
+        plan.timing.recorded_elapsed = 40;
+        plan.lanes.push(Lane {
+            paces: vec![Pace {
+                think: 12.0,
+                own: 6.0,
+                asleep: 5.0,
+                ..Pace::default()
+            }],
+            ..Lane::default()
+        });
+        for nothing in [f64::NAN, 0.0, -1.0, 1e9] {
+            plan.unslow(nothing);
+        }
+        plan.unslow(1.5);
+        let pace = &plan.lanes[0].paces[0];
+        assert_eq!((pace.think, pace.own, pace.asleep), (8.0, 4.0, 5.0));
+        assert_eq!(plan.timing.recorded_cpu, 20.0);
+        assert_eq!(plan.timing.recorded_elapsed, 30);
+    }
+
+    #[test]
+    fn a_calibrated_trace_is_unslowed_before_each_event_gets_its_own() {
+        let pace = Pace {
+            think: 3000.0,
+            ..Pace::default()
+        };
+        let mut plan = Plan::default();
+        plan.lanes.push(Lane {
+            paces: vec![pace; 10],
+            ..Lane::default()
+        });
+        let footer = Footer {
+            unobserved: Some(Unobserved {
+                per_event: Some(-500.0),
+                ..Unobserved::default()
+            }),
+            processors: Some(work::processors(work::nanoseconds_per_unit(), 1.5)),
+            ..Footer::default()
+        };
+        plan.calibrate(&footer);
+        assert!(plan.lanes[0].paces.iter().all(|pace| pace.think == 1500.0));
+        assert_eq!(
+            plan.timing.unit.is_some(),
+            footer
+                .processors
+                .is_some_and(|known| !known.boot.is_empty())
+        );
+    }
 
     #[test]
     fn what_a_program_computed_at_its_start_pays_for_calls_that_take_longer_here() {

@@ -20,6 +20,7 @@ const MOST_TIMES: usize = 16_384;
 const WARM: u32 = 50;
 /// And that do, so often. The shortest counts: an interrupt is no disturbance.
 const UNITS: u32 = 100;
+pub const UNITS_OF_WORK: f64 = UNITS as f64;
 const TRIES: usize = 3;
 /// Of what the kernel counts (`USER_HZ`, proc(5)): 100 on each architecture that there is a build for.
 pub const TICKS_PER_SECOND: f64 = 100.0;
@@ -47,13 +48,13 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Begins. Where a thread can't be had, its processor isn't looked at.
-    pub fn begin() -> Probes {
+    /// Begins, with emptied caches if that is asked for: it takes some milliseconds. Where a thread can't be had, its processor isn't looked at.
+    pub fn begin(empty_caches: bool) -> Probes {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = processors().into_iter().map(|cpu| {
             let stop = Arc::clone(&stop);
             let thread = std::thread::Builder::new();
-            let thread = thread.spawn(move || again_and_again(cpu, &stop));
+            let thread = thread.spawn(move || again_and_again(cpu, empty_caches, &stop));
             (cpu, thread.ok())
         });
         Probes {
@@ -141,12 +142,14 @@ fn used() -> Vec<f64> {
 }
 
 /// When each piece of work was done, and nanoseconds; one more at the end.
-fn again_and_again(cpu: usize, stop: &AtomicBool) -> Vec<(Instant, f64)> {
+fn again_and_again(cpu: usize, empty_caches: bool, stop: &AtomicBool) -> Vec<(Instant, f64)> {
     let mut times = Vec::new();
     if !go_to(cpu) {
         return times;
     }
-    empty_cache(cpu);
+    if empty_caches {
+        empty_cache(cpu);
+    }
     let mut work = Work::new();
     let mut period = PERIOD;
     loop {
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn each_processor_is_seen_while_something_runs_and_at_once() {
-        let probes = Probes::begin();
+        let probes = Probes::begin(true);
         std::thread::sleep(Duration::from_millis(30));
         let seen = probes.end().times;
         for seen in [seen, now()] {

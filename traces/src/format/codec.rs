@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::error::TraceError;
 use crate::call::TABLE;
-use crate::model::{Footer, Header, StopCosts, Unobserved};
+use crate::model::{Footer, Header, Processors, StopCosts, Unobserved};
 
 /// The most bytes that a header or footer may have.
 const LIMIT: usize = 16 << 20;
@@ -38,11 +38,18 @@ struct FileHeaderV2 {
     costs: Option<StopCosts>,
 }
 
-/// From version 2 on.
+/// Of version 2.
 #[derive(Serialize, Deserialize)]
 struct FooterV2 {
     first: Footer,
     unobserved: Option<Unobserved>,
+}
+
+/// From version 3 on.
+#[derive(Serialize, Deserialize)]
+struct FooterV3 {
+    second: FooterV2,
+    processors: Option<Processors>,
 }
 
 /// The header's bytes.
@@ -56,9 +63,13 @@ pub fn encode_header(header: &Header) -> Result<Vec<u8>, TraceError> {
 
 /// The footer's bytes.
 pub fn encode_footer(footer: &Footer) -> Result<Vec<u8>, TraceError> {
-    let value = FooterV2 {
+    let second = FooterV2 {
         first: footer.clone(),
         unobserved: footer.unobserved,
+    };
+    let value = FooterV3 {
+        second,
+        processors: footer.processors.clone(),
     };
     encode("footer", &value)
 }
@@ -75,15 +86,19 @@ pub fn decode_header(bytes: &[u8], version: u16) -> Result<FileHeader, TraceErro
 
 /// The footer of a file of that version.
 pub fn decode_footer(bytes: &[u8], version: u16) -> Result<Footer, TraceError> {
-    if version < 2 {
-        return decode(bytes);
+    let whole = |second: FooterV2, processors| Footer {
+        unobserved: second.unobserved,
+        processors,
+        ..second.first
+    };
+    match version {
+        0 | 1 => decode(bytes),
+        2 => Ok(whole(decode(bytes)?, None)),
+        _ => {
+            let FooterV3 { second, processors } = decode(bytes)?;
+            Ok(whole(second, processors))
+        }
     }
-    let FooterV2 {
-        mut first,
-        unobserved,
-    } = decode(bytes)?;
-    first.unobserved = unobserved;
-    Ok(first)
 }
 
 /// A value as bytes.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::VERSION;
 use super::codec;
 use super::error::TraceError;
 use super::frames::{self, FrameLengths};
@@ -15,9 +16,9 @@ const LEVEL: i32 = 12;
 pub fn replace_footer(path: &Path, footer: &Footer) -> Result<(), TraceError> {
     let io = |operation| move |source| TraceError::Io { operation, source };
     let file = std::fs::read(path).map_err(io("reading"))?;
-    if frames::check_mark(&file)? < 2 {
+    if frames::check_mark(&file)? < VERSION {
         return Err(TraceError::Corrupt(
-            "a trace of version 1 has no room for it",
+            "a trace of an earlier version has another footer",
         ));
     }
     let length = |n: usize| u32::try_from(n).map_err(|_| TraceError::TooLarge("a block"));
