@@ -134,18 +134,22 @@ impl Search<'_> {
     fn run(&mut self) -> Result<Unobserved, Failure> {
         let lanes = self.plan.lanes.iter();
         let events = lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64;
-        // What ran right after the recording was slowed as much.
-        let missing = self.unobserved.cpu as f64 - self.plan.timing.recorded_cpu;
-        let mut each = missing / self.slowness() / events;
+        self.unslow_first();
+        let recorded = self.plan.timing.recorded_cpu / self.slowness();
+        let mut each = (self.unobserved.cpu as f64 - recorded) / events;
         let mut last = each;
         let mut tries: Vec<Try> = Vec::new();
         let begin = Instant::now();
         for _ in 0..TRIES {
             tries.push(self.alternate(each)?);
             let shorter = nanoseconds_per_unit().min(self.unit) / self.unit;
-            for one in &mut tries {
-                // What was added was so many units of work; what was recorded is as many as before, whatever one takes.
-                one.each *= shorter;
+            // What was added was so many units of work; what was recorded is as many as before, whatever one takes.
+            for one in tries
+                .iter_mut()
+                .map(|one| &mut one.each)
+                .chain([&mut each, &mut last])
+            {
+                *one *= shorter;
             }
             self.unit *= shorter;
             let Some(found) = estimate(&tries, events) else {
@@ -175,6 +179,16 @@ impl Search<'_> {
     /// How slowed the recording was.
     fn slowness(&self) -> f64 {
         slowness_by_unit(self.look, self.unit)
+    }
+
+    /// Takes out of the first run what it was slowed by: as much as the recording, right before it.
+    fn unslow_first(&mut self) {
+        let Unobserved { elapsed, cpu, .. } = self.unobserved;
+        let slowness = self.slowness();
+        let unslowed = |time: u64| (time as f64 / slowness) as u64;
+        let busy = cpu.min(elapsed);
+        self.unobserved.elapsed = elapsed - busy + unslowed(busy);
+        self.unobserved.cpu = unslowed(cpu);
     }
 
     /// What the command takes, by the last try.
@@ -211,6 +225,8 @@ impl Search<'_> {
             if round > 1 && begin.elapsed() > BUDGET {
                 break;
             }
+            // It may be seen how short one can be; in this try it stays as long as it was.
+            nanoseconds_per_unit();
             let played = player
                 .round(round, &never, &|_| {})
                 .map_err(planning::failure)?;

@@ -143,8 +143,8 @@ fn processors(trace: &Path) -> Option<fsreplay_trace::model::Processors> {
 fn a_signal_reaches_the_recorder_though_it_looks_at_the_processors() {
     let dir = workspace();
     let trace = dir.path().join("t.zst");
-    // Runs after the first end at once.
-    let script = "test -e stop && exit 5; trap 'echo > stop; exit 5' TERM; echo; \
+    // Runs after the first end at once, and otherwise: they tell nothing.
+    let script = "test -e stop && exit 6; trap 'echo > stop; exit 5' TERM; echo; \
                   while :; do sleep 0.01; done";
     let recorder = fsreplay()
         .args(["record", "-q", "--calibrate", "-o"])
@@ -160,6 +160,30 @@ fn a_signal_reaches_the_recorder_though_it_looks_at_the_processors() {
     let out = recorder.stdout.as_mut().expect("its output");
     std::io::Read::read_exact(out, &mut said).expect("a line");
     let id = recorder.id().to_string();
+    // A thread that doesn't block a signal may get it.
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("its threads");
+    let mut looks = 0;
+    for thread in threads.map(|thread| thread.expect("a thread").path()) {
+        let status = std::fs::read_to_string(thread.join("status")).expect("its status");
+        if status.lines().next() == Some("Name:\tlook") {
+            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+            let blocked = blocked.map(|mask| u64::from_str_radix(mask.trim(), 16));
+            let blocked = blocked.expect("a mask").expect("a number");
+            assert_ne!(blocked & (1 << (libc::SIGTERM - 1)), 0, "{status}");
+            looks += 1;
+        }
+    }
+    // One for each that this may run on, and not only for the recorder's own.
+    let own = std::fs::read_to_string("/proc/self/status").expect("its status");
+    let allowed = own
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed:"));
+    let digits = allowed
+        .expect("a mask")
+        .chars()
+        .filter_map(|digit| digit.to_digit(16));
+    let processors: u32 = digits.map(u32::count_ones).sum();
+    assert!(looks == processors || processors > 16, "{looks} threads");
     let killed = std::process::Command::new("kill").arg(&id).status();
     assert!(killed.expect("kill runs").success());
     let output = recorder.wait_with_output().expect("it ends");

@@ -19,7 +19,7 @@ pub struct Options {
     #[arg(long, default_value = "target/release/fsreplay")]
     pub fsreplay: PathBuf,
     /// Runs of the tool, and rounds of the replay, on each mount
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
     /// Seconds for each mount, in which there are more rounds, up to five times as many; half as long again where times vary by more than 10 %
     #[arg(long, default_value_t = 10.0)]

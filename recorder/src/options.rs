@@ -59,7 +59,7 @@ pub trait Observer {
         let _ = text;
     }
 
-    /// The command begins now.
+    /// The command begins in a moment.
     fn begins(&mut self) {}
 
     /// The command has ended. Where it is run again without the recorder, that is later.

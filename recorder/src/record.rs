@@ -44,13 +44,14 @@ pub fn record(
     let _ticker = Ticker::start(&handlers).map_err(RecordError::system("timer_create"))?;
     drop(blocked);
 
+    // Before the recording's time begins, and this thread goes to a processor of its own.
+    observer.begins();
     let mut header = header(options, &cwd);
     header.costs = Some(costs.together);
     let start = sys::now();
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     let states = States::new(&header.mounts, &mut trace);
     let tracer = Tracer::new(Session::new(trace, states, start, costs), pid, options);
-    observer.begins();
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;

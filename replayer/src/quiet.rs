@@ -17,7 +17,6 @@ pub use response::Response;
 
 use crate::execute::pace::sleep;
 use crate::execute::work;
-use crate::result::median;
 
 /// Looks that a watch compares with.
 const REMEMBERED: usize = 100;
@@ -182,19 +181,17 @@ pub struct Timed {
     pub look: Look,
 }
 
-impl Timed {
-    /// The part of its time in which it, or what it waited for on this machine, was on a processor; all where that isn't known.
-    fn busy_share(&self) -> f64 {
-        let ticks = match self.look.used.is_empty() {
-            true => None,
-            false => Some(self.look.used.iter().sum::<f64>() / probe::TICKS_PER_SECOND),
-        };
-        let known = [self.cpu_seconds, ticks].into_iter().flatten();
-        let busy = known.reduce(f64::max).unwrap_or(self.wall_seconds);
-        match self.wall_seconds > 0.0 {
-            true => (busy / self.wall_seconds).clamp(0.0, 1.0),
-            false => 1.0,
-        }
+/// The part of the runs' time in which they, or what they waited for on this machine, were on a processor; all where that isn't known. Of all together, as the
+/// kernel's ticks are too long for a short one.
+fn busy_share(runs: &[Timed]) -> f64 {
+    let wall: f64 = runs.iter().map(|run| run.wall_seconds).sum();
+    let cpu = runs.iter().map(|run| run.cpu_seconds).sum::<Option<f64>>();
+    let ticks = used(runs.iter().map(|run| &run.look));
+    let ticks = ticks.into_iter().reduce(|sum, one| sum + one);
+    let known = [cpu, ticks.map(|ticks| ticks / probe::TICKS_PER_SECOND)];
+    match known.into_iter().flatten().reduce(f64::max) {
+        Some(busy) if wall > 0.0 => (busy / wall).clamp(0.0, 1.0),
+        _ => 1.0,
     }
 }
 
@@ -207,8 +204,7 @@ pub fn unslowed(series: &[Vec<Timed>]) -> Vec<Vec<(f64, f64)>> {
     let slow = slownesses(&looks).into_iter();
     let both = series.iter().zip(slow);
     let of_one = |(runs, slow): (&Vec<Timed>, Vec<f64>)| {
-        let busy: Vec<f64> = runs.iter().map(Timed::busy_share).collect();
-        let mut response = Response::expected(median(&busy));
+        let mut response = Response::expected(busy_share(runs));
         let walls = runs.iter().map(|run| run.wall_seconds);
         response.learn(walls.clone().zip(slow.iter().copied()));
         let each = walls.zip(slow);

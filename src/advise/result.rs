@@ -2,7 +2,7 @@
 
 use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::median;
+use fsreplay_replayer::result::hodges_lehmann;
 use fsreplay_replayer::{Played, unslowed_seconds};
 use serde::Serialize;
 
@@ -109,7 +109,7 @@ impl Advice {
             machine: machine(),
             baseline: Baseline {
                 name: measured.targets[measured.baseline].name.clone(),
-                seconds: median(&base),
+                seconds: hodges_lehmann(&base),
             },
             directories: directories.collect(),
             advised: advised(&moves),
@@ -309,16 +309,16 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
             lines.caveats.push(caveat);
         }
     }
-    let seconds = median(base);
+    let seconds = hodges_lehmann(base);
     Some(Gain {
         path: paths(one),
         paths: parts.into_iter().map(|part| part.path).collect(),
         to: target.name.clone(),
         class: target.class,
-        predicted_seconds: median(&times),
+        predicted_seconds: hodges_lehmann(&times),
         low: found.low * seconds,
         high: found.high * seconds,
-        gain_seconds: seconds - median(&times),
+        gain_seconds: seconds - hodges_lehmann(&times),
         ratio: found.value,
         divergences,
         trouble: trouble(

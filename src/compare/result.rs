@@ -133,9 +133,10 @@ pub struct TargetResult {
 }
 
 impl TargetResult {
-    /// Median wall time of its rounds.
+    /// What is shown as its time: the prediction, or the median of its rounds.
     pub fn seconds(&self) -> f64 {
-        median(&self.rounds)
+        self.prediction_seconds
+            .unwrap_or_else(|| median(&self.rounds))
     }
 }
 

@@ -76,10 +76,10 @@ impl Rig<'_> {
         let mut runs: Vec<Runs<'_>> = sites.iter().map(|site| self.runs(site, home)).collect();
         let least = self.options.rounds;
         let begin = Instant::now();
-        for round in 0..=least * MORE {
+        for round in 0..=(least * MORE).div_ceil(IN_TURN - 1) {
             let several = runs.len() as u32;
-            let done = round * (IN_TURN - 1);
-            if done > least && begin.elapsed() > self.enough(&runs) * several {
+            let done = round.saturating_sub(1) * (IN_TURN - 1);
+            if done >= least && begin.elapsed() > self.enough(&runs) * several {
                 break;
             }
             for turn in 0..runs.len() {

@@ -53,7 +53,7 @@ impl Probes {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = processors().into_iter().map(|cpu| {
             let stop = Arc::clone(&stop);
-            let thread = std::thread::Builder::new();
+            let thread = std::thread::Builder::new().name("look".into());
             let thread = thread.spawn(move || again_and_again(cpu, empty_caches, &stop));
             (cpu, thread.ok())
         });

@@ -16,9 +16,9 @@ const LEVEL: i32 = 12;
 pub fn replace_footer(path: &Path, footer: &Footer) -> Result<(), TraceError> {
     let io = |operation| move |source| TraceError::Io { operation, source };
     let file = std::fs::read(path).map_err(io("reading"))?;
-    if frames::check_mark(&file)? < VERSION {
+    if frames::check_mark(&file)? != VERSION {
         return Err(TraceError::Corrupt(
-            "a trace of an earlier version has another footer",
+            "a trace of another version has another footer",
         ));
     }
     let length = |n: usize| u32::try_from(n).map_err(|_| TraceError::TooLarge("a block"));
