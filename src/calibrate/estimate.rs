@@ -78,10 +78,12 @@ pub fn estimate(tries: &[Try], events: f64) -> Option<Found> {
         let each = tries.iter().filter_map(|one| {
             let times = times(one)?;
             let step = (times.tool - times.replay()) / slope;
+            // What is far off is told by a growth that is another there.
+            let missed = (1.0 - times.ratio).abs();
             Some(Estimate {
                 value: one.each + step,
                 error: (times.error.hypot(drift) * times.tool / slope)
-                    .hypot(vague.max(LEAST_VAGUE) * step),
+                    .hypot((vague.max(LEAST_VAGUE) + missed) * step),
             })
         });
         each.reduce(Estimate::and)
