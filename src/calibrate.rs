@@ -265,17 +265,10 @@ impl Search<'_> {
     /// What so many runs of the command and replays say, each as it had been on a machine that nothing slows: where most of the ones were slowed and most of the
     /// others weren't, they would else seem to differ.
     fn tried(&mut self, each: f64, times: [Vec<(f64, f64)>; 2], slow: &[Vec<f64>]) -> Try {
-        let responses = self.responses.get_or_insert_with(|| {
-            let of = |times: &Vec<(f64, f64)>| Responses::expected(times);
-            [of(&times[0]), of(&times[1])]
-        });
-        let mut unslowed = times.iter().zip(responses).zip(slow);
-        let mut next = || {
-            let of_one = unslowed.next();
-            let of_one = of_one.map(|((times, responses), slow)| responses.unslow(times, slow));
-            of_one.unwrap_or_default()
-        };
-        let (tool, replay) = (next(), next());
+        let expected = || times.each_ref().map(|times| Responses::expected(times));
+        let [command, replay] = self.responses.get_or_insert_with(expected);
+        let tool = command.unslow(&times[0], &slow[0]);
+        let replay = replay.unslow(&times[1], &slow[1]);
         Try {
             each,
             wall: Times::of(tool.0, replay.0),

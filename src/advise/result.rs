@@ -309,16 +309,16 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
             lines.caveats.push(caveat);
         }
     }
-    let seconds = hodges_lehmann(base);
+    let (seconds, predicted) = (hodges_lehmann(base), hodges_lehmann(&times));
     Some(Gain {
         path: paths(one),
         paths: parts.into_iter().map(|part| part.path).collect(),
         to: target.name.clone(),
         class: target.class,
-        predicted_seconds: hodges_lehmann(&times),
+        predicted_seconds: predicted,
         low: found.low * seconds,
         high: found.high * seconds,
-        gain_seconds: seconds - hodges_lehmann(&times),
+        gain_seconds: seconds - predicted,
         ratio: found.value,
         divergences,
         trouble: trouble(
