@@ -3,6 +3,7 @@
 //! what the machine does meanwhile meets both.
 
 mod estimate;
+mod tries;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,14 +15,14 @@ use std::time::{Duration, Instant};
 use fsreplay_recorder::Again;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::quiet::{
-    Look, Response, Watch, nanoseconds_per_unit, processors, slowness_by_unit, slownesses,
+    Look, Timed, Watch, nanoseconds_per_unit, processors, slowness_by_unit,
 };
-use fsreplay_replayer::result::median;
-use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing, preflight, rest_before_run};
+use fsreplay_replayer::{Cache, PlayOptions, Player, Timing, preflight, rest_before_run};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
 
-use self::estimate::{Times, Try, are_around, estimate};
+use self::estimate::{Try, are_around, estimate};
+use self::tries::{Turns, judged};
 use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
@@ -77,8 +78,6 @@ pub fn fit(trace: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> 
         unobserved,
         look,
         unit: shortest_unit(),
-        seen: Vec::new(),
-        responses: None,
         watch: Watch::default(),
     };
     footer.unobserved = Some(search.run()?);
@@ -122,10 +121,6 @@ struct Search<'a> {
     look: &'a Look,
     /// What a unit of work takes where nothing slows it, nanoseconds, as far as is known.
     unit: f64,
-    /// What was seen beside each run that followed, and beside each replay.
-    seen: Vec<Look>,
-    /// How the times of the command and of its replay grow where the machine is slowed, once they were seen.
-    responses: Option<[Responses; 2]>,
     watch: Watch,
 }
 
@@ -138,13 +133,13 @@ impl Search<'_> {
         let recorded = self.plan.timing.recorded_cpu / self.slowness();
         let mut each = (self.unobserved.cpu as f64 - recorded) / events;
         let mut last = each;
-        let mut tries: Vec<Try> = Vec::new();
+        let mut turns: Vec<Turns> = Vec::new();
         let begin = Instant::now();
         for _ in 0..TRIES {
-            tries.push(self.alternate(each)?);
+            turns.push(self.alternate(each)?);
             let shorter = nanoseconds_per_unit().min(self.unit) / self.unit;
             // What was added was so many units of work; what was recorded is as many as before, whatever one takes.
-            for one in tries
+            for one in turns
                 .iter_mut()
                 .map(|one| &mut one.each)
                 .chain([&mut each, &mut last])
@@ -152,10 +147,11 @@ impl Search<'_> {
                 *one *= shorter;
             }
             self.unit *= shorter;
+            let tries = judged(&turns);
             let Some(found) = estimate(&tries, events) else {
                 break;
             };
-            tracing::debug!(last = ?tries.last(), ?found, responses = ?self.responses, slowness = self.slowness(), unit = self.unit, "calibrating");
+            tracing::debug!(last = ?tries.last(), ?found, slowness = self.slowness(), unit = self.unit, "calibrating");
             let off = (found.each - each).abs() + found.noise;
             self.take_typical(&tries);
             last = found.each;
@@ -203,7 +199,7 @@ impl Search<'_> {
     }
 
     /// The command and its replay in turn.
-    fn alternate(&mut self, each: f64) -> Result<Try, Failure> {
+    fn alternate(&mut self, each: f64) -> Result<Turns, Failure> {
         let mut plan = self.plan.clone();
         plan.unslow(self.slowness());
         plan.timing.unit = Some(self.unit);
@@ -219,7 +215,7 @@ impl Search<'_> {
         };
         let never = AtomicBool::new(false);
         let mut player = Player::new(&plan, options);
-        let (mut replays, mut runs) = (Vec::new(), Vec::new());
+        let (mut command, mut replay) = (Vec::new(), Vec::new());
         let begin = Instant::now();
         for round in 0..=RUNS {
             if round > 1 && begin.elapsed() > BUDGET {
@@ -241,39 +237,19 @@ impl Search<'_> {
             self.again.put_back().map_err(useless)?;
             let probes = self.watch.rest(self.rest, &never);
             let run = self.again.run().map_err(useless)?;
-            runs.push((run, probes.end()));
-            replays.push(played);
+            command.push(Timed {
+                wall_seconds: run.elapsed as f64 / 1e9,
+                cpu_seconds: Some(run.cpu as f64 / 1e9),
+                look: probes.end(),
+            });
+            replay.push(played.timed());
         }
         player.end().map_err(planning::failure)?;
-        let (runs, looks): (Vec<Unobserved>, Vec<Look>) = runs.into_iter().unzip();
-        let tool = runs.iter().map(|run| (run.elapsed as f64, run.cpu as f64));
-        let replay = replays.iter().map(|played: &Played| {
-            let seconds = (played.round.wall_seconds, played.cpu_seconds);
-            (seconds.0 * 1e9, seconds.1 * 1e9)
-        });
-        let replayed = replays.iter().map(|played| &played.look);
-        let slow = slownesses(&[
-            looks.iter().collect(),
-            replayed.clone().collect(),
-            self.seen.iter().collect(),
-        ]);
-        self.seen.extend(replayed.cloned());
-        self.seen.extend(looks);
-        Ok(self.tried(each, [tool.collect(), replay.collect()], &slow))
-    }
-
-    /// What so many runs of the command and replays say, each as it had been on a machine that nothing slows: where most of the ones were slowed and most of the
-    /// others weren't, they would else seem to differ.
-    fn tried(&mut self, each: f64, times: [Vec<(f64, f64)>; 2], slow: &[Vec<f64>]) -> Try {
-        let expected = || times.each_ref().map(|times| Responses::expected(times));
-        let [command, replay] = self.responses.get_or_insert_with(expected);
-        let tool = command.unslow(&times[0], &slow[0]);
-        let replay = replay.unslow(&times[1], &slow[1]);
-        Try {
+        Ok(Turns {
             each,
-            wall: Times::of(tool.0, replay.0),
-            cpu: Times::of(tool.1, replay.1),
-        }
+            command,
+            replay,
+        })
     }
 }
 
@@ -286,36 +262,6 @@ fn shortest_unit() -> f64 {
         shortest = nanoseconds_per_unit();
     }
     shortest
-}
-
-/// How time on the clock and on processors grows where the machine is slowed.
-#[derive(Clone, Copy, Debug)]
-struct Responses {
-    wall: Response,
-    cpu: Response,
-}
-
-impl Responses {
-    /// By the first runs: what isn't spent on a processor takes as long as ever.
-    fn expected(times: &[(f64, f64)]) -> Responses {
-        let busy = times.iter().map(|(wall, cpu)| (cpu / wall).clamp(0.0, 1.0));
-        Responses {
-            wall: Response::expected(median(&busy.collect::<Vec<_>>())),
-            cpu: Response::expected(1.0),
-        }
-    }
-
-    /// Learns from runs, and takes out of them what the machine was slowed by: all times on the clock, and all on processors.
-    fn unslow(&mut self, times: &[(f64, f64)], slow: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let each = times.iter().zip(slow);
-        let walls = each.clone().map(|((wall, _), slow)| (*wall, *slow));
-        let cpus = each.map(|((_, cpu), slow)| (*cpu, *slow));
-        self.wall.learn(walls.clone());
-        self.cpu.learn(cpus.clone());
-        let walls = walls.map(|(wall, slow)| self.wall.unslowed(wall, slow));
-        let cpus = cpus.map(|(cpu, slow)| self.cpu.unslowed(cpu, slow));
-        (walls.collect(), cpus.collect())
-    }
 }
 
 /// What the user is told if it could not be done.

@@ -42,6 +42,14 @@ pub struct Look {
 }
 
 impl Look {
+    /// One that saw these times on the processors, nanoseconds.
+    pub fn of(times: Vec<f64>) -> Look {
+        Look {
+            times,
+            used: Vec::new(),
+        }
+    }
+
     /// How it is now: some tenths of a millisecond.
     pub fn take() -> Look {
         Look {
@@ -198,17 +206,44 @@ fn busy_share(runs: &[Timed]) -> f64 {
 /// How slow the machine was during each run of several series, and what each took, seconds, had nothing slowed it. Runs of a series are of one kind: how much a
 /// slowed machine makes of it is learnt from them.
 pub fn unslowed(series: &[Vec<Timed>]) -> Vec<Vec<(f64, f64)>> {
-    let series_of_looks = series.iter();
-    let looks = series_of_looks.map(|runs| runs.iter().map(|run| &run.look).collect());
-    let looks: Vec<Vec<&Look>> = looks.collect();
-    let slow = slownesses(&looks).into_iter();
+    let slow = slownesses_of(series);
+    slowed_by(1.0, series, slow)
+}
+
+/// The same, had each run been slowed as the series were on average. Of many runs that tells more precisely how series compare: what a machine makes of them
+/// that was never seen is not asked for.
+pub fn slowed_alike(series: &[Vec<Timed>]) -> Vec<Vec<(f64, f64)>> {
+    let slow = slownesses_of(series);
+    let of_each = slow.iter().filter(|slow| !slow.is_empty());
+    let of_each: Vec<f64> = of_each.map(|slow| average_of(slow.iter())).collect();
+    slowed_by(average_of(of_each.iter()), series, slow)
+}
+
+/// The geometric mean of slownesses.
+pub fn average_of<'s>(slow: impl Iterator<Item = &'s f64>) -> f64 {
+    let (sum, count) = slow.fold((0.0, 0.0), |(sum, count), slow| {
+        (sum + slow.ln(), count + 1.0)
+    });
+    match count > 0.0 {
+        true => f64::exp(sum / count),
+        false => 1.0,
+    }
+}
+
+fn slownesses_of(series: &[Vec<Timed>]) -> Vec<Vec<f64>> {
+    let looks = series.iter();
+    let looks = looks.map(|runs| runs.iter().map(|run| &run.look).collect());
+    slownesses(&looks.collect::<Vec<_>>())
+}
+
+fn slowed_by(factor: f64, series: &[Vec<Timed>], slow: Vec<Vec<f64>>) -> Vec<Vec<(f64, f64)>> {
     let both = series.iter().zip(slow);
     let of_one = |(runs, slow): (&Vec<Timed>, Vec<f64>)| {
         let mut response = Response::expected(busy_share(runs));
         let walls = runs.iter().map(|run| run.wall_seconds);
         response.learn(walls.clone().zip(slow.iter().copied()));
         let each = walls.zip(slow);
-        let each = each.map(|(wall, slow)| (slow, response.unslowed(wall, slow)));
+        let each = each.map(|(wall, slow)| (slow, response.unslowed(wall, slow / factor)));
         each.collect()
     };
     both.map(of_one).collect()
@@ -288,6 +323,30 @@ mod tests {
         assert_eq!(times[3][0].0, 1.5);
         assert_eq!(times[4], [(1.5, 0.0)]);
         assert!(times[5].is_empty());
+        assert_eq!(average_of([].iter()), 1.0);
+    }
+
+    #[test]
+    fn series_that_were_slowed_differently_are_compared_as_if_alike() {
+        let runs = |slow: &[f64], exponent: f64| -> Vec<Timed> {
+            let run = |slow: &f64| Timed {
+                wall_seconds: 10.0 * slow.powf(exponent),
+                cpu_seconds: Some(10.0 * slow.powf(exponent)),
+                look: Look::of(vec![*slow]),
+            };
+            std::iter::repeat_n(slow, 200).flatten().map(run).collect()
+        };
+        // However many there are of each.
+        let many = [&[1.0, 1.1, 1.2][..]; 5].concat();
+        let series = [runs(&many, 1.0), runs(&[1.3, 1.4, 1.5], 0.5), Vec::new()];
+        let average = (1.0f64 * 1.1 * 1.2 * 1.3 * 1.4 * 1.5).powf(1.0 / 6.0);
+        let times = slowed_alike(&series);
+        for (times, exponent) in times.iter().zip([1.0, 0.5]) {
+            let wanted = 10.0 * average.powf(exponent);
+            let off = times.iter().map(|(_, time)| (time / wanted - 1.0).abs());
+            assert!(off.fold(0.0, f64::max) < 0.02, "{wanted}");
+        }
+        assert!(times[2].is_empty());
     }
 
     #[test]

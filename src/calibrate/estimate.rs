@@ -32,9 +32,9 @@ pub struct Try {
 /// The tool's time, and how its replay's compares.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// What it typically is, nanoseconds.
+    /// What it typically is where nothing slows the machine, nanoseconds.
     pub tool: f64,
-    /// What the replay's is divided by it.
+    /// What the replay's is divided by it, where both are slowed as they were.
     ratio: f64,
     /// Its standard error.
     error: f64,
@@ -57,6 +57,17 @@ impl Times {
             ratio,
             error: error(&tool).hypot(error(&replay)) * ratio,
         })
+    }
+
+    /// The same, with the tool's time where nothing slows the machine.
+    pub fn of_tool(self, tool: f64) -> Times {
+        Times { tool, ..self }
+    }
+
+    /// What the replay's time is divided by the tool's.
+    #[cfg(test)]
+    pub fn ratio(&self) -> f64 {
+        self.ratio
     }
 
     /// What the replay typically takes, nanoseconds.
@@ -155,7 +166,7 @@ fn seen_growth(tries: &[Try], events: f64, times: fn(&Try) -> Option<Times>) -> 
     if to <= from {
         return None;
     }
-    // At the same pace of the machine.
+    // At the same pace of the machine: all tries are judged at one.
     let slope = (high.ratio - low.ratio) * low.tool / (to - from);
     let error = high.error.hypot(low.error) * low.tool / (to - from);
     // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.

@@ -40,7 +40,7 @@ impl Response {
         }
     }
 
-    /// A time as it had been on a machine that nothing slows.
+    /// A time as it had been on a machine that is less slow by that factor, or slower by one below 1; by all it was slowed by: on one that nothing slows.
     pub fn unslowed(self, time: f64, slow: f64) -> f64 {
         let exponent = (self.products / self.squares).clamp(*EXPONENTS.start(), *EXPONENTS.end());
         time / slow.powf(exponent)
