@@ -10,6 +10,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::mounts::Mounts;
+use crate::stolen::Counted;
 use crate::workloads::{Masters, PREDICTED};
 
 /// What is measured.
@@ -18,10 +19,10 @@ pub struct Options {
     /// The fsreplay binary
     #[arg(long, default_value = "target/release/fsreplay")]
     pub fsreplay: PathBuf,
-    /// Runs of the tool, and rounds of the replay, on each mount
+    /// Runs of the tool, and rounds of the replay, at least, on each mount
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
-    /// Seconds for each mount, in which there are more rounds, up to five times as many; half as long again where times vary by more than 10 %
+    /// Seconds for each mount, in which there are more rounds, up to five times as many on the mount with fewest; half as long again where times vary by more than 10 %
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
     /// A file to which the time of each single run is appended: workload, mount, tool or replay, round, milliseconds, and how slow the machine was meanwhile by what a fixed piece of work took
@@ -91,9 +92,17 @@ pub fn run_all(options: &Options) -> io::Result<()> {
         options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
     };
     for workload in PREDICTED.iter().filter(|w| wanted(w.name)) {
+        let before = Counted::now();
         match rig.measure(workload) {
             Ok(pairs) => {
                 table::rows(workload.name, &mounts.all, &pairs);
+                if let Some((before, now)) = before.zip(Counted::now()) {
+                    let share = now.share_since(before) * 100.0;
+                    eprintln!(
+                        "  {}: the hypervisor took away {share:.1} % of the time used",
+                        workload.name
+                    );
+                }
                 if let Some(log) = &options.log {
                     table::log(log, workload.name, &mounts.all, &pairs).unwrap_or_else(|error| {
                         eprintln!("fsreplay-bench: {}: {error}", log.display())

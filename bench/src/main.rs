@@ -17,6 +17,7 @@ mod mounts;
 mod overhead;
 mod replay_loop;
 mod size;
+mod stolen;
 mod timing;
 mod workloads;
 mod writer;

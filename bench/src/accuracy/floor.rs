@@ -40,7 +40,7 @@ fn draw(pairs: &[Pair], random: &mut Random) -> Medians {
         hodges_lehmann(&drawn.collect::<Vec<f64>>())
     };
     let measured = pairs.iter().filter_map(|pair| pair.series.first());
-    let runs = measured.map(|series| series.unslowed());
+    let runs = measured.map(|series| series.alike());
     let runs = runs.filter(|runs| !runs.is_empty());
     runs.map(|runs| (one(&runs), one(&runs))).collect()
 }
@@ -68,6 +68,7 @@ mod tests {
             measured: *time,
             look: Look::default(),
             slowness: 1.0,
+            alike: *time,
             unslowed: *time,
         };
         Pair {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fsreplay_recorder::children_cpu;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
-use fsreplay_replayer::quiet::{Timed, Watch, unslowed};
+use fsreplay_replayer::quiet::{Timed, Watch, slowed_alike, unslowed};
 use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Footer, Unobserved};
@@ -22,9 +22,15 @@ use crate::mounts::Mount;
 use crate::timing::{median, run, settled};
 use crate::workloads::{Masters, Tree, Workload};
 
-/// Runs of the tool, and of each replay, one after the other on a mount.
-const IN_TURN: u32 = 3;
-/// At most as many times the rounds that were asked for,
+/// Runs of the tool, and of each replay, one after the other on a mount: at least so many, the first of which doesn't count,
+const IN_TURN: u32 = 4;
+/// and more, up to so many,
+const MOST_IN_TURN: u32 = 9;
+/// while that takes no longer than this. On shares, which are left alone for more than a second before each, it does.
+const TURN: Duration = Duration::from_secs(5);
+/// Turns of each mount, at least.
+const LEAST_ROUNDS: u32 = 2;
+/// At most as many times the runs that were asked for,
 const MORE: u32 = 5;
 /// as long as they take no longer than asked for, or this many times as long where the tool or its replay varies by more
 const PATIENT: f64 = 1.5;
@@ -74,21 +80,16 @@ impl Rig<'_> {
     /// times vary, on FUSE by which processors a request happens to run on.
     fn alternate(&self, workload: &Workload, home: &Path, sites: &[Site]) -> io::Result<Vec<Pair>> {
         let mut runs: Vec<Runs<'_>> = sites.iter().map(|site| self.runs(site, home)).collect();
-        let least = self.options.rounds;
         let begin = Instant::now();
-        for round in 0..=(least * MORE).div_ceil(IN_TURN - 1) {
-            let several = runs.len() as u32;
-            let done = round.saturating_sub(1) * (IN_TURN - 1);
-            if done >= least && begin.elapsed() > self.enough(&runs) * several {
+        for round in 0.. {
+            if self.is_enough(round, &runs, begin.elapsed()) {
                 break;
             }
             for turn in 0..runs.len() {
                 // Each begins in turn, so that none always comes after the same one.
                 let number = (turn + round as usize) % runs.len();
                 let runs = &mut runs[number];
-                for one in 0..IN_TURN {
-                    runs.once(workload, round, round > 0 && one > 0)?;
-                }
+                runs.turn(workload, round)?;
                 if let Some(played) = &runs.last
                     && self.options.explain
                     && round == 1
@@ -120,10 +121,22 @@ impl Rig<'_> {
         }
     }
 
+    /// Whether there were enough rounds, the first of which doesn't count. In as many of them the tool began as its replay.
+    fn is_enough(&self, rounds: u32, runs: &[Runs<'_>], elapsed: Duration) -> bool {
+        let counted = rounds.saturating_sub(1);
+        if counted < LEAST_ROUNDS || !counted.is_multiple_of(2) {
+            return false;
+        }
+        let least = self.options.rounds;
+        let done = runs.iter().map(Runs::counted).min().unwrap_or(u32::MAX);
+        done >= least.saturating_mul(MORE)
+            || done >= least && elapsed > self.enough(runs) * runs.len() as u32
+    }
+
     /// How long to go on for each mount.
     fn enough(&self, runs: &[Runs<'_>]) -> Duration {
         let noisy = by_mount(runs).iter().flatten().any(|series| {
-            let times = series.unslowed();
+            let times = series.alike();
             let count = times.len();
             count <= LEAST || {
                 let (middle, spread) = median(times);
@@ -225,6 +238,24 @@ struct Runs<'s> {
 }
 
 impl Runs<'_> {
+    /// Runs that count.
+    fn counted(&self) -> u32 {
+        self.times.first().map_or(0, |runs| runs.len() as u32)
+    }
+
+    /// Some runs one after the other. The first doesn't count; none of the first round does.
+    fn turn(&mut self, workload: &Workload, round: u32) -> io::Result<()> {
+        let begin = Instant::now();
+        self.once(workload, round, false)?;
+        for one in 1..MOST_IN_TURN {
+            if round == 0 || one >= IN_TURN && begin.elapsed() > TURN {
+                break;
+            }
+            self.once(workload, round, true)?;
+        }
+        Ok(())
+    }
+
     /// The tool and its replays, which begin by turns; within a turn each comes after the others, since what shares keep of one's files is no more than two
     /// seconds old (`sshfs` counts whole ones).
     fn once(&mut self, workload: &Workload, round: u32, counts: bool) -> io::Result<()> {
@@ -281,14 +312,15 @@ impl Runs<'_> {
 /// What was measured by mount, for the tool and each replay.
 fn by_mount(runs: &[Runs<'_>]) -> Vec<Vec<Series>> {
     let all: Vec<Vec<Timed>> = runs.iter().flat_map(|runs| runs.times.clone()).collect();
-    let found = unslowed(&all).into_iter();
-    let mut series = all.into_iter().zip(found).map(|(runs, found)| {
-        let each = runs.into_iter().zip(found);
-        let each = each.map(|(run, (slowness, seconds))| Single {
+    let found = slowed_alike(&all).into_iter().zip(unslowed(&all));
+    let mut series = all.into_iter().zip(found).map(|(runs, (alike, unslowed))| {
+        let each = runs.into_iter().zip(alike).zip(unslowed);
+        let each = each.map(|((run, (slowness, alike)), (_, unslowed))| Single {
             measured: run.wall_seconds * 1e3,
             look: run.look,
             slowness,
-            unslowed: seconds * 1e3,
+            alike: alike * 1e3,
+            unslowed: unslowed * 1e3,
         });
         Series(each.collect())
     });

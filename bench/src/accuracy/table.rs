@@ -29,7 +29,9 @@ pub struct Single {
     pub look: Look,
     /// How many times as long work took then.
     pub slowness: f64,
-    /// What the run would have taken where nothing slows it.
+    /// What the run would have taken, slowed as all runs of the workload were on average.
+    pub alike: f64,
+    /// What it would have taken, had nothing slowed it.
     pub unslowed: f64,
 }
 
@@ -38,14 +40,20 @@ pub struct Single {
 pub struct Series(pub Vec<Single>);
 
 impl Series {
-    /// Their times where nothing slows them.
-    pub fn unslowed(&self) -> Vec<f64> {
-        self.0.iter().map(|run| run.unslowed).collect()
+    /// Their times, all slowed alike.
+    pub fn alike(&self) -> Vec<f64> {
+        self.0.iter().map(|run| run.alike).collect()
     }
 
-    /// What they typically take there.
+    /// What they typically take then.
     fn typical(&self) -> f64 {
-        hodges_lehmann(&self.unslowed())
+        hodges_lehmann(&self.alike())
+    }
+
+    /// What they would typically take, had nothing slowed them, as `play` tells it.
+    fn unslowed(&self) -> f64 {
+        let times: Vec<f64> = self.0.iter().map(|run| run.unslowed).collect();
+        hodges_lehmann(&times)
     }
 
     /// By how much they were slowed, on average.
@@ -71,14 +79,14 @@ impl Pair {
         )
     }
 
-    /// What the tool takes and what was predicted, where nothing slows either.
+    /// What the tool takes and what was predicted, both slowed alike.
     pub fn typical(&self) -> (f64, f64) {
         self.both(Series::typical)
     }
 
     /// Coefficient of variation of the rounds, percent.
     fn variation(&self) -> f64 {
-        let rounds = self.series.get(1).map(Series::unslowed);
+        let rounds = self.series.get(1).map(Series::alike);
         rounds.and_then(|rounds| variation(&rounds)).unwrap_or(0.0) * 100.0
     }
 }
@@ -103,7 +111,7 @@ pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
         let (real, predicted) = pair.typical();
         let (measured, replayed) = pair.both(Series::measured);
         let slowed = pair.both(Series::slowness);
-        let (middle, spread) = median(tool.unslowed());
+        let (middle, spread) = median(tool.alike());
         println!(
             "| {workload} | {} | {real:.1} | {:.1} | {predicted:.1} | {:.1} | {:+.1} | {:.2} | {:.2} | {measured:.1}, {replayed:.1} | {:.2}, {:.2} | {} | {} |",
             mount.name,
@@ -156,8 +164,8 @@ pub fn log(file: &Path, workload: &str, mounts: &[Mount], pairs: &[Pair]) -> io:
 /// What the tool took and what was predicted, on each mount of a workload; the first was recorded on.
 pub type Medians = Vec<(f64, f64)>;
 
-/// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order: of times as they would be where nothing slows
-/// either, and of the medians of what was measured.
+/// Errors over all pairs, ratios to the mount that was recorded on, and whether mounts come in the right order: of times as they would be where all are
+/// slowed alike, of those where nothing slows them, and of the medians of what was measured.
 pub fn summary(all: &[Vec<Pair>]) {
     let of_each = |of: fn(&Pair) -> (f64, f64)| -> Vec<Medians> {
         let workloads = all.iter();
@@ -168,7 +176,11 @@ pub fn summary(all: &[Vec<Pair>]) {
     let mut variations: Vec<f64> = all.iter().flatten().map(Pair::variation).collect();
     variations.sort_by(f64::total_cmp);
     println!();
-    line("nothing slowed", &of_each(Pair::typical));
+    line("slowed alike", &of_each(Pair::typical));
+    line(
+        "nothing slowed, as play tells it",
+        &of_each(|pair| pair.both(Series::unslowed)),
+    );
     line("as measured", &of_each(|pair| pair.both(Series::measured)));
     println!("{}", floor::line(all));
     println!(
