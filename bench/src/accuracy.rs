@@ -22,7 +22,7 @@ pub struct Options {
     /// Runs of the tool, and rounds of the replay, at least, on each mount
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
-    /// Seconds for each mount, in which there are more rounds, up to five times as many on the mount with fewest; half as long again where times vary by more than 10 %
+    /// Seconds for each mount, in which there are more rounds, up to some five times as many on the mount with fewest; half as long again where times vary by more than 10 %
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
     /// A file to which the time of each single run is appended: workload, mount, tool or replay, round, milliseconds, and how slow the machine was meanwhile by what a fixed piece of work took

@@ -34,7 +34,7 @@ pub struct Try {
 pub struct Times {
     /// What it typically is where nothing slows the machine, nanoseconds.
     pub tool: f64,
-    /// What the replay's is divided by it, where both are slowed as they were.
+    /// What the replay's time is divided by the tool's, where both are slowed alike.
     ratio: f64,
     /// Its standard error.
     error: f64,
