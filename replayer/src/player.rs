@@ -171,7 +171,7 @@ pub fn unslowed_seconds(rounds: &[Played]) -> Vec<f64> {
 pub(crate) fn unslow(series: &mut [Vec<Played>]) -> usize {
     let timed = series.iter();
     let timed = timed.map(|rounds| rounds.iter().map(Played::timed).collect());
-    let found = unslowed(&timed.collect::<Vec<_>>());
+    let found = unslowed(&timed.collect::<Vec<_>>(), 1);
     let rounds = series.iter_mut().flatten();
     for (played, (slowness, seconds)) in rounds.zip(found.into_iter().flatten()) {
         (played.slowness, played.unslowed_seconds) = (slowness, seconds);

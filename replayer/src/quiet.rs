@@ -203,20 +203,21 @@ fn busy_share(runs: &[Timed]) -> f64 {
     }
 }
 
-/// How slow the machine was during each run of several series, and what each took, seconds, had nothing slowed it. Runs of a series are of one kind: how much a
-/// slowed machine makes of it is learnt from them.
-pub fn unslowed(series: &[Vec<Timed>]) -> Vec<Vec<(f64, f64)>> {
+/// How slow the machine was during each run of several series, and what each took, seconds, had nothing slowed it. Each `kinds`-th series is of one kind, the
+/// same program on another mount: how much a slowed machine makes of what it computes is learnt from all of these together. Series by themselves, of a few
+/// dozen runs, tell more of what else varied.
+pub fn unslowed(series: &[Vec<Timed>], kinds: usize) -> Vec<Vec<(f64, f64)>> {
     let slow = slownesses_of(series);
-    slowed_by(1.0, series, slow)
+    slowed_by(1.0, series, kinds, slow)
 }
 
 /// The same, had each run been slowed as the series were on average. Of many runs that tells more precisely how series compare: what a machine makes of them
 /// that was never seen is not asked for.
-pub fn slowed_alike(series: &[Vec<Timed>]) -> Vec<Vec<(f64, f64)>> {
+pub fn slowed_alike(series: &[Vec<Timed>], kinds: usize) -> Vec<Vec<(f64, f64)>> {
     let slow = slownesses_of(series);
     let of_each = slow.iter().filter(|slow| !slow.is_empty());
     let of_each: Vec<f64> = of_each.map(|slow| average_of(slow.iter())).collect();
-    slowed_by(average_of(of_each.iter()), series, slow)
+    slowed_by(average_of(of_each.iter()), series, kinds, slow)
 }
 
 /// The geometric mean of slownesses.
@@ -236,16 +237,29 @@ fn slownesses_of(series: &[Vec<Timed>]) -> Vec<Vec<f64>> {
     slownesses(&looks.collect::<Vec<_>>())
 }
 
-fn slowed_by(factor: f64, series: &[Vec<Timed>], slow: Vec<Vec<f64>>) -> Vec<Vec<(f64, f64)>> {
-    let both = series.iter().zip(slow);
-    let of_one = |(runs, slow): (&Vec<Timed>, Vec<f64>)| {
-        let mut response = Response::expected(busy_share(runs));
+fn slowed_by(
+    factor: f64,
+    series: &[Vec<Timed>],
+    kinds: usize,
+    slow: Vec<Vec<f64>>,
+) -> Vec<Vec<(f64, f64)>> {
+    let busy: Vec<f64> = series.iter().map(|runs| busy_share(runs)).collect();
+    let mut responses = vec![Response::expected(1.0); kinds.max(1)];
+    for (index, (runs, slow)) in series.iter().zip(&slow).enumerate() {
+        let response = &mut responses[index % kinds.max(1)];
         let walls = runs.iter().map(|run| run.wall_seconds);
-        response.learn(walls.clone().zip(slow.iter().copied()));
-        let each = walls.zip(slow);
-        let each = each.map(|(wall, slow)| (slow, response.unslowed(wall, slow / factor)));
+        response.learn_busy(busy[index], walls.zip(slow.iter().copied()));
+    }
+    let of_one = |(index, (runs, slow)): (usize, (&Vec<Timed>, Vec<f64>))| {
+        let response = responses[index % kinds.max(1)].of_busy(busy[index]);
+        let each = runs.iter().zip(slow);
+        let each = each.map(|(run, slow)| {
+            let time = response.unslowed(run.wall_seconds, slow / factor);
+            (slow, time)
+        });
         each.collect()
     };
+    let both = series.iter().zip(slow).enumerate();
     both.map(of_one).collect()
 }
 
@@ -316,7 +330,7 @@ mod tests {
             nothing.to_vec(),
             Vec::new(),
         ];
-        let times = unslowed(&series);
+        let times = unslowed(&series, series.len());
         for (_, time) in times[..4].iter().flatten() {
             assert!((time - 10.0).abs() < 0.1, "{times:?}");
         }
@@ -340,13 +354,36 @@ mod tests {
         let many = [&[1.0, 1.1, 1.2][..]; 5].concat();
         let series = [runs(&many, 1.0), runs(&[1.3, 1.4, 1.5], 0.5), Vec::new()];
         let average = (1.0f64 * 1.1 * 1.2 * 1.3 * 1.4 * 1.5).powf(1.0 / 6.0);
-        let times = slowed_alike(&series);
+        let times = slowed_alike(&series, series.len());
         for (times, exponent) in times.iter().zip([1.0, 0.5]) {
             let wanted = 10.0 * average.powf(exponent);
             let off = times.iter().map(|(_, time)| (time / wanted - 1.0).abs());
             assert!(off.fold(0.0, f64::max) < 0.02, "{wanted}");
         }
         assert!(times[2].is_empty());
+    }
+
+    #[test]
+    fn what_few_runs_seem_to_tell_is_outweighed_by_others_of_their_kind() {
+        let runs = |exponent: f64, times: usize| -> Vec<Timed> {
+            let run = |slow: &f64| Timed {
+                wall_seconds: 10.0 * slow.powf(exponent),
+                cpu_seconds: None,
+                look: Look::of(vec![*slow]),
+            };
+            let slow = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5];
+            std::iter::repeat_n(slow, times)
+                .flatten()
+                .map(|slow| run(&slow))
+                .collect()
+        };
+        let series = [runs(2.0, 4), runs(0.5, 200), runs(1.0, 200), runs(0.5, 200)];
+        let last = |times: &[Vec<(f64, f64)>]| times[0][5].1;
+        let alone = last(&unslowed(&series, 4));
+        let together = last(&unslowed(&series, 2));
+        let wanted = |exponent: f64| 10.0 * 1.5f64.powf(2.0 - exponent);
+        assert!((wanted(2.0)..wanted(1.2)).contains(&alone), "{alone}");
+        assert!((together / wanted(1.0) - 1.0).abs() < 0.02, "{together}");
     }
 
     #[test]

@@ -312,7 +312,9 @@ impl Runs<'_> {
 /// What was measured by mount, for the tool and each replay.
 fn by_mount(runs: &[Runs<'_>]) -> Vec<Vec<Series>> {
     let all: Vec<Vec<Timed>> = runs.iter().flat_map(|runs| runs.times.clone()).collect();
-    let found = slowed_alike(&all).into_iter().zip(unslowed(&all));
+    let kinds = runs.first().map_or(1, |runs| runs.times.len());
+    let alike = slowed_alike(&all, kinds);
+    let found = alike.into_iter().zip(unslowed(&all, kinds));
     let mut series = all.into_iter().zip(found).map(|(runs, (alike, unslowed))| {
         let each = runs.into_iter().zip(alike).zip(unslowed);
         let each = each.map(|((run, (slowness, alike)), (_, unslowed))| Single {

@@ -178,7 +178,7 @@ pub fn summary(all: &[Vec<Pair>]) {
     println!();
     line("slowed alike", &of_each(Pair::typical));
     line(
-        "nothing slowed, as play tells it",
+        "nothing slowed",
         &of_each(|pair| pair.both(Series::unslowed)),
     );
     line("as measured", &of_each(|pair| pair.both(Series::measured)));

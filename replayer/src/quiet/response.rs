@@ -29,21 +29,37 @@ impl Response {
 
     /// Learns from runs of one kind: time and slowness of each. What is not positive tells nothing.
     pub fn learn(&mut self, runs: impl Iterator<Item = (f64, f64)>) {
+        self.learn_busy(1.0, runs);
+    }
+
+    /// Learns from runs that were busy for that part of their time how what is busy all the time grows.
+    pub fn learn_busy(&mut self, busy: f64, runs: impl Iterator<Item = (f64, f64)>) {
         let known = runs.filter(|(time, slow)| *time > 0.0 && *slow > 0.0);
         let logs: Vec<(f64, f64)> = known.map(|(time, slow)| (time.ln(), slow.ln())).collect();
         let count = logs.len().max(1) as f64;
         let time = logs.iter().map(|(time, _)| time).sum::<f64>() / count;
         let slow = logs.iter().map(|(_, slow)| slow).sum::<f64>() / count;
         for (one_time, one_slow) in logs {
-            self.products += (one_slow - slow) * (one_time - time);
-            self.squares += (one_slow - slow).powi(2);
+            self.products += busy * (one_slow - slow) * (one_time - time);
+            self.squares += (busy * (one_slow - slow)).powi(2);
         }
+    }
+
+    /// How something grows that is busy for that part of its time only.
+    pub fn of_busy(self, busy: f64) -> Response {
+        Response {
+            products: self.exponent() * busy,
+            squares: 1.0,
+        }
+    }
+
+    fn exponent(self) -> f64 {
+        (self.products / self.squares).clamp(*EXPONENTS.start(), *EXPONENTS.end())
     }
 
     /// A time as it had been on a machine that is less slow by that factor, or slower by one below 1; by all it was slowed by: on one that nothing slows.
     pub fn unslowed(self, time: f64, slow: f64) -> f64 {
-        let exponent = (self.products / self.squares).clamp(*EXPONENTS.start(), *EXPONENTS.end());
-        time / slow.powf(exponent)
+        time / slow.powf(self.exponent())
     }
 }
 
@@ -70,6 +86,21 @@ mod tests {
             }
             let unslowed = response.unslowed(80.0 * 1.4f64.powf(exponent), 1.4);
             assert!((unslowed - 80.0).abs() < 1.0, "{exponent}: {unslowed}");
+        }
+    }
+
+    #[test]
+    fn what_is_learnt_from_half_busy_runs_goes_for_busy_ones() {
+        let slow = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5];
+        let mut response = Response::expected(1.0);
+        for busy in [0.5, 0.8].repeat(200) {
+            let runs = slow.map(|slow: f64| (80.0 * slow.powf(1.5 * busy), slow));
+            response.learn_busy(busy, runs.into_iter());
+        }
+        for busy in [0.0, 0.5, 1.0] {
+            let time = 80.0 * 1.4f64.powf(1.5 * busy);
+            let unslowed = response.of_busy(busy).unslowed(time, 1.4);
+            assert!((unslowed - 80.0).abs() < 1.0, "{busy}: {unslowed}");
         }
     }
 
