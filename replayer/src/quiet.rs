@@ -244,14 +244,15 @@ fn slowed_by(
     slow: Vec<Vec<f64>>,
 ) -> Vec<Vec<(f64, f64)>> {
     let busy: Vec<f64> = series.iter().map(|runs| busy_share(runs)).collect();
+    let kind = |index: usize| index % kinds.max(1);
     let mut responses = vec![Response::expected(1.0); kinds.max(1)];
     for (index, (runs, slow)) in series.iter().zip(&slow).enumerate() {
-        let response = &mut responses[index % kinds.max(1)];
+        let response = &mut responses[kind(index)];
         let walls = runs.iter().map(|run| run.wall_seconds);
         response.learn_busy(busy[index], walls.zip(slow.iter().copied()));
     }
     let of_one = |(index, (runs, slow)): (usize, (&Vec<Timed>, Vec<f64>))| {
-        let response = responses[index % kinds.max(1)].of_busy(busy[index]);
+        let response = responses[kind(index)].of_busy(busy[index]);
         let each = runs.iter().zip(slow);
         let each = each.map(|(run, slow)| {
             let time = response.unslowed(run.wall_seconds, slow / factor);

@@ -136,8 +136,8 @@ pub fn estimate(tries: &[Try], events: f64) -> Option<Found> {
     })
 }
 
-/// Between what is right must lie, as far as tries tell it clearly: a replay doesn't get shorter by adding more. What a try far from it expected is refuted by
-/// a nearer one on the same side: where nothing is left to be taken away, both are as long.
+/// What is right lies between these, as far as tries tell it clearly: a replay doesn't get shorter by adding more. So a try refutes what one further away on
+/// the same side expected: where nothing is left to be taken away, both are as long.
 fn bounds(tries: &[Try], times: fn(&Try) -> Option<Times>) -> (f64, f64) {
     let mut bounds = (f64::NEG_INFINITY, f64::INFINITY);
     for one in tries {

@@ -50,7 +50,7 @@ impl Series {
         hodges_lehmann(&self.alike())
     }
 
-    /// What they would typically take, had nothing slowed them, as `play` tells it.
+    /// What they would typically take, had nothing slowed them.
     fn unslowed(&self) -> f64 {
         let times: Vec<f64> = self.0.iter().map(|run| run.unslowed).collect();
         hodges_lehmann(&times)
