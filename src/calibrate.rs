@@ -27,11 +27,18 @@ use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
 
-/// Tries.
+/// Tries that go on as long as time is left for them.
 const TRIES: usize = 5;
-/// Runs of the command, and of its replay, in each, if they are short.
+/// So many others may end early, as they are far off: more runs are better spent nearer to what is right. Not more of them: time on the clock is off for good
+/// where a replay can't come near.
+const SHORT_TRIES: usize = 3;
+/// They have so many turns of the command and its replay; quartiles of fewer say little.
+const FEW_TURNS: usize = 6;
+/// In each of which the replay's time is at least that share of the command's away from it, on the same side.
+const FAR: f64 = 0.15;
+/// Turns in the other ones, if they are short.
 const RUNS: u32 = 21;
-/// No more of them in a try after this, once there is one,
+/// No more turns in a try after this, once there is one,
 const BUDGET: Duration = Duration::from_secs(10);
 /// and no more tries after this.
 const WHOLE_BUDGET: Duration = Duration::from_secs(40);
@@ -134,9 +141,12 @@ impl Search<'_> {
         let mut each = (self.unobserved.cpu as f64 - recorded) / events;
         let mut last = each;
         let mut turns: Vec<Turns> = Vec::new();
+        let mut short = 0;
         let begin = Instant::now();
-        for _ in 0..TRIES {
-            turns.push(self.alternate(each)?);
+        while turns.len() < TRIES + short {
+            let tried = self.alternate(each, short < SHORT_TRIES)?;
+            short += usize::from(tried.is_short);
+            turns.push(tried.turns);
             let shorter = nanoseconds_per_unit().min(self.unit) / self.unit;
             // What was added was so many units of work; what was recorded is as many as before, whatever one takes.
             for one in turns
@@ -198,8 +208,8 @@ impl Search<'_> {
         }
     }
 
-    /// The command and its replay in turn.
-    fn alternate(&mut self, each: f64) -> Result<Turns, Failure> {
+    /// The command and its replay in turn; a few times only, if it may be short and they are far apart.
+    fn alternate(&mut self, each: f64, may_be_short: bool) -> Result<Tried, Failure> {
         let mut plan = self.plan.clone();
         plan.unslow(self.slowness());
         plan.timing.unit = Some(self.unit);
@@ -215,10 +225,19 @@ impl Search<'_> {
         };
         let never = AtomicBool::new(false);
         let mut player = Player::new(&plan, options);
-        let (mut command, mut replay) = (Vec::new(), Vec::new());
+        let mut turns = Turns {
+            each,
+            command: Vec::new(),
+            replay: Vec::new(),
+        };
+        let mut is_short = false;
         let begin = Instant::now();
         for round in 0..=RUNS {
             if round > 1 && begin.elapsed() > BUDGET {
+                break;
+            }
+            is_short = may_be_short && is_far(&turns);
+            if is_short {
                 break;
             }
             // It may be seen how short one can be; in this try it stays as long as it was.
@@ -237,20 +256,30 @@ impl Search<'_> {
             self.again.put_back().map_err(useless)?;
             let probes = self.watch.rest(self.rest, &never);
             let run = self.again.run().map_err(useless)?;
-            command.push(Timed {
+            turns.command.push(Timed {
                 wall_seconds: run.elapsed as f64 / 1e9,
                 cpu_seconds: Some(run.cpu as f64 / 1e9),
                 look: probes.end(),
             });
-            replay.push(played.timed());
+            turns.replay.push(played.timed());
         }
         player.end().map_err(planning::failure)?;
-        Ok(Turns {
-            each,
-            command,
-            replay,
-        })
+        Ok(Tried { turns, is_short })
     }
+}
+
+/// A try, and whether it ended early.
+struct Tried {
+    turns: Turns,
+    is_short: bool,
+}
+
+/// Whether a replay is so far off that a few turns tell it: all of them do, on the same side.
+fn is_far(turns: &Turns) -> bool {
+    let pairs = turns.command.iter().zip(&turns.replay);
+    let mut ratios = pairs.map(|(command, replay)| replay.wall_seconds / command.wall_seconds);
+    let few = turns.command.len() >= FEW_TURNS;
+    few && (ratios.clone().all(|ratio| ratio < 1.0 - FAR) || ratios.all(|ratio| ratio > 1.0 + FAR))
 }
 
 /// What a unit of work takes where nothing slows it, nanoseconds: the shortest time seen in a while.
@@ -280,6 +309,29 @@ pub fn explain(failure: &Failure) -> String {
 mod tests {
     use super::*;
     use fsreplay_trace::model::Mount;
+
+    #[test]
+    fn a_try_is_far_off_if_each_of_some_turns_is() {
+        let turns = |replays: &[f64]| {
+            let timed = |seconds: f64| Timed {
+                wall_seconds: seconds,
+                cpu_seconds: None,
+                look: Look::default(),
+            };
+            Turns {
+                each: 0.0,
+                command: replays.iter().map(|_| timed(1.0)).collect(),
+                replay: replays.iter().copied().map(timed).collect(),
+            }
+        };
+        assert!(is_far(&turns(&[0.7, 0.8, 0.6, 0.8, 0.7, 0.7])));
+        assert!(is_far(&turns(&[1.7, 1.2, 1.3, 1.4, 1.2, 1.9])));
+        // Too few, on both sides, one that is near.
+        assert!(!is_far(&turns(&[0.7, 0.8, 0.6, 0.8, 0.7])));
+        assert!(!is_far(&turns(&[0.7, 0.8, 1.6, 1.5, 0.7, 0.7])));
+        assert!(!is_far(&turns(&[0.7, 0.8, 0.9, 0.7, 0.7, 0.7])));
+        assert!(!is_far(&turns(&[])));
+    }
 
     #[test]
     fn each_mount_of_the_workspace_stands_for_itself() {
