@@ -144,9 +144,10 @@ impl Search<'_> {
         let mut short = 0;
         let begin = Instant::now();
         while turns.len() < TRIES + short {
-            let tried = self.alternate(each, short < SHORT_TRIES)?;
-            short += usize::from(tried.is_short);
-            turns.push(tried.turns);
+            let may_be_short = short < SHORT_TRIES;
+            let tried = self.alternate(each, may_be_short)?;
+            short += usize::from(may_be_short && is_far(&tried));
+            turns.push(tried);
             let shorter = nanoseconds_per_unit().min(self.unit) / self.unit;
             // What was added was so many units of work; what was recorded is as many as before, whatever one takes.
             for one in turns
@@ -209,7 +210,7 @@ impl Search<'_> {
     }
 
     /// The command and its replay in turn; a few times only, if it may be short and they are far apart.
-    fn alternate(&mut self, each: f64, may_be_short: bool) -> Result<Tried, Failure> {
+    fn alternate(&mut self, each: f64, may_be_short: bool) -> Result<Turns, Failure> {
         let mut plan = self.plan.clone();
         plan.unslow(self.slowness());
         plan.timing.unit = Some(self.unit);
@@ -230,14 +231,12 @@ impl Search<'_> {
             command: Vec::new(),
             replay: Vec::new(),
         };
-        let mut is_short = false;
         let begin = Instant::now();
         for round in 0..=RUNS {
             if round > 1 && begin.elapsed() > BUDGET {
                 break;
             }
-            is_short = may_be_short && is_far(&turns);
-            if is_short {
+            if may_be_short && is_far(&turns) {
                 break;
             }
             // It may be seen how short one can be; in this try it stays as long as it was.
@@ -264,14 +263,8 @@ impl Search<'_> {
             turns.replay.push(played.timed());
         }
         player.end().map_err(planning::failure)?;
-        Ok(Tried { turns, is_short })
+        Ok(turns)
     }
-}
-
-/// A try, and whether it ended early.
-struct Tried {
-    turns: Turns,
-    is_short: bool,
 }
 
 /// Whether a replay is so far off that a few turns tell it: all of them do, on the same side.
