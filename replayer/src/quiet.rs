@@ -221,7 +221,7 @@ pub fn slowed_alike(series: &[Vec<Timed>], kinds: usize) -> Vec<Vec<(f64, f64)>>
 }
 
 /// The geometric mean of slownesses.
-pub fn average_of<'s>(slow: impl Iterator<Item = &'s f64>) -> f64 {
+fn average_of<'s>(slow: impl Iterator<Item = &'s f64>) -> f64 {
     let (sum, count) = slow.fold((0.0, 0.0), |(sum, count), slow| {
         (sum + slow.ln(), count + 1.0)
     });

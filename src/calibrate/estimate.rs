@@ -34,9 +34,9 @@ pub struct Try {
 /// The tool's time, and how its replay's compares.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// What it typically is where nothing slows the machine, nanoseconds.
+    /// What it typically is, nanoseconds.
     pub tool: f64,
-    /// What the replay's time is divided by the tool's, where both are slowed alike.
+    /// What the replay's time is divided by the tool's.
     ratio: f64,
     /// Its standard error.
     error: f64,
@@ -59,11 +59,6 @@ impl Times {
             ratio,
             error: error(&tool).hypot(error(&replay)) * ratio,
         })
-    }
-
-    /// The same, with the tool's time where nothing slows the machine.
-    pub fn of_tool(self, tool: f64) -> Times {
-        Times { tool, ..self }
     }
 
     /// What the replay's time is divided by the tool's.

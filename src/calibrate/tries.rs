@@ -1,6 +1,6 @@
 //! What was measured in the tries of calibration, all judged alike.
 
-use fsreplay_replayer::quiet::{Look, Response, Timed, average_of, slownesses};
+use fsreplay_replayer::quiet::{Look, Response, Timed, slownesses};
 use fsreplay_replayer::result::median;
 
 use super::estimate::{Times, Try};
@@ -20,28 +20,25 @@ pub struct Turns {
 }
 
 /// What each try says. All are judged by the same short looks, by what all of them tell of how command and replay grow where the machine is slowed, and as if
-/// all had been slowed as they were on average. Where most runs of the one were slowed and most of the other weren't, they would else seem to differ; and
-/// tries of a slow and of a fast minute, where command and replay don't grow alike.
+/// nothing had slowed any of them, as `play` does. Where most runs of the one were slowed and most of the other weren't, they would else seem to differ; and
+/// where command and replay don't grow alike, a replay that takes as long as the command on a slow machine takes longer, or less, on another.
 pub fn judged(all: &[Turns]) -> Vec<Try> {
     let looks = all.iter().flat_map(|turns| [&turns.command, &turns.replay]);
     let looks = looks.map(|runs| runs.iter().map(|run| &run.look).collect());
     let slow = slownesses(&looks.collect::<Vec<Vec<&Look>>>());
-    let average = average_of(slow.iter().flatten());
     let slow = || slow.chunks_exact(2);
     let commands = all.iter().map(|turns| &turns.command);
     let command = Responses::learnt(commands.zip(slow().map(|slow| &slow[0])));
     let replays = all.iter().map(|turns| &turns.replay);
     let replay = Responses::learnt(replays.zip(slow().map(|slow| &slow[1])));
-    tracing::debug!(?command, ?replay, average, "judging tries");
+    tracing::debug!(?command, ?replay, "judging tries");
     let one = |(turns, slow): (&Turns, &[Vec<f64>])| {
-        let tool = command.slowed_by(average, &turns.command, &slow[0]);
-        let replay = replay.slowed_by(average, &turns.replay, &slow[1]);
-        let unslowed =
-            |times: Times, by: &Response| times.of_tool(by.unslowed(times.tool, average));
+        let tool = command.unslowed(&turns.command, &slow[0]);
+        let replay = replay.unslowed(&turns.replay, &slow[1]);
         Try {
             each: turns.each,
-            wall: Times::of(tool.0, replay.0).map(|times| unslowed(times, &command.wall)),
-            cpu: Times::of(tool.1, replay.1).map(|times| unslowed(times, &command.cpu)),
+            wall: Times::of(tool.0, replay.0),
+            cpu: Times::of(tool.1, replay.1),
         }
     };
     all.iter().zip(slow()).map(one).collect()
@@ -79,14 +76,13 @@ impl Responses {
         learnt
     }
 
-    /// Runs as they had been on a machine that is slow by that factor: times on the clock, and on processors.
-    fn slowed_by(&self, factor: f64, runs: &[Timed], slow: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    /// Runs as they had been on a machine that nothing slows: times on the clock, and on processors.
+    fn unslowed(&self, runs: &[Timed], slow: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let each = runs.iter().zip(slow);
         let both = each.map(|(run, slow)| {
-            let by = slow / factor;
             (
-                self.wall.unslowed(wall(run), by),
-                self.cpu.unslowed(cpu(run), by),
+                self.wall.unslowed(wall(run), *slow),
+                self.cpu.unslowed(cpu(run), *slow),
             )
         });
         both.unzip()
@@ -140,10 +136,7 @@ mod tests {
             "{tries:?}"
         );
         assert!((first.tool / 10e6 - 1.0).abs() < 0.01, "{tries:?}");
-        // At the slowness that both had on average.
-        let average = (1.0f64 * 1.3 * 1.3 * 1.6).powf(0.25);
-        let wanted = 1.2 * average.powf(0.9 - 1.5);
-        assert!((first.ratio() / wanted - 1.0).abs() < 0.01, "{tries:?}");
+        assert!((first.ratio() / 1.2 - 1.0).abs() < 0.01, "{tries:?}");
     }
 
     #[test]
