@@ -34,9 +34,9 @@ pub struct Try {
 /// The tool's time, and how its replay's compares.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// What it typically is, nanoseconds.
+    /// What it typically is where nothing slows the machine, nanoseconds.
     pub tool: f64,
-    /// What the replay's time is divided by the tool's.
+    /// What the replay's time is divided by the tool's, there.
     ratio: f64,
     /// Its standard error.
     error: f64,
@@ -199,7 +199,7 @@ fn seen_growth(tries: &[Try], events: f64, times: fn(&Try) -> Option<Times>) -> 
     if to <= from {
         return None;
     }
-    // At the same pace of the machine: all tries are judged at one.
+    // All tries are judged as if nothing had slowed them.
     let slope = (high.ratio - low.ratio) * low.tool / (to - from);
     let error = high.error.hypot(low.error) * low.tool / (to - from);
     // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.

@@ -125,6 +125,7 @@ impl Loop<'_, '_> {
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
         let mut spent = Spent::default();
+        pacer.begin();
         let mut now = clock.ticks();
         for (index, ((op, pace), sample)) in (first..).zip(ops.iter().zip(paces).zip(samples)) {
             let begin = now;
@@ -136,6 +137,7 @@ impl Loop<'_, '_> {
                 pacer.expect_start();
             }
             now = pacer.burn(now, pace.think);
+            let computed = now;
             if pace.asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);
             }
@@ -145,13 +147,18 @@ impl Loop<'_, '_> {
             if pace.own_asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.own_asleep, |sleep| &sleep.within);
             }
+            now = pacer.rested(now - computed, now);
             if pace.own > 0.0 {
                 now = pacer.burn(now, pace.own);
             }
             spent.paced += now - begin;
             match needless {
                 true => *sample = Sample::NONE,
-                false => now = self.issue(index, op, issuer, sample, now),
+                false => {
+                    let begin = now;
+                    now = self.issue(index, op, issuer, sample, now);
+                    pacer.called(now - begin);
+                }
             }
             if self.progress.done(lane, index as u32 + 1, op.published) {
                 let before = thread_cpu();

@@ -3,6 +3,7 @@
 mod bell;
 mod clock;
 mod crew;
+mod footprint;
 mod initial;
 mod issue;
 mod lane;

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::footprint::Footprint;
 use super::work::{Work, nanoseconds_per_unit};
+use crate::sys;
 
 /// Units of work between two looks at the clock: some two microseconds.
 const CHUNK: u32 = 50;
@@ -16,6 +18,8 @@ const LEAST_CHUNK: u32 = 20;
 const NEWS: f64 = 1.0 / 16.0;
 /// What the replay itself may take between two ops and have taken from the computing that follows, nanoseconds.
 const LONGEST_OWN: f64 = 10_000.0;
+/// A call that took less is not asked whether it waited, nanoseconds: to ask takes some tenths of a microsecond, to go to sleep and wake up several.
+const SHORTEST_WAIT: f64 = 5_000.0;
 /// The most that is owed for it, in such steps: a replay that can't keep up says so by taking longer.
 const DEBT_STEPS: f64 = 20.0;
 /// What the kernel adds to a short sleep (its default timer slack), nanoseconds; a recorded sleep had it, too.
@@ -31,9 +35,15 @@ pub struct Pacer<'a> {
     clock: Clock,
     ticks_per_nanosecond: f64,
     longest_own: f64,
+    shortest_wait: f64,
+    /// How often the thread had waited when it was last asked.
+    waits: u64,
+    /// The last call may have waited.
+    may_have_waited: bool,
     /// Ticks of a unit of work on a core that nothing slows.
     unit: f64,
     work: Work,
+    footprint: Footprint,
     /// How many times as long as there work takes now.
     slowness: f64,
     /// Chunks since the last look for a cancellation.
@@ -62,8 +72,12 @@ impl<'a> Pacer<'a> {
             clock,
             ticks_per_nanosecond: rate * scale,
             longest_own: LONGEST_OWN * rate,
+            shortest_wait: SHORTEST_WAIT * rate,
+            waits: 0,
+            may_have_waited: false,
             unit: unit.unwrap_or_else(nanoseconds_per_unit) * rate,
             work: Work::new(),
+            footprint: Footprint::new(),
             slowness: 1.0,
             chunks: 0,
             stops,
@@ -71,6 +85,11 @@ impl<'a> Pacer<'a> {
             start: 0.0,
             paid: 0.0,
         }
+    }
+
+    /// The calling thread is the lane's, from now on.
+    pub fn begin(&mut self) {
+        self.waits = sys::voluntary_switches();
     }
 
     /// A thread will be started after the computing that comes next; as that of the tool holds the start of a task, it is as much shorter.
@@ -95,6 +114,36 @@ impl<'a> Pacer<'a> {
         self.debt += self.unslowed(taken as f64 / self.clock.tick_length());
     }
 
+    /// A call took so many ticks.
+    #[inline]
+    pub fn called(&mut self, ticks: u64) {
+        self.may_have_waited = ticks as f64 > self.shortest_wait;
+    }
+
+    /// The lane waited for others or slept until `now`, so many ticks, as the tool's task did: what it computed after that holds what this takes.
+    /// Gives the time then.
+    #[inline]
+    pub fn rested(&mut self, ticks: u64, now: u64) -> u64 {
+        if (ticks as f64) < self.shortest_wait {
+            return now;
+        }
+        self.waits = sys::voluntary_switches();
+        self.clock.ticks()
+    }
+
+    /// So often the thread has waited so far, the last time in a call.
+    fn waited(&mut self, waits: u64) {
+        if waits != std::mem::replace(&mut self.waits, waits) {
+            self.footprint.forget();
+        }
+    }
+
+    /// Reads memory again that computing of so many ticks needs. Gives how many of them are left.
+    fn recall(&mut self, ticks: f64) -> f64 {
+        let tick = self.clock.tick_length();
+        ticks - self.footprint.compute(ticks * tick) / tick
+    }
+
     /// What so many ticks would have been on a core that nothing slows.
     fn unslowed(&self, ticks: f64) -> f64 {
         (ticks / self.slowness).min(self.most_debt())
@@ -112,9 +161,17 @@ impl<'a> Pacer<'a> {
     /// What the replay itself did since `begin` (waking other lanes, which the tool's calls did, too) does. Gives the time at the end.
     #[inline]
     pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
-        let now = self.clock.ticks();
+        if std::mem::take(&mut self.may_have_waited) {
+            self.waited(sys::voluntary_switches());
+        }
+        let mut now = self.clock.ticks();
         let own = (now.saturating_sub(begin) as f64).min(self.longest_own);
-        match self.units(f64::from(nanoseconds) * self.ticks_per_nanosecond, own) {
+        let wanted = f64::from(nanoseconds) * self.ticks_per_nanosecond;
+        let left = self.recall(wanted);
+        if left < wanted {
+            now = self.clock.ticks();
+        }
+        match self.units(left, own) {
             0 => now,
             units => self.work(now, units),
         }
@@ -229,6 +286,40 @@ mod tests {
             // Less, if the core was slowed by a neighbour when it was found out what a unit takes.
             assert!(took > 0.4 * wanted, "{took} of {wanted} ns");
         }
+    }
+
+    #[test]
+    fn computing_comes_back_to_its_memory_after_a_call_that_waited() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
+        pacer.waits = 7;
+        pacer.waited(7);
+        assert_eq!(pacer.recall(1e5), 1e5);
+        pacer.waited(8);
+        let tick = pacer.clock.tick_length();
+        let read = pacer.footprint.clone().compute(1e5 * tick);
+        assert!(read > 0.0);
+        let left = pacer.recall(1e5);
+        assert!(((1e5 - left) * tick / read - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_kernel_tells_of_a_wait() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
+        let long = (10.0 * pacer.shortest_wait) as u64;
+        pacer.begin();
+        std::thread::sleep(Duration::from_millis(1));
+        pacer.called(10);
+        let before = pacer.waits;
+        pacer.burn(pacer.clock.ticks(), 1.0);
+        assert_eq!(pacer.waits, before, "too short to ask");
+        pacer.called(long);
+        pacer.burn(pacer.clock.ticks(), 1.0);
+        assert!(pacer.waits > before);
+        let now = pacer.clock.ticks();
+        assert_eq!(pacer.rested(10, now), now);
+        assert!(pacer.rested(long, now) >= now);
     }
 
     #[test]
