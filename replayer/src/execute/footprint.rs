@@ -20,7 +20,8 @@ use std::time::Instant;
 /// Words of a line of the caches, and lines of a page.
 const WORDS: usize = 16;
 const PAGE: usize = 64;
-/// Pages that lines lie in, and lines of each that are used: half a megabyte, more than the first level of caches holds and less than the second of most processors.
+/// Pages that lines lie in, and lines of each that are used: half a megabyte, more than the first level of caches holds and no more than the
+/// second of most. Where that is smaller, a line stands for more time, and waits make less of a difference.
 const PAGES: usize = 256;
 const LINES_OF_PAGE: usize = 32;
 const LINES: usize = PAGES * LINES_OF_PAGE;
@@ -28,10 +29,9 @@ const LINES: usize = PAGES * LINES_OF_PAGE;
 const LINES_PER_ROOT: f64 = 300.0;
 /// Microseconds by which it begins later, where a root grows less steeply: the first microsecond needs 64 lines, not 300.
 const LATER: f64 = 5.0;
-/// How often all lines are read before each execution to learn what one takes. Each read needs the one before, which a neighbour on the same core hardly slows.
+/// How often all lines are read before each execution to learn what one takes. Each read needs the one before; a neighbour on the same core
+/// hardly makes that longer, unless it takes the lines away.
 const TRIES: usize = 12;
-/// Times are kept in femtoseconds.
-const FEMTO: f64 = 1e6;
 
 /// One for all lanes.
 static MEMORY: LazyLock<Memory> = LazyLock::new(Memory::new);
@@ -46,7 +46,7 @@ struct Memory {
     /// The next line. For all lanes together, and not begun anew: else the few lines that short computing needs would be read after each wait, or by each task of
     /// many short ones, and never leave the caches.
     at: AtomicUsize,
-    /// The shortest time that reading all of them was seen to take, femtoseconds.
+    /// The shortest time that reading all of them was seen to take, nanoseconds.
     shortest: AtomicU64,
 }
 
@@ -67,14 +67,18 @@ impl Memory {
 
     /// What a line takes where all of them are in the caches, nanoseconds: the shortest time that was seen so far.
     fn warm(&self) -> f64 {
-        for _ in 0..TRIES {
+        let took = |_| {
             let begin = Instant::now();
             self.read(LINES);
-            // A clock that stood still tells nothing.
-            let took = begin.elapsed().as_nanos().max(1) as f64 * FEMTO;
-            self.shortest.fetch_min(took as u64, Ordering::Relaxed);
-        }
-        self.shortest.load(Ordering::Relaxed) as f64 / FEMTO / LINES as f64
+            begin.elapsed().as_nanos() as u64
+        };
+        let mut times: Vec<u64> = (0..TRIES).map(took).collect();
+        times.sort_unstable();
+        // A clock that stood still or was set back for some of them tells nothing.
+        let least = times[TRIES / 2] / 2;
+        let shortest = times.into_iter().find(|time| *time > least).unwrap_or(1);
+        self.shortest.fetch_min(shortest, Ordering::Relaxed);
+        self.shortest.load(Ordering::Relaxed) as f64 / LINES as f64
     }
 
     /// Reads the next lines, each after the one before.

@@ -128,7 +128,10 @@ impl<'a> Pacer<'a> {
             return now;
         }
         self.waits = sys::voluntary_switches();
-        self.clock.ticks()
+        let end = self.clock.ticks();
+        let own = (end.saturating_sub(now) as f64).min(self.longest_own);
+        self.debt += self.unslowed(own);
+        end
     }
 
     /// So often the thread has waited so far, the last time in a call.
