@@ -176,7 +176,13 @@ fn the_directory_that_holds_the_calls_is_found() {
     let moves = json["moves"].as_array().expect("moves");
     match json["advised"].as_u64() {
         Some(number) => assert!((number as usize) < moves.len(), "{json:#}"),
-        None => assert!(moves.is_empty(), "{json:#}"),
+        // Moves that gain next to nothing are told, and none of them advised.
+        None => assert!(
+            moves
+                .iter()
+                .all(|one| one["gain_seconds"].as_f64() < Some(0.005)),
+            "{json:#}"
+        ),
     }
     assert!(json["sentence"].as_str().is_some_and(|s| !s.is_empty()));
     assert_eq!(std::fs::read_dir(target.path()).expect("listed").count(), 0);
