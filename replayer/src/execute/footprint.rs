@@ -116,7 +116,6 @@ fn shuffled_lines() -> Vec<usize> {
 /// What of it a lane has come back to since it waited.
 #[derive(Clone)]
 pub struct Footprint {
-    memory: &'static Memory,
     /// What a line stands for, nanoseconds.
     warm: f64,
     /// Microseconds of computing since it waited.
@@ -129,7 +128,6 @@ impl Footprint {
     /// Of a lane that has it all.
     pub fn new() -> Footprint {
         Footprint {
-            memory: &MEMORY,
             warm: MEMORY.warm(),
             since: f64::INFINITY,
             lines: LINES,
@@ -155,7 +153,7 @@ impl Footprint {
         if more == 0 {
             return 0.0;
         }
-        self.memory.read(more);
+        MEMORY.read(more);
         self.lines += more;
         self.warm * more as f64
     }
