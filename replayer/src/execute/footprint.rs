@@ -17,6 +17,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::work::shortest_of;
+
 /// Words of a line of the caches, and lines of a page.
 const WORDS: usize = 16;
 const PAGE: usize = 64;
@@ -72,11 +74,7 @@ impl Memory {
             self.read(LINES);
             begin.elapsed().as_nanos() as u64
         };
-        let mut times: Vec<u64> = (0..TRIES).map(took).collect();
-        times.sort_unstable();
-        // A clock that stood still or was set back for some of them tells nothing.
-        let least = times[TRIES / 2] / 2;
-        let shortest = times.into_iter().find(|time| *time > least).unwrap_or(1);
+        let shortest = shortest_of((0..TRIES).map(took).collect());
         self.shortest.fetch_min(shortest, Ordering::Relaxed);
         self.shortest.load(Ordering::Relaxed) as f64 / LINES as f64
     }

@@ -102,14 +102,18 @@ pub fn nanoseconds_per_unit() -> f64 {
         work.run(TRY);
         begin.elapsed().as_nanos() as u64 * 1_000_000 / u64::from(TRY)
     });
-    let mut tries: Vec<u64> = tries.collect();
+    let shortest = shortest_of(tries.collect());
     black_box(work.sum);
-    tries.sort_unstable();
-    // A clock that stood still, or went back, isn't the shortest.
-    let typical = tries[tries.len() / 2];
-    let shortest = tries.into_iter().find(|time| *time > typical / 2);
-    SHORTEST.fetch_min(shortest.unwrap_or(typical).max(1), Ordering::Relaxed);
+    SHORTEST.fetch_min(shortest, Ordering::Relaxed);
     SHORTEST.load(Ordering::Relaxed) as f64 / 1e6
+}
+
+/// The shortest of times that the same work took, at least 1. A clock that stood still, or went back, isn't the shortest.
+pub(super) fn shortest_of(mut times: Vec<u64>) -> u64 {
+    times.sort_unstable();
+    let typical = times.get(times.len() / 2).copied().unwrap_or_default();
+    let shortest = times.into_iter().find(|time| *time > typical / 2);
+    shortest.unwrap_or(typical).max(1)
 }
 
 /// What is known of this machine's processors, of which a unit takes so long, nanoseconds, and that were so slowed while something was recorded.
