@@ -160,6 +160,13 @@ impl<'a> Pacer<'a> {
         self.stops.iter().any(|stop| stop.load(Ordering::Relaxed))
     }
 
+    /// Whether there is anything to do for so many nanoseconds of computing. Where there isn't, not even the clock is read: a tool that does one call after
+    /// the other (`cp -a`: 50 ns between two) would else take longer to replay than to run.
+    #[inline]
+    pub fn has_to_compute(&self, nanoseconds: f32) -> bool {
+        nanoseconds > 0.0 || self.may_have_waited
+    }
+
     /// Computes what takes `nanoseconds` on a core that nothing slows; what other threads take meanwhile doesn't count.
     /// What the replay itself did since `begin` (waking other lanes, which the tool's calls did, too) does. Gives the time at the end.
     #[inline]
@@ -276,6 +283,18 @@ mod tests {
         // On a slow core it took longer than it would have.
         pacer.slowness = 2.0;
         assert_eq!(pacer.units(10.0 * unit, 4.0 * unit), 8);
+    }
+
+    #[test]
+    fn where_nothing_is_computed_only_a_call_that_may_have_waited_is_asked_after() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
+        assert!(pacer.has_to_compute(1.0));
+        assert!(!pacer.has_to_compute(0.0));
+        pacer.called(1 << 40);
+        assert!(pacer.has_to_compute(0.0));
+        pacer.burn(pacer.clock.ticks(), 0.0);
+        assert!(!pacer.has_to_compute(0.0));
     }
 
     #[test]
