@@ -38,10 +38,19 @@ const FEW_TURNS: usize = 6;
 const FAR: f64 = 0.15;
 /// Turns in the other ones, if they are short.
 const RUNS: u32 = 21;
-/// No more turns in a try after this, once there is one,
-const BUDGET: Duration = Duration::from_secs(10);
-/// and no more tries after this.
-const WHOLE_BUDGET: Duration = Duration::from_secs(40);
+/// How long a try and all of them go on.
+const TRY: Budget = Budget {
+    enough: Duration::from_secs(10),
+    most: Duration::from_secs(30),
+    turns: 5,
+};
+/// In a minute, a command of two seconds and its replay have three or four turns, and what they say then was found to be off by 10 to 30 % where times vary that much:
+/// in an emulated machine, say. Whoever calibrates a command that takes seconds waits for two minutes rather than be told that.
+const ALL: Budget = Budget {
+    enough: Duration::from_secs(40),
+    most: Duration::from_secs(120),
+    turns: 20,
+};
 /// Near enough: a share of the command's time.
 const NEAR: f64 = 0.005;
 /// So many times as far as what seems right, until there are tries on both sides of it.
@@ -50,6 +59,21 @@ const BEYOND: f64 = 1.7;
 const LOOKED_FOR: Duration = Duration::from_millis(400);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(4);
+
+/// How long to go on.
+struct Budget {
+    /// No longer than this, if there were so many turns,
+    enough: Duration,
+    turns: usize,
+    /// or one, and no longer than this.
+    most: Duration,
+}
+
+impl Budget {
+    fn is_spent(&self, elapsed: Duration, turns: usize) -> bool {
+        turns >= self.turns && elapsed > self.enough || turns > 0 && elapsed > self.most
+    }
+}
 
 /// Finds it and adds it to the trace. `look` is what was seen of the processors while it was recorded.
 pub fn fit(trace: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> {
@@ -173,7 +197,8 @@ impl Search<'_> {
             };
             let tool = tries.iter().filter_map(|one| one.wall.as_ref());
             let tool = tool.map(|wall| wall.tool).fold(f64::INFINITY, f64::min);
-            if off * found.slope < NEAR * tool || begin.elapsed() > WHOLE_BUDGET {
+            let done = turns.iter().map(|one| one.command.len()).sum();
+            if off * found.slope < NEAR * tool || ALL.is_spent(begin.elapsed(), done) {
                 break;
             }
         }
@@ -233,10 +258,8 @@ impl Search<'_> {
         };
         let begin = Instant::now();
         for round in 0..=RUNS {
-            if round > 1 && begin.elapsed() > BUDGET {
-                break;
-            }
-            if may_be_short && is_far(&turns) {
+            let is_spent = TRY.is_spent(begin.elapsed(), turns.command.len());
+            if is_spent || may_be_short && is_far(&turns) {
                 break;
             }
             // It may be seen how short one can be; in this try it stays as long as it was.
@@ -324,6 +347,19 @@ mod tests {
         assert!(!is_far(&turns(&[0.7, 0.8, 1.6, 1.5, 0.7, 0.7])));
         assert!(!is_far(&turns(&[0.7, 0.8, 0.9, 0.7, 0.7, 0.7])));
         assert!(!is_far(&turns(&[])));
+    }
+
+    #[test]
+    fn what_takes_seconds_has_some_turns_before_the_time_is_over() {
+        let seconds = Duration::from_secs;
+        assert!(!TRY.is_spent(seconds(9), 20));
+        assert!(TRY.is_spent(seconds(11), 5));
+        assert!(!TRY.is_spent(seconds(11), 4));
+        // What takes minutes is run once.
+        assert!(TRY.is_spent(seconds(31), 1));
+        assert!(!TRY.is_spent(seconds(600), 0));
+        assert!(!ALL.is_spent(seconds(41), 19));
+        assert!(ALL.is_spent(seconds(121), 1));
     }
 
     #[test]
