@@ -42,19 +42,19 @@ const RUNS: u32 = 21;
 const TRY: Budget = Budget {
     enough: Duration::from_secs(10),
     most: Duration::from_secs(30),
-    turns: 5,
+    turns: 8,
 };
 /// In a minute, a command of two seconds and its replay have three or four turns, and what they say then was found to be off by 10 to 30 % where times vary that much:
 /// in an emulated machine, say. Whoever calibrates a command that takes seconds waits for two minutes rather than be told that.
 const ALL: Budget = Budget {
     enough: Duration::from_secs(40),
     most: Duration::from_secs(120),
-    turns: 20,
+    turns: 32,
 };
 /// Near enough: a share of the command's time.
 const NEAR: f64 = 0.005;
-/// So many times as far as what seems right, until there are tries on both sides of it.
-const BEYOND: f64 = 1.7;
+/// So many times as far as what seems right, until there are tries on both sides of it: where threads overlap, a replay grows by less than what is added.
+const BEYOND: f64 = 1.2;
 /// For so long is looked before how short a unit of work can be: a busy core is left alone now and then.
 const LOOKED_FOR: Duration = Duration::from_millis(400);
 /// Between two looks.
@@ -158,8 +158,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// Tries what the tries before it found, until that is precise enough or the time is over.
     fn run(&mut self) -> Result<Unobserved, Failure> {
-        let lanes = self.plan.lanes.iter();
-        let events = lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64;
+        let events = self.events();
         self.unslow_first();
         let recorded = self.plan.timing.recorded_cpu / self.slowness();
         let mut each = (self.unobserved.cpu as f64 - recorded) / events;
@@ -187,17 +186,19 @@ impl Search<'_> {
                 break;
             };
             tracing::debug!(last = ?tries.last(), ?found, slowness = self.slowness(), unit = self.unit, "calibrating");
-            let off = (found.each - each).abs() + found.noise;
             self.take_typical(&tries);
-            last = found.each;
-            each = match are_around(&tries) {
+            let plan = self.unslowed();
+            let tried = plan.computing(each) / events;
+            let next = match are_around(&tries) {
                 true => found.each,
-                // On one side of it all tries are off the same way: where little is left to be taken away, each takes away less.
-                false => each + BEYOND * (found.each - each),
+                false => tried + BEYOND * (found.each - tried),
             };
+            last = plan.each_for(found.each * events);
+            each = plan.each_for(next * events);
             let tool = tries.iter().filter_map(|one| one.wall.as_ref());
             let tool = tool.map(|wall| wall.tool).fold(f64::INFINITY, f64::min);
             let done = turns.iter().map(|one| one.command.len()).sum();
+            let off = (found.each - tried).abs() + found.noise;
             if off * found.slope < NEAR * tool || ALL.is_spent(begin.elapsed(), done) {
                 break;
             }
@@ -206,6 +207,19 @@ impl Search<'_> {
             per_event: Some(last),
             ..self.unobserved
         })
+    }
+
+    /// How many there are, one at least.
+    fn events(&self) -> f64 {
+        let lanes = self.plan.lanes.iter();
+        lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64
+    }
+
+    /// The plan, with what was recorded as it is where nothing slows the processors.
+    fn unslowed(&self) -> Plan {
+        let mut plan = self.plan.clone();
+        plan.unslow(self.slowness());
+        plan
     }
 
     /// How slowed the recording was.
@@ -236,8 +250,8 @@ impl Search<'_> {
 
     /// The command and its replay in turn; a few times only, if it may be short and they are far apart.
     fn alternate(&mut self, each: f64, may_be_short: bool) -> Result<Turns, Failure> {
-        let mut plan = self.plan.clone();
-        plan.unslow(self.slowness());
+        let mut plan = self.unslowed();
+        let computing = plan.computing(each) / self.events();
         plan.timing.unit = Some(self.unit);
         plan.anchor(Unobserved {
             per_event: Some(each),
@@ -252,7 +266,7 @@ impl Search<'_> {
         let never = AtomicBool::new(false);
         let mut player = Player::new(&plan, options);
         let mut turns = Turns {
-            each,
+            each: computing,
             command: Vec::new(),
             replay: Vec::new(),
         };
@@ -353,12 +367,12 @@ mod tests {
     fn what_takes_seconds_has_some_turns_before_the_time_is_over() {
         let seconds = Duration::from_secs;
         assert!(!TRY.is_spent(seconds(9), 20));
-        assert!(TRY.is_spent(seconds(11), 5));
-        assert!(!TRY.is_spent(seconds(11), 4));
+        assert!(TRY.is_spent(seconds(11), 8));
+        assert!(!TRY.is_spent(seconds(11), 7));
         // What takes minutes is run once.
         assert!(TRY.is_spent(seconds(31), 1));
         assert!(!TRY.is_spent(seconds(600), 0));
-        assert!(!ALL.is_spent(seconds(41), 19));
+        assert!(!ALL.is_spent(seconds(41), 31));
         assert!(ALL.is_spent(seconds(121), 1));
     }
 

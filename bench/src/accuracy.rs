@@ -4,6 +4,7 @@
 
 mod floor;
 mod measure;
+mod repeated;
 mod table;
 
 use std::io;

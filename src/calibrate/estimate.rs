@@ -1,4 +1,4 @@
-//! From runs of the command and replays in turn to what each event takes besides.
+//! From runs of the command and replays in turn to what a replay has to compute for each event.
 
 use fsreplay_replayer::result::{hodges_lehmann, median};
 
@@ -11,9 +11,9 @@ const VAGUE_BUSY: f64 = 0.15;
 const DRIFT: f64 = 0.05;
 /// So many standard errors aren't chance.
 const CLEARLY: f64 = 2.0;
-/// How well it is known how a replay's time grows with what is added to each event, as a share.
+/// How well it is known how a replay's time grows with what is computed for each event, as a share.
 const VAGUE_GROWTH: f64 = 0.5;
-/// And at best: the less is left to be taken away, the less it falls.
+/// And at best: what overlaps here doesn't everywhere.
 const LEAST_VAGUE: f64 = 0.3;
 /// The standard error of a Hodges-Lehmann estimate is larger than that of a mean by this, for values that are normally distributed.
 const TYPICAL_ERROR: f64 = 1.02;
@@ -23,7 +23,7 @@ const QUARTILES: f64 = 1.349;
 /// What a try gave.
 #[derive(Debug)]
 pub struct Try {
-    /// Added to each event, nanoseconds.
+    /// What is computed for each event on average, nanoseconds.
     pub each: f64,
     /// On the clock.
     pub wall: Option<Times>,
@@ -75,7 +75,7 @@ impl Times {
 
 /// What is right for each event, by all tries.
 ///
-/// The time of a replay grows in proportion to what is added to each event, as far as threads don't overlap. So each try tells what would have been
+/// The time of a replay grows in proportion to what it computes for each event, as far as threads don't overlap. So each try tells what would have been
 /// right, the more precisely the nearer it was.
 ///
 /// Time on the clock and processor time both tell what is missing. Where the tool mostly waits for a disk, the first is vague; where
@@ -160,15 +160,15 @@ pub fn are_around(tries: &[Try]) -> bool {
 /// What was found.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
-    /// What is right for each event, nanoseconds.
+    /// What is right to compute for each event, nanoseconds.
     pub each: f64,
     /// How much of its error more runs would take away.
     pub noise: f64,
-    /// By how much the replay's time grows for each nanosecond that each event gets.
+    /// By how much the replay's time grows for each nanosecond that is computed for each event.
     pub slope: f64,
 }
 
-/// How the time of a replay grows with what is added to each event, and how vague that is, as a share: by the two tries that lie furthest apart if that
+/// How the time of a replay grows with what is computed for each event, and how vague that is, as a share: by the two tries that lie furthest apart if that
 /// tells, else by how many threads are busy at a time.
 fn growth(tries: &[Try], events: f64) -> (f64, f64) {
     if let Some(seen) = seen_growth(tries, events, |one| one.wall) {
@@ -202,8 +202,10 @@ fn seen_growth(tries: &[Try], events: f64, times: fn(&Try) -> Option<Times>) -> 
     // All tries are judged as if nothing had slowed them.
     let slope = (high.ratio - low.ratio) * low.tool / (to - from);
     let error = high.error.hypot(low.error) * low.tool / (to - from);
-    // Threads overlap, so that a part of the events counts; less than a tenth of them is noise.
-    (error < VAGUE_GROWTH * slope).then(|| (slope.clamp(events / 10.0, events), error / slope))
+    // Threads overlap, so that a part of the events counts; less than a tenth of them is noise. Computing that comes back to its memory after waits takes longer than
+    // it is long (`xargs`: 1.8 times).
+    (error < VAGUE_GROWTH * slope)
+        .then(|| (slope.clamp(events / 10.0, events * 3.0), error / slope))
 }
 
 /// Standard error of what sorted values typically are, as a share of it. A few that agree may do so by chance.

@@ -8,10 +8,10 @@ use super::estimate::{Times, Try};
 /// In nanoseconds.
 const SECOND: f64 = 1e9;
 
-/// The command and its replay in turn, with the same added to each event.
+/// The command and its replay in turn, which computes always as much.
 #[derive(Debug)]
 pub struct Turns {
-    /// Nanoseconds.
+    /// For each event on average, nanoseconds.
     pub each: f64,
     /// Runs of the command.
     pub command: Vec<Timed>,

@@ -7,7 +7,7 @@ use std::path::Path;
 use fsreplay_replayer::quiet::Look;
 use fsreplay_replayer::result::{hodges_lehmann, median as middle_of, variation};
 
-use super::floor;
+use super::{floor, repeated};
 use crate::mounts::Mount;
 use crate::timing::median;
 
@@ -187,6 +187,9 @@ pub fn summary(all: &[Vec<Pair>]) {
         "variation of predictions over rounds: median {:.1} %",
         middle(&variations)
     );
+    if let Some(line) = repeated::line(all) {
+        println!("{line}");
+    }
 }
 
 fn line(what: &str, all: &[Medians]) {

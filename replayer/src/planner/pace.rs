@@ -242,6 +242,46 @@ impl Plan {
         }
     }
 
+    /// What all tasks compute, nanoseconds, if so much is added to each event as [`Plan::anchor`] adds it: a task that has nothing left computes no less.
+    pub fn computing(&self, each: f64) -> f64 {
+        let lanes = self.computed();
+        lanes
+            .map(|(computed, events)| (computed + each * events).max(0.0))
+            .sum()
+    }
+
+    /// What is to be added to each event so that all tasks compute that long together, nanoseconds; of what makes it nothing, the most.
+    pub fn each_for(&self, computing: f64) -> f64 {
+        let lanes = self.computed().filter(|(_, events)| *events > 0.0);
+        let nothing = lanes.map(|(computed, events)| -computed / events);
+        let mut least = nothing.fold(f64::INFINITY, f64::min);
+        if least == f64::INFINITY || computing <= 0.0 {
+            return if least.is_finite() { least } else { 0.0 };
+        }
+        let (computed, events) = self
+            .computed()
+            .fold((0.0, 0.0), |sum, lane| (sum.0 + lane.0, sum.1 + lane.1));
+        let mut most = ((computing - computed) / events).max(least);
+        // The exponent of a number of 64 bits has fewer.
+        for _ in 0..200 {
+            let middle = (least + most) / 2.0;
+            match self.computing(middle) < computing {
+                true => least = middle,
+                false => most = middle,
+            }
+        }
+        most
+    }
+
+    /// What each lane computes, nanoseconds, and how many events it has.
+    fn computed(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.lanes.iter().map(|lane| {
+            let paces = lane.paces.iter();
+            let computed = paces.map(|pace| f64::from(pace.think) + f64::from(pace.own));
+            (computed.sum(), lane.paces.len() as f64)
+        })
+    }
+
     /// Adds the same processor time to each event (or takes it away): what it takes for a replay on the recorded mount to be as
     /// long as the run without the recorder if that is known, else what makes the processor time that of that run. A stop
     /// costs more than its own time, since the caches are not as the tool left them after it; and in the tool, calls find
@@ -332,6 +372,40 @@ mod tests {
                 .processors
                 .is_some_and(|known| !known.boot.is_empty())
         );
+    }
+
+    #[test]
+    fn what_is_computed_after_adding_to_each_event_is_known_before() {
+        let lane = |thinks: &[f32]| Lane {
+            paces: thinks
+                .iter()
+                .map(|think| Pace {
+                    think: *think,
+                    own: 50.0,
+                    ..Pace::default()
+                })
+                .collect(),
+            ..Lane::default()
+        };
+        let mut plan = Plan::default();
+        assert_eq!((plan.computing(10.0), plan.each_for(10.0)), (0.0, 0.0));
+        plan.lanes = vec![lane(&[100.0, 900.0, 0.0]), lane(&[200.0; 5]), lane(&[])];
+        for each in [-1000.0, -300.0, -150.0, 0.0, 700.0] {
+            let mut anchored = plan.clone();
+            anchored.anchor(Unobserved {
+                per_event: Some(each),
+                ..Unobserved::default()
+            });
+            let known = plan.computing(each);
+            assert!((anchored.computing(0.0) - known).abs() < 0.1, "{each}");
+            if known > 0.0 {
+                assert!((plan.each_for(known) - each).abs() < 1e-6, "{each}");
+            }
+        }
+        let nothing = plan.each_for(0.0);
+        assert_eq!(nothing, plan.each_for(-5.0));
+        assert_eq!(plan.computing(nothing), 0.0);
+        assert!(plan.computing(nothing + 1.0) > 0.0);
     }
 
     #[test]
