@@ -58,8 +58,8 @@ pub struct RecordArgs {
     /// The trace to write; an existing one is kept as FILE.old
     #[arg(short, long, value_name = "FILE", default_value = "trace.zst")]
     pub output: PathBuf,
-    /// Run the command again afterwards, some times or for some ten seconds, without recording it, so that predictions can take out what
-    /// recording cost; only for commands that do the same when run again, with nothing on their standard input
+    /// Run the command again afterwards, in turn with its replay, for half a minute or, if it takes seconds, up to two, without recording it, so that
+    /// predictions can take out what recording cost; only for commands that do the same when run again, with nothing on their standard input
     #[arg(long)]
     pub calibrate: bool,
     /// With --calibrate: what to run (by sh -c) before each of the further runs, to put back what the command changed

@@ -44,8 +44,8 @@ const TRY: Budget = Budget {
     most: Duration::from_secs(30),
     turns: 8,
 };
-/// In a minute, a command of two seconds and its replay have three or four turns, and what they say then was found to be off by 10 to 30 % where times vary that much:
-/// in an emulated machine, say. Whoever calibrates a command that takes seconds waits for two minutes rather than be told that.
+/// With two to four turns a try, commands of seconds were found to be predicted 10 to 30 % off where times vary that much: in an emulated machine, say. Whoever calibrates
+/// one waits for two minutes rather than be told that.
 const ALL: Budget = Budget {
     enough: Duration::from_secs(40),
     most: Duration::from_secs(120),
@@ -167,20 +167,13 @@ impl Search<'_> {
         let mut short = 0;
         let begin = Instant::now();
         while turns.len() < TRIES + short {
+            let began = Instant::now();
             let may_be_short = short < SHORT_TRIES;
-            let tried = self.alternate(each, may_be_short)?;
+            let tried = self.alternate(each, may_be_short, begin)?;
+            let one_turn = began.elapsed() / (tried.command.len() as u32 + 1);
             short += usize::from(may_be_short && is_far(&tried));
             turns.push(tried);
-            let shorter = nanoseconds_per_unit().min(self.unit) / self.unit;
-            // What was added was so many units of work; what was recorded is as many as before, whatever one takes.
-            for one in turns
-                .iter_mut()
-                .map(|one| &mut one.each)
-                .chain([&mut each, &mut last])
-            {
-                *one *= shorter;
-            }
-            self.unit *= shorter;
+            self.look_for_shorter(&mut turns);
             let tries = judged(&turns);
             let Some(found) = estimate(&tries, events) else {
                 break;
@@ -188,18 +181,18 @@ impl Search<'_> {
             tracing::debug!(last = ?tries.last(), ?found, slowness = self.slowness(), unit = self.unit, "calibrating");
             self.take_typical(&tries);
             let plan = self.unslowed();
-            let tried = plan.computing(each) / events;
-            let next = match are_around(&tries) {
-                true => found.each,
-                false => tried + BEYOND * (found.each - tried),
-            };
-            last = plan.each_for(found.each * events);
-            each = plan.each_for(next * events);
+            let right = found.computed.max(0.0);
+            last = plan.each_for(right * events);
+            let tried = tries.last().map_or(right, |one| one.computed);
+            each = plan.each_for(next(tried, right, are_around(&tries)) * events);
             let tool = tries.iter().filter_map(|one| one.wall.as_ref());
             let tool = tool.map(|wall| wall.tool).fold(f64::INFINITY, f64::min);
+            let off = (right - tried).abs() + found.noise;
             let done = turns.iter().map(|one| one.command.len()).sum();
-            let off = (found.each - tried).abs() + found.noise;
-            if off * found.slope < NEAR * tool || ALL.is_spent(begin.elapsed(), done) {
+            // One more is a replay that warms the caches and a turn, at least.
+            let is_over =
+                ALL.is_spent(begin.elapsed(), done) || begin.elapsed() + 2 * one_turn > ALL.most;
+            if off * found.slope < NEAR * tool || is_over {
                 break;
             }
         }
@@ -207,6 +200,15 @@ impl Search<'_> {
             per_event: Some(last),
             ..self.unobserved
         })
+    }
+
+    /// A unit of work may have been seen that is shorter than the ones before. What was recorded is as many units as before, and what was added was.
+    fn look_for_shorter(&mut self, turns: &mut [Turns]) {
+        let shorter = nanoseconds_per_unit().min(self.unit) / self.unit;
+        for one in turns {
+            one.computed *= shorter;
+        }
+        self.unit *= shorter;
     }
 
     /// How many there are, one at least.
@@ -248,10 +250,15 @@ impl Search<'_> {
         }
     }
 
-    /// The command and its replay in turn; a few times only, if it may be short and they are far apart.
-    fn alternate(&mut self, each: f64, may_be_short: bool) -> Result<Turns, Failure> {
+    /// The command and its replay in turn; a few times only, if it may be short and they are far apart, and no longer than all tries may take since then.
+    fn alternate(
+        &mut self,
+        each: f64,
+        may_be_short: bool,
+        since: Instant,
+    ) -> Result<Turns, Failure> {
         let mut plan = self.unslowed();
-        let computing = plan.computing(each) / self.events();
+        let computed = plan.computing(each) / self.events();
         plan.timing.unit = Some(self.unit);
         plan.anchor(Unobserved {
             per_event: Some(each),
@@ -266,14 +273,16 @@ impl Search<'_> {
         let never = AtomicBool::new(false);
         let mut player = Player::new(&plan, options);
         let mut turns = Turns {
-            each: computing,
+            computed,
             command: Vec::new(),
             replay: Vec::new(),
         };
         let begin = Instant::now();
         for round in 0..=RUNS {
-            let is_spent = TRY.is_spent(begin.elapsed(), turns.command.len());
-            if is_spent || may_be_short && is_far(&turns) {
+            let done = turns.command.len();
+            let is_spent = TRY.is_spent(begin.elapsed(), done);
+            if is_spent || done > 0 && since.elapsed() > ALL.most || may_be_short && is_far(&turns)
+            {
                 break;
             }
             // It may be seen how short one can be; in this try it stays as long as it was.
@@ -301,6 +310,14 @@ impl Search<'_> {
         }
         player.end().map_err(planning::failure)?;
         Ok(turns)
+    }
+}
+
+/// What to compute in the next try, if one that computed so much was made and so much seems right.
+fn next(tried: f64, right: f64, are_around: bool) -> f64 {
+    match are_around {
+        true => right,
+        false => (tried + BEYOND * (right - tried)).max(right / 2.0),
     }
 }
 
@@ -349,7 +366,7 @@ mod tests {
                 look: Look::default(),
             };
             Turns {
-                each: 0.0,
+                computed: 0.0,
                 command: replays.iter().map(|_| timed(1.0)).collect(),
                 replay: replays.iter().copied().map(timed).collect(),
             }
@@ -361,6 +378,16 @@ mod tests {
         assert!(!is_far(&turns(&[0.7, 0.8, 1.6, 1.5, 0.7, 0.7])));
         assert!(!is_far(&turns(&[0.7, 0.8, 0.9, 0.7, 0.7, 0.7])));
         assert!(!is_far(&turns(&[])));
+    }
+
+    #[test]
+    fn the_next_try_goes_beyond_what_seems_right_until_there_are_some_on_both_sides() {
+        assert_eq!(next(10.0, 20.0, true), 20.0);
+        assert_eq!(next(10.0, 20.0, false), 22.0);
+        assert_eq!(next(20.0, 10.0, false), 8.0);
+        // Something is left to compute if anything seems right.
+        assert_eq!(next(20.0, 1.0, false), 0.5);
+        assert_eq!(next(20.0, 0.0, false), 0.0);
     }
 
     #[test]

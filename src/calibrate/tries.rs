@@ -12,7 +12,7 @@ const SECOND: f64 = 1e9;
 #[derive(Debug)]
 pub struct Turns {
     /// For each event on average, nanoseconds.
-    pub each: f64,
+    pub computed: f64,
     /// Runs of the command.
     pub command: Vec<Timed>,
     /// Runs of its replay.
@@ -36,7 +36,7 @@ pub fn judged(all: &[Turns]) -> Vec<Try> {
         let tool = command.unslowed(&turns.command, &slow[0]);
         let replay = replay.unslowed(&turns.replay, &slow[1]);
         Try {
-            each: turns.each,
+            computed: turns.computed,
             wall: Times::of(tool.0, replay.0),
             cpu: Times::of(tool.1, replay.1),
         }
@@ -116,9 +116,9 @@ mod tests {
         std::iter::repeat_n(slow, 200).flatten().map(run).collect()
     }
 
-    fn turns(each: f64, command: Vec<Timed>, replay: Vec<Timed>) -> Turns {
+    fn turns(computed: f64, command: Vec<Timed>, replay: Vec<Timed>) -> Turns {
         Turns {
-            each,
+            computed,
             command,
             replay,
         }
@@ -161,7 +161,7 @@ mod tests {
         assert!(tries[0].cpu.is_none());
         let wall = tries[0].wall.expect("times");
         assert!((wall.ratio() - 1.1).abs() < 1e-3, "{tries:?}");
-        assert_eq!(tries[0].each, 5.0);
+        assert_eq!(tries[0].computed, 5.0);
         assert!(judged(&[]).is_empty());
     }
 }

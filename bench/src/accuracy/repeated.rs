@@ -1,4 +1,5 @@
-//! How much predictions differ that are made one after the other of the same trace on the same mount, and beside it how much the tool's own times do.
+//! How much what ten rounds say differs from the next ten, of the same trace on the same mount, and beside it how much the tool's own runs do. All are judged together:
+//! each by itself, as `play` knows it, tells less well what slowed it.
 
 use fsreplay_replayer::result::{hodges_lehmann, variation};
 
@@ -28,8 +29,8 @@ pub fn line(all: &[Vec<Pair>]) -> Option<String> {
     let quiet = both.iter().filter(|(tool, _)| *tool <= QUIET);
     let steady = quiet.clone().filter(|(_, predicted)| *predicted <= QUIET);
     Some(format!(
-        "predictions of {ROUNDS} rounds each vary by {:.1} % (median of {} pairs), as many runs of the tool by {:.1} %; \
-         where the tool's vary by no more than {:.0} %, predictions do in {} of {}",
+        "{ROUNDS} rounds and the next {ROUNDS}, judged together, vary by {:.1} % (median of {} pairs), as many runs of the tool by {:.1} %; \
+         where the tool's vary by no more than {:.0} %, rounds do in {} of {}",
         median(predicted).0 * 100.0,
         both.len(),
         median(tool).0 * 100.0,

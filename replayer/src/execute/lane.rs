@@ -136,9 +136,7 @@ impl Loop<'_, '_> {
                 // The tool's own start of a task is part of what it computes here.
                 pacer.expect_start();
             }
-            if pacer.has_to_compute(pace.think) {
-                now = pacer.burn(now, pace.think);
-            }
+            now = pacer.burn(now, pace.think);
             let computed = now;
             if pace.asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);

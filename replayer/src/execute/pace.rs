@@ -94,14 +94,15 @@ impl<'a> Pacer<'a> {
 
     /// A thread will be started after the computing that comes next; as that of the tool holds the start of a task, it is as much shorter.
     pub fn expect_start(&mut self) {
-        self.debt += self.start;
+        self.owe(self.start);
         self.paid = self.start;
     }
 
     /// A thread was started, which took so much processor time, nanoseconds.
     pub fn started(&mut self, taken: u64) {
         let taken = self.unslowed(taken as f64 / self.clock.tick_length());
-        self.debt += taken - std::mem::take(&mut self.paid);
+        let paid = std::mem::take(&mut self.paid);
+        self.owe(taken - paid);
         self.start = match self.start > 0.0 {
             true => (self.start * 3.0 + taken) / 4.0,
             false => taken,
@@ -111,7 +112,7 @@ impl<'a> Pacer<'a> {
     /// Other threads were woken, which took so much processor time, nanoseconds. The tool's calls woke its tasks, too, and what that took is part
     /// of what they computed; on a virtual machine it is some 20 µs where the one that is woken is on another processor.
     pub fn woke(&mut self, taken: u64) {
-        self.debt += self.unslowed(taken as f64 / self.clock.tick_length());
+        self.owe(self.unslowed(taken as f64 / self.clock.tick_length()));
     }
 
     /// A call took so many ticks.
@@ -130,7 +131,7 @@ impl<'a> Pacer<'a> {
         self.waits = sys::voluntary_switches();
         let end = self.clock.ticks();
         let own = (end.saturating_sub(now) as f64).min(self.longest_own);
-        self.debt += self.unslowed(own);
+        self.owe(self.unslowed(own));
         end
     }
 
@@ -152,6 +153,11 @@ impl<'a> Pacer<'a> {
         (ticks / self.slowness).min(self.most_debt())
     }
 
+    /// So many ticks are to be taken from computing that comes.
+    fn owe(&mut self, ticks: f64) {
+        self.debt = (self.debt + ticks).min(self.most_debt());
+    }
+
     fn most_debt(&self) -> f64 {
         DEBT_STEPS * self.longest_own
     }
@@ -160,23 +166,23 @@ impl<'a> Pacer<'a> {
         self.stops.iter().any(|stop| stop.load(Ordering::Relaxed))
     }
 
-    /// Whether there is anything to do for so many nanoseconds of computing. Where there isn't, not even the clock is read: a tool that does one call after
-    /// the other (`cp -a`: 50 ns between two) would else take longer to replay than to run.
-    #[inline]
-    pub fn has_to_compute(&self, nanoseconds: f32) -> bool {
-        nanoseconds > 0.0 || self.may_have_waited
-    }
-
     /// Computes what takes `nanoseconds` on a core that nothing slows; what other threads take meanwhile doesn't count.
     /// What the replay itself did since `begin` (waking other lanes, which the tool's calls did, too) does. Gives the time at the end.
+    ///
+    /// Until a unit of work is due, not even the clock is read, and the time stays that of `begin`: a tool that does one call after the other (`cp -a`: 50 ns between
+    /// two) would else take longer to replay than to run.
     #[inline]
     pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
+        let wanted = f64::from(nanoseconds) * self.ticks_per_nanosecond;
+        if !self.may_have_waited && wanted - self.debt < self.unit / 2.0 {
+            self.debt -= wanted;
+            return begin;
+        }
         if std::mem::take(&mut self.may_have_waited) {
             self.waited(sys::voluntary_switches());
         }
         let mut now = self.clock.ticks();
         let own = (now.saturating_sub(begin) as f64).min(self.longest_own);
-        let wanted = f64::from(nanoseconds) * self.ticks_per_nanosecond;
         let left = self.recall(wanted);
         if left < wanted {
             now = self.clock.ticks();
@@ -286,15 +292,34 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_computed_only_a_call_that_may_have_waited_is_asked_after() {
+    fn the_clock_is_read_when_a_unit_is_due_or_a_call_may_have_waited() {
         let never = AtomicBool::new(false);
         let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
-        assert!(pacer.has_to_compute(1.0));
-        assert!(!pacer.has_to_compute(0.0));
+        let of_unit = |pacer: &Pacer<'_>, share: f64| {
+            (share * pacer.unit / pacer.ticks_per_nanosecond) as f32
+        };
+        assert_eq!(pacer.burn(1, 0.0), 1);
+        assert_eq!(pacer.burn(1, of_unit(&pacer, 0.3)), 1);
+        assert!(pacer.burn(1, of_unit(&pacer, 0.3)) > 1, "0.6 units are due");
+        // What was paid too much is due, too.
+        pacer.debt = -2.0 * pacer.unit;
+        assert!(pacer.burn(1, 0.0) > 1);
+        pacer.debt = 0.0;
         pacer.called(1 << 40);
-        assert!(pacer.has_to_compute(0.0));
-        pacer.burn(pacer.clock.ticks(), 0.0);
-        assert!(!pacer.has_to_compute(0.0));
+        assert!(pacer.burn(1, 0.0) > 1);
+        assert_eq!(pacer.burn(1, 0.0), 1);
+    }
+
+    #[test]
+    fn no_more_is_owed_than_is_short_however_often() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
+        for _ in 0..1000 {
+            pacer.woke(20_000);
+            pacer.burn(1, 0.0);
+        }
+        assert!(pacer.debt <= pacer.most_debt());
+        assert!(pacer.burn(1, 10_000_000.0) > 1);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::plan::{Action, Pace, Plan, Sleep, Slept, WaitFor};
 
 /// The most that is added to an event or taken away, nanoseconds.
 const MOST_EACH: f64 = 1e8;
+/// So often that much is halved until nothing is left that a number of 64 bits could tell.
+const HALVINGS: u32 = 80;
 /// Waits for others within so many stops are put down to the recorder.
 const SHORT_WAIT: u64 = 100;
 /// Sleep in a call that is shorter is the recorder's, nanoseconds.
@@ -198,6 +200,19 @@ fn waits(event: &Event) -> bool {
     )
 }
 
+/// What lanes compute together of which each computes so much and has so many events, if that is added to each event.
+fn with_each(lanes: &[(f64, f64)], each: f64) -> f64 {
+    let each = within_reason(each);
+    let lanes = lanes.iter();
+    lanes
+        .map(|(computed, events)| (computed + each * events).max(0.0))
+        .sum()
+}
+
+fn within_reason(each: f64) -> f64 {
+    each.clamp(-MOST_EACH, MOST_EACH)
+}
+
 impl Plan {
     /// Takes out of all sleep what recording others added to it: while a task slept, they stopped so many times, each of which took
     /// `stop` nanoseconds. What nobody did anything in keeps its length: a timer, the network, a person.
@@ -244,28 +259,25 @@ impl Plan {
 
     /// What all tasks compute, nanoseconds, if so much is added to each event as [`Plan::anchor`] adds it: a task that has nothing left computes no less.
     pub fn computing(&self, each: f64) -> f64 {
-        let lanes = self.computed();
-        lanes
-            .map(|(computed, events)| (computed + each * events).max(0.0))
-            .sum()
+        let lanes: Vec<_> = self.computed().collect();
+        with_each(&lanes, each)
     }
 
-    /// What is to be added to each event so that all tasks compute that long together, nanoseconds; of what makes it nothing, the most.
+    /// What is to be added to each event so that all tasks compute that long together, nanoseconds; of what makes it as little as possible, the most.
     pub fn each_for(&self, computing: f64) -> f64 {
-        let lanes = self.computed().filter(|(_, events)| *events > 0.0);
-        let nothing = lanes.map(|(computed, events)| -computed / events);
-        let mut least = nothing.fold(f64::INFINITY, f64::min);
-        if least == f64::INFINITY || computing <= 0.0 {
-            return if least.is_finite() { least } else { 0.0 };
-        }
-        let (computed, events) = self
+        let lanes: Vec<_> = self
             .computed()
-            .fold((0.0, 0.0), |sum, lane| (sum.0 + lane.0, sum.1 + lane.1));
-        let mut most = ((computing - computed) / events).max(least);
-        // The exponent of a number of 64 bits has fewer.
-        for _ in 0..200 {
+            .filter(|(_, events)| *events > 0.0)
+            .collect();
+        let nothing = lanes.iter().map(|(computed, events)| -computed / events);
+        let mut least = nothing.fold(MOST_EACH, f64::min).max(-MOST_EACH);
+        let mut most = MOST_EACH;
+        if lanes.is_empty() || with_each(&lanes, least) >= computing {
+            return if lanes.is_empty() { 0.0 } else { least };
+        }
+        for _ in 0..HALVINGS {
             let middle = (least + most) / 2.0;
-            match self.computing(middle) < computing {
+            match with_each(&lanes, middle) < computing {
                 true => least = middle,
                 false => most = middle,
             }
@@ -291,7 +303,7 @@ impl Plan {
         let missing = unobserved.cpu as f64 - self.timing.recorded_cpu;
         let by_cpu = missing / events.max(1) as f64;
         let each = unobserved.per_event.filter(|each| each.is_finite());
-        let each = each.unwrap_or(by_cpu).clamp(-MOST_EACH, MOST_EACH);
+        let each = within_reason(each.unwrap_or(by_cpu));
         for lane in &mut self.lanes {
             let mut debt = 0.0;
             for pace in &mut lane.paces {
@@ -406,6 +418,16 @@ mod tests {
         assert_eq!(nothing, plan.each_for(-5.0));
         assert_eq!(plan.computing(nothing), 0.0);
         assert!(plan.computing(nothing + 1.0) > 0.0);
+        // A program that computes for seconds in one event keeps what can't be taken away.
+        plan.lanes = vec![lane(&[2e9])];
+        let least = plan.each_for(0.0);
+        let mut anchored = plan.clone();
+        anchored.anchor(Unobserved {
+            per_event: Some(least),
+            ..Unobserved::default()
+        });
+        assert!(anchored.computing(0.0) > 1e9);
+        assert!((anchored.computing(0.0) - plan.computing(least)).abs() < 1e3);
     }
 
     #[test]
