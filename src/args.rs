@@ -58,7 +58,7 @@ pub struct RecordArgs {
     /// The trace to write; an existing one is kept as FILE.old
     #[arg(short, long, value_name = "FILE", default_value = "trace.zst")]
     pub output: PathBuf,
-    /// Run the command again afterwards, in turn with its replay, for half a minute or, if it takes seconds, up to two, without recording it, so that
+    /// Run the command again afterwards, in turn with its replay, for some 40 seconds (two minutes if it takes seconds) without recording it, so that
     /// predictions can take out what recording cost; only for commands that do the same when run again, with nothing on their standard input
     #[arg(long)]
     pub calibrate: bool,

@@ -73,6 +73,11 @@ impl Budget {
     fn is_spent(&self, elapsed: Duration, turns: usize) -> bool {
         turns >= self.turns && elapsed > self.enough || turns > 0 && elapsed > self.most
     }
+
+    /// Whether another try fits in: a replay that warms the caches and a turn, which took so long so far.
+    fn has_room(&self, elapsed: Duration, turn: Duration) -> bool {
+        elapsed + 2 * turn <= self.most
+    }
 }
 
 /// Finds it and adds it to the trace. `look` is what was seen of the processors while it was recorded.
@@ -179,20 +184,21 @@ impl Search<'_> {
                 break;
             };
             tracing::debug!(last = ?tries.last(), ?found, slowness = self.slowness(), unit = self.unit, "calibrating");
-            self.take_typical(&tries);
+            self.take_typical(&turns, &tries);
             let plan = self.unslowed();
             let right = found.computed.max(0.0);
             last = plan.each_for(right * events);
-            let tried = tries.last().map_or(right, |one| one.computed);
-            each = plan.each_for(next(tried, right, are_around(&tries)) * events);
+            let computed = tries.last().map_or(right, |one| one.computed);
+            each = plan.each_for(next_to_compute(computed, right, are_around(&tries)) * events);
             let tool = tries.iter().filter_map(|one| one.wall.as_ref());
             let tool = tool.map(|wall| wall.tool).fold(f64::INFINITY, f64::min);
-            let off = (right - tried).abs() + found.noise;
+            let off = (right - computed).abs() + found.noise;
+            // The same again would tell no more: there is nothing less than nothing.
+            let is_least = right == 0.0 && computed == 0.0;
             let done = turns.iter().map(|one| one.command.len()).sum();
-            // One more is a replay that warms the caches and a turn, at least.
             let is_over =
-                ALL.is_spent(begin.elapsed(), done) || begin.elapsed() + 2 * one_turn > ALL.most;
-            if off * found.slope < NEAR * tool || is_over {
+                ALL.is_spent(begin.elapsed(), done) || !ALL.has_room(begin.elapsed(), one_turn);
+            if is_least || off * found.slope < NEAR * tool || is_over {
                 break;
             }
         }
@@ -239,13 +245,17 @@ impl Search<'_> {
         self.unobserved.cpu = unslowed(cpu);
     }
 
-    /// What the command takes, by the last try.
-    fn take_typical(&mut self, tries: &[Try]) {
-        let Some(last) = tries.last() else { return };
-        if let Some(wall) = last.wall {
+    /// What the command takes, by the last of the tries with most turns.
+    fn take_typical(&mut self, turns: &[Turns], tries: &[Try]) {
+        let most = turns
+            .iter()
+            .zip(tries)
+            .max_by_key(|(turns, _)| turns.command.len());
+        let Some((_, most)) = most else { return };
+        if let Some(wall) = most.wall {
             self.unobserved.elapsed = wall.tool as u64;
         }
-        if let Some(cpu) = last.cpu {
+        if let Some(cpu) = most.cpu {
             self.unobserved.cpu = cpu.tool as u64;
         }
     }
@@ -314,10 +324,10 @@ impl Search<'_> {
 }
 
 /// What to compute in the next try, if one that computed so much was made and so much seems right.
-fn next(tried: f64, right: f64, are_around: bool) -> f64 {
+fn next_to_compute(computed: f64, right: f64, are_around: bool) -> f64 {
     match are_around {
         true => right,
-        false => (tried + BEYOND * (right - tried)).max(right / 2.0),
+        false => (computed + BEYOND * (right - computed)).max(right / 2.0),
     }
 }
 
@@ -382,12 +392,12 @@ mod tests {
 
     #[test]
     fn the_next_try_goes_beyond_what_seems_right_until_there_are_some_on_both_sides() {
-        assert_eq!(next(10.0, 20.0, true), 20.0);
-        assert_eq!(next(10.0, 20.0, false), 22.0);
-        assert_eq!(next(20.0, 10.0, false), 8.0);
+        assert_eq!(next_to_compute(10.0, 20.0, true), 20.0);
+        assert_eq!(next_to_compute(10.0, 20.0, false), 22.0);
+        assert_eq!(next_to_compute(20.0, 10.0, false), 8.0);
         // Something is left to compute if anything seems right.
-        assert_eq!(next(20.0, 1.0, false), 0.5);
-        assert_eq!(next(20.0, 0.0, false), 0.0);
+        assert_eq!(next_to_compute(20.0, 1.0, false), 0.5);
+        assert_eq!(next_to_compute(20.0, 0.0, false), 0.0);
     }
 
     #[test]
@@ -401,6 +411,8 @@ mod tests {
         assert!(!TRY.is_spent(seconds(600), 0));
         assert!(!ALL.is_spent(seconds(41), 31));
         assert!(ALL.is_spent(seconds(121), 1));
+        assert!(ALL.has_room(seconds(100), seconds(10)));
+        assert!(!ALL.has_room(seconds(100), seconds(11)));
     }
 
     #[test]

@@ -290,15 +290,15 @@ mod tests {
             let much = each.max(1500.0);
             8e6 + 1000.0 * much + 250.0 * (each - much)
         };
-        let (mut each, mut found, mut all) = (2000.0, 0.0, Vec::new());
-        let tool = replay(0.0);
+        let (mut each, mut found, mut all) = (2500.0, 0.0, Vec::new());
+        let tool = replay(500.0);
         for _ in 0..5 {
             all.push((each, replay(each), replay(each)));
             let tries = tries(tool, tool, &all);
             found = estimate(&tries, 1000.0).expect("an estimate").computed;
-            each = super::super::next(each, found.max(0.0), are_around(&tries));
+            each = super::super::next_to_compute(each, found, are_around(&tries));
         }
-        let off = replay(found.max(0.0)) / tool - 1.0;
+        let off = replay(found) / tool - 1.0;
         assert!(off.abs() < 0.01, "{found}: {off}, {all:?}");
     }
 
@@ -312,7 +312,7 @@ mod tests {
             all.push((each, replay(each), replay(each)));
             let tries = tries(10e6, 10e6, &all);
             found = estimate(&tries, 700.0).expect("an estimate").computed;
-            each = super::super::next(each, found, are_around(&tries));
+            each = super::super::next_to_compute(each, found, are_around(&tries));
         }
         let off = replay(found) / 10e6 - 1.0;
         assert!(off.abs() < 0.05, "{found}: {off}, {all:?}");

@@ -6,9 +6,9 @@ use fsreplay_replayer::result::{hodges_lehmann, variation};
 use super::table::{Pair, Series};
 use crate::timing::median;
 
-/// Rounds of a prediction: as many as a user who wants it precise asks for (`play --rounds 10`).
+/// As many as a user who wants it precise asks for (`play --rounds 10`).
 const ROUNDS: usize = 10;
-/// Of fewer predictions it can't be told how much they vary.
+/// Of fewer tens it can't be told how much they vary.
 const LEAST: usize = 3;
 
 /// No more is asked for where the machine is that quiet, as a share.
@@ -68,8 +68,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_between_predictions_counts() {
-        // Rounds that differ by a half, the same in each prediction; and runs that grow.
+    fn only_what_differs_between_tens_counts() {
+        // Rounds that differ by a half, the same in each ten; and runs that grow.
         let rounds = series((0..40).map(|round| [10.0, 15.0][round % 2]));
         let runs = series((0..40).map(|run| 10.0 + (run / 10) as f64));
         let pair = |tool: &Series, replay: &Series| Pair {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_predictions_nothing_is_told() {
+    fn of_two_tens_nothing_is_told() {
         let few = || series((0..29).map(f64::from));
         let pair = Pair {
             series: vec![few(), few()],

@@ -53,6 +53,8 @@ pub struct Pacer<'a> {
     /// Ticks on a core that nothing slows that the replay itself took and that no computing was there to take them from; negative where too many were
     /// taken, or less than a unit is left to do.
     debt: f64,
+    /// Ticks of computing since the last unit of work that were too short for one.
+    short: f64,
     /// What starting a thread takes, ticks.
     start: f64,
     /// What of that was taken from the computing before it happened.
@@ -82,6 +84,7 @@ impl<'a> Pacer<'a> {
             chunks: 0,
             stops,
             debt: 0.0,
+            short: 0.0,
             start: 0.0,
             paid: 0.0,
         }
@@ -94,8 +97,9 @@ impl<'a> Pacer<'a> {
 
     /// A thread will be started after the computing that comes next; as that of the tool holds the start of a task, it is as much shorter.
     pub fn expect_start(&mut self) {
+        let before = self.debt;
         self.owe(self.start);
-        self.paid = self.start;
+        self.paid = self.debt - before;
     }
 
     /// A thread was started, which took so much processor time, nanoseconds.
@@ -139,6 +143,7 @@ impl<'a> Pacer<'a> {
     fn waited(&mut self, waits: u64) {
         if waits != std::mem::replace(&mut self.waits, waits) {
             self.footprint.forget();
+            self.short = 0.0;
         }
     }
 
@@ -169,13 +174,14 @@ impl<'a> Pacer<'a> {
     /// Computes what takes `nanoseconds` on a core that nothing slows; what other threads take meanwhile doesn't count.
     /// What the replay itself did since `begin` (waking other lanes, which the tool's calls did, too) does. Gives the time at the end.
     ///
-    /// Until a unit of work is due, not even the clock is read, and the time stays that of `begin`: a tool that does one call after the other (`cp -a`: 50 ns between
-    /// two) would else take longer to replay than to run.
+    /// Until half a unit of work is due, not even the clock is read, and the time stays that of `begin`: what the replay itself did counts as part of what
+    /// comes next. A tool that does one call after the other would else take longer to replay than to run (`cp -a`, of which calibration leaves no computing).
     #[inline]
     pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
         let wanted = f64::from(nanoseconds) * self.ticks_per_nanosecond;
         if !self.may_have_waited && wanted - self.debt < self.unit / 2.0 {
             self.debt -= wanted;
+            self.short += wanted;
             return begin;
         }
         if std::mem::take(&mut self.may_have_waited) {
@@ -183,11 +189,12 @@ impl<'a> Pacer<'a> {
         }
         let mut now = self.clock.ticks();
         let own = (now.saturating_sub(begin) as f64).min(self.longest_own);
-        let left = self.recall(wanted);
-        if left < wanted {
+        let due = wanted + std::mem::take(&mut self.short);
+        let read = due - self.recall(due);
+        if read > 0.0 {
             now = self.clock.ticks();
         }
-        match self.units(left, own) {
+        match self.units(wanted - read, own) {
             0 => now,
             units => self.work(now, units),
         }
@@ -308,6 +315,28 @@ mod tests {
         pacer.called(1 << 40);
         assert!(pacer.burn(1, 0.0) > 1);
         assert_eq!(pacer.burn(1, 0.0), 1);
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_unit_is_computed_later_and_needs_memory_too() {
+        let never = AtomicBool::new(false);
+        let mut pacer = Pacer::new(Clock::start(), 1.0, None, [&never, &never]);
+        let tenth = (0.1 * pacer.unit / pacer.ticks_per_nanosecond) as f32;
+        let waits = pacer.waits + 1;
+        let mut worked = 0;
+        for _ in 0..1000 {
+            let now = pacer.clock.ticks();
+            worked += u32::from(pacer.burn(now, tenth) > now);
+        }
+        // What reading the clock took is less work.
+        assert!((1..=200).contains(&worked), "{worked}");
+        pacer.debt = 0.0;
+        pacer.waited(waits);
+        assert_eq!(pacer.short, 0.0);
+        for _ in 0..4 {
+            pacer.burn(1, tenth);
+        }
+        assert!((pacer.short / pacer.unit - 0.4).abs() < 1e-3);
     }
 
     #[test]
