@@ -290,9 +290,9 @@ impl Search<'_> {
         let begin = Instant::now();
         for round in 0..=RUNS {
             let done = turns.command.len();
-            let is_spent = TRY.is_spent(begin.elapsed(), done);
-            if is_spent || done > 0 && since.elapsed() > ALL.most || may_be_short && is_far(&turns)
-            {
+            let is_spent =
+                TRY.is_spent(begin.elapsed(), done) || ALL.is_spent(since.elapsed(), done);
+            if is_spent || may_be_short && is_far(&turns) {
                 break;
             }
             // It may be seen how short one can be; in this try it stays as long as it was.

@@ -244,6 +244,7 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
+    use super::super::next_to_compute;
     use super::*;
 
     /// Ratios and times of runs that all agree, with what was computed in each try.
@@ -257,6 +258,23 @@ mod tests {
                 cpu: of(cpu, *busy),
             })
             .collect()
+    }
+
+    /// What five tries find that begin there, each where those before it say, and the tries.
+    fn searched(
+        tool: f64,
+        replay: impl Fn(f64) -> f64,
+        mut each: f64,
+        events: f64,
+    ) -> (f64, Vec<(f64, f64, f64)>) {
+        let (mut found, mut all) = (each, Vec::new());
+        for _ in 0..5 {
+            all.push((each, replay(each), replay(each)));
+            let tries = tries(tool, tool, &all);
+            found = estimate(&tries, events).expect("an estimate").computed;
+            each = next_to_compute(each, found, are_around(&tries));
+        }
+        (found, all)
     }
 
     #[test]
@@ -290,14 +308,8 @@ mod tests {
             let much = each.max(1500.0);
             8e6 + 1000.0 * much + 250.0 * (each - much)
         };
-        let (mut each, mut found, mut all) = (2500.0, 0.0, Vec::new());
         let tool = replay(500.0);
-        for _ in 0..5 {
-            all.push((each, replay(each), replay(each)));
-            let tries = tries(tool, tool, &all);
-            found = estimate(&tries, 1000.0).expect("an estimate").computed;
-            each = super::super::next_to_compute(each, found, are_around(&tries));
-        }
+        let (found, all) = searched(tool, replay, 2500.0, 1000.0);
         let off = replay(found) / tool - 1.0;
         assert!(off.abs() < 0.01, "{found}: {off}, {all:?}");
     }
@@ -306,14 +318,7 @@ mod tests {
     fn tries_where_less_changes_nothing_are_refuted_by_a_nearer_one() {
         // The command takes 10 ms; a replay, 6.5, below 12 us: what is computed less is less for a task that nobody waits for.
         let replay = |each: f64| 10e6 * (1.0 + 0.35 * (each - 17_000.0) / 5000.0).max(0.65);
-        let (mut each, mut all) = (0.0, Vec::new());
-        let mut found = each;
-        for _ in 0..5 {
-            all.push((each, replay(each), replay(each)));
-            let tries = tries(10e6, 10e6, &all);
-            found = estimate(&tries, 700.0).expect("an estimate").computed;
-            each = super::super::next_to_compute(each, found, are_around(&tries));
-        }
+        let (found, all) = searched(10e6, replay, 0.0, 700.0);
         let off = replay(found) / 10e6 - 1.0;
         assert!(off.abs() < 0.05, "{found}: {off}, {all:?}");
     }

@@ -1,10 +1,9 @@
 //! How much what ten rounds say differs from the next ten, of the same trace on the same mount, and beside it how much the tool's own runs do. All are judged together:
 //! each by itself, as `play` knows it, tells less well what slowed it.
 
-use fsreplay_replayer::result::{hodges_lehmann, variation};
+use fsreplay_replayer::result::{hodges_lehmann, median, variation};
 
 use super::table::{Pair, Series};
-use crate::timing::median;
 
 /// As many as a user who wants it precise asks for (`play --rounds 10`).
 const ROUNDS: usize = 10;
@@ -31,9 +30,9 @@ pub fn line(all: &[Vec<Pair>]) -> Option<String> {
     Some(format!(
         "{ROUNDS} rounds and the next {ROUNDS}, judged together, vary by {:.1} % (median of {} pairs), as many runs of the tool by {:.1} %; \
          where the tool's vary by no more than {:.0} %, rounds do in {} of {}",
-        median(predicted).0 * 100.0,
+        median(&predicted) * 100.0,
         both.len(),
-        median(tool).0 * 100.0,
+        median(&tool) * 100.0,
         QUIET * 100.0,
         steady.count(),
         quiet.count(),
@@ -42,7 +41,7 @@ pub fn line(all: &[Vec<Pair>]) -> Option<String> {
 
 /// Coefficient of variation of what some runs after each other typically take, had nothing slowed them, as a share.
 fn varies(series: &Series) -> Option<f64> {
-    let times: Vec<f64> = series.0.iter().map(|run| run.unslowed).collect();
+    let times = series.each(|run| run.unslowed);
     let typical: Vec<f64> = times.chunks_exact(ROUNDS).map(hodges_lehmann).collect();
     match typical.len() >= LEAST {
         true => variation(&typical),

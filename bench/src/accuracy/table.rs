@@ -40,9 +40,14 @@ pub struct Single {
 pub struct Series(pub Vec<Single>);
 
 impl Series {
+    /// Something of each.
+    pub fn each(&self, of: fn(&Single) -> f64) -> Vec<f64> {
+        self.0.iter().map(of).collect()
+    }
+
     /// Their times, all slowed alike.
     pub fn alike(&self) -> Vec<f64> {
-        self.0.iter().map(|run| run.alike).collect()
+        self.each(|run| run.alike)
     }
 
     /// What they typically take then.
@@ -52,20 +57,17 @@ impl Series {
 
     /// What they would typically take, had nothing slowed them.
     fn unslowed(&self) -> f64 {
-        let times: Vec<f64> = self.0.iter().map(|run| run.unslowed).collect();
-        hodges_lehmann(&times)
+        hodges_lehmann(&self.each(|run| run.unslowed))
     }
 
     /// By how much they were slowed, on average.
     fn slowness(&self) -> f64 {
-        let slow: Vec<f64> = self.0.iter().map(|run| run.slowness).collect();
-        mean(&slow)
+        mean(&self.each(|run| run.slowness))
     }
 
     /// The median of what they took.
     fn measured(&self) -> f64 {
-        let times: Vec<f64> = self.0.iter().map(|run| run.measured).collect();
-        middle_of(&times)
+        middle_of(&self.each(|run| run.measured))
     }
 }
 
