@@ -12,6 +12,15 @@ const TOUCHED_PROGRAM: usize = 64 << 10;
 /// Bytes of a shared mapping that are written at most.
 const TOUCHED_WRITTEN: usize = 16 << 20;
 
+/// Bytes of a mapping that is made with `MAP_POPULATE` that are read at most: a file of holes has
+/// any size, and populating can't be interrupted.
+const TOUCHED_POPULATED: usize = 256 << 20;
+
+/// What a mapping may be protected as, and the flags that it may have: none that fixes its place,
+/// grows it, locks memory or takes huge pages, of which the machine has few.
+const PROTECTIONS: c_int = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+const FLAGS: c_int = libc::MAP_TYPE | libc::MAP_NORESERVE | libc::MAP_SYNC;
+
 /// Memory mapped from a file, unmapped when dropped.
 #[derive(Debug, Default)]
 pub struct Mapping {
@@ -22,7 +31,8 @@ pub struct Mapping {
 impl Mapping {
     /// `mmap`, never at a fixed address; the result is 0 or `-errno`.
     pub fn map(fd: c_int, length: u64, prot: c_int, flags: c_int, offset: i64) -> (Mapping, i64) {
-        let flags = flags & !(libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_GROWSDOWN);
+        let populates = flags & libc::MAP_POPULATE != 0;
+        let (prot, flags) = (prot & PROTECTIONS, flags & FLAGS);
         let address = call!(SYS_mmap, 0usize, length, prot, flags, fd, offset);
         if (-4095..0).contains(&address) {
             return (Mapping::default(), address);
@@ -31,7 +41,7 @@ impl Mapping {
             address: address as usize,
             length: (length as usize).next_multiple_of(page()),
         };
-        mapping.touch(touched(prot, flags));
+        mapping.touch(touched(prot, flags, populates));
         (mapping, 0)
     }
 
@@ -87,11 +97,14 @@ const MADV_POPULATE_WRITE: c_int = 23;
 /// What is done by page faults, and of how many bytes: reading what the tool presumably read, data to some size, of programs the
 /// beginning; and writing what it presumably wrote, a file that is mapped for writing, as linkers do with what they make. What it really
 /// touched no recorder can tell without privilege.
-fn touched(prot: c_int, flags: c_int) -> Option<(c_int, usize)> {
+fn touched(prot: c_int, flags: c_int, populates: bool) -> Option<(c_int, usize)> {
     // MAP_SHARED_VALIDATE has both bits.
     let shared = flags & libc::MAP_SHARED != 0;
     match prot {
         _ if shared && prot & libc::PROT_WRITE != 0 => Some((MADV_POPULATE_WRITE, TOUCHED_WRITTEN)),
+        _ if populates && prot & libc::PROT_READ != 0 => {
+            Some((MADV_POPULATE_READ, TOUCHED_POPULATED))
+        }
         _ if prot & libc::PROT_EXEC != 0 => Some((MADV_POPULATE_READ, TOUCHED_PROGRAM)),
         _ if prot & libc::PROT_READ != 0 => Some((MADV_POPULATE_READ, TOUCHED_DATA)),
         _ => None,
@@ -105,7 +118,7 @@ mod tests {
     #[test]
     fn only_shared_mappings_for_writing_are_written() {
         let (read, write, exec) = (libc::PROT_READ, libc::PROT_WRITE, libc::PROT_EXEC);
-        let advice = |prot, flags| touched(prot, flags).map(|(advice, _)| advice);
+        let advice = |prot, flags| touched(prot, flags, false).map(|(advice, _)| advice);
         let written = Some(MADV_POPULATE_WRITE);
         assert_eq!(advice(read | write, libc::MAP_SHARED), written);
         assert_eq!(advice(write, libc::MAP_SHARED_VALIDATE), written);
@@ -115,7 +128,7 @@ mod tests {
         );
         assert_eq!(advice(read, libc::MAP_SHARED), Some(MADV_POPULATE_READ));
         assert_eq!(advice(libc::PROT_NONE, libc::MAP_SHARED), None);
-        let program = touched(read | exec, libc::MAP_PRIVATE);
-        assert!(program < touched(read, libc::MAP_PRIVATE));
+        let program = touched(read | exec, libc::MAP_PRIVATE, false);
+        assert!(program < touched(read, libc::MAP_PRIVATE, false));
     }
 }

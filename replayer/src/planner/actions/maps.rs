@@ -13,6 +13,28 @@ const MAP_SHARED: u32 = 1;
 const MAP_TYPE: u32 = 0xf;
 const PROT_WRITE: u64 = 2;
 
+/// Advice that is issued: of what an access will be like, to take pages out of memory or into it,
+/// and on what a fork or a core dump does. The rest is left out: some of it works on anonymous
+/// memory only, and some on pages of the machine (`MADV_HWPOISON`, `MADV_SOFT_OFFLINE`, madvise(2)).
+const ISSUED_ADVICE: &[i32] = &[
+    libc::MADV_NORMAL,
+    libc::MADV_RANDOM,
+    libc::MADV_SEQUENTIAL,
+    libc::MADV_WILLNEED,
+    libc::MADV_DONTNEED,
+    libc::MADV_REMOVE,
+    libc::MADV_DONTFORK,
+    libc::MADV_DOFORK,
+    libc::MADV_HUGEPAGE,
+    libc::MADV_NOHUGEPAGE,
+    libc::MADV_DONTDUMP,
+    libc::MADV_DODUMP,
+    MADV_COLD,
+    MADV_PAGEOUT,
+];
+const MADV_COLD: i32 = 20;
+const MADV_PAGEOUT: i32 = 21;
+
 impl Planner {
     pub(super) fn map(&mut self, cx: &Cx) -> Draft {
         let length = number(cx, ArgKind::Length);
@@ -172,6 +194,10 @@ impl Planner {
         let ino = self.maps.all[part.map as usize].ino;
         self.need_inode(ino, Side::Read);
         let bits = flag_bits(cx) as i32;
+        if op != Op::MapSync && !ISSUED_ADVICE.contains(&bits) {
+            self.notes.add("madvise advice that is not issued");
+            return self.nothing(cx, Class::Other);
+        }
         let (map, start, length) = (part.map, part.start, part.length);
         let action = if op == Op::MapSync {
             Action::MapSync {
