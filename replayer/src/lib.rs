@@ -4,9 +4,11 @@
 
 mod cache;
 pub mod compare;
+mod contain;
 pub mod contest;
 mod error;
 pub mod execute;
+mod fence;
 pub mod interval;
 pub mod mounts;
 pub mod plan;
@@ -23,5 +25,6 @@ mod sys;
 
 pub use cache::{Cache, rest_before_run};
 pub use error::ReplayError;
+pub use fence::Fence;
 pub use play::{PlayOptions, Stage, Timing, play};
 pub use player::{Played, Player, unslowed_seconds};

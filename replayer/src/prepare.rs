@@ -12,6 +12,7 @@ use fsreplay_trace::model::FileKind;
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
+use crate::contain;
 use crate::error::ReplayError;
 use crate::execute::link_text;
 use crate::plan::{Plan, TreeEntry};
@@ -36,6 +37,7 @@ pub fn prepare(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<(), ReplayError> {
+    contain::check(plan)?;
     let all = vec![true; plan.tree.len()];
     make(plan, sandboxes, (&all, &all), cancelled, progress)
 }

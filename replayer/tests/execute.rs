@@ -4,11 +4,16 @@ mod common;
 
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use common::Builder;
-use fsreplay_replayer::ReplayError;
+use fsreplay_replayer::execute::{Tempo, execute};
 use fsreplay_replayer::plan::*;
+use fsreplay_replayer::prepare::prepare;
 use fsreplay_replayer::result::PlayResult;
+use fsreplay_replayer::sandbox::Sandbox;
+use fsreplay_replayer::{Fence, ReplayError};
 use fsreplay_trace::model::FileKind;
 
 fn no_divergence(result: &PlayResult) {
@@ -121,7 +126,6 @@ fn files_are_made_read_written_renamed_and_removed() {
             from: old,
             to: new,
             flags: 0,
-            guarded: true,
         },
         0,
     );
@@ -141,7 +145,6 @@ fn files_are_made_read_written_renamed_and_removed() {
             target,
             target_root: None,
             at: link,
-            guarded: true,
         },
         0,
     );
@@ -271,53 +274,123 @@ fn tasks_that_follow_each_other_on_a_lane_are_done_one_after_the_other() {
 }
 
 #[test]
-fn a_guarded_rename_follows_no_link_out_of_the_replay() {
+fn a_plan_with_a_link_that_leads_out_is_refused() {
+    for leads_out in ["/", "..", "a/../../b"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut b = Builder::new(dir.path());
+        let lane = b.lane();
+        let (target, at) = (b.text(leads_out), b.at("link"));
+        let action = Action::Symlink {
+            target,
+            target_root: None,
+            at,
+        };
+        b.op(lane, action, 0);
+        assert!(matches!(b.play(), Err(ReplayError::Plan(_))), "{leads_out}");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+}
+
+/// Changes by way of `link`, each with the errors that it may end with where the kernel holds the
+/// replay within its directory.
+fn changes_through_a_link(b: &mut Builder) -> Vec<Action> {
+    let mut through = |name: &str| b.at(&format!("link/{name}"));
+    let (precious, new, deep) = (through("precious"), through("new"), through("deep"));
+    let victim = b.at("victim");
+    let name = b.text("user.x");
+    vec![
+        Action::Rename {
+            from: victim,
+            to: precious,
+            flags: 0,
+        },
+        Action::Unlink {
+            at: precious,
+            flags: 0,
+        },
+        Action::Unlink {
+            at: deep,
+            flags: libc::AT_REMOVEDIR,
+        },
+        Action::MakeDir {
+            at: new,
+            mode: 0o755,
+        },
+        Action::Open {
+            at: precious,
+            flags: libc::O_WRONLY | libc::O_TRUNC,
+            mode: 0,
+            resolve: 0,
+            out: Slot::BAD,
+        },
+        Action::ChangeMode {
+            at: precious,
+            mode: 0o6777,
+            flags: 0,
+        },
+        Action::ChangeOwner {
+            at: precious,
+            uid: 1,
+            gid: 1,
+            flags: 0,
+        },
+        Action::SetTimes {
+            at: precious,
+            atime: 1,
+            mtime: 1,
+            flags: 0,
+        },
+        Action::Truncate {
+            at: precious,
+            length: 0,
+        },
+        Action::SetXattr {
+            at: precious,
+            name,
+            length: 3,
+            flags: 0,
+            follow: true,
+        },
+    ]
+}
+
+#[test]
+fn the_kernel_holds_a_replay_inside_even_where_a_link_leads_out() {
     let dir = tempfile::tempdir().expect("a directory");
     let outside = dir.path().join("outside");
-    std::fs::create_dir(&outside).expect("made");
-    std::fs::write(outside.join("precious"), "data").expect("written");
+    std::fs::create_dir_all(outside.join("deep")).expect("made");
+    let precious = outside.join("precious");
+    std::fs::write(&precious, "data").expect("written");
+    let before = std::fs::metadata(&precious).expect("there");
     let mut b = Builder::new(dir.path());
     b.entry("victim", FileKind::File, 1);
     let lane = b.lane();
-    // A link made by hand, as a hostile plan might bring it about in a race.
-    let text = b.text(outside.to_str().expect("text"));
-    let link = b.at("link");
-    b.op(
-        lane,
-        Action::Symlink {
-            target: text,
-            target_root: None,
-            at: link,
-            guarded: false,
-        },
-        0,
-    );
-    let (victim, over) = (b.at("victim"), b.at("link/precious"));
-    b.op(
-        lane,
-        Action::Rename {
-            from: victim,
-            to: over,
-            flags: 0,
-            guarded: true,
-        },
-        -i64::from(libc::ELOOP),
-    );
-    b.op(
-        lane,
-        Action::Link {
-            from: over,
-            to: victim,
-            flags: 0,
-            guarded: true,
-        },
-        -i64::from(libc::ELOOP),
-    );
-    no_divergence(&b.play().expect("plays"));
-    assert_eq!(
-        std::fs::read(outside.join("precious")).expect("still there"),
-        b"data"
-    );
+    for action in changes_through_a_link(&mut b) {
+        b.op(lane, action, 0);
+    }
+    let plan = b.plan;
+    let sandboxes = [Sandbox::create(dir.path()).expect("a sandbox")];
+    let go_on = AtomicBool::new(false);
+    prepare(&plan, &sandboxes, &go_on, &|_, _| {}).expect("prepared");
+    // What no plan makes: somebody else has put it there.
+    symlink(&outside, sandboxes[0].path().join("link")).expect("made");
+    let tempo = Tempo {
+        scale: None,
+        rest: Duration::ZERO,
+    };
+    let run = execute(&plan, &sandboxes, tempo, None, &go_on).expect("executed");
+    if run.fence == Fence::Nothing {
+        println!("skipped: neither a mount namespace nor Landlock is to be had here");
+        return;
+    }
+    for (op, sample) in plan.lanes[0].ops.iter().zip(&run.lanes[0].samples) {
+        assert!(sample.result < 0, "{:?} gave {}", op.action, sample.result);
+    }
+    let after = std::fs::metadata(&precious).expect("still there");
+    assert_eq!(std::fs::read(&precious).expect("still there"), b"data");
+    let told = |of: &std::fs::Metadata| (of.mode(), of.uid(), of.mtime_nsec(), of.ctime_nsec());
+    assert_eq!(told(&before), told(&after));
+    assert_eq!(std::fs::read_dir(&outside).expect("listed").count(), 2);
 }
 
 #[test]

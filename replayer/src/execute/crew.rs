@@ -74,10 +74,10 @@ impl<'a> Crew<'a> {
             result: 1,
             duration: 1,
         };
-        let lanes = shared.plan.lanes.iter().zip(rewritten);
-        let lanes = lanes.map(|(lane, rewritten)| {
+        let lanes = shared.plan.lanes.iter().zip(rewritten).enumerate();
+        let lanes = lanes.map(|(number, (lane, rewritten))| {
             Mutex::new(State {
-                issuer: Issuer::new(shared, rewritten),
+                issuer: Issuer::new(shared, progress, number, rewritten),
                 done: Done {
                     samples: vec![touched; lane.ops.len()],
                     ..Done::default()
@@ -190,6 +190,7 @@ impl<'a> Crew<'a> {
         let lane = part.lane;
         let mut state = unpoisoned(self.lanes[lane].lock());
         let State { issuer, done } = &mut *state;
+        issuer.handed_on();
         let cpu = thread_cpu();
         let begin = Instant::now();
         let work = Loop {

@@ -6,11 +6,14 @@ use std::sync::atomic::Ordering;
 use rustix::fs::{AtFlags, Mode};
 
 use super::Shared;
+use super::issue::open_flags;
 use crate::error::ReplayError;
 use crate::plan::InitialFd;
 use crate::sys::{self, Texts};
 
 static DOT: std::sync::LazyLock<Texts> = std::sync::LazyLock::new(|| Texts::new(b".\0".to_vec()));
+
+const NO_READER: i64 = -(libc::ENXIO as i64);
 
 /// Fills the slots of descriptors that were open at the start.
 pub fn open_initial(shared: &Shared<'_>) -> Result<(), ReplayError> {
@@ -48,9 +51,13 @@ pub fn open_initial(shared: &Shared<'_>) -> Result<(), ReplayError> {
 fn open(shared: &Shared<'_>, dir: RawFd, initial: &InitialFd) -> i64 {
     let path = shared.texts.at(initial.at.path.0);
     let creates = libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC;
-    let flags = initial.flags & !creates | libc::O_CLOEXEC;
+    let flags = open_flags(initial.flags & !creates);
     let path = if path.is_empty() { DOT.at(0) } else { path };
-    sys::open(dir, path, flags, 0, 0)
+    match sys::open(dir, path, flags, 0, 0) {
+        // A FIFO that nobody reads can't be opened for writing alone without waiting (fifo(7)).
+        NO_READER => sys::open(dir, path, flags & !libc::O_ACCMODE | libc::O_RDWR, 0, 0),
+        opened => opened,
+    }
 }
 
 /// Gives the owner all rights on a path and the directories on the way; what was changed, and the modes before.

@@ -10,6 +10,9 @@ use super::{Sample, Shared, thread_cpu};
 use crate::plan::{Action, Fallback, Op, Pace, Sleep, Slept};
 use crate::sys;
 
+/// After how many ops the loop looks whether it is to stop.
+const LOOKED: usize = 64;
+
 /// How many ops ahead the loop asks for memory.
 const AHEAD: usize = 8;
 /// And for the path that an op names.
@@ -90,6 +93,7 @@ impl Loop<'_, '_> {
         // One stamp a boundary: where nothing lies between two calls, the end of one is the beginning of the next.
         let mut now = clock.ticks();
         for (index, (op, sample)) in (first..).zip(ops.iter().zip(samples)) {
+            self.go_on(index)?;
             sys::prefetch(std::ptr::from_ref(op).wrapping_add(AHEAD));
             sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
             now = self.wait(op, now, &mut spent)?;
@@ -128,6 +132,7 @@ impl Loop<'_, '_> {
         pacer.begin();
         let mut now = clock.ticks();
         for (index, ((op, pace), sample)) in (first..).zip(ops.iter().zip(paces).zip(samples)) {
+            self.go_on(index)?;
             let begin = now;
             self.fetch(&ops[index - first..], pace, sample);
             let needless = fallbacks.leave_out(index, issuer);
@@ -172,6 +177,15 @@ impl Loop<'_, '_> {
             }
         }
         Ok(spent)
+    }
+
+    /// Looks now and then whether an end is wanted.
+    #[inline(always)]
+    fn go_on(&self, op: usize) -> Result<(), Stopped> {
+        if op.is_multiple_of(LOOKED) && self.progress.is_to_stop() {
+            return Err(Stopped::Cancelled);
+        }
+        Ok(())
     }
 
     /// Has at hand soon what comes next. A tool's own memory is where it left it; that of a replay, most of which is used once, is far away where other

@@ -12,10 +12,14 @@ mod parts;
 mod progress;
 pub(crate) mod work;
 
+use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::contain;
 use crate::error::ReplayError;
+use crate::fence::{self, Fence};
 use crate::plan::{Action, Plan};
 use crate::quiet::{Look, Probes, Watch};
 use crate::sandbox::Sandbox;
@@ -78,6 +82,8 @@ pub struct Run {
     pub lanes: Vec<LaneRun>,
     /// What was seen of disturbances meanwhile; nothing without a watch.
     pub look: Look,
+    /// What the kernel kept the lanes within.
+    pub fence: Fence,
 }
 
 /// What lanes share.
@@ -91,6 +97,8 @@ pub(crate) struct Shared<'a> {
     pub null: i32,
     pub inotify: i32,
     pub roots: Vec<Vec<u8>>,
+    /// Whether the lanes are in a mount namespace of their own.
+    walled: AtomicBool,
 }
 
 /// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting. A `watch` waits for quiet before, and sees what disturbs.
@@ -125,10 +133,10 @@ fn execute_here(
     watch: Option<&mut Watch>,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
+    contain::check(plan)?;
     raise_descriptor_limit(plan)?;
     let mut shared = shared(plan, sandboxes)?;
     let rewritten = shared.rewrite_links();
-    open_initial(&shared)?;
     let parts = Parts::of(plan);
     let progress = Progress::new(plan, patience(plan, tempo.scale), cancelled);
     let clock = Clock::start();
@@ -142,20 +150,21 @@ fn execute_here(
         )
     });
     let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
-    let mut probes = None;
-    match watch {
-        Some(watch) => probes = Some(watch.rest(tempo.rest, cancelled)),
-        None => std::thread::sleep(tempo.rest),
-    }
-    let is_cancelled = || tempo.scale.is_some() && cancelled.load(Ordering::Relaxed);
-    let done = match is_cancelled() {
-        true => Err(ReplayError::Cancelled),
-        false => crew.run(),
-    };
-    let look = probes.map(Probes::end);
+    let mut look = Look::default();
+    let done = fenced_in(&shared, sandboxes, crew, || {
+        let mut probes = None;
+        match watch {
+            Some(watch) => probes = Some(watch.rest(tempo.rest, cancelled)),
+            None => rest(tempo.rest, cancelled),
+        }
+        probes
+    });
     close_all(&shared);
-    let done = done?;
-    if is_cancelled() {
+    let (fence, done, probes) = done?;
+    if let Some(probes) = probes {
+        look = probes.end();
+    }
+    if cancelled.load(Ordering::Relaxed) {
         // What it slept and computed was cut short.
         return Err(ReplayError::Cancelled);
     }
@@ -166,11 +175,59 @@ fn execute_here(
     let lanes = done.into_iter().map(|lane| lane_run(lane, tick));
     Ok(Run {
         lanes: lanes.collect(),
-        look: look.unwrap_or_default(),
+        look,
+        fence,
         wall_seconds: wall.map_or(0.0, |(begin, end): (Instant, _)| {
             (end - begin).as_secs_f64()
         }),
     })
+}
+
+/// Lets the lanes run in a thread that the kernel keeps within the sandboxes. What was open at the
+/// start is opened there; then comes `rest`, out here, whose probes go on until all is done.
+fn fenced_in(
+    shared: &Shared<'_>,
+    sandboxes: &[Sandbox],
+    crew: Crew<'_>,
+    rest: impl FnOnce() -> Option<Probes>,
+) -> Result<(Fence, Vec<crew::Done>, Option<Probes>), ReplayError> {
+    std::thread::scope(|scope| {
+        let (told, opened) = mpsc::channel();
+        let (go, gone) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("replay".into());
+        let thread = thread.spawn_scoped(scope, move || {
+            let is_open = told.send(shared.open(sandboxes)).is_ok();
+            if is_open && gone.recv().is_ok() {
+                crew.run()
+            } else {
+                Err(ReplayError::Cancelled)
+            }
+        });
+        let thread = thread.map_err(|source| ReplayError::Process {
+            operation: "starting a thread",
+            source,
+        })?;
+        let panicked = || ReplayError::Plan("the replay panicked".into());
+        let fence = opened.recv().map_err(|_| panicked())??;
+        let probes = rest();
+        // One that has ended is told of below.
+        let _ = go.send(());
+        let done = thread.join().map_err(|_| panicked())??;
+        Ok((fence, done, probes))
+    })
+}
+
+/// Does nothing for a while, or until the user wants an end.
+fn rest(time: Duration, cancelled: &AtomicBool) {
+    const STEP: Duration = Duration::from_millis(50);
+    let begin = Instant::now();
+    while !cancelled.load(Ordering::Relaxed) {
+        let left = time.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(STEP));
+    }
 }
 
 /// From ticks to nanoseconds.
@@ -206,20 +263,9 @@ fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, Repla
             source: source.into(),
         }
     };
-    use std::os::fd::IntoRawFd;
     let slots: Vec<AtomicI32> = (0..plan.slots.max(sandboxes.len() as u32))
         .map(|_| AtomicI32::new(-1))
         .collect();
-    for (slot, sandbox) in slots.iter().zip(sandboxes) {
-        let root = sandbox
-            .root()
-            .try_clone()
-            .map_err(|source| ReplayError::Process {
-                operation: "duplicating the descriptor of the replay directory",
-                source,
-            })?;
-        slot.store(root.into_raw_fd(), Ordering::Relaxed);
-    }
     use rustix::fs::{Mode, OFlags, inotify};
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(process("opening /dev/null"))?;
@@ -247,10 +293,29 @@ fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, Repla
             .iter()
             .map(|sandbox| sandbox.path_bytes())
             .collect(),
+        walled: AtomicBool::new(false),
     })
 }
 
 impl Shared<'_> {
+    /// Fences the calling thread in, and opens the roots and what was open at the start.
+    fn open(&self, sandboxes: &[Sandbox]) -> Result<Fence, ReplayError> {
+        let (fence, roots) = fence::enter(sandboxes)?;
+        self.walled
+            .store(fence == Fence::Namespace, Ordering::Relaxed);
+        for (slot, root) in self.slots.iter().zip(roots) {
+            slot.store(root.into_raw_fd(), Ordering::Relaxed);
+        }
+        open_initial(self)?;
+        Ok(fence)
+    }
+
+    /// Whether there is nothing but the replay's directories for the lanes.
+    #[inline]
+    pub(crate) fn is_walled(&self) -> bool {
+        self.walled.load(Ordering::Relaxed)
+    }
+
     /// Adds the texts of links that lead into a root to the texts; for each lane the op and the offset.
     fn rewrite_links(&mut self) -> Vec<Vec<(u32, u32)>> {
         let mut text = self.plan.text.clone();

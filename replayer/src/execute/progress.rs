@@ -166,7 +166,7 @@ impl<'a> Progress<'a> {
                 lane.at_bells().retain(|at| *at != waiter);
                 return Ok(());
             }
-            if self.cancelled.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed) {
+            if self.is_to_stop() {
                 return Err(Stopped::Cancelled);
             }
             let sum_now = self.sum();
@@ -203,12 +203,26 @@ impl<'a> Progress<'a> {
                 return true;
             }
             let left = most.saturating_sub(begin.elapsed());
-            let stopped = [self.cancelled, &self.failed];
-            if left.is_zero() || stopped.iter().any(|stop| stop.load(Ordering::Relaxed)) {
+            if left.is_zero() || self.is_to_stop() {
                 return false;
             }
             lane.sleep(wakes, left);
         }
+    }
+
+    /// Whether the user or a failure wants an end.
+    #[inline]
+    pub fn is_to_stop(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Whether all other lanes have come to their ends.
+    pub fn is_alone(&self, lane: usize) -> bool {
+        let lanes = self.lanes.iter().zip(&self.plan.lanes).enumerate();
+        let mut others = lanes.filter(|(number, _)| *number != lane);
+        others.all(|(_, (progress, planned))| {
+            progress.done.load(Ordering::Relaxed) as usize >= planned.ops.len()
+        })
     }
 
     /// Becomes true when all are to stop.

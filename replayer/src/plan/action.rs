@@ -127,25 +127,21 @@ pub enum Action {
         at: At,
         flags: i32,
     },
-    /// `guarded`: the parents are opened without following links first (see docs/architecture.md, Containment).
     Rename {
         from: At,
         to: At,
         flags: u32,
-        guarded: bool,
     },
     Link {
         from: At,
         to: At,
         flags: i32,
-        guarded: bool,
     },
     /// `target_root`: the text is a path inside that root, to be prefixed with its real directory before the replay.
     Symlink {
         target: Text,
         target_root: Option<u16>,
         at: At,
-        guarded: bool,
     },
     MakeNode {
         at: At,

@@ -408,10 +408,8 @@ impl Initial {
 
     fn link(&self, entry: &Entry, made: &mut TreeEntry, writing: &mut Writing) {
         let text = link_text(writing.tree, entry, writing.tables);
-        let (home, depth) = self.home(writing.tree, entry.parent);
-        let decided = writing
-            .links
-            .initial(writing.texts, text, &home, depth, entry.ino);
+        let home = self.home(writing.tree, entry.parent);
+        let decided = writing.links.decide(writing.texts, text, &home, entry.ino);
         match decided {
             LinkText::Verbatim => made.target = Some(writing.texts.push_built(text)),
             LinkText::Inside(root, path) => {
@@ -421,23 +419,18 @@ impl Initial {
         }
     }
 
-    /// Recorded path of an initial directory, and the number of names between it and the top of its placement.
-    fn home(&self, tree: &Tree, mut entry: u32) -> (Vec<u8>, usize) {
+    /// Recorded path of an initial directory.
+    fn home(&self, tree: &Tree, mut entry: u32) -> Vec<u8> {
         let mut names = Vec::new();
-        let mut depth = None;
         while let Some(at) = self.entries.get(entry as usize) {
             if at.parent == NONE {
                 break;
             }
-            if crossing(tree, at).is_some() {
-                depth.get_or_insert(names.len());
-            }
             names.push(tree.names.get(at.name));
             entry = at.parent;
         }
-        let depth = depth.unwrap_or(names.len());
         names.reverse();
-        (names.join(&b'/'), depth)
+        names.join(&b'/')
     }
 }
 

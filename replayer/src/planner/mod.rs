@@ -436,7 +436,6 @@ impl Planner {
             coverage: self.coverage,
             ..Plan::default()
         };
-        self.links.settle_made(&mut self.order);
         let mut writing = Writing {
             tree: &self.tree,
             tables,

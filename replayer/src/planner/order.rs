@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::plan::{Action, Birth, Lane, Op, OpTime, Pace, WaitFor};
+use crate::plan::{Birth, Lane, Op, OpTime, Pace, WaitFor};
 
 /// Lanes beyond this number get all their edges: a clock for each pair would take too much memory.
 const TRACKED_LANES: usize = 1024;
@@ -405,11 +405,6 @@ impl Order {
     pub(crate) fn op_mut(&mut self, place: Place) -> Option<&mut Op> {
         let lane = self.lanes.get_mut(place.lane as usize)?;
         lane.ops.get_mut(place.op as usize)
-    }
-
-    /// The action of an op that was committed.
-    pub(crate) fn action_mut(&mut self, place: Place) -> Option<&mut Action> {
-        self.op_mut(place).map(|op| &mut op.action)
     }
 }
 

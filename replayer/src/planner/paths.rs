@@ -36,10 +36,6 @@ pub(crate) enum Hint {
 pub(crate) struct Reached<'t> {
     pub(crate) at: At,
     pub(crate) walked: Walked<'t>,
-    /// Recorded string, and where the walk began.
-    string: StringId,
-    /// Where in the string the walk began: behind the name of a descriptor, if there is one.
-    from: usize,
     start: Start,
 }
 
@@ -128,13 +124,7 @@ impl Planner {
         let (start, from) = match self.descriptor_link(cx, bytes) {
             Some((fd, from)) => match self.through_descriptor(cx, fd, &bytes[from..], last)? {
                 Through::Reached(at, walked, start) => {
-                    let mut reached = Reached {
-                        at,
-                        walked,
-                        string,
-                        from,
-                        start,
-                    };
+                    let mut reached = Reached { at, walked, start };
                     self.pass(&mut reached);
                     return Ok(reached);
                 }
@@ -157,13 +147,7 @@ impl Planner {
             _ => {}
         }
         let at = self.spell(cx, string, from, start, &walked);
-        let mut reached = Reached {
-            at,
-            walked,
-            string,
-            from,
-            start,
-        };
+        let mut reached = Reached { at, walked, start };
         self.pass(&mut reached);
         Ok(reached)
     }
@@ -463,28 +447,6 @@ impl Planner {
         self.scratch = text;
         self.scratch_names = names;
         At { dir, path }
-    }
-
-    /// Spells a path without any link, for calls whose directories are opened without following links.
-    pub(crate) fn spell_guarded(&mut self, cx: &Cx, reached: &mut Reached) {
-        let walked = reached.walked;
-        if walked.links == 0 {
-            return;
-        }
-        let bytes = &cx.tables.string(reached.string)[reached.from..];
-        let broken = matches!(walked.end, End::Broken | End::BrokenUnknown);
-        if !broken || walked.name.is_empty() {
-            reached.at = self.rebuild(bytes, reached.start, &walked);
-            return;
-        }
-        // It failed at a name that links led to: going there directly and one step on fails alike.
-        let direct = Walked {
-            outer_dir: walked.dir,
-            outer_at: 0,
-            ..walked
-        };
-        let rest = [walked.name, b"/x"].concat();
-        reached.at = self.rebuild_rest(bytes, &rest, reached.start, &direct);
     }
 }
 

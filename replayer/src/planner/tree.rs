@@ -296,21 +296,6 @@ impl Tree {
         None
     }
 
-    /// Number of names between a directory and the top of its placement.
-    pub(crate) fn depth(&self, dir: u32) -> Option<usize> {
-        let mut at = dir;
-        let mut depth = 0;
-        while self.root_at(at).is_none() {
-            let dent = self.inodes.get(at as usize)?.dent;
-            if dent == NONE || depth > MAX_DEPTH {
-                return None;
-            }
-            at = self.dents[dent as usize].dir;
-            depth += 1;
-        }
-        Some(depth)
-    }
-
     /// Whether `dir` is `above` or lies below it.
     pub(crate) fn is_below(&self, dir: u32, above: u32) -> bool {
         let mut at = dir;

@@ -55,6 +55,9 @@ impl Texts {
 }
 
 impl TextRef<'_> {
+    /// The empty text.
+    pub const EMPTY: TextRef<'static> = TextRef(&0);
+
     #[inline]
     fn ptr(self) -> *const u8 {
         self.0
@@ -181,6 +184,12 @@ plain! {
     chmod(dir: c_int, path: TextRef, mode: u32) = SYS_fchmodat(dir, path.ptr(), mode);
     /// `fchmodat2`.
     chmod2(dir: c_int, path: TextRef, mode: u32, flags: c_int) = SYS_fchmodat2(dir, path.ptr(), mode, flags);
+    /// `unshare`.
+    unshare(flags: c_int) = SYS_unshare(flags);
+    /// `fchdir`.
+    fchdir(fd: c_int) = SYS_fchdir(fd);
+    /// `fchmodat` of an absolute path.
+    chmod_path(path: &std::ffi::CStr, mode: u32) = SYS_fchmodat(libc::AT_FDCWD, path.as_ptr(), mode);
     /// `fchmod`.
     fchmod(fd: c_int, mode: u32) = SYS_fchmod(fd, mode);
     /// `fchownat`.
@@ -225,6 +234,18 @@ pub fn voluntary_switches() -> u64 {
     call!(SYS_getrusage, libc::RUSAGE_THREAD, usage.as_mut_ptr());
     // SAFETY: all zero is a valid value of it; the kernel wrote one over it, or nothing.
     unsafe { usage.assume_init() }.ru_nvcsw as u64
+}
+
+/// `readlinkat` of an absolute path.
+pub fn read_link(path: &std::ffi::CStr, text: &mut [u8]) -> i64 {
+    let (buffer, length) = (text.as_mut_ptr(), text.len());
+    call!(
+        SYS_readlinkat,
+        libc::AT_FDCWD,
+        path.as_ptr(),
+        buffer,
+        length
+    )
 }
 
 /// `removexattr`, `lremovexattr`.
@@ -323,6 +344,14 @@ pub fn borrow<'a>(fd: c_int) -> std::os::fd::BorrowedFd<'a> {
     // SAFETY: callers check that the number isn't negative, and slots are closed only by the op that the plan has for
     // it or after all lanes have ended; a number that was closed meanwhile gives EBADF, not undefined behaviour.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
+}
+
+/// Owns a descriptor that a call of this module has just returned, and that is in no slot.
+pub fn own(fd: c_int) -> std::os::fd::OwnedFd {
+    use std::os::fd::FromRawFd;
+    debug_assert!(fd >= 0);
+    // SAFETY: callers have checked that the number isn't negative, and nobody else closes it.
+    unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) }
 }
 
 /// Whether [`counter`] counts anything.

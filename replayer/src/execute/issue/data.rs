@@ -53,7 +53,7 @@ impl Issuer<'_> {
                 fd,
                 command,
                 argument,
-            } => sys::fcntl(self.fd(fd), command, argument),
+            } => sys::fcntl(self.fd(fd), command, fcntl_argument(command, argument)),
             Ioctl {
                 fd,
                 command,
@@ -141,5 +141,17 @@ impl Issuer<'_> {
     fn with_map<T>(&self, map: u32, action: impl FnOnce(&mut Mapping) -> T) -> Option<T> {
         let mut held = self.shared.maps.get(map as usize)?.lock().ok()?;
         Some(action(&mut held))
+    }
+}
+
+/// Flags that `F_SETFL` may set; the others signal processes or wait.
+const SETTABLE: u64 = (libc::O_APPEND | libc::O_DIRECT | libc::O_NOATIME) as u64;
+
+/// The argument of an `fcntl` on flags: those of the replay's own ([`super::open_flags`]) stay.
+fn fcntl_argument(command: i32, argument: u64) -> u64 {
+    match command {
+        libc::F_SETFL => argument & SETTABLE | libc::O_NONBLOCK as u64,
+        libc::F_SETFD => libc::FD_CLOEXEC as u64,
+        _ => argument,
     }
 }

@@ -1,12 +1,13 @@
 //! Calls on owners, modes, times and extended attributes.
 
 use std::ffi::CStr;
+use std::os::fd::RawFd;
 
 use fsreplay_trace::call::NONE;
 
 use super::Issuer;
 use crate::plan::{Action, At};
-use crate::sys::{self, Scratch, XattrPlace};
+use crate::sys::{self, Scratch, TextRef, XattrPlace};
 
 impl Issuer<'_> {
     /// Owners, modes, times, attributes.
@@ -18,51 +19,40 @@ impl Issuer<'_> {
     ) -> i64 {
         use Action::*;
         match *action {
-            ChangeMode { at, mode, flags } => {
-                let (dir, path) = self.at(at);
-                if flags == 0 {
-                    sys::chmod(dir, path, mode)
-                } else {
-                    sys::chmod2(dir, path, mode, flags)
-                }
-            }
+            ChangeMode { at, mode, flags } => self.change_mode(at, mode, flags, begin),
             FdChangeMode { fd, mode } => sys::fchmod(self.fd(fd), mode),
             ChangeOwner {
                 at,
                 uid,
                 gid,
                 flags,
-            } => {
-                let (dir, path) = self.at(at);
+            } => self.by_descriptor(at, flags, begin, |dir, path, flags| {
                 sys::chown(dir, path, uid, gid, flags)
-            }
+            }),
             FdChangeOwner { fd, uid, gid } => sys::fchown(self.fd(fd), uid, gid),
             SetTimes {
                 at,
                 atime,
                 mtime,
                 flags,
-            } => {
-                let (dir, path) = self.at(at);
+            } => self.by_descriptor(at, flags, begin, |dir, path, flags| {
                 sys::utimens(dir, Some(path), times(atime, mtime), flags)
-            }
+            }),
             FdSetTimes { fd, atime, mtime } => {
                 sys::utimens(self.fd(fd), None, times(atime, mtime), 0)
             }
-            Truncate { at, length } => sys::truncate(self.absolute(at, begin), length),
-            StatFs { at } => {
-                self.absolute(at, begin);
-                let path = CStr::from_bytes_until_nul(&self.path).unwrap_or(c"");
-                sys::statfs(path, &mut self.scratch)
+            Truncate { at, length } => {
+                self.changed_by_path(at, true, begin, |_, path, _, _| sys::truncate(path, length))
             }
+            StatFs { at } => self.by_path(at, begin, |scratch, path, _| sys::statfs(path, scratch)),
             FdStatFs { fd } => self.scratch.fstatfs(self.fd(fd)),
             GetXattr {
                 at,
                 name,
                 length,
                 follow,
-            } => self.xattr(at, follow, begin, |scratch, place, texts| {
-                scratch.getxattr(place, texts.at(name.0), length)
+            } => self.by_path(at, begin, |scratch, path, texts| {
+                scratch.getxattr(XattrPlace::Path(path, follow), texts.at(name.0), length)
             }),
             SetXattr {
                 at,
@@ -70,29 +60,28 @@ impl Issuer<'_> {
                 length,
                 flags,
                 follow,
-            } => self.xattr(at, follow, begin, |scratch, place, texts| {
+            } => self.changed_by_path(at, follow, begin, |scratch, path, follow, texts| {
+                let place = XattrPlace::Path(path, follow);
                 scratch.setxattr(place, texts.at(name.0), length, flags)
             }),
             SetAcl { at, mode, follow } => {
-                let set = self.xattr(at, follow, begin, |_, place, _| sys::set_acl(place, mode));
-                or_mode(set, expected, || {
-                    let (dir, path) = self.at(at);
-                    sys::chmod(dir, path, mode)
-                })
+                let set = self.changed_by_path(at, follow, begin, |_, path, follow, _| {
+                    sys::set_acl(XattrPlace::Path(path, follow), mode)
+                });
+                or_mode(set, expected, || self.change_mode(at, mode, 0, begin))
             }
             FdSetAcl { fd, mode } => {
                 let fd = self.fd(fd);
                 let set = sys::set_acl(XattrPlace::Fd(fd), mode);
                 or_mode(set, expected, || sys::fchmod(fd, mode))
             }
-            ListXattr { at, length, follow } => {
-                self.xattr(at, follow, begin, |scratch, place, _| {
-                    scratch.listxattr(place, length)
-                })
-            }
+            ListXattr { at, length, follow } => self.by_path(at, begin, |scratch, path, _| {
+                scratch.listxattr(XattrPlace::Path(path, follow), length)
+            }),
             RemoveXattr { at, name, follow } => {
-                let name = self.text(name);
-                sys::removexattr(self.absolute(at, begin), name, follow)
+                self.changed_by_path(at, follow, begin, |_, path, follow, texts| {
+                    sys::removexattr(path, texts.at(name.0), follow)
+                })
             }
             FdGetXattr { fd, name, length } => {
                 let (fd, name) = (self.fd(fd), self.text(name));
@@ -117,21 +106,80 @@ impl Issuer<'_> {
         }
     }
 
-    fn xattr(
+    /// A call that has no form for a path below a descriptor, and changes nothing.
+    pub(super) fn by_path(
+        &mut self,
+        at: At,
+        begin: &mut u64,
+        call: impl FnOnce(&mut Scratch, &CStr, &sys::Texts) -> i64,
+    ) -> i64 {
+        self.reach(at, begin);
+        let path = CStr::from_bytes_until_nul(&self.path).unwrap_or(c"");
+        call(&mut self.scratch, path, &self.shared.texts)
+    }
+
+    /// A call that has no form for a path below a descriptor, and changes what the path leads to;
+    /// it is told whether to follow a link at the end.
+    fn changed_by_path(
         &mut self,
         at: At,
         follow: bool,
         begin: &mut u64,
-        action: impl FnOnce(&mut Scratch, XattrPlace, &sys::Texts) -> i64,
+        call: impl FnOnce(&mut Scratch, &CStr, bool, &sys::Texts) -> i64,
     ) -> i64 {
-        self.absolute(at, begin);
+        if !self.is_checked(at) {
+            return self.by_path(at, begin, |scratch, path, texts| {
+                call(scratch, path, follow, texts)
+            });
+        }
+        let held = match self.held(at, follow, begin) {
+            Ok(held) => held,
+            Err(errno) => return errno,
+        };
+        self.name_of(&held);
         let path = CStr::from_bytes_until_nul(&self.path).unwrap_or(c"");
-        action(
-            &mut self.scratch,
-            XattrPlace::Path(path, follow),
-            &self.shared.texts,
-        )
+        call(&mut self.scratch, path, true, &self.shared.texts)
     }
+
+    /// A call that takes a descriptor instead of a path (`AT_EMPTY_PATH`), and changes what that
+    /// leads to.
+    fn by_descriptor(
+        &mut self,
+        at: At,
+        flags: i32,
+        begin: &mut u64,
+        call: impl FnOnce(RawFd, TextRef, i32) -> i64,
+    ) -> i64 {
+        if !self.is_checked(at) {
+            let (dir, path) = self.at(at);
+            return call(dir, path, flags);
+        }
+        match self.held(at, flags & libc::AT_SYMLINK_NOFOLLOW == 0, begin) {
+            Ok(held) => call(held.raw(), TextRef::EMPTY, flags_of_held(flags)),
+            Err(errno) => errno,
+        }
+    }
+
+    fn change_mode(&mut self, at: At, mode: u32, flags: i32, begin: &mut u64) -> i64 {
+        if self.is_checked(at) {
+            return match self.held(at, flags & libc::AT_SYMLINK_NOFOLLOW == 0, begin) {
+                Ok(held) if flags == 0 => sys::chmod_path(self.name_of(&held), mode),
+                Ok(held) => sys::chmod2(held.raw(), TextRef::EMPTY, mode, flags_of_held(flags)),
+                Err(errno) => errno,
+            };
+        }
+        let (dir, path) = self.at(at);
+        if flags == 0 {
+            sys::chmod(dir, path, mode)
+        } else {
+            sys::chmod2(dir, path, mode, flags)
+        }
+    }
+}
+
+/// The flags of a call on a path, for the same call on what the path led to.
+fn flags_of_held(flags: i32) -> i32 {
+    flags & !libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH
 }
 
 fn times(atime: u64, mtime: u64) -> Option<[libc::timespec; 2]> {

@@ -1,23 +1,28 @@
 //! One action, one system call.
 
 mod data;
+mod held;
 mod metadata;
 mod names;
 
-use std::ffi::CStr;
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
 use super::Shared;
+use super::progress::Progress;
 use crate::plan::{Action, At, Fallback, Slot, Text};
 use crate::sys::{self, Scratch, TextRef};
 
 /// Issues the actions of one lane.
 pub struct Issuer<'a> {
     shared: &'a Shared<'a>,
+    progress: &'a Progress<'a>,
+    lane: usize,
     scratch: Scratch,
-    /// Absolute path of calls that have no `*at` form.
+    /// Path of calls that have no `*at` form.
     path: Vec<u8>,
+    /// Whether this thread has a working directory of its own.
+    roams: bool,
     rewritten: std::slice::Iter<'a, (u32, u32)>,
     /// Ops of the lane that cloned a file, which they had not when recorded; in order.
     cloned: Vec<u32>,
@@ -25,14 +30,28 @@ pub struct Issuer<'a> {
 
 impl<'a> Issuer<'a> {
     /// For one lane; `rewritten` are its links whose text had to be prefixed, in order.
-    pub fn new(shared: &'a Shared<'a>, rewritten: &'a [(u32, u32)]) -> Self {
+    pub fn new(
+        shared: &'a Shared<'a>,
+        progress: &'a Progress<'a>,
+        lane: usize,
+        rewritten: &'a [(u32, u32)],
+    ) -> Self {
         Issuer {
             shared,
+            progress,
+            lane,
             scratch: Scratch::new(shared.plan.longest_transfer),
             path: Vec::with_capacity(8192),
+            roams: false,
             rewritten: rewritten.iter(),
             cloned: Vec::new(),
         }
+    }
+
+    /// Another thread does the lane's ops from now on; it has the working directory of the one that
+    /// started it.
+    pub fn handed_on(&mut self) {
+        self.roams = false;
     }
 
     /// Whether an op of the lane that failed when recorded has gone well.
@@ -62,49 +81,65 @@ impl<'a> Issuer<'a> {
         (self.fd(at.dir), self.text(at.path))
     }
 
-    /// Keeps a descriptor in its slot; one that nobody expects is closed again.
+    /// Keeps a descriptor in its slot; one that nobody expects is closed again. Where one was
+    /// expected and the call failed, the slot holds nothing: not what it held before, of which
+    /// the plan believes that it is something else now.
     #[inline]
-    fn keep(&self, out: Slot, fd: i64) -> i64 {
-        if fd >= 0 {
-            match self.shared.slots.get(out.0 as usize) {
-                Some(slot) => {
-                    // Not a swap: ops on one slot are ordered by the plan, and a locked instruction costs.
-                    let before = slot.load(Ordering::Relaxed);
-                    slot.store(fd as i32, Ordering::Relaxed);
-                    if before >= 0 && before != fd as i32 {
-                        sys::close(before); // left over after a divergence
-                    }
+    fn keep(&self, out: Slot, fd: i64, expected: i64) -> i64 {
+        if fd < 0 && expected < 0 {
+            return fd;
+        }
+        let kept = if fd < 0 { -1 } else { fd as RawFd };
+        match self.shared.slots.get(out.0 as usize) {
+            Some(slot) => {
+                // Not a swap: ops on one slot are ordered by the plan, and a locked instruction costs.
+                let before = slot.load(Ordering::Relaxed);
+                slot.store(kept, Ordering::Relaxed);
+                if before >= 0 && before != kept {
+                    sys::close(before); // left over after a divergence
                 }
-                None => drop(sys::close(fd as i32)),
             }
+            None if kept >= 0 => drop(sys::close(kept)),
+            None => {}
         }
         fd
     }
 
-    /// An absolute path into the replay directory, made before the time is taken.
-    fn absolute(&mut self, at: At, begin: &mut u64) -> &CStr {
+    /// The path of a call that has no `*at` form, left in `self.path`. `begin` is the time after it.
+    ///
+    /// In a mount namespace of the replay's own the thread goes to the directory, and the path is
+    /// as short as it was; elsewhere it is an absolute one.
+    fn reach(&mut self, at: At, begin: &mut u64) {
         use std::io::Write;
         self.path.clear();
-        match self.shared.roots.get(at.dir.0 as usize) {
-            Some(root) => self.path.extend_from_slice(root),
-            // Descriptors may be the thread's own. Writing to a Vec can't fail.
-            None => drop(write!(
-                self.path,
-                "/proc/thread-self/fd/{}",
-                self.fd(at.dir)
-            )),
-        }
         let relative = self.shared.plan.bytes(at.path);
-        if relative.is_empty() {
-            // An empty path leads nowhere, and must not lead to the directory.
-            self.path.clear();
-        } else {
-            self.path.push(b'/');
+        // An empty path leads nowhere, and must not lead to the directory.
+        if !relative.is_empty() {
+            if !self.goes_to(at.dir) {
+                match self.shared.roots.get(at.dir.0 as usize) {
+                    Some(root) => self.path.extend_from_slice(root),
+                    // Descriptors may be the thread's own. Writing to a Vec can't fail.
+                    None => drop(write!(
+                        self.path,
+                        "/proc/thread-self/fd/{}",
+                        self.fd(at.dir)
+                    )),
+                }
+                self.path.push(b'/');
+            }
             self.path.extend_from_slice(relative);
         }
         self.path.push(0);
         *begin = self.shared.clock.ticks();
-        CStr::from_bytes_until_nul(&self.path).unwrap_or(c"")
+    }
+
+    /// Whether the thread is in a directory now, because it may go where it wants.
+    fn goes_to(&mut self, dir: Slot) -> bool {
+        if !self.shared.is_walled() {
+            return false;
+        }
+        self.roams = self.roams || sys::unshare(libc::CLONE_FS) == 0;
+        self.roams && sys::fchdir(self.fd(dir)) == 0
     }
 
     /// Issues an action. `begin` is moved on where something had to be done before the call itself.
@@ -121,8 +156,8 @@ impl<'a> Issuer<'a> {
                 out,
             } => {
                 let (dir, path) = self.at(at);
-                let fd = sys::open(dir, path, flags | libc::O_CLOEXEC, mode, resolve);
-                self.keep(out, fd)
+                let fd = sys::open(dir, path, open_flags(flags), mode, resolve);
+                self.keep(out, fd, expected)
             }
             Close { fd } => match self.shared.slots.get(fd.0 as usize) {
                 Some(slot) => {
@@ -189,4 +224,15 @@ impl<'a> Issuer<'a> {
             _ => self.issue_names(index, action, expected, begin),
         }
     }
+}
+
+/// The flags to open with. No open waits: the tree may hold a FIFO where the plan has none, and
+/// what is issued on one that the plan knows doesn't wait either. Regular files don't mind.
+pub(super) fn open_flags(flags: i32) -> i32 {
+    let wait = if flags & libc::O_PATH == 0 {
+        libc::O_NONBLOCK
+    } else {
+        0
+    };
+    flags | libc::O_CLOEXEC | wait
 }

@@ -1,14 +1,16 @@
 //! Calls on names and descriptors.
 
 use std::os::fd::RawFd;
+use std::time::Duration;
 
-use super::Issuer;
-use crate::plan::{Action, At, Text};
-use crate::sandbox::open_parent;
-use crate::sys::{self, TextRef};
+use super::{Issuer, open_flags};
+use crate::plan::{Action, At};
+use crate::sys;
 
-/// How often a lock that others hold is asked for before the replay goes on without it: 10 s.
+/// How often a lock that others hold is asked for before the replay goes on without it,
 const LOCK_TRIES: u32 = 100_000;
+/// and how long after the last time: 10 s in all.
+const LOCK_PAUSE: Duration = Duration::from_micros(100);
 
 impl Issuer<'_> {
     /// Names and descriptors.
@@ -24,7 +26,7 @@ impl Issuer<'_> {
             Dup { fd, out, .. } => {
                 let held = self.fd(out);
                 match held {
-                    -1 => self.keep(out, sys::dup(self.fd(fd))),
+                    -1 => self.keep(out, sys::dup(self.fd(fd)), expected),
                     held => sys::dup3(self.fd(fd), held),
                 }
             }
@@ -36,27 +38,18 @@ impl Issuer<'_> {
                 let (dir, path) = self.at(at);
                 sys::unlink(dir, path, flags)
             }
-            Rename {
-                from,
-                to,
-                flags,
-                guarded,
-            } => self.two_names(from, to, guarded, begin, |a, x, b, y| {
+            Rename { from, to, flags } => {
+                let ((a, x), (b, y)) = (self.at(from), self.at(to));
                 sys::rename(a, x, b, y, flags)
-            }),
-            Link {
-                from,
-                to,
-                flags,
-                guarded,
-            } => self.two_names(from, to, guarded, begin, |a, x, b, y| {
+            }
+            Link { from, to, flags } => {
+                let ((a, x), (b, y)) = (self.at(from), self.at(to));
                 sys::link(a, x, b, y, flags)
-            }),
+            }
             Symlink {
                 target,
                 target_root,
                 at,
-                guarded,
             } => {
                 let mut text = self.text(target);
                 if target_root.is_some()
@@ -64,9 +57,8 @@ impl Issuer<'_> {
                 {
                     text = self.shared.texts.at(*offset);
                 }
-                self.one_name(at, guarded, begin, |dir, path| {
-                    sys::symlink(text, dir, path)
-                })
+                let (dir, path) = self.at(at);
+                sys::symlink(text, dir, path)
             }
             MakeNode { at, mode } => {
                 let (dir, path) = self.at(at);
@@ -81,12 +73,13 @@ impl Issuer<'_> {
             ChangeDir { at, out } => {
                 let (dir, path) = self.at(at);
                 let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-                self.keep(out, sys::open(dir, path, flags, 0, 0)).min(0)
+                self.keep(out, sys::open(dir, path, flags, 0, 0), expected)
+                    .min(0)
             }
-            FdChangeDir { fd, out } => self.keep(out, sys::dup(self.fd(fd))).min(0),
+            FdChangeDir { fd, out } => self.keep(out, sys::dup(self.fd(fd)), expected).min(0),
             Watch { at, mask } => {
                 let inotify = self.shared.inotify;
-                sys::watch(inotify, self.absolute(at, begin), mask)
+                self.by_path(at, begin, |_, path, _| sys::watch(inotify, path, mask))
             }
             NameToHandle { at, flags } => {
                 let (dir, path) = self.at(at);
@@ -110,61 +103,9 @@ impl Issuer<'_> {
                 if operation & libc::LOCK_NB != 0 || operation & libc::LOCK_UN != 0 {
                     return sys::flock(fd, operation);
                 }
-                patiently(|| sys::flock(fd, operation | libc::LOCK_NB))
+                self.patiently(|| sys::flock(fd, operation | libc::LOCK_NB))
             }
             _ => self.issue_metadata(action, expected, begin),
-        }
-    }
-
-    /// A call on two names. Guarded, their directories are opened without following links first.
-    fn two_names(
-        &self,
-        from: At,
-        to: At,
-        guarded: bool,
-        begin: &mut u64,
-        action: impl FnOnce(RawFd, TextRef, RawFd, TextRef) -> i64,
-    ) -> i64 {
-        if !guarded {
-            let ((a, x), (b, y)) = (self.at(from), self.at(to));
-            return action(a, x, b, y);
-        }
-        let plan = self.shared.plan;
-        let first = open_parent(self.fd(from.dir), plan.bytes(from.path));
-        let second = open_parent(self.fd(to.dir), plan.bytes(to.path));
-        match (first, second) {
-            (Ok((a, x)), Ok((b, y))) => {
-                use std::os::fd::AsRawFd;
-                let (x, y) = (Text(from.path.0 + x), Text(to.path.0 + y));
-                *begin = self.shared.clock.ticks();
-                let result = action(a.as_raw_fd(), self.text(x), b.as_raw_fd(), self.text(y));
-                // The directories' descriptors close after the time was taken by the caller only if they live on;
-                // closing an O_PATH descriptor costs some 100 ns and is left in.
-                drop((a, b));
-                result
-            }
-            (Err(errno), _) | (_, Err(errno)) => -i64::from(errno.raw_os_error()),
-        }
-    }
-
-    fn one_name(
-        &self,
-        at: At,
-        guarded: bool,
-        begin: &mut u64,
-        action: impl FnOnce(RawFd, TextRef) -> i64,
-    ) -> i64 {
-        if !guarded {
-            let (dir, path) = self.at(at);
-            return action(dir, path);
-        }
-        match open_parent(self.fd(at.dir), self.shared.plan.bytes(at.path)) {
-            Ok((dir, name)) => {
-                use std::os::fd::AsRawFd;
-                *begin = self.shared.clock.ticks();
-                action(dir.as_raw_fd(), self.text(Text(at.path.0 + name)))
-            }
-            Err(errno) => -i64::from(errno.raw_os_error()),
         }
     }
 
@@ -183,7 +124,8 @@ impl Issuer<'_> {
         } else {
             0
         };
-        let fd = sys::open(dir, path, libc::O_RDONLY | libc::O_CLOEXEC | nofollow, 0, 0);
+        let flags = open_flags(libc::O_RDONLY | nofollow);
+        let fd = sys::open(dir, path, flags, 0, 0);
         if fd < 0 {
             return fd;
         }
@@ -211,20 +153,22 @@ impl Issuer<'_> {
             libc::F_GETLK | libc::F_OFD_GETLK => libc::F_OFD_GETLK,
             // Never blocking in the kernel: a lane must be able to stop.
             _ if expected < 0 => libc::F_OFD_SETLK,
-            _ => return patiently(|| issue(libc::F_OFD_SETLK)),
+            _ => return self.patiently(|| issue(libc::F_OFD_SETLK)),
         };
         issue(open_file)
     }
-}
 
-/// Tries a lock until it is had; others release theirs in an order that the plan keeps.
-fn patiently(mut lock: impl FnMut() -> i64) -> i64 {
-    for _ in 0..LOCK_TRIES {
-        let result = lock();
-        if result != -i64::from(libc::EAGAIN) && result != -i64::from(libc::EACCES) {
-            return result;
+    /// Tries a lock until it is had; others release theirs in an order that the plan keeps. Where
+    /// nobody else is left to do so, or the replay is to stop, that would take for ever.
+    fn patiently(&self, mut lock: impl FnMut() -> i64) -> i64 {
+        for _ in 0..LOCK_TRIES {
+            let result = lock();
+            let is_held = [libc::EAGAIN, libc::EACCES].contains(&(-result as i32));
+            if !is_held || self.progress.is_alone(self.lane) || self.progress.is_to_stop() {
+                return result;
+            }
+            std::thread::sleep(LOCK_PAUSE);
         }
-        std::thread::sleep(std::time::Duration::from_micros(100));
+        -i64::from(libc::EAGAIN)
     }
-    -i64::from(libc::EAGAIN)
 }

@@ -203,7 +203,6 @@ impl Planner {
             Ok(to) => to,
             Err(draft) => return draft,
         };
-        let guarded = self.guard(cx, &mut from, &mut to, exchange);
         let from_at = self.keep_dots(&from);
         let to_at = self.keep_dots(&to);
         let action = Action::Rename {
@@ -214,7 +213,6 @@ impl Planner {
             } else {
                 bits & !RENAME_WHITEOUT
             },
-            guarded,
         };
         let mount = self.mount_of(from.walked.dir);
         if !cx.ok() || from.found().is_none() {
@@ -236,32 +234,6 @@ impl Planner {
             at.path = self.texts.join(at.path, b".");
         }
         at
-    }
-
-    /// Whether a rename or link has to open its directories first; spells its paths for that.
-    fn guard(&mut self, cx: &Cx, from: &mut Reached, to: &mut Reached, exchange: bool) -> bool {
-        let (a, b) = (from.walked.dir, to.walked.dir);
-        let direct = from.walked.links == 0 && to.walked.links == 0;
-        if a == b && direct && self.same_parent(from, to) {
-            return false;
-        }
-        let depth = |dir| self.tree.depth(dir).unwrap_or(usize::from(u16::MAX));
-        let (above, below) = (depth(a), depth(b));
-        // A directory that was removed has no depth: whatever the call does there, count the worst.
-        self.links.shift(above, below, exchange);
-        self.spell_guarded(cx, from);
-        self.spell_guarded(cx, to);
-        true
-    }
-
-    /// Whether two issued paths name the same directory by the same text.
-    fn same_parent(&self, from: &Reached, to: &Reached) -> bool {
-        let parent = |at: At| {
-            let text = self.texts.get(at.path);
-            let end = text.iter().rposition(|b| *b == b'/').unwrap_or(0);
-            (at.dir, &text[..end])
-        };
-        parent(from.at) == parent(to.at)
     }
 
     /// What a rename does to the model.
@@ -334,18 +306,14 @@ impl Planner {
                 from: from.at,
                 to: from.at,
                 flags: (bits & AT_SYMLINK_FOLLOW) as i32,
-                guarded: false,
             };
             let mount = self.mount_of(from.walked.dir);
             return self.issue(cx, action).mount(mount);
         }
-        // A link that is followed leads to an inode whose place the guard must count.
-        let guarded = self.guard(cx, &mut from, &mut to, false);
         let action = Action::Link {
             from: from.at,
             to: to.at,
             flags: (bits & (AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) as i32,
-            guarded,
         };
         let mount = self.mount_of(to.walked.dir);
         self.failed(&mut from);
@@ -391,7 +359,6 @@ impl Planner {
             Ok(to) => to,
             Err(draft) => return draft,
         };
-        self.spell_guarded(cx, &mut to);
         let action = Action::Link {
             from: At {
                 dir: file.slot,
@@ -399,7 +366,6 @@ impl Planner {
             },
             to: to.at,
             flags: AT_EMPTY_PATH as i32,
-            guarded: true,
         };
         let mount = self.mount_of(to.walked.dir);
         if cx.ok() && file.ino != NONE {
@@ -461,40 +427,16 @@ impl Planner {
             self.failed(&mut reached);
             NONE
         };
-        let action = self.contained_link(cx, target, &mut reached, ino);
+        let action = self.contained_link(cx, target, &reached, ino);
         self.issue(cx, action).mount(mount)
     }
 
-    fn contained_link(
-        &mut self,
-        cx: &Cx,
-        target: StringId,
-        reached: &mut Reached,
-        ino: u32,
-    ) -> Action {
+    fn contained_link(&mut self, cx: &Cx, target: StringId, reached: &Reached, ino: u32) -> Action {
         let text = cx.tables.string(target);
         let dir = reached.walked.dir;
-        let mut names = Vec::new();
-        // Only a place whose depth is certain gives a climbing link its room.
-        let known = matches!(
-            reached.walked.end,
-            super::super::resolve::End::Found
-                | super::super::resolve::End::Missing
-                | super::super::resolve::End::Unknown
-        );
-        let depth = if known {
-            self.tree.depth(dir).unwrap_or(0)
-        } else {
-            0
-        };
-        self.recorded_path(dir, &mut names);
-        let place = self.order.next(cx.lane);
-        let (decided, climbs) = self
-            .links
-            .make(&mut self.texts, text, &names, depth, ino, place);
-        if climbs {
-            self.spell_guarded(cx, reached);
-        }
+        let mut home = Vec::new();
+        self.recorded_path(dir, &mut home);
+        let decided = self.links.decide(&mut self.texts, text, &home, ino);
         let (text, target_root) = match decided {
             LinkText::Verbatim => (self.texts.string(target, 0, cx.tables), None),
             LinkText::Inside(root, path) => (path, Some(root)),
@@ -503,7 +445,6 @@ impl Planner {
             target: text,
             target_root,
             at: reached.at,
-            guarded: climbs,
         }
     }
 

@@ -1,0 +1,71 @@
+//! Calls that change something by its path and that Landlock doesn't know: modes, owners, times,
+//! extended attributes, truncation.
+//!
+//! Outside of a mount namespace of the replay's own, what the path leads to is opened with `O_PATH`,
+//! the kernel is asked where that is, and the call is made on the descriptor. The opening walks the
+//! path, which the call doesn't have to do then, so it stays in the measured time; the question and
+//! the closing are not in it.
+
+use std::ffi::CStr;
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use super::Issuer;
+use crate::fence::is_inside;
+use crate::plan::At;
+use crate::sys;
+
+/// Something that a path leads to.
+pub(super) struct Held {
+    fd: OwnedFd,
+}
+
+impl Held {
+    pub(super) fn raw(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl Issuer<'_> {
+    /// Whether a change by path goes through a descriptor. One of an empty path has one already.
+    pub(super) fn is_checked(&self, at: At) -> bool {
+        !self.shared.is_walled() && !self.text(at.path).is_empty()
+    }
+
+    /// Opens what a path leads to, if that is inside; `begin` leaves out the question.
+    pub(super) fn held(&mut self, at: At, follow: bool, begin: &mut u64) -> Result<Held, i64> {
+        let (dir, path) = self.at(at);
+        let follows = if follow { 0 } else { libc::O_NOFOLLOW };
+        let fd = sys::open(dir, path, libc::O_PATH | libc::O_CLOEXEC | follows, 0, 0);
+        if fd < 0 {
+            return Err(fd);
+        }
+        let asked = self.shared.clock.ticks();
+        let held = Held {
+            fd: sys::own(fd as RawFd),
+        };
+        let inside = self.is_inside(&held);
+        *begin += self.shared.clock.ticks().saturating_sub(asked);
+        if inside {
+            Ok(held)
+        } else {
+            tracing::error!("a path of the trace led outside of the target; nothing was done");
+            Err(-i64::from(libc::EXDEV))
+        }
+    }
+
+    fn is_inside(&mut self, held: &Held) -> bool {
+        let name = self.name_of(held);
+        let mut place = [0; libc::PATH_MAX as usize];
+        let length = sys::read_link(name, &mut place);
+        usize::try_from(length).is_ok_and(|length| is_inside(&place[..length], &self.shared.roots))
+    }
+
+    /// The path by which calls without a form for descriptors reach what is held.
+    pub(super) fn name_of(&mut self, held: &Held) -> &CStr {
+        self.path.clear();
+        // Writing to a Vec can't fail.
+        let _ = write!(self.path, "/proc/thread-self/fd/{}\0", held.raw());
+        CStr::from_bytes_until_nul(&self.path).unwrap_or(c"")
+    }
+}
