@@ -44,18 +44,19 @@ fn ready<'s>(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<&'s mut Vec<Sandbox>, ReplayError> {
-    match sandboxes {
-        Some(used) => {
-            put_back(plan, used, cancelled)?;
-            Ok(used)
-        }
-        none => {
-            let targets = plan.roots.iter().map(|root| Sandbox::create(&root.target));
-            let made = none.insert(targets.collect::<Result<Vec<_>, _>>()?);
-            prepare(plan, made, cancelled, progress)?;
-            Ok(made)
+    if let Some(used) = sandboxes {
+        match put_back(plan, used, cancelled) {
+            // A round that went another way may have left what can't be put back.
+            Err(ReplayError::Tree { .. }) => *sandboxes = None,
+            outcome => outcome?,
         }
     }
+    if sandboxes.is_none() {
+        let targets = plan.roots.iter().map(|root| Sandbox::create(&root.target));
+        let made = sandboxes.insert(targets.collect::<Result<Vec<_>, _>>()?);
+        prepare(plan, made, cancelled, progress)?;
+    }
+    Ok(sandboxes.get_or_insert_default())
 }
 
 /// Plays one plan, round by round.

@@ -2,19 +2,19 @@
 //! left them, as they do between two runs of a tool.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::AtomicBool;
 
 use fsreplay_trace::model::FileKind;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::error::ReplayError;
 use crate::plan::{Plan, TreeEntry};
 use crate::prepare::make;
-use crate::sandbox::{Sandbox, names, remove_all};
+use crate::sandbox::{Sandbox, names, open_child, open_parent, remove_all};
 
 /// Puts back what a round changed.
 pub fn put_back(
@@ -133,8 +133,13 @@ impl<'p> Checker<'p> {
         let Some(sandbox) = self.sandboxes.get(entry.root as usize) else {
             return Err(Errno::INVAL);
         };
-        let name = CString::new(path).unwrap_or_default();
-        let found = match rustix::fs::statat(sandbox.root(), &*name, AtFlags::SYMLINK_NOFOLLOW) {
+        // The replay may have left a link where the plan has a directory.
+        let (parent, name) = match open_parent(sandbox.root().as_fd(), path) {
+            Ok(found) => found,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let found = match rustix::fs::statat(&parent, &*name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => found,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(false),
             Err(error) => return Err(error),
@@ -142,7 +147,7 @@ impl<'p> Checker<'p> {
         if !renew && same(entry, &found) {
             return Ok(true);
         }
-        remove_all(sandbox.root().as_fd(), &name)?;
+        remove_all(parent.as_fd(), &name)?;
         Ok(false)
     }
 
@@ -151,22 +156,13 @@ impl<'p> Checker<'p> {
         let Some(sandbox) = self.sandboxes.get(entry.root as usize) else {
             return Err(Errno::INVAL);
         };
-        let name = match path.is_empty() {
-            true => c".".to_owned(),
-            false => CString::new(path).unwrap_or_default(),
+        let directory = if path.is_empty() {
+            rustix::io::dup(sandbox.root())?
+        } else {
+            let (parent, name) = open_parent(sandbox.root().as_fd(), path)?;
+            // Its own mode comes back at the end.
+            open_child(parent.as_fd(), &name)?
         };
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-        let open = || rustix::fs::openat(sandbox.root(), &*name, flags, Mode::empty());
-        let directory = match open() {
-            Err(Errno::ACCESS) => {
-                rustix::fs::chmodat(sandbox.root(), &*name, Mode::RWXU, AtFlags::empty())?;
-                open()?
-            }
-            opened => opened?,
-        };
-        if entry.mode & 0o300 != 0o300 {
-            rustix::fs::fchmod(&directory, Mode::RWXU)?; // its own mode comes back at the end
-        }
         let key = (entry.root, self.plan.bytes(entry.path));
         let known = self.children.get(&key);
         for name in names(directory.as_fd())? {

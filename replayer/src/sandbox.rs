@@ -2,18 +2,21 @@
 
 mod clean;
 mod marker;
+mod removal;
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::ReplayError;
 use marker::Marker;
+use removal::{entries, remove, remove_directory, until_let_go};
+
+pub(crate) use removal::{names, open_child, remove_all};
 
 pub use clean::{CleanOptions, Found, Outcome, clean};
 
@@ -197,160 +200,21 @@ fn unique(attempt: u32) -> String {
     format!("{PREFIX}{:0RANDOM_DIGITS$x}", random & 0xffff_ffff_ffff)
 }
 
-/// How often a removal is tried again while a share still holds what was removed,
-const LET_GO_TRIES: u32 = 20;
-/// and how long after the last try.
-const LET_GO_PAUSE: Duration = Duration::from_millis(50);
-
-/// A directory that is being emptied.
-struct Level {
-    fd: OwnedFd,
-    name: CString,
-    entries: Vec<(CString, FileType)>,
-}
-
-/// Removes a name of a directory with all below it; one that is not there is no error.
-pub(crate) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
-    match remove(parent, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::ISDIR | Errno::PERM) => {}
-        Err(error) => return Err(error),
-    }
-    remove_directory(parent, name)
-}
-
-fn remove_directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
-    until_let_go(|| {
-        empty(open_child(parent, name)?.as_fd())?;
-        remove(parent, name, AtFlags::REMOVEDIR)
-    })
-}
-
-/// FUSE and NFS keep a file that is removed while it is open under another name in its directory (`.fuse_hidden…`, `.nfs…`), and FUSE gives
-/// it up only some time after the last close.
-fn until_let_go(mut removal: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
-    for _ in 0..LET_GO_TRIES {
-        match removal() {
-            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => std::thread::sleep(LET_GO_PAUSE),
-            outcome => return outcome,
-        }
-    }
-    removal()
-}
-
-/// The names in a directory, without `.` and `..`.
-pub(crate) fn names(directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
-    let entries = entries(directory)?;
-    Ok(entries.into_iter().map(|(name, _)| name).collect())
-}
-
-/// Removes all entries of a directory: relative to descriptors, following no link, crossing no mount, in
-/// depth-first order without recursion.
-fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {
-    let first = rustix::io::dup(root)?;
-    let mut levels = vec![Level {
-        entries: entries(first.as_fd())?,
-        fd: first,
-        name: CString::default(),
-    }];
-    while let Some(level) = levels.last_mut() {
-        let Some((name, kind)) = level.entries.pop() else {
-            let Some(done) = levels.pop() else { break };
-            if let Some(parent) = levels.last() {
-                remove(parent.fd.as_fd(), &done.name, AtFlags::REMOVEDIR)?;
-            }
-            continue;
-        };
-        if kind != FileType::Directory {
-            match remove(level.fd.as_fd(), &name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => continue,
-                Err(Errno::ISDIR) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let child = open_child(level.fd.as_fd(), &name)?;
-        let entries = entries(child.as_fd())?;
-        levels.push(Level {
-            fd: child,
-            name,
-            entries,
-        });
-    }
-    Ok(())
-}
-
-/// Removes a name, from a directory that not even its owner may write to, too.
-fn remove(parent: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<(), Errno> {
-    match rustix::fs::unlinkat(parent, name, flags) {
-        Err(Errno::ACCESS | Errno::PERM) => {
-            rustix::fs::fchmod(parent, Mode::RWXU)?;
-            rustix::fs::unlinkat(parent, name, flags)
-        }
-        outcome => outcome,
-    }
-}
-
-fn open_child(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-    let open = || {
-        let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
-        match rustix::fs::openat2(parent, name, flags, Mode::empty(), resolve) {
-            Err(Errno::NOSYS | Errno::PERM) => {
-                rustix::fs::openat(parent, name, flags, Mode::empty())
-            }
-            outcome => outcome,
-        }
+/// Opens the directory of a path below `root` without following any link; gives it and the last
+/// name. The path isn't empty.
+pub(crate) fn open_parent(root: BorrowedFd<'_>, path: &[u8]) -> Result<(OwnedFd, CString), Errno> {
+    let (parent, name) = match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b".".as_slice(), path),
     };
-    match open() {
-        // The tool may have made directories that not even their owner can read.
-        Err(Errno::ACCESS) => {
-            let _ = rustix::fs::fchmod(parent, Mode::RWXU);
-            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
-            open()
-        }
-        outcome => outcome,
-    }
-}
-
-fn entries(directory: BorrowedFd<'_>) -> Result<Vec<(CString, FileType)>, Errno> {
-    let mut found = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            found.push((entry.file_name().to_owned(), entry.file_type()));
-        }
-    }
-    Ok(found)
-}
-
-/// Opens the directory of a path without following any link, so that its depth is the number of its components;
-/// gives it and where the last component begins.
-pub fn open_parent(dir: RawFd, path: &[u8]) -> Result<(OwnedFd, u32), Errno> {
-    if dir < 0 {
-        return Err(Errno::BADF);
-    }
-    let trimmed = path
-        .iter()
-        .rposition(|byte| *byte != b'/')
-        .map_or(0, |last| last + 1);
-    let name = path[..trimmed]
-        .iter()
-        .rposition(|byte| *byte == b'/')
-        .map_or(0, |slash| slash + 1);
-    let parent = if name == 0 {
-        b".".as_slice()
-    } else {
-        &path[..name - 1]
-    };
-    // The descriptor is one of the replay's slots, open for as long as the plan uses it.
-    let dir = crate::sys::borrow(dir);
+    let name = CString::new(name).map_err(|_| Errno::INVAL)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let opened = match rustix::fs::openat2(dir, parent, flags, Mode::empty(), resolve) {
-        Err(Errno::NOSYS | Errno::PERM) => walk(dir, parent),
+    let opened = match rustix::fs::openat2(root, parent, flags, Mode::empty(), resolve) {
+        Err(Errno::NOSYS | Errno::PERM) => walk(root, parent),
         outcome => outcome,
     };
-    opened.map(|fd| (fd, name as u32))
+    opened.map(|directory| (directory, name))
 }
 
 /// As `openat2` with `RESOLVE_NO_SYMLINKS`, for kernels and profiles without it.
@@ -365,32 +229,4 @@ fn walk(dir: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
         }
     }
     Ok(at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_share_still_holds_is_removed_when_it_lets_go() {
-        let mut tries = 0;
-        let removed = until_let_go(|| {
-            tries += 1;
-            match tries {
-                1 | 2 => Err(Errno::NOTEMPTY),
-                _ => Ok(()),
-            }
-        });
-        assert_eq!((removed, tries), (Ok(()), 3));
-    }
-
-    #[test]
-    fn other_failures_are_told_at_once() {
-        let mut tries = 0;
-        let removed = until_let_go(|| {
-            tries += 1;
-            Err(Errno::IO)
-        });
-        assert_eq!((removed, tries), (Err(Errno::IO), 1));
-    }
 }
