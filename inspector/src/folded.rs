@@ -3,12 +3,14 @@
 
 use std::io::{self, Write};
 
+use fsreplay_shown::shown;
+
 use crate::inspector::Inspector;
 use crate::places::ROOT;
 
 /// Writes `/;usr;lib;libc.so.6;openat 48211` for each path and call, those of directories before those of what is in them.
 ///
-/// A `;` or control character of a name stands as `\xNN`, and so does a byte that isn't UTF-8.
+/// Names stand as [`shown`] shows them, so that none can break a line, and a `;` in one as `\x3b`.
 ///
 /// # Errors
 /// Those of the writer.
@@ -41,21 +43,7 @@ pub fn write_folded(inspector: &Inspector, out: &mut impl Write) -> io::Result<(
 }
 
 fn escape(name: &[u8], out: &mut Vec<u8>) {
-    for chunk in name.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if character == ';' || character.is_control() {
-                let mut bytes = [0; 4];
-                for byte in character.encode_utf8(&mut bytes).bytes() {
-                    out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
-                }
-            } else {
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-        for byte in chunk.invalid() {
-            out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
-        }
-    }
+    out.extend_from_slice(shown(name).replace(';', "\\x3b").as_bytes());
 }
 
 #[cfg(test)]
@@ -65,7 +53,7 @@ mod tests {
     #[test]
     fn names_can_not_break_a_line_or_a_frame() {
         let mut out = Vec::new();
-        escape(b"a;b\n\xffc d\xc3\xa4", &mut out);
-        assert_eq!(out, b"a\\x3bb\\x0a\\xffc d\xc3\xa4");
+        escape(b"a;b\n\xffc d\xc3\xa4\xe2\x80\xae", &mut out);
+        assert_eq!(out, b"a\\x3bb\\n\\xffc d\xc3\xa4\\u{202e}");
     }
 }

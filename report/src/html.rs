@@ -96,8 +96,8 @@ impl Html {
     }
 }
 
-/// Escapes what means something in HTML, and makes visible what would be invisible, reorder the text around it or not be
-/// allowed at all.
+/// Escapes what means something in HTML, and writes out what would be invisible, reorder the text
+/// around it or not be allowed at all.
 fn escape(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {
@@ -106,22 +106,11 @@ fn escape(out: &mut String, text: &str) {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\n' => out.push('\n'),
-            c if is_unprintable(c) => {
-                out.push_str("\\u{");
-                out.push_str(&format!("{:x}", c as u32));
-                out.push('}');
-            }
-            c => out.push(c),
+            // Between a number and its unit, and in a page no more than a space anywhere.
+            '\n' | '\u{a0}' => out.push(character),
+            other => fsreplay_shown::push(out, other),
         }
     }
-}
-
-fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        || character as u32 & 0xfffe == 0xfffe
 }
 
 #[cfg(test)]
@@ -145,8 +134,8 @@ mod tests {
     #[test]
     fn what_would_be_invisible_or_reorder_is_shown() {
         assert_eq!(
-            escaped("a\0\x1b[31m\u{202e}b\u{ffff}"),
-            "a\\u{0}\\u{1b}[31m\\u{202e}b\\u{ffff}"
+            escaped("a\0\x1b[31m\u{202e}b\u{ffff}\u{e0041}\u{fe0f}"),
+            "a\\x00\\x1b[31m\\u{202e}b\\u{ffff}\\u{e0041}\\u{fe0f}"
         );
         assert_eq!(escaped("naïve – \u{fffd}"), "naïve – \u{fffd}");
     }
