@@ -92,7 +92,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
         report::write_result(path, &advice)?;
     }
     if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
-        term::print_all(advice.text().as_bytes())?;
+        term::print(&advice.text())?;
     }
     Ok(exit::OK)
 }

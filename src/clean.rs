@@ -1,12 +1,11 @@
 //! `fsreplay clean`: remove what killed replays left.
 
-use std::fmt::Write;
-
 use fsreplay_replayer::sandbox::{CleanOptions, Outcome, clean};
 
 use crate::args::CleanArgs;
 use crate::exit::{self, Failure};
-use crate::term;
+use crate::say;
+use crate::term::{self, Text};
 
 /// Runs the command.
 pub fn run(args: &CleanArgs) -> Result<(), Failure> {
@@ -14,7 +13,7 @@ pub fn run(args: &CleanArgs) -> Result<(), Failure> {
         dry_run: args.dry_run,
         other_kernels: args.other_kernels,
     };
-    let mut out = String::new();
+    let mut out = Text::default();
     let mut failures = Vec::new();
     for directory in &args.directories {
         let found = match clean(directory, options) {
@@ -25,30 +24,29 @@ pub fn run(args: &CleanArgs) -> Result<(), Failure> {
             }
         };
         if found.is_empty() {
-            let _ = writeln!(out, "{}: no leftovers", directory.display());
+            say!(out, "{}: no leftovers", directory);
         }
         for found in found {
-            let path = found.path.display();
-            // Writing to a String can't fail.
-            let _ = match found.outcome {
-                Outcome::Removed if args.dry_run => writeln!(out, "would remove {path}"),
-                Outcome::Removed => writeln!(out, "removed {path}"),
-                Outcome::Left(reason) => writeln!(out, "left alone {path}: {reason}"),
+            let path = found.path;
+            match found.outcome {
+                Outcome::Removed if args.dry_run => say!(out, "would remove {}", path),
+                Outcome::Removed => say!(out, "removed {}", path),
+                Outcome::Left(reason) => say!(out, "left alone {}: {}", path, reason),
                 Outcome::Failed(error) => {
-                    failures.push((exit::FAILURE, format!("removing {path}: {error}")));
-                    Ok(())
+                    let message = format!("removing {}: {error}", path.display());
+                    failures.push((exit::FAILURE, message));
                 }
-            };
+            }
         }
     }
     if !args.quiet {
-        term::print_all(out.as_bytes())?;
+        term::print(&out)?;
     }
-    match failures.first() {
-        None => Ok(()),
-        Some((code, _)) => {
-            let messages: Vec<&str> = failures.iter().map(|(_, text)| text.as_str()).collect();
-            Err(Failure::new(*code, messages.join("\nfsreplay: ")))
-        }
+    // The first gives the status, and is told by whoever ends the program.
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    for (_, message) in failures {
+        term::tell(&Text::of(&message));
     }
+    first.map_or(Ok(()), |(code, message)| Err(Failure::new(code, message)))
 }

@@ -84,11 +84,11 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         report::write_result(path, &comparison)?;
     }
     if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
-        term::print_all(view::text(&comparison, args.verbose > 0).as_bytes())?;
+        term::print(&view::text(&comparison, args.verbose > 0))?;
     }
     let failed: Vec<&Condition> = conditions.iter().filter(|c| c.holds(&comparison)).collect();
     for condition in &failed {
-        eprintln!("fsreplay: {}", condition.explain(&comparison));
+        term::tell(&term::Text::of(&condition.explain(&comparison)));
     }
     Ok(if failed.is_empty() {
         exit::OK

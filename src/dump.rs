@@ -4,55 +4,44 @@ mod flags;
 mod json;
 mod text;
 
-use std::io::{BufWriter, Write};
-
 use fsreplay_trace::format::{self, TraceError};
 use fsreplay_trace::model::Record;
 
 use crate::args::DumpArgs;
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
+use crate::term;
 
 /// Runs the command. A reader of the output that has gone away ends it without an error.
 pub fn run(args: &DumpArgs) -> Result<(), Failure> {
     let failed = |error: TraceError| Failure::trace(&args.trace, &error);
     let mut reader = format::open(&args.trace).map_err(failed)?;
-    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    loop {
-        let record = match reader.next_record() {
-            Ok(Some(record)) => record,
-            Ok(None) => break,
-            Err(TraceError::Truncated { .. }) if args.truncated => break,
-            Err(error) => {
-                let _ = out.flush();
-                return Err(failed(error));
+    let mut unreadable = None;
+    term::to_standard_output(|out| {
+        let mut line = Vec::new();
+        loop {
+            let record = match reader.next_record() {
+                Ok(Some(record)) => record,
+                Ok(None) => return Ok(()),
+                Err(TraceError::Truncated { .. }) if args.truncated => return Ok(()),
+                Err(error) => {
+                    unreadable = Some(error);
+                    return Ok(());
+                }
+            };
+            if !args.all && !matches!(record, Record::Event(_)) {
+                continue;
             }
-        };
-        if !args.all && !matches!(record, Record::Event(_)) {
-            continue;
-        }
-        let written = if args.json {
-            json::write(&mut out, &record, reader.tables())
-        } else {
-            text::write(&mut out, &record, reader.tables())
-        };
-        match written {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            Err(error) => {
-                return Err(Failure::new(
-                    exit::FAILURE,
-                    format!("standard output: {error}"),
-                ));
+            line.clear();
+            if args.json {
+                json::write(&mut line, &record, reader.tables())?;
+                term::write_json_line(out, &line)?;
+            } else {
+                text::write(&mut line, &record, reader.tables())?;
+                term::write_line(out, &line)?;
             }
-            Ok(()) => {}
         }
-    }
-    match out.flush() {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            exit::FAILURE,
-            format!("standard output: {error}"),
-        )),
-        _ => Ok(()),
-    }
+    })?;
+    unreadable.map_or(Ok(()), |error| Err(failed(error)))
 }
 
 /// The name of an error number.

@@ -10,7 +10,7 @@ use crate::term;
 pub fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "fsreplay", &mut script);
-    term::print_all(&script)
+    term::to_standard_output(|out| out.write_all(&script))
 }
 
 /// Prints the manual page, or writes those of all commands to a directory.
@@ -20,7 +20,7 @@ pub fn man(args: &ManArgs) -> Result<(), Failure> {
         clap_mangen::Man::new(Cli::command())
             .render(&mut page)
             .map_err(|error| Failure::new(exit::FAILURE, format!("manual page: {error}")))?;
-        return term::print_all(&page);
+        return term::to_standard_output(|out| out.write_all(&page));
     };
     std::fs::create_dir_all(dir)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), dir))

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::exit::Failure;
-use crate::term;
+use crate::say;
+use crate::term::{self, Text};
 
 /// What `info --json` prints; the names are documented in docs/result-json.md.
 #[derive(Debug, Serialize)]
@@ -130,7 +131,7 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
     let info = describe(reader.header(), footer, counts, files, size);
     match &args.json {
         Some(path) => term::write_json(path, &info),
-        None => term::print_all(text(&info).as_bytes()),
+        None => term::print(&text(&info)),
     }
 }
 
@@ -196,42 +197,46 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn text(info: &Info) -> String {
-    use std::fmt::Write;
-    let mut out = String::new();
-    let ended = match (info.complete, info.exit_code, info.signal) {
+fn text(info: &Info) -> Text {
+    let mut out = Text::default();
+    let ended: String = match (info.complete, info.exit_code, info.signal) {
         (false, ..) => "not known: the recording was cut off".into(),
         (_, Some(code), _) => format!("exit status {code}"),
         (_, _, Some(signal)) => format!("killed by signal {signal}"),
         _ => "not known".into(),
     };
-    // Writing to a String can't fail.
-    let _ = writeln!(out, "command     {}", info.command.join(" "));
-    let _ = writeln!(out, "in          {}", info.cwd);
-    let _ = writeln!(
+    say!(out, "command     {}", info.command.join(" "));
+    say!(out, "in          {}", info.cwd);
+    say!(
         out,
-        "ended       {ended}, after {}",
+        "ended       {}, after {}",
+        ended,
         term::seconds(info.elapsed_seconds)
     );
-    let _ = writeln!(
+    say!(
         out,
         "recorded    by {} ({}), Linux {} on {}, {} CPUs, uid {}",
-        info.producer, info.backend, info.kernel, info.architecture, info.cpus, info.uid
+        info.producer,
+        info.backend,
+        info.kernel,
+        info.architecture,
+        info.cpus,
+        info.uid
     );
-    let _ = writeln!(
+    say!(
         out,
         "trace       {}, {:.2} bytes per event",
         term::bytes(info.bytes),
         info.bytes_per_event
     );
-    let _ = writeln!(
+    say!(
         out,
         "events      {} of {} tasks, {} paths",
         term::count(info.events),
         term::count(info.tasks),
         term::count(info.files)
     );
-    let _ = writeln!(
+    say!(
         out,
         "tree        {} files ({}), {} directories, {} links touched",
         term::count(info.initial_files),
@@ -244,7 +249,7 @@ fn text(info: &Info) -> String {
         .iter()
         .map(|(n, c)| format!("{n} {}", term::count(*c)))
         .collect();
-    let _ = writeln!(
+    say!(
         out,
         "coverage    not recorded: {}",
         if unrecorded.is_empty() {
@@ -254,7 +259,7 @@ fn text(info: &Info) -> String {
         }
     );
     for warning in &info.warnings {
-        let _ = writeln!(out, "warning     {warning}");
+        say!(out, "warning     {}", warning);
     }
     let mut calls: Vec<_> = info.calls.iter().collect();
     calls.sort_by_key(|(_, c)| std::cmp::Reverse(c.count));
@@ -269,7 +274,7 @@ fn text(info: &Info) -> String {
             ]
         })
         .collect();
-    let _ = writeln!(
+    say!(
         out,
         "\n{}",
         term::table(&["call", "events", "failed", "time recorded"], rows)
@@ -286,7 +291,7 @@ fn text(info: &Info) -> String {
             ]
         })
         .collect();
-    let _ = writeln!(
+    say!(
         out,
         "\n{}",
         term::table(&["mount", "type", "source", "root"], rows)

@@ -3,8 +3,6 @@
 mod findings;
 mod flamegraph;
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use fsreplay_inspector::{Inspection, Inspector, Options, inspect, write_folded};
@@ -12,7 +10,8 @@ use fsreplay_trace::format::{self, TraceError};
 
 use crate::args::InspectArgs;
 use crate::exit::{self, Failure};
-use crate::term;
+use crate::term::{self, Text};
+use crate::{say, text};
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
@@ -24,7 +23,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let mut reader = format::open(&args.trace).map_err(failed)?;
     let inspector = inspect(&mut reader, &options).map_err(failed)?;
     if let Some(file) = &args.folded {
-        write_file(file, |out| write_folded(&inspector, out))?;
+        term::write_data(file, |mut out| write_folded(&inspector, &mut out))?;
     }
     if let Some(file) = &args.flamegraph {
         draw(&inspector, file)?;
@@ -37,7 +36,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     if term::is_taken(&[&args.json, &args.folded, &args.flamegraph]) {
         return Ok(());
     }
-    term::print_all(text(&inspection).as_bytes())
+    term::print(&text(&inspection))
 }
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
@@ -45,47 +44,25 @@ fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
     let image = write_folded(inspector, &mut folded)
         .and_then(|()| flamegraph::draw(&folded))
         .map_err(|error| Failure::new(exit::FAILURE, format!("flame graph: {error}")))?;
-    write_file(file, |out| out.write_all(&image))
+    term::write_data(file, |out| out.write_all(&image))
 }
 
-/// Writes a file, or standard output for `-`.
-fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<Box<dyn Write>>) -> std::io::Result<()>,
-) -> Result<(), Failure> {
-    let out: std::io::Result<Box<dyn Write>> = if path == Path::new("-") {
-        Ok(Box::new(std::io::stdout().lock()))
-    } else {
-        File::create(path).map(|file| Box::new(file) as Box<dyn Write>)
-    };
-    let written = out.and_then(|out| {
-        let mut out = BufWriter::new(out);
-        write(&mut out)?;
-        out.flush()
-    });
-    match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            exit::FAILURE,
-            format!("{}: {error}", path.display()),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn text(inspection: &Inspection) -> String {
+fn text(inspection: &Inspection) -> Text {
     let mut out = heading(inspection);
-    out.push_str(&costs(inspection));
-    out.push_str(&findings::text(inspection));
-    out.push_str(
-        "\ntimes are those of the recording, its own cost included, summed over threads; the time on a mount: fsreplay play\n",
+    out.push(&costs(inspection));
+    out.push(&findings::text(inspection));
+    say!(
+        out,
+        "\ntimes are those of the recording, its own cost included, summed over threads; \
+         the time on a mount: fsreplay play"
     );
     out
 }
 
-fn heading(inspection: &Inspection) -> String {
+fn heading(inspection: &Inspection) -> Text {
     let totals = &inspection.totals;
     let on_files = totals.file_system;
-    let mut out = format!(
+    let mut out = text!(
         "{}\n{} events in {}; {} on files, {} of them failed, {} in the kernel\n",
         inspection.command.join(" "),
         term::count(inspection.events),
@@ -95,13 +72,11 @@ fn heading(inspection: &Inspection) -> String {
         term::seconds(on_files.seconds),
     );
     if totals.unresolved.count > 0 {
-        out.push_str(&format!(
-            "{} events could not be attributed to a file\n",
-            term::count(totals.unresolved.count)
-        ));
+        let count = term::count(totals.unresolved.count);
+        say!(out, "{} events could not be attributed to a file", count);
     }
     if !inspection.complete {
-        out.push_str("the trace was cut off: this is what was whole of it\n");
+        say!(out, "the trace was cut off: this is what was whole of it");
     }
     out
 }
@@ -109,7 +84,7 @@ fn heading(inspection: &Inspection) -> String {
 /// What is shown of each list on a terminal; JSON has as much as `--top` says.
 const ROWS: usize = 8;
 
-fn costs(inspection: &Inspection) -> String {
+fn costs(inspection: &Inspection) -> Text {
     let calls = inspection
         .calls
         .iter()
@@ -134,7 +109,7 @@ fn costs(inspection: &Inspection) -> String {
         };
         (name, program.share)
     });
-    let mut out = String::new();
+    let mut out = Text::default();
     for (title, rows) in [
         ("call", share_rows(calls)),
         ("directory", share_rows(directories)),
@@ -143,7 +118,7 @@ fn costs(inspection: &Inspection) -> String {
     ] {
         if !rows.is_empty() {
             let header = [title, "calls", "failed", "time"];
-            out.push_str(&format!("\n{}\n", term::table(&header, rows)));
+            say!(out, "\n{}", term::table(&header, rows));
         }
     }
     out

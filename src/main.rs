@@ -1,4 +1,7 @@
 //! The `fsreplay` binary: arguments, terminal, exit status. What it does is in the crates.
+//!
+//! Names go to people through [`term`] only, which lets no control character through.
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod advise;
 mod args;
@@ -40,7 +43,7 @@ fn main() {
         Command::Man(args) => generated::man(args).map(|()| exit::OK),
     };
     let code = outcome.unwrap_or_else(|failure| {
-        eprintln!("fsreplay: {}", failure.message);
+        term::tell(&term::Text::of(&failure.message));
         failure.code
     });
     std::process::exit(code);
@@ -58,7 +61,8 @@ fn start_diagnostics(command: &Command) {
     });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| term::Diagnostics)
+        .with_ansi(false)
         .without_time()
         .init();
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::args::MountsArgs;
 use crate::exit::{self, Failure};
-use crate::term;
+use crate::say;
+use crate::term::{self, Text};
+use crate::text;
 
 /// What `mounts --json` prints; the names are documented in docs/result-json.md.
 #[derive(Debug, Serialize)]
@@ -43,7 +45,7 @@ pub fn run(args: &MountsArgs) -> Result<(), Failure> {
     let survey = survey().map_err(|error| Failure::new(exit::FAILURE, exit::chain(&error)))?;
     match &args.json {
         Some(path) => term::write_json(path, &describe(&survey)),
-        None => term::print_all(text(&survey).as_bytes()),
+        None => term::print(&text(&survey)),
     }
 }
 
@@ -106,7 +108,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn text(survey: &Survey) -> String {
+fn text(survey: &Survey) -> Text {
     let rows = survey.mounts.iter().map(row).collect();
     let table = term::aligned_table(
         &["mount", "what it is", "type", "free", "writable", "test on"],
@@ -118,13 +120,11 @@ fn text(survey: &Survey) -> String {
     } else {
         "not in a container"
     };
-    let mut out = format!("{table}\n\n{} mounts, {place}\n", survey.mounts.len());
+    let mut out = text!("{}\n\n{} mounts, {}\n", table, survey.mounts.len(), place);
     for mount in &survey.mounts {
         if let Some(note) = mount.candidate.note {
-            out.push_str(&format!(
-                "note: {}: {note}\n",
-                lossy(&mount.candidate.line.mount_point)
-            ));
+            let point = &mount.candidate.line.mount_point;
+            say!(out, "note: {}: {}", point, note);
         }
     }
     out

@@ -1,7 +1,6 @@
 //! `fsreplay play`: replay a trace on a target.
 
 use std::ffi::OsString;
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -14,7 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::PlayArgs;
 use crate::exit::{self, Failure};
 use crate::planning;
-use crate::term;
+use crate::term::{self, Text};
+use crate::{say, text};
 
 /// Runs the command and gives the status to exit with.
 pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
@@ -22,7 +22,7 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     let plan = planning::plan(&args.trace, args.truncated, &options)?;
     if args.dry_run {
         fsreplay_replayer::preflight::preflight(&plan).map_err(planning::failure)?;
-        return term::print_all(describe(&plan).as_bytes()).map(|()| exit::OK);
+        return term::print(&describe(&plan)).map(|()| exit::OK);
     }
     let cancelled = planning::cancelled_by_signals()?;
     let bar = progress_bar(args.quiet);
@@ -39,7 +39,7 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
         term::write_json(path, &result)?;
     }
     if !args.quiet && args.json.as_deref() != Some("-".as_ref()) {
-        term::print_all(report(&result, args.verbose > 0).as_bytes())?;
+        term::print(&report(&result, args.verbose > 0))?;
     }
     Ok(if args.strict && result.divergences > 0 {
         exit::DIVERGED
@@ -112,9 +112,9 @@ fn show(bar: &ProgressBar, stage: Stage) {
 }
 
 /// What a plan would do.
-fn describe(plan: &Plan) -> String {
+fn describe(plan: &Plan) -> Text {
     let c = &plan.coverage;
-    format!(
+    text!(
         "{} events: {} would be issued by {} threads, {}\ntree: {} entries, up to {} in {} inodes\n{}nothing was written\n",
         term::count(c.events),
         term::count(c.issued),
@@ -145,19 +145,19 @@ fn untouched(c: &fsreplay_replayer::plan::Coverage) -> String {
     parts.join(", ")
 }
 
-fn notes(notes: &[(String, u64)]) -> String {
-    notes
-        .iter()
-        .map(|(text, count)| format!("note: {text} ({})\n", term::count(*count)))
-        .collect()
+fn notes(notes: &[(String, u64)]) -> Text {
+    let mut out = Text::default();
+    for (note, count) in notes {
+        say!(out, "note: {} ({})", note, term::count(*count));
+    }
+    out
 }
 
-fn report(result: &PlayResult, verbose: bool) -> String {
-    let mut out = String::new();
+fn report(result: &PlayResult, verbose: bool) -> Text {
+    let mut out = Text::default();
     let Some(last) = result.rounds.last() else {
         return out;
     };
-    // Writing to a String can't fail.
     let most = if verbose { usize::MAX } else { 12 };
     let rows = last
         .calls
@@ -175,7 +175,7 @@ fn report(result: &PlayResult, verbose: bool) -> String {
             ]
         })
         .collect();
-    let _ = writeln!(
+    say!(
         out,
         "{}",
         term::table(
@@ -184,15 +184,15 @@ fn report(result: &PlayResult, verbose: bool) -> String {
         )
     );
     if last.calls.len() > most {
-        let _ = writeln!(out, "  … and {} more calls (-v)", last.calls.len() - most);
+        say!(out, "  … and {} more calls (-v)", last.calls.len() - most);
     }
-    let _ = writeln!(out);
+    say!(out);
     for target in &result.targets {
-        let _ = writeln!(out, "{} on {}", target.recorded, target.path.display());
+        say!(out, "{} on {}", target.recorded, target.path);
     }
-    out.push_str(&time(result, last));
+    out.push(&time(result, last));
     let c = &result.coverage;
-    let _ = writeln!(
+    say!(
         out,
         "{} of {} events issued ({}); {}",
         term::count(c.issued),
@@ -200,14 +200,14 @@ fn report(result: &PlayResult, verbose: bool) -> String {
         term::percent(c.issued, c.events),
         untouched(c)
     );
-    let _ = writeln!(
+    say!(
         out,
         "{} outcomes as recorded, {} divergences",
         term::percent(c.events.saturating_sub(result.divergences), c.events),
         term::count(result.divergences)
     );
     for group in &result.divergence_groups {
-        let _ = writeln!(
+        say!(
             out,
             "  {} × {}: {}",
             term::count(group.count),
@@ -215,7 +215,7 @@ fn report(result: &PlayResult, verbose: bool) -> String {
             group.cause
         );
         for example in group.examples.iter().take(if verbose { 5 } else { 1 }) {
-            let _ = writeln!(
+            say!(
                 out,
                 "      event {} {}: recorded {}, replayed {}",
                 example.event,
@@ -226,21 +226,21 @@ fn report(result: &PlayResult, verbose: bool) -> String {
         }
     }
     if last.left_out > 0 {
-        let _ = writeln!(
+        say!(
             out,
             "{} calls left out: this file system clones files, so that the tool would not have copied them",
             term::count(last.left_out)
         );
     }
-    out.push_str(&notes(&result.notes));
+    out.push(&notes(&result.notes));
     for path in &result.kept {
-        let _ = writeln!(out, "the tree is kept in {}", path.display());
+        say!(out, "the tree is kept in {}", path);
     }
     out
 }
 
 /// What the rounds took, and what that stands for.
-fn time(result: &PlayResult, last: &Round) -> String {
+fn time(result: &PlayResult, last: &Round) -> Text {
     let what = match (&result.prediction, result.timing.as_str()) {
         (Some(_), _) => "prediction: the tool would take".to_owned(),
         (None, "fast") => "file-system time only:".to_owned(),
@@ -248,23 +248,23 @@ fn time(result: &PlayResult, last: &Round) -> String {
     };
     let seconds = result.prediction.as_ref().map(|found| found.seconds);
     let seconds = seconds.unwrap_or(result.median_wall_seconds);
-    let mut out = format!("{what} {}", term::seconds(seconds));
+    let mut out = text!("{} {}", what, term::seconds(seconds));
     let rounds: Vec<String> = result
         .unslowed_seconds
         .iter()
         .map(|s| term::seconds(*s))
         .collect();
     if rounds.len() > 1 {
-        let _ = write!(out, " (of rounds of {}", rounds.join(", "));
-        let _ = match result.slowed_rounds {
-            0 => write!(out, ")"),
-            slowed => write!(
-                out,
-                "; what slowed this machine in {slowed} of them is taken out)"
+        out.push(&text!(" (of rounds of {}", rounds.join(", ")));
+        out.push(&match result.slowed_rounds {
+            0 => text!(")"),
+            slowed => text!(
+                "; what slowed this machine in {} of them is taken out)",
+                slowed
             ),
-        };
+        });
     }
-    let _ = writeln!(
+    say!(
         out,
         ", {} threads; making the tree took {}",
         result.threads,
@@ -281,9 +281,10 @@ fn time(result: &PlayResult, last: &Round) -> String {
                 "clock" => "the recorder could not tell computing from waiting",
                 _ => "recording itself slows a tool down a little more than is taken out",
             };
-            let _ = writeln!(
+            say!(
                 out,
-                "a rough prediction ({why}); record --calibrate makes it better"
+                "a rough prediction ({}); record --calibrate makes it better",
+                why
             );
         }
     }

@@ -4,6 +4,8 @@
 use fsreplay_replayer::Stage;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::term::Text;
+
 /// A line that says what is done at the moment; silent where standard error is no terminal.
 pub struct Progress {
     bar: ProgressBar,
@@ -21,7 +23,12 @@ impl Progress {
         {
             bar.set_style(style);
         }
-        Progress { bar, names }
+        // They are drawn on a terminal.
+        let shown = names.iter().map(|name| Text::of(name).as_str().to_owned());
+        Progress {
+            bar,
+            names: shown.collect(),
+        }
     }
 
     /// Something happens to the plan of that number.
@@ -46,5 +53,17 @@ impl Progress {
     /// All is done.
     pub fn end(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_drawn_as_they_are_shown() {
+        let progress = Progress::new(true, vec!["a\u{1b}[2J\nb".into()], 1);
+        progress.show(0, Stage::Executing(0));
+        assert_eq!(progress.bar.message(), "a\\x1b[2J\\nb: warming up");
     }
 }

@@ -7,7 +7,8 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use crate::args::RecordArgs;
 use crate::calibrate;
 use crate::exit::{self, Failure};
-use crate::term;
+use crate::term::{self, Text};
+use crate::text;
 
 /// Tells the user on standard error; standard output belongs to the tool.
 struct Terminal {
@@ -23,7 +24,7 @@ struct Terminal {
 impl Observer for Terminal {
     fn warning(&mut self, text: &str) {
         if !self.quiet {
-            eprintln!("fsreplay: {text}");
+            term::tell(&Text::of(text));
         }
     }
 
@@ -90,19 +91,16 @@ fn failure(error: &RecordError) -> Failure {
 
 fn report(recording: &Recording, verbose: bool) {
     let footer = &recording.footer;
-    eprintln!(
-        "fsreplay: {} events of {} tasks in {} → {} ({})",
+    term::tell(&text!(
+        "{} events of {} tasks in {} → {} ({})",
         term::count(footer.events),
         term::count(footer.tasks),
         term::nanoseconds(footer.elapsed),
-        recording.path.display(),
+        recording.path,
         term::bytes(recording.bytes),
-    );
+    ));
     if let Some(previous) = recording.previous.as_ref().filter(|_| verbose) {
-        eprintln!(
-            "fsreplay: the trace that was there is now {}",
-            previous.display()
-        );
+        term::tell(&text!("the trace that was there is now {}", previous));
     }
     if !footer.unrecorded.is_empty() {
         let calls: Vec<String> = footer
@@ -110,13 +108,14 @@ fn report(recording: &Recording, verbose: bool) {
             .iter()
             .map(|(name, count)| format!("{name} {}", term::count(*count)))
             .collect();
-        eprintln!("fsreplay: seen and not recorded: {}", calls.join(", "));
+        term::tell(&text!("seen and not recorded: {}", calls.join(", ")));
     }
     if recording.ended > 0 {
-        eprintln!(
-            "fsreplay: {} tasks outlived the command and were ended",
-            term::count(recording.ended)
-        );
+        let ended = term::count(recording.ended);
+        term::tell(&text!(
+            "{} tasks outlived the command and were ended",
+            ended
+        ));
     }
 }
 

@@ -31,11 +31,7 @@ pub fn write_result(path: &Path, result: &impl serde::Serialize) -> Result<(), F
 
 fn write_page(path: &Path, documents: Vec<Document>) -> Result<(), Failure> {
     let page = fsreplay_report::render(documents);
-    if path == Path::new("-") {
-        return term::print_all(page.as_bytes());
-    }
-    std::fs::write(path, page)
-        .map_err(|error| Failure::new(exit::FAILURE, format!("{}: {error}", path.display())))
+    term::write_data(path, |out| out.write_all(page.as_bytes()))
 }
 
 fn read(path: &Path) -> Result<Document, Failure> {

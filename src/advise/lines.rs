@@ -23,7 +23,19 @@ pub struct Part {
 }
 
 /// Lines that put directories on a target.
+///
+/// A path becomes part of JSON, of YAML, of a mount option and of a shell's command, and is copied
+/// from here without much thought. One that could mean something in any of them gets no lines.
 pub fn of(parts: &[Part], target: &Target) -> Lines {
+    if let Some(part) = parts.iter().find(|part| !part.path.chars().all(is_literal)) {
+        return Lines {
+            caveats: vec![format!(
+                "{} has characters that need quoting: write the mount by hand",
+                part.path
+            )],
+            ..Lines::default()
+        };
+    }
     match (target.class, parts) {
         ("volume" | "container-root", [whole]) if whole.below.is_empty() => workspace(whole),
         ("volume" | "container-root" | "native-bind", _) => volumes(parts),
@@ -36,6 +48,11 @@ pub fn of(parts: &[Part], target: &Target) -> Lines {
             ..Lines::default()
         },
     }
+}
+
+/// Whether a character stands for itself in JSON, YAML, mount options and shells.
+fn is_literal(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '/' | '.' | '_' | '-' | '+' | '@')
 }
 
 fn workspace(whole: &Part) -> Lines {
@@ -182,6 +199,33 @@ mod tests {
         are_json(&lines.devcontainer);
         // Compose doesn't know the variables of devcontainer.json.
         assert!(!lines.compose.concat().contains('$'), "{:?}", lines.compose);
+    }
+
+    #[test]
+    fn a_path_that_would_be_more_than_a_path_gets_no_lines() {
+        for name in [
+            "$(reboot)",
+            "a\"b",
+            "a b",
+            "a,readonly",
+            "a;b",
+            "a'b",
+            "a: b",
+            "a\nb",
+            "`b`",
+            "a\u{202e}b",
+        ] {
+            for class in ["volume", "tmpfs"] {
+                let lines = of(&[part("ok"), part(name)], &target(class));
+                assert!(lines.devcontainer.is_empty() && lines.compose.is_empty());
+                assert!(lines.caveats[0].contains("by hand"), "{lines:?}");
+            }
+        }
+        assert!(
+            !of(&[part("é/a.b_c-d+e@1")], &target("volume"))
+                .compose
+                .is_empty()
+        );
     }
 
     #[test]

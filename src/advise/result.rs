@@ -11,7 +11,8 @@ use super::lines::{self, Part};
 use super::placements::{Layout, Move};
 use crate::compare::result::{Described, LEAST_FIDELITY, Machine, Trace, machine};
 use crate::compare::targets::Target;
-use crate::term;
+use crate::term::{self, Text};
+use crate::{say, text};
 
 #[derive(Debug, Serialize)]
 struct Baseline {
@@ -146,8 +147,8 @@ impl Advice {
     }
 
     /// For the terminal.
-    pub fn text(&self) -> String {
-        let mut out = format!(
+    pub fn text(&self) -> Text {
+        let mut out = text!(
             "{}\nas it lies now, on {}: {}\n\n",
             self.trace.command.join(" "),
             self.baseline.name,
@@ -162,22 +163,22 @@ impl Advice {
             ]
         });
         if !self.directories.is_empty() {
-            out.push_str(&term::table(
+            out.push(&term::table(
                 &["where its calls are", "share", "time", "calls"],
                 rows.collect(),
             ));
         }
         if !self.moves.is_empty() {
-            out.push_str(&format!("\n\n{}", self.table()));
+            out.push(&text!("\n\n{}", self.table()));
         }
-        out.push_str(&format!("\n\n{}\n", term::strong(&self.sentence)));
+        say!(out, "\n\n{}", term::strong(&self.sentence));
         if let Some(best) = self.best() {
-            out.push_str(&self.instructions(best));
+            out.push(&self.instructions(best));
         }
         out
     }
 
-    fn table(&self) -> String {
+    fn table(&self) -> Text {
         let rows = self.moves.iter().map(|gain| {
             vec![
                 term::shortened(&gain.path, 60),
@@ -193,10 +194,10 @@ impl Advice {
     }
 
     /// The lines to write, what each gains, and what to know.
-    fn instructions(&self, best: &Gain) -> String {
-        let mut out = String::new();
+    fn instructions(&self, best: &Gain) -> Text {
+        let mut out = Text::default();
         if !best.devcontainer.is_empty() {
-            out.push_str("\nin devcontainer.json:\n");
+            say!(out, "\nin devcontainer.json:");
         }
         for (number, line) in best.devcontainer.iter().enumerate() {
             let end = if number + 1 < best.devcontainer.len() {
@@ -208,16 +209,16 @@ impl Advice {
                 0 => format!("  // {}", self.gains(best)),
                 _ => String::new(),
             };
-            out.push_str(&format!("    {line}{end}{gains}\n"));
+            say!(out, "    {}{}{}", line, end, gains);
         }
         if !best.compose.is_empty() {
-            out.push_str("or in compose.yaml:\n");
+            say!(out, "or in compose.yaml:");
         }
         for line in &best.compose {
-            out.push_str(&format!("    {line}\n"));
+            say!(out, "    {}", line);
         }
         for caveat in &best.caveats {
-            out.push_str(&format!("note: {caveat}\n"));
+            say!(out, "note: {}", caveat);
         }
         out
     }

@@ -11,6 +11,8 @@ use fsreplay_trace::model::{Header, Mount};
 
 use super::moved::mount_of;
 use crate::exit::{self, Failure};
+use crate::term;
+use crate::text;
 
 /// A directory to replay in.
 #[derive(Clone, Debug)]
@@ -155,7 +157,7 @@ pub fn planned(
             }
             Err(error) if error.is_target() => {
                 let why = exit::chain(&error);
-                eprintln!("fsreplay: {} is left out: {why}", target.name);
+                term::tell(&text!("{} is left out: {}", target.name, why));
                 last = Some(error);
             }
             Err(error) => return Err(crate::planning::failure(error)),

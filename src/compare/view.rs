@@ -3,11 +3,12 @@
 use console::Style;
 
 use super::result::{LEAST_FIDELITY, Result as Comparison, TargetResult};
-use crate::term;
+use crate::term::{self, Text};
+use crate::{say, text};
 
 /// The whole text.
-pub fn text(comparison: &Comparison, verbose: bool) -> String {
-    let mut out = format!(
+pub fn text(comparison: &Comparison, verbose: bool) -> Text {
+    let mut out = text!(
         "{}\nmoved: {}; {} timing; cache {}\n\n",
         beginning(&comparison.command(), 100),
         comparison.moved(),
@@ -24,33 +25,33 @@ pub fn text(comparison: &Comparison, verbose: bool) -> String {
     ];
     let table = term::aligned_table(&header, rows, |column| matches!(column, 1..=5 | 7));
     let styles: Vec<Style> = comparison.targets.iter().map(style).collect();
-    out.push_str(&term::styled_rows(&table, &styles));
-    out.push('\n');
+    out.push(&term::styled_rows(&table, &styles).line());
     if verbose {
-        out.push_str(&differences(comparison));
+        out.push(&differences(comparison));
     }
-    for (text, count) in &comparison.notes {
-        out.push_str(&format!("note: {text} ({})\n", term::count(*count)));
+    for (note, count) in &comparison.notes {
+        say!(out, "note: {} ({})", note, term::count(*count));
     }
     for target in comparison.targets.iter().filter(|t| t.left_out > 0) {
-        out.push_str(&format!(
-            "note: on {} files can be cloned, so that {} calls that copied them were left out\n",
+        say!(
+            out,
+            "note: on {} files can be cloned, so that {} calls that copied them were left out",
             target.name,
             term::count(target.left_out)
-        ));
+        );
     }
     if comparison.slowed_rounds > 0 {
-        out.push_str(&format!(
-            "note: something else slowed this machine in some rounds ({}), which is taken out of their times\n",
+        say!(
+            out,
+            "note: something else slowed this machine in some rounds ({}), \
+             which is taken out of their times",
             term::count(comparison.slowed_rounds as u64)
-        ));
+        );
     }
     if comparison.interrupted {
-        out.push_str("note: ended early; the rounds so far count\n");
+        say!(out, "note: ended early; the rounds so far count");
     }
-    out.push('\n');
-    out.push_str(&term::strong(&comparison.sentence));
-    out.push('\n');
+    say!(out, "\n{}", term::strong(&comparison.sentence));
     out
 }
 
@@ -84,7 +85,7 @@ fn row(target: &TargetResult) -> Vec<String> {
 }
 
 /// The calls and the directories that take most, target beside target.
-fn differences(comparison: &Comparison) -> String {
+fn differences(comparison: &Comparison) -> Text {
     let calls = |target: &TargetResult| -> Vec<Cost> {
         let calls = target.calls.iter();
         calls
@@ -97,7 +98,7 @@ fn differences(comparison: &Comparison) -> String {
             .map(|one| (one.path.clone(), one.count, one.seconds))
             .collect()
     };
-    format!(
+    text!(
         "\n{}\n\n{}\n\n",
         beside("call", comparison, calls),
         beside("directory", comparison, directories)
@@ -111,7 +112,7 @@ fn beside(
     title: &str,
     comparison: &Comparison,
     costs: impl Fn(&TargetResult) -> Vec<Cost>,
-) -> String {
+) -> Text {
     const ROWS: usize = 10;
     let columns: Vec<Vec<Cost>> = comparison.targets.iter().map(costs).collect();
     let mut most: Vec<Cost> = Vec::new();

@@ -2,7 +2,8 @@
 
 use fsreplay_inspector::{Finding, FindingKind, Inspection, Item, Responsible};
 
-use crate::term;
+use crate::term::{self, Text};
+use crate::{say, text};
 
 /// Paths shown of each finding.
 const PATHS: usize = 4;
@@ -10,19 +11,19 @@ const PATHS: usize = 4;
 const NAMES: usize = 5;
 
 /// All findings, the most expensive first.
-pub fn text(inspection: &Inspection) -> String {
+pub fn text(inspection: &Inspection) -> Text {
     if inspection.findings.is_empty() {
         return "\nnothing suspicious\n".into();
     }
-    let mut out = String::from("\nsuspicious work (a call may count in several)\n");
+    let mut out = Text::from("\nsuspicious work (a call may count in several)\n");
     for finding in &inspection.findings {
-        out.push_str(&one(finding));
+        out.push(&one(finding));
     }
     out
 }
 
-fn one(finding: &Finding) -> String {
-    let mut out = format!(
+fn one(finding: &Finding) -> Text {
+    let mut out = text!(
         "\n• {}: {}{}, {}, on {} {}; {}\n",
         title(finding.kind),
         term::count(finding.count),
@@ -39,12 +40,14 @@ fn one(finding: &Finding) -> String {
             .take(NAMES)
             .map(|missing| format!("{} ({}×)", missing.name, term::count(missing.count)))
             .collect();
-        out.push_str(&format!("  looked for: {}\n", names.join(", ")));
+        say!(out, "  looked for: {}", names.join(", "));
     }
     let rows = finding.items.iter().take(PATHS).map(row).collect();
     // What the columns are needs no header here.
     let table = term::table(&["", "", "", ""], rows);
-    out.extend(table.lines().skip(1).flat_map(|line| [line, "\n"]));
+    for line in table.lines().skip(1) {
+        out.push(&line.line());
+    }
     out
 }
 
