@@ -4,9 +4,11 @@ mod common;
 
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
-use common::{fsreplay, record, text, workspace};
+use common::{fsreplay, record, text, until, workspace};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 
 fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).expect("listed");
@@ -32,30 +34,30 @@ fn at_work(trace: &Path, target: &Path) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("fsreplay runs");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while names(target).len() == before {
-        assert!(Instant::now() < deadline, "the replay made no directory");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    until("the replay makes a directory", || {
+        names(target).len() != before
+    });
     child
 }
 
-/// Kills a replay until it leaves a marked directory behind: between two rounds there is none.
+/// Kills a replay while it has a tree: between two rounds there is none, so it is stopped first.
 fn killed(trace: &Path, target: &Path) {
-    for _ in 0..50 {
-        let before = names(target);
-        let mut child = at_work(trace, target);
-        std::thread::sleep(Duration::from_millis(20));
-        child.kill().expect("killed");
-        child.wait().expect("reaped");
+    let before = names(target);
+    let mut child = at_work(trace, target);
+    let id = Pid::from_raw(child.id() as i32);
+    until("the replay has a tree while it is stopped", || {
+        kill(id, Signal::SIGSTOP).expect("stopped");
+        waitpid(id, Some(WaitPidFlag::WUNTRACED)).expect("it stops");
         let after = names(target);
         let fresh = after.iter().find(|name| !before.contains(name));
-        if fresh.is_some_and(|name| target.join(name).join("tree").is_dir()) {
-            return;
+        let has_tree = fresh.is_some_and(|name| target.join(name).join("tree").is_dir());
+        if !has_tree {
+            kill(id, Signal::SIGCONT).expect("continued");
         }
-        common::sh(target, "rm -rf .fsreplay-*");
-    }
-    panic!("no killed replay left anything");
+        has_tree
+    });
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
 }
 
 #[test]

@@ -4,11 +4,12 @@ mod common;
 
 use std::path::Path;
 
-use common::{have, play, record, text, workspace};
+use common::{have, planned, play, record, text, workspace};
+use fsreplay_replayer::plan::{Action, Plan};
 
 /// One thread asks for a lock that the other holds; meanwhile the other writes 32 MiB, then lets go.
 const TOOL: &str = r#"
-import fcntl, threading, time
+import fcntl, os, threading, time
 held = open("lock", "w")
 fcntl.flock(held, fcntl.LOCK_EX)
 def ask():
@@ -16,7 +17,12 @@ def ask():
         fcntl.flock(mine, fcntl.LOCK_EX)
 thread = threading.Thread(target=ask)
 thread.start()
-time.sleep(0.3) # it hangs in flock(2) by now
+def waits(): # in flock(2), and not for this thread
+    with open(f"/proc/self/task/{thread.native_id}/syscall") as call:
+        return call.read().split()[0] == FLOCK
+FLOCK = {"x86_64": "73", "aarch64": "32"}[os.uname().machine]
+while not waits():
+    time.sleep(0.01)
 with open("data", "wb", buffering=0) as data:
     for _ in range(32):
         data.write(bytes(1 << 20))
@@ -24,12 +30,17 @@ fcntl.flock(held, fcntl.LOCK_UN)
 thread.join()
 "#;
 
-/// Seconds in all calls of one kind, of the only round.
-fn seconds(json: &serde_json::Value, call: &str) -> f64 {
-    let calls = json["rounds"][0]["calls"].as_array().expect("calls");
-    let call = calls.iter().find(|entry| entry["name"] == call);
-    call.and_then(|call| call["total_seconds"].as_f64())
-        .unwrap_or_else(|| panic!("no such call in {calls:?}"))
+/// Lane, number and operation of each `flock`.
+fn locks(plan: &Plan) -> Vec<(usize, usize, i32)> {
+    let mut found = Vec::new();
+    for (lane, ops) in plan.lanes.iter().map(|lane| &lane.ops).enumerate() {
+        for (number, op) in ops.iter().enumerate() {
+            if let Action::Flock { operation, .. } = op.action {
+                found.push((lane, number, operation));
+            }
+        }
+    }
+    found
 }
 
 #[test]
@@ -45,10 +56,19 @@ fn overlapping_calls_overlap_again() {
     assert!(output.status.success(), "{}", text(&output));
     let replay = play(&trace, Path::new(env!("CARGO_TARGET_TMPDIR")));
     assert_eq!(replay.number("divergences"), 0, "{}", replay.json);
-    // The lock is waited for while the writes go on: had the planner put one after the other, it would be had at once.
-    let (lock, writes) = (
-        seconds(&replay.json, "flock"),
-        seconds(&replay.json, "write"),
-    );
-    assert!(lock > writes / 2.0, "flock {lock} s, write {writes} s");
+    // The lock is asked for while the other has it: had the planner put one after the other, it
+    // would be had at once.
+    let (plan, _) = planned(&trace, dir.path());
+    let locks = locks(&plan);
+    let released = locks
+        .iter()
+        .find(|(_, _, operation)| *operation == libc::LOCK_UN);
+    let (holder, release, _) = *released.expect("let go");
+    let asked = locks.iter().find(|(lane, ..)| *lane != holder);
+    let (asker, ask, _) = *asked.expect("asked for");
+    for op in &plan.lanes[asker].ops[..=ask] {
+        let mut waits = plan.waits_of(op).iter();
+        let early = waits.all(|wait| wait.lane as usize != holder || wait.done as usize <= release);
+        assert!(early, "it is asked for after it was let go: {locks:?}");
+    }
 }

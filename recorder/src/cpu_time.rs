@@ -208,20 +208,36 @@ mod tests {
         assert_eq!(kept - debt, gaps.iter().sum::<u64>() - 5000);
     }
 
+    fn is_asleep(tid: i32) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{tid}/stat")).expect("its state");
+        status
+            .rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('S'))
+    }
+
     #[test]
     fn sleeping_is_told_from_standing_still() {
-        use std::io::Write;
+        use std::io::{Read, Write};
         use std::process::{Command, Stdio};
-        // Long enough for a shell to start on a busy machine.
-        let pause = || std::thread::sleep(std::time::Duration::from_millis(150));
         let mut child = Command::new("sh")
-            .args(["-c", "while read a; do :; done"])
+            .args(["-c", "echo; while read a; do echo; done"])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("sh");
         let mut input = child.stdin.take().expect("its input");
-        let mut time = CpuTime::new(child.id() as i32);
-        pause();
+        let mut output = child.stdout.take().expect("its output");
+        let tid = child.id() as i32;
+        let mut time = CpuTime::new(tid);
+        // Until it sleeps: after its line it sleeps for nothing but its input.
+        let mut rests = || {
+            output.read_exact(&mut [0]).expect("a line");
+            while !is_asleep(tid) {
+                std::thread::yield_now();
+            }
+        };
+        rests();
         if time.counts().is_none() {
             println!("skipped: no schedstat");
             assert!(std::env::var_os("CI").is_none(), "no schedstat");
@@ -236,7 +252,7 @@ mod tests {
         // More often than looks, each of which counts as one stop.
         for _ in 0..6 {
             input.write_all(b"\n").expect("written");
-            pause();
+            rests();
         }
         time.leaves(0);
         let slept = time.gap(5_000_000_000, 0);

@@ -2,35 +2,48 @@
 
 mod common;
 
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::Builder;
+use fsreplay_replayer::ReplayError;
 use fsreplay_replayer::execute::{Run, Tempo, execute};
 use fsreplay_replayer::plan::{Action, Sleep, Slept, WaitFor};
 use fsreplay_replayer::prepare::prepare;
 use fsreplay_replayer::sandbox::Sandbox;
 
 const SECOND: f32 = 1e9;
+/// What no busy machine adds to a test: who ends before it did so for a reason.
+const HOUR: f32 = 3600.0 * SECOND;
 
 /// Executes a plan with the tool's own time.
 fn run(b: &Builder) -> Run {
-    let never = AtomicBool::new(false);
-    let sandboxes = [Sandbox::create(&b.plan.roots[0].target).expect("a sandbox")];
-    prepare(&b.plan, &sandboxes, &never, &|_, _| {}).expect("a tree");
+    run_until(b, &AtomicBool::new(false)).expect("a run")
+}
+
+/// Executes a plan with the tool's own time until it is to stop.
+fn run_until(b: &Builder, stop: &AtomicBool) -> Result<Run, ReplayError> {
+    let sandboxes = [Sandbox::create(&b.plan.roots[0].target)?];
+    prepare(&b.plan, &sandboxes, &AtomicBool::new(false), &|_, _| {})?;
     let tempo = Tempo {
         scale: Some(1.0),
         rest: Duration::ZERO,
     };
-    execute(&b.plan, &sandboxes, tempo, None, &never).expect("a run")
+    execute(&b.plan, &sandboxes, tempo, None, stop)
 }
 
-/// Two lanes with one op each. The first sleeps before its own for `first`, of which `after` once the other's is done; the other for `second`.
+/// Whether a directory was made in the tree of the replay in a target.
+fn is_made(target: &Path, name: &str) -> bool {
+    let mut entries = std::fs::read_dir(target).expect("a list").flatten();
+    entries.any(|entry| entry.path().join("tree").join(name).is_dir())
+}
+
+/// Two lanes that make a directory each. The first sleeps before its own for `first`, of which `after` once the other's is done; the other for `second`.
 fn sleepers(b: &mut Builder, first: f32, after: f32, second: f32) {
-    let at = b.at("nothing");
-    for time in [first, second] {
-        let lane = b.lane();
-        b.op(lane, Action::Stat { at, flags: 0 }, -2);
+    for (time, name) in [(first, "first"), (second, "second")] {
+        let (at, lane) = (b.at(name), b.lane());
+        b.op(lane, Action::MakeDir { at, mode: 0o755 }, 0);
         b.paces(lane)[0].asleep = time;
     }
     b.plan.sleeps = vec![Sleep {
@@ -50,54 +63,58 @@ fn sleepers(b: &mut Builder, first: f32, after: f32, second: f32) {
 fn a_sleep_ends_when_others_have_done_what_they_did_meanwhile() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut b = Builder::new(dir.path());
-    sleepers(&mut b, 60.0 * SECOND, 0.3 * SECOND, 0.1 * SECOND);
+    sleepers(&mut b, HOUR, 0.3 * SECOND, 0.1 * SECOND);
     let run = run(&b);
     let slept = Duration::from_nanos(run.lanes[0].paced);
-    assert!(slept > Duration::from_millis(300), "{slept:?}");
-    assert!(slept < Duration::from_secs(30), "{slept:?}");
+    assert!(slept > Duration::from_millis(299), "{slept:?}");
+    assert!(run.wall_seconds < 3600.0, "it ended before its time");
 }
 
 #[test]
 fn a_sleep_is_no_longer_for_others_that_are_late() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut b = Builder::new(dir.path());
-    sleepers(&mut b, 0.1 * SECOND, 0.0, 5.0 * SECOND);
-    let run = run(&b);
-    let slept = Duration::from_nanos(run.lanes[0].paced);
-    assert!(slept > Duration::from_millis(90), "{slept:?}");
-    assert!(slept < Duration::from_secs(4), "{slept:?}");
+    sleepers(&mut b, 0.1 * SECOND, 0.0, HOUR);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let replay = scope.spawn(|| run_until(&b, &stop));
+        // The other still sleeps when the first has done its op.
+        while !is_made(dir.path(), "first") && !replay.is_finished() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!is_made(dir.path(), "second"));
+        stop.store(true, Ordering::Relaxed);
+        let ended = replay.join().expect("no panic");
+        assert!(matches!(ended, Err(ReplayError::Cancelled)), "{ended:?}");
+    });
 }
 
 #[test]
 fn all_who_wait_for_an_op_that_wakes_in_sync_are_woken() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut b = Builder::new(dir.path());
-    let at = b.at("nothing");
-    let stat = Action::Stat { at, flags: 0 };
-    let (first, others) = (b.lane(), [b.lane(), b.lane(), b.lane()]);
-    for _ in 0..2 {
-        b.op(first, stat, -2);
+    let (first, others, last) = (b.lane(), [b.lane(), b.lane(), b.lane()], b.lane());
+    let made = [b.at("one"), b.at("two")];
+    for at in made {
+        b.op(first, Action::MakeDir { at, mode: 0o755 }, 0);
     }
-    for lane in others {
-        b.op(lane, stat, -2);
-        b.wait(lane, first, 1);
-    }
-    // One more by a futex.
-    let last = b.lane();
-    b.op(last, stat, -2);
-    b.wait(last, first, 2);
     b.plan.lanes[first].ops[0].in_sync = true;
-    b.paces(first)[0].asleep = 0.3 * SECOND;
-    b.paces(first)[1].asleep = 0.3 * SECOND;
-    for lane in others.into_iter().chain([last]) {
+    // They see what they waited for. The last is woken by a futex.
+    for (lane, at, done) in others
+        .map(|lane| (lane, made[0], 1))
+        .into_iter()
+        .chain([(last, made[1], 2)])
+    {
+        b.op(lane, Action::Stat { at, flags: 0 }, 0);
+        b.wait(lane, first, done);
         b.paces(lane);
     }
-    let run = run(&b);
-    for lane in others {
-        let waited = Duration::from_nanos(run.lanes[lane].waited);
-        assert!(waited > Duration::from_millis(250), "{waited:?}");
-        assert!(waited < Duration::from_secs(10), "{waited:?}");
+    // Time to go to sleep in.
+    for pace in b.paces(first) {
+        pace.asleep = 0.3 * SECOND;
     }
-    let waited = Duration::from_nanos(run.lanes[last].waited);
-    assert!(waited > Duration::from_millis(550), "{waited:?}");
+    let run = run(&b);
+    for lane in others.into_iter().chain([last]) {
+        assert_eq!(run.lanes[lane].samples[0].result, 0, "lane {lane}");
+    }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::Builder;
@@ -26,6 +26,35 @@ fn pipe_of(target: PathBuf) -> PathBuf {
             return pipe;
         }
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a thread of this process sleeps in the kernel.
+fn is_asleep(thread: &Path) -> bool {
+    // One that has ended meanwhile is none.
+    let state = std::fs::read_to_string(thread.join("stat")).unwrap_or_default();
+    state
+        .rsplit(") ")
+        .next()
+        .is_some_and(|rest| rest.starts_with('S'))
+}
+
+/// Until all lanes sleep. Lanes that spin never do, but use a second of the processors.
+fn until_all_wait(lanes: usize) {
+    let before = processor_time();
+    loop {
+        let threads = std::fs::read_dir("/proc/self/task").expect("threads");
+        let threads: Vec<PathBuf> = threads.flatten().map(|entry| entry.path()).collect();
+        let is_lane = |thread: &&PathBuf| {
+            std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("lane-"))
+        };
+        let found: Vec<&PathBuf> = threads.iter().filter(is_lane).collect();
+        if found.len() == lanes && found.iter().all(|thread| is_asleep(thread)) {
+            return;
+        }
+        let used = processor_time() - before;
+        assert!(used < Duration::from_secs(1), "of {lanes} lanes {found:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -55,7 +84,7 @@ fn lanes_that_wait_leave_the_processor_to_others() {
     let target = dir.path().to_path_buf();
     let writer = std::thread::spawn(move || {
         let pipe = pipe_of(target);
-        std::thread::sleep(Duration::from_millis(100)); // all lanes wait by now
+        until_all_wait(4);
         let before = processor_time();
         std::thread::sleep(Duration::from_millis(400));
         let used = processor_time() - before;

@@ -6,6 +6,12 @@ pub mod tree;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::planner::{PlanOptions, Planner};
+use fsreplay_trace::format;
+use fsreplay_trace::model::Footer;
 
 /// The binary under test.
 pub fn fsreplay() -> Command {
@@ -36,6 +42,34 @@ pub fn sh(dir: &Path, script: &str) {
         .output()
         .expect("sh runs");
     assert!(output.status.success(), "{script}: {}", text(&output));
+}
+
+/// Looks again and again until something holds. Ten minutes are more than any busy machine takes.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(600), "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The plan of a trace, as the user who runs the tests would replay it in a directory.
+pub fn planned(trace: &Path, target: &Path) -> (Plan, Footer) {
+    let mut reader = format::open(trace).expect("a trace");
+    let options = PlanOptions {
+        target: target.to_owned(),
+        place: Vec::new(),
+        skip: Vec::new(),
+        as_root: is_root(),
+        uid: nix::unistd::geteuid().as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+    };
+    let mut planner = Planner::new(reader.header(), options);
+    while let Some(record) = reader.next_record().expect("a record") {
+        planner.record(&record, reader.tables()).expect("planned");
+    }
+    let plan = planner.finish(reader.tables()).expect("a plan");
+    (plan, reader.footer().expect("a footer").clone())
 }
 
 /// Standard output and error of a finished process.
@@ -146,6 +180,5 @@ pub fn roundtrip(dir: &Path, script: &str, least: f64) {
 
 /// Whether the tests run as root.
 pub fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().expect("id runs");
-    id.stdout.trim_ascii() == b"0"
+    nix::unistd::geteuid().is_root()
 }

@@ -175,7 +175,7 @@ mod tests {
         memory.read(LINES + 1);
         assert_ne!(at(), first);
         let warm = memory.warm();
-        assert!(warm > 0.0 && warm < 1e4, "{warm}");
+        assert!(warm > 0.0 && warm.is_finite(), "{warm}");
     }
 
     #[test]
