@@ -39,7 +39,8 @@ fn is_made(target: &Path, name: &str) -> bool {
     entries.any(|entry| entry.path().join("tree").join(name).is_dir())
 }
 
-/// Two lanes that make a directory each. The first sleeps before its own for `first`, of which `after` once the other's is done; the other for `second`.
+/// Two lanes that make a directory each. The first sleeps before its own for `first`, of which
+/// `after` once the other's is done; the other for `second`.
 fn sleepers(b: &mut Builder, first: f32, after: f32, second: f32) {
     for (time, name) in [(first, "first"), (second, "second")] {
         let (at, lane) = (b.at(name), b.lane());

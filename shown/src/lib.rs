@@ -66,7 +66,8 @@ fn is_blank(character: char) -> bool {
         '\u{34f}' // combining grapheme joiner
         | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
         | '\u{17b4}' | '\u{17b5}' // Khmer vowels that aren't written
-        | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' // variations
+        | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' // variations
+        | '\u{e0100}'..='\u{e01ef}'
         | '\u{2800}' // Braille without dots
     )
 }

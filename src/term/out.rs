@@ -10,7 +10,8 @@ use super::text::Text;
 use crate::exit::{self, Failure};
 use crate::text;
 
-/// Whether one of the results that were asked for goes to standard output, which then holds nothing else.
+/// Whether one of the results that were asked for goes to standard output, which then holds
+/// nothing else.
 pub fn is_taken(results: &[&Option<PathBuf>]) -> bool {
     results
         .iter()
@@ -54,7 +55,7 @@ pub fn print(text: &Text) -> Result<(), Failure> {
     to_standard_output(|out| out.write_all(text.as_str().as_bytes()))
 }
 
-/// Buffered writing to standard output, record by record; a reader that has gone away is no failure.
+/// Buffered writing to standard output; a reader that has gone away is no failure.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn to_standard_output(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,

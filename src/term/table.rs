@@ -47,7 +47,8 @@ fn cells(row: &[impl Show]) -> Vec<String> {
         .collect()
 }
 
-/// Width of the terminal; `None` where standard output is none, so that files and pipes get whole lines.
+/// Width of the terminal; `None` where standard output is none, so that files and pipes get whole
+/// lines.
 fn columns() -> Option<u16> {
     let terminal = Term::stdout();
     terminal
@@ -56,12 +57,14 @@ fn columns() -> Option<u16> {
         .flatten()
 }
 
-/// The answer. Colours and weights are left out where standard output is no terminal, and where `NO_COLOR` is set.
+/// The answer. Colours and weights are left out where standard output is no terminal, and where
+/// `NO_COLOR` is set.
 pub fn strong(text: &str) -> Text {
     Text::of(text).styled(&Style::new().bold())
 }
 
-/// A table with its header in bold and some of its rows in a style; a table that had to be wrapped stays as it is.
+/// A table with its header in bold and some of its rows in a style; a table that had to be wrapped
+/// stays as it is.
 pub fn styled_rows(table: &Text, styles: &[Style]) -> Text {
     let lines: Vec<Text> = table.lines().collect();
     if lines.len() != styles.len() + 1 {

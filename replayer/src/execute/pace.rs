@@ -265,7 +265,7 @@ pub(crate) fn sleep(mut left: Duration, is_stopped: impl Fn() -> bool) {
 mod tests {
     use super::*;
 
-    /// What a unit is taken to take, nanoseconds: how fast this machine is at the moment decides nothing.
+    /// What a unit is taken to take, nanoseconds: how fast this machine is decides nothing.
     const UNIT: f64 = 100.0;
     /// A beginning since which nothing was taken by the replay itself, however slowed it is.
     const NOW: u64 = u64::MAX;
