@@ -42,11 +42,13 @@ pub fn run(args: &CleanArgs) -> Result<(), Failure> {
     if !args.quiet {
         term::print(&out)?;
     }
-    // The first gives the status, and is told by whoever ends the program.
-    let mut failures = failures.into_iter();
-    let first = failures.next();
+    // The first gives the status; the last is told by whoever ends the program.
+    let Some(code) = failures.first().map(|(code, _)| *code) else {
+        return Ok(());
+    };
+    let last = failures.pop().map(|(_, message)| message);
     for (_, message) in failures {
         term::tell(&Text::of(&message));
     }
-    first.map_or(Ok(()), |(code, message)| Err(Failure::new(code, message)))
+    Err(Failure::new(code, last.unwrap_or_default()))
 }

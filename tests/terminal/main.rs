@@ -314,3 +314,57 @@ fn mounts_are_shown() {
     assert!(output.status.success(), "{both}");
     assert!(out.matches("\\u{202e}").count() >= 3, "{out}");
 }
+
+/// What a command writes to a terminal, without the styles and the progress bar of the program.
+fn on_a_terminal(place: &Place, command: &str, directory: &Path) -> String {
+    // script(1) gives its command a terminal, and a shell the names.
+    let output = std::process::Command::new("script")
+        .args(["-qec", command, "/dev/null"])
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .env("FSREPLAY", env!("CARGO_BIN_EXE_fsreplay"))
+        .env("TRACE", &place.trace)
+        .env("DIR", directory)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("script runs");
+    assert!(output.status.success(), "{}", common::text(&output));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().expect("a part").to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit() && c != ';');
+        let (parameters, rest) = part.split_at(end.expect("an end"));
+        let is_own = match rest.as_bytes()[0] {
+            b'm' | b'A' | b'B' => true, // a style, a line up, a line down
+            b'K' => parameters == "2",  // a line emptied
+            _ => false,
+        };
+        assert!(is_own, "{command}: {part:?}");
+        plain.push_str(&rest[1..]);
+    }
+    plain.replace('\r', "")
+}
+
+#[test]
+fn on_a_terminal_styles_and_progress_are_all_that_is_added() {
+    if !common::have("script") {
+        return;
+    }
+    let place = Place::new();
+    let directory = place.directory(b"target");
+    let mut shown = 0;
+    for command in [
+        "\"$FSREPLAY\" info \"$TRACE\"",
+        "\"$FSREPLAY\" inspect \"$TRACE\"",
+        "\"$FSREPLAY\" play --rounds 2 --target \"$DIR\" \"$TRACE\"",
+        "\"$FSREPLAY\" compare -v --rounds 2 --target \"$DIR\" --target b=/dev/shm \"$TRACE\"",
+    ] {
+        let text = on_a_terminal(&place, command, &directory);
+        let found: Vec<char> = text.chars().filter(|c| is_forbidden(*c)).collect();
+        assert!(found.is_empty(), "{command}: {found:?} in {text:?}");
+        shown += text.matches("\\x1b").count();
+    }
+    assert!(shown > 0, "no name was shown");
+}
