@@ -4,6 +4,8 @@
 //! - `assemble`: from a script to the bytes of a trace file
 //! - `choices`, `generate`: from a number to a script that tries to get out
 //! - `texts`: those that were made by hand
+//! - `inputs`: all that fsreplay reads from elsewhere, for fuzzers
+//! - `seeds`: where fuzzers begin
 //! - `arena`: the target, and the canaries beside it
 //! - `cage`: a mount namespace in which a breach can't do harm
 //! - `worker`: plays scripts in a process of its own, through the replayer's library
@@ -18,7 +20,9 @@ pub mod assemble;
 pub mod cage;
 pub mod choices;
 pub mod generate;
+pub mod inputs;
 pub mod script;
+pub mod seeds;
 pub mod supervisor;
 pub mod text;
 pub mod texts;

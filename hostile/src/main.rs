@@ -14,7 +14,7 @@ use fsreplay_hostile::assemble::assemble;
 use fsreplay_hostile::generate::generate;
 use fsreplay_hostile::script::Script;
 use fsreplay_hostile::supervisor::{Fault, Outcome, Supervisor};
-use fsreplay_hostile::{cage, texts, worker};
+use fsreplay_hostile::{cage, seeds, texts, worker};
 
 /// Plays hostile traces beside a directory of canaries, and fails if one of them is touched.
 ///
@@ -59,6 +59,9 @@ struct Args {
     /// How many replays at once.
     #[arg(long, default_value_t = 4)]
     jobs: usize,
+    /// Tell what became of each trace.
+    #[arg(long, short)]
+    verbose: bool,
     /// Do without the mount namespace, on a machine that may be damaged.
     #[arg(long)]
     no_cage: bool,
@@ -76,6 +79,13 @@ enum Command {
     Show {
         /// Its number.
         seed: u64,
+    },
+    /// Write seeds for the fuzz targets, a directory for each (docs/fuzzing.md).
+    Seeds {
+        /// Where the directories go.
+        corpus: PathBuf,
+        /// Traces and JSON results to begin with.
+        files: Vec<PathBuf>,
     },
     /// Make a trace file from a text.
     Assemble {
@@ -97,6 +107,7 @@ fn main() -> ExitCode {
             print!("{}", generate(*seed));
             Ok(true)
         }
+        Some(Command::Seeds { corpus, files }) => seeds::write(corpus, files).map(|()| true),
         Some(Command::Assemble {
             text,
             output,
@@ -240,6 +251,9 @@ impl Work<'_> {
         while let Some((name, script)) = self.next()? {
             let outcome = supervisor.play(&script)?;
             self.tally()?.add(&outcome);
+            if let Some(answer) = outcome.answer.as_ref().filter(|_| self.args.verbose) {
+                println!("{name}: {answer:?}");
+            }
             for (fault, how) in &outcome.faults {
                 let smaller = self.smaller(&mut supervisor, &script, *fault)?;
                 let _alone = self.tally()?;
