@@ -5,6 +5,7 @@
 //! - `choices`, `generate`: from a number to a script that tries to get out
 //! - `texts`: those that were made by hand
 //! - `inputs`: all that fsreplay reads from elsewhere, for fuzzers
+//! - `field`: replays in the process of a fuzzer
 //! - `seeds`: where fuzzers begin
 //! - `arena`: the target, and the canaries beside it
 //! - `cage`: a mount namespace in which a breach can't do harm
@@ -19,6 +20,7 @@ pub mod arena;
 pub mod assemble;
 pub mod cage;
 pub mod choices;
+pub mod field;
 pub mod generate;
 pub mod inputs;
 pub mod script;

@@ -59,8 +59,8 @@ impl Default for Play {
     }
 }
 
-/// A path of the recorded machine as names below the root. Names are not looked at: `..`, empty ones
-/// and such with a slash are what a damaged file may hold.
+/// A path of the recorded machine as names below the root. Names are not looked at: `..`, empty
+/// ones and such with a slash are what a damaged file may hold.
 pub type Names = Vec<Vec<u8>>;
 
 /// One record, or several that are alike.

@@ -43,7 +43,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
         "reader" => traces(),
         "frames" => traces().iter().filter_map(|file| unpack(file)).collect(),
-        "planner" => (0..64).map(decisions).collect(),
+        "planner" | "replay" => (0..64).map(decisions).collect(),
         "mountinfo" => vec![MOUNTINFO.to_vec()],
         "report" => RESULTS.iter().map(|result| result.to_vec()).collect(),
         "marker" => vec![MARKER.to_vec()],
@@ -84,11 +84,12 @@ fn decisions(seed: u64) -> Vec<u8> {
 /// # Errors
 /// Where a file can't be read or written.
 pub fn write(corpus: &Path, files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
-    for (target, _) in crate::inputs::INPUTS {
+    let targets = crate::inputs::INPUTS.iter().map(|(target, _)| *target);
+    for target in targets.chain(["replay"]) {
         let mut seeds = of(target);
         for file in files {
             let bytes = std::fs::read(file)?;
-            match (*target, file.extension().and_then(|kind| kind.to_str())) {
+            match (target, file.extension().and_then(|kind| kind.to_str())) {
                 ("reader", Some("zst")) => seeds.push(bytes),
                 ("frames", Some("zst")) => seeds.extend(unpack(&bytes)),
                 ("report", Some("json")) => seeds.push(bytes),

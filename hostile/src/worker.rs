@@ -15,6 +15,7 @@ use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
 use fsreplay_replayer::{Cache, PlayOptions, Timing, play};
 use fsreplay_trace::format::TraceReader;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::arena::Arena;
 use crate::assemble::assemble;
@@ -122,22 +123,25 @@ fn umask() -> u32 {
 }
 
 fn limit() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    for (resource, most) in [
-        (Resource::As, MEMORY),
-        (Resource::Fsize, FILE),
-        (Resource::Core, 0),
-    ] {
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        // A limit that can't be set is lower already.
-        let _ = setrlimit(resource, limit);
-    }
-    // Beyond the limit a write fails, which is an outcome like others.
+    limited(Resource::As, MEMORY);
+    limited(Resource::Core, 0);
+    limit_files();
+}
+
+/// Keeps files small; beyond the limit a write fails, which is an outcome like others.
+pub fn limit_files() {
+    limited(Resource::Fsize, FILE);
     let ignored = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     drop(ignored);
+}
+
+fn limited(resource: Resource, most: u64) {
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    // A limit that can't be set is lower already.
+    let _ = setrlimit(resource, limit);
 }
 
 /// Asks a replay to stop that takes too long.

@@ -1,4 +1,5 @@
-//! The canaries tell: whatever is done to one of them is seen. Without that, no replay proves anything.
+//! The canaries tell: whatever is done to one of them is seen. Without that, no replay proves
+//! anything.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

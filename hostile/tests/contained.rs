@@ -1,12 +1,16 @@
-//! Hostile traces, by hand and from numbers, touch nothing outside of their target, end when they are
-//! asked to, and leave nothing: as root and as a user, on two file systems.
+//! Hostile traces, by hand and from numbers, touch nothing outside of their target, end when they
+//! are asked to, and leave nothing: as root and as a user, on two file systems.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Generated traces in each of the tests.
 const COUNT: &str = "1500";
 /// A replay that was asked to stop may take so many seconds: machines are busy.
 const PATIENCE: &str = "120";
+
+/// One after the other: each takes all processors, and one of the texts much memory.
+static TURN: Mutex<()> = Mutex::new(());
 
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
@@ -20,6 +24,7 @@ fn plays(arguments: &[&str]) {
     if !is_root() {
         return;
     }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_fsreplay-hostile"));
     command.args(["--texts", "--count", COUNT, "--patience", PATIENCE]);
     command.args(["--seconds", "3600"]).args(arguments);

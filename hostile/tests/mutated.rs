@@ -1,5 +1,5 @@
-//! What fsreplay reads from elsewhere, with damage: no panic, whatever the bytes are. A fixed number
-//! of inputs, for each of the functions that the fuzzers drive (docs/fuzzing.md).
+//! What fsreplay reads from elsewhere, with damage: no panic, whatever the bytes are. A fixed
+//! number of inputs, for each of the functions that the fuzzers drive (docs/fuzzing.md).
 
 use fsreplay_hostile::choices::Choices;
 use fsreplay_hostile::inputs::INPUTS;
@@ -33,7 +33,8 @@ fn damaged_inputs_are_refused_or_taken() {
     }
 }
 
-/// One piece of damage: a bit, a byte, an interesting number, a piece lost, doubled or from elsewhere.
+/// One piece of damage: a bit, a byte, an interesting number, a piece lost, doubled or from
+/// elsewhere.
 fn damage(choices: &mut Choices<'_>, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
     let at = choices.below(bytes.len());
     let end = (at + 1 + choices.below(32)).min(bytes.len());

@@ -1,5 +1,6 @@
 //! Attacks of known shapes: something parts the model from the tree, a directory is taken hold of,
-//! a link is made that leads out from where the directory really is, and something is done through it.
+//! a link is made that leads out from where the directory really is, and something is done through
+//! it.
 
 use fsreplay_trace::call::{ArgKind, Call};
 
@@ -34,7 +35,8 @@ impl Generator<'_, '_> {
         }
     }
 
-    /// A link's text and what is written behind it, which together lead to a canary from some depth.
+    /// A link's text and what is written behind it, which together lead to a canary from some
+    /// depth.
     fn way(&mut self) -> Way {
         let canary = self.canary();
         let up = if self.choices.chance(50) {

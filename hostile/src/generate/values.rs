@@ -1,4 +1,5 @@
-//! Paths, texts of links, numbers and flags, so chosen that calls meet and meet what they should not.
+//! Paths, texts of links, numbers and flags, so chosen that calls meet and meet what they should
+//! not.
 
 use fsreplay_trace::call::{ArgKind, Call, Op, ResultKind};
 
