@@ -23,6 +23,7 @@ texts![
     "escape4",
     "exchange",
     "fifo-in-the-tree",
+    "fifo-inherited",
     "fifo-mknod",
     "fifo-rename",
     "grouped-links",
