@@ -1,13 +1,15 @@
 //! The trace's file: incomplete and out of the tool's sight while recording, then under its final name.
+//!
+//! It is its owner's alone (mode 0600) from the first byte on: whom its names may be told is the
+//! user's decision, not the umask's.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::RecordError;
-use crate::sys;
 
 /// A trace that is being written. Removed when dropped, unless finished or kept.
 pub struct Incomplete {
@@ -75,9 +77,6 @@ impl Incomplete {
         let file = File::open(&self.path).map_err(failed("open", &self.path))?;
         file.sync_all().map_err(failed("sync", &self.path))?;
         let bytes = file.metadata().map_err(failed("stat", &self.path))?.len();
-        let permissions = Permissions::from_mode(0o666 & !sys::umask());
-        file.set_permissions(permissions)
-            .map_err(failed("chmod", &self.path))?;
         let previous = self.make_room()?;
         self.place()?;
         Ok(Placed { bytes, previous })
@@ -240,6 +239,19 @@ mod tests {
         assert_eq!(fs::read(&output).expect("new"), b"333");
         assert_eq!(fs::read(&old).expect("old"), b"1");
         assert_eq!(fs::read_dir(directory.path()).expect("list").count(), 2);
+    }
+
+    #[test]
+    fn a_trace_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().expect("tempdir");
+        let output = directory.path().join("trace.zst");
+        // Also where one is replaced that everybody could read.
+        fs::write(&output, b"0").expect("written");
+        fs::set_permissions(&output, fs::Permissions::from_mode(0o644)).expect("chmod");
+        record_to(&output, true, b"1").expect("placed");
+        let mode = fs::metadata(&output).expect("stat").permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
     }
 
     #[test]

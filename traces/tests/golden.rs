@@ -3,6 +3,7 @@
 //! `BLESS=1 cargo test -p fsreplay-trace --test golden` writes them anew: only for a new version of the format.
 
 use std::fmt::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -270,12 +271,16 @@ fn a_footer_can_be_replaced_and_nothing_else_changes() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
     std::fs::copy(golden("everything-v3.zst"), &path).expect("copied");
+    let owners_alone = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&path, owners_alone).expect("chmod");
     let before = told(&path);
     let mut reader = format::open(&path).expect("a trace");
     while reader.next_record().expect("a whole trace").is_some() {}
     let footer = reader.footer().expect("a footer").clone();
     format::replace_footer(&path, &footer).expect("replaced");
     assert_eq!(told(&path), before);
+    let mode = std::fs::metadata(&path).expect("stat").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     let other = Footer {
         unobserved: None,
         ..footer

@@ -1,6 +1,8 @@
 //! Changes to a finished trace.
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::VERSION;
@@ -46,7 +48,16 @@ pub fn replace_footer(path: &Path, footer: &Footer) -> Result<(), TraceError> {
     out.extend_from_slice(&packed);
     out.extend_from_slice(&frames::seek_table(&lengths));
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = std::fs::File::create(&beside).and_then(|mut new| new.write_all(&out));
+    // Whoever could read the trace can read it still, and nobody else.
+    let written = std::fs::metadata(path).and_then(|old| {
+        let mode = old.permissions().mode() & 0o777;
+        let mut new = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&beside)?;
+        new.write_all(&out)
+    });
     written
         .and_then(|()| std::fs::rename(&beside, path))
         .map_err(|source| {
