@@ -65,6 +65,9 @@ pub struct RecordArgs {
     /// With --calibrate: what to run (by sh -c) before each of the further runs, to put back what the command changed
     #[arg(long, value_name = "SCRIPT", requires = "calibrate")]
     pub reset: Option<OsString>,
+    /// Keep all arguments of all programs in the trace, not only their names: arguments hold passwords and tokens
+    #[arg(long)]
+    pub keep_arguments: bool,
     /// Overwrite an existing trace instead of keeping it as FILE.old
     #[arg(long)]
     pub force: bool,

@@ -53,6 +53,7 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     let mut options = RecordOptions::new(args.command.clone(), args.output.clone());
     options.force = args.force;
     options.calibrate = args.calibrate;
+    options.keep_arguments = args.keep_arguments;
     options.reset = args.reset.clone();
     let mut terminal = Terminal {
         quiet: args.quiet,

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{fsreplay, record, text, workspace};
+use common::{fsreplay, record_with, text, workspace};
 
 fn written(dir: &Path, name: &str, args: &[&str]) {
     let output = fsreplay()
@@ -22,7 +22,8 @@ fn results_of_inspect_and_play_make_one_page_about_one_trace() {
     let dir = workspace();
     let root = dir.path();
     fs::write(root.join("<b>"), "x").expect("written");
-    record(root, &root.join("t.zst"), &["cat", "<b>"]);
+    let trace = root.join("t.zst");
+    record_with(&["--keep-arguments"], root, &trace, &["cat", "<b>"]);
     written(root, "i.json", &["inspect", "t.zst"]);
     written(root, "p.json", &["play", "t.zst", "--target", "."]);
     let output = fsreplay()

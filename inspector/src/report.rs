@@ -134,7 +134,7 @@ pub struct ProcessCost {
     pub parent: Option<u32>,
     /// The last name of the path of the program that it ran last.
     pub name: String,
-    /// The arguments of that program.
+    /// The arguments of that program, as far as the trace keeps them: its name is the first.
     pub arguments: Vec<String>,
     /// Number and time.
     #[serde(flatten)]

@@ -31,6 +31,8 @@ pub struct RecordOptions {
     pub calibrate: bool,
     /// Run by `sh -c` before each such run, to put back what the command changed.
     pub reset: Option<OsString>,
+    /// Keep all arguments of all programs, not only the first of each: they hold passwords and tokens.
+    pub keep_arguments: bool,
     /// How long to wait for tasks that outlive the command before they are ended; `None` waits for them.
     pub linger: Option<Duration>,
 }
@@ -45,6 +47,7 @@ impl RecordOptions {
             affinity: Affinity::Adaptive,
             calibrate: false,
             reset: None,
+            keep_arguments: false,
             linger: None,
         }
     }

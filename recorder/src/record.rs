@@ -51,7 +51,11 @@ pub fn record(
     let start = sys::now();
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     let states = States::new(&header.mounts, &mut trace);
-    let tracer = Tracer::new(Session::new(trace, states, start, costs), pid, options);
+    let mut session = Session::new(trace, states, start, costs);
+    if options.keep_arguments {
+        session.keep_arguments();
+    }
+    let tracer = Tracer::new(session, pid, options);
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
@@ -115,11 +119,17 @@ fn header(options: &RecordOptions, cwd: &Path) -> Header {
     let (uid, gid) = sys::effective_ids();
     let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     let started = SystemTime::now().duration_since(UNIX_EPOCH);
+    let kept = if options.keep_arguments {
+        usize::MAX
+    } else {
+        1
+    };
     Header {
         producer: format!("fsreplay {}", env!("CARGO_PKG_VERSION")),
         command: options
             .command
             .iter()
+            .take(kept)
             .map(|argument| argument.clone().into_vec())
             .collect(),
         cwd: cwd.as_os_str().as_bytes().to_vec(),

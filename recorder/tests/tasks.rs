@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{can_record, compile, record, try_record};
+use common::{can_record, compile, record, try_record, try_record_with};
 use fsreplay_recorder::{RecordError, Status};
 use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::model::{Event, Record};
@@ -60,12 +60,43 @@ fn the_first_exec_and_failed_ones_are_events() {
     assert_eq!(execs[0].result, 0);
     assert_eq!(
         recorded.string(execs[0].arg(ArgKind::Argv).expect("argv")),
-        b"env\0PATH=/no/such:/bin:/usr/bin\0true"
+        b"env"
     );
     assert_eq!(execs[1].errno(), Some(libc::ENOENT));
     assert_eq!(execs.last().map(|exec| exec.result), Some(0));
     let first = recorded.events().next().map(|event| event.call);
     assert_eq!(first, Some(Call::execve));
+}
+
+#[test]
+fn arguments_are_kept_only_if_asked_for() {
+    if !can_record() {
+        return;
+    }
+    let told = |keep: bool| {
+        let recorded = try_record_with(&["env", "-u", "X", "true"], |options| {
+            options.keep_arguments = keep;
+        });
+        let recorded = recorded.expect("recording");
+        let lists: Vec<Vec<u8>> = recorded
+            .calls(Call::execve)
+            .iter()
+            .map(|exec| recorded.string(exec.arg(ArgKind::Argv).expect("argv")))
+            .map(<[u8]>::to_vec)
+            .collect();
+        let first = lists.first().expect("the command's own").clone();
+        let last = lists.last().expect("the program's").clone();
+        (recorded.reader.header().command.clone(), first, last)
+    };
+    let (command, first, last) = told(false);
+    assert_eq!(command, [b"env"]);
+    assert_eq!((first, last), (b"env".to_vec(), b"true".to_vec()));
+    let (command, first, last) = told(true);
+    assert_eq!(command.join(&0), b"env\0-u\0X\0true");
+    assert_eq!(
+        (first, last),
+        (b"env\0-u\0X\0true".to_vec(), b"true".to_vec())
+    );
 }
 
 #[test]

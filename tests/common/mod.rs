@@ -83,8 +83,20 @@ pub fn text(output: &Output) -> String {
 
 /// Records a command in a directory; the trace lies beside, not in it.
 pub fn record<S: AsRef<OsStr>>(dir: &Path, trace: &Path, command: &[S]) -> Output {
+    record_with(&[], dir, trace, command)
+}
+
+/// Records a command with options of `record`.
+pub fn record_with<S: AsRef<OsStr>>(
+    options: &[&str],
+    dir: &Path,
+    trace: &Path,
+    command: &[S],
+) -> Output {
     fsreplay()
-        .args(["record", "-q", "--force", "-o"])
+        .args(["record", "-q", "--force"])
+        .args(options)
+        .arg("-o")
         .arg(trace)
         .arg("--")
         .args(command)

@@ -32,7 +32,8 @@ pub enum ArgKind {
     Target,
     /// The name of an extended attribute: a string id.
     Name,
-    /// The arguments of `execve`, joined by NUL: a string id.
+    /// The arguments of `execve`, joined by NUL: a string id. Only the first, unless the recording
+    /// was asked to keep all.
     Argv,
     /// The file descriptor that the call works on.
     Fd,

@@ -308,7 +308,7 @@ pub struct Mount {
 pub struct Header {
     /// Version of the fsreplay that wrote the trace.
     pub producer: String,
-    /// The command and its arguments.
+    /// The command and those of its arguments that are kept: none, unless the recording was asked to.
     pub command: Vec<Vec<u8>>,
     /// Working directory of the command.
     pub cwd: Vec<u8>,

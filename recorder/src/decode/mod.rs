@@ -31,6 +31,16 @@ pub struct Text {
     pub range: Range<usize>,
 }
 
+/// What is kept of a program's arguments: they hold passwords and tokens, and only the first is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Arguments {
+    /// `argv[0]`: names the program where its path tells nothing (`/proc/self/exe`, a descriptor).
+    #[default]
+    First,
+    /// All.
+    All,
+}
+
 /// The arguments of a call. Reused from call to call, so that decoding allocates nothing.
 #[derive(Debug, Default)]
 pub struct Decoded {
@@ -40,6 +50,8 @@ pub struct Decoded {
     pub strings: Vec<Text>,
     /// Bytes of the strings.
     pub text: Vec<u8>,
+    /// What is kept of a program's arguments.
+    pub keep: Arguments,
 }
 
 impl Decoded {
@@ -79,7 +91,7 @@ fn read_text(
     }
     let start = out.text.len();
     let read = match kind {
-        ArgKind::Argv => pointers::argument_list(address, memory, &mut out.text),
+        ArgKind::Argv => pointers::argument_list(address, out.keep, memory, &mut out.text),
         ArgKind::Name => memory.read_string(address, XATTR_NAME_MAX, &mut out.text),
         _ => memory.read_string(address, PATH_MAX, &mut out.text),
     };

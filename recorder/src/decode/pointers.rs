@@ -2,6 +2,7 @@
 
 use fsreplay_trace::call::{ArgKind, Call, NONE};
 
+use super::Arguments;
 use crate::memory::Memory;
 
 /// The most bytes of an argument list that are kept.
@@ -129,8 +130,14 @@ pub fn clone_range(kind: ArgKind, address: u64, memory: &impl Memory) -> u64 {
         .unwrap_or(NONE)
 }
 
-/// Appends the strings of an `argv`, joined by NUL; stops at the limit.
-pub fn argument_list(address: u64, memory: &impl Memory, out: &mut Vec<u8>) -> Option<()> {
+/// Appends what is kept of the strings of an `argv`, joined by NUL; stops at the limit. What isn't
+/// kept is not read.
+pub fn argument_list(
+    address: u64,
+    keep: Arguments,
+    memory: &impl Memory,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     let start = out.len();
     let mut at = address;
     loop {
@@ -146,6 +153,9 @@ pub fn argument_list(address: u64, memory: &impl Memory, out: &mut Vec<u8>) -> O
             out.push(0);
         }
         memory.read_string(pointer, ARGUMENTS_MAX - used, out)?;
+        if keep == Arguments::First {
+            return Some(());
+        }
         at = at.wrapping_add(8);
     }
 }

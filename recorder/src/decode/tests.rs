@@ -31,7 +31,14 @@ impl Layout {
 }
 
 fn decode(call: Call, registers: [u64; 6], layout: Layout) -> Decoded {
-    let mut out = Decoded::default();
+    decode_keeping(Arguments::First, call, registers, layout)
+}
+
+fn decode_keeping(keep: Arguments, call: Call, registers: [u64; 6], layout: Layout) -> Decoded {
+    let mut out = Decoded {
+        keep,
+        ..Decoded::default()
+    };
     entry(call, &registers, &layout.memory(), &mut out);
     out
 }
@@ -168,15 +175,27 @@ fn copies_tell_own_offsets_from_given_ones() {
     assert_eq!(out.args, [3, 4096, 4, NONE, 100, 0]);
 }
 
-#[test]
-fn argument_lists_are_joined() {
+/// `execve` of a program with three arguments, of which the second is empty.
+fn execute(keep: Arguments) -> Decoded {
     let mut layout = Layout::default();
     let path = layout.put(b"/bin/x\0");
     let strings: Vec<u64> = [b"x\0".as_slice(), b"\0", b"-\xff\0"]
         .map(|s| layout.put(s))
         .into();
     let argv = layout.words(&[strings[0], strings[1], strings[2], 0]);
-    let out = decode(Call::execve, [path, argv, 0, 0, 0, 0], layout);
+    decode_keeping(keep, Call::execve, [path, argv, 0, 0, 0, 0], layout)
+}
+
+#[test]
+fn of_a_programs_arguments_only_its_name_is_read() {
+    let out = execute(Arguments::default());
+    assert_eq!(out.string(ArgKind::Argv), Some(b"x".as_slice()));
+    assert_eq!(out.text, b"/bin/xx");
+}
+
+#[test]
+fn argument_lists_that_are_kept_are_joined() {
+    let out = execute(Arguments::All);
     assert_eq!(out.string(ArgKind::Argv), Some(b"x\0\0-\xff".as_slice()));
 }
 

@@ -9,7 +9,7 @@ use super::interrupted::sum;
 use super::memory::TaskMemory;
 use crate::arch::Numbers;
 use crate::calibrate::Costs;
-use crate::decode::{self, Decoded};
+use crate::decode::{self, Arguments, Decoded};
 use crate::effects::{self, Change};
 use crate::fds::{self, Descriptor};
 use crate::observe::{Found, States};
@@ -68,6 +68,11 @@ impl Session {
             privileged: sys::effective_ids().0 == 0,
             costs,
         }
+    }
+
+    /// Keeps all arguments of programs.
+    pub fn keep_arguments(&mut self) {
+        self.decoded.keep = Arguments::All;
     }
 
     /// Nanoseconds since the start of the recording.

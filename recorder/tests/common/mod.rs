@@ -45,12 +45,21 @@ fn turn() -> MutexGuard<'static, ()> {
 
 /// Records a command.
 pub fn try_record(command: &[&str]) -> Result<Recorded, RecordError> {
+    try_record_with(command, |_| {})
+}
+
+/// Records a command with other options than the defaults.
+pub fn try_record_with(
+    command: &[&str],
+    change: impl FnOnce(&mut RecordOptions),
+) -> Result<Recorded, RecordError> {
     let command = command.iter().map(OsString::from).collect();
     let directory = tempfile::tempdir().expect("tempdir");
     let output = directory.path().join("trace.zst");
+    let mut options = RecordOptions::new(command, output.clone());
+    change(&mut options);
     let _turn = turn();
-    let recording =
-        fsreplay_recorder::record(&RecordOptions::new(command, output.clone()), &mut Quiet)?;
+    let recording = fsreplay_recorder::record(&options, &mut Quiet)?;
     let mut reader = format::open(&output).expect("open");
     let mut records = Vec::new();
     while let Some(record) = reader.next_record().expect("record") {
