@@ -34,7 +34,9 @@ pub enum Command {
     Compare(CompareArgs),
     /// Say which recorded directory, moved to which mount, gains what, and what to write into devcontainer.json
     Advise(AdviseArgs),
-    /// Print what a trace holds: command, counts, sizes, coverage, mounts
+    /// Write a trace with other names: the same calls, times and outcomes, for those who may not know them
+    Anonymize(AnonymizeArgs),
+    /// Print what a trace holds and reveals: command, counts, sizes, coverage, mounts
     Info(InfoArgs),
     /// Print the records of a trace, one a line, in a form near strace's
     Dump(DumpArgs),
@@ -237,6 +239,26 @@ fn cache(text: &str) -> Result<Cache, String> {
         "cold" => Ok(Cache::Cold),
         _ => Err("give made, warm or cold".into()),
     }
+}
+
+/// Arguments of `anonymize`.
+#[derive(Debug, Args)]
+pub struct AnonymizeArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub trace: PathBuf,
+    /// The trace to write
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    pub force: bool,
+    /// Take what is whole of a trace that was cut off
+    #[arg(long)]
+    pub truncated: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// Arguments of `info`.

@@ -1,4 +1,6 @@
-//! `fsreplay info`: what a trace holds.
+//! `fsreplay info`: what a trace holds and reveals.
+
+mod reveals;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,7 @@ use crate::args::InfoArgs;
 use crate::exit::Failure;
 use crate::say;
 use crate::term::{self, Text};
+use reveals::{Reveals, Seen};
 
 /// What `info --json` prints; the names are documented in docs/result-json.md.
 #[derive(Debug, Serialize)]
@@ -42,6 +45,7 @@ struct Info {
     left_running: u64,
     warnings: Vec<String>,
     mounts: Vec<MountInfo>,
+    reveals: Reveals,
 }
 
 /// Events of one call.
@@ -118,9 +122,13 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
         .len();
     let mut reader = format::open(&args.trace).map_err(failed)?;
     let mut counts = Counts::default();
+    let mut seen = Seen::default();
     loop {
         match reader.next_record() {
-            Ok(Some(record)) => counts.add(&record),
+            Ok(Some(record)) => {
+                counts.add(&record);
+                seen.add(&record, reader.tables());
+            }
             Ok(None) => break,
             Err(TraceError::Truncated { .. }) if args.truncated => break,
             Err(error) => return Err(failed(error)),
@@ -128,7 +136,8 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
     }
     let files = reader.tables().node_count() as u64;
     let footer = reader.footer().cloned();
-    let info = describe(reader.header(), footer, counts, files, size);
+    let reveals = seen.of(reader.header(), reader.tables());
+    let info = describe(reader.header(), footer, counts, reveals, files, size);
     match &args.json {
         Some(path) => term::write_json(path, &info),
         None => term::print(&text(&info)),
@@ -139,6 +148,7 @@ fn describe(
     header: &Header,
     footer: Option<Footer>,
     counts: Counts,
+    reveals: Reveals,
     files: u64,
     bytes: u64,
 ) -> Info {
@@ -179,6 +189,7 @@ fn describe(
         left_running: footer.left_running,
         warnings: footer.warnings,
         mounts: header.mounts.iter().map(mount_info).collect(),
+        reveals,
     }
 }
 
@@ -258,6 +269,10 @@ fn text(info: &Info) -> Text {
             unrecorded.join(", ")
         }
     );
+    let titles = ["reveals", "", ""];
+    for (title, line) in titles.iter().zip(info.reveals.lines()) {
+        say!(out, "{:<12}{}", title, line);
+    }
     for warning in &info.warnings {
         say!(out, "warning     {}", warning);
     }

@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod advise;
+mod anonymize;
 mod args;
 mod calibrate;
 mod clean;
@@ -33,6 +34,7 @@ fn main() {
         Command::Play(args) => play::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Advise(args) => advise::run(args),
+        Command::Anonymize(args) => anonymize::run(args).map(|()| exit::OK),
         Command::Info(args) => info::run(args).map(|()| exit::OK),
         Command::Dump(args) => dump::run(args).map(|()| exit::OK),
         Command::Mounts(args) => mounts::run(args).map(|()| exit::OK),

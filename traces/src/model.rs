@@ -339,6 +339,25 @@ pub struct Header {
     pub costs: Option<StopCosts>,
 }
 
+/// What the producer of an anonymized trace ends with.
+const ANONYMIZED: &str = ", anonymized";
+
+impl Header {
+    /// Whether the trace says that its names were replaced by others.
+    pub fn is_anonymized(&self) -> bool {
+        self.producer.ends_with(ANONYMIZED)
+    }
+
+    /// The producer of a trace whose names were replaced, from that of the trace that had them. What
+    /// isn't a version of fsreplay might name somebody, and goes.
+    pub(crate) fn anonymized(producer: &str) -> String {
+        let version = producer.strip_prefix("fsreplay ").unwrap_or_default();
+        let end = version.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let version = &version[..end.unwrap_or(version.len())];
+        format!("fsreplay {version}{ANONYMIZED}")
+    }
+}
+
 /// What is known when a recording ends.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Footer {

@@ -37,6 +37,9 @@ pub enum TraceError {
     /// More than the format holds.
     #[error("the recording is too large for a trace: {0}")]
     TooLarge(&'static str),
+    /// Names can't be told apart by others of their length.
+    #[error("the trace has more names of one length than can be replaced by different ones")]
+    TooManyNames,
     /// Encoding the header or footer.
     #[error("the {what} can't be encoded: {message}")]
     Encode {

@@ -1,0 +1,128 @@
+//! What a trace tells about the machine and the people that it is from.
+
+use std::collections::HashSet;
+
+use fsreplay_trace::call::{ArgKind, Op};
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::{Event, Header, Record, StringId};
+use serde::Serialize;
+
+use crate::term;
+
+/// What this trace reveals; the names are documented in docs/result-json.md. Contents of files,
+/// the environment and values of attributes are in no trace.
+#[derive(Debug, Serialize)]
+pub struct Reveals {
+    /// Whether it says that its names were replaced.
+    anonymized: bool,
+    /// Files and directories that it names.
+    names: u64,
+    /// Different texts of links.
+    link_targets: u64,
+    /// Different names of extended attributes.
+    attribute_names: u64,
+    /// Mounts.
+    mounts: u64,
+    /// Of those, mounts of which it tells the source.
+    mount_sources: u64,
+    /// Starts of programs.
+    programs: u64,
+    /// Of those, starts of which it has arguments beyond the program's name.
+    programs_with_arguments: u64,
+}
+
+/// What is seen of that in the records.
+#[derive(Default)]
+pub struct Seen {
+    link_targets: HashSet<StringId>,
+    attribute_names: HashSet<StringId>,
+    programs: u64,
+    programs_with_arguments: u64,
+}
+
+impl Seen {
+    /// Takes the next record.
+    pub fn add(&mut self, record: &Record, tables: &Tables) {
+        match record {
+            Record::Event(event) => self.event(event, tables),
+            Record::PathState(state) => {
+                let target = state.metadata.and_then(|metadata| metadata.target);
+                self.link_targets.extend(target);
+            }
+            Record::Xattrs(xattrs) => {
+                let names = xattrs.entries.iter().map(|(name, _)| *name);
+                self.attribute_names.extend(names);
+            }
+            Record::TaskStart(_)
+            | Record::TaskExit(_)
+            | Record::Listing(_)
+            | Record::FdState(_) => {}
+        }
+    }
+
+    fn event(&mut self, event: &Event, tables: &Tables) {
+        self.link_targets.extend(event.string(ArgKind::Target));
+        self.attribute_names.extend(event.string(ArgKind::Name));
+        if event.call.row().op == Op::Exec {
+            self.programs += 1;
+            let arguments = event.string(ArgKind::Argv);
+            let has_several = arguments.is_some_and(|id| tables.string(id).contains(&0));
+            self.programs_with_arguments += u64::from(has_several);
+        }
+    }
+
+    /// All that a trace with that header and those names reveals.
+    pub fn of(self, header: &Header, tables: &Tables) -> Reveals {
+        let sources = header.mounts.iter().filter(|m| !m.source.is_empty());
+        // A trace that was cut off early, or made otherwise, may have no start of the command itself.
+        let of_command = u64::from(header.command.len() > 1);
+        Reveals {
+            anonymized: header.is_anonymized(),
+            names: tables.node_count().saturating_sub(1) as u64,
+            link_targets: self.link_targets.len() as u64,
+            attribute_names: self.attribute_names.len() as u64,
+            mounts: header.mounts.len() as u64,
+            mount_sources: sources.count() as u64,
+            programs: self.programs.max(of_command),
+            programs_with_arguments: self.programs_with_arguments.max(of_command),
+        }
+    }
+}
+
+impl Reveals {
+    /// In three lines, for people.
+    pub fn lines(&self) -> [String; 3] {
+        let count = term::count;
+        let replaced = if self.anonymized {
+            " (all but common ones replaced)"
+        } else {
+            ""
+        };
+        let sources = match self.mount_sources {
+            0 => "without their sources",
+            _ => "and their sources",
+        };
+        [
+            format!(
+                "names of {} files and directories{replaced}, {} link targets, {} attribute names, \
+                 {} mounts {sources}",
+                count(self.names),
+                count(self.link_targets),
+                count(self.attribute_names),
+                count(self.mounts),
+            ),
+            match self.programs_with_arguments {
+                0 => format!(
+                    "arguments of programs: no; names of {} programs started",
+                    count(self.programs)
+                ),
+                some => format!(
+                    "arguments of programs: yes, of {} of {} started",
+                    count(some),
+                    count(self.programs)
+                ),
+            },
+            "contents of files, environment, values of attributes: never".to_owned(),
+        ]
+    }
+}
