@@ -25,9 +25,9 @@ pub struct Reveals {
     mounts: u64,
     /// Of those, mounts of which it tells the source.
     mount_sources: u64,
-    /// Starts of programs.
+    /// Programs that were started, or tried to be (along `PATH`).
     programs: u64,
-    /// Of those, starts of which it has arguments beyond the program's name.
+    /// Of those, ones of which it has arguments beyond the program's name.
     programs_with_arguments: u64,
 }
 
@@ -74,7 +74,7 @@ impl Seen {
     /// All that a trace with that header and those names reveals.
     pub fn of(self, header: &Header, tables: &Tables) -> Reveals {
         let sources = header.mounts.iter().filter(|m| !m.source.is_empty());
-        // A trace that was cut off early, or made otherwise, may have no start of the command itself.
+        // A trace that was cut off early may have no start of the command itself.
         let of_command = u64::from(header.command.len() > 1);
         Reveals {
             anonymized: header.is_anonymized(),
@@ -113,11 +113,11 @@ impl Reveals {
             ),
             match self.programs_with_arguments {
                 0 => format!(
-                    "arguments of programs: no; names of {} programs started",
+                    "arguments of programs: no; names of {} that were started or tried",
                     count(self.programs)
                 ),
                 some => format!(
-                    "arguments of programs: yes, of {} of {} started",
+                    "arguments of programs: yes, of {} of {} that were started or tried",
                     count(some),
                     count(self.programs)
                 ),

@@ -94,3 +94,15 @@ fn cache_above(cx: &Context, file: &File) -> Option<u32> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anonymized_traces_keep_what_is_judged_by_its_name() {
+        for name in CACHES {
+            assert!(fsreplay_trace::anonymize::is_kept(name), "{name:?}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! A trace that tells less: the same calls, times and outcomes, with other names.
 //!
-//! Names of files, directories and attributes are replaced by drawn ones of the same length, wherever
-//! they stand: in paths, link texts, states, listings, the working directory, mount points. What
-//! stands on every machine is kept (`known.txt`). Arguments of programs, users, and where file
+//! Names of files, directories and attributes are replaced by drawn ones of the same length,
+//! wherever they stand: in paths, link texts, states, listings, the working directory, mount points.
+//! What stands on every machine is kept (`known.txt`). Arguments of programs, users, and where file
 //! systems were mounted from go. docs/privacy.md says what this hides and what it can't.
 
 mod known;
@@ -42,8 +42,8 @@ pub struct Anonymized<W> {
 
 /// Writes what a reader has left of a trace, from its first record on, with other names.
 ///
-/// With `truncated`, what is whole of a trace that was cut off; else that is an error. It is one, too,
-/// if there are more names of a length than can be told apart (nearly all 253 of one byte).
+/// With `truncated`, what is whole of a trace that was cut off; else that is an error. It is one,
+/// too, if there are more names of a length than can be told apart (nearly all 253 of one byte).
 ///
 /// Memory: as much as the reader takes for strings and nodes, a few times over.
 pub fn anonymize<W: Write + Send + 'static>(
@@ -196,7 +196,7 @@ struct Anonymizer<W: Write + Send + 'static> {
     nodes: Vec<(NodeId, Area)>,
     /// For each string of the trace, by what it is: that of the new one.
     strings: HashMap<(Meaning, StringId), StringId>,
-    /// For new names: the last node of that name, by which paths that end with it are stored shorter.
+    /// For new names: the last node of that name. Paths that end with it are stored shorter by it.
     named: HashMap<Box<[u8]>, NodeId>,
     events: u64,
     last: u64,
@@ -361,7 +361,7 @@ impl<W: Write + Send + 'static> Anonymizer<W> {
     }
 }
 
-/// Whether a text is what recorders call a call: letters, numbers, `_`, and a few words of ours.
+/// Whether a text is one by which recorders count calls: a call's name, or of all foreign ones.
 fn is_call(name: &str) -> bool {
     crate::call::Call::from_name(name).is_some()
         || ["i386 calls", "32-bit ARM calls"].contains(&name)

@@ -81,7 +81,7 @@ impl Names {
         Ok([namespace, &self.replace(rest)?].concat())
     }
 
-    /// Where a descriptor leads: a path, perhaps of a file that is gone, or `pipe:[1]` and the like.
+    /// Where a descriptor leads: a path, perhaps of a removed file, or `pipe:[1]` or the like.
     pub fn descriptor(&mut self, target: &[u8]) -> Result<Vec<u8>, TraceError> {
         if target.first() == Some(&b'/') {
             let (path, gone) = match target.strip_suffix(DELETED) {
