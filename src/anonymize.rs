@@ -89,11 +89,11 @@ pub fn run(args: &AnonymizeArgs) -> Result<(), Failure> {
 fn report(done: &Anonymized<File>, output: &Path, bytes: u64) {
     if done.truncated {
         term::tell(&text!(
-            "fsreplay: the trace was cut off: what was whole of it was taken"
+            "the trace was cut off: what was whole of it was taken"
         ));
     }
     term::tell(&text!(
-        "fsreplay: {} names replaced → {} ({}); what it still tells: fsreplay info",
+        "{} names replaced → {} ({}); what it still tells: fsreplay info",
         term::count(done.replaced as u64),
         output,
         term::bytes(bytes),

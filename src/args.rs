@@ -44,7 +44,7 @@ pub enum Command {
     Mounts(MountsArgs),
     /// Say what the recorded tool spends its file-system time on, and which of it is wasted
     Inspect(InspectArgs),
-    /// Remove what a replay that was killed has left under a target, and nothing else
+    /// Remove what replays and recordings that were killed have left, and nothing else
     Clean(CleanArgs),
     /// Make one self-contained HTML page of results that compare, advise, inspect and play wrote as JSON
     Report(ReportArgs),
@@ -327,12 +327,15 @@ pub struct InspectArgs {
 #[derive(Debug, Args)]
 pub struct CleanArgs {
     /// Directories that were given to --target or --place
-    #[arg(value_name = "DIR", required = true)]
+    #[arg(value_name = "DIR", required_unless_present = "recordings")]
     pub directories: Vec<PathBuf>,
+    /// Remove the traces that broke off, too: of recorders that were killed or could not write on (with --dry-run: list them)
+    #[arg(long)]
+    pub recordings: bool,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Also remove what was made before a restart or in another virtual machine, on a share where a living replay of
+    /// Also remove what was made before a restart or in another virtual machine, where a living replay or recorder of
     /// another machine can't be told from a dead one
     #[arg(long)]
     pub other_kernels: bool,

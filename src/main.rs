@@ -66,5 +66,6 @@ fn start_diagnostics(command: &Command) {
         .with_writer(|| term::Diagnostics)
         .with_ansi(false)
         .without_time()
+        .log_internal_errors(false)
         .init();
 }

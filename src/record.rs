@@ -1,6 +1,10 @@
 //! `fsreplay record`: run a command under observation.
 
-use fsreplay_recorder::{Again, Observer, RecordError, RecordOptions, Recording, Status};
+use std::error::Error;
+
+use fsreplay_recorder::{
+    Again, Fault, Kept, Observer, RecordError, RecordOptions, Recording, Status, Writer,
+};
 use fsreplay_replayer::quiet::{Look, Probes};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
@@ -24,8 +28,15 @@ struct Terminal {
 impl Observer for Terminal {
     fn warning(&mut self, text: &str) {
         if !self.quiet {
-            term::tell(&Text::of(text));
+            tell(text);
         }
+    }
+
+    fn breaks_off(&mut self, error: &RecordError) {
+        self.warning(&format!(
+            "the recording breaks off, and the command goes on without it: {}",
+            reason(error)
+        ));
     }
 
     fn begins(&mut self) {
@@ -35,6 +46,12 @@ impl Observer for Terminal {
     fn recorded(&mut self) {
         self.look = self.probes.take().map(Probes::end).unwrap_or_default();
     }
+}
+
+/// One line on standard error. The command runs, or has: where nobody hears it any more (a terminal that was hung up, a
+/// full disk), that must not end the recorder.
+fn tell(text: &str) {
+    term::tell(&Text::of(text));
 }
 
 /// Looks at the processors from now on, in threads that take no signals: these are the recorder's.
@@ -64,6 +81,7 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     let recording =
         fsreplay_recorder::record(&options, &mut terminal).map_err(|error| failure(&error))?;
     if recording.footer.unobserved.is_some()
+        && recording.fault.is_none()
         && let Some(status) = recording.footer.status
         && let Err(failure) = calibrate::fit(
             &recording.path,
@@ -77,8 +95,14 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     {
         terminal.warning(&calibrate::explain(&failure));
     }
-    if !args.quiet {
+    if let Some(fault) = &recording.fault {
+        // Even where only errors shall be told; but the status is the command's.
+        tell_fault(fault, &recording);
+    } else if !args.quiet {
         report(&recording, args.verbose > 0);
+    }
+    if !args.quiet {
+        tell_leftovers(&recording);
     }
     match recording.status {
         Status::Exited(code) => Ok(code),
@@ -87,7 +111,67 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
 }
 
 fn failure(error: &RecordError) -> Failure {
-    Failure::new(error.exit_code().into(), exit::chain(error))
+    Failure::new(error.exit_code().into(), reason(error))
+}
+
+/// Why, with what to do about it.
+fn reason(error: &RecordError) -> String {
+    let text = exit::chain(error);
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut code = None;
+    while let Some(error) = cause.filter(|_| code.is_none()) {
+        let io = error.downcast_ref::<std::io::Error>();
+        code = io.and_then(std::io::Error::raw_os_error);
+        cause = error.source();
+    }
+    match (code, error) {
+        (Some(libc::EFBIG), _) => format!("{text}; the limit on file sizes (ulimit -f) says so"),
+        (Some(libc::ENOSPC | libc::EDQUOT), RecordError::Trace { .. }) => {
+            format!("{text}; XDG_STATE_HOME=DIR puts it on another disk")
+        }
+        _ => text,
+    }
+}
+
+fn tell_fault(fault: &Fault, recording: &Recording) {
+    let (path, bytes) = (recording.path.display(), term::bytes(recording.bytes));
+    match fault.kept {
+        Kept::Whole => {
+            tell(&format!(
+                "the trace could not be placed: {}",
+                reason(&fault.error)
+            ));
+            tell(&format!(
+                "it is whole, and lies in {path} ({bytes}): move it from there"
+            ));
+        }
+        Kept::Beginning { unrecorded } => {
+            tell(&format!(
+                "the recording broke off: {}",
+                reason(&fault.error)
+            ));
+            tell(&format!(
+                "at least {} calls of the command are not in it. What is lies in {path} ({bytes}): \
+                 info, dump and play read it with --truncated",
+                term::count(unrecorded),
+            ));
+        }
+    }
+}
+
+/// Recordings that broke off lie where nobody sees them.
+fn tell_leftovers(recording: &Recording) {
+    let mut left = fsreplay_recorder::leftovers();
+    left.retain(|left| left.writer != Writer::Living && left.path != recording.path);
+    let bytes = left.iter().map(|left| left.bytes).sum();
+    if let Some(first) = left.first() {
+        tell(&format!(
+            "{} recordings that broke off lie in {} ({}): `fsreplay clean --recordings` removes them",
+            term::count(left.len() as u64),
+            first.path.parent().unwrap_or(&first.path).display(),
+            term::bytes(bytes)
+        ));
+    }
 }
 
 fn report(recording: &Recording, verbose: bool) {

@@ -44,6 +44,8 @@ pub struct Gatherer {
     gathered: bool,
     score: u32,
     next_sample: u64,
+    /// The shared CPU, once all were put back from it.
+    left_behind: Option<Mask>,
 }
 
 impl Gatherer {
@@ -59,6 +61,7 @@ impl Gatherer {
             gathered: false,
             score: 0,
             next_sample: 0,
+            left_behind: None,
         };
         let mut placement = Placement {
             mask: Rc::new(sys::affinity::get(tid).unwrap_or(mask)),
@@ -115,6 +118,29 @@ impl Gatherer {
             if self.score == 0 {
                 self.switch(true, tasks);
             }
+        }
+    }
+
+    /// Puts all tasks back to their own CPUs for good.
+    pub fn scatter(&mut self, tasks: &mut HashMap<i32, Task>) {
+        // With masks of its own about, a task's may be meant.
+        if self.gathered && tasks.values().all(|task| !task.placement.own) {
+            self.left_behind.clone_from(&self.cpu);
+        }
+        if self.gathered {
+            self.switch(false, tasks);
+        }
+        self.cpu = None;
+    }
+
+    /// After [`Gatherer::scatter`]: the same for a task that was not known then, and began on the shared CPU.
+    pub fn free(&self, tid: i32) {
+        let Some(cpu) = &self.left_behind else {
+            return;
+        };
+        if sys::affinity::get(tid).is_ok_and(|mask| mask.same(cpu)) {
+            // A task that is gone or forbids it keeps what it has.
+            let _ = sys::affinity::set(tid, &self.recorder);
         }
     }
 

@@ -84,11 +84,17 @@ pub enum RecordError {
         source: io::Error,
     },
     /// The trace could not be written.
-    #[error("writing the trace: {source}")]
+    #[error(transparent)]
     Trace {
         /// The reason.
         #[from]
         source: TraceError,
+    },
+    /// The recorder itself is wrong.
+    #[error("a fault of the recorder itself, please report it: {message}")]
+    Internal {
+        /// What it said.
+        message: String,
     },
     /// A system call of the recorder failed.
     #[error("{operation}: {source}")]

@@ -15,7 +15,7 @@
 //! | `decode` | arguments of a call, read through the `memory` trait; pure |
 //! | `observe` | states of paths, taken before the first call on them |
 //! | `affinity` | tracer and tool on one CPU while that pays |
-//! | `output` | the incomplete file and its way to the final name |
+//! | `output`, `state` | the incomplete file and its way to the final name; what is left of others |
 //! | `filter`, `arch`, `sys` | BPF, what differs by architecture, system calls |
 //!
 //! # Wake-ups
@@ -39,6 +39,11 @@
 //! recording ends when the last task of the tool has ended, not when the command has. When
 //! tasks outlive the command, the observer is told; an interrupt (Ctrl-C, SIGTERM) then ends them, first by
 //! SIGTERM, then by SIGKILL. The footer says how many.
+//!
+//! # Faults
+//!
+//! When the recording can't go on, the tool does (`tracer/escort`), and keeps its status. What happens at each fault
+//! stands in docs/faults.md.
 
 mod affinity;
 mod arch;
@@ -59,6 +64,7 @@ mod paths;
 mod probe;
 mod record;
 mod spawn;
+mod state;
 mod sys;
 mod tasks;
 mod trace;
@@ -66,8 +72,9 @@ mod tracer;
 mod unobserved;
 
 pub use error::RecordError;
-pub use options::{Affinity, Observer, Quiet, RecordOptions, Recording, Status};
+pub use options::{Affinity, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status};
 pub use probe::{Capabilities, probe};
 pub use record::record;
+pub use state::{Leftover, Writer, leftovers, remove_leftover};
 pub use sys::children_cpu;
 pub use unobserved::Again;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use fsreplay_trace::model::Footer;
 
+use crate::error::RecordError;
+
 /// Whether tracer and tool share one CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Affinity {
@@ -68,6 +70,11 @@ pub trait Observer {
     /// The command has ended. Where it is run again without the recorder, that is later.
     fn recorded(&mut self) {}
 
+    /// The recording can't go on; the command does, without being recorded.
+    fn breaks_off(&mut self, error: &RecordError) {
+        let _ = error;
+    }
+
     /// About once a second: events and tasks so far.
     fn progress(&mut self, events: u64, tasks: u64) {
         let _ = (events, tasks);
@@ -100,8 +107,8 @@ impl Status {
     }
 }
 
-/// A finished recording.
-#[derive(Clone, Debug)]
+/// A recording whose command has ended.
+#[derive(Debug)]
 pub struct Recording {
     /// How the command ended.
     pub status: Status,
@@ -115,4 +122,27 @@ pub struct Recording {
     pub previous: Option<PathBuf>,
     /// Tasks that outlived the command and were ended by the recorder.
     pub ended: u64,
+    /// What is wrong with the trace; it is not at the output then.
+    pub fault: Option<Fault>,
+}
+
+/// Why a trace is not as it should be, though the command has run.
+#[derive(Debug)]
+pub struct Fault {
+    /// What failed.
+    pub error: RecordError,
+    /// What there is of the trace.
+    pub kept: Kept,
+}
+
+/// What there is of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it: it could only not be brought to the output.
+    Whole,
+    /// Its beginning, without a footer.
+    Beginning {
+        /// Calls of the command after it that would have been recorded.
+        unrecorded: u64,
+    },
 }

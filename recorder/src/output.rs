@@ -1,30 +1,41 @@
 //! The trace's file: incomplete and out of the tool's sight while recording, then under its final name.
-//!
-//! It is its owner's alone (mode 0600) from the first byte on: whom its names may be told is the
-//! user's decision, not the umask's.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{self, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::RecordError;
+use crate::state;
 
 /// A trace that is being written. Removed when dropped, unless finished or kept.
 pub struct Incomplete {
     path: PathBuf,
+    /// The file itself, whatever happens to its name. Holds the lock that says that somebody writes it.
+    file: File,
     output: PathBuf,
     force: bool,
     remove: bool,
 }
 
 /// Where a trace went.
+#[derive(Debug)]
 pub struct Placed {
     /// Its size in bytes.
     pub bytes: u64,
     /// The earlier output's new name.
     pub previous: Option<PathBuf>,
+}
+
+/// A trace that did not get to its output.
+#[derive(Debug)]
+pub struct Stranded {
+    /// Why.
+    pub error: RecordError,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
 }
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RecordError {
@@ -46,17 +57,20 @@ impl Incomplete {
         // The tool can't move the recorder's working directory, but a caller could.
         let output = std::path::absolute(output).map_err(failed("resolve", output))?;
         check_output(&output)?;
-        let (path, file) = create_outside(cwd)?;
+        let (path, file) = state::create(cwd)?;
+        let writer = file.try_clone().map_err(failed("open", &path))?;
         let incomplete = Incomplete {
             path,
+            file,
             output,
             force,
             remove: true,
         };
-        Ok((incomplete, file))
+        Ok((incomplete, writer))
     }
 
     /// Where the incomplete trace is.
+    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -66,58 +80,106 @@ impl Incomplete {
         &self.output
     }
 
-    /// Leaves what there is.
-    pub fn keep(mut self) {
+    /// Leaves what there is, since `error` keeps it from being whole.
+    pub fn keep(mut self, error: RecordError) -> Stranded {
         self.remove = false;
+        let error = self.rescue().err().unwrap_or(error);
+        self.stranded(error)
     }
 
-    /// Moves the complete trace to its final name; if that fails, the incomplete file is kept.
-    pub fn finish(mut self) -> Result<Placed, RecordError> {
+    fn stranded(&self, error: RecordError) -> Stranded {
+        Stranded {
+            error,
+            path: self.path.clone(),
+            bytes: self.file.metadata().map_or(0, |m| m.len()),
+        }
+    }
+
+    /// Brings the complete trace to its final name; if that fails, the incomplete file is kept.
+    pub fn finish(mut self) -> Result<Placed, Stranded> {
         self.remove = false;
-        let file = File::open(&self.path).map_err(failed("open", &self.path))?;
-        file.sync_all().map_err(failed("sync", &self.path))?;
-        let bytes = file.metadata().map_err(failed("stat", &self.path))?.len();
-        let previous = self.make_room()?;
-        self.place()?;
+        let placed = self.rescue().and_then(|()| self.place());
+        placed.map_err(|error| self.stranded(error))
+    }
+
+    /// Makes the file anew if the tool removed it: its bytes are there as long as it is open.
+    fn rescue(&mut self) -> Result<(), RecordError> {
+        let own = self.file.metadata().map_err(failed("stat", &self.path))?;
+        let named = fs::symlink_metadata(&self.path);
+        if named.is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())) {
+            return Ok(());
+        }
+        let (path, mut file) = state::create(Path::new("/"))?;
+        self.copy_to(&mut file).map_err(failed("write", &path))?;
+        (self.path, self.file) = (path, file);
+        Ok(())
+    }
+
+    fn copy_to(&self, to: &mut File) -> io::Result<u64> {
+        let mut from = &self.file;
+        from.rewind()?;
+        io::copy(&mut from, to)
+    }
+
+    fn place(&mut self) -> Result<Placed, RecordError> {
+        self.file.sync_all().map_err(failed("sync", &self.path))?;
+        let bytes = self.file.metadata().map_or(0, |m| m.len());
+        let special = fs::metadata(&self.output).is_ok_and(|m| !m.is_file());
+        let previous = if special {
+            self.pour()?;
+            self.remove = true;
+            None
+        } else {
+            match self.rename(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy()?,
+                renamed => renamed.map_err(failed("rename to", &self.output))?,
+            }
+        };
         Ok(Placed { bytes, previous })
     }
 
-    /// Renames an earlier output away, unless it is to be replaced.
-    fn make_room(&self) -> Result<Option<PathBuf>, RecordError> {
+    /// A pipe or a device: the bytes go through it.
+    fn pour(&self) -> Result<(), RecordError> {
+        let output = File::options().write(true).open(&self.output);
+        output
+            .and_then(|mut output| self.copy_to(&mut output))
+            .map(drop)
+            .map_err(failed("write", &self.output))
+    }
+
+    /// To another file system: nothing of the earlier output is touched before all is there.
+    fn copy(&mut self) -> Result<Option<PathBuf>, RecordError> {
+        let near = beside(&self.output);
+        let moved = state::create_file(&near).and_then(|mut file| {
+            self.copy_to(&mut file)?;
+            file.sync_all()?;
+            self.rename(&near)
+        });
+        if moved.is_ok() {
+            self.remove = true;
+        } else {
+            // The error that matters is the first.
+            let _ = fs::remove_file(&near);
+        }
+        moved.map_err(failed("copy to", &self.output))
+    }
+
+    /// Gives a file the output's name. An earlier output is renamed away, unless it is to be replaced, and back if it
+    /// was for nothing.
+    fn rename(&self, from: &Path) -> io::Result<Option<PathBuf>> {
         let exists = fs::symlink_metadata(&self.output).is_ok_and(|m| m.is_file());
         if self.force || !exists {
-            return Ok(None);
+            return fs::rename(from, &self.output).map(|()| None);
         }
         let mut old = self.output.clone().into_os_string();
         old.push(".old");
         let old = PathBuf::from(old);
-        fs::rename(&self.output, &old).map_err(failed("rename", &self.output))?;
+        fs::rename(&self.output, &old)?;
+        if let Err(error) = fs::rename(from, &self.output) {
+            fs::rename(&old, &self.output)?;
+            return Err(error);
+        }
         Ok(Some(old))
-    }
-
-    fn place(&mut self) -> Result<(), RecordError> {
-        let special = fs::metadata(&self.output).is_ok_and(|m| !m.is_file());
-        if special {
-            // A pipe or a device: the bytes go through it.
-            fs::copy(&self.path, &self.output).map_err(failed("write", &self.output))?;
-            self.remove = true;
-            return Ok(());
-        }
-        match fs::rename(&self.path, &self.output) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
-            Err(error) => return Err(failed("rename to", &self.output)(error)),
-        }
-        let near = beside(&self.output);
-        let moved = fs::copy(&self.path, &near)
-            .and_then(|_| File::open(&near)?.sync_all())
-            .and_then(|()| fs::rename(&near, &self.output));
-        if let Err(error) = moved {
-            let _ = fs::remove_file(&near);
-            return Err(failed("copy to", &self.output)(error));
-        }
-        self.remove = true;
-        Ok(())
     }
 }
 
@@ -149,60 +211,8 @@ fn check_output(output: &Path) -> Result<(), RecordError> {
         _ => {}
     }
     let trial = beside(output);
-    create(&trial).map_err(failed("write", output))?;
+    state::create_file(&trial).map_err(failed("write", output))?;
     fs::remove_file(&trial).map_err(failed("remove", &trial))
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-}
-
-/// Makes the incomplete file in the first directory that takes it and that the tool doesn't work in.
-fn create_outside(cwd: &Path) -> Result<(PathBuf, File), RecordError> {
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
-    let state = std::env::var_os("XDG_STATE_HOME").filter(|state| !state.is_empty());
-    let own = [
-        state.map(PathBuf::from),
-        home.map(|home| PathBuf::from(home).join(".local/state")),
-    ];
-    let own = own.into_iter().flatten().map(|d| d.join("fsreplay"));
-    let shared = ["/var/tmp", "/tmp"].map(PathBuf::from);
-    let directories: Vec<PathBuf> = own.chain(shared).filter(|d| d.is_absolute()).collect();
-    let mut tried = Vec::new();
-    // A tool that works in / has everything below it; then the first that works must do.
-    for below_allowed in [false, true] {
-        for directory in &directories {
-            match create_in(directory, cwd, below_allowed) {
-                Ok(made) => return Ok(made),
-                Err(reason) => tried.push(format!("{}: {reason}", directory.display())),
-            }
-        }
-    }
-    tried.dedup();
-    Err(RecordError::NoStateDirectory {
-        tried: tried.join("; "),
-    })
-}
-
-fn create_in(directory: &Path, cwd: &Path, below_allowed: bool) -> io::Result<(PathBuf, File)> {
-    // Compared before it is made: nothing may appear where the tool works.
-    let nearest = directory.ancestors().find_map(|a| a.canonicalize().ok());
-    let below = nearest.is_some_and(|nearest| nearest.starts_with(cwd));
-    if below && !below_allowed {
-        return Err(io::Error::other("below the working directory"));
-    }
-    fs::create_dir_all(directory)?;
-    let time = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_nanos());
-    let name = format!("{}-{time}.incomplete.zst", std::process::id());
-    let path = directory.join(name);
-    let file = create(&path)?;
-    Ok((path, file))
 }
 
 #[cfg(test)]
@@ -210,8 +220,9 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn record_to(output: &Path, force: bool, text: &[u8]) -> Result<Placed, RecordError> {
-        let (incomplete, mut file) = Incomplete::create(output, force, Path::new("/nonexistent"))?;
+    fn record_to(output: &Path, force: bool, text: &[u8]) -> Result<Placed, Stranded> {
+        let (incomplete, mut file) =
+            Incomplete::create(output, force, Path::new("/nonexistent")).expect("created");
         file.write_all(text).expect("write");
         incomplete.finish()
     }
@@ -242,19 +253,6 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_its_owners_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::tempdir().expect("tempdir");
-        let output = directory.path().join("trace.zst");
-        // Also where one is replaced that everybody could read.
-        fs::write(&output, b"0").expect("written");
-        fs::set_permissions(&output, fs::Permissions::from_mode(0o644)).expect("chmod");
-        record_to(&output, true, b"1").expect("placed");
-        let mode = fs::metadata(&output).expect("stat").permissions().mode();
-        assert_eq!(mode & 0o7777, 0o600);
-    }
-
-    #[test]
     fn a_place_that_takes_no_file_is_found_before_the_tool_runs() {
         let directory = tempfile::tempdir().expect("tempdir");
         let missing = directory.path().join("no/trace.zst");
@@ -272,14 +270,5 @@ mod tests {
         assert!(path.exists());
         drop(incomplete);
         assert!(!path.exists() && !output.exists());
-    }
-
-    #[test]
-    fn the_incomplete_trace_is_not_below_the_working_directory() {
-        let directory = tempfile::tempdir().expect("tempdir");
-        let cwd = directory.path().canonicalize().expect("path");
-        let inside = cwd.join("state");
-        assert!(create_in(&inside, &cwd, false).is_err());
-        assert!(!inside.exists());
     }
 }

@@ -4,23 +4,26 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fsreplay_trace::model::Header;
+use fsreplay_trace::model::{Header, Unobserved};
 
 use crate::calibrate::Costs;
 use crate::error::RecordError;
 use crate::mountinfo;
 use crate::observe::States;
-use crate::options::{Observer, RecordOptions, Recording, Status};
-use crate::output::Incomplete;
+use crate::options::{Fault, Kept, Observer, RecordOptions, Recording, Status};
+use crate::output::{Incomplete, Stranded};
 use crate::spawn;
 use crate::sys;
 use crate::sys::process::Work;
-use crate::sys::signal::{self, Blocked, Handlers, Ticker};
+use crate::sys::signal::{Blocked, FileSizeLimit, Handlers, Ticker};
 use crate::trace::{Sink, Trace};
-use crate::tracer::{Ended, Session, Tracer};
+use crate::tracer::{BrokenOff, Ended, Session, Tracer};
 use crate::unobserved::Again;
 
 /// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
+///
+/// An error means that the command was not run, or (if the kernel lets the recorder down) that it was killed. What goes wrong
+/// with the trace once the command runs is told by [`Recording::fault`].
 ///
 /// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGALRM of the process while it runs, and waits for any
 /// child of this thread: a caller must not record twice at the same time, nor have children that this thread
@@ -33,23 +36,24 @@ pub fn record(
     let path = spawn::find(command)?;
     let program = spawn::prepare(&path, &options.command)?;
     let cwd = std::env::current_dir().map_err(RecordError::system("getcwd"))?;
+    let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
+    let _limit = FileSizeLimit::survive().map_err(RecordError::system("sigaction"))?;
     let (incomplete, file) = Incomplete::create(&options.output, options.force, &cwd)?;
 
-    let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
     let costs = Costs::measure(options.affinity, &blocked)?;
     let mut child = spawn::spawn(Work::Program(&program), &blocked)?;
     let pid = child.pid();
-    signal::forward_to(pid);
     let handlers = Handlers::install().map_err(RecordError::system("sigaction"))?;
     let _ticker = Ticker::start(&handlers).map_err(RecordError::system("timer_create"))?;
-    drop(blocked);
 
-    // Before the recording's time begins, and this thread goes to a processor of its own.
-    observer.begins();
     let mut header = header(options, &cwd);
     header.costs = Some(costs.together);
-    let start = sys::now();
+    // Its thread takes no signals: they must interrupt the wait of this one.
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
+    drop(blocked);
+    // Before the recording's time begins, and this thread goes to a processor of its own.
+    observer.begins();
+    let start = sys::now();
     let states = States::new(&header.mounts, &mut trace);
     let mut session = Session::new(trace, states, start, costs);
     if options.keep_arguments {
@@ -59,18 +63,9 @@ pub fn record(
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
-    let ended = match tracer.run(observer) {
-        Ok(ended) => ended,
-        Err(error) => {
-            observer.warning(&format!(
-                "what was recorded until the error is in {}",
-                incomplete.path().display()
-            ));
-            incomplete.keep();
-            return Err(error);
-        }
-    };
+    let ended = tracer.run(observer);
     observer.recorded();
+    let mut ended = ended?;
     if let Some(source) = child.failure() {
         return Err(RecordError::SeccompMissing { source });
     }
@@ -78,41 +73,63 @@ pub fn record(
         let command = command.into();
         return Err(RecordError::NotExecutable { command, source });
     }
-    let mut ended = ended;
-    if options.calibrate {
-        let again = Again {
-            command: &options.command,
-            reset: options.reset.as_deref(),
-            status: ended.status,
-        };
-        match again.several() {
-            Ok(seen) => ended.footer.unobserved = Some(seen),
-            Err(reason) => observer.warning(&format!(
-                "the second run, without recording, can't be used: {reason}"
-            )),
-        }
+    if options.calibrate && ended.trace.is_ok() {
+        ended.footer.unobserved = unobserved(options, ended.status, observer);
     }
-    finish(ended, incomplete)
+    Ok(finish(ended, incomplete))
 }
 
-fn finish(ended: Ended, incomplete: Incomplete) -> Result<Recording, RecordError> {
+fn unobserved(
+    options: &RecordOptions,
+    status: i32,
+    observer: &mut dyn Observer,
+) -> Option<Unobserved> {
+    let again = Again {
+        command: &options.command,
+        reset: options.reset.as_deref(),
+        status,
+    };
+    let seen = again.several();
+    seen.map_err(|reason| {
+        observer.warning(&format!(
+            "the second run, without recording, can't be used: {reason}"
+        ));
+    })
+    .ok()
+}
+
+/// The command has run: whatever fails from now on, its status counts, and what there is of the trace is kept.
+fn finish(ended: Ended, incomplete: Incomplete) -> Recording {
     let Ended {
-        session,
+        trace,
         footer,
         status,
         ..
     } = ended;
-    drop(session.trace.finish(&footer)?);
-    let path = incomplete.output().to_owned();
-    let placed = incomplete.finish()?;
-    Ok(Recording {
+    let output = incomplete.output().to_owned();
+    let whole = trace
+        .map_err(|BrokenOff { error, unrecorded }| (error, unrecorded))
+        .and_then(|trace| match trace.finish(&footer) {
+            Ok(_) => Ok(()),
+            Err(source) => Err((RecordError::Trace { source }, 0)),
+        });
+    let (placed, kept) = match whole {
+        Ok(()) => (incomplete.finish(), Kept::Whole),
+        Err((error, unrecorded)) => (Err(incomplete.keep(error)), Kept::Beginning { unrecorded }),
+    };
+    let (path, bytes, previous, fault) = match placed {
+        Ok(placed) => (output, placed.bytes, placed.previous, None),
+        Err(Stranded { error, path, bytes }) => (path, bytes, None, Some(Fault { error, kept })),
+    };
+    Recording {
         status: Status::from_wait(status),
         ended: footer.left_running,
         footer,
         path,
-        bytes: placed.bytes,
-        previous: placed.previous,
-    })
+        bytes,
+        previous,
+        fault,
+    }
 }
 
 fn header(options: &RecordOptions, cwd: &Path) -> Header {

@@ -97,6 +97,14 @@ impl Trace {
         self.error.take().map_or(Ok(()), Err)
     }
 
+    /// Writes what was pushed so far and no more, if that still works. Waits until it is written.
+    pub fn break_off(self) {
+        if let Err(error) = self.writer.break_off() {
+            // Most often the error that the recording breaks off for.
+            tracing::debug!(%error, "the last of the trace was not written");
+        }
+    }
+
     /// Writes the footer.
     pub fn finish(self, footer: &Footer) -> Result<Sink, TraceError> {
         self.writer.finish(footer)

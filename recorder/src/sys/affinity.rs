@@ -28,6 +28,15 @@ impl Mask {
             .is_some_and(|b| b & (1 << (cpu % 8)) != 0)
     }
 
+    /// Whether it is the same set, whatever the length of its bytes.
+    pub fn same(&self, other: &Mask) -> bool {
+        let bytes = |mask: &Mask| {
+            let used = mask.0.iter().rposition(|b| *b != 0);
+            mask.0[..used.map_or(0, |last| last + 1)].to_vec()
+        };
+        bytes(self) == bytes(other)
+    }
+
     /// How many processors.
     pub fn count(&self) -> u32 {
         self.0.iter().map(|b| b.count_ones()).sum()

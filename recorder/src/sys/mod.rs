@@ -1,6 +1,7 @@
 //! System calls of the recorder, one wrapper each, with a safe surface.
 
 pub mod affinity;
+pub mod file;
 pub mod process;
 pub mod ptrace;
 pub mod seccomp;
@@ -45,6 +46,12 @@ pub fn children_cpu() -> u64 {
 pub fn sync() {
     // SAFETY: it takes nothing and always succeeds.
     unsafe { libc::sync() };
+}
+
+/// Whether this process leads its session: a terminal that hangs up tells it and no other.
+pub fn is_session_leader() -> bool {
+    // SAFETY: plain numbers.
+    unsafe { libc::getsid(0) == libc::getpid() }
 }
 
 /// Effective user and group ids.

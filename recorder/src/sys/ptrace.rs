@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::check;
+use super::signal::{self, Sender};
 use crate::arch;
 
 /// The options that every task is traced with.
@@ -18,6 +19,9 @@ pub const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEEXIT
     | libc::PTRACE_O_TRACESECCOMP
     | libc::PTRACE_O_EXITKILL;
+
+/// The signal of a stop at a call's entry or exit (`PTRACE_O_TRACESYSGOOD`).
+pub const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
 
 /// `PTRACE_EVENT_STOP`, which not every libc names.
 pub const EVENT_STOP: i32 = 128;
@@ -82,6 +86,14 @@ fn request(request: u32, tid: i32, address: usize, data: usize) -> io::Result<i6
 /// Attaches without stopping.
 pub fn seize(tid: i32) -> io::Result<()> {
     request(SEIZE, tid, 0, OPTIONS as usize).map(drop)
+}
+
+/// Whether a signal stops processes.
+pub fn stops(signal: i32) -> bool {
+    matches!(
+        signal,
+        libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU
+    )
 }
 
 /// Continues until the next traced call or event, with a signal or 0.
@@ -183,14 +195,25 @@ pub fn wait(block: bool) -> io::Result<Waited> {
     }
 }
 
-/// Whether a task stands still in the stop that an event's status told of: a signal's code is then the rest of the status (ptrace(2)).
-pub fn is_in_stop(tid: i32, status: i32) -> bool {
+/// What made a task stand still; `None` if it runs or is gone.
+fn signal_info(tid: i32) -> Option<libc::siginfo_t> {
     // SAFETY: all-zero bytes are a valid siginfo_t, which the kernel fills in.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let to = std::ptr::from_mut(&mut info);
     // SAFETY: `info` is valid to write to; the address argument is not used.
     let done = unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid, 0usize, to) };
-    done == 0 && info.si_code == status >> 8
+    (done == 0).then_some(info)
+}
+
+/// Whether a task stands still in the stop that an event's status told of: a signal's code is then the rest of the status (ptrace(2)).
+pub fn is_in_stop(tid: i32, status: i32) -> bool {
+    signal_info(tid).is_some_and(|info| info.si_code == status >> 8)
+}
+
+/// Who sent the signal that a task stands still for, if it is that one and the task is about to get it.
+pub fn signal_stop(tid: i32, signal: i32) -> Option<Sender> {
+    let info = signal_info(tid).filter(|info| info.si_signo == signal)?;
+    Some(signal::sender(&info))
 }
 
 /// Whether a task has changed its state since it was waited for last.

@@ -5,14 +5,23 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use super::check;
 
-/// Process that SIGTERM and SIGHUP are passed on to; 0 for none.
+/// Process that signals are passed on to at once; 0 for none.
 static COMMAND: AtomicI32 = AtomicI32::new(0);
 /// Signals that ask for an end, counted.
 static REQUESTS: AtomicU32 = AtomicU32::new(0);
+/// Those that nobody took yet, by their place in `ASKING`.
+static WAITING: [AtomicU32; ASKING.len()] = [const { AtomicU32::new(0) }; _];
+/// Who sent the last of each: a process id, or `BY_KERNEL`.
+static SENDERS: [AtomicI32; ASKING.len()] = [const { AtomicI32::new(0) }; _];
 /// Ticks of the timer.
 static TICKS: AtomicU32 = AtomicU32::new(0);
 
-/// The signals that a recording takes over. The terminal sends the first two to the tool itself.
+const BY_KERNEL: i32 = -1;
+
+/// Signals by which somebody asks for something.
+const ASKING: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP];
+
+/// The signals that a recording takes over.
 const TAKEN: [i32; 5] = [
     libc::SIGINT,
     libc::SIGQUIT,
@@ -21,27 +30,67 @@ const TAKEN: [i32; 5] = [
     libc::SIGALRM,
 ];
 
-extern "C" fn handle(signal: i32) {
-    match signal {
-        libc::SIGALRM => {
-            TICKS.fetch_add(1, Ordering::Relaxed);
-        }
-        libc::SIGINT | libc::SIGQUIT => {
-            REQUESTS.fetch_add(1, Ordering::Relaxed);
-        }
-        _ => {
-            REQUESTS.fetch_add(1, Ordering::Relaxed);
-            let command = COMMAND.load(Ordering::Relaxed);
-            if command > 0 {
-                // SAFETY: kill is async-signal-safe; errno is put back, for the interrupted code may be about to
-                // read it.
-                unsafe {
-                    let errno = errno_location();
-                    let before = *errno;
-                    libc::kill(command, signal);
-                    *errno = before;
-                }
-            }
+/// Who sent a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The kernel, for a terminal.
+    Kernel,
+    /// The process with that id; 0 if it is not in this process-id namespace.
+    Process(i32),
+}
+
+/// A signal that the recorder got.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Which.
+    pub signal: i32,
+    /// How often.
+    pub count: u32,
+    /// Who sent the last of them.
+    pub sender: Sender,
+}
+
+/// Whether a signal is one by which somebody asks for something.
+pub fn is_request(signal: i32) -> bool {
+    ASKING.contains(&signal)
+}
+
+/// Who sent a signal.
+pub fn sender(info: &libc::siginfo_t) -> Sender {
+    if info.si_code > 0 {
+        return Sender::Kernel;
+    }
+    // SAFETY: a signal with such a code was sent by kill, tgkill or sigqueue, which fill in the sender.
+    Sender::Process(unsafe { info.si_pid() })
+}
+
+type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+
+extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    if signal == libc::SIGALRM {
+        TICKS.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    // SAFETY: a handler that was installed with SA_SIGINFO gets a valid pointer.
+    let sender = sender(unsafe { &*info });
+    let sender_id = match sender {
+        Sender::Kernel => BY_KERNEL,
+        Sender::Process(pid) => pid,
+    };
+    if let Some(index) = ASKING.iter().position(|asking| *asking == signal) {
+        SENDERS[index].store(sender_id, Ordering::Relaxed);
+        WAITING[index].fetch_add(1, Ordering::Release);
+    }
+    REQUESTS.fetch_add(1, Ordering::Relaxed);
+    let command = COMMAND.load(Ordering::Relaxed);
+    if command > 0 && sender != Sender::Kernel {
+        // SAFETY: kill is async-signal-safe; errno is put back, for the interrupted code may be about to
+        // read it.
+        unsafe {
+            let errno = errno_location();
+            let before = *errno;
+            libc::kill(command, signal);
+            *errno = before;
         }
     }
 }
@@ -51,9 +100,29 @@ fn errno_location() -> *mut i32 {
     unsafe { libc::__errno_location() }
 }
 
-/// Sets or clears the process that termination signals are passed on to.
+/// Sets or clears the process that signals are passed on to at once (but for those of a terminal, which it gets itself).
 pub fn forward_to(pid: i32) {
     COMMAND.store(pid, Ordering::Relaxed);
+}
+
+/// The requests that came since the last time.
+pub fn take_requests() -> impl Iterator<Item = Request> {
+    let places = ASKING.iter().zip(&WAITING).zip(&SENDERS);
+    places.filter_map(|((signal, waiting), sender)| {
+        if waiting.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let count = waiting.swap(0, Ordering::Acquire);
+        let sender = match sender.load(Ordering::Relaxed) {
+            BY_KERNEL => Sender::Kernel,
+            pid => Sender::Process(pid),
+        };
+        Some(Request {
+            signal: *signal,
+            count,
+            sender,
+        })
+    })
 }
 
 /// How often an end was asked for since the handlers were installed.
@@ -114,6 +183,7 @@ impl Handlers {
     /// Installs them. They don't restart calls: a wait returns so that the loop can look.
     pub fn install() -> io::Result<Handlers> {
         REQUESTS.store(0, Ordering::Relaxed);
+        take_requests().for_each(drop);
         let mut handlers = Handlers(Vec::new());
         for signal in TAKEN {
             // SAFETY: sigaction is plain data; `handle` has the signature of a handler and is
@@ -121,7 +191,8 @@ impl Handlers {
             unsafe {
                 let mut action: libc::sigaction = std::mem::zeroed();
                 let mut before: libc::sigaction = std::mem::zeroed();
-                action.sa_sigaction = handle as extern "C" fn(i32) as usize;
+                action.sa_sigaction = handle as Handler as usize;
+                action.sa_flags = libc::SA_SIGINFO;
                 libc::sigemptyset(&mut action.sa_mask);
                 check(i64::from(libc::sigaction(signal, &action, &mut before)))?;
                 handlers.0.push((signal, before));
@@ -184,5 +255,46 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         // SAFETY: the timer was made by timer_create and is deleted once.
         unsafe { libc::timer_delete(self.0) };
+    }
+}
+
+/// While it lives, a write beyond the limit on file sizes fails, instead of killing this process; dropped, all is as before.
+///
+/// A handler does it and not `SIG_IGN`, which programs that are started meanwhile would inherit.
+pub struct FileSizeLimit(Option<libc::sigaction>);
+
+impl FileSizeLimit {
+    /// Installs it, unless the signal is ignored already.
+    pub fn survive() -> io::Result<FileSizeLimit> {
+        extern "C" fn nothing(_signal: i32) {}
+        // SAFETY: sigaction is plain data; `nothing` has the signature of a handler and does nothing; the
+        // pointers are to locals.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            let mut before: libc::sigaction = std::mem::zeroed();
+            let (signal, none) = (libc::SIGXFSZ, std::ptr::null_mut());
+            check(i64::from(libc::sigaction(
+                signal,
+                std::ptr::null(),
+                &mut before,
+            )))?;
+            if before.sa_sigaction == libc::SIG_IGN {
+                return Ok(FileSizeLimit(None));
+            }
+            action.sa_sigaction = nothing as extern "C" fn(i32) as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigemptyset(&mut action.sa_mask);
+            check(i64::from(libc::sigaction(signal, &action, none)))?;
+            Ok(FileSizeLimit(Some(before)))
+        }
+    }
+}
+
+impl Drop for FileSizeLimit {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // SAFETY: `before` was written by sigaction.
+            unsafe { libc::sigaction(libc::SIGXFSZ, before, std::ptr::null_mut()) };
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Tracer {
         self.gatherer.adopt(tid, &mut task.placement);
         self.session.trace.push(Record::TaskStart(record));
         self.tasks.insert(tid, task);
-        if self.strangers.remove(&tid) {
+        if self.strangers.remove(&tid).is_some() {
             return self.resume(tid, 0);
         }
         Ok(())
@@ -55,7 +55,7 @@ impl Tracer {
     pub(super) fn adopt_orphans(&mut self, dead: i32) {
         let orphans: Vec<(i32, Option<i32>)> = self
             .strangers
-            .iter()
+            .keys()
             .map(|tid| (*tid, spawn::status_field(*tid, "Tgid:")))
             .collect();
         for (tid, tgid) in orphans {

@@ -3,14 +3,18 @@
 //! One thread does all of it: ptrace requests must come from the thread that attached.
 
 mod ending;
+mod escort;
 mod interrupted;
 mod lifecycle;
 mod memory;
 mod pending;
+mod requests;
 mod session;
 
-use std::collections::{HashMap, HashSet};
+use std::any::Any;
+use std::collections::HashMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fsreplay_trace::model::{Footer, Record, TaskExit, TaskId, TaskStart};
 
@@ -25,8 +29,11 @@ use crate::options::{Observer, RecordOptions};
 use crate::sys::ptrace::{self, Stop, Waited};
 use crate::sys::signal;
 use crate::tasks::{Phase, Task};
+use crate::trace::Trace;
 use ending::Ending;
+use escort::Escort;
 use pending::Pending;
+use requests::Requests;
 use session::Next;
 
 /// The end of a task takes no longer than this; more was waiting, nanoseconds.
@@ -36,8 +43,8 @@ const LONGEST_RELEASE: u64 = 20_000_000;
 pub struct Tracer {
     session: Session,
     tasks: HashMap<i32, Task>,
-    /// New tasks that stopped before their parent's event told of them.
-    strangers: HashSet<i32>,
+    /// New tasks that stopped before their parent's event told of them, with the status of that stop.
+    strangers: HashMap<i32, i32>,
     gatherer: Gatherer,
     started: u32,
     main: i32,
@@ -47,19 +54,34 @@ pub struct Tracer {
     first_error: Option<io::Error>,
     ending: Ending,
     pending: Pending,
+    requests: Requests,
+    /// The stop that is being handled: its task may stand still.
+    held: Option<(i32, i32)>,
 }
 
-/// How a recording ended.
+/// How the command ended.
 pub struct Ended {
-    /// Everything but the trace's end.
-    pub session: Session,
-    /// The footer.
+    /// Everything but the trace's end; or why the trace breaks off.
+    pub trace: Result<Trace, BrokenOff>,
+    /// The footer, of what was recorded.
     pub footer: Footer,
     /// The command's status.
     pub status: i32,
     /// Why the command could not be run, if it could not.
     pub exec_error: Option<io::Error>,
 }
+
+/// A recording that could not go on to the command's end.
+#[derive(Debug)]
+pub struct BrokenOff {
+    /// Why.
+    pub error: RecordError,
+    /// Calls that would have been recorded after that.
+    pub unrecorded: u64,
+}
+
+/// A status for a command of which none was seen: exit code 125.
+const UNKNOWN_STATUS: i32 = 125 << 8;
 
 /// "It is gone" is an outcome, not an error: its death will be reported by wait.
 fn unless_gone<T>(
@@ -94,7 +116,7 @@ impl Tracer {
         Tracer {
             session,
             tasks: HashMap::from([(main, Task::first(main, placement))]),
-            strangers: HashSet::new(),
+            strangers: HashMap::new(),
             gatherer,
             started: 1,
             main,
@@ -103,17 +125,30 @@ impl Tracer {
             first_error: None,
             ending: Ending::new(options.linger),
             pending: Pending::default(),
+            requests: Requests::default(),
+            held: None,
         }
     }
 
-    /// Observes until the last task has ended.
+    /// Observes until the last task has ended. If that can't go on, the command does, unrecorded.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Ended, RecordError> {
-        let outcome = self.observe(observer);
-        if let Err(error) = outcome {
-            self.abandon();
-            return Err(error);
+        match catch_unwind(AssertUnwindSafe(|| self.observe(observer))) {
+            Ok(Ok(())) => Ok(Ended {
+                footer: self.footer(),
+                trace: Ok(self.session.trace),
+                status: self.status.unwrap_or(UNKNOWN_STATUS),
+                exec_error: self.first_error.filter(|_| !self.running),
+            }),
+            Ok(Err(error)) => self.go_on_unrecorded(error, observer),
+            Err(panic) => {
+                let message = panic_message(panic.as_ref());
+                self.go_on_unrecorded(RecordError::Internal { message }, observer)
+            }
         }
-        let footer = Footer {
+    }
+
+    fn footer(&mut self) -> Footer {
+        Footer {
             status: self.status,
             elapsed: self.session.time(),
             events: self.session.trace.events(),
@@ -125,12 +160,46 @@ impl Tracer {
                 .collect(),
             unobserved: None,
             processors: None,
+        }
+    }
+
+    /// Saves what was recorded, and stays the tool's tracer without recording.
+    fn go_on_unrecorded(
+        mut self,
+        error: RecordError,
+        observer: &mut dyn Observer,
+    ) -> Result<Ended, RecordError> {
+        let mut footer = self.footer();
+        self.gatherer.scatter(&mut self.tasks);
+        // The memory that it took may be what is short; and it must be written before it is told of.
+        self.session.trace.break_off();
+        observer.breaks_off(&error);
+        let mut escort = Escort {
+            main: self.main,
+            status: self.status,
+            alive: self.tasks.keys().copied().collect(),
+            calls: 0,
+            ending: self.ending,
+            requests: self.requests,
+            gatherer: self.gatherer,
         };
+        for (tid, status) in self.held.into_iter().chain(self.pending.take()) {
+            escort.take_over(tid, status);
+        }
+        for (tid, status) in self.strangers {
+            escort.take_over(tid, status);
+        }
+        escort.run(observer)?;
+        footer.status = escort.status;
+        footer.left_running = escort.ending.ended();
         Ok(Ended {
-            session: self.session,
+            trace: Err(BrokenOff {
+                error,
+                unrecorded: escort.calls,
+            }),
             footer,
-            status: self.status.unwrap_or(0),
-            exec_error: self.first_error.filter(|_| !self.running),
+            status: escort.status.unwrap_or(UNKNOWN_STATUS),
+            exec_error: None,
         })
     }
 
@@ -138,11 +207,18 @@ impl Tracer {
         let mut ticks = signal::ticks();
         loop {
             match self.pending.next(self.tasks.len())? {
-                Waited::Task(tid, status) => self.on_status(tid, status)?,
+                Waited::Task(tid, status) => {
+                    self.held = Some((tid, status));
+                    self.on_status(tid, status)?;
+                    self.held = None;
+                }
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
                 Waited::Interrupted | Waited::Nothing => {}
             }
             self.session.trace.take_error()?;
+            if self.requests.pass_on(self.main, observer) {
+                self.kill_all();
+            }
             let now = signal::ticks();
             if now != ticks {
                 ticks = now;
@@ -150,7 +226,7 @@ impl Tracer {
                 observer.progress(self.session.trace.events(), u64::from(self.started));
                 // Strangers, too: tasks of which nothing will be told any more would else be waited for without end.
                 let left = self.tasks.values().map(|task| task.tgid);
-                let left = left.chain(self.strangers.iter().copied());
+                let left = left.chain(self.strangers.keys().copied());
                 self.ending.tick(self.status.is_some(), left, observer);
             }
         }
@@ -163,7 +239,7 @@ impl Tracer {
         }
         if !self.tasks.contains_key(&tid) {
             // Its parent's event is on its way, and will let it go.
-            self.strangers.insert(tid);
+            self.strangers.insert(tid, status);
             return Ok(());
         }
         let signal = libc::WSTOPSIG(status);
@@ -174,19 +250,17 @@ impl Tracer {
             }
             libc::PTRACE_EVENT_EXEC => self.on_exec(tid, status),
             libc::PTRACE_EVENT_EXIT => self.on_last_stop(tid),
-            ptrace::EVENT_STOP => match signal {
-                libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => {
-                    unless_gone("PTRACE_LISTEN", tid, ptrace::listen(tid)).map(drop)
-                }
-                _ => self.resume(tid, 0),
-            },
-            0 if signal == libc::SIGTRAP | 0x80 => self.on_exit_of_call(tid),
+            ptrace::EVENT_STOP if ptrace::stops(signal) => {
+                unless_gone("PTRACE_LISTEN", tid, ptrace::listen(tid)).map(drop)
+            }
+            0 if signal == ptrace::SYSCALL_STOP => self.on_exit_of_call(tid),
             0 => self.on_signal(tid, signal),
             _ => self.resume(tid, 0),
         }
     }
 
     fn on_signal(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
+        self.requests.saw(self.main, tid, signal);
         if let Some(task) = self.tasks.get_mut(&tid) {
             self.session.unrecorded_stop(task);
         }
@@ -312,7 +386,7 @@ impl Tracer {
         }
         if tid == self.main {
             self.status = Some(status);
-            signal::forward_to(0);
+            self.requests.command_ended();
         }
         self.adopt_orphans(tid);
     }
@@ -333,16 +407,15 @@ impl Tracer {
         }));
     }
 
-    /// The recorder can't go on: nothing may stay half-traced.
-    fn abandon(&mut self) {
-        for tid in self.tasks.keys().chain(&self.strangers) {
+    fn kill_all(&self) {
+        for tid in self.tasks.keys().chain(self.strangers.keys()) {
             signal::kill(*tid, libc::SIGKILL);
         }
-        while let Ok(Waited::Task(tid, status)) = ptrace::wait(true) {
-            if libc::WIFSTOPPED(status) {
-                signal::kill(tid, libc::SIGKILL);
-                let _ = ptrace::resume(tid, 0);
-            }
-        }
     }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
 }

@@ -16,6 +16,11 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Gives those that were not handled, and forgets them.
+    pub fn take(&mut self) -> impl Iterator<Item = (i32, i32)> {
+        std::mem::take(&mut self.stops).into_iter()
+    }
+
     /// The next one; waits for it if there is none. `tasks` is how many there may be.
     pub fn next(&mut self, tasks: usize) -> Result<Waited, RecordError> {
         while let Some((tid, status)) = self.stops.pop_front() {

@@ -1,8 +1,8 @@
 //! Changes to a finished trace.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::VERSION;
@@ -48,22 +48,27 @@ pub fn replace_footer(path: &Path, footer: &Footer) -> Result<(), TraceError> {
     out.extend_from_slice(&packed);
     out.extend_from_slice(&frames::seek_table(&lengths));
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    // Whoever could read the trace can read it still, and nobody else.
-    let written = std::fs::metadata(path).and_then(|old| {
-        let mode = old.permissions().mode() & 0o777;
-        let mut new = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&beside)?;
-        new.write_all(&out)
-    });
+    let written = same_mode(path, &beside).and_then(|mut new| new.write_all(&out));
     written
         .and_then(|()| std::fs::rename(&beside, path))
         .map_err(|source| {
             let _ = std::fs::remove_file(&beside);
             io("writing")(source)
         })
+}
+
+/// Makes a file that nobody may read who may not read the one that it is to replace.
+fn same_mode(path: &Path, beside: &Path) -> std::io::Result<File> {
+    let permissions = std::fs::metadata(path)?.permissions();
+    let mut options = OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(beside)?;
+    file.set_permissions(permissions)?;
+    Ok(file)
 }
 
 fn unpacked_length(frame: &[u8]) -> usize {

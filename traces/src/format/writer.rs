@@ -253,6 +253,12 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         }
     }
 
+    /// Writes what is left and no footer: a trace that breaks off, readable up to here. Waits until it is written.
+    pub fn break_off(mut self) -> Result<W, TraceError> {
+        self.flush()?;
+        self.join()
+    }
+
     /// Writes what is left, the footer and the seek table, and gives the output back.
     pub fn finish(mut self, footer: &Footer) -> Result<W, TraceError> {
         self.flush()?;

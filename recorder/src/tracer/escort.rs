@@ -1,0 +1,123 @@
+//! The tool goes on without being recorded, when the recording can't.
+//!
+//! The filter can't be taken off a task, and without a tracer its calls would fail with `ENOSYS`. So the
+//! recorder stays the tracer of all tasks until the last has ended, and lets each of them go on at every stop.
+
+use std::collections::HashSet;
+
+use super::ending::Ending;
+use super::requests::Requests;
+use crate::affinity::Gatherer;
+use crate::error::RecordError;
+use crate::options::Observer;
+use crate::spawn;
+use crate::sys::ptrace::{self, Waited};
+use crate::sys::signal;
+
+/// The tool's tasks, none of which is recorded.
+pub struct Escort {
+    /// The command's first process.
+    pub main: i32,
+    /// Its status, once it has ended.
+    pub status: Option<i32>,
+    /// Tasks that live, as far as they were seen.
+    pub alive: HashSet<i32>,
+    /// Calls of the table that were let through.
+    pub calls: u64,
+    /// Tasks that outlive the command.
+    pub ending: Ending,
+    /// Signals that the recorder got.
+    pub requests: Requests,
+    /// Knows the CPU that tasks may still be bound to.
+    pub gatherer: Gatherer,
+}
+
+impl Escort {
+    /// Lets a task go on that may stand still in a stop that was told of earlier.
+    ///
+    /// If it has gone on already, it may be in another stop by now, of which the next wait tells.
+    pub fn take_over(&mut self, tid: i32, status: i32) {
+        if !ptrace::has_news(tid) {
+            self.on_status(tid, status);
+        }
+    }
+
+    /// Goes along until the last task has ended.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
+        let mut ticks = signal::ticks();
+        loop {
+            match ptrace::wait(true).map_err(RecordError::system("waitpid"))? {
+                Waited::Task(tid, status) => self.on_status(tid, status),
+                Waited::NoTasks => return Ok(()),
+                Waited::Interrupted | Waited::Nothing => {}
+            }
+            if self.requests.pass_on(self.main, observer) {
+                self.kill_all();
+            }
+            let now = signal::ticks();
+            if now != ticks {
+                ticks = now;
+                self.tick(observer);
+            }
+        }
+    }
+
+    fn on_status(&mut self, tid: i32, status: i32) {
+        if libc::WIFSTOPPED(status) {
+            if self.alive.insert(tid) {
+                self.gatherer.free(tid);
+            }
+            self.let_go(tid, status);
+            return;
+        }
+        self.alive.remove(&tid);
+        if tid == self.main {
+            self.status = Some(status);
+            self.requests.command_ended();
+        }
+    }
+
+    fn let_go(&mut self, tid: i32, status: i32) {
+        let signal = libc::WSTOPSIG(status);
+        let gone_on = match status >> 16 {
+            ptrace::EVENT_STOP if ptrace::stops(signal) => ptrace::listen(tid),
+            0 if signal == ptrace::SYSCALL_STOP => ptrace::resume(tid, 0),
+            0 => {
+                self.requests.saw(self.main, tid, signal);
+                ptrace::resume(tid, signal)
+            }
+            libc::PTRACE_EVENT_SECCOMP => {
+                self.calls += 1;
+                ptrace::resume(tid, 0)
+            }
+            libc::PTRACE_EVENT_EXEC => {
+                // The task that called it has the first one's id from now on.
+                if let Ok(earlier) = ptrace::event_message(tid)
+                    && earlier != tid as u64
+                {
+                    self.alive.remove(&(earlier as i32));
+                }
+                ptrace::resume(tid, 0)
+            }
+            _ => ptrace::resume(tid, 0),
+        };
+        if let Err(error) = gone_on
+            && error.raw_os_error() != Some(libc::ESRCH)
+        {
+            tracing::warn!(tid, %error, "a task could not be let go on");
+        }
+    }
+
+    fn tick(&mut self, observer: &mut dyn Observer) {
+        let ended = self.status.is_some();
+        let alive = self.alive.iter().filter(|_| ended);
+        let left = alive.filter_map(|tid| spawn::status_field(*tid, "Tgid:"));
+        self.ending.tick(ended, left, observer);
+    }
+
+    fn kill_all(&self) {
+        for tid in &self.alive {
+            signal::kill(*tid, libc::SIGKILL);
+        }
+    }
+}
