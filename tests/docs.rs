@@ -119,7 +119,16 @@ fn every_command_is_in_the_readme_once_and_every_page_is_there() {
     let readme = read("README.md");
     let list = readme.split("\n## ").next().expect("a first part");
     for command in [
-        "record", "play", "compare", "advise", "inspect", "report", "info", "dump", "mounts",
+        "record",
+        "play",
+        "compare",
+        "advise",
+        "inspect",
+        "report",
+        "info",
+        "dump",
+        "anonymize",
+        "mounts",
         "clean",
     ] {
         let line = format!("    fsreplay {command} ");

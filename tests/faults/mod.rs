@@ -50,6 +50,8 @@ impl Lab {
         command
             .current_dir(self.path("work"))
             .env("XDG_STATE_HOME", self.path("state"))
+            // Recordings that others left are found there, too.
+            .env("HOME", self.path("home"))
             .env("LAB", self.dir.path())
             .env("F", env!("CARGO_BIN_EXE_fsreplay"))
     }

@@ -212,6 +212,40 @@ fn maps_end_with_their_process() {
 }
 
 #[test]
+fn advice_that_acts_on_the_machine_is_not_issued() {
+    const MADV_HWPOISON: u64 = 100;
+    const MADV_SOFT_OFFLINE: u64 = 101;
+    let mut trace = Trace::new();
+    trace.file("/work/a", 8192);
+    trace.open(0, "a", 2, 3);
+    let args = [
+        Arg::Number(ArgKind::Fd, 3),
+        Arg::Number(ArgKind::Length, 8192),
+        Arg::Number(ArgKind::Prot, 3),
+        Arg::Number(ArgKind::Flags, 1),
+    ];
+    trace.call(0, Call::mmap, &args, 0x10000);
+    let willneed = libc::MADV_WILLNEED as u64;
+    for advice in [willneed, MADV_HWPOISON, MADV_SOFT_OFFLINE, 1 << 20] {
+        let args = [
+            Arg::Number(ArgKind::Address, 0x10000),
+            Arg::Number(ArgKind::Length, 4096),
+            Arg::Number(ArgKind::Flags, advice),
+        ];
+        trace.call(0, Call::madvise, &args, 0);
+    }
+    let plan = trace.finish();
+    let all = actions(&plan, 0);
+    let issued = all.iter().filter_map(|action| match action {
+        Action::MapAdvise { advice, .. } => Some(*advice),
+        _ => None,
+    });
+    assert_eq!(issued.collect::<Vec<_>>(), [libc::MADV_WILLNEED]);
+    let note = ("madvise advice that is not issued".to_owned(), 3);
+    assert!(plan.notes.contains(&note), "{:?}", plan.notes);
+}
+
+#[test]
 fn copies_to_sockets_and_pipes_keep_their_file_side() {
     let mut trace = Trace::new();
     trace.file("/work/a", 8192);
