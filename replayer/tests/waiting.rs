@@ -3,30 +3,18 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::Builder;
 use fsreplay_replayer::plan::{Action, Slot};
+use fsreplay_replayer::{PlayOptions, ReplayError, play};
 use fsreplay_trace::model::FileKind;
 
 /// What this process has used of all processors so far.
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// The pipe in the directory of the replay, once it has been made and the replay had time to open it.
-fn pipe_of(target: PathBuf) -> PathBuf {
-    loop {
-        let mut sandboxes = std::fs::read_dir(&target).expect("a list").flatten();
-        if let Some(pipe) = sandboxes.find_map(|entry| {
-            let pipe = entry.path().join("tree/pipe");
-            pipe.exists().then_some(pipe)
-        }) {
-            return pipe;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Whether a thread of this process sleeps in the kernel.
@@ -62,38 +50,57 @@ fn until_all_wait(lanes: usize) {
 fn lanes_that_wait_leave_the_processor_to_others() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut b = Builder::new(dir.path());
-    b.entry("pipe", FileKind::Fifo, 0);
-    let (blocked, others) = (b.lane(), [b.lane(), b.lane(), b.lane()]);
-    // The first lane sleeps in open(2) until this test opens the other end; three more wait for that lane.
-    let at = b.at("pipe");
-    let opened = b.op(
-        blocked,
-        Action::Open {
+    b.entry("file", FileKind::File, 1);
+    let at = b.at("file");
+    // One lane has a lock and waits for the one that asks for it; two more wait for that one, too.
+    let (holder, asker, others) = (b.lane(), b.lane(), [b.lane(), b.lane()]);
+    let mut locks = |lane, slot| {
+        let action = Action::Open {
             at,
-            flags: libc::O_RDONLY,
+            flags: libc::O_RDWR,
             mode: 0,
             resolve: 0,
-            out: Slot(3),
-        },
-        0,
-    );
-    for lane in others {
+            out: slot,
+        };
+        b.op(lane, action, 0);
+        let operation = libc::LOCK_EX;
+        b.op(
+            lane,
+            Action::Flock {
+                fd: slot,
+                operation,
+            },
+            0,
+        )
+    };
+    let held = locks(holder, Slot(3));
+    let had = locks(asker, Slot(4));
+    b.wait(asker, holder, held);
+    for lane in [holder, others[0], others[1]] {
         b.op(lane, Action::Stat { at, flags: 0 }, 0);
-        b.wait(lane, blocked, opened);
+        b.wait(lane, asker, had);
     }
-    let target = dir.path().to_path_buf();
-    let writer = std::thread::spawn(move || {
-        let pipe = pipe_of(target);
-        until_all_wait(4);
-        let before = processor_time();
-        std::thread::sleep(Duration::from_millis(400));
-        let used = processor_time() - before;
-        drop(std::fs::OpenOptions::new().write(true).open(pipe));
-        used
+    let stop = AtomicBool::new(false);
+    let (played, used) = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            until_all_wait(4);
+            let before = processor_time();
+            std::thread::sleep(Duration::from_millis(400));
+            let used = processor_time() - before;
+            stop.store(true, Ordering::Relaxed);
+            used
+        });
+        let options = PlayOptions {
+            rounds: 1,
+            keep: false,
+            timing: Default::default(),
+            cache: Default::default(),
+        };
+        let played = play(&b.plan, options, &stop, &|_| {});
+        (played, watcher.join().expect("the watcher ends"))
     });
-    let result = b.play().expect("plays");
-    let used = writer.join().expect("the writer ends");
-    assert_eq!(result.divergences, 0, "{:#?}", result.divergence_groups);
-    // Three lanes that spin would have used all processors for 400 ms.
-    assert!(used < Duration::from_millis(40), "{used:?} of 400 ms");
+    // It would take for ever otherwise.
+    assert!(matches!(played, Err(ReplayError::Cancelled)), "{played:?}");
+    // Three lanes that spin would have used all processors for 400 ms; asking for a lock takes some.
+    assert!(used < Duration::from_millis(200), "{used:?} of 400 ms");
 }
