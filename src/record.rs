@@ -164,11 +164,11 @@ fn tell_leftovers(recording: &Recording) {
     let mut left = fsreplay_recorder::leftovers();
     left.retain(|left| left.writer != Writer::Living && left.path != recording.path);
     let bytes = left.iter().map(|left| left.bytes).sum();
-    if let Some(first) = left.first() {
+    if !left.is_empty() {
         tell(&format!(
-            "{} recordings that broke off lie in {} ({}): `fsreplay clean --recordings` removes them",
+            "{} recordings that broke off are kept ({}): `fsreplay clean --recordings --dry-run` \
+             lists them",
             term::count(left.len() as u64),
-            first.path.parent().unwrap_or(&first.path).display(),
             term::bytes(bytes)
         ));
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::text;
 use faults::{Lab, await_true, can_mount, kill};
+use fsreplay_trace::model::Record;
 use nix::sys::signal::Signal;
 
 /// The tool works until the recorder has noticed that no more can be written.
@@ -223,4 +224,57 @@ fn what_a_killed_recorder_leaves_is_told_of_and_removed() {
     kill(Signal::SIGTERM, &living);
     living.wait().expect("reaped");
     lab.plays(&lab.path("t.zst"), false);
+}
+
+#[test]
+fn limits_of_the_recorder_do_not_end_the_tool() {
+    let Some(lab) = Lab::new() else {
+        return;
+    };
+    // The command is not run, or it is and does what it does.
+    let few = r#"
+        for n in 4 6 8 10 12 16 24; do
+            (ulimit -n $n; "$F" record -q --force -o "$LAB/t.zst" -- "$LAB/tool" work 50)
+            echo "status $?"
+        done
+        (ulimit -v 200000; "$F" record -q -o "$LAB/t.zst" -- touch "$LAB/ran")
+        echo "refused $?""#;
+    let said = text(&lab.sh(few));
+    let refused = said.matches("status 125\n").count();
+    let ran = said.matches("done\nstatus 7\n").count();
+    assert_eq!((refused + ran, ran > 0), (7, true), "{said}");
+    assert!(said.contains("refused 125"), "{said}");
+    assert!(
+        said.contains("ulimit -v") && !lab.path("ran").exists(),
+        "{said}"
+    );
+    // Room enough to begin with, and too little for all these names.
+    let much = r#"
+        (ulimit -v 350000; "$F" record -q -o "$LAB/t.zst" -- "$LAB/tool" work 40000)
+        echo "status $?"
+        cp "$LAB"/state/fsreplay/* "$LAB/kept.zst""#;
+    let said = text(&lab.sh(much));
+    assert!(said.contains("done") && said.contains("status 7"), "{said}");
+    assert!(said.contains("the limit on the address space"), "{said}");
+    assert!(lab.events(&lab.path("kept.zst")) > Some(1000), "{said}");
+}
+
+#[test]
+fn more_tasks_than_descriptors_do_not_hide_a_directorys_entries() {
+    let Some(lab) = Lab::new() else {
+        return;
+    };
+    let said = text(
+        &lab.sh(r#"ulimit -n 40; "$F" record -q -o "$LAB/t.zst" -- "$LAB/tool" crowd; echo $?"#),
+    );
+    assert_eq!(said, "7\n");
+    let mut reader = fsreplay_trace::format::open(&lab.path("t.zst")).expect("a trace");
+    let mut listed = false;
+    while let Some(record) = reader.next_record().expect("a record") {
+        listed |= match &record {
+            Record::Listing(listing) => reader.tables().path(listing.directory) == b"/etc",
+            _ => false,
+        };
+    }
+    assert!(listed, "the listing could be taken");
 }

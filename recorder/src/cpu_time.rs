@@ -4,10 +4,12 @@
 //! doesn't count (no `CONFIG_SCHED_INFO`) or there are too many tasks for a descriptor each, time on the clock stands in.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use fsreplay_trace::model::Spent;
 
+use crate::limits;
 use crate::spawn;
 
 /// Sleep in a gap that is shorter is taken for the recorder's own.
@@ -81,7 +83,9 @@ impl CpuTime {
     fn counts(&mut self) -> Option<Counts> {
         if !self.opened {
             self.opened = true;
-            self.source = File::open(format!("/proc/{}/schedstat", self.tid)).ok();
+            let source = File::open(format!("/proc/{}/schedstat", self.tid)).ok();
+            // Without room, looks at the tree would fail, and the trace would tell of another one.
+            self.source = source.filter(|file| limits::leaves_room(file.as_raw_fd()));
         }
         let mut text = [0; 64];
         let length = self.source.as_ref()?.read_at(&mut text, 0).ok()?;

@@ -90,6 +90,17 @@ pub enum RecordError {
         #[from]
         source: TraceError,
     },
+    /// There is too little memory to begin or to go on.
+    #[error(
+        "the limit on the address space (ulimit -v) leaves {} MiB, and recording needs {} MiB",
+        .left >> 20, .needed >> 20
+    )]
+    Memory {
+        /// What is left, bytes.
+        left: u64,
+        /// What is needed, bytes.
+        needed: u64,
+    },
     /// The recorder itself is wrong.
     #[error("a fault of the recorder itself, please report it: {message}")]
     Internal {

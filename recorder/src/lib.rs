@@ -16,6 +16,7 @@
 //! | `observe` | states of paths, taken before the first call on them |
 //! | `affinity` | tracer and tool on one CPU while that pays |
 //! | `output`, `state` | the incomplete file and its way to the final name; what is left of others |
+//! | `limits`, `headroom` | limits of this process, and the memory that they leave |
 //! | `filter`, `arch`, `sys` | BPF, what differs by architecture, system calls |
 //!
 //! # Wake-ups
@@ -54,6 +55,8 @@ mod effects;
 mod error;
 mod fds;
 mod filter;
+mod headroom;
+mod limits;
 mod maps;
 mod memory;
 mod mountinfo;

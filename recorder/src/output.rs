@@ -58,7 +58,6 @@ impl Incomplete {
         let output = std::path::absolute(output).map_err(failed("resolve", output))?;
         check_output(&output)?;
         let (path, file) = state::create(cwd)?;
-        let writer = file.try_clone().map_err(failed("open", &path))?;
         let incomplete = Incomplete {
             path,
             file,
@@ -66,6 +65,8 @@ impl Incomplete {
             force,
             remove: true,
         };
+        let writer = incomplete.file.try_clone();
+        let writer = writer.map_err(failed("open", &incomplete.path))?;
         Ok((incomplete, writer))
     }
 

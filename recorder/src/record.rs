@@ -8,6 +8,8 @@ use fsreplay_trace::model::{Header, Unobserved};
 
 use crate::calibrate::Costs;
 use crate::error::RecordError;
+use crate::headroom::Headroom;
+use crate::limits::Raised;
 use crate::mountinfo;
 use crate::observe::States;
 use crate::options::{Fault, Kept, Observer, RecordOptions, Recording, Status};
@@ -40,9 +42,11 @@ pub fn record(
     let _limit = FileSizeLimit::survive().map_err(RecordError::system("sigaction"))?;
     let (incomplete, file) = Incomplete::create(&options.output, options.force, &cwd)?;
 
+    let headroom = Headroom::new()?;
     let costs = Costs::measure(options.affinity, &blocked)?;
     let mut child = spawn::spawn(Work::Program(&program), &blocked)?;
     let pid = child.pid();
+    let raised = Raised::new();
     let handlers = Handlers::install().map_err(RecordError::system("sigaction"))?;
     let _ticker = Ticker::start(&handlers).map_err(RecordError::system("timer_create"))?;
 
@@ -59,7 +63,7 @@ pub fn record(
     if options.keep_arguments {
         session.keep_arguments();
     }
-    let tracer = Tracer::new(session, pid, options);
+    let tracer = Tracer::new(session, pid, headroom, options);
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
@@ -73,9 +77,11 @@ pub fn record(
         let command = command.into();
         return Err(RecordError::NotExecutable { command, source });
     }
+    drop(raised);
     if options.calibrate && ended.trace.is_ok() {
         ended.footer.unobserved = unobserved(options, ended.status, observer);
     }
+    let _raised = Raised::new();
     Ok(finish(ended, incomplete))
 }
 

@@ -5,9 +5,11 @@
  *   tool count SIGNAL        tells "ready", waits for the signal, and ends with how often it came
  *   tool ignore              tells "ready", ignores SIGINT and SIGTERM, and works without end
  *   tool loop FILE           makes FILE, and works without end
+ *   tool crowd               lists /etc while it has many threads; status 7
  *   tool child               status 3
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -45,9 +47,9 @@ static uint64_t next(uint64_t *state) {
 }
 
 static void look(uint64_t *state) {
-    char name[256] = "no";
+    char name[256] = "no"; /* new to the recorder each time */
     struct stat found;
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 14; i++)
         sprintf(name + strlen(name), "-%016llx", (unsigned long long)next(state));
     must(stat(name, &found) == -1 && errno == ENOENT, "stat");
     int fd = open("/", O_RDONLY | O_DIRECTORY);
@@ -89,6 +91,28 @@ static void work(long names) {
         must(pthread_join(threads[i], 0) == 0, "pthread_join");
 }
 
+static pthread_barrier_t barrier;
+
+static void *stays(void *argument) {
+    close(-1);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return argument;
+}
+
+/* Many threads at once, and a look at a directory meanwhile. */
+static void crowd(int tasks) {
+    pthread_t thread;
+    must(pthread_barrier_init(&barrier, 0, tasks + 1) == 0, "pthread_barrier_init");
+    for (int i = 0; i < tasks; i++)
+        must(pthread_create(&thread, 0, stays, 0) == 0, "pthread_create");
+    pthread_barrier_wait(&barrier);
+    DIR *all = opendir("/etc");
+    must(all && readdir(all), "readdir");
+    closedir(all);
+    pthread_barrier_wait(&barrier);
+}
+
 static void count(int signal) {
     (void)signal;
     got++;
@@ -99,6 +123,10 @@ int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "child"))
         return 3;
+    if (!strcmp(what, "crowd")) {
+        crowd(80);
+        return 7;
+    }
     if (!strcmp(what, "work") && argc > 2) {
         work(atol(argv[2]));
         while (argc > 3 && access(argv[3], F_OK) != 0) {

@@ -25,6 +25,7 @@ use crate::affinity::Gatherer;
 use crate::arch;
 use crate::error::RecordError;
 use crate::filter::{AFFINITY_CALL, FOREIGN_CALL};
+use crate::headroom::Headroom;
 use crate::options::{Observer, RecordOptions};
 use crate::sys::ptrace::{self, Stop, Waited};
 use crate::sys::signal;
@@ -55,6 +56,8 @@ pub struct Tracer {
     ending: Ending,
     pending: Pending,
     requests: Requests,
+    /// Memory, where it is limited.
+    headroom: Option<Headroom>,
     /// The stop that is being handled: its task may stand still.
     held: Option<(i32, i32)>,
 }
@@ -102,7 +105,12 @@ fn unless_gone<T>(
 
 impl Tracer {
     /// Takes over the command's first task, which is attached and stands before its exec.
-    pub fn new(mut session: Session, main: i32, options: &RecordOptions) -> Tracer {
+    pub fn new(
+        mut session: Session,
+        main: i32,
+        headroom: Option<Headroom>,
+        options: &RecordOptions,
+    ) -> Tracer {
         let (gatherer, placement) = Gatherer::new(options.affinity, main);
         let time = session.time();
         session.trace.push(Record::TaskStart(TaskStart {
@@ -126,6 +134,7 @@ impl Tracer {
             ending: Ending::new(options.linger),
             pending: Pending::default(),
             requests: Requests::default(),
+            headroom,
             held: None,
         }
     }
@@ -216,6 +225,9 @@ impl Tracer {
                 Waited::Interrupted | Waited::Nothing => {}
             }
             self.session.trace.take_error()?;
+            if let Some(headroom) = &mut self.headroom {
+                headroom.look(self.session.trace.events())?;
+            }
             if self.requests.pass_on(self.main, observer) {
                 self.kill_all();
             }
