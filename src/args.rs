@@ -15,7 +15,7 @@ use fsreplay_replayer::{Cache, Timing};
     after_help = "Exit status: 0 success; 1 divergences under --strict, or a condition of --fail-if; 2 bad usage;\n\
                   3 a trace or result that can't be read;\n\
                   4 a target that can't be used; 6 any other failure.\n\
-                  `record` exits with the status of the tool; 125, 126 and 127 are its own failures, as with env(1)."
+                  `record` exits with the status of the tool; 125, 126 and 127 are its own failures to run it, as with env(1)."
 )]
 pub struct Cli {
     /// What to do.

@@ -194,3 +194,21 @@ fn an_interrupt_from_the_terminal_reaches_the_tool_once() {
     terminal.wait().expect("reaped");
     assert!(said.contains("status 1"), "{said}");
 }
+
+#[test]
+fn a_signal_during_the_second_run_ends_that_run_and_the_trace_is_whole() {
+    let Some(lab) = Lab::new() else {
+        return;
+    };
+    // The first run ends at once, the second would take for ever.
+    let script = r#"
+        "$F" record -q --calibrate -o "$LAB/t.zst" -- sh -c 'test -e second || { : >second; exit 7; }
+            : >runs; exec sleep 1000' &
+        until test -e runs; do sleep 0.05; done
+        kill -TERM $!
+        wait $!
+        echo "status $?""#;
+    let said = common::text(&lab.sh(script));
+    assert!(said.contains("status 7"), "{said}");
+    lab.plays(&lab.path("t.zst"), false);
+}

@@ -1,12 +1,14 @@
 //! A run of the command without the recorder, to learn what it takes when nobody looks.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use fsreplay_trace::model::Unobserved;
 
 use crate::sys;
+use crate::sys::signal;
 
 /// A short command is run so often.
 const RUNS: usize = 5;
@@ -49,12 +51,9 @@ impl Again<'_> {
 }
 
 fn put_back(script: &OsStr) -> Result<(), String> {
-    let status = Command::new("sh")
-        .arg("-c")
-        .arg(script)
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|error| format!("sh: {error}"))?;
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).stdin(Stdio::null());
+    let status = wait_for(&mut command).map_err(|error| format!("sh: {error}"))?;
     if status.success() {
         // Otherwise the run pays for it.
         sys::sync();
@@ -63,17 +62,23 @@ fn put_back(script: &OsStr) -> Result<(), String> {
     Err(format!("what puts things back ended with {status}"))
 }
 
+/// Runs a command; signals to the recorder meanwhile are for it.
+fn wait_for(command: &mut Command) -> io::Result<ExitStatus> {
+    let mut child = command.spawn()?;
+    signal::forward_to(i32::try_from(child.id()).unwrap_or(0));
+    let status = child.wait();
+    signal::forward_to(0);
+    status
+}
+
 fn run_once(command: &[OsString], recorded_status: i32) -> Result<Unobserved, String> {
     let (program, arguments) = command.split_first().ok_or("no command")?;
     let cpu = sys::children_cpu();
     let begin = sys::now();
-    let status = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let status = wait_for(&mut command).map_err(|error| error.to_string())?;
     let elapsed = sys::now().saturating_sub(begin);
     if status.into_raw() != recorded_status {
         return Err(format!(

@@ -85,3 +85,23 @@ fn is_footer(frame: &[u8], unpacked: usize) -> bool {
         && zstd::bulk::decompress(frame, unpacked)
             .is_ok_and(|bytes| bytes.first() == Some(&frames::FOOTER))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_replaced_file_is_for_those_who_could_read_it() {
+        let directory = tempfile::tempdir().expect("tempdir");
+        let path = directory.path().join("t.zst");
+        std::fs::write(&path, "x").expect("written");
+        for mode in [0o600, 0o640] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, permissions).expect("chmod");
+            let file = same_mode(&path, &directory.path().join("beside")).expect("made");
+            let made = file.metadata().expect("stat").permissions().mode();
+            assert_eq!(made & 0o7777, mode);
+        }
+    }
+}
