@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::ffi::OsString;
+
 use common::{can_record, compile, record, try_record, try_record_with};
-use fsreplay_recorder::{RecordError, Status};
+use fsreplay_recorder::{Kept, Observer, RecordError, RecordOptions, Status};
 use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::model::{Event, Record};
 
@@ -26,6 +28,36 @@ fn exit_codes_and_signals_pass_through() {
     assert_eq!(status("exit 7"), Status::Exited(7));
     assert_eq!(status("kill -SEGV $$"), Status::Signaled(libc::SIGSEGV));
     assert_eq!(status("kill -KILL $$"), Status::Signaled(libc::SIGKILL));
+}
+
+#[test]
+fn a_fault_of_the_recorder_itself_does_not_end_the_tool() {
+    struct Panics;
+    impl Observer for Panics {
+        fn progress(&mut self, _events: u64, _tasks: u64) {
+            panic!("on purpose");
+        }
+    }
+    if !can_record() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("tempdir");
+    let script = "sleep 1.5; for i in 1 2 3; do (cat /etc/passwd) || exit 1; done; exit 7";
+    let command = ["sh", "-c", script].map(OsString::from).to_vec();
+    let options = RecordOptions::new(command, directory.path().join("trace.zst"));
+    let recording = common::alone(|| fsreplay_recorder::record(&options, &mut Panics));
+    let recording = recording.expect("the command ran");
+    assert_eq!(recording.status, Status::Exited(7));
+    let fault = recording.fault.expect("a fault");
+    assert!(matches!(&fault.error, RecordError::Internal { message } if message == "on purpose"));
+    assert!(matches!(fault.kept, Kept::Beginning { unrecorded } if unrecorded > 0));
+    let mut reader = fsreplay_trace::format::open(&recording.path).expect("what there is");
+    let mut events = 0;
+    while let Ok(Some(record)) = reader.next_record() {
+        events += u32::from(matches!(record, Record::Event(_)));
+    }
+    assert!(events > 10, "{events}");
+    std::fs::remove_file(&recording.path).expect("removed");
 }
 
 #[test]

@@ -22,7 +22,10 @@ pub use this::{AUDIT_ARCH, FOREIGN_FROM, FOREIGN_NAME, NUMBERS, VFORK, call_in_p
 use fsreplay_trace::call::Call;
 
 /// General registers as `NT_PRSTATUS` gives them.
-pub type Words = [u64; this::REGISTER_WORDS];
+pub type Words = [u64; REGISTER_WORDS];
+
+/// How many they are.
+pub const REGISTER_WORDS: usize = this::REGISTER_WORDS;
 
 macro_rules! numbers {
     (named { $($name:ident $number_name:ident,)* } literal { $($literal:ident = $number:literal,)* }) => {

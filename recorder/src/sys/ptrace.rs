@@ -156,7 +156,7 @@ pub fn syscall_info(tid: i32) -> io::Result<Stop> {
 
 /// The number and the first two arguments of the call that a stopped task is in, from its registers.
 pub fn call_in_progress(tid: i32) -> io::Result<(u64, [u64; 2])> {
-    let mut words: arch::Words = [0; _];
+    let mut words: arch::Words = [0; arch::REGISTER_WORDS];
     let mut vector = libc::iovec {
         iov_base: words.as_mut_ptr().cast(),
         iov_len: size_of_val(&words),

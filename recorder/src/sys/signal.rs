@@ -10,9 +10,9 @@ static COMMAND: AtomicI32 = AtomicI32::new(0);
 /// Signals that ask for an end, counted.
 static REQUESTS: AtomicU32 = AtomicU32::new(0);
 /// Those that nobody took yet, by their place in `ASKING`.
-static WAITING: [AtomicU32; ASKING.len()] = [const { AtomicU32::new(0) }; _];
+static WAITING: [AtomicU32; ASKING.len()] = [const { AtomicU32::new(0) }; ASKING.len()];
 /// Who sent the last of each: a process id, or `BY_KERNEL`.
-static SENDERS: [AtomicI32; ASKING.len()] = [const { AtomicI32::new(0) }; _];
+static SENDERS: [AtomicI32; ASKING.len()] = [const { AtomicI32::new(0) }; ASKING.len()];
 /// Ticks of the timer.
 static TICKS: AtomicU32 = AtomicU32::new(0);
 

@@ -43,6 +43,12 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Does something while no other test of this process records.
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
+    let _turn = turn();
+    work()
+}
+
 /// Records a command.
 pub fn try_record(command: &[&str]) -> Result<Recorded, RecordError> {
     try_record_with(command, |_| {})
