@@ -329,14 +329,15 @@ pub struct CleanArgs {
     /// Directories that were given to --target or --place
     #[arg(value_name = "DIR", required_unless_present = "recordings")]
     pub directories: Vec<PathBuf>,
-    /// Remove the traces that broke off, too: of recorders that were killed or could not write on (with --dry-run: list them)
+    /// Remove the traces that broke off, too: of recorders that were killed or could not write on
+    /// (with --dry-run: list them)
     #[arg(long)]
     pub recordings: bool,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Also remove what was made before a restart or in another virtual machine, where a living replay or recorder of
-    /// another machine can't be told from a dead one
+    /// Also remove what was made before a restart or in another virtual machine, where a living
+    /// replay or recorder of another machine can't be told from a dead one
     #[arg(long)]
     pub other_kernels: bool,
     /// Print nothing but errors

@@ -48,8 +48,8 @@ impl Observer for Terminal {
     }
 }
 
-/// One line on standard error. The command runs, or has: where nobody hears it any more (a terminal that was hung up, a
-/// full disk), that must not end the recorder.
+/// One line on standard error. The command runs, or has: where nobody hears it any more (a terminal
+/// that was hung up, a full disk), that must not end the recorder.
 fn tell(text: &str) {
     term::tell(&Text::of(text));
 }

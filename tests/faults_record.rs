@@ -1,4 +1,5 @@
-//! Faults of disks and limits while `fsreplay record` is at work: none ends the tool or loses what was recorded.
+//! Faults of disks and limits while `fsreplay record` is at work: none ends the tool or loses what
+//! was recorded.
 
 mod common;
 mod faults;

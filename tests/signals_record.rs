@@ -1,5 +1,5 @@
-//! Signals to `fsreplay record` at any moment: the tool gets what it would get without a recorder, nothing is left running, and
-//! what was recorded is there.
+//! Signals to `fsreplay record` at any moment: the tool gets what it would get without a recorder,
+//! nothing is left running, and what was recorded is there.
 //!
 //! `FSREPLAY_FAULTS=N` tries each signal at N moments instead of a few: by hand, some hundreds.
 

@@ -133,7 +133,8 @@ impl Gatherer {
         self.cpu = None;
     }
 
-    /// After [`Gatherer::scatter`]: the same for a task that was not known then, and began on the shared CPU.
+    /// After [`Gatherer::scatter`]: the same for a task that was not known then, and began on the
+    /// shared CPU.
     pub fn free(&self, tid: i32) {
         let Some(cpu) = &self.left_behind else {
             return;

@@ -1,6 +1,7 @@
 //! Memory that a limit on the address space (`ulimit -v`) leaves to the recorder.
 //!
-//! An allocation that fails ends the process, and the tool with it. So a recording breaks off before one can fail.
+//! An allocation that fails ends the process, and the tool with it. So a recording breaks off
+//! before one can fail.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,7 +10,8 @@ use crate::error::RecordError;
 use crate::limits;
 use crate::sys;
 
-/// Without that much a recording doesn't begin, bytes. The C library reserves half of it for the thread that compresses.
+/// Without that much a recording doesn't begin, bytes. The C library reserves half of it for the
+/// thread that compresses.
 const TO_BEGIN: u64 = 256 << 20;
 /// What compressing a block takes at most, and what grows between two looks, bytes.
 const TO_GO_ON: u64 = 64 << 20;

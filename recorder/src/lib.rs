@@ -43,8 +43,8 @@
 //!
 //! # Faults
 //!
-//! When the recording can't go on, the tool does (`tracer/escort`), and keeps its status. What happens at each fault
-//! stands in docs/faults.md.
+//! When the recording can't go on, the tool does (`tracer/escort`), and keeps its status. What
+//! happens at each fault stands in docs/faults.md.
 
 mod affinity;
 mod arch;

@@ -4,14 +4,16 @@ use std::os::fd::RawFd;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
-/// Files per process, size of a file, address space. (Not processor time: it can't be put back once it is used.)
+/// Files per process, size of a file, address space. (Not processor time: it can't be put back once
+/// it is used.)
 const RAISED: [Resource; 3] = [
     Resource::RLIMIT_NOFILE,
     Resource::RLIMIT_FSIZE,
     Resource::RLIMIT_AS,
 ];
 
-/// While it lives, this process's soft limits are its hard ones; dropped, they are as before. What was forked earlier keeps its own.
+/// While it lives, this process's soft limits are its hard ones; dropped, they are as before. What
+/// was forked earlier keeps its own.
 pub struct Raised(Vec<(Resource, u64, u64)>);
 
 impl Raised {

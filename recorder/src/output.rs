@@ -11,7 +11,8 @@ use crate::state;
 /// A trace that is being written. Removed when dropped, unless finished or kept.
 pub struct Incomplete {
     path: PathBuf,
-    /// The file itself, whatever happens to its name. Holds the lock that says that somebody writes it.
+    /// The file itself, whatever happens to its name. Holds the lock that says that somebody writes
+    /// it.
     file: File,
     output: PathBuf,
     force: bool,
@@ -165,8 +166,8 @@ impl Incomplete {
         moved.map_err(failed("copy to", &self.output))
     }
 
-    /// Gives a file the output's name. An earlier output is renamed away, unless it is to be replaced, and back if it
-    /// was for nothing.
+    /// Gives a file the output's name. An earlier output is renamed away, unless it is to be
+    /// replaced, and back if it was for nothing.
     fn rename(&self, from: &Path) -> io::Result<Option<PathBuf>> {
         let exists = fs::symlink_metadata(&self.output).is_ok_and(|m| m.is_file());
         if self.force || !exists {

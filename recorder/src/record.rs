@@ -24,8 +24,9 @@ use crate::unobserved::Again;
 
 /// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
 ///
-/// An error means that the command was not run, or (if the kernel lets the recorder down) that it was killed. What goes wrong
-/// with the trace once the command runs is told by [`Recording::fault`].
+/// An error means that the command was not run, or (if the kernel lets the recorder down) that it
+/// was killed. What goes wrong with the trace once the command runs is told by
+/// [`Recording::fault`].
 ///
 /// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGALRM of the process while it runs, and waits for any
 /// child of this thread: a caller must not record twice at the same time, nor have children that this thread
@@ -104,7 +105,8 @@ fn unobserved(
     .ok()
 }
 
-/// The command has run: whatever fails from now on, its status counts, and what there is of the trace is kept.
+/// The command has run: whatever fails from now on, its status counts, and what there is of the
+/// trace is kept.
 fn finish(ended: Ended, incomplete: Incomplete) -> Recording {
     let Ended {
         trace,

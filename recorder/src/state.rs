@@ -1,4 +1,5 @@
-//! The state directory: where a trace is until it is complete, and what stays there of recordings that broke off.
+//! The state directory: where a trace is until it is complete, and what stays there of recordings
+//! that broke off.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
@@ -34,7 +35,8 @@ pub enum Writer {
     Living,
     /// None: it is gone.
     Gone,
-    /// It was written before a restart, or in another virtual machine that shares the directory and may be at work.
+    /// It was written before a restart, or in another virtual machine that shares the directory and
+    /// may be at work.
     OtherKernel,
     /// The file system has no locks that would tell.
     Unknown,
@@ -113,7 +115,8 @@ fn places() -> Vec<Place> {
         .collect()
 }
 
-/// Makes the incomplete file in the first directory that takes it and that the tool doesn't work in.
+/// Makes the incomplete file in the first directory that takes it and that the tool doesn't work
+/// in.
 pub fn create(cwd: &Path) -> Result<(PathBuf, File), RecordError> {
     let places = places();
     let mut tried = Vec::new();
@@ -145,7 +148,8 @@ fn create_in(place: &Place, cwd: &Path, below_allowed: bool) -> io::Result<(Path
         .mode(0o700)
         .create(directory)?;
     if place.own {
-        // An earlier version made it with the umask's mode. Somebody else's can't be changed, nor need it.
+        // An earlier version made it with the umask's mode. Somebody else's can't be changed, nor
+        // need it.
         let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));
     }
     loop {

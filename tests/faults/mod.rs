@@ -1,4 +1,5 @@
-//! What the tests of faults share: a tool that notices wrong calls, and recordings of it that can be disturbed.
+//! What the tests of faults share: a tool that notices wrong calls, and recordings of it that can
+//! be disturbed.
 #![allow(dead_code)] // each test file uses a part
 
 use std::io::{BufRead, BufReader, Read};

@@ -1,7 +1,8 @@
-/* A tool whose result shows whether all its system calls did what they do without a recorder: threads, fork, vfork and exec,
- * names that a trace can't pack well. Each call is checked; a wrong one is told and ends it with status 99.
+/* A tool whose result shows whether all its system calls did what they do without a recorder:
+ * threads, fork, vfork and exec, names that a trace can't pack well. Each call is checked; a wrong one is told and
+ * ends it with status 99.
  *
- *   tool work NAMES [FILE]   does that, NAMES names a thread, then again and again until FILE is there; status 7
+ *   tool work NAMES [FILE]   does that, NAMES names a thread, and goes on until FILE is there; status 7
  *   tool count SIGNAL        tells "ready", waits for the signal, and ends with how often it came
  *   tool ignore              tells "ready", ignores SIGINT and SIGTERM, and works without end
  *   tool loop FILE           makes FILE, and works without end
@@ -130,7 +131,8 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "work") && argc > 2) {
         work(atol(argv[2]));
         while (argc > 3 && access(argv[3], F_OK) != 0) {
-            pause_for(20); /* so that the trace grows by some 30 KB a second, which are written once a second */
+            /* The trace shall grow by some 40 KB a second: it is written once a second. */
+            pause_for(20);
             work(2);
         }
         puts("done");

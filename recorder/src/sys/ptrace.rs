@@ -205,12 +205,14 @@ fn signal_info(tid: i32) -> Option<libc::siginfo_t> {
     (done == 0).then_some(info)
 }
 
-/// Whether a task stands still in the stop that an event's status told of: a signal's code is then the rest of the status (ptrace(2)).
+/// Whether a task stands still in the stop that an event's status told of: a signal's code is then
+/// the rest of the status (ptrace(2)).
 pub fn is_in_stop(tid: i32, status: i32) -> bool {
     signal_info(tid).is_some_and(|info| info.si_code == status >> 8)
 }
 
-/// Who sent the signal that a task stands still for, if it is that one and the task is about to get it.
+/// Who sent the signal that a task stands still for, if it is that one and the task is about to get
+/// it.
 pub fn signal_stop(tid: i32, signal: i32) -> Option<Sender> {
     let info = signal_info(tid).filter(|info| info.si_signo == signal)?;
     Some(signal::sender(&info))

@@ -60,7 +60,8 @@ pub fn sender(info: &libc::siginfo_t) -> Sender {
     if info.si_code > 0 {
         return Sender::Kernel;
     }
-    // SAFETY: a signal with such a code was sent by kill, tgkill or sigqueue, which fill in the sender.
+    // SAFETY: a signal with such a code was sent by kill, tgkill or sigqueue, which fill in the
+    // sender.
     Sender::Process(unsafe { info.si_pid() })
 }
 
@@ -84,8 +85,8 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, _context: *mut lib
     REQUESTS.fetch_add(1, Ordering::Relaxed);
     let command = COMMAND.load(Ordering::Relaxed);
     if command > 0 && sender != Sender::Kernel {
-        // SAFETY: kill is async-signal-safe; errno is put back, for the interrupted code may be about to
-        // read it.
+        // SAFETY: kill is async-signal-safe; errno is put back, for the interrupted code may be
+        // about to read it.
         unsafe {
             let errno = errno_location();
             let before = *errno;
@@ -100,7 +101,8 @@ fn errno_location() -> *mut i32 {
     unsafe { libc::__errno_location() }
 }
 
-/// Sets or clears the process that signals are passed on to at once (but for those of a terminal, which it gets itself).
+/// Sets or clears the process that signals are passed on to at once (but for those of a terminal,
+/// which it gets itself).
 pub fn forward_to(pid: i32) {
     COMMAND.store(pid, Ordering::Relaxed);
 }
@@ -258,7 +260,8 @@ impl Drop for Ticker {
     }
 }
 
-/// While it lives, a write beyond the limit on file sizes fails, instead of killing this process; dropped, all is as before.
+/// While it lives, a write beyond the limit on file sizes fails, instead of killing this process;
+/// dropped, all is as before.
 ///
 /// A handler does it and not `SIG_IGN`, which programs that are started meanwhile would inherit.
 pub struct FileSizeLimit(Option<libc::sigaction>);
@@ -267,8 +270,8 @@ impl FileSizeLimit {
     /// Installs it, unless the signal is ignored already.
     pub fn survive() -> io::Result<FileSizeLimit> {
         extern "C" fn nothing(_signal: i32) {}
-        // SAFETY: sigaction is plain data; `nothing` has the signature of a handler and does nothing; the
-        // pointers are to locals.
+        // SAFETY: sigaction is plain data; `nothing` has the signature of a handler and does
+        // nothing; the pointers are to locals.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             let mut before: libc::sigaction = std::mem::zeroed();

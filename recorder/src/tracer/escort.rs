@@ -1,7 +1,8 @@
 //! The tool goes on without being recorded, when the recording can't.
 //!
-//! The filter can't be taken off a task, and without a tracer its calls would fail with `ENOSYS`. So the
-//! recorder stays the tracer of all tasks until the last has ended, and lets each of them go on at every stop.
+//! The filter can't be taken off a task, and without a tracer its calls would fail with `ENOSYS`.
+//! So the recorder stays the tracer of all tasks until the last has ended, and lets each of them go
+//! on at every stop.
 
 use std::collections::HashSet;
 

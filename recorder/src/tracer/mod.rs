@@ -44,7 +44,8 @@ const LONGEST_RELEASE: u64 = 20_000_000;
 pub struct Tracer {
     session: Session,
     tasks: HashMap<i32, Task>,
-    /// New tasks that stopped before their parent's event told of them, with the status of that stop.
+    /// New tasks that stopped before their parent's event told of them, with the status of that
+    /// stop.
     strangers: HashMap<i32, i32>,
     gatherer: Gatherer,
     started: u32,
@@ -180,7 +181,8 @@ impl Tracer {
     ) -> Result<Ended, RecordError> {
         let mut footer = self.footer();
         self.gatherer.scatter(&mut self.tasks);
-        // The memory that it took may be what is short; and it must be written before it is told of.
+        // The memory that it took may be what is short; and it must be written before it is told
+        // of.
         self.session.trace.break_off();
         observer.breaks_off(&error);
         let mut escort = Escort {

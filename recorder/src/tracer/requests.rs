@@ -1,15 +1,16 @@
 //! Signals that the recorder gets and the tool is meant to have.
 //!
-//! Whoever signals the recorder means the command: it stands where the command would stand without it. What reaches both (Ctrl-C
-//! at a terminal, a signal to the process group) must not reach the tool twice, because many tools take a second interrupt
-//! for an order to drop everything.
+//! Whoever signals the recorder means the command: it stands where the command would stand without
+//! it. What reaches both (Ctrl-C at a terminal, a signal to the process group) must not reach the
+//! tool twice, because many tools take a second interrupt for an order to drop everything.
 
 use crate::options::Observer;
 use crate::sys;
 use crate::sys::ptrace;
 use crate::sys::signal::{self, Request, Sender};
 
-/// What one process sends to a group reaches the tool and the recorder within this time, nanoseconds.
+/// What one process sends to a group reaches the tool and the recorder within this time,
+/// nanoseconds.
 const TOGETHER: u64 = 2_000_000_000;
 /// So many requests for an end ...
 const INSISTENCE: usize = 3;
@@ -45,8 +46,8 @@ impl Requests {
         }
     }
 
-    /// Passes on what came since the last time. Whether the tool must be killed, since an end was asked for again and
-    /// again.
+    /// Passes on what came since the last time. Whether the tool must be killed, since an end was
+    /// asked for again and again.
     pub fn pass_on(&mut self, main: i32, observer: &mut dyn Observer) -> bool {
         let mut kill = false;
         for request in signal::take_requests() {
@@ -93,7 +94,8 @@ impl Requests {
     }
 }
 
-/// A terminal signals the tool as well as the recorder, but for the hangup, of which it tells the leader of its session only.
+/// A terminal signals the tool as well as the recorder, but for the hangup, of which it tells the
+/// leader of its session only.
 fn reaches_the_tool_itself(request: &Request) -> bool {
     request.sender == Sender::Kernel
         && !(request.signal == libc::SIGHUP && sys::is_session_leader())

@@ -253,7 +253,8 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         }
     }
 
-    /// Writes what is left and no footer: a trace that breaks off, readable up to here. Waits until it is written.
+    /// Writes what is left and no footer: a trace that breaks off, readable up to here. Waits until
+    /// it is written.
     pub fn break_off(mut self) -> Result<W, TraceError> {
         self.flush()?;
         self.join()
