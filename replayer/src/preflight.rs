@@ -7,8 +7,21 @@ use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
 use crate::error::ReplayError;
 use crate::plan::Plan;
 
-/// Checks all targets of a plan: directories, writable, with room for the tree at its largest.
+/// Tasks that lived at the same time, each of which gets a thread: beyond this their stacks take more
+/// memory maps than a process may have by default (`vm.max_map_count`, proc(5)), and starting one
+/// fails only when the tree is made.
+const MOST_LANES: usize = 8_192;
+
+/// Checks that a plan can be executed, and all its targets: directories, writable, with room for the
+/// tree at its largest.
 pub fn preflight(plan: &Plan) -> Result<(), ReplayError> {
+    if plan.lanes.len() > MOST_LANES {
+        return Err(ReplayError::Plan(format!(
+            "{} of its tasks lived at the same time, and a replay starts a thread for each: \
+             no more than {MOST_LANES}",
+            plan.lanes.len()
+        )));
+    }
     for root in &plan.roots {
         usable(&root.target)?;
         room(&root.target, plan.peak_bytes, plan.peak_inodes)?;
@@ -82,4 +95,19 @@ fn room(target: &Path, bytes: u64, inodes: u64) -> Result<(), ReplayError> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_tasks_at_a_time_than_threads_can_be_started_are_refused() {
+        let lanes = |count| Plan {
+            lanes: vec![Default::default(); count],
+            ..Plan::default()
+        };
+        assert!(preflight(&lanes(MOST_LANES)).is_ok());
+        assert!(preflight(&lanes(MOST_LANES + 1)).is_err());
+    }
 }

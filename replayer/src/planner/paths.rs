@@ -6,7 +6,7 @@ use fsreplay_trace::model::StringId;
 use super::intern::Texts;
 use super::magic::Through;
 use super::order::{Side, Timing};
-use super::resolve::{End, Last, Walked, has_parent, walk};
+use super::resolve::{End, Last, PATH_MAX, Walked, has_parent, walk};
 use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED, Top};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{At, Slot};
@@ -16,7 +16,6 @@ pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 pub(crate) const AT_REMOVEDIR: u32 = 0x200;
 pub(crate) const AT_SYMLINK_FOLLOW: u32 = 0x400;
 pub(crate) const AT_EMPTY_PATH: u32 = 0x1000;
-const PATH_MAX: usize = 4096;
 const NAME_MAX: usize = 255;
 /// Unknown directories that one path may hold.
 const MAX_CONJURED: usize = 512;

@@ -5,6 +5,8 @@ use fsreplay_trace::model::StringId;
 
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
 
+/// Bytes of the longest path that a kernel takes, the NUL included.
+pub(crate) const PATH_MAX: usize = 4096;
 /// Links that one walk may follow.
 const MAX_LINKS: u32 = 40;
 /// Components that one walk may take, links included: forty links of 4095 bytes each.
@@ -152,6 +154,11 @@ impl<'t> Walker<'_, 't> {
     fn run(&mut self) -> End {
         if self.pending[0].0.is_empty() || self.current == NONE {
             // An empty path, or one from a directory that is not in the tree.
+            return End::Broken;
+        }
+        if self.pending[0].0.len() >= PATH_MAX {
+            // No kernel looks at any name of it (ENAMETOOLONG).
+            self.walked.outer_at = 0;
             return End::Broken;
         }
         if self.tree.inode(self.current).kind != Kind::Directory {

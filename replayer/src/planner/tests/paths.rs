@@ -132,6 +132,23 @@ fn absolute_links_lead_inside_and_their_readers_know() {
 }
 
 #[test]
+fn a_path_that_no_kernel_takes_tells_nothing_of_the_tree() {
+    let mut trace = work();
+    trace.path(0, Call::stat, ".", 0);
+    let before = trace.finish().tree.len();
+    let mut trace = work();
+    trace.path(0, Call::stat, ".", 0);
+    for path in ["a/".repeat(100_000), "../".repeat(100_000)] {
+        trace.path(0, Call::stat, &path, 0);
+        trace.path(0, Call::mkdir, &path, -i64::from(libc::ENAMETOOLONG));
+    }
+    let plan = trace.finish();
+    assert_eq!(plan.tree.len(), before);
+    assert!(issued(&plan, 1).1.len() >= 4096);
+    assert!(issued(&plan, 3).1.len() >= 4096);
+}
+
+#[test]
 fn renamed_directories_take_their_contents_along() {
     let mut trace = work();
     trace.dir("/work/d");
