@@ -45,6 +45,9 @@ pub enum Fence {
 ///
 /// It can't be undone, so it is for a thread that ends with the replay.
 pub(crate) fn enter(sandboxes: &[Sandbox]) -> Result<(Fence, Vec<OwnedFd>), ReplayError> {
+    // What rustix knows of the process it learns once, on older kernels from /proc/self/auxv, which
+    // isn't to be had inside (PR_GET_AUXV is there since Linux 6.4).
+    let _ = rustix::param::page_size();
     match namespace(sandboxes) {
         Ok(roots) => return Ok((Fence::Namespace, roots)),
         Err(error) => tracing::debug!("no mount namespace for the replay: {error}"),
