@@ -29,15 +29,13 @@ use crate::sandbox::Sandbox;
 use crate::sys;
 
 /// What the kernel keeps a thread and those that it starts within.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fence {
     /// A mount namespace that holds the replay's directories only.
     Namespace,
     /// A Landlock domain.
     Landlock,
     /// Nothing: neither is to be had here.
-    #[default]
     Nothing,
 }
 

@@ -7,13 +7,13 @@ use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
 use crate::error::ReplayError;
 use crate::plan::Plan;
 
-/// Tasks that lived at the same time, each of which gets a thread: beyond this their stacks take more
-/// memory maps than a process may have by default (`vm.max_map_count`, proc(5)), and starting one
-/// fails only when the tree is made.
+/// Tasks that lived at the same time, each of which gets a thread: beyond this their stacks take
+/// more memory maps than a process may have by default (`vm.max_map_count`, proc(5)), and starting
+/// one fails only when the tree is made.
 const MOST_LANES: usize = 8_192;
 
-/// Checks that a plan can be executed, and all its targets: directories, writable, with room for the
-/// tree at its largest.
+/// Checks that a plan can be executed, and all its targets: directories, writable, with room for
+/// the tree at its largest.
 pub fn preflight(plan: &Plan) -> Result<(), ReplayError> {
     if plan.lanes.len() > MOST_LANES {
         return Err(ReplayError::Plan(format!(

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::error::ReplayError;
 use crate::plan::{Plan, TreeEntry};
 use crate::prepare::make;
-use crate::sandbox::{Sandbox, names, open_child, open_parent, remove_all};
+use crate::sandbox::{Sandbox, names, open_child, open_parent, remove_all, split};
 
 /// Puts back what a round changed.
 pub fn put_back(
@@ -61,14 +61,6 @@ struct Checker<'p> {
     missing: Vec<bool>,
     /// Directories that need their modes and times again.
     finish: Vec<bool>,
-}
-
-/// The directory of a path, and the last name.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (b"", path),
-    }
 }
 
 impl<'p> Checker<'p> {

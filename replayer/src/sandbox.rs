@@ -200,12 +200,20 @@ fn unique(attempt: u32) -> String {
     format!("{PREFIX}{:0RANDOM_DIGITS$x}", random & 0xffff_ffff_ffff)
 }
 
+/// The directory of a path, and the last name.
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
 /// Opens the directory of a path below `root` without following any link; gives it and the last
 /// name. The path isn't empty.
 pub(crate) fn open_parent(root: BorrowedFd<'_>, path: &[u8]) -> Result<(OwnedFd, CString), Errno> {
-    let (parent, name) = match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (b".".as_slice(), path),
+    let (parent, name) = match split(path) {
+        (b"", name) => (b".".as_slice(), name),
+        parts => parts,
     };
     let name = CString::new(name).map_err(|_| Errno::INVAL)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

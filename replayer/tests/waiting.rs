@@ -101,6 +101,7 @@ fn lanes_that_wait_leave_the_processor_to_others() {
     });
     // It would take for ever otherwise.
     assert!(matches!(played, Err(ReplayError::Cancelled)), "{played:?}");
-    // Three lanes that spin would have used all processors for 400 ms; asking for a lock takes some.
+    // Three lanes that spin would have used all processors for 400 ms; asking for a lock takes
+    // some.
     assert!(used < Duration::from_millis(200), "{used:?} of 400 ms");
 }

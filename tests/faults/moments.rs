@@ -8,7 +8,7 @@ pub fn times(few: u32) -> u32 {
     wanted.and_then(|count| count.parse().ok()).unwrap_or(few)
 }
 
-/// Moments of a recording, in milliseconds since its start: spread over `range`, and never the same.
+/// Moments, in milliseconds since a start: spread over `range`, and never the same.
 pub fn moments(count: u32, range: u32) -> impl Iterator<Item = Duration> {
     let since = std::time::UNIX_EPOCH.elapsed().expect("a clock");
     let mut state = u64::from(since.subsec_nanos()) | 1;

@@ -150,20 +150,16 @@ fn execute_here(
         )
     });
     let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
-    let mut look = Look::default();
     let done = fenced_in(&shared, sandboxes, crew, || {
-        let mut probes = None;
-        match watch {
-            Some(watch) => probes = Some(watch.rest(tempo.rest, cancelled)),
-            None => rest(tempo.rest, cancelled),
+        if let Some(watch) = watch {
+            return Some(watch.rest(tempo.rest, cancelled));
         }
-        probes
+        rest(tempo.rest, cancelled);
+        None
     });
     close_all(&shared);
     let (fence, done, probes) = done?;
-    if let Some(probes) = probes {
-        look = probes.end();
-    }
+    let look = probes.map(Probes::end).unwrap_or_default();
     if cancelled.load(Ordering::Relaxed) {
         // What it slept and computed was cut short.
         return Err(ReplayError::Cancelled);

@@ -5,6 +5,7 @@ use super::areas::components;
 use super::hash::FastMap;
 use super::intern::Texts;
 use super::order::{Order, Place};
+use super::resolve::has_parent;
 use crate::plan::{Action, Root, Text};
 
 /// What becomes of a link's text.
@@ -42,11 +43,6 @@ impl Placements {
     }
 }
 
-/// Whether a text has `..` among its names.
-fn climbs(text: &[u8]) -> bool {
-    components(text).any(|name| name == b"..")
-}
-
 /// Links that a plan makes and reads.
 #[derive(Default)]
 pub(crate) struct Links {
@@ -66,7 +62,7 @@ impl Links {
     /// Where a link's text leads, for a link in the recorded directory `home`.
     fn inside(&self, texts: &mut Texts, text: &[u8], home: &[u8]) -> (u16, Text) {
         let absolute = text.first() == Some(&b'/');
-        if absolute && self.placements.recorded.len() < 2 && !climbs(text) {
+        if absolute && self.placements.recorded.len() < 2 && !has_parent(text) {
             let start = text.iter().position(|b| *b != b'/').unwrap_or(text.len());
             return (0, texts.push_built(&text[start..]));
         }
@@ -95,7 +91,7 @@ impl Links {
         ino: u32,
     ) -> LinkText {
         let absolute = text.first() == Some(&b'/');
-        if !absolute && !climbs(text) && self.same_root(text, home) {
+        if !absolute && !has_parent(text) && self.same_root(text, home) {
             return LinkText::Verbatim;
         }
         let (root, path) = self.inside(texts, text, home);
@@ -106,7 +102,7 @@ impl Links {
     /// The op about to stand at `place` reads the text of a link.
     pub(crate) fn read(&mut self, text: &[u8], ino: u32, place: Place) {
         let kept = text.first() != Some(&b'/') && self.placements.recorded.len() < 2;
-        if !kept || climbs(text) {
+        if !kept || has_parent(text) {
             self.reads.push((place, ino));
         }
     }

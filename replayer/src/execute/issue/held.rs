@@ -1,10 +1,10 @@
 //! Calls that change something by its path and that Landlock doesn't know: modes, owners, times,
 //! extended attributes, truncation.
 //!
-//! Outside of a mount namespace of the replay's own, what the path leads to is opened with `O_PATH`,
-//! the kernel is asked where that is, and the call is made on the descriptor. The opening walks the
-//! path, which the call doesn't have to do then, so it stays in the measured time; the question and
-//! the closing are not in it.
+//! Outside of a mount namespace of the replay's own, what the path leads to is opened with
+//! `O_PATH`, the kernel is asked where that is, and the call is made on the descriptor. The opening
+//! walks the path, which the call doesn't have to do then, so it stays in the measured time; the
+//! question is not in it.
 
 use std::ffi::CStr;
 use std::io::Write;
@@ -15,17 +15,6 @@ use crate::fence::is_inside;
 use crate::plan::At;
 use crate::sys;
 
-/// Something that a path leads to.
-pub(super) struct Held {
-    fd: OwnedFd,
-}
-
-impl Held {
-    pub(super) fn raw(&self) -> RawFd {
-        self.fd.as_raw_fd()
-    }
-}
-
 impl Issuer<'_> {
     /// Whether a change by path goes through a descriptor. One of an empty path has one already.
     pub(super) fn is_checked(&self, at: At) -> bool {
@@ -33,7 +22,7 @@ impl Issuer<'_> {
     }
 
     /// Opens what a path leads to, if that is inside; `begin` leaves out the question.
-    pub(super) fn held(&mut self, at: At, follow: bool, begin: &mut u64) -> Result<Held, i64> {
+    pub(super) fn held(&mut self, at: At, follow: bool, begin: &mut u64) -> Result<OwnedFd, i64> {
         let (dir, path) = self.at(at);
         let follows = if follow { 0 } else { libc::O_NOFOLLOW };
         let fd = sys::open(dir, path, libc::O_PATH | libc::O_CLOEXEC | follows, 0, 0);
@@ -41,9 +30,7 @@ impl Issuer<'_> {
             return Err(fd);
         }
         let asked = self.shared.clock.ticks();
-        let held = Held {
-            fd: sys::own(fd as RawFd),
-        };
+        let held = sys::own(fd as RawFd);
         let inside = self.is_inside(&held);
         *begin += self.shared.clock.ticks().saturating_sub(asked);
         if inside {
@@ -54,7 +41,7 @@ impl Issuer<'_> {
         }
     }
 
-    fn is_inside(&mut self, held: &Held) -> bool {
+    fn is_inside(&mut self, held: &OwnedFd) -> bool {
         let name = self.name_of(held);
         let mut place = [0; libc::PATH_MAX as usize];
         let length = sys::read_link(name, &mut place);
@@ -62,10 +49,10 @@ impl Issuer<'_> {
     }
 
     /// The path by which calls without a form for descriptors reach what is held.
-    pub(super) fn name_of(&mut self, held: &Held) -> &CStr {
+    pub(super) fn name_of(&mut self, held: &OwnedFd) -> &CStr {
         self.path.clear();
         // Writing to a Vec can't fail.
-        let _ = write!(self.path, "/proc/thread-self/fd/{}\0", held.raw());
+        let _ = write!(self.path, "/proc/thread-self/fd/{}\0", held.as_raw_fd());
         CStr::from_bytes_until_nul(&self.path).unwrap_or(c"")
     }
 }

@@ -1,7 +1,7 @@
 //! Calls on owners, modes, times and extended attributes.
 
 use std::ffi::CStr;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use fsreplay_trace::call::NONE;
 
@@ -155,7 +155,7 @@ impl Issuer<'_> {
             return call(dir, path, flags);
         }
         match self.held(at, flags & libc::AT_SYMLINK_NOFOLLOW == 0, begin) {
-            Ok(held) => call(held.raw(), TextRef::EMPTY, flags_of_held(flags)),
+            Ok(held) => call(held.as_raw_fd(), TextRef::EMPTY, flags_of_held(flags)),
             Err(errno) => errno,
         }
     }
@@ -164,7 +164,9 @@ impl Issuer<'_> {
         if self.is_checked(at) {
             return match self.held(at, flags & libc::AT_SYMLINK_NOFOLLOW == 0, begin) {
                 Ok(held) if flags == 0 => sys::chmod_path(self.name_of(&held), mode),
-                Ok(held) => sys::chmod2(held.raw(), TextRef::EMPTY, mode, flags_of_held(flags)),
+                Ok(held) => {
+                    sys::chmod2(held.as_raw_fd(), TextRef::EMPTY, mode, flags_of_held(flags))
+                }
                 Err(errno) => errno,
             };
         }

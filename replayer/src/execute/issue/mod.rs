@@ -92,7 +92,8 @@ impl<'a> Issuer<'a> {
         let kept = if fd < 0 { -1 } else { fd as RawFd };
         match self.shared.slots.get(out.0 as usize) {
             Some(slot) => {
-                // Not a swap: ops on one slot are ordered by the plan, and a locked instruction costs.
+                // Not a swap: ops on one slot are ordered by the plan, and a locked instruction
+                // costs.
                 let before = slot.load(Ordering::Relaxed);
                 slot.store(kept, Ordering::Relaxed);
                 if before >= 0 && before != kept {
@@ -105,7 +106,8 @@ impl<'a> Issuer<'a> {
         fd
     }
 
-    /// The path of a call that has no `*at` form, left in `self.path`. `begin` is the time after it.
+    /// The path of a call that has no `*at` form, left in `self.path`. `begin` is the time after
+    /// that.
     ///
     /// In a mount namespace of the replay's own the thread goes to the directory, and the path is
     /// as short as it was; elsewhere it is an absolute one.

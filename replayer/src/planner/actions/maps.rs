@@ -15,7 +15,8 @@ const PROT_WRITE: u64 = 2;
 
 /// Advice that is issued: of what an access will be like, to take pages out of memory or into it,
 /// and on what a fork or a core dump does. The rest is left out: some of it works on anonymous
-/// memory only, and some on pages of the machine (`MADV_HWPOISON`, `MADV_SOFT_OFFLINE`, madvise(2)).
+/// memory only, and some on pages of the machine (`MADV_HWPOISON`, `MADV_SOFT_OFFLINE`;
+/// madvise(2)).
 const ISSUED_ADVICE: &[i32] = &[
     libc::MADV_NORMAL,
     libc::MADV_RANDOM,
