@@ -3,7 +3,7 @@
 //!
 //! Where the user may have one (root with `CAP_SYS_ADMIN`), it is a mount namespace in which there
 //! is nothing but the replay's directories, at the paths that they have outside, so that absolute
-//! links lead there. It covers every call and costs none of them anything.
+//! links lead there. It covers every call, and looks at none.
 //!
 //! Elsewhere it is Landlock (landlock(7)), where the kernel has it: it denies opening for writing,
 //! making, renaming and removing outside of the directories. It looks at each open, which is why
