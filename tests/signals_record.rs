@@ -169,8 +169,9 @@ fn an_interrupt_from_the_terminal_reaches_the_tool_once() {
     if !common::have("script") {
         return;
     }
+    // The shell is told of the key, too, and must live to say the status: some end at once.
     let command = format!(
-        "{} record -q -o {} -- {} count 2; echo status $?",
+        "trap : INT; {} record -q -o {} -- {} count 2; echo status $?",
         env!("CARGO_BIN_EXE_fsreplay"),
         lab.path("t.zst").display(),
         lab.path("tool").display(),
