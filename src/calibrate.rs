@@ -220,7 +220,7 @@ impl Search<'_> {
     /// How many there are, one at least.
     fn events(&self) -> f64 {
         let lanes = self.plan.lanes.iter();
-        lanes.map(|lane| lane.ops.len()).sum::<usize>().max(1) as f64
+        lanes.map(|lane| lane.len()).sum::<usize>().max(1) as f64
     }
 
     /// The plan, with what was recorded as it is where nothing slows the processors.

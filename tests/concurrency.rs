@@ -33,8 +33,8 @@ thread.join()
 /// Lane, number and operation of each `flock`.
 fn locks(plan: &Plan) -> Vec<(usize, usize, i32)> {
     let mut found = Vec::new();
-    for (lane, ops) in plan.lanes.iter().map(|lane| &lane.ops).enumerate() {
-        for (number, op) in ops.iter().enumerate() {
+    for lane in 0..plan.lanes.len() {
+        for (number, op) in plan.ops_of(lane).enumerate() {
             if let Action::Flock { operation, .. } = op.action {
                 found.push((lane, number, operation));
             }
@@ -66,8 +66,8 @@ fn overlapping_calls_overlap_again() {
     let (holder, release, _) = *released.expect("let go");
     let asked = locks.iter().find(|(lane, ..)| *lane != holder);
     let (asker, ask, _) = *asked.expect("asked for");
-    for op in &plan.lanes[asker].ops[..=ask] {
-        let mut waits = plan.waits_of(op).iter();
+    for op in 0..=ask {
+        let mut waits = plan.lanes[asker].waits_of(op).iter().map(|wait| wait.until);
         let early = waits.all(|wait| wait.lane as usize != holder || wait.done as usize <= release);
         assert!(early, "it is asked for after it was let go: {locks:?}");
     }

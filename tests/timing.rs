@@ -78,7 +78,7 @@ fn sleeping_and_computing_are_played_once() {
     assert!(twice["prediction"].is_null());
     // Both kinds of time are in the plan, once: together no longer than the recording took.
     let (plan, footer) = planned(&trace, dir.path());
-    let paces = plan.lanes.iter().flat_map(|lane| &lane.paces);
+    let paces = plan.lanes.iter().flat_map(|lane| lane.paces());
     let (mut computed, mut slept) = (0.0, 0.0);
     for pace in paces {
         computed += f64::from(pace.think) + f64::from(pace.own);
@@ -99,7 +99,7 @@ fn a_fast_replay_leaves_out_what_the_tool_slept() {
     let output = record(dir.path(), &trace, &["sh", "-c", "sleep 0.3; ls /"]);
     assert!(output.status.success(), "{}", text(&output));
     let (plan, _) = planned(&trace, dir.path());
-    let mut paces = plan.lanes.iter().flat_map(|lane| &lane.paces);
+    let mut paces = plan.lanes.iter().flat_map(|lane| lane.paces());
     assert!(paces.any(|pace| pace.asleep + pace.own_asleep > 0.2e9));
     let fast = play(&trace, &[]);
     assert_eq!(fast["timing"], "fast");
@@ -129,7 +129,7 @@ fn a_wait_for_another_task_is_as_long_as_that_task_takes() {
     assert!(took > Some(0.399), "{recorded}");
     // What the plan sleeps fits into the time that the recording took.
     let (plan, footer) = planned(&trace, dir.path());
-    let paces = plan.lanes.iter().flat_map(|lane| &lane.paces);
+    let paces = plan.lanes.iter().flat_map(|lane| lane.paces());
     let slept: f64 = paces
         .map(|pace| f64::from(pace.asleep + pace.own_asleep))
         .sum();

@@ -106,7 +106,7 @@ fn plan(dir: &Path) -> (Plan, Vec<CString>) {
         }
     }
     let (root, fd) = (Slot(0), Slot(1));
-    let mut lane = Lane::default();
+    plan.lanes.push(Lane::default());
     for _ in 0..PASSES {
         for path in &texts {
             let at = At {
@@ -147,25 +147,20 @@ fn plan(dir: &Path) -> (Plan, Vec<CString>) {
                 ),
                 (Action::Close { fd }, 0, Check::Exact),
             ] {
-                let event = lane.ops.len() as u32;
-                lane.ops.push(Op {
+                let event = plan.lanes[0].len() as u32;
+                let op = Op {
                     action,
                     expected,
-                    event,
-                    first_wait: 0,
-                    wait_count: 0,
                     check,
                     call: Call::openat,
-                    published: false,
-                    in_sync: false,
+                    recorded: true,
                     mount: u16::MAX,
                     place: u32::MAX,
-                });
-                lane.times.push(OpTime::default());
+                };
+                plan.push(0, op, event, Pace::NONE);
             }
         }
     }
-    plan.lanes.push(lane);
     (plan, paths)
 }
 

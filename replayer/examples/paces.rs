@@ -18,26 +18,26 @@ fn main() {
     );
     for (number, lane) in plan.lanes.iter().enumerate() {
         let sum = |part: fn(&Pace) -> f32| {
-            lane.paces
-                .iter()
-                .map(|pace| f64::from(part(pace)))
-                .sum::<f64>()
-                / 1e6
+            lane.paces().map(|pace| f64::from(part(&pace))).sum::<f64>() / 1e6
         };
         println!(
             "lane {number}: {} ops, think {:.2} asleep {:.2} own {:.2} own asleep {:.2} ms",
-            lane.ops.len(),
+            lane.len(),
             sum(|p| p.think),
             sum(|p| p.asleep),
             sum(|p| p.own),
             sum(|p| p.own_asleep)
         );
         let total = |p: &Pace| p.think + p.asleep + p.own + p.own_asleep;
-        let mut order: Vec<usize> = (0..lane.ops.len()).collect();
-        order.sort_by(|a, b| total(&lane.paces[*b]).total_cmp(&total(&lane.paces[*a])));
+        let mut order: Vec<usize> = (0..lane.len()).collect();
+        order.sort_by(|a, b| total(&lane.pace(*b)).total_cmp(&total(&lane.pace(*a))));
         for index in order.into_iter().take(6) {
-            let (op, pace) = (&lane.ops[index], &lane.paces[index]);
-            println!("    {index} event {} {} {pace:?}", op.event as i32, op.call);
+            let (op, event) = (plan.op(number, index), plan.event(number, index));
+            println!(
+                "    {index} event {event:?} {} {:?}",
+                op.call,
+                lane.pace(index)
+            );
         }
     }
 }

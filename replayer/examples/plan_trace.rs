@@ -54,11 +54,15 @@ fn report(plan: &Plan) {
     for (note, count) in &plan.notes {
         println!("note: {count} × {note}");
     }
-    let ops: usize = plan.lanes.iter().map(|lane| lane.ops.len()).sum();
+    let ops: usize = plan.lanes.iter().map(|lane| lane.len()).sum();
     println!(
-        "{ops} ops, {} lanes, {} waits, {} slots, {} entries, {} bytes of text, {} peak bytes",
+        "{ops} ops ({} different), {} lanes, {} waits, {} slots, {} entries, {} bytes of text, {} peak bytes",
+        plan.ops.len(),
         plan.lanes.len(),
-        plan.waits.len(),
+        plan.lanes
+            .iter()
+            .map(|lane| lane.waits().len())
+            .sum::<usize>(),
         plan.slots,
         plan.tree.len(),
         plan.text.len(),

@@ -12,7 +12,7 @@ const EXAMPLES: usize = 5;
 /// Groups of divergences, the largest first, and the number of events that diverged.
 pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGroup>, u64) {
     let mut groups: BTreeMap<(&'static str, &'static str), DivergenceGroup> = BTreeMap::new();
-    let mut add = |op: &Op, expected: i64, got: i64| {
+    let mut add = |op: &Op, event: u32, expected: i64, got: i64| {
         let cause = cause(op, expected, got);
         let name = op.call.name();
         let group = groups
@@ -26,19 +26,21 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
         group.count += 1;
         if group.examples.len() < EXAMPLES {
             group.examples.push(Divergence {
-                event: op.event,
+                event,
                 path: path(plan, &op.action),
                 expected,
                 got,
             });
         }
     };
-    let mut listings = vec![(0i64, 0i64, None::<&Op>); plan.listings as usize];
-    for (lane, samples) in plan.lanes.iter().zip(&run.lanes) {
+    let mut listings = vec![(0i64, 0i64, None::<(&Op, u32)>); plan.listings as usize];
+    for (number, (lane, run)) in plan.lanes.iter().zip(&run.lanes).enumerate() {
         let failed: BTreeSet<u32> = lane.fallbacks.iter().map(|f| f.failed).collect();
-        for (index, (op, sample)) in (0..).zip(lane.ops.iter().zip(&samples.samples)) {
+        for (index, op) in plan.ops_of(number).enumerate() {
+            let sample = run.samples.get(index, op);
+            let event = plan.event(number, index).unwrap_or(u32::MAX);
             // Where what had failed goes well, the replay goes on as the tool would.
-            let is_followed = sample.result >= 0 && failed.contains(&index);
+            let is_followed = sample.result >= 0 && failed.contains(&(index as u32));
             if sample.result == Sample::NOT_ISSUED || is_followed {
                 continue;
             }
@@ -50,23 +52,23 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
                         if expected >= 0 && sample.result >= 0 =>
                     {
                         if let Some(sum) = listings.get_mut(listing as usize) {
-                            *sum = (sum.0 + expected, sum.1 + sample.result, Some(op));
+                            *sum = (sum.0 + expected, sum.1 + sample.result, Some((op, event)));
                         }
                     }
-                    _ if expected != sample.result => add(op, expected, sample.result),
+                    _ if expected != sample.result => add(op, event, expected, sample.result),
                     _ => {}
                 },
                 Check::Success if expected >= 0 && sample.result >= 0 => {}
                 Check::Success | Check::Exact if expected != sample.result => {
-                    add(op, expected, sample.result)
+                    add(op, event, expected, sample.result)
                 }
                 Check::Success | Check::Exact => {}
             }
         }
     }
     for (expected, got, op) in listings {
-        if let Some(op) = op.filter(|_| expected != got) {
-            add(op, expected, got);
+        if let Some((op, event)) = op.filter(|_| expected != got) {
+            add(op, event, expected, got);
         }
     }
     let mut groups: Vec<DivergenceGroup> = groups.into_values().collect();
@@ -77,10 +79,10 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
 
 /// Ops that the replay left out, because what they were a fallback for went well here.
 pub fn left_out(plan: &Plan, run: &Run) -> u64 {
-    let lanes = plan.lanes.iter().zip(&run.lanes);
-    let left_out = lanes.map(|(lane, run)| {
-        let samples = &run.samples;
-        let went_well = |op: u32| samples.get(op as usize).is_some_and(|s| s.result >= 0);
+    let lanes = plan.lanes.iter().zip(&run.lanes).enumerate();
+    let left_out = lanes.map(|(number, (lane, run))| {
+        let sample = |op: usize| run.samples.get(op, plan.op(number, op));
+        let went_well = |op: u32| (op as usize) < lane.len() && sample(op as usize).result >= 0;
         let fallbacks = lane.fallbacks.iter();
         fallbacks.filter(|f| went_well(f.failed)).count() as u64
     });

@@ -35,12 +35,7 @@ pub(crate) fn check(plan: &Plan) -> Result<(), ReplayError> {
         }
         Err(ReplayError::Plan(format!("there is no root {root} in it")))
     };
-    for action in plan
-        .lanes
-        .iter()
-        .flat_map(|lane| &lane.ops)
-        .map(|op| op.action)
-    {
+    for action in plan.ops.iter().map(|op| op.action) {
         action.paths().try_for_each(|at| contained(at.path))?;
         if let Action::Symlink {
             target,
@@ -68,7 +63,7 @@ mod tests {
     use fsreplay_trace::model::FileKind;
 
     use super::*;
-    use crate::plan::{At, Check, Lane, Op, Root, Slot, TreeEntry};
+    use crate::plan::{At, Check, Op, Root, Slot, TreeEntry};
 
     #[test]
     fn only_parent_names_and_absolute_paths_lead_out() {
@@ -86,13 +81,9 @@ mod tests {
         let op = Op {
             action,
             expected: 0,
-            event: 0,
-            first_wait: 0,
-            wait_count: 0,
             check: Check::Success,
             call: Call::stat,
-            published: false,
-            in_sync: false,
+            recorded: true,
             mount: u16::MAX,
             place: u32::MAX,
         };
@@ -102,10 +93,7 @@ mod tests {
                 target: "/t".into(),
             }],
             text: [text, b"\0"].concat(),
-            lanes: vec![Lane {
-                ops: vec![op],
-                ..Lane::default()
-            }],
+            ops: vec![op],
             ..Plan::default()
         }
     }

@@ -178,9 +178,10 @@ pub struct Divergence {
 /// Statistics by call, and the sum of all time in calls in seconds.
 pub fn statistics(plan: &Plan, run: &Run) -> (Vec<CallStatistics>, f64) {
     let mut by_call: BTreeMap<&'static str, (Histogram<u64>, u64, u64)> = BTreeMap::new();
-    for (lane, samples) in plan.lanes.iter().zip(&run.lanes) {
-        for (op, sample) in lane.ops.iter().zip(&samples.samples) {
-            if sample.result == Sample::NOT_ISSUED || op.event == u32::MAX {
+    for (lane, run) in run.lanes.iter().enumerate() {
+        for (index, op) in plan.ops_of(lane).enumerate() {
+            let sample = run.samples.get(index, op);
+            if sample.result == Sample::NOT_ISSUED || !op.recorded {
                 continue;
             }
             let (histogram, errors, total) = by_call.entry(op.call.name()).or_insert_with(|| {
@@ -233,13 +234,14 @@ fn octaves(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
 /// Seconds in calls and number of calls by place.
 pub fn place_seconds(plan: &Plan, run: &Run) -> Vec<(f64, u64)> {
     let mut places = vec![(0.0, 0); plan.places.len()];
-    for (lane, samples) in plan.lanes.iter().zip(&run.lanes) {
-        for (op, sample) in lane.ops.iter().zip(&samples.samples) {
+    for (lane, run) in run.lanes.iter().enumerate() {
+        for (index, op) in plan.ops_of(lane).enumerate() {
+            let sample = run.samples.get(index, op);
             if sample.result != Sample::NOT_ISSUED
                 && let Some((seconds, count)) = places.get_mut(op.place as usize)
             {
                 *seconds += sample.duration as f64 / 1e9;
-                *count += u64::from(op.event != u32::MAX);
+                *count += u64::from(op.recorded);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::Builder;
 use fsreplay_replayer::ReplayError;
 use fsreplay_replayer::execute::{Run, Tempo, execute};
-use fsreplay_replayer::plan::{Action, Sleep, Slept, WaitFor};
+use fsreplay_replayer::plan::{Action, Pace, Sleep, Slept, WaitFor};
 use fsreplay_replayer::prepare::prepare;
 use fsreplay_replayer::sandbox::Sandbox;
 
@@ -33,6 +33,13 @@ fn run_until(b: &Builder, stop: &AtomicBool) -> Result<Run, ReplayError> {
     execute(&b.plan, &sandboxes, tempo, None, stop)
 }
 
+fn asleep(asleep: f32) -> Pace {
+    Pace {
+        asleep,
+        ..Pace::NONE
+    }
+}
+
 /// Whether a directory was made in the tree of the replay in a target.
 fn is_made(target: &Path, name: &str) -> bool {
     let mut entries = std::fs::read_dir(target).expect("a list").flatten();
@@ -45,7 +52,7 @@ fn sleepers(b: &mut Builder, first: f32, after: f32, second: f32) {
     for (time, name) in [(first, "first"), (second, "second")] {
         let (at, lane) = (b.at(name), b.lane());
         b.op(lane, Action::MakeDir { at, mode: 0o755 }, 0);
-        b.paces(lane)[0].asleep = time;
+        b.pace(lane, 0, asleep(time));
     }
     b.plan.sleeps = vec![Sleep {
         lane: 0,
@@ -99,7 +106,7 @@ fn all_who_wait_for_an_op_that_wakes_in_sync_are_woken() {
     for at in made {
         b.op(first, Action::MakeDir { at, mode: 0o755 }, 0);
     }
-    b.plan.lanes[first].ops[0].in_sync = true;
+    b.plan.lanes[first].set_in_sync(0);
     // They see what they waited for. The last is woken by a futex.
     for (lane, at, done) in others
         .map(|lane| (lane, made[0], 1))
@@ -108,14 +115,14 @@ fn all_who_wait_for_an_op_that_wakes_in_sync_are_woken() {
     {
         b.op(lane, Action::Stat { at, flags: 0 }, 0);
         b.wait(lane, first, done);
-        b.paces(lane);
     }
     // Time to go to sleep in.
-    for pace in b.paces(first) {
-        pace.asleep = 0.3 * SECOND;
+    for op in 0..made.len() {
+        b.pace(first, op, asleep(0.3 * SECOND));
     }
     let run = run(&b);
     for lane in others.into_iter().chain([last]) {
-        assert_eq!(run.lanes[lane].samples[0].result, 0, "lane {lane}");
+        let sample = run.lanes[lane].samples.get(0, b.plan.op(lane, 0));
+        assert_eq!(sample.result, 0, "lane {lane}");
     }
 }

@@ -10,7 +10,7 @@ use super::lane::{Loop, Spent, Start};
 use super::pace::Pacer;
 use super::parts::{Part, Parts};
 use super::progress::{Gate, Progress, Stopped};
-use super::{Sample, Shared, thread_cpu};
+use super::{Samples, Shared, thread_cpu};
 use crate::error::ReplayError;
 use crate::sys;
 
@@ -36,8 +36,8 @@ struct Turn {
 /// What a lane did, when it began, and when it ended.
 #[derive(Default)]
 pub struct Done {
-    /// One for each op, in ticks.
-    pub samples: Vec<Sample>,
+    /// What its ops gave.
+    pub samples: Samples,
     /// In ticks.
     pub spent: Spent,
     /// Processor time, nanoseconds.
@@ -65,21 +65,16 @@ impl<'a> Crew<'a> {
     /// Memory is taken and touched now, so that no thread has to when it is started.
     pub fn new(
         shared: &'a Shared<'a>,
-        rewritten: &'a [Vec<(u32, u32)>],
         parts: &'a Parts,
         progress: &'a Progress<'a>,
         pacer: Option<Pacer<'a>>,
     ) -> Crew<'a> {
-        let touched = Sample {
-            result: 1,
-            duration: 1,
-        };
-        let lanes = shared.plan.lanes.iter().zip(rewritten).enumerate();
-        let lanes = lanes.map(|(number, (lane, rewritten))| {
+        let lanes = shared.plan.lanes.iter().enumerate();
+        let lanes = lanes.map(|(number, lane)| {
             Mutex::new(State {
-                issuer: Issuer::new(shared, progress, number, rewritten),
+                issuer: Issuer::new(shared, progress, number),
                 done: Done {
-                    samples: vec![touched; lane.ops.len()],
+                    samples: Samples::new(lane.len()),
                     ..Done::default()
                 },
             })
@@ -199,7 +194,7 @@ impl<'a> Crew<'a> {
             shared: self.shared,
             progress: self.progress,
         };
-        let samples = &mut done.samples[part.first..part.end];
+        let samples = &mut done.samples;
         let spent = match self.pacer.clone() {
             None => work.run_fast(issuer, samples, start),
             Some(pacer) => work.run_paced(pacer, issuer, samples, start),

@@ -6,15 +6,17 @@ use super::issue::Issuer;
 use super::pace::Pacer;
 use super::parts::Part;
 use super::progress::{Progress, Stopped};
-use super::{Sample, Shared, thread_cpu};
-use crate::plan::{Action, Fallback, Op, Pace, Sleep, Slept};
+use super::{Samples, Shared, thread_cpu};
+use crate::plan::{Action, Fallback, Op, Pace, Sleep, Slept, Step, Wait};
 use crate::sys;
 
 /// After how many ops the loop looks whether it is to stop.
 const LOOKED: usize = 64;
 
-/// How many ops ahead the loop asks for memory.
+/// How many ops ahead the loop asks for the memory of an op.
 const AHEAD: usize = 8;
+/// And for that of what stands close together, of which a line holds sixteen.
+const FAR_AHEAD: usize = 32;
 /// And for the path that an op names.
 const PATH_AHEAD: usize = 3;
 /// Bytes that a processor fetches at a time.
@@ -81,27 +83,35 @@ impl Loop<'_, '_> {
     pub fn run_fast(
         &self,
         issuer: &mut Issuer<'_>,
-        samples: &mut [Sample],
+        samples: &mut Samples,
         start: &mut Start<'_>,
     ) -> Result<Spent, Stopped> {
         let Part { lane, first, end } = self.part;
-        let ops = &self.shared.plan.lanes[lane].ops[first..end];
-        let mut fallbacks = Fallbacks::from(&self.shared.plan.lanes[lane].fallbacks, first);
+        let plan = self.shared.plan;
+        let mut fallbacks = Fallbacks::from(&plan.lanes[lane].fallbacks, first);
+        let mut few = plan.lanes[lane].cursor(first);
+        let steps = &plan.lanes[lane].steps()[..end];
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
         let mut spent = Spent::default();
         // One stamp a boundary: where nothing lies between two calls, the end of one is the beginning of the next.
         let mut now = clock.ticks();
-        for (index, (op, sample)) in (first..).zip(ops.iter().zip(samples)) {
+        for (index, step) in (first..).zip(&steps[first..]) {
             self.go_on(index)?;
-            sys::prefetch(std::ptr::from_ref(op).wrapping_add(AHEAD));
-            sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
-            now = self.wait(op, now, &mut spent)?;
-            match fallbacks.leave_out(index, issuer) {
-                true => *sample = Sample::NONE,
-                false => now = self.issue(index, op, issuer, sample, now),
+            self.fetch(steps, index, samples);
+            if step.waits() {
+                now = self.wait(few.waits(index), now, &mut spent)?;
             }
-            if self.progress.done(lane, index as u32 + 1, op.published) {
+            let op = &plan.ops[step.op()];
+            if fallbacks.leave_out(index, issuer) {
+                samples.left_out(index);
+            } else {
+                now = self.issue(index, op, issuer, samples, now);
+            }
+            if self
+                .progress
+                .done(lane, index as u32 + 1, step.is_published())
+            {
                 self.progress.wake(lane);
             }
             while let Some((_, part)) = starts.next_if(|(done, _)| *done == index + 1) {
@@ -117,26 +127,34 @@ impl Loop<'_, '_> {
         &self,
         mut pacer: Pacer<'_>,
         issuer: &mut Issuer<'_>,
-        samples: &mut [Sample],
+        samples: &mut Samples,
         start: &mut Start<'_>,
     ) -> Result<Spent, Stopped> {
         let Part { lane, first, end } = self.part;
-        let (ops, paces, mut fallbacks) = {
-            let lane = &self.shared.plan.lanes[lane];
-            let fallbacks = Fallbacks::from(&lane.fallbacks, first);
-            (&lane.ops[first..end], &lane.paces[first..end], fallbacks)
-        };
+        let plan = self.shared.plan;
+        let mut fallbacks = Fallbacks::from(&plan.lanes[lane].fallbacks, first);
+        let mut few = plan.lanes[lane].cursor(first);
+        let steps = &plan.lanes[lane].steps()[..end];
+        let thinks = plan.lanes[lane].thinks();
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
         let mut spent = Spent::default();
         pacer.begin();
         let mut now = clock.ticks();
-        for (index, ((op, pace), sample)) in (first..).zip(ops.iter().zip(paces).zip(samples)) {
+        for (index, step) in (first..).zip(&steps[first..]) {
             self.go_on(index)?;
             let begin = now;
-            self.fetch(&ops[index - first..], pace, sample);
+            self.fetch(steps, index, samples);
+            sys::prefetch(thinks.as_ptr().wrapping_add(index + FAR_AHEAD));
             let needless = fallbacks.leave_out(index, issuer);
-            let pace = if needless { &Pace::NONE } else { pace };
+            let mut pace = Pace::NONE;
+            if step.rests() {
+                pace = few.rest();
+            }
+            pace.think = thinks[index];
+            if needless {
+                pace = Pace::NONE;
+            }
             if starts.peek().is_some_and(|(done, _)| *done == index + 1) {
                 // The tool's own start of a task is part of what it computes here.
                 pacer.expect_start();
@@ -147,7 +165,9 @@ impl Loop<'_, '_> {
                 now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);
             }
             spent.paced += now - begin;
-            now = self.wait(op, now, &mut spent)?;
+            if step.waits() {
+                now = self.wait(few.waits(index), now, &mut spent)?;
+            }
             let begin = now;
             if pace.own_asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.own_asleep, |sleep| &sleep.within);
@@ -157,15 +177,17 @@ impl Loop<'_, '_> {
                 now = pacer.burn(now, pace.own);
             }
             spent.paced += now - begin;
-            match needless {
-                true => *sample = Sample::NONE,
-                false => {
-                    let begin = now;
-                    now = self.issue(index, op, issuer, sample, now);
-                    pacer.called(now - begin);
-                }
+            if needless {
+                samples.left_out(index);
+            } else {
+                let begin = now;
+                now = self.issue(index, &plan.ops[step.op()], issuer, samples, now);
+                pacer.called(now - begin);
             }
-            if self.progress.done(lane, index as u32 + 1, op.published) {
+            if self
+                .progress
+                .done(lane, index as u32 + 1, step.is_published())
+            {
                 let before = thread_cpu();
                 self.progress.wake(lane);
                 pacer.woke(thread_cpu().saturating_sub(before));
@@ -191,13 +213,17 @@ impl Loop<'_, '_> {
     /// Has at hand soon what comes next. A tool's own memory is where it left it; that of a replay, most of which is used once, is far away where other
     /// replays or tools ran since the last round: `tar` of 1,200 files took 8.1 ms on one mount, and 9.0 ms with six other mounts in turn.
     #[inline(always)]
-    fn fetch(&self, ops: &[Op], pace: &Pace, sample: &Sample) {
-        let op = ops.as_ptr().wrapping_add(AHEAD);
-        sys::prefetch(op);
-        sys::prefetch(op.wrapping_byte_add(LINE));
-        sys::prefetch(std::ptr::from_ref(pace).wrapping_add(AHEAD));
-        sys::prefetch(std::ptr::from_ref(sample).wrapping_add(AHEAD));
-        if let Some(at) = ops.get(PATH_AHEAD).and_then(|op| op.action.paths().next()) {
+    fn fetch(&self, steps: &[Step], index: usize, samples: &Samples) {
+        let ops = &self.shared.plan.ops;
+        sys::prefetch(steps.as_ptr().wrapping_add(index + FAR_AHEAD));
+        samples.prefetch(index + FAR_AHEAD);
+        if let Some(step) = steps.get(index + AHEAD) {
+            let op = ops.as_ptr().wrapping_add(step.op());
+            sys::prefetch(op);
+            sys::prefetch(op.wrapping_byte_add(LINE));
+        }
+        let path = steps.get(index + PATH_AHEAD);
+        if let Some(at) = path.and_then(|step| ops[step.op()].action.paths().next()) {
             self.shared.texts.at(at.path.0).prefetch();
         }
     }
@@ -225,12 +251,9 @@ impl Loop<'_, '_> {
 
     /// Waits for what an op waits for. Gives the time then.
     #[inline(always)]
-    fn wait(&self, op: &Op, begin: u64, spent: &mut Spent) -> Result<u64, Stopped> {
-        if op.wait_count == 0 {
-            return Ok(begin);
-        }
-        for wait in self.shared.plan.waits_of(op) {
-            self.progress.wait(self.part.lane, wait.lane, wait.done)?;
+    fn wait(&self, waits: &[Wait], begin: u64, spent: &mut Spent) -> Result<u64, Stopped> {
+        for Wait { until, .. } in waits {
+            self.progress.wait(self.part.lane, until.lane, until.done)?;
         }
         let now = self.shared.clock.ticks();
         spent.waited += now - begin;
@@ -244,19 +267,15 @@ impl Loop<'_, '_> {
         index: usize,
         op: &Op,
         issuer: &mut Issuer<'_>,
-        sample: &mut Sample,
+        samples: &mut Samples,
         mut begin: u64,
     ) -> u64 {
         if matches!(op.action, Action::Nothing) {
-            *sample = Sample::NONE;
             return begin;
         }
         let result = issuer.issue(index, &op.action, op.expected, &mut begin);
         let now = self.shared.clock.ticks();
-        *sample = Sample {
-            result,
-            duration: now.saturating_sub(begin),
-        };
+        samples.keep(index, op, result, now.saturating_sub(begin));
         now
     }
 }

@@ -10,8 +10,10 @@ mod lane;
 pub(crate) mod pace;
 mod parts;
 mod progress;
+mod samples;
 pub(crate) mod work;
 
+use std::collections::HashMap;
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc;
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::contain;
 use crate::error::ReplayError;
 use crate::fence::{self, Fence};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Text};
 use crate::quiet::{Look, Probes, Watch};
 use crate::sandbox::Sandbox;
 use crate::sys::{self, Texts};
@@ -30,6 +32,7 @@ use initial::open_initial;
 use pace::Pacer;
 use parts::Parts;
 use progress::Progress;
+pub use samples::{Sample, Samples};
 
 /// When ops are issued.
 #[derive(Clone, Copy, Debug)]
@@ -40,31 +43,11 @@ pub struct Tempo {
     pub rest: Duration,
 }
 
-/// What one op gave.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sample {
-    /// Value or `-errno`; [`Sample::NOT_ISSUED`] where nothing was issued.
-    pub result: i64,
-    /// Nanoseconds.
-    pub duration: u64,
-}
-
-impl Sample {
-    /// The result of an op that issues nothing.
-    pub const NOT_ISSUED: i64 = i64::MAX;
-
-    /// Of an op that issued nothing.
-    const NONE: Sample = Sample {
-        result: Sample::NOT_ISSUED,
-        duration: 0,
-    };
-}
-
 /// What one lane did.
 #[derive(Debug, Default)]
 pub struct LaneRun {
-    /// One for each op.
-    pub samples: Vec<Sample>,
+    /// What its ops gave.
+    pub samples: Samples,
     /// Nanoseconds spent waiting for other lanes.
     pub waited: u64,
     /// Nanoseconds spent computing and sleeping for the tool.
@@ -94,9 +77,13 @@ pub(crate) struct Shared<'a> {
     /// Descriptors by slot, -1 where none is open.
     pub slots: Vec<AtomicI32>,
     pub maps: Vec<std::sync::Mutex<sys::Mapping>>,
+    /// What all lanes write.
+    pub pattern: sys::Pattern,
     pub null: i32,
     pub inotify: i32,
     pub roots: Vec<Vec<u8>>,
+    /// By recorded text and root: the texts of links that lead into a root.
+    pub rewritten: HashMap<(Text, u16), Text>,
     /// Whether the lanes are in a mount namespace of their own.
     walled: AtomicBool,
 }
@@ -136,7 +123,7 @@ fn execute_here(
     contain::check(plan)?;
     raise_descriptor_limit(plan)?;
     let mut shared = shared(plan, sandboxes)?;
-    let rewritten = shared.rewrite_links();
+    shared.rewrite_links();
     let parts = Parts::of(plan);
     let progress = Progress::new(plan, patience(plan, tempo.scale), cancelled);
     let clock = Clock::start();
@@ -149,7 +136,7 @@ fn execute_here(
             [cancelled, progress.failed()],
         )
     });
-    let crew = Crew::new(&shared, &rewritten, &parts, &progress, pacer);
+    let crew = Crew::new(&shared, &parts, &progress, pacer);
     let done = fenced_in(&shared, sandboxes, crew, || {
         if let Some(watch) = watch {
             return Some(watch.rest(tempo.rest, cancelled));
@@ -229,12 +216,8 @@ fn rest(time: Duration, cancelled: &AtomicBool) {
 /// From ticks to nanoseconds.
 fn lane_run(done: crew::Done, tick: f64) -> LaneRun {
     let nanoseconds = |ticks: u64| (ticks as f64 * tick) as u64;
-    let mut samples = done.samples;
-    for sample in &mut samples {
-        sample.duration = nanoseconds(sample.duration);
-    }
     LaneRun {
-        samples,
+        samples: done.samples.in_ticks_of(tick),
         waited: nanoseconds(done.spent.waited),
         paced: nanoseconds(done.spent.paced),
         cpu: done.cpu,
@@ -243,7 +226,7 @@ fn lane_run(done: crew::Done, tick: f64) -> LaneRun {
 
 /// How long all lanes may stand still: beyond the longest time that one computes or sleeps for the tool.
 fn patience(plan: &Plan, scale: Option<f64>) -> Duration {
-    let paces = plan.lanes.iter().flat_map(|lane| &lane.paces);
+    let paces = plan.lanes.iter().flat_map(|lane| lane.paces());
     let longest = paces
         .map(|pace| pace.think + pace.asleep + pace.own + pace.own_asleep)
         .fold(0.0, f32::max);
@@ -265,11 +248,8 @@ fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, Repla
     use rustix::fs::{Mode, OFlags, inotify};
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(process("opening /dev/null"))?;
-    let watches = plan
-        .lanes
-        .iter()
-        .flat_map(|lane| &lane.ops)
-        .any(|op| matches!(op.action, Action::Watch { .. }));
+    let mut actions = plan.ops.iter().map(|op| op.action);
+    let watches = actions.any(|action| matches!(action, Action::Watch { .. }));
     let inotify = if watches {
         inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
             .map_err(process("making an inotify descriptor"))?
@@ -283,12 +263,14 @@ fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, Repla
         texts: Texts::new(plan.text.clone()),
         slots,
         maps: (0..plan.maps).map(|_| Default::default()).collect(),
+        pattern: sys::Pattern::new(plan.longest_transfer),
         null: null.into_raw_fd(),
         inotify,
         roots: sandboxes
             .iter()
             .map(|sandbox| sandbox.path_bytes())
             .collect(),
+        rewritten: HashMap::new(),
         walled: AtomicBool::new(false),
     })
 }
@@ -312,28 +294,25 @@ impl Shared<'_> {
         self.walled.load(Ordering::Relaxed)
     }
 
-    /// Adds the texts of links that lead into a root to the texts; for each lane the op and the offset.
-    fn rewrite_links(&mut self) -> Vec<Vec<(u32, u32)>> {
+    /// Adds the texts of links that lead into a root to the texts.
+    fn rewrite_links(&mut self) {
         let mut text = self.plan.text.clone();
-        let mut all = Vec::new();
-        for lane in &self.plan.lanes {
-            let mut own = Vec::new();
-            for (index, op) in lane.ops.iter().enumerate() {
-                if let Action::Symlink {
-                    target,
-                    target_root: Some(root),
-                    ..
-                } = op.action
-                {
-                    own.push((index as u32, text.len() as u32));
-                    text.extend(link_text(&self.roots, root.into(), self.plan.bytes(target)));
-                    text.push(0);
+        for op in &self.plan.ops {
+            if let Action::Symlink {
+                target,
+                target_root: Some(root),
+                ..
+            } = op.action
+            {
+                let begin = Text(text.len() as u32);
+                if self.rewritten.insert((target, root), begin).is_some() {
+                    continue;
                 }
+                text.extend(link_text(&self.roots, root.into(), self.plan.bytes(target)));
+                text.push(0);
             }
-            all.push(own);
         }
         self.texts = Texts::new(text);
-        all
     }
 }
 

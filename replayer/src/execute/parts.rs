@@ -3,7 +3,7 @@
 //! systems that another process serves, this decides whether a request stays on its processor or crosses to another one, which costs
 //! several times as much.
 
-use crate::plan::Plan;
+use crate::plan::{Lane, Plan};
 
 /// The ops of one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Parts {
             started: vec![Vec::new(); plan.lanes.len()],
         };
         for (lane, cuts) in cuts(plan).into_iter().enumerate() {
-            let all = plan.lanes[lane].ops.len();
+            let all = plan.lanes[lane].len();
             let ends: Vec<usize> = cuts.iter().skip(1).map(|cut| cut.0).chain([all]).collect();
             for ((first, parent), end) in cuts.into_iter().zip(ends) {
                 let part = Part { lane, first, end };
@@ -67,7 +67,7 @@ impl Parts {
 
 /// By lane, in order; a lane begins with one.
 fn cuts(plan: &Plan) -> Vec<Vec<Cut>> {
-    let ops = |lane: u32| plan.lanes.get(lane as usize).map_or(0, |l| l.ops.len());
+    let ops = |lane: u32| plan.lanes.get(lane as usize).map_or(0, Lane::len);
     let mut cuts: Vec<Vec<Cut>> = vec![vec![(0, None)]; plan.lanes.len()];
     for birth in &plan.births {
         let parent = (birth.after.lane as usize, birth.after.done as usize);
@@ -92,26 +92,18 @@ fn cuts(plan: &Plan) -> Vec<Vec<Cut>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Action, Birth, Check, Lane, Op, WaitFor};
+    use crate::plan::{Action, Birth, Check, Op, Pace, WaitFor};
     use fsreplay_trace::call::Call;
 
     fn plan(ops: &[usize], births: &[(u32, u32, u32, u32)]) -> Plan {
         let op = Op {
             action: Action::Nothing,
             expected: 0,
-            event: 0,
-            first_wait: 0,
-            wait_count: 0,
             check: Check::Nothing,
             call: Call::read,
-            published: false,
-            in_sync: false,
+            recorded: true,
             mount: u16::MAX,
             place: u32::MAX,
-        };
-        let lane = |count: &usize| Lane {
-            ops: vec![op; *count],
-            ..Lane::default()
         };
         let birth = |(parent, done, lane, op): &(u32, u32, u32, u32)| Birth {
             after: WaitFor {
@@ -121,11 +113,15 @@ mod tests {
             lane: *lane,
             op: *op,
         };
-        Plan {
-            lanes: ops.iter().map(lane).collect(),
+        let mut plan = Plan {
+            lanes: vec![Lane::default(); ops.len()],
             births: births.iter().map(birth).collect(),
             ..Plan::default()
+        };
+        for (lane, count) in ops.iter().enumerate() {
+            (0..*count).for_each(|_| plan.push(lane, op, 0, Pace::NONE));
         }
+        plan
     }
 
     fn part(lane: usize, first: usize, end: usize) -> Part {

@@ -60,8 +60,8 @@ impl LaneProgress {
 /// Whether the last of a lane's first `done` ops wakes in sync.
 fn is_in_sync(plan: &Plan, lane: u32, done: u32) -> bool {
     let lane = plan.lanes.get(lane as usize);
-    let op = lane.and_then(|lane| lane.ops.get((done as usize).checked_sub(1)?));
-    op.is_some_and(|op| op.in_sync)
+    let step = lane.and_then(|lane| lane.steps().get((done as usize).checked_sub(1)?));
+    step.is_some_and(|step| step.is_in_sync())
 }
 
 /// The progress of all lanes.
@@ -86,8 +86,8 @@ impl<'a> Progress<'a> {
             at_bells: Mutex::default(),
         });
         let bells = plan.lanes.iter().map(|lane| {
-            let mut waits = lane.ops.iter().flat_map(|op| plan.waits_of(op));
-            let in_sync = waits.any(|wait| is_in_sync(plan, wait.lane, wait.done));
+            let mut causes = lane.waits().iter().map(|wait| wait.until);
+            let in_sync = causes.any(|until| is_in_sync(plan, until.lane, until.done));
             // Without descriptors for it, a futex has to do.
             in_sync.then(|| Bell::new().ok()).flatten()
         });
@@ -221,7 +221,7 @@ impl<'a> Progress<'a> {
         let lanes = self.lanes.iter().zip(&self.plan.lanes).enumerate();
         let mut others = lanes.filter(|(number, _)| *number != lane);
         others.all(|(_, (progress, planned))| {
-            progress.done.load(Ordering::Relaxed) as usize >= planned.ops.len()
+            progress.done.load(Ordering::Relaxed) as usize >= planned.len()
         })
     }
 

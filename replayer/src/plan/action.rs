@@ -3,7 +3,7 @@
 use super::{At, Slot, Text};
 
 /// What a lane does. File offsets and sizes in bytes, flags as the kernel's, already translated to this architecture.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Action {
     /// Tracked, not issued (pseudo file systems, pipes, waiting): only its waits and its place count.

@@ -4,11 +4,13 @@
 //! `planner` module builds plans, `prepare` and `execute` consume them.
 
 mod action;
+mod lane;
 
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::FileKind;
 
 pub use action::Action;
+pub use lane::{Lane, Step, Wait};
 
 /// A NUL-terminated byte string in [`Plan::text`], by offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,7 +28,7 @@ impl Slot {
 }
 
 /// A path to be issued: relative to the directory in `dir`, never absolute, never with `..`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct At {
     /// Where the walk starts.
     pub dir: Slot,
@@ -44,7 +46,7 @@ pub struct Root {
 }
 
 /// How the outcome of an op is compared with the recorded one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Check {
     /// Not compared: it has no recorded counterpart or was not issued.
@@ -57,29 +59,22 @@ pub enum Check {
     Listing,
 }
 
-/// One step of a lane.
-#[derive(Clone, Copy, Debug)]
+/// What is done, and what should come of it: all that ops which are alike have in common. It stands
+/// once in [`Plan::ops`] however often it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Op {
     /// What to do.
     pub action: Action,
     /// The outcome to expect: a value or `-errno`.
     pub expected: i64,
-    /// Number of the recorded event (0-based, over all tasks); `u32::MAX` for an op without one.
-    pub event: u32,
-    /// First of this op's [`Plan::waits`].
-    pub first_wait: u32,
-    /// How many.
-    pub wait_count: u16,
     /// How to compare.
     pub check: Check,
     /// The recorded call.
     pub call: Call,
-    /// Whether another lane waits for this op: it must be published when done.
-    pub published: bool,
-    /// Whether its recorded call woke others in sync, as kernels say: the one that wakes is about to sleep itself, so that the other had better stay on
-    /// its processor (Linux: `WF_SYNC`; writes to pipes and sockets, the end of a process).
-    pub in_sync: bool,
-    /// The mount of the recorded machine that it worked on (index into the header's mounts), `u16::MAX` for none.
+    /// Whether it stands for a recorded event; otherwise it is the replay's own.
+    pub recorded: bool,
+    /// The mount of the recorded machine that it worked on (index into the header's mounts),
+    /// `u16::MAX` for none.
     pub mount: u16,
     /// The recorded directory that it worked in (index into [`Plan::places`]), `u32::MAX` for none.
     pub place: u32,
@@ -106,6 +101,12 @@ impl Pace {
         own: 0.0,
         own_asleep: 0.0,
     };
+
+    /// The same, with that much computed before the op.
+    #[inline]
+    pub(crate) fn with_think(self, think: f32) -> Pace {
+        Pace { think, ..self }
+    }
 
     /// Whether there is nothing to do.
     pub fn is_none(&self) -> bool {
@@ -142,15 +143,6 @@ pub struct Slept {
     pub after: f32,
 }
 
-/// When the recorded call of an op was entered and how long it took, nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OpTime {
-    /// Entry, since the start of the recording.
-    pub entry: u64,
-    /// Duration.
-    pub duration: u64,
-}
-
 /// An op that the tool did because another one had failed: what it would not have done where that goes well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fallback {
@@ -158,19 +150,6 @@ pub struct Fallback {
     pub op: u32,
     /// Index of the one that failed, in the same lane.
     pub failed: u32,
-}
-
-/// What is done in order, by one replay thread for each task.
-#[derive(Clone, Debug, Default)]
-pub struct Lane {
-    /// The steps.
-    pub ops: Vec<Op>,
-    /// Recorded times, one for each step.
-    pub times: Vec<OpTime>,
-    /// What is done besides, one for each step.
-    pub paces: Vec<Pace>,
-    /// Steps that are left out where an earlier one goes well that had failed, in order.
-    pub fallbacks: Vec<Fallback>,
 }
 
 /// "Lane `lane` has done its first `done` ops."
@@ -282,10 +261,10 @@ pub struct Plan {
     pub tree: Vec<TreeEntry>,
     /// Descriptors that are open before the first op.
     pub initial_fds: Vec<InitialFd>,
+    /// What lanes do, each once.
+    pub ops: Vec<Op>,
     /// What is done one after the other: by a task, or by several of which each began after the one before had ended.
     pub lanes: Vec<Lane>,
-    /// What ops wait for; each op has a range of these.
-    pub waits: Vec<WaitFor>,
     /// Where tasks begin, in the order of the trace.
     pub births: Vec<Birth>,
     /// Number of slots, roots included.
@@ -313,12 +292,29 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What an op waits for.
+    /// An op of a lane, which must have it.
     #[inline]
-    pub fn waits_of(&self, op: &Op) -> &[WaitFor] {
-        let first = op.first_wait as usize;
-        let range = first..first + usize::from(op.wait_count);
-        self.waits.get(range).unwrap_or(&[])
+    pub fn op(&self, lane: usize, at: usize) -> &Op {
+        &self.ops[self.lanes[lane].steps()[at].op()]
+    }
+
+    /// The ops of a lane, in order.
+    pub fn ops_of(&self, lane: usize) -> impl Iterator<Item = &Op> {
+        let steps = self.lanes[lane].steps().iter();
+        steps.map(|step| &self.ops[step.op()])
+    }
+
+    /// Number of the event (0-based, over all tasks) that an op stands for, if it stands for one.
+    pub fn event(&self, lane: usize, at: usize) -> Option<u32> {
+        let recorded = self.op(lane, at).recorded;
+        recorded.then(|| self.lanes[lane].moment(at))
+    }
+
+    /// Adds an op to a lane, which stands for the event of that number if it stands for one.
+    pub fn push(&mut self, lane: usize, op: Op, event: u32, pace: Pace) {
+        let step = Step::of(self.ops.len()).unwrap_or_else(|| unreachable!("few are made by hand"));
+        self.ops.push(op);
+        self.lanes[lane].push(step, event, pace);
     }
 
     /// What an op of a lane slept.

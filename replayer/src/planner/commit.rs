@@ -5,7 +5,7 @@ use fsreplay_trace::call::Call;
 use super::order::{Side, Timing};
 use super::tree::{CHANGED, NONE};
 use super::{Class, Cx, Draft, Planner, Resource};
-use crate::plan::{Action, Check, Op, OpTime, Pace};
+use crate::plan::{Action, Check, Op, Pace};
 
 impl Planner {
     /// Writes the op of an event into its lane.
@@ -35,22 +35,15 @@ impl Planner {
         let op = Op {
             action: draft.action,
             expected: draft.expected,
-            event: cx.number,
-            first_wait: 0,
-            wait_count: 0,
             check: draft.check,
             call: cx.event.call,
-            published: false,
-            in_sync: false,
+            recorded: true,
             mount: draft.mount,
             place,
         };
-        let time = OpTime {
-            entry: cx.event.entry,
-            duration: cx.event.duration,
-        };
         let pace = self.pacer.event(cx.event, &draft);
-        let place = self.order.commit(cx.lane, op, (time, pace), cx.number);
+        let when = (cx.number, cx.event.exit());
+        let place = self.order.commit(cx.lane, op, pace, when);
         self.pacer.slept(cx, place, &pace, &mut self.order);
     }
 
@@ -109,25 +102,17 @@ impl Planner {
         let op = Op {
             action,
             expected: 0,
-            event: NONE,
-            first_wait: 0,
-            wait_count: 0,
             check: Check::Nothing,
             call,
-            published: false,
-            in_sync: false,
+            recorded: false,
             mount: u16::MAX,
             place: NONE,
-        };
-        let time = OpTime {
-            entry: time,
-            duration: 0,
         };
         let pace = Pace {
             think: std::mem::take(&mut self.extra_think),
             ..Pace::default()
         };
-        self.order.commit(lane, op, (time, pace), moment);
+        self.order.commit(lane, op, pace, (moment, time));
     }
 
     fn visit(&mut self, lane: u32, horizon: u32, needs: &[(Resource, Side, Timing)]) {

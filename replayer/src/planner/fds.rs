@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::clones::FailedClone;
-use super::order::Frontier;
+use super::frontier::Frontier;
 use super::tree::NONE;
 use crate::plan::Slot;
 

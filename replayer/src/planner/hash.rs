@@ -72,6 +72,19 @@ impl Hasher for FastHasher {
     fn write_u64(&mut self, value: u64) {
         self.0 = fold(self.0 ^ value, K0);
     }
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(value.into());
+    }
+    fn write_u16(&mut self, value: u16) {
+        self.write_u64(value.into());
+    }
+    fn write_i64(&mut self, value: i64) {
+        self.write_u64(value as u64);
+    }
+    // Which of its forms an enumeration has.
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
     fn write_i32(&mut self, value: i32) {
         self.write_u32(value as u32);
     }

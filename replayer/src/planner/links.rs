@@ -116,13 +116,14 @@ impl Links {
             let text = texts.get(*text).len();
             // The replay's text is DIRECTORY/TEXT: the executor adds the directory's length.
             let inside = if text == 0 { 0 } else { text + 1 };
-            if let Some(op) = order.op_mut(place)
-                && let Action::ReadLink { target_root, .. } = &mut op.action
-                && op.expected >= 0
-            {
-                *target_root = Some(*root);
-                op.expected = inside as i64;
-            }
+            order.change(place, |op| {
+                if let Action::ReadLink { target_root, .. } = &mut op.action
+                    && op.expected >= 0
+                {
+                    *target_root = Some(*root);
+                    op.expected = inside as i64;
+                }
+            });
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::frontier::Frontier;
 use super::hash::FastMap;
-use super::order::Frontier;
 
 /// A mapped range, from its start to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod clones;
 mod commit;
 mod fds;
 mod flags;
+mod frontier;
 mod futexes;
 mod hash;
 mod inherited;
@@ -26,6 +27,7 @@ mod links;
 mod locks;
 mod magic;
 mod mappings;
+mod ops;
 mod order;
 mod pace;
 mod paths;
@@ -461,13 +463,11 @@ impl Planner {
             recorded_elapsed: self.pacer.end,
             ..ToolTiming::default()
         };
-        plan.lanes = self.order.lanes;
+        (plan.lanes, plan.ops, plan.births) = self.order.finish();
         let stop = self.pacer.stop();
         plan.sleeps = self.pacer.sleeps;
         plan.sleeps.sort_by_key(|sleep| (sleep.lane, sleep.op));
         plan.wake_earlier(stop);
-        plan.waits = self.order.waits;
-        plan.births = self.order.births;
         let notes = self.notes.counts.into_iter();
         plan.notes = notes.map(|(note, n)| (note.to_string(), n)).collect();
         Ok(plan)

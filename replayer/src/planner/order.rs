@@ -4,18 +4,18 @@
 //! earlier to the one being committed (or, for a cause that returned late, from an op of the cause's lane that
 //! stands before the waiting one). So that order is a topological order of any plan, and no replay can deadlock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::plan::{Birth, Lane, Op, OpTime, Pace, WaitFor};
+use super::frontier::{Access, Frontier};
+use super::ops::OpTable;
+use crate::plan::{Birth, Lane, Op, Pace, Wait, WaitFor};
 
 /// Lanes beyond this number get all their edges: a clock for each pair would take too much memory.
 const TRACKED_LANES: usize = 1024;
 /// Numbers that all kept snapshots of clocks may hold together.
 const SNAPSHOT_BUDGET: usize = 4 << 20;
-const WAITS_LIMIT: usize = (u32::MAX - (1 << 17)) as usize;
-const WRITE: u32 = 1 << 31;
-/// Marks an unused access.
-const EMPTY: u32 = u32::MAX;
+/// Causes that may be owed before those that others imply are taken out.
+const MANY_OWED: usize = 16;
 
 /// Which side of a resource an access is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,58 +44,6 @@ pub(crate) struct Place {
     pub(crate) op: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Access {
-    lane: u32,
-    /// Index of the op; [`WRITE`] is set where it changes.
-    op: u32,
-}
-
-const UNUSED: Access = Access { lane: EMPTY, op: 0 };
-
-/// The accesses to one resource that a later one may have to wait for.
-#[derive(Debug)]
-pub(crate) struct Frontier {
-    near: [Access; 2],
-    // Few resources are used by many lanes: a thin pointer keeps the others small.
-    #[allow(clippy::box_collection)]
-    far: Option<Box<Vec<Access>>>,
-}
-
-impl Default for Frontier {
-    fn default() -> Frontier {
-        Frontier {
-            near: [UNUSED; 2],
-            far: None,
-        }
-    }
-}
-
-impl Frontier {
-    /// Calls `keep` for each access and drops those for which it says no.
-    #[inline]
-    fn retain(&mut self, mut keep: impl FnMut(Access) -> bool) {
-        for access in &mut self.near {
-            if access.lane != EMPTY && !keep(*access) {
-                *access = UNUSED;
-            }
-        }
-        if let Some(far) = &mut self.far {
-            far.retain(|access| keep(*access));
-            if far.is_empty() {
-                self.far = None;
-            }
-        }
-    }
-
-    fn push(&mut self, access: Access) {
-        match self.near.iter_mut().find(|a| a.lane == EMPTY) {
-            Some(free) => *free = access,
-            None => self.far.get_or_insert_default().push(access),
-        }
-    }
-}
-
 /// What a lane knows to be done.
 #[derive(Default)]
 struct Clock {
@@ -105,18 +53,26 @@ struct Clock {
     snapshots: VecDeque<(u32, Box<[u32]>)>,
     /// What the lane's next op waits for whatever it does.
     pending: Vec<Place>,
+    /// When its last op had returned, nanoseconds since the start of the recording.
+    exit: u64,
+    /// The last commit that has let its op wait for this lane.
+    waited_by: u64,
 }
 
 /// Lanes, and the order between them.
 #[derive(Default)]
 pub(crate) struct Order {
     pub(crate) lanes: Vec<Lane>,
-    /// For each op the number of events that had returned before it: its own number, if it is an event's.
-    moments: Vec<Vec<u32>>,
-    pub(crate) waits: Vec<WaitFor>,
+    pub(crate) ops: OpTable,
     pub(crate) births: Vec<Birth>,
+    /// By lane and op: what ops that were committed wait for, too.
+    late: BTreeMap<(u32, u32), Vec<WaitFor>>,
     clocks: Vec<Clock>,
     candidates: Vec<Place>,
+    /// Commits so far.
+    commits: u64,
+    /// Waits so far.
+    waits: usize,
     /// Whether more than one task is alive; otherwise every later task descends from the only one, and its
     /// fork edge covers all that was done before.
     pub(crate) concurrent: bool,
@@ -126,25 +82,29 @@ pub(crate) struct Order {
 impl Order {
     /// Whether a limit of the plan's numbers was reached; the plan is refused then.
     pub(crate) fn is_full(&self) -> bool {
-        self.full
+        self.full || self.ops.is_full()
+    }
+
+    /// Bytes that lanes, waits and ops take.
+    pub(crate) fn bytes(&self) -> usize {
+        let commits = usize::try_from(self.commits).unwrap_or(usize::MAX);
+        let of_lanes = commits.saturating_mul(Lane::BYTES_OF_OP);
+        let of_waits = self.waits.saturating_mul(size_of::<Wait>());
+        of_lanes
+            .saturating_add(of_waits)
+            .saturating_add(self.ops.bytes())
     }
 
     /// A new lane.
     pub(crate) fn add_lane(&mut self) -> u32 {
-        // A wait count is 16 bits, and an op may wait for one op of each lane.
-        if self.lanes.len() >= usize::from(u16::MAX) {
-            self.full = true;
-            return 0;
-        }
         self.lanes.push(Lane::default());
-        self.moments.push(Vec::new());
         self.clocks.push(Clock::default());
         (self.lanes.len() - 1) as u32
     }
 
     /// The last op of a lane.
     pub(crate) fn last(&self, lane: u32) -> Option<Place> {
-        let count = self.lanes[lane as usize].ops.len() as u32;
+        let count = self.lanes[lane as usize].len() as u32;
         (count > 0).then(|| Place {
             lane,
             op: count - 1,
@@ -153,27 +113,22 @@ impl Order {
 
     /// When the last op of a lane had returned.
     pub(crate) fn last_exit(&self, lane: u32) -> u64 {
-        self.last(lane)
-            .map_or(0, |place| exit_of(&self.lanes, place.lane, place.op))
+        self.clocks[lane as usize].exit
     }
 
-    /// Others may want to know when an op is done. Gives when its call had returned; nothing if there is no such op.
-    pub(crate) fn publish(&mut self, place: Place) -> Option<u64> {
-        let lane = self.lanes.get_mut(place.lane as usize)?;
-        lane.ops.get_mut(place.op as usize)?.published = true;
-        Some(exit_of(&self.lanes, place.lane, place.op))
+    /// Others may want to know when an op is done.
+    pub(crate) fn publish(&mut self, place: Place) {
+        self.lanes[place.lane as usize].publish(place.op as usize);
     }
 
     /// An op's call wakes others in sync.
     pub(crate) fn in_sync(&mut self, place: Place) {
-        if let Some(op) = self.op_mut(place) {
-            op.in_sync = true;
-        }
+        self.lanes[place.lane as usize].set_in_sync(place.op as usize);
     }
 
     /// How many events had returned before an op.
     pub(crate) fn moment(&self, place: Place) -> Option<u32> {
-        let moments = self.moments.get(place.lane as usize)?;
+        let moments = self.lanes.get(place.lane as usize)?.moments();
         moments.get(place.op as usize).copied()
     }
 
@@ -182,7 +137,7 @@ impl Order {
     pub(crate) fn next(&self, lane: u32) -> Place {
         Place {
             lane,
-            op: self.lanes[lane as usize].ops.len() as u32,
+            op: self.lanes[lane as usize].len() as u32,
         }
     }
 
@@ -203,7 +158,13 @@ impl Order {
                 op: self.next(child).op,
             });
         }
-        self.clocks[child as usize].pending.extend(causes);
+        let owed = &mut self.clocks[child as usize].pending;
+        owed.extend(causes);
+        if owed.len() > MANY_OWED {
+            // What a lane did later implies what it did before.
+            owed.sort_unstable_by_key(|cause| (cause.lane, std::cmp::Reverse(cause.op)));
+            owed.dedup_by_key(|cause| cause.lane);
+        }
     }
 
     /// The next op of the lane being committed waits for `cause`.
@@ -227,73 +188,50 @@ impl Order {
         side: Side,
         timing: Timing,
     ) {
-        let me = self.lanes[lane as usize].ops.len() as u32;
-        let writes = side != Side::Read;
-        let moments = &self.moments;
+        let me = self.next(lane);
+        let lanes = &self.lanes;
         let candidates = &mut self.candidates;
         let register = self.concurrent;
-        frontier.retain(|access| {
-            let wrote = access.op & WRITE != 0;
-            if access.lane == lane {
-                // Replaced by this one, unless this one only looks and the earlier one changed.
-                return !(register && (wrote == writes || side == Side::Write));
-            }
-            if !(wrote != writes || side == Side::Write) {
-                return true;
-            }
-            let op = access.op & !WRITE;
-            if timing == Timing::Always || moments[access.lane as usize][op as usize] < horizon {
-                candidates.push(Place {
-                    lane: access.lane,
-                    op,
-                });
-                return !(register && side == Side::Write);
+        frontier.meet(Access { place: me, side }, register, |cause| {
+            let moments = lanes[cause.lane as usize].moments();
+            if timing == Timing::Always || moments[cause.op as usize] < horizon {
+                candidates.push(cause);
+                return false;
             }
             // Overlapped: what that lane did before is ordered nevertheless.
-            candidates.extend(last_before(moments, access.lane, op, horizon));
+            candidates.extend(last_before(moments, cause, horizon));
             true
         });
-        if register {
-            let mark = if writes { WRITE } else { 0 };
-            frontier.push(Access {
-                lane,
-                op: me | mark,
-            });
-        }
     }
 
-    /// Appends an op to a lane; waits are made of what was noted since the last commit.
-    /// `moment` is the number of events that had returned before it.
+    /// Appends an op to a lane; waits are made of what was noted since the last commit. `moment` is
+    /// the number of events that had returned before it, its own number if it stands for one;
+    /// `exit` is when it had returned.
     pub(crate) fn commit(
         &mut self,
         lane: u32,
-        mut op: Op,
-        (time, pace): (OpTime, Pace),
-        moment: u32,
+        op: Op,
+        pace: Pace,
+        (moment, exit): (u32, u64),
     ) -> Place {
         let place = self.next(lane);
-        if place.op >= WRITE - 1 || self.waits.len() > WAITS_LIMIT {
+        let step = self.ops.intern(op);
+        let Some(step) = step.filter(|_| place.op < Frontier::MOST_OPS) else {
             self.full = true;
             self.candidates.clear();
             return place;
-        }
-        op.first_wait = self.waits.len() as u32;
-        if !self.clocks[lane as usize].pending.is_empty() {
-            let pending = std::mem::take(&mut self.clocks[lane as usize].pending);
-            self.candidates.extend(pending);
-        }
+        };
+        // An op without an event of its own belongs to the one before it.
+        let before = self.lanes[lane as usize].moments().last();
+        let before = before.filter(|_| !op.recorded).copied();
+        self.lanes[lane as usize].push(step, before.unwrap_or(moment), pace);
+        self.commits += 1;
+        let clock = &mut self.clocks[lane as usize];
+        clock.exit = exit;
+        self.candidates.append(&mut clock.pending);
         if !self.candidates.is_empty() {
             self.wait_for_candidates(place);
         }
-        op.wait_count = (self.waits.len() as u32 - op.first_wait) as u16;
-        let moments = &mut self.moments[lane as usize];
-        // An op without an event of its own belongs to the one before it.
-        let before = moments.last().filter(|_| op.event == u32::MAX);
-        moments.push(before.copied().unwrap_or(moment));
-        let lane = &mut self.lanes[lane as usize];
-        lane.ops.push(op);
-        lane.times.push(time);
-        lane.paces.push(pace);
         place
     }
 
@@ -302,21 +240,22 @@ impl Order {
         candidates.retain(|cause| cause.lane != me.lane);
         // Later causes first: they imply most earlier ones.
         if candidates.len() > 1 {
-            let moment = |p: &Place| self.moments[p.lane as usize][p.op as usize];
+            let moment = |p: &Place| self.lanes[p.lane as usize].moment(p.op as usize);
             candidates.sort_unstable_by_key(|p| std::cmp::Reverse((moment(p), p.lane, p.op)));
         }
-        let first = self.waits.len();
         let mut joined = false;
         for cause in candidates.drain(..) {
-            let same = |w: &WaitFor| w.lane == cause.lane;
-            if self.knows(me.lane, cause) || self.waits[first..].iter().any(same) {
+            let by = &mut self.clocks[cause.lane as usize].waited_by;
+            if *by == self.commits || self.knows(me.lane, cause) {
                 continue;
             }
-            self.waits.push(WaitFor {
+            self.clocks[cause.lane as usize].waited_by = self.commits;
+            self.lanes[me.lane as usize].wait(WaitFor {
                 lane: cause.lane,
                 done: cause.op + 1,
             });
-            self.lanes[cause.lane as usize].ops[cause.op as usize].published = true;
+            self.waits += 1;
+            self.publish(cause);
             self.join(me.lane, cause);
             joined = true;
         }
@@ -372,50 +311,68 @@ impl Order {
         if effect.lane == cause_lane || effect.op >= self.next(effect.lane).op {
             return None;
         }
-        let moment = self.moments[effect.lane as usize][effect.op as usize];
-        let done = self.moments[cause_lane as usize].partition_point(|m| *m < moment) as u32;
+        let moment = self.lanes[effect.lane as usize].moment(effect.op as usize);
+        let moments = self.lanes[cause_lane as usize].moments();
+        let done = moments.partition_point(|m| *m < moment) as u32;
         if done == 0 {
             return None;
         }
-        let op = self.lanes[effect.lane as usize].ops[effect.op as usize];
-        let old = op.first_wait as usize..op.first_wait as usize + usize::from(op.wait_count);
-        let mut waits = self.waits[old.clone()].iter();
-        let covered = waits.any(|w| w.lane == cause_lane && w.done >= done);
+        let covers = |until: &WaitFor| until.lane == cause_lane && until.done >= done;
+        let waits = self.lanes[effect.lane as usize].waits_of(effect.op as usize);
+        let late = self.late.entry((effect.lane, effect.op)).or_default();
+        if waits.iter().any(|wait| covers(&wait.until)) || late.iter().any(covers) {
+            return None;
+        }
+        late.push(WaitFor {
+            lane: cause_lane,
+            done,
+        });
+        self.waits += 1;
         let cause = Place {
             lane: cause_lane,
             op: done - 1,
         };
-        if covered || op.wait_count == u16::MAX || self.waits.len() > WAITS_LIMIT {
-            return None;
-        }
-        let first = self.waits.len() as u32;
-        self.waits.extend_from_within(old);
-        self.waits.push(WaitFor {
-            lane: cause_lane,
-            done,
-        });
-        self.lanes[cause_lane as usize].ops[done as usize - 1].published = true;
-        let op = &mut self.lanes[effect.lane as usize].ops[effect.op as usize];
-        op.first_wait = first;
-        op.wait_count += 1;
+        self.publish(cause);
         Some(cause)
     }
 
-    /// An op that was committed.
-    pub(crate) fn op_mut(&mut self, place: Place) -> Option<&mut Op> {
-        let lane = self.lanes.get_mut(place.lane as usize)?;
-        lane.ops.get_mut(place.op as usize)
+    /// Changes what a committed op does, and what should come of it.
+    pub(crate) fn change(&mut self, place: Place, change: impl FnOnce(&mut Op)) {
+        let Some(lane) = self.lanes.get_mut(place.lane as usize) else {
+            return;
+        };
+        let Some(step) = lane.steps().get(place.op as usize) else {
+            return;
+        };
+        let mut op = *self.ops.get(step.op());
+        change(&mut op);
+        match self.ops.intern(op) {
+            Some(step) => lane.replace(place.op as usize, step),
+            None => self.full = true,
+        }
+    }
+
+    /// Lanes and ops, with all that was found late in its place; and births.
+    pub(crate) fn finish(mut self) -> (Vec<Lane>, Vec<Op>, Vec<Birth>) {
+        let mut late = std::mem::take(&mut self.late).into_iter().peekable();
+        for (number, lane) in (0..).zip(&mut self.lanes) {
+            let of_lane = std::iter::from_fn(|| late.next_if(|((of, _), _)| *of == number));
+            let waits: Vec<Wait> = of_lane
+                .flat_map(|((_, op), causes)| {
+                    causes.into_iter().map(move |until| Wait { op, until })
+                })
+                .collect();
+            if !waits.is_empty() {
+                lane.wait_too(waits);
+            }
+        }
+        (self.lanes, self.ops.into_ops(), self.births)
     }
 }
 
-fn exit_of(lanes: &[Lane], lane: u32, op: u32) -> u64 {
-    let time = lanes[lane as usize].times[op as usize];
-    time.entry.saturating_add(time.duration)
-}
-
-/// The last op of a lane before `op` that had returned when `horizon` events had.
-fn last_before(moments: &[Vec<u32>], lane: u32, op: u32, horizon: u32) -> Option<Place> {
-    let moments = &moments[lane as usize][..op as usize];
+/// The last op of a cause's lane before it that had returned when `horizon` events had.
+fn last_before(moments: &[u32], cause: Place, horizon: u32) -> Option<Place> {
+    let moments = &moments[..cause.op as usize];
     // Nearly always one of the last few; a halving search bounds the rest.
     let near = moments.len().saturating_sub(8);
     let found = match moments[near..].iter().rposition(|m| *m < horizon) {
@@ -423,7 +380,7 @@ fn last_before(moments: &[Vec<u32>], lane: u32, op: u32, horizon: u32) -> Option
         None => moments[..near].partition_point(|m| *m < horizon),
     };
     (found > 0).then(|| Place {
-        lane,
+        lane: cause.lane,
         op: found as u32 - 1,
     })
 }

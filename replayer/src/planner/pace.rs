@@ -8,7 +8,7 @@ use fsreplay_trace::model::{Event, Footer, Header, StopCosts, Unobserved};
 use super::order::{Order, Place};
 use super::{Class, Cx, Draft};
 use crate::execute::work;
-use crate::plan::{Action, Pace, Plan, Sleep, Slept, WaitFor};
+use crate::plan::{Action, Lane, Pace, Plan, Sleep, Slept, WaitFor};
 
 /// The most that is added to an event or taken away, nanoseconds.
 const MOST_EACH: f64 = 1e8;
@@ -24,6 +24,15 @@ const SLOWNESSES: std::ops::RangeInclusive<f64> = 1.0..=work::MOST_SLOWED;
 /// So many events are looked back to for the last one before a task woke.
 const RECENT: usize = 4096;
 
+/// An event.
+#[derive(Clone, Copy)]
+struct Returned {
+    number: u32,
+    place: Place,
+    /// Nanoseconds since the start of the recording.
+    exit: u64,
+}
+
 /// Paces of events, in trace order.
 pub(crate) struct Pacer {
     costs: Option<StopCosts>,
@@ -35,8 +44,8 @@ pub(crate) struct Pacer {
     pub(crate) end: u64,
     /// Sleep as it was recorded.
     pub(crate) sleeps: Vec<Sleep>,
-    /// The latest events: number and op.
-    recent: VecDeque<(u32, Place)>,
+    /// The latest events.
+    recent: VecDeque<Returned>,
     /// Processor time so far, nanoseconds.
     pub(crate) cpu: f64,
     /// What the op being planned waited for is done by another lane.
@@ -98,15 +107,15 @@ impl Pacer {
                 let events = to.saturating_sub(from);
                 let others = time > 0.0 && events > 0;
                 let last = others.then(|| self.recent(to - 1)).flatten();
-                let last = last.filter(|last| last.lane != place.lane);
-                let last = last.and_then(|last| Some((last, order.publish(last)?)));
-                let after = last.map_or(0, |(_, exit)| end.saturating_sub(exit));
+                let last = last.filter(|last| last.place.lane != place.lane);
+                last.iter().for_each(|last| order.publish(last.place));
+                let after = last.map_or(0, |last| end.saturating_sub(last.exit));
                 Slept {
                     time,
                     events,
-                    last: last.map(|(last, _)| WaitFor {
-                        lane: last.lane,
-                        done: last.op + 1,
+                    last: last.map(|last| WaitFor {
+                        lane: last.place.lane,
+                        done: last.place.op + 1,
                     }),
                     after: (after as f32).min(time),
                 }
@@ -123,15 +132,19 @@ impl Pacer {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((cx.number, place));
+        self.recent.push_back(Returned {
+            number: cx.number,
+            place,
+            exit: cx.event.exit(),
+        });
     }
 
     /// The op of a recent event.
-    fn recent(&self, number: u32) -> Option<Place> {
-        let ago = self.recent.back()?.0.checked_sub(number)? as usize;
+    fn recent(&self, number: u32) -> Option<Returned> {
+        let ago = self.recent.back()?.number.checked_sub(number)? as usize;
         let index = self.recent.len().checked_sub(ago + 1)?;
-        let (found, place) = *self.recent.get(index)?;
-        (found == number).then_some(place)
+        let found = *self.recent.get(index)?;
+        (found.number == number).then_some(found)
     }
 
     /// The pace of an event's op.
@@ -220,10 +233,22 @@ impl Plan {
         let left =
             |slept: Slept| (f64::from(slept.time) - stop * f64::from(slept.events)).max(0.0) as f32;
         for sleep in &self.sleeps {
-            let lane = self.lanes.get_mut(sleep.lane as usize);
-            if let Some(pace) = lane.and_then(|lane| lane.paces.get_mut(sleep.op as usize)) {
-                pace.asleep = left(sleep.before);
-                pace.own_asleep = left(sleep.within);
+            let Some(lane) = self.lanes.get_mut(sleep.lane as usize) else {
+                continue;
+            };
+            let op = sleep.op as usize;
+            if op < lane.len() {
+                let asleep = left(sleep.before);
+                let own_asleep = left(sleep.within);
+                let pace = lane.pace(op);
+                lane.set_pace(
+                    op,
+                    Pace {
+                        asleep,
+                        own_asleep,
+                        ..pace
+                    },
+                );
             }
         }
     }
@@ -234,9 +259,10 @@ impl Plan {
         if !SLOWNESSES.contains(&slowness) {
             return;
         }
-        for pace in self.lanes.iter_mut().flat_map(|lane| &mut lane.paces) {
-            pace.think = (f64::from(pace.think) / slowness) as f32;
-            pace.own = (f64::from(pace.own) / slowness) as f32;
+        let unslowed = |time: &mut f32| *time = (f64::from(*time) / slowness) as f32;
+        for lane in &mut self.lanes {
+            lane.for_each_think(unslowed);
+            lane.for_each_own(unslowed);
         }
         let recorded = self.timing.recorded_cpu;
         self.timing.recorded_cpu = recorded / slowness;
@@ -287,11 +313,8 @@ impl Plan {
 
     /// What each lane computes, nanoseconds, and how many events it has.
     fn computed(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.lanes.iter().map(|lane| {
-            let paces = lane.paces.iter();
-            let computed = paces.map(|pace| f64::from(pace.think) + f64::from(pace.own));
-            (computed.sum(), lane.paces.len() as f64)
-        })
+        let lanes = self.lanes.iter();
+        lanes.map(|lane| (lane.computed(), lane.len() as f64))
     }
 
     /// Adds the same processor time to each event (or takes it away): what it takes for a replay on the recorded mount to be as
@@ -299,27 +322,24 @@ impl Plan {
     /// costs more than its own time, since the caches are not as the tool left them after it; and in the tool, calls find
     /// caches that its own work has used, and take longer than one after the other in a replay.
     pub fn anchor(&mut self, unobserved: Unobserved) {
-        let events: usize = self.lanes.iter().map(|lane| lane.ops.len()).sum();
+        let events: usize = self.lanes.iter().map(Lane::len).sum();
         let missing = unobserved.cpu as f64 - self.timing.recorded_cpu;
         let by_cpu = missing / events.max(1) as f64;
         let each = unobserved.per_event.filter(|each| each.is_finite());
         let each = within_reason(each.unwrap_or(by_cpu));
         for lane in &mut self.lanes {
             let mut debt = 0.0;
-            for pace in &mut lane.paces {
-                let think = f64::from(pace.think) + each - debt;
-                debt = (-think).max(0.0);
-                pace.think = think.max(0.0) as f32;
-            }
+            lane.for_each_think(|think| {
+                let left = f64::from(*think) + each - debt;
+                debt = (-left).max(0.0);
+                *think = left.max(0.0) as f32;
+            });
             // What is left to be taken away at the end was there before: a program's start, of a tool that computes nothing after it.
-            let computed = |pace: &Pace| f64::from(pace.think) + f64::from(pace.own);
-            let all: f64 = lane.paces.iter().map(computed).sum();
+            let all = lane.computed();
             if debt > 0.0 && all > 0.0 {
                 let kept = (1.0 - debt / all).max(0.0) as f32;
-                for pace in &mut lane.paces {
-                    pace.think *= kept;
-                    pace.own *= kept;
-                }
+                lane.for_each_think(|think| *think *= kept);
+                lane.for_each_own(|own| *own *= kept);
             }
         }
         let longer = self.timing.recorded_elapsed as f64 - unobserved.elapsed as f64;
@@ -338,20 +358,17 @@ mod tests {
         let mut plan = Plan::default();
         plan.timing.recorded_cpu = 30.0;
         plan.timing.recorded_elapsed = 40;
-        plan.lanes.push(Lane {
-            paces: vec![Pace {
-                think: 12.0,
-                own: 6.0,
-                asleep: 5.0,
-                ..Pace::default()
-            }],
-            ..Lane::default()
-        });
+        plan.lanes.push(Lane::of([Pace {
+            think: 12.0,
+            own: 6.0,
+            asleep: 5.0,
+            ..Pace::default()
+        }]));
         for nothing in [f64::NAN, 0.0, -1.0, 1e9] {
             plan.unslow(nothing);
         }
         plan.unslow(1.5);
-        let pace = &plan.lanes[0].paces[0];
+        let pace = plan.lanes[0].pace(0);
         assert_eq!((pace.think, pace.own, pace.asleep), (8.0, 4.0, 5.0));
         assert_eq!(plan.timing.recorded_cpu, 20.0);
         assert_eq!(plan.timing.recorded_elapsed, 30);
@@ -364,10 +381,7 @@ mod tests {
             ..Pace::default()
         };
         let mut plan = Plan::default();
-        plan.lanes.push(Lane {
-            paces: vec![pace; 10],
-            ..Lane::default()
-        });
+        plan.lanes.push(Lane::of([pace; 10]));
         let footer = Footer {
             unobserved: Some(Unobserved {
                 per_event: Some(-500.0),
@@ -377,7 +391,7 @@ mod tests {
             ..Footer::default()
         };
         plan.calibrate(&footer);
-        assert!(plan.lanes[0].paces.iter().all(|pace| pace.think == 1500.0));
+        assert!(plan.lanes[0].paces().all(|pace| pace.think == 1500.0));
         assert_eq!(
             plan.timing.unit.is_some(),
             footer
@@ -388,16 +402,12 @@ mod tests {
 
     #[test]
     fn what_is_computed_after_adding_to_each_event_is_known_before() {
-        let lane = |thinks: &[f32]| Lane {
-            paces: thinks
-                .iter()
-                .map(|think| Pace {
-                    think: *think,
-                    own: 50.0,
-                    ..Pace::default()
-                })
-                .collect(),
-            ..Lane::default()
+        let lane = |thinks: &[f32]| {
+            Lane::of(thinks.iter().map(|think| Pace {
+                think: *think,
+                own: 50.0,
+                ..Pace::default()
+            }))
         };
         let mut plan = Plan::default();
         assert_eq!((plan.computing(10.0), plan.each_for(10.0)), (0.0, 0.0));
@@ -437,31 +447,27 @@ mod tests {
             own,
             ..Pace::default()
         };
-        let paces = vec![
+        let paces = [
             pace(0.0, 600.0),
             pace(400.0, 0.0),
             pace(10.0, 0.0),
             pace(10.0, 0.0),
         ];
         let mut plan = Plan::default();
-        plan.lanes.push(Lane {
-            ops: Vec::new(),
-            paces,
-            ..Lane::default()
-        });
+        plan.lanes.push(Lane::of(paces));
         plan.anchor(Unobserved {
             elapsed: 0,
             cpu: 0,
             per_event: Some(-110.0),
         });
         let left = |plan: &Plan| -> f32 {
-            let paces = plan.lanes[0].paces.iter();
+            let paces = plan.lanes[0].paces();
             paces.map(|pace| pace.think + pace.own).sum()
         };
         assert!(
             (left(&plan) - (1020.0 - 440.0)).abs() < 0.1,
             "{:?}",
-            plan.lanes[0].paces
+            plan.lanes[0]
         );
         plan.anchor(Unobserved {
             elapsed: 0,

@@ -1,5 +1,7 @@
 //! Tasks and what they share: descriptor tables, working directories, address spaces, and who waits for whom.
 
+use std::collections::VecDeque;
+
 use fsreplay_trace::model::TaskStart;
 
 use super::PlanError;
@@ -60,6 +62,10 @@ pub(crate) struct Process {
     parent: u32,
     /// Last ops of its tasks that ended.
     ends: Vec<Place>,
+    /// How many of them there were when those were taken out that others imply.
+    settled: usize,
+    /// Its children that ended and were not waited for, oldest first; among them some that were.
+    ended: VecDeque<u32>,
     alive: u32,
     reaped: bool,
     /// How many events had returned when its last task ended.
@@ -77,10 +83,21 @@ pub(crate) struct Processes {
     free_spaces: Vec<u32>,
     processes: Vec<Process>,
     by_pid: FastMap<u32, u32>,
-    /// Processes that ended and were not waited for, oldest first.
-    ended: Vec<u32>,
     free_lanes: Vec<u32>,
     pub(crate) alive: u32,
+}
+
+/// So many ends of a process' tasks may be kept before those that others imply are taken out.
+const MANY_ENDS: usize = 16;
+
+impl Process {
+    /// Of those on one lane the last implies the others.
+    fn settle_ends(&mut self) {
+        let ends = &mut self.ends;
+        ends.sort_unstable_by_key(|end| (end.lane, std::cmp::Reverse(end.op)));
+        ends.dedup_by_key(|end| end.lane);
+        self.settled = self.ends.len();
+    }
 }
 
 impl Processes {
@@ -292,13 +309,17 @@ impl Processes {
         self.free_lanes.push(task.lane);
         let process = &mut self.processes[task.process as usize];
         process.alive = process.alive.saturating_sub(1);
-        if let Some(last) = last {
-            process.ends.retain(|end| end.lane != last.lane);
-            process.ends.push(last);
+        process.ends.extend(last);
+        if process.ends.len() > MANY_ENDS + 2 * process.settled {
+            process.settle_ends();
         }
         process.ended_at = moment;
+        let parent = process.parent as usize;
         if process.alive == 0 && !process.reaped {
-            self.ended.push(task.process);
+            process.settle_ends();
+            if let Some(parent) = self.processes.get_mut(parent) {
+                parent.ended.push_back(task.process);
+            }
         }
     }
 
@@ -339,13 +360,12 @@ impl Processes {
     /// waited for yet.
     pub(crate) fn ended_child(&self, task: u32, horizon: u32) -> &[Place] {
         let waiting = self.tasks[task as usize].process;
-        let ended = self.ended.iter().rev();
-        let mut ended = ended.map(|p| &self.processes[*p as usize]);
+        let ended = self.processes[waiting as usize].ended.iter().rev();
         let found = ended
-            .by_ref()
-            .take_while(|process| process.ended_at >= horizon)
-            .find(|process| process.parent == waiting);
-        found.map_or(&[], |process| &process.ends)
+            .map(|child| &self.processes[*child as usize])
+            .take_while(|child| child.ended_at >= horizon)
+            .find(|child| !child.reaped);
+        found.map_or(&[], |child| &child.ends)
     }
 
     /// The process that a wait by `task` reaped: its tasks' last ops. `pid` 0 means any child.
@@ -354,15 +374,27 @@ impl Processes {
         let found = if pid != 0 {
             self.by_pid.get(&pid).copied()
         } else {
-            let mut ended = self.ended.iter().copied();
-            ended.find(|p| self.processes[*p as usize].parent == waiting)
+            self.oldest_ended(waiting)
         };
         let Some(found) = found else {
             return Vec::new();
         };
-        self.ended.retain(|p| *p != found);
         self.processes[found as usize].reaped = true;
+        // Those that were waited for by number go when they are the oldest.
+        let parent = self.processes[found as usize].parent;
+        self.oldest_ended(parent);
         std::mem::take(&mut self.processes[found as usize].ends)
+    }
+
+    /// The child of a process that ended first and was not waited for.
+    fn oldest_ended(&mut self, parent: u32) -> Option<u32> {
+        loop {
+            let child = *self.processes.get(parent as usize)?.ended.front()?;
+            if !self.processes[child as usize].reaped {
+                return Some(child);
+            }
+            self.processes[parent as usize].ended.pop_front();
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The model of the recorded tree: inodes, names, and where they are now.
 
+use super::frontier::Frontier;
 use super::hash::{RawIndex, Seed};
 use super::intern::Names;
-use super::order::Frontier;
 
 /// No inode, no entry, no name.
 pub(crate) const NONE: u32 = u32::MAX;

@@ -31,7 +31,7 @@ use libc::c_int;
 
 pub use mapping::Mapping;
 pub use raw::{counter, prefetch};
-pub use scratch::Scratch;
+pub use scratch::{Pattern, Scratch};
 
 /// NUL-terminated texts, by offset.
 pub struct Texts(Vec<u8>);

@@ -1,5 +1,7 @@
 //! The buffers of a lane, and the calls that fill or empty them.
 
+use std::sync::Arc;
+
 use libc::{c_int, c_void};
 
 use super::{TextRef, XattrPlace, raw};
@@ -7,7 +9,7 @@ use super::{TextRef, XattrPlace, raw};
 /// Buffers of one lane.
 pub struct Scratch {
     read: Vec<u8>,
-    write: Vec<u8>,
+    write: Pattern,
     vectors: Vec<libc::iovec>,
     small: Box<[u64; 512]>,
 }
@@ -15,27 +17,50 @@ pub struct Scratch {
 // SAFETY: the vectors hold addresses of buffers that move with the scratch; only its owner uses them.
 unsafe impl Send for Scratch {}
 
+/// What replays write: not compressible, and the same for all lanes.
+#[derive(Clone)]
+pub struct Pattern(Arc<[u8]>);
+
+impl Pattern {
+    /// For writes of up to `longest` bytes.
+    pub fn new(longest: u64) -> Pattern {
+        let size = size_for(longest);
+        let mut state = 0x9E37_79B9_7F4A_7C15u64;
+        let mut bytes = Vec::with_capacity(size + size_of::<u64>());
+        while bytes.len() < size {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            bytes.extend_from_slice(&state.to_le_bytes());
+        }
+        bytes.truncate(size);
+        Pattern(bytes.into())
+    }
+}
+
+/// Bytes of a buffer for transfers of up to `longest` bytes.
+fn size_for(longest: u64) -> usize {
+    let longest = usize::try_from(longest).unwrap_or(LARGEST_BUFFER);
+    longest.clamp(1 << 16, LARGEST_BUFFER) + 2 * ALIGNMENT
+}
+
 /// The largest buffer; longer transfers use it several times in one vectored call.
 const LARGEST_BUFFER: usize = 4 << 20;
 const MOST_VECTORS: usize = 1024;
 const ALIGNMENT: usize = 4096;
 
 impl Scratch {
-    /// Buffers for transfers of up to `longest` bytes; what is written is not compressible.
-    pub fn new(longest: u64) -> Scratch {
-        let size = (longest as usize).clamp(1 << 16, LARGEST_BUFFER) + 2 * ALIGNMENT;
-        let mut state = 0x9E37_79B9_7F4A_7C15u64;
-        let mut write = Vec::with_capacity(size);
-        while write.len() < size {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            write.extend_from_slice(&state.to_le_bytes());
-        }
-        write.truncate(size);
+    /// Buffers for transfers of up to `longest` bytes, for which the pattern was made, in memory
+    /// that has been `touched` or will be when it is first used.
+    pub fn new(longest: u64, pattern: &Pattern, touched: bool) -> Scratch {
+        let read = if touched {
+            pattern.0.to_vec()
+        } else {
+            vec![0; size_for(longest)]
+        };
         Scratch {
-            read: write.clone(),
-            write,
+            read,
+            write: pattern.clone(),
             vectors: Vec::with_capacity(MOST_VECTORS),
             small: Box::new([0; 512]),
         }
@@ -43,13 +68,15 @@ impl Scratch {
 
     /// Start and usable length of a buffer, aligned for `O_DIRECT`.
     fn buffer(&mut self, writing: bool) -> (*mut c_void, usize) {
-        let bytes = if writing {
-            &mut self.write
+        // The kernel only reads what is written.
+        let start: *mut u8 = if writing {
+            self.write.0.as_ptr().cast_mut()
         } else {
-            &mut self.read
+            self.read.as_mut_ptr()
         };
-        let skip = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        (bytes[skip..].as_mut_ptr().cast(), bytes.len() - ALIGNMENT)
+        let skip = start.align_offset(ALIGNMENT).min(ALIGNMENT);
+        let size = self.read.len() - ALIGNMENT;
+        (start.wrapping_add(skip).cast(), size)
     }
 
     /// The vectors of a transfer: `count` of them if that many are asked for, more if the buffer is too small.
@@ -281,7 +308,7 @@ mod tests {
         for number in 0..100 {
             std::fs::write(dir.path().join(format!("name {number}")), "").expect("a file");
         }
-        let mut scratch = Scratch::new(0);
+        let mut scratch = Scratch::new(0, &Pattern::new(0), true);
         let mut list = |length, to_end| {
             let dir = std::fs::File::open(dir.path()).expect("it opens");
             scratch.getdents(dir.as_raw_fd(), length, to_end)

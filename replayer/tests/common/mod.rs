@@ -92,40 +92,33 @@ impl Builder {
         } else {
             Check::Exact
         };
-        let ops = &mut self.plan.lanes[lane].ops;
-        ops.push(Op {
+        let op = Op {
             action,
             expected,
-            event,
-            first_wait: 0,
-            wait_count: 0,
             check,
             call: Call::openat,
-            published: true,
-            in_sync: false,
+            recorded: true,
             mount: u16::MAX,
             place: u32::MAX,
-        });
-        self.plan.lanes[lane].times.push(OpTime::default());
+        };
+        self.plan.push(lane, op, event, Pace::NONE);
+        let last = self.plan.lanes[lane].len() - 1;
+        self.plan.lanes[lane].publish(last);
         ops_len(&self.plan, lane)
     }
 
     /// The last op of a lane waits until another has done so many.
     pub fn wait(&mut self, lane: usize, other: usize, done: u32) {
-        let first = self.plan.waits.len() as u32;
-        self.plan.waits.push(WaitFor {
+        let until = WaitFor {
             lane: other as u32,
             done,
-        });
-        let op = self.plan.lanes[lane].ops.last_mut().expect("an op");
-        (op.first_wait, op.wait_count) = (first, 1);
+        };
+        self.plan.lanes[lane].wait(until);
     }
 
-    /// What a lane does besides its ops: nothing, unless it is said.
-    pub fn paces(&mut self, lane: usize) -> &mut [Pace] {
-        let lane = &mut self.plan.lanes[lane];
-        lane.paces.resize(lane.ops.len(), Pace::default());
-        &mut lane.paces
+    /// What a lane does besides an op; nothing, unless it is said.
+    pub fn pace(&mut self, lane: usize, op: usize, pace: Pace) {
+        self.plan.lanes[lane].set_pace(op, pace);
     }
 
     /// Plays once and keeps the tree.
@@ -145,5 +138,5 @@ impl Builder {
 }
 
 fn ops_len(plan: &Plan, lane: usize) -> u32 {
-    plan.lanes[lane].ops.len() as u32
+    plan.lanes[lane].len() as u32
 }

@@ -13,6 +13,10 @@ use super::progress::Progress;
 use crate::plan::{Action, At, Fallback, Slot, Text};
 use crate::sys::{self, Scratch, TextRef};
 
+/// Of so many lanes the buffers are touched beforehand, so that no call finds unmapped memory. Those
+/// of thousands would take gigabytes.
+const TOUCHED: usize = 256;
+
 /// Issues the actions of one lane.
 pub struct Issuer<'a> {
     shared: &'a Shared<'a>,
@@ -23,27 +27,24 @@ pub struct Issuer<'a> {
     path: Vec<u8>,
     /// Whether this thread has a working directory of its own.
     roams: bool,
-    rewritten: std::slice::Iter<'a, (u32, u32)>,
     /// Ops of the lane that cloned a file, which they had not when recorded; in order.
     cloned: Vec<u32>,
 }
 
 impl<'a> Issuer<'a> {
-    /// For one lane; `rewritten` are its links whose text had to be prefixed, in order.
-    pub fn new(
-        shared: &'a Shared<'a>,
-        progress: &'a Progress<'a>,
-        lane: usize,
-        rewritten: &'a [(u32, u32)],
-    ) -> Self {
+    /// For one lane.
+    pub fn new(shared: &'a Shared<'a>, progress: &'a Progress<'a>, lane: usize) -> Self {
         Issuer {
             shared,
             progress,
             lane,
-            scratch: Scratch::new(shared.plan.longest_transfer),
+            scratch: Scratch::new(
+                shared.plan.longest_transfer,
+                &shared.pattern,
+                lane < TOUCHED,
+            ),
             path: Vec::with_capacity(8192),
             roams: false,
-            rewritten: rewritten.iter(),
             cloned: Vec::new(),
         }
     }
@@ -223,7 +224,7 @@ impl<'a> Issuer<'a> {
                 .scratch
                 .pwrite(self.fd(fd), length, vectors, offset, flags),
             Clone { fd, source } => self.clone_file(index, fd, source, expected),
-            _ => self.issue_names(index, action, expected, begin),
+            _ => self.issue_names(action, expected, begin),
         }
     }
 }

@@ -14,13 +14,7 @@ const LOCK_PAUSE: Duration = Duration::from_micros(100);
 
 impl Issuer<'_> {
     /// Names and descriptors.
-    pub(super) fn issue_names(
-        &mut self,
-        index: usize,
-        action: &Action,
-        expected: i64,
-        begin: &mut u64,
-    ) -> i64 {
+    pub(super) fn issue_names(&mut self, action: &Action, expected: i64, begin: &mut u64) -> i64 {
         use Action::*;
         match *action {
             Dup { fd, out, .. } => {
@@ -52,10 +46,11 @@ impl Issuer<'_> {
                 at,
             } => {
                 let mut text = self.text(target);
-                if target_root.is_some()
-                    && let Some((_, offset)) = self.rewritten.find(|(op, _)| *op as usize == index)
+                if let Some(root) = target_root
+                    && let Some(rewritten) = self.shared.rewritten.get(&(target, root))
                 {
-                    text = self.shared.texts.at(*offset);
+                    text = self.text(*rewritten);
+                    *begin = self.shared.clock.ticks();
                 }
                 let (dir, path) = self.at(at);
                 sys::symlink(text, dir, path)

@@ -8,7 +8,7 @@ use fsreplay_trace::model::{
 };
 
 use super::super::{PlanOptions, Planner};
-use crate::plan::{At, Op, Plan, Slot, TreeEntry};
+use crate::plan::{At, Op, Plan, Slot, TreeEntry, WaitFor};
 
 pub(crate) const AT_FDCWD: u64 = -100i64 as u64;
 
@@ -273,7 +273,7 @@ impl Trace {
 /// What holds for every plan, whatever the trace: paths stay inside, and the order of waits lets every lane end.
 pub(crate) fn check(plan: &Plan) {
     crate::contain::check(plan).expect("contained");
-    for op in plan.lanes.iter().flat_map(|lane| &lane.ops) {
+    for op in &plan.ops {
         for at in op.action.paths() {
             assert!(at.dir.0 < plan.slots || at.dir == Slot::BAD);
         }
@@ -287,19 +287,18 @@ fn runs(plan: &Plan) -> bool {
     loop {
         let mut moved = false;
         for (number, lane) in plan.lanes.iter().enumerate() {
-            while let Some(op) = lane.ops.get(done[number]) {
-                let first = op.first_wait as usize;
-                let waits = &plan.waits[first..first + usize::from(op.wait_count)];
+            while done[number] < lane.len() {
+                let waits = lane.waits_of(done[number]).iter().map(|wait| wait.until);
                 if waits
-                    .iter()
+                    .clone()
                     .any(|w| done[w.lane as usize] < w.done as usize)
                 {
                     break;
                 }
                 for wait in waits {
-                    let cause = &plan.lanes[wait.lane as usize].ops[wait.done as usize - 1];
+                    let cause = plan.lanes[wait.lane as usize].steps()[wait.done as usize - 1];
                     assert!(
-                        cause.published,
+                        cause.is_published(),
                         "an op that is waited for must be published"
                     );
                 }
@@ -311,7 +310,7 @@ fn runs(plan: &Plan) -> bool {
             return done
                 .iter()
                 .zip(&plan.lanes)
-                .all(|(d, lane)| *d == lane.ops.len());
+                .all(|(d, lane)| *d == lane.len());
         }
     }
 }
@@ -327,18 +326,24 @@ pub(crate) fn issued(plan: &Plan, event: u32) -> (u32, String) {
 }
 
 pub(crate) fn op(plan: &Plan, event: u32) -> &Op {
-    let mut ops = plan.lanes.iter().flat_map(|lane| &lane.ops);
-    ops.find(|op| op.event == event).expect("the event's op")
+    let (lane, at) = step(plan, event);
+    plan.op(lane, at)
+}
+
+/// Lane and index of an event's op.
+pub(crate) fn step(plan: &Plan, event: u32) -> (usize, usize) {
+    let lanes = plan.lanes.iter().enumerate();
+    let mut steps = lanes.flat_map(|(lane, ops)| (0..ops.len()).map(move |at| (lane, at)));
+    let found = steps.find(|(lane, at)| plan.event(*lane, *at) == Some(event));
+    found.expect("the event's op")
 }
 
 /// The events that an event's op waits for, of any lane.
 pub(crate) fn waits(plan: &Plan, event: u32) -> Vec<u32> {
-    let op = op(plan, event);
-    let first = op.first_wait as usize;
-    plan.waits[first..first + usize::from(op.wait_count)]
-        .iter()
-        .map(|w| plan.lanes[w.lane as usize].ops[w.done as usize - 1].event)
-        .collect()
+    let (lane, at) = step(plan, event);
+    let waits = plan.lanes[lane].waits_of(at).iter().map(|wait| wait.until);
+    let cause = |w: WaitFor| plan.event(w.lane as usize, w.done as usize - 1);
+    waits.map(|w| cause(w).unwrap_or(u32::MAX)).collect()
 }
 
 pub(crate) fn entry<'p>(plan: &'p Plan, path: &str) -> Option<&'p TreeEntry> {

@@ -9,7 +9,7 @@ use crate::plan::{Action, Plan, Slot};
 const CLONE_THREAD: u64 = 0x1_0f00;
 
 fn actions(plan: &Plan, lane: usize) -> Vec<Action> {
-    plan.lanes[lane].ops.iter().map(|op| op.action).collect()
+    plan.ops_of(lane).map(|op| op.action).collect()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_program_start_closes_what_it_must_and_an_end_the_rest() {
     assert!(matches!(all[3], Action::Close { .. }));
     assert!(matches!(all[4], Action::Read { .. }));
     assert!(matches!(all[5], Action::Close { .. }));
-    assert_eq!(plan.lanes[0].ops[3].event, u32::MAX);
+    assert_eq!(plan.event(0, 3), None);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use fsreplay_trace::call::{ArgKind, Call};
 
-use super::builder::{Arg, Trace, op, waits};
-use crate::plan::{Sleep, Slept, WaitFor};
+use super::builder::{Arg, Trace, step, waits};
+use crate::plan::{Plan, Sleep, Slept, WaitFor};
 
 const CLONE_THREAD: u64 = 0x1_0f00;
 
@@ -19,6 +19,12 @@ fn threads() -> Trace {
 
 fn path(path: &str) -> [Arg<'_>; 1] {
     [Arg::Text(ArgKind::Path, path)]
+}
+
+/// Whether an event's op wakes others in sync.
+fn is_in_sync(plan: &Plan, event: u32) -> bool {
+    let (lane, at) = step(plan, event);
+    plan.lanes[lane].steps()[at].is_in_sync()
 }
 
 #[test]
@@ -125,7 +131,7 @@ fn a_wait_comes_after_all_that_the_child_did() {
     let plan = trace.finish();
     assert_eq!(waits(&plan, 1), vec![0]);
     assert!(waits(&plan, 2).is_empty());
-    assert!(op(&plan, 0).in_sync);
+    assert!(is_in_sync(&plan, 0));
 }
 
 #[test]
@@ -158,7 +164,7 @@ fn a_read_from_a_pipe_waits_for_the_write_of_its_bytes() {
     trace.on_fd(0, Call::read, 5, 15, 15);
     let plan = trace.finish();
     assert_eq!(waits(&plan, 3), vec![2]);
-    assert!(op(&plan, 2).in_sync && !op(&plan, 1).in_sync);
+    assert!(is_in_sync(&plan, 2) && !is_in_sync(&plan, 1));
 }
 
 #[test]
@@ -178,7 +184,7 @@ fn a_write_that_returned_after_the_read_of_its_bytes() {
     let plan = trace.finish();
     // What the writer did before the write.
     assert_eq!(waits(&plan, 2), vec![1]);
-    assert!(op(&plan, 1).in_sync);
+    assert!(is_in_sync(&plan, 1));
 }
 
 #[test]
@@ -268,10 +274,10 @@ fn sleep_is_shorter_by_what_recording_others_took_meanwhile() {
         },
     }];
     plan.wake_earlier(100_000.0);
-    let pace = plan.lanes[0].paces[1];
+    let pace = plan.lanes[0].pace(1);
     assert_eq!((pace.asleep, pace.own_asleep), (0.0, 1_700_000.0));
     plan.wake_earlier(0.0);
-    let pace = plan.lanes[0].paces[1];
+    let pace = plan.lanes[0].pace(1);
     assert_eq!((pace.asleep, pace.own_asleep), (500.0, 2_000_000.0));
 }
 
@@ -295,7 +301,7 @@ fn a_sleeper_may_have_waited_for_what_others_did_last() {
     let last = WaitFor { lane: 1, done: 3 };
     assert_eq!((first.within.events, first.within.last), (3, Some(last)));
     assert_eq!(first.within.after, 250_000.0);
-    assert!(plan.lanes[1].ops[2].published);
+    assert!(plan.lanes[1].steps()[2].is_published());
     assert_eq!((second.within.events, second.within.last), (0, None));
     assert_eq!(plan.sleep_of(0, second.op as usize), Some(&second));
     assert_eq!(plan.sleep_of(1, 0), None);
@@ -333,9 +339,9 @@ fn a_task_on_a_used_lane_begins_after_what_its_own_parent_did() {
         (first.lane, first.op, first.after.lane),
         (second.lane, 0, 0)
     );
-    let ops = &plan.lanes[second.lane as usize].ops;
     assert_eq!(
-        ops[second.op as usize].event, 3,
+        plan.event(second.lane as usize, second.op as usize),
+        Some(3),
         "the second task's only call"
     );
     assert!(first.after.done < second.after.done);

@@ -1,0 +1,191 @@
+//! What the ops of a lane gave, in four bytes each: nearly all give what they should, and soon.
+
+use crate::plan::{Action, Check, Op};
+use crate::sys;
+
+/// What one op gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Value or `-errno`; [`Sample::NOT_ISSUED`] where nothing was issued. Where any success will
+    /// do, such as a descriptor's number, it is that which was recorded.
+    pub result: i64,
+    /// Nanoseconds.
+    pub duration: u64,
+}
+
+impl Sample {
+    /// The result of an op that issues nothing.
+    pub const NOT_ISSUED: i64 = i64::MAX;
+
+    /// Of an op that issued nothing.
+    const NONE: Sample = Sample {
+        result: Sample::NOT_ISSUED,
+        duration: 0,
+    };
+}
+
+/// What doesn't fit into four bytes.
+#[derive(Clone, Copy, Debug)]
+struct Odd {
+    op: u32,
+    result: i64,
+    ticks: u64,
+}
+
+/// The samples of a lane: of ops that gave what they should the ticks that they took, the others
+/// apart, in the order of the ops.
+#[derive(Debug, Default)]
+pub struct Samples {
+    ticks: Vec<u32>,
+    odd: Vec<Odd>,
+    /// Nanoseconds.
+    tick: f64,
+}
+
+/// Stands in `ticks` for what stands apart.
+const APART: u32 = u32::MAX;
+
+/// So many odd ones can come without memory being asked for.
+const ROOM: usize = 256;
+
+/// Whether a result says no more than that all is as it should be.
+#[inline(always)]
+fn is_expected(op: &Op, result: i64) -> bool {
+    let any = match op.check {
+        Check::Nothing | Check::Success => true,
+        Check::Exact | Check::Listing => false,
+    };
+    result == op.expected || (any && result >= 0 && op.expected >= 0)
+}
+
+impl Samples {
+    /// For so many ops, in memory that has been touched.
+    pub(super) fn new(ops: usize) -> Samples {
+        Samples {
+            // Not zeroes, which would be mapped when they are first written to.
+            ticks: vec![1; ops],
+            odd: Vec::with_capacity(ROOM),
+            tick: 1.0,
+        }
+    }
+
+    /// A tick took so many nanoseconds.
+    pub(super) fn in_ticks_of(self, tick: f64) -> Samples {
+        Samples { tick, ..self }
+    }
+
+    /// Has at hand soon where an op's sample goes.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, op: usize) {
+        sys::prefetch(self.ticks.as_ptr().wrapping_add(op));
+    }
+
+    /// Keeps what an op gave, and how many ticks it took. Ops come in order.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, at: usize, op: &Op, result: i64, ticks: u64) {
+        if is_expected(op, result) && ticks < u64::from(APART) {
+            self.ticks[at] = ticks as u32;
+        } else {
+            self.keep_apart(at, result, ticks);
+        }
+    }
+
+    /// An op that is issued was left out.
+    pub(super) fn left_out(&mut self, at: usize) {
+        self.keep_apart(at, Sample::NOT_ISSUED, 0);
+    }
+
+    #[cold]
+    fn keep_apart(&mut self, at: usize, result: i64, ticks: u64) {
+        self.ticks[at] = APART;
+        self.odd.push(Odd {
+            op: at as u32,
+            result,
+            ticks,
+        });
+    }
+
+    /// What the op at that place in the lane gave, which is `op`.
+    pub fn get(&self, at: usize, op: &Op) -> Sample {
+        let ticks = self.ticks.get(at).copied().unwrap_or(0);
+        if op.action == Action::Nothing {
+            return Sample::NONE;
+        }
+        if ticks != APART {
+            return self.sample(op.expected, ticks.into());
+        }
+        let found = self.odd.binary_search_by_key(&at, |odd| odd.op as usize);
+        found.map_or(Sample::NONE, |found| {
+            let odd = self.odd[found];
+            self.sample(odd.result, odd.ticks)
+        })
+    }
+
+    fn sample(&self, result: i64, ticks: u64) -> Sample {
+        Sample {
+            result,
+            duration: (ticks as f64 * self.tick) as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::Call;
+
+    use super::*;
+    use crate::plan::Slot;
+
+    fn op(expected: i64, check: Check) -> Op {
+        Op {
+            action: Action::FdStat { fd: Slot(1) },
+            expected,
+            check,
+            call: Call::fstat,
+            recorded: true,
+            mount: u16::MAX,
+            place: u32::MAX,
+        }
+    }
+
+    #[test]
+    fn what_was_kept_comes_back() {
+        let ops = [
+            op(0, Check::Exact),
+            op(0, Check::Exact),
+            op(7, Check::Success),
+        ];
+        let long = u64::from(u32::MAX) + 5;
+        let kept = [
+            (0, 10),
+            (-2, 20),
+            (9, 30),
+            (0, long),
+            (0, u64::from(u32::MAX)),
+        ];
+        let mut samples = Samples::new(kept.len() + 1);
+        for (at, (result, ticks)) in kept.into_iter().enumerate() {
+            samples.keep(at, &ops[at % 3], result, ticks);
+        }
+        samples.left_out(kept.len());
+        let samples = samples.in_ticks_of(2.0);
+        let of = |at: usize| samples.get(at, &ops[at % 3]);
+        let sample = |result, duration| Sample { result, duration };
+        assert_eq!(of(0), sample(0, 20));
+        assert_eq!(of(1), sample(-2, 40));
+        // Another descriptor is as good.
+        assert_eq!(of(2), sample(7, 60));
+        assert_eq!(of(3), sample(0, 2 * long));
+        assert_eq!(of(4), sample(0, 2 * u64::from(u32::MAX)));
+        assert_eq!(of(5).result, Sample::NOT_ISSUED);
+    }
+
+    #[test]
+    fn what_issues_nothing_has_no_result() {
+        let nothing = Op {
+            action: Action::Nothing,
+            ..op(0, Check::Nothing)
+        };
+        assert_eq!(Samples::new(1).get(0, &nothing), Sample::NONE);
+    }
+}
