@@ -6,10 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use fsreplay_trace::anonymize::{Anonymized, anonymize};
-use fsreplay_trace::format::{self, TraceError};
+use fsreplay_trace::format::TraceError;
 
 use crate::args::AnonymizeArgs;
 use crate::exit::{self, Failure};
+use crate::planning;
 use crate::{term, text};
 
 /// A file that is written beside its place and moved there when it is whole; removed when dropped
@@ -68,14 +69,14 @@ pub fn run(args: &AnonymizeArgs) -> Result<(), Failure> {
             format!("{}: {why}", output.display()),
         ));
     }
-    let reader = format::open(&args.trace).map_err(|e| Failure::trace(&args.trace, &e))?;
+    let reader = planning::open(&args.trace)?;
     let (beside, file) = Beside::create(output).map_err(failed)?;
     let done = anonymize(reader, file, args.truncated).map_err(|error| match error {
         TraceError::Io { .. } => Failure::new(
             exit::FAILURE,
             format!("{}: {}", output.display(), exit::chain(&error)),
         ),
-        error => Failure::trace(&args.trace, &error),
+        error => Failure::trace(&args.trace.path, &error),
     })?;
     done.out.sync_all().map_err(failed)?;
     let bytes = done.out.metadata().map_err(failed)?.len();

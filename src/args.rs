@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use fsreplay_replayer::{Cache, Timing};
+use fsreplay_trace::format::Limits;
 
 /// Record what a tool does to the file system, and replay it on any mount.
 #[derive(Debug, Parser)]
@@ -54,6 +55,57 @@ pub enum Command {
     Man(ManArgs),
 }
 
+/// A trace, and how much is taken from it.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    pub path: PathBuf,
+    /// Take more from the trace than any recording holds, if you know who made it; NAME is string,
+    /// strings, path, paths, events-per-byte, tasks or plan (may be given several times)
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = limit)]
+    pub limit: Vec<(&'static str, u64)>,
+}
+
+impl TraceArgs {
+    /// A trace of our own.
+    pub fn usual(path: PathBuf) -> TraceArgs {
+        TraceArgs {
+            path,
+            limit: Vec::new(),
+        }
+    }
+
+    /// How much is taken.
+    pub fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        for (name, most) in &self.limit {
+            limits.set(name, *most);
+        }
+        limits
+    }
+}
+
+/// A limit's name and number, the latter with K, M or G for powers of 1024.
+fn limit(text: &str) -> Result<(&'static str, u64), String> {
+    let (name, number) = text.split_once('=').ok_or("a name, = and a number")?;
+    let (name, _) = Limits::names()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = Limits::names().map(|(known, _)| known).collect();
+            format!("there is no such limit; there are {}", names.join(", "))
+        })?;
+    let units = [("K", 10), ("M", 20), ("G", 30)];
+    let unit = units
+        .iter()
+        .find_map(|(unit, shift)| Some((number.strip_suffix(unit)?, *shift)));
+    let (digits, shift) = unit.unwrap_or((number, 0));
+    let most: u64 = digits.parse().map_err(|error| format!("{error}"))?;
+    most.checked_mul(1 << shift)
+        .map(|most| (name, most))
+        .ok_or_else(|| "the number is too large".to_owned())
+}
+
 /// Arguments of `record`.
 #[derive(Debug, Args)]
 pub struct RecordArgs {
@@ -92,9 +144,9 @@ pub struct RecordArgs {
 /// Arguments of `play`.
 #[derive(Debug, Args)]
 pub struct PlayArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// Directory on the mount under test; a fresh directory is made in it and removed afterwards
     #[arg(long, value_name = "DIR")]
     pub target: PathBuf,
@@ -141,9 +193,9 @@ pub struct PlayArgs {
 /// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// A directory on a mount to compare, with a name for it (may be given several times); without any, one writable mount
     /// of each kind that this machine or container has
     #[arg(long, value_name = "[NAME=]DIR")]
@@ -192,9 +244,9 @@ pub struct CompareArgs {
 /// Arguments of `advise`.
 #[derive(Debug, Args)]
 pub struct AdviseArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// A directory on a mount to choose from, with a name for it (may be given several times); without any, one writable mount of
     /// each kind that this machine or container has
     #[arg(long, value_name = "[NAME=]DIR")]
@@ -244,9 +296,9 @@ fn cache(text: &str) -> Result<Cache, String> {
 /// Arguments of `anonymize`.
 #[derive(Debug, Args)]
 pub struct AnonymizeArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// The trace to write
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -264,9 +316,9 @@ pub struct AnonymizeArgs {
 /// Arguments of `info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// Describe what is whole of a trace that was cut off
     #[arg(long)]
     pub truncated: bool,
@@ -278,9 +330,9 @@ pub struct InfoArgs {
 /// Arguments of `dump`.
 #[derive(Debug, Args)]
 pub struct DumpArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// Also print the states of paths and other records that are no calls
     #[arg(short, long)]
     pub all: bool,
@@ -303,9 +355,9 @@ pub struct MountsArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    /// The trace.
+    #[command(flatten)]
+    pub trace: TraceArgs,
     /// Write it as JSON to FILE, or to standard output for `-`
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -376,6 +428,26 @@ pub struct ManArgs {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn limits_are_numbers_with_units() {
+        assert_eq!(limit("strings=2G"), Ok(("strings", 2 << 30)));
+        assert_eq!(limit("tasks=9"), Ok(("tasks", 9)));
+        for wrong in [
+            "tasks",
+            "tasks=",
+            "tasks=x",
+            "nothing=1",
+            "plan=99999999999999G",
+        ] {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
+        let mut play = PlayArgs::augment_args(clap::Command::new("play"));
+        let told = play.render_long_help().to_string();
+        for (name, _) in Limits::names() {
+            assert!(told.contains(name), "{name} is not in the help");
+        }
+    }
 
     #[test]
     fn the_definitions_are_consistent() {

@@ -23,6 +23,7 @@ use fsreplay_trace::model::{Header, Unobserved, is_pseudo};
 
 use self::estimate::{Try, are_around, estimate};
 use self::tries::{Turns, judged};
+use crate::args::TraceArgs;
 use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
@@ -81,13 +82,14 @@ impl Budget {
 }
 
 /// Finds it and adds it to the trace. `look` is what was seen of the processors while it was recorded.
-pub fn fit(trace: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> {
-    let mut reader = format::open(trace).map_err(|error| Failure::trace(trace, &error))?;
+pub fn fit(path: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> {
+    let trace = TraceArgs::usual(path.to_owned());
+    let mut reader = planning::open(&trace)?;
     loop {
         match reader.next_record() {
             Ok(Some(_)) => {}
             Ok(None) => break,
-            Err(error) => return Err(Failure::trace(trace, &error)),
+            Err(error) => return Err(Failure::trace(path, &error)),
         }
     }
     let Some(mut footer) = reader.footer().cloned() else {
@@ -96,7 +98,7 @@ pub fn fit(trace: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> 
     let Some(unobserved) = footer.unobserved else {
         return Ok(());
     };
-    let place = as_recorded(trace, reader.header())?;
+    let place = as_recorded(&trace, reader.header())?;
     let several = place.len() > 1;
     // The command as a replay: both begin on a machine at rest.
     let rests = place.iter().filter_map(|(_, dir)| {
@@ -105,7 +107,7 @@ pub fn fit(trace: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> 
     });
     let rest = rests.max().unwrap_or_default();
     let options = planning::options(targets::neutral(None)?, place);
-    let (plan, _) = planning::plan_as_recorded(trace, false, &options)?;
+    let (plan, _) = planning::plan_as_recorded(&trace, false, &options)?;
     let mut search = Search {
         plan: &plan,
         several,
@@ -118,12 +120,12 @@ pub fn fit(trace: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> 
     };
     footer.unobserved = Some(search.run()?);
     footer.processors = Some(processors(search.unit, search.slowness()));
-    format::replace_footer(trace, &footer).map_err(|error| Failure::trace(trace, &error))
+    format::replace_footer(path, &footer).map_err(|error| Failure::trace(path, &error))
 }
 
 /// The workspace where it was recorded: it, and each mount in it that can be written to, on itself. Times of a mount that is slower than
 /// the one around it would else be missing in the replay, and be taken for the recorder's doing.
-fn as_recorded(trace: &Path, header: &Header) -> Result<Vec<(Vec<u8>, PathBuf)>, Failure> {
+fn as_recorded(trace: &TraceArgs, header: &Header) -> Result<Vec<(Vec<u8>, PathBuf)>, Failure> {
     let here = |path: &[u8]| PathBuf::from(OsStr::from_bytes(path));
     let workspace = moved::resolve("workspace", trace, header)?;
     let mut place = Vec::new();

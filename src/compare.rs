@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use fsreplay_replayer::contest::{Outcome, contest};
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::{PlayOptions, ReplayError};
-use fsreplay_trace::format;
 
 use crate::args::CompareArgs;
 use crate::exit::{self, Failure};
@@ -124,9 +123,4 @@ pub fn stopped(error: ReplayError) -> Failure {
         ),
         error => planning::failure(error),
     }
-}
-
-/// Reads the header and footer of a trace.
-fn read(trace: &std::path::Path) -> Result<format::TraceReader, Failure> {
-    format::open(trace).map_err(|error| Failure::trace(trace, &error))
 }

@@ -4,17 +4,18 @@ mod flags;
 mod json;
 mod text;
 
-use fsreplay_trace::format::{self, TraceError};
+use fsreplay_trace::format::TraceError;
 use fsreplay_trace::model::Record;
 
 use crate::args::DumpArgs;
 use crate::exit::Failure;
+use crate::planning;
 use crate::term;
 
 /// Runs the command. A reader of the output that has gone away ends it without an error.
 pub fn run(args: &DumpArgs) -> Result<(), Failure> {
-    let failed = |error: TraceError| Failure::trace(&args.trace, &error);
-    let mut reader = format::open(&args.trace).map_err(failed)?;
+    let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
+    let mut reader = planning::open(&args.trace)?;
     let mut unreadable = None;
     term::to_standard_output(|out| {
         let mut line = Vec::new();

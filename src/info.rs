@@ -4,12 +4,13 @@ mod reveals;
 
 use std::collections::BTreeMap;
 
-use fsreplay_trace::format::{self, TraceError};
+use fsreplay_trace::format::TraceError;
 use fsreplay_trace::model::{FileKind, Footer, Header, Mount, Record};
 use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::exit::Failure;
+use crate::planning;
 use crate::say;
 use crate::term::{self, Text};
 use reveals::{Reveals, Seen};
@@ -111,16 +112,16 @@ impl Counts {
 
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<(), Failure> {
-    let failed = |error: TraceError| Failure::trace(&args.trace, &error);
-    let size = std::fs::metadata(&args.trace)
+    let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
+    let size = std::fs::metadata(&args.trace.path)
         .map_err(|error| {
             Failure::new(
                 crate::exit::TRACE,
-                format!("{}: {error}", args.trace.display()),
+                format!("{}: {error}", args.trace.path.display()),
             )
         })?
         .len();
-    let mut reader = format::open(&args.trace).map_err(failed)?;
+    let mut reader = planning::open(&args.trace)?;
     let mut counts = Counts::default();
     let mut seen = Seen::default();
     loop {

@@ -6,21 +6,22 @@ mod flamegraph;
 use std::path::Path;
 
 use fsreplay_inspector::{Inspection, Inspector, Options, inspect, write_folded};
-use fsreplay_trace::format::{self, TraceError};
+use fsreplay_trace::format::TraceError;
 
 use crate::args::InspectArgs;
 use crate::exit::{self, Failure};
+use crate::planning;
 use crate::term::{self, Text};
 use crate::{say, text};
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let failed = |error: TraceError| Failure::trace(&args.trace, &error);
+    let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
     let options = Options {
         top: args.top,
         truncated: args.truncated,
     };
-    let mut reader = format::open(&args.trace).map_err(failed)?;
+    let mut reader = planning::open(&args.trace)?;
     let inspector = inspect(&mut reader, &options).map_err(failed)?;
     if let Some(file) = &args.folded {
         term::write_data(file, |mut out| write_folded(&inspector, &mut out))?;

@@ -1,15 +1,16 @@
 //! What commands that replay have in common: from a trace to a plan, signals, failures.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
 use fsreplay_replayer::{Cache, ReplayError, Timing};
-use fsreplay_trace::format::{self, TraceError};
+use fsreplay_trace::format::{Limits, TraceError, TraceReader};
 use fsreplay_trace::model::Footer;
 
+use crate::args::TraceArgs;
 use crate::exit::{self, Failure};
 
 /// Options of this user for a target and placed directories.
@@ -22,6 +23,7 @@ pub fn options(target: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
         as_root: uid.is_root(),
         uid: uid.as_raw(),
         gid: nix::unistd::getegid().as_raw(),
+        limits: Limits::default(),
     }
 }
 
@@ -33,8 +35,14 @@ pub fn cache(asked: Option<Cache>, timing: Timing) -> Cache {
     })
 }
 
+/// Opens a trace, from which no more is taken than its user said.
+pub fn open(trace: &TraceArgs) -> Result<TraceReader, Failure> {
+    let reader = fsreplay_trace::format::open_within(&trace.path, &trace.limits());
+    reader.map_err(|error| Failure::trace(&trace.path, &error))
+}
+
 /// Plans a trace, and makes its times those of a run without the recorder if it holds one.
-pub fn plan(trace: &Path, truncated: bool, options: &PlanOptions) -> Result<Plan, Failure> {
+pub fn plan(trace: &TraceArgs, truncated: bool, options: &PlanOptions) -> Result<Plan, Failure> {
     let (mut plan, footer) = plan_as_recorded(trace, truncated, options)?;
     if let Some(footer) = footer {
         plan.calibrate(&footer);
@@ -44,23 +52,27 @@ pub fn plan(trace: &Path, truncated: bool, options: &PlanOptions) -> Result<Plan
 
 /// Plans a trace with its times as recorded; also gives what was known when the recording ended, if it did.
 pub fn plan_as_recorded(
-    trace: &Path,
+    trace: &TraceArgs,
     truncated: bool,
     options: &PlanOptions,
 ) -> Result<(Plan, Option<Footer>), Failure> {
-    let of_trace = |error: TraceError| Failure::trace(trace, &error);
+    let of_trace = |error: TraceError| Failure::trace(&trace.path, &error);
     let of_plan = |error: PlanError| {
         Failure::new(
             exit::TRACE,
-            format!("{}: {}", trace.display(), exit::chain(&error)),
+            format!("{}: {}", trace.path.display(), exit::chain(&error)),
         )
     };
-    let mut reader = format::open(trace).map_err(of_trace)?;
+    let mut reader = open(trace)?;
     // A target that can't be used is said before a long trace is planned.
     for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
         fsreplay_replayer::preflight::usable(target).map_err(failure)?;
     }
-    let mut planner = Planner::new(reader.header(), options.clone());
+    let options = PlanOptions {
+        limits: trace.limits(),
+        ..options.clone()
+    };
+    let mut planner = Planner::new(reader.header(), options);
     loop {
         match reader.next_record() {
             Ok(Some(record)) => planner.record(&record, reader.tables()).map_err(of_plan)?,

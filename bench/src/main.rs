@@ -7,6 +7,7 @@
 //! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in one run.
 //! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
 //! - `loop`: the replay loop beside a straight loop of the same calls.
+//! - `scale`: memory and time of `play`, by the number of events.
 //! - `writer`: memory and speed of the trace writer.
 
 mod accuracy;
@@ -16,6 +17,7 @@ mod intervals;
 mod mounts;
 mod overhead;
 mod replay_loop;
+mod scale;
 mod size;
 mod stolen;
 mod timing;
@@ -90,6 +92,8 @@ enum Bench {
         #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
         dir: PathBuf,
     },
+    /// Memory and time of `play`, by the number of events
+    Scale(scale::Options),
     /// Memory and speed of the trace writer with made-up events
     Writer {
         /// How many
@@ -118,6 +122,7 @@ fn main() {
         } => advise::run_all(&fsreplay, rounds, &dir, &only),
         Bench::Intervals(options) => intervals::run_all(&options),
         Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
+        Bench::Scale(options) => scale::run(&options),
         Bench::Writer { events, dir } => writer::run(events, &dir),
         Bench::Size {
             fsreplay,

@@ -51,6 +51,7 @@ fn planned(bytes: &[u8], place: &[&str]) {
     let place = place.iter();
     for as_root in [true, false] {
         let options = PlanOptions {
+            limits: Default::default(),
             target: "/nowhere".into(),
             place: place
                 .clone()

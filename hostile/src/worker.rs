@@ -227,6 +227,7 @@ fn planned(
     let uid = rustix::process::geteuid();
     let place = script.play.place.iter();
     let options = PlanOptions {
+        limits: Default::default(),
         target: arena.target(),
         place: place.map(|dir| (dir.clone(), arena.second())).collect(),
         skip: Vec::new(),

@@ -6,6 +6,7 @@ use fsreplay_replayer::plan::Plan;
 use fsreplay_trace::model::Mount;
 
 use super::candidates::{Candidate, below};
+use crate::args::TraceArgs;
 use crate::compare::moved;
 use crate::compare::targets::Target;
 use crate::exit::Failure;
@@ -95,7 +96,7 @@ impl Layout {
     /// The plan of a trace with a move.
     pub fn plan(
         &self,
-        trace: &std::path::Path,
+        trace: &TraceArgs,
         moved: Option<&Move>,
         targets: &[Target],
         neutral: PathBuf,

@@ -1,13 +1,13 @@
 //! Which recorded directories go to the targets.
 
-use std::path::Path;
-
 use fsreplay_trace::model::{FileKind, Header, Mount, NodeId, Record};
 
+use crate::args::TraceArgs;
 use crate::exit::{self, Failure};
+use crate::planning;
 
 /// From what the user asked for to recorded directories; `/` stands for everything.
-pub fn resolve(asked: &str, trace: &Path, header: &Header) -> Result<Vec<Vec<u8>>, Failure> {
+pub fn resolve(asked: &str, trace: &TraceArgs, header: &Header) -> Result<Vec<Vec<u8>>, Failure> {
     match asked {
         "all" => Ok(vec![b"/".to_vec()]),
         "workspace" => Ok(vec![workspace(trace, header)?]),
@@ -26,14 +26,14 @@ fn directory(text: &str) -> Result<Vec<u8>, Failure> {
 }
 
 /// The mount that the working directory lay on, where it is not the root; else the repository that it lay in; else itself.
-fn workspace(trace: &Path, header: &Header) -> Result<Vec<u8>, Failure> {
+fn workspace(trace: &TraceArgs, header: &Header) -> Result<Vec<u8>, Failure> {
     if let Some(mount) = mount_of(&header.mounts, &header.cwd)
         && mount.mount_point != b"/"
         && !is_common(&mount.mount_point)
     {
         return Ok(mount.mount_point.clone());
     }
-    let mut reader = super::read(trace)?;
+    let mut reader = planning::open(trace)?;
     let mut repositories: Vec<Vec<u8>> = Vec::new();
     loop {
         let found = match reader.next_record() {

@@ -14,7 +14,9 @@ use serde::Serialize;
 
 use super::targets::Target;
 use crate::args::CompareArgs;
+use crate::args::TraceArgs;
 use crate::exit::Failure;
+use crate::planning;
 
 /// Below this share of outcomes as recorded, targets are not ranked.
 pub const LEAST_FIDELITY: f64 = 0.98;
@@ -184,9 +186,9 @@ pub struct Measured<'a> {
 }
 
 /// Reads what a trace says of itself.
-pub fn describe_trace(path: &Path) -> std::result::Result<Described, Failure> {
+pub fn describe_trace(trace: &TraceArgs) -> std::result::Result<Described, Failure> {
     let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-    let mut reader = super::read(path)?;
+    let mut reader = planning::open(trace)?;
     let header = reader.header().clone();
     let (mut events, mut elapsed) = (0, 0);
     loop {
@@ -197,12 +199,12 @@ pub fn describe_trace(path: &Path) -> std::result::Result<Described, Failure> {
             }
             Ok(Some(_)) => {}
             Ok(None) => break,
-            Err(error) => return Err(Failure::trace(path, &error)),
+            Err(error) => return Err(Failure::trace(&trace.path, &error)),
         }
     }
     let elapsed = reader.footer().map_or(elapsed, |footer| footer.elapsed);
     let trace = Trace {
-        id: identity(path),
+        id: identity(&trace.path),
         command: header.command.iter().map(text).collect(),
         cwd: text(&header.cwd),
         events,

@@ -57,6 +57,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn planned(trace: &Path, target: &Path) -> (Plan, Footer) {
     let mut reader = format::open(trace).expect("a trace");
     let options = PlanOptions {
+        limits: Default::default(),
         target: target.to_owned(),
         place: Vec::new(),
         skip: Vec::new(),

@@ -18,7 +18,7 @@ const FLAGS: u32 = PUBLISHED | IN_SYNC | WAITS | RESTS;
 
 impl Step {
     /// The most ops that a plan can hold.
-    pub const MOST_OPS: usize = (u32::MAX & !FLAGS) as usize;
+    pub const MOST_OPS: usize = !FLAGS as usize;
 
     /// The op of that index in [`super::Plan::ops`]; none beyond [`Step::MOST_OPS`].
     pub fn of(op: usize) -> Option<Step> {

@@ -22,6 +22,11 @@ impl Names {
         self.full
     }
 
+    /// Bytes that they take, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + self.ends.len() * 16
+    }
+
     /// The bytes of a name.
     #[inline]
     pub(crate) fn get(&self, name: u32) -> &[u8] {
@@ -87,6 +92,11 @@ impl Texts {
     pub(crate) const EMPTY: Text = Text(0);
     /// `.`
     pub(crate) const DOT: Text = Text(1);
+
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + self.strings.len() * size_of::<u32>() + self.built.len() * 24
+    }
 
     /// Whether the arena's numbers are used up; the plan is refused then.
     pub(crate) fn is_full(&self) -> bool {

@@ -46,7 +46,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use fsreplay_trace::format::{Tables, TraceError, TraceReader};
+use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record};
 
 use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming};
@@ -74,7 +74,7 @@ use tree::{NONE, Tree};
 /// Why a trace can't be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// The trace can't be read.
+    /// The trace can't be read, or holds more than is taken from it.
     #[error("reading the trace")]
     Trace(#[from] TraceError),
     /// The plan would need larger numbers than it has.
@@ -108,6 +108,8 @@ pub struct PlanOptions {
     pub uid: u32,
     /// Group id of the replaying user.
     pub gid: u32,
+    /// How much is taken from the trace.
+    pub limits: Limits,
 }
 
 /// What becomes of an event.
@@ -323,6 +325,9 @@ impl Planner {
     }
 
     fn check_limits(&self) -> Result<(), PlanError> {
+        let limits = &self.options.limits;
+        limits.check_plan(self.bytes())?;
+        limits.check_tasks(self.order.lanes.len() as u64)?;
         let limits = [
             (self.tree.is_full(), "names or inodes"),
             (self.texts.is_full(), "bytes of paths"),
@@ -338,6 +343,12 @@ impl Planner {
             }),
             None => Ok(()),
         }
+    }
+
+    /// Bytes of memory that the plan and what it is made with take, about.
+    fn bytes(&self) -> u64 {
+        let bytes = self.order.bytes() + self.texts.bytes() + self.tree.bytes();
+        bytes as u64
     }
 
     fn event(&mut self, event: &Event, number: u32, tables: &Tables) -> Result<(), PlanError> {

@@ -3,6 +3,7 @@
 use super::frontier::Frontier;
 use super::hash::{RawIndex, Seed};
 use super::intern::Names;
+use crate::plan::TreeEntry;
 
 /// No inode, no entry, no name.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -124,6 +125,15 @@ impl Tree {
         let extra = tree.inodes[root as usize].extra;
         tree.directories[extra as usize].root = 0;
         tree
+    }
+
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let inodes = self.inodes.len() * size_of::<Inode>();
+        let directories = self.directories.len() * size_of::<Directory>();
+        // A name's place in the index, and that in the initial tree.
+        let dents = self.dents.len() * (size_of::<Dentry>() + size_of::<TreeEntry>() + 16);
+        inodes + directories + dents + self.names.bytes()
     }
 
     /// Whether numbers are used up; the plan is refused then.

@@ -9,8 +9,8 @@ use super::error::TraceError;
 pub const MAX_BLOCK: usize = 256 << 20;
 /// The most records of a block.
 pub const MAX_RECORDS: u64 = 1 << 20;
-/// The longest string or name, in bytes (argument lists may be long).
-pub const MAX_STRING: u64 = 8 << 20;
+/// The most entries of listings, and extended attributes, of a block.
+pub const MAX_ENTRIES: u64 = 1 << 24;
 
 /// What coding a record depends on besides the record; it is reset at the start of each block but for `exits`
 /// and the `known` strings, so that damage stays local to what follows it.

@@ -1,9 +1,10 @@
 //! Columns into records; nothing read is trusted.
 
-use super::block::{Context, MAX_STRING};
+use super::block::{Context, MAX_ENTRIES};
 use super::columns::{Cursor, Stream, call_stream, unzigzag};
 use super::encode::{FD_STATE, LISTING, NO_RETURN, STATE, TASK_EXIT, TASK_START, XATTRS};
 use super::error::TraceError;
+use super::limits::Limits;
 use super::quantize;
 use super::recent::{RECENT, Recent};
 use super::tables::Tables;
@@ -26,10 +27,16 @@ pub struct BlockReader<'a> {
     pub tables: &'a Tables,
     /// Whether the file tells where time was spent.
     pub times: bool,
+    /// Entries of listings and attributes so far.
+    pub entries: u64,
 }
 
 /// Adds the new nodes and strings of a block to the tables.
-pub fn tables(streams: &mut [Cursor<'_>], tables: &mut Tables) -> Result<(), TraceError> {
+pub fn tables(
+    streams: &mut [Cursor<'_>],
+    tables: &mut Tables,
+    limits: &Limits,
+) -> Result<(), TraceError> {
     let mut last_parent = 0i64;
     let mut recent = Recent::default();
     let mut last = Vec::new();
@@ -45,11 +52,12 @@ pub fn tables(streams: &mut [Cursor<'_>], tables: &mut Tables) -> Result<(), Tra
             &recent,
             &mut last,
         )?;
-        let length = limited(streams[Stream::NodeLength as usize].get()?)?;
+        let length = streams[Stream::NodeLength as usize].get()?;
         last.extend_from_slice(streams[Stream::NodeBytes as usize].take(length)?);
-        limited(last.len() as u64)?;
+        limits.check_string(last.len() as u64)?;
         recent.push(&last);
         tables.add_node(NodeId(parent), &last);
+        check_texts(tables, limits)?;
     }
     recent.clear();
     let mut last_node = 0i64;
@@ -59,7 +67,7 @@ pub fn tables(streams: &mut [Cursor<'_>], tables: &mut Tables) -> Result<(), Tra
             &recent,
             &mut last,
         )?;
-        let length = limited(streams[Stream::StringLength as usize].get()?)?;
+        let length = streams[Stream::StringLength as usize].get()?;
         last.extend_from_slice(streams[Stream::StringBytes as usize].take(length)?);
         let node = streams[Stream::StringNode as usize].get()?;
         if node > 0 {
@@ -71,9 +79,10 @@ pub fn tables(streams: &mut [Cursor<'_>], tables: &mut Tables) -> Result<(), Tra
             last.extend_from_slice(tables.name(NodeId(node)));
             last_node += 1;
         }
-        limited(last.len() as u64)?;
+        limits.check_string(last.len() as u64)?;
         recent.push(&last);
         tables.add_string(&last);
+        check_texts(tables, limits)?;
     }
     Ok(())
 }
@@ -95,11 +104,9 @@ fn shared_start(
     Ok(())
 }
 
-fn limited(length: u64) -> Result<u64, TraceError> {
-    if length > MAX_STRING {
-        return Err(TraceError::Corrupt("a string is too long"));
-    }
-    Ok(length)
+fn check_texts(tables: &Tables, limits: &Limits) -> Result<(), TraceError> {
+    let (path, paths) = tables.path_bytes();
+    limits.check_texts(tables.text_bytes(), path, paths)
 }
 
 impl BlockReader<'_> {
@@ -330,10 +337,19 @@ impl BlockReader<'_> {
         }))
     }
 
+    fn count_entries(&mut self, more: u64) -> Result<(), TraceError> {
+        self.entries = self.entries.saturating_add(more);
+        if self.entries > MAX_ENTRIES {
+            return Err(TraceError::Corrupt("a block lists too many names"));
+        }
+        Ok(())
+    }
+
     fn listing(&mut self, context: &mut Context) -> Result<Record, TraceError> {
         let directory = self.get(Stream::ListNode)?;
         let directory = self.node(directory as i64)?;
         let count = self.get(Stream::ListNode)?;
+        self.count_entries(count)?;
         let kinds = self.streams[Stream::ListKind as usize].take(count)?;
         let mut entries = Vec::with_capacity(kinds.len());
         for kind in kinds {
@@ -349,6 +365,7 @@ impl BlockReader<'_> {
         let node = self.get(Stream::Rare)?;
         let node = self.node(node as i64)?;
         let count = self.get(Stream::Rare)?;
+        self.count_entries(count)?;
         let mut entries = Vec::new();
         for _ in 0..count {
             let name = self.get(Stream::Rare)?;

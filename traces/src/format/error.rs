@@ -29,6 +29,18 @@ pub enum TraceError {
     /// The file contradicts itself.
     #[error("the trace is damaged: {0}")]
     Corrupt(&'static str),
+    /// The file unpacks to more than is taken from a stranger's.
+    #[error(
+        "it holds more than {most} {what}, which no recording does: with --limit {name}=NUMBER more is taken"
+    )]
+    Limit {
+        /// Name of the limit.
+        name: &'static str,
+        /// What it counts.
+        what: &'static str,
+        /// The limit.
+        most: u64,
+    },
     /// A call that this version doesn't have.
     #[error(
         "the trace holds the call {0:?}, which this fsreplay doesn't know or knows with other arguments: use a newer fsreplay"

@@ -1,6 +1,9 @@
 //! Frames: the mark at the start, the seek table at the end, and where a frame of a file ends.
 
+use std::io::Read;
+
 use super::VERSION;
+use super::block::MAX_BLOCK;
 use super::error::TraceError;
 
 /// Magic number of the skippable frame at the start.
@@ -33,19 +36,101 @@ pub fn mark() -> Vec<u8> {
 }
 
 /// Checks the frame at the start; the version of the file.
-pub fn check_mark(file: &[u8]) -> Result<u16, TraceError> {
+pub fn check_mark(start: &[u8]) -> Result<u16, TraceError> {
     let expected = mark();
-    if file.len() < MARK_LENGTH || file[..16] != expected[..16] {
+    if start.len() < MARK_LENGTH || start[..16] != expected[..16] {
         return Err(TraceError::NotATrace);
     }
-    let found = u16::from_le_bytes([file[18], file[19]]);
+    let found = u16::from_le_bytes([start[18], start[19]]);
     if found > VERSION {
         return Err(TraceError::TooNew {
             found,
             supported: VERSION,
         });
     }
-    Ok(u16::from_le_bytes([file[16], file[17]]))
+    Ok(u16::from_le_bytes([start[16], start[17]]))
+}
+
+/// The frames of a file, of which no more than one is in memory.
+pub struct Frames {
+    file: Box<dyn Read + Send>,
+    /// Read and not taken yet: from `position` on.
+    bytes: Vec<u8>,
+    position: usize,
+    /// Bytes of the frames taken.
+    taken: u64,
+    is_at_end: bool,
+}
+
+/// Bytes that are read at a time, at least.
+const READ: usize = 1 << 16;
+/// No frame that unpacks to a block is longer.
+const MAX_FRAME: usize = MAX_BLOCK + (MAX_BLOCK >> 7);
+
+impl Frames {
+    /// Of a file from its start on.
+    pub fn new(file: Box<dyn Read + Send>) -> Frames {
+        Frames {
+            file,
+            bytes: Vec::new(),
+            position: 0,
+            taken: 0,
+            is_at_end: false,
+        }
+    }
+
+    /// Takes the frame at the start; the version of the file.
+    pub fn check_mark(&mut self) -> Result<u16, TraceError> {
+        while self.bytes.len() < MARK_LENGTH && !self.is_at_end {
+            self.read_on()?;
+        }
+        let version = check_mark(&self.bytes)?;
+        self.take(MARK_LENGTH);
+        Ok(version)
+    }
+
+    /// The next frame; none if there is no whole one left.
+    pub fn next(&mut self) -> Result<Option<&[u8]>, TraceError> {
+        loop {
+            let whole = next_frame(&self.bytes[self.position..]).map(|(frame, _)| frame.len());
+            if let Some(length) = whole {
+                let begin = self.position;
+                self.take(length);
+                return Ok(Some(&self.bytes[begin..begin + length]));
+            }
+            if self.is_at_end {
+                return Ok(None);
+            }
+            if self.bytes.len() - self.position > MAX_FRAME {
+                return Err(TraceError::Corrupt("a frame is too long"));
+            }
+            self.read_on()?;
+        }
+    }
+
+    /// Bytes of the file so far.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    fn take(&mut self, length: usize) {
+        self.position += length;
+        self.taken += length as u64;
+    }
+
+    /// Reads as much again as there is, so that a long frame is looked at few times.
+    fn read_on(&mut self) -> Result<(), TraceError> {
+        self.bytes.drain(..self.position);
+        self.position = 0;
+        let more = self.bytes.len().max(READ) as u64;
+        let read = (&mut self.file).take(more).read_to_end(&mut self.bytes);
+        let read = read.map_err(|source| TraceError::Io {
+            operation: "reading",
+            source,
+        })?;
+        self.is_at_end = (read as u64) < more;
+        Ok(())
+    }
 }
 
 /// A frame's compressed and unpacked length.

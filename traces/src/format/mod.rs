@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod error;
 mod frames;
+mod limits;
 pub mod quantize;
 mod reader;
 mod recent;
@@ -15,7 +16,8 @@ mod tables;
 mod writer;
 
 pub use error::TraceError;
-pub use reader::{TraceReader, open};
+pub use limits::Limits;
+pub use reader::{TraceReader, open, open_within};
 pub use rewrite::replace_footer;
 pub use tables::Tables;
 pub use writer::{TraceWriter, WriterOptions};

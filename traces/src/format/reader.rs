@@ -1,5 +1,7 @@
 //! Reads a trace, block by block.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use super::block::{Context, MAX_BLOCK, split};
@@ -7,16 +9,17 @@ use super::codec::{self, FileHeader};
 use super::columns::{Cursor, FIRST_CALL_V1, PER_CALL, Stream};
 use super::decode::{self, BlockReader};
 use super::error::TraceError;
-use super::frames;
+use super::frames::{self, Frames};
+use super::limits::Limits;
 use super::tables::Tables;
 use crate::call::{Call, TABLE};
 use crate::model::{Footer, Header, Record};
 
 /// Reads a trace.
 pub struct TraceReader {
-    file: Vec<u8>,
+    frames: Frames,
+    limits: Limits,
     version: u16,
-    position: usize,
     header: Header,
     calls: Vec<usize>,
     tables: Tables,
@@ -26,23 +29,34 @@ pub struct TraceReader {
     events: u64,
 }
 
-/// Opens a trace file.
+/// Opens a trace file, with the usual limits.
 pub fn open(path: &Path) -> Result<TraceReader, TraceError> {
-    let file = std::fs::read(path).map_err(|source| TraceError::Io {
-        operation: "reading",
+    open_within(path, &Limits::default())
+}
+
+/// Opens a trace file from which no more than that is taken.
+pub fn open_within(path: &Path, limits: &Limits) -> Result<TraceReader, TraceError> {
+    let file = File::open(path).map_err(|source| TraceError::Io {
+        operation: "opening",
         source,
     })?;
-    TraceReader::new(file)
+    TraceReader::of(Box::new(file), limits)
 }
 
 impl TraceReader {
-    /// From the bytes of a file.
+    /// From the bytes of a file, with the usual limits.
     pub fn new(file: Vec<u8>) -> Result<TraceReader, TraceError> {
-        let version = frames::check_mark(&file)?;
+        TraceReader::of(Box::new(std::io::Cursor::new(file)), &Limits::default())
+    }
+
+    /// From a file that is read as far as is needed.
+    pub fn of(file: Box<dyn Read + Send>, limits: &Limits) -> Result<TraceReader, TraceError> {
+        let mut frames = Frames::new(file);
+        let version = frames.check_mark()?;
         let mut reader = TraceReader {
-            file,
+            frames,
+            limits: *limits,
             version,
-            position: frames::MARK_LENGTH,
             header: Header::default(),
             calls: Vec::new(),
             tables: Tables::new(),
@@ -103,12 +117,7 @@ impl TraceReader {
 
     /// What the next frame unpacks to; `None` if there is no whole one left.
     fn next_frame(&mut self) -> Result<Option<Vec<u8>>, TraceError> {
-        loop {
-            let rest = self.file.get(self.position..).unwrap_or(&[]);
-            let Some((frame, _)) = frames::next_frame(rest) else {
-                return Ok(None);
-            };
-            self.position += frame.len();
+        while let Some(frame) = self.frames.next()? {
             if frames::is_skippable(frame) {
                 continue;
             }
@@ -124,6 +133,7 @@ impl TraceReader {
                 .map(Some)
                 .map_err(|_| damaged());
         }
+        Ok(None)
     }
 
     fn read_block(&mut self, block: &[u8]) -> Result<(), TraceError> {
@@ -141,12 +151,13 @@ impl TraceReader {
                     .map(|call| first_call + call * PER_CALL + at % PER_CALL),
             })?;
         self.context.start_block(TABLE.len());
-        decode::tables(&mut streams, &mut self.tables)?;
+        decode::tables(&mut streams, &mut self.tables, &self.limits)?;
         let mut reader = BlockReader {
             streams,
             calls: &self.calls,
             tables: &self.tables,
             times: self.version > 1,
+            entries: 0,
         };
         let mut records = Vec::new();
         for _ in 0..count {
@@ -158,7 +169,7 @@ impl TraceReader {
             return Err(TraceError::Corrupt("a column is longer than its block"));
         }
         self.records = records.into_iter();
-        Ok(())
+        self.limits.check_events(self.events, self.frames.taken())
     }
 }
 

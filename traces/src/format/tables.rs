@@ -31,6 +31,10 @@ pub struct Tables {
     strings: Arena,
     names: Arena,
     parents: Vec<NodeId>,
+    /// For each node: bytes of its path; as many as fit.
+    lengths: Vec<u32>,
+    /// Bytes of all nodes' paths.
+    paths: u64,
 }
 
 impl Default for Tables {
@@ -48,6 +52,8 @@ impl Tables {
             strings: Arena::default(),
             names,
             parents: vec![NodeId::ROOT],
+            lengths: vec![0],
+            paths: 0,
         }
     }
 
@@ -98,6 +104,17 @@ impl Tables {
         path
     }
 
+    /// Bytes of all strings and names.
+    pub(super) fn text_bytes(&self) -> u64 {
+        (self.strings.bytes.len() + self.names.bytes.len()) as u64
+    }
+
+    /// Bytes of the last node's path, and of all nodes' paths.
+    pub(super) fn path_bytes(&self) -> (u64, u64) {
+        let last = self.lengths.last().copied().unwrap_or(0);
+        (last.into(), self.paths)
+    }
+
     /// Adds a string.
     pub fn add_string(&mut self, bytes: &[u8]) -> StringId {
         StringId(self.strings.add(bytes))
@@ -107,6 +124,11 @@ impl Tables {
     pub fn add_node(&mut self, parent: NodeId, name: &[u8]) -> NodeId {
         // A parent always stands before its children, so that a chain of parents ends.
         debug_assert!((parent.0 as usize) < self.parents.len());
+        let above = self.lengths.get(parent.0 as usize).copied().unwrap_or(0);
+        let own = u32::try_from(name.len()).unwrap_or(u32::MAX);
+        let length = above.saturating_add(own).saturating_add(1);
+        self.lengths.push(length);
+        self.paths = self.paths.saturating_add(length.into());
         self.parents.push(parent);
         NodeId(self.names.add(name))
     }

@@ -1,0 +1,145 @@
+//! How much a trace may unpack to. A trace is a stranger's file, and a small one can describe more
+//! than a machine holds: texts that each repeat the one before, one event millions of times.
+
+use super::error::TraceError;
+
+/// The most that is taken from a trace. The defaults are far beyond what recordings hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one string: a path, a link's text, the arguments of a program.
+    pub string: u64,
+    /// Bytes of all strings and names together.
+    pub strings: u64,
+    /// Bytes of the whole path of one file.
+    pub path: u64,
+    /// Bytes of the whole paths of all files together.
+    pub paths: u64,
+    /// Events for each byte of the file, once there are many.
+    pub events_per_byte: u64,
+    /// Tasks alive at a time: a replay starts a thread for each.
+    pub tasks: u64,
+    /// Bytes of memory that the plan of a replay takes.
+    pub plan: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            // The kernel takes 6 MiB of arguments and environment at most (execve(2)).
+            string: 8 << 20,
+            strings: 512 << 20,
+            // Sixteen times what one call can name (PATH_MAX).
+            path: 64 << 10,
+            paths: 8 << 30,
+            events_per_byte: 64,
+            // The stacks of more take more memory maps than a process may have by default
+            // (vm.max_map_count, proc(5)).
+            tasks: 8192,
+            plan: 4 << 30,
+        }
+    }
+}
+
+/// So many events are never too many for a file.
+const FEW_EVENTS: u64 = 4 << 20;
+
+/// What a limit is called, what it counts, and where it stands.
+type Row = (&'static str, &'static str, fn(&mut Limits) -> &mut u64);
+
+const ROWS: [Row; 7] = [
+    ("string", "bytes of one string", |l| &mut l.string),
+    ("strings", "bytes of strings and names", |l| &mut l.strings),
+    ("path", "bytes of one file's path", |l| &mut l.path),
+    ("paths", "bytes of all files' paths", |l| &mut l.paths),
+    ("events-per-byte", "events for each byte of the file", |l| {
+        &mut l.events_per_byte
+    }),
+    ("tasks", "tasks alive at a time", |l| &mut l.tasks),
+    ("plan", "bytes of memory for the plan of a replay", |l| {
+        &mut l.plan
+    }),
+];
+
+impl Limits {
+    /// Names of the limits, and what each counts.
+    pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+        ROWS.iter().map(|(name, what, _)| (*name, *what))
+    }
+
+    /// Sets a limit by its name; whether there is one of that name.
+    pub fn set(&mut self, name: &str, most: u64) -> bool {
+        let row = ROWS.iter().find(|(known, ..)| *known == name);
+        row.map(|(_, _, limit)| *limit(self) = most).is_some()
+    }
+
+    fn check(&self, name: &'static str, has: u64) -> Result<(), TraceError> {
+        let row = ROWS.iter().find(|(known, ..)| *known == name);
+        let (mut limits, what) = (*self, row.map_or("", |(_, what, _)| *what));
+        let most = row.map_or(0, |(_, _, limit)| *limit(&mut limits));
+        if has <= most {
+            return Ok(());
+        }
+        Err(TraceError::Limit { name, what, most })
+    }
+
+    /// Whether a string is short enough.
+    pub(super) fn check_string(&self, bytes: u64) -> Result<(), TraceError> {
+        if bytes <= self.string {
+            return Ok(());
+        }
+        self.check("string", bytes)
+    }
+
+    /// Whether strings and names, and the paths of files, are few enough.
+    pub(super) fn check_texts(
+        &self,
+        strings: u64,
+        path: u64,
+        paths: u64,
+    ) -> Result<(), TraceError> {
+        if strings <= self.strings && path <= self.path && paths <= self.paths {
+            return Ok(());
+        }
+        self.check("strings", strings)?;
+        self.check("path", path)?;
+        self.check("paths", paths)
+    }
+
+    /// Whether events are few enough for so many bytes of a file.
+    pub(super) fn check_events(&self, events: u64, bytes: u64) -> Result<(), TraceError> {
+        if events <= FEW_EVENTS {
+            return Ok(());
+        }
+        self.check("events-per-byte", events / bytes.max(1))
+    }
+
+    /// Whether so many tasks may be alive at a time.
+    pub fn check_tasks(&self, tasks: u64) -> Result<(), TraceError> {
+        self.check("tasks", tasks)
+    }
+
+    /// Whether the plan of a replay may take so many bytes.
+    pub fn check_plan(&self, bytes: u64) -> Result<(), TraceError> {
+        if bytes <= self.plan {
+            return Ok(());
+        }
+        self.check("plan", bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_set_by_its_name() {
+        for (name, _) in Limits::names() {
+            let mut limits = Limits::default();
+            assert!(limits.set(name, 7), "{name}");
+            assert!(limits.check(name, 7).is_ok());
+            let error = limits.check(name, 8).expect_err(name).to_string();
+            assert!(error.contains(name) && error.contains('7'), "{error}");
+        }
+        assert!(!Limits::default().set("nothing", 1));
+    }
+}
