@@ -39,10 +39,6 @@ fn caged(work: impl FnOnce(&Path) + Send) {
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
 }
 
-/// Texts whose plans take gigabytes where nothing limits them; they are tried one at a time in
-/// `hostile/`.
-const LARGE: &[&str] = &["bomb"];
-
 /// How a command is called on a trace.
 type Arguments = fn(&Path, &Arena) -> Vec<PathBuf>;
 
@@ -75,7 +71,7 @@ fn all_texts(base: &Path, arguments: Arguments, uid: u32) {
     let program = base.join("fsreplay");
     std::fs::copy(env!("CARGO_BIN_EXE_fsreplay"), &program).expect("the program is copied");
     let mut faults = Vec::new();
-    for (name, text) in TEXTS.iter().filter(|(name, _)| !LARGE.contains(name)) {
+    for (name, text) in TEXTS {
         let script: Script = text.parse().expect("a script");
         let arena = Arena::create(base.join(name), uid).expect("an arena");
         let outside = arena.outside();
