@@ -6,6 +6,7 @@ use fsreplay_trace::model::StopCosts;
 use crate::affinity::Gatherer;
 use crate::cpu_time::CpuTime;
 use crate::error::RecordError;
+use crate::filter::Rings;
 use crate::options::Affinity;
 use crate::spawn;
 use crate::sys;
@@ -47,7 +48,7 @@ impl Costs {
 }
 
 fn calibrate(affinity: Affinity, calls: u32, blocked: &Blocked) -> Result<StopCosts, RecordError> {
-    let mut child = spawn::spawn(Work::Calls(calls), blocked)?;
+    let mut child = spawn::spawn(Work::Calls(calls), Rings::Allowed, blocked)?;
     let pid = child.pid();
     let (gatherer, _) = Gatherer::new(affinity, pid);
     child

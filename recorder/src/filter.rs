@@ -13,15 +13,19 @@ use crate::sys::seccomp::Instruction;
 pub const TABLE_CALL: u32 = 0;
 /// Data of a stop at a call of another architecture.
 pub const FOREIGN_CALL: u32 = 1;
-/// Data of a stop at `sched_getaffinity` or `sched_setaffinity`.
-pub const AFFINITY_CALL: u32 = 2;
+/// Data of a stop at a call that is no event, and that the recorder must know of or answer.
+pub const SIDE_CALL: u32 = 2;
 
+const RET_ERRNO: u32 = 0x0005_0000;
 const RET_TRACE: u32 = 0x7ff0_0000;
 const RET_ALLOW: u32 = 0x7fff_0000;
 
 // Offsets in struct seccomp_data. Both architectures are little-endian: the low half of an argument comes first.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
+const fn argument(index: u32) -> u32 {
+    16 + index * 8
+}
 const MMAP_FLAGS: u32 = 16 + 3 * 8;
 const MADVISE_ADVICE: u32 = 16 + 2 * 8;
 const POLL_TIMEOUT: u32 = 16 + 2 * 8;
@@ -39,8 +43,42 @@ const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 const ANONYMOUS_ADVICE: [u32; 2] = [8, 12];
 const ANONYMOUS_ADVICE_END: u32 = 19;
 
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`.
+const NEW_LISTENER: u32 = 8;
+/// `PTRACE_TRACEME`, `PTRACE_ATTACH`, `PTRACE_SEIZE`: each begins to trace.
+const TRACING: &[u32] = &[0, 16, 0x4206];
+
+/// Calls that are no events, each with when it stops.
+///
+/// `clone3` has its flags in memory, where a filter can't look: it stops each time, which is one
+/// stop more for a new task than the two that the task itself costs.
+const SIDE_CALLS: [(libc::c_long, Answer); 7] = [
+    (libc::SYS_sched_getaffinity, Answer::Trace(SIDE_CALL)),
+    (libc::SYS_sched_setaffinity, Answer::Trace(SIDE_CALL)),
+    (libc::SYS_clone3, Answer::Trace(SIDE_CALL)),
+    (
+        libc::SYS_clone,
+        Answer::AnyBit(argument(0), libc::CLONE_UNTRACED as u32),
+    ),
+    (
+        libc::SYS_prctl,
+        Answer::OneOf(argument(0), &[libc::PR_GET_SECCOMP as u32]),
+    ),
+    (libc::SYS_seccomp, Answer::AnyBit(argument(1), NEW_LISTENER)),
+    (libc::SYS_ptrace, Answer::OneOf(argument(0), TRACING)),
+];
+
+/// What a tool may have of io_uring, whose work no recorder sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rings {
+    /// As without a recorder.
+    Allowed,
+    /// `io_uring_setup` fails with `ENOSYS`, as where the kernel has none.
+    Withheld,
+}
+
 /// The filter of this architecture.
-pub fn assemble() -> Vec<Instruction> {
+pub fn assemble(rings: Rings) -> Vec<Instruction> {
     let mut program = vec![
         statement(LOAD, ARCH),
         jump(IF_EQUAL, arch::AUDIT_ARCH, 1, 0),
@@ -55,6 +93,7 @@ pub fn assemble() -> Vec<Instruction> {
         .iter()
         .map(|(number, call)| {
             let answer = match call {
+                Call::io_uring_setup if rings == Rings::Withheld => Answer::Refuse(libc::ENOSYS),
                 Call::mmap => Answer::Mmap,
                 Call::madvise => Answer::Madvise,
                 Call::poll => Answer::Unless0(POLL_TIMEOUT),
@@ -64,9 +103,7 @@ pub fn assemble() -> Vec<Instruction> {
             (*number, answer)
         })
         .collect();
-    for number in [libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity] {
-        answers.push((number as u32, Answer::Trace(AFFINITY_CALL)));
-    }
+    answers.extend(SIDE_CALLS.map(|(number, answer)| (number as u32, answer)));
     // A call of the table that goes on.
     answers.push((libc::SYS_restart_syscall as u32, Answer::Trace(TABLE_CALL)));
     answers.sort_unstable_by_key(|(number, _)| *number);
@@ -82,6 +119,12 @@ enum Answer {
     Madvise,
     /// A look without waiting is allowed: event loops and schedulers take one all the time.
     Unless0(u32),
+    /// A side call, where the argument at that offset has one of these bits.
+    AnyBit(u32, u32),
+    /// A side call, where the argument at that offset is one of these.
+    OneOf(u32, &'static [u32]),
+    /// It fails with that error.
+    Refuse(i32),
 }
 
 /// Numbers with the same answer: from, up to and without, answer.
@@ -130,7 +173,25 @@ fn search(ranges: &[Range]) -> Vec<Instruction> {
 fn answer_code(answer: Answer) -> Vec<Instruction> {
     let trace = statement(RETURN, RET_TRACE | TABLE_CALL);
     let allow = statement(RETURN, RET_ALLOW);
+    let side = statement(RETURN, RET_TRACE | SIDE_CALL);
     match answer {
+        Answer::AnyBit(argument, bits) => vec![
+            statement(LOAD, argument),
+            jump(IF_ANY_BIT, bits, 0, 1),
+            side,
+            allow,
+        ],
+        Answer::OneOf(argument, values) => {
+            let mut code = vec![statement(LOAD, argument)];
+            // Each jumps over those that follow it, and the allowing one.
+            let left = (1..=values.len()).rev();
+            code.extend(
+                (values.iter().zip(left)).map(|(v, left)| jump(IF_EQUAL, *v, left as u8, 0)),
+            );
+            code.extend([allow, side]);
+            code
+        }
+        Answer::Refuse(error) => vec![statement(RETURN, RET_ERRNO | error as u32)],
         Answer::Trace(data) => vec![statement(RETURN, RET_TRACE | data)],
         Answer::Mmap => vec![
             statement(LOAD, MMAP_FLAGS),
@@ -205,17 +266,22 @@ mod tests {
 
     #[test]
     fn exactly_the_calls_of_the_table_stop() {
-        let program = assemble();
+        let program = assemble(Rings::Allowed);
         assert!(program.len() < 4096);
         for number in 0..600 {
             let goes_on = libc::SYS_restart_syscall == libc::c_long::from(number);
             let listed = goes_on || arch::NUMBERS.iter().any(|(n, _)| *n == number);
-            let affinity = [libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity]
-                .contains(&libc::c_long::from(number));
-            let wanted = match (listed, affinity) {
-                (true, _) => RET_TRACE | TABLE_CALL,
-                (_, true) => RET_TRACE | AFFINITY_CALL,
-                _ => RET_ALLOW,
+            let side = [
+                libc::SYS_sched_getaffinity,
+                libc::SYS_sched_setaffinity,
+                libc::SYS_clone3,
+            ];
+            let wanted = if listed {
+                RET_TRACE | TABLE_CALL
+            } else if side.contains(&libc::c_long::from(number)) {
+                RET_TRACE | SIDE_CALL
+            } else {
+                RET_ALLOW
             };
             assert_eq!(
                 run(&program, arch::AUDIT_ARCH, number, [1; 6]),
@@ -227,7 +293,7 @@ mod tests {
 
     #[test]
     fn anonymous_memory_does_not_stop() {
-        let program = assemble();
+        let program = assemble(Rings::Allowed);
         let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
         assert_eq!(run(libc::SYS_mmap, [0, 0, 0, 0x22, 0, 0]), RET_ALLOW);
         assert_eq!(run(libc::SYS_mmap, [0, 0, 0, 0x02, 3, 0]), RET_TRACE);
@@ -253,7 +319,7 @@ mod tests {
 
     #[test]
     fn looks_without_waiting_do_not_stop() {
-        let program = assemble();
+        let program = assemble(Rings::Allowed);
         let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
         assert_eq!(run(libc::SYS_epoll_pwait, [4, 1, 8, 0, 1, 1]), RET_ALLOW);
         let forever = [4, 1, 8, -1i32 as u32 as u64, 1, 1];
@@ -261,8 +327,39 @@ mod tests {
     }
 
     #[test]
+    fn side_calls_stop_by_their_arguments() {
+        let program = assemble(Rings::Allowed);
+        let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
+        let untraced = libc::CLONE_UNTRACED as u64;
+        let stops = RET_TRACE | SIDE_CALL;
+        for (number, args, wanted) in [
+            (libc::SYS_clone, [17, 0], RET_ALLOW),
+            (libc::SYS_clone, [untraced | 17, 0], stops),
+            (libc::SYS_prctl, [15, 0], RET_ALLOW),
+            (libc::SYS_prctl, [21, 0], stops),
+            (libc::SYS_seccomp, [1, 0], RET_ALLOW),
+            (libc::SYS_seccomp, [1, 8], stops),
+            (libc::SYS_ptrace, [0, 0], stops),
+            (libc::SYS_ptrace, [16, 0], stops),
+            (libc::SYS_ptrace, [0x4206, 0], stops),
+            (libc::SYS_ptrace, [7, 0], RET_ALLOW),
+        ] {
+            let args = [args[0], args[1], 0, 0, 0, 0];
+            assert_eq!(run(number, args), wanted, "{number} {args:?}");
+        }
+    }
+
+    #[test]
+    fn rings_are_withheld_if_asked_for() {
+        let number = libc::SYS_io_uring_setup as u32;
+        let answer = |rings| run(&assemble(rings), arch::AUDIT_ARCH, number, [1; 6]);
+        assert_eq!(answer(Rings::Allowed), RET_TRACE | TABLE_CALL);
+        assert_eq!(answer(Rings::Withheld), RET_ERRNO | libc::ENOSYS as u32);
+    }
+
+    #[test]
     fn calls_of_another_architecture_stop_and_say_so() {
-        let program = assemble();
+        let program = assemble(Rings::Allowed);
         assert_eq!(
             run(&program, 0x4000_0003, 5, [0; 6]),
             RET_TRACE | FOREIGN_CALL

@@ -35,6 +35,9 @@ pub struct RecordOptions {
     pub reset: Option<OsString>,
     /// Keep all arguments of all programs, not only the first of each: they hold passwords and tokens.
     pub keep_arguments: bool,
+    /// Let `io_uring_setup` fail with `ENOSYS`. Tools that can do without do so, and what they do
+    /// then is in the trace.
+    pub withhold_io_uring: bool,
     /// How long to wait for tasks that outlive the command before they are ended; `None` waits for them.
     pub linger: Option<Duration>,
 }
@@ -50,6 +53,7 @@ impl RecordOptions {
             calibrate: false,
             reset: None,
             keep_arguments: false,
+            withhold_io_uring: false,
             linger: None,
         }
     }

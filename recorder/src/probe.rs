@@ -1,6 +1,7 @@
 //! Can a recording be made here, and if not, why.
 
 use crate::error::RecordError;
+use crate::filter::Rings;
 use crate::memory::Memory;
 use crate::spawn;
 use crate::sys::process::Work;
@@ -20,7 +21,7 @@ pub struct Capabilities {
 /// Records one call of a child to see whether it works. Needs this thread's children to be waited for by no one else.
 pub fn probe() -> Result<Capabilities, RecordError> {
     let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
-    let mut child = spawn::spawn(Work::Calls(1), &blocked)?;
+    let mut child = spawn::spawn(Work::Calls(1), Rings::Allowed, &blocked)?;
     let pid = child.pid();
     child
         .go()

@@ -8,6 +8,7 @@ use fsreplay_trace::model::{Header, Unobserved};
 
 use crate::calibrate::Costs;
 use crate::error::RecordError;
+use crate::filter::Rings;
 use crate::headroom::Headroom;
 use crate::limits::Raised;
 use crate::mountinfo;
@@ -21,6 +22,9 @@ use crate::sys::signal::{Blocked, FileSizeLimit, Handlers, Ticker};
 use crate::trace::{Sink, Trace};
 use crate::tracer::{BrokenOff, Ended, Session, Tracer};
 use crate::unobserved::Again;
+
+const WITHHELD: &str = "io_uring was withheld from the tool (--no-io-uring): \
+    io_uring_setup failed with ENOSYS, as where the kernel has none";
 
 /// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
 ///
@@ -45,7 +49,12 @@ pub fn record(
 
     let headroom = Headroom::new()?;
     let costs = Costs::measure(options.affinity, &blocked)?;
-    let mut child = spawn::spawn(Work::Program(&program), &blocked)?;
+    let rings = if options.withhold_io_uring {
+        Rings::Withheld
+    } else {
+        Rings::Allowed
+    };
+    let mut child = spawn::spawn(Work::Program(&program), rings, &blocked)?;
     let pid = child.pid();
     let raised = Raised::new();
     let handlers = Handlers::install().map_err(RecordError::system("sigaction"))?;
@@ -61,6 +70,9 @@ pub fn record(
     let start = sys::now();
     let states = States::new(&header.mounts, &mut trace);
     let mut session = Session::new(trace, states, start, costs);
+    if options.withhold_io_uring {
+        session.warnings.insert(WITHHELD.to_owned());
+    }
     if options.keep_arguments {
         session.keep_arguments();
     }

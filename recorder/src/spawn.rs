@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::RecordError;
-use crate::filter;
+use crate::filter::{self, Rings};
 use crate::sys::process::{self, Child, Program, Work};
 use crate::sys::ptrace;
 use crate::sys::signal::Blocked;
@@ -89,8 +89,8 @@ pub fn prepare(path: &Path, command: &[OsString]) -> Result<Program, RecordError
 }
 
 /// Forks a child and attaches to it. It stands still until [`Child::go`].
-pub fn spawn(work: Work<'_>, blocked: &Blocked) -> Result<Child, RecordError> {
-    let filter = filter::assemble();
+pub fn spawn(work: Work<'_>, rings: Rings, blocked: &Blocked) -> Result<Child, RecordError> {
+    let filter = filter::assemble(rings);
     let child = Child::fork(&filter, work, blocked).map_err(RecordError::system("fork"))?;
     let pid = child.pid();
     if let Err(source) = ptrace::seize(pid) {
@@ -113,6 +113,12 @@ fn attach_error(source: io::Error, tracer: i32) -> RecordError {
 /// The tracer of a process, 0 for none.
 fn tracer_of(pid: i32) -> i32 {
     status_field(pid, "TracerPid:").unwrap_or(0)
+}
+
+/// What a task's program is called, for people.
+pub fn program_name(tid: i32) -> String {
+    let name = std::fs::read(format!("/proc/{tid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim_end().to_owned()
 }
 
 /// A number of /proc/PID/status.

@@ -55,12 +55,31 @@ pub struct InCall {
     pub entry: u64,
     /// Events that had returned by then.
     pub events_at_entry: u64,
+    /// Renames of directories by then ([`States::moves`](crate::observe::States::moves)).
+    pub moves: u32,
     /// Where the walks of its paths ended.
     pub found: [Option<Found>; 2],
     /// Text of the link that it makes.
     pub target: Vec<u8>,
     /// Where the task's time went before it.
     pub spent: Spent,
+}
+
+/// A call that is no event, whose result the recorder waits for.
+#[derive(Clone, Debug)]
+pub enum Side {
+    /// It asks where it may run, with these argument registers.
+    Affinity([u64; 6]),
+    /// It asks whether it has a filter.
+    SeccompMode,
+    /// It installs a filter whose answers another process gives.
+    Supervisor,
+    /// It begins to trace.
+    Traces,
+    /// It mounts or unmounts: what lies below this directory is another tree then.
+    Mounts(NodeId),
+    /// It enters namespaces.
+    EntersNamespaces,
 }
 
 /// Where a task is between two stops.
@@ -71,13 +90,8 @@ pub enum Phase {
     Running,
     /// In a call; the next stop is its exit.
     InCall(InCall),
-    /// In a call of which only the exit matters to the recorder.
-    Affinity {
-        /// Whether it asks (`sched_getaffinity`) or sets.
-        asks: bool,
-        /// Argument registers.
-        registers: [u64; 6],
-    },
+    /// In a call that is no event; the next stop is its exit.
+    Side(Side),
     /// A call was interrupted, at that time: it will be made again, or the tool saw `EINTR`.
     Interrupted(InCall, u64),
 }

@@ -19,6 +19,12 @@ pub const VFORK: i64 = -1;
 /// Words of `NT_PRSTATUS` (`struct user_pt_regs`).
 pub const REGISTER_WORDS: usize = 34;
 
+/// The word of a call's first argument (`x0`).
+pub const FIRST_ARGUMENT: usize = 0;
+
+/// The word of a call's result (`x0`).
+pub const RESULT: usize = 0;
+
 /// The call that a task is in and its first two arguments, from its registers (`x8`, `x0`, `x1`).
 pub fn call_in_progress(registers: &Words) -> (u64, [u64; 2]) {
     (registers[8], [registers[0], registers[1]])

@@ -17,7 +17,10 @@ compile_error!(
     "the recorder knows the calls of x86_64 and aarch64 only; add a module to recorder/src/arch"
 );
 
-pub use this::{AUDIT_ARCH, FOREIGN_FROM, FOREIGN_NAME, NUMBERS, VFORK, call_in_progress};
+pub use this::{
+    AUDIT_ARCH, FIRST_ARGUMENT, FOREIGN_FROM, FOREIGN_NAME, NUMBERS, RESULT, VFORK,
+    call_in_progress,
+};
 
 use fsreplay_trace::call::Call;
 

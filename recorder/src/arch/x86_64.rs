@@ -17,6 +17,12 @@ pub const VFORK: i64 = libc::SYS_vfork;
 /// Words of `NT_PRSTATUS` (`struct user_regs_struct`).
 pub const REGISTER_WORDS: usize = 27;
 
+/// The word of a call's first argument (`rdi`).
+pub const FIRST_ARGUMENT: usize = 14;
+
+/// The word of a call's result (`rax`).
+pub const RESULT: usize = 10;
+
 /// The call that a task is in and its first two arguments, from its registers (`orig_rax`, `rdi`, `rsi`).
 pub fn call_in_progress(registers: &Words) -> (u64, [u64; 2]) {
     (registers[15], [registers[14], registers[13]])

@@ -1,14 +1,14 @@
 //! The looks themselves: one `lstat` for a new name, one listing for a directory, attributes.
 
-use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fsreplay_trace::model::{FileKind, Listing, Metadata, NodeId, PathState, Record, Xattrs};
 
+use super::on_disk::OnDisk;
 use super::{LISTED, MADE, MOUNT_POINT, PSEUDO, SET_ID, States, View, XATTRS};
 use crate::sys;
 use crate::trace::Trace;
@@ -19,8 +19,9 @@ impl States {
         if let Some(kind) = self.kind(trace, node) {
             return kind;
         }
-        let path = on_disk(trace, view, node);
-        let (kind, found) = match fs::symlink_metadata(&path) {
+        let place = OnDisk::of(trace, view, node);
+        let path = place.path();
+        let (kind, found) = match fs::symlink_metadata(path) {
             Ok(found) => (file_kind(found.file_type()), Some(found)),
             Err(error) => (kind_of_error(&error), None),
         };
@@ -36,7 +37,7 @@ impl States {
             // The tool made the directory: that it holds nothing else goes without saying.
             return kind;
         }
-        let metadata = found.map(|found| self.metadata(trace, node, &path, &found));
+        let metadata = found.map(|found| self.metadata(trace, node, path, &found));
         trace.push(Record::PathState(PathState {
             node,
             kind,
@@ -98,8 +99,10 @@ impl States {
             return;
         }
         self.known_mut(node).flags |= LISTED;
-        let Ok(directory) = fs::read_dir(on_disk(trace, view, node)) else {
-            return;
+        let place = OnDisk::of(trace, view, node);
+        let directory = match fs::read_dir(place.path()) {
+            Ok(directory) => directory,
+            Err(error) => return self.missed(trace, node, &error),
         };
         let mut entries = Vec::new();
         for entry in directory.flatten() {
@@ -114,6 +117,29 @@ impl States {
         }));
     }
 
+    /// A directory that the tool lists can't be listed by the recorder.
+    fn missed(&mut self, trace: &Trace, node: NodeId, error: &io::Error) {
+        if kind_of_error(error) == FileKind::Absent {
+            return; // It has just been removed.
+        }
+        self.missed += 1;
+        if self.missed == 1 {
+            let path = trace.path(node);
+            self.first_missed = format!("{}: {error}", String::from_utf8_lossy(&path));
+        }
+    }
+
+    /// What a reader should know of looks that failed.
+    pub fn warning(&self) -> Option<String> {
+        (self.missed > 0).then(|| {
+            format!(
+                "{} directories that the tool listed could not be looked into by the recorder, and \
+                 may lack entries in a replay; the first was {}",
+                self.missed, self.first_missed
+            )
+        })
+    }
+
     /// Records the extended attributes of a path before the tool first asks for them.
     pub fn xattrs(&mut self, trace: &mut Trace, view: &View, node: NodeId) {
         let known = self.known(node);
@@ -122,21 +148,13 @@ impl States {
             return;
         }
         self.known_mut(node).flags |= XATTRS;
-        let entries = sys::xattr::list(&on_disk(trace, view, node))
+        let place = OnDisk::of(trace, view, node);
+        let entries = sys::xattr::list(place.path())
             .into_iter()
             .map(|(name, size)| (trace.string(&name), size))
             .collect();
         trace.push(Record::Xattrs(Xattrs { node, entries }));
     }
-}
-
-/// Where the recorder finds a node.
-fn on_disk(trace: &Trace, view: &View, node: NodeId) -> PathBuf {
-    let path = trace.path(node);
-    if view.prefix.is_empty() {
-        return PathBuf::from(std::ffi::OsString::from_vec(path));
-    }
-    PathBuf::from(OsStr::from_bytes(&[&view.prefix, path.as_slice()].concat()))
 }
 
 fn kind_of_error(error: &io::Error) -> FileKind {

@@ -8,6 +8,7 @@
 //! counts only while its directory is in the epoch in which it was learned.
 
 mod look;
+mod on_disk;
 
 pub use look::file_kind;
 
@@ -73,6 +74,10 @@ pub struct States {
     link_groups: HashMap<(u64, u64), u64>,
     moves: u32,
     shm: Option<NodeId>,
+    /// Directories that could not be listed.
+    missed: u64,
+    /// The first of them, and why.
+    first_missed: String,
 }
 
 impl States {
@@ -84,6 +89,8 @@ impl States {
             link_groups: HashMap::new(),
             moves: 0,
             shm: None,
+            missed: 0,
+            first_missed: String::new(),
         };
         for (index, mount) in mounts.iter().enumerate() {
             let node = trace.node_of(&mount.mount_point);

@@ -30,6 +30,7 @@ const GET_SYSCALL_INFO: u32 = 0x420e;
 const LISTEN: u32 = 0x4208;
 const SEIZE: u32 = 0x4206;
 const GETREGSET: u32 = 0x4204;
+const SETREGSET: u32 = 0x4205;
 const NT_PRSTATUS: usize = 1;
 
 /// `struct ptrace_syscall_info` as far as it is read: the header and the words of the union.
@@ -156,13 +157,34 @@ pub fn syscall_info(tid: i32) -> io::Result<Stop> {
 
 /// The number and the first two arguments of the call that a stopped task is in, from its registers.
 pub fn call_in_progress(tid: i32) -> io::Result<(u64, [u64; 2])> {
-    let mut words: arch::Words = [0; arch::REGISTER_WORDS];
+    Ok(arch::call_in_progress(&registers(tid, GETREGSET, None)?))
+}
+
+/// Gives the call that a task stands before another first argument.
+pub fn set_first_argument(tid: i32, value: u64) -> io::Result<()> {
+    set_word(tid, arch::FIRST_ARGUMENT, value)
+}
+
+/// Gives the call that a task returns from another result.
+pub fn set_result(tid: i32, value: u64) -> io::Result<()> {
+    set_word(tid, arch::RESULT, value)
+}
+
+fn set_word(tid: i32, word: usize, value: u64) -> io::Result<()> {
+    let mut words = registers(tid, GETREGSET, None)?;
+    words[word] = value;
+    registers(tid, SETREGSET, Some(words)).map(drop)
+}
+
+/// Gets registers, or sets them to those given.
+fn registers(tid: i32, what: u32, words: Option<arch::Words>) -> io::Result<arch::Words> {
+    let mut words = words.unwrap_or([0; arch::REGISTER_WORDS]);
     let mut vector = libc::iovec {
         iov_base: words.as_mut_ptr().cast(),
         iov_len: size_of_val(&words),
     };
-    request(GETREGSET, tid, NT_PRSTATUS, &raw mut vector as usize)?;
-    Ok(arch::call_in_progress(&words))
+    request(what, tid, NT_PRSTATUS, &raw mut vector as usize)?;
+    Ok(words)
 }
 
 /// What `wait` saw.
@@ -263,11 +285,11 @@ pub fn read_memory(tid: i32, address: u64, buffer: &mut [u8], refused: &mut bool
     usize::try_from(got).unwrap_or(0)
 }
 
-/// Reads a task's memory through /proc.
-pub fn read_proc_memory(tid: i32, address: u64, buffer: &mut [u8]) -> usize {
-    std::fs::File::open(format!("/proc/{tid}/mem"))
-        .and_then(|file| file.read_at(buffer, address))
-        .unwrap_or(0)
+/// Reads a task's memory through /proc; how many bytes came, 0 if none. Fails where the task may
+/// not be looked at.
+pub fn read_proc_memory(tid: i32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let memory = std::fs::File::open(format!("/proc/{tid}/mem"))?;
+    Ok(memory.read_at(buffer, address).unwrap_or(0))
 }
 
 /// Writes a task's memory through /proc.

@@ -26,6 +26,13 @@ impl Session {
         }
     }
 
+    /// Another call comes, that is no event: the tool saw `EINTR`.
+    pub(super) fn give_up_interrupted(&mut self, task: &mut Task) {
+        if let Phase::Interrupted(earlier, time) = std::mem::take(&mut task.phase) {
+            self.event(task.id, &earlier, time, -i64::from(libc::EINTR));
+        }
+    }
+
     /// The kernel goes on with a wait that a signal without a handler interrupted (restart_syscall(2)): the tool sees one call.
     pub(super) fn restarted(&mut self, task: &mut Task) -> Next {
         match std::mem::take(&mut task.phase) {

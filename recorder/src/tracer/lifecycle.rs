@@ -42,6 +42,7 @@ impl Tracer {
             think,
         };
         task.time.leaves(record.time);
+        self.session.made_namespace(&task, flags);
         self.gatherer.adopt(tid, &mut task.placement);
         self.session.trace.push(Record::TaskStart(record));
         self.tasks.insert(tid, task);

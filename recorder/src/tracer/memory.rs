@@ -9,6 +9,7 @@ use crate::sys::ptrace;
 pub struct TaskMemory {
     tid: i32,
     through_proc: Cell<bool>,
+    denied: Cell<bool>,
 }
 
 impl TaskMemory {
@@ -17,25 +18,44 @@ impl TaskMemory {
         TaskMemory {
             tid,
             through_proc: Cell::new(through_proc),
+            denied: Cell::new(false),
         }
     }
 
-    /// Whether the first way turned out to be forbidden.
+    /// Whether the first way turned out to be forbidden, and the other not.
     pub fn refused(&self) -> bool {
         self.through_proc.get()
+    }
+
+    /// Whether this task's memory may not be read at all.
+    pub fn denied(&self) -> bool {
+        self.denied.get()
     }
 }
 
 impl Memory for TaskMemory {
     fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
+        if self.denied.get() {
+            return 0;
+        }
         if !self.through_proc.get() {
             let mut refused = false;
             let got = ptrace::read_memory(self.tid, address, buffer, &mut refused);
             if !refused {
                 return got;
             }
-            self.through_proc.set(true);
         }
-        ptrace::read_proc_memory(self.tid, address, buffer)
+        match ptrace::read_proc_memory(self.tid, address, buffer) {
+            Ok(got) => {
+                self.through_proc.set(true);
+                got
+            }
+            Err(error) => {
+                // Otherwise it is gone.
+                let denied = matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM));
+                self.denied.set(denied);
+                0
+            }
+        }
     }
 }

@@ -8,8 +8,10 @@ mod interrupted;
 mod lifecycle;
 mod memory;
 mod pending;
+mod places;
 mod requests;
 mod session;
+mod side;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -24,7 +26,7 @@ pub use session::Session;
 use crate::affinity::Gatherer;
 use crate::arch;
 use crate::error::RecordError;
-use crate::filter::{AFFINITY_CALL, FOREIGN_CALL};
+use crate::filter::{FOREIGN_CALL, SIDE_CALL};
 use crate::headroom::Headroom;
 use crate::options::{Observer, RecordOptions};
 use crate::sys::ptrace::{self, Stop, Waited};
@@ -158,6 +160,7 @@ impl Tracer {
     }
 
     fn footer(&mut self) -> Footer {
+        self.session.warnings.extend(self.session.states.warning());
         Footer {
             status: self.status,
             elapsed: self.session.time(),
@@ -286,7 +289,7 @@ impl Tracer {
         let to_exit = self
             .tasks
             .get(&tid)
-            .is_some_and(|task| matches!(task.phase, Phase::InCall(_) | Phase::Affinity { .. }));
+            .is_some_and(|task| matches!(task.phase, Phase::InCall(_) | Phase::Side(_)));
         let result = if to_exit {
             ptrace::resume_to_exit(tid, signal)
         } else {
@@ -312,9 +315,9 @@ impl Tracer {
                 self.session.unrecorded_stop(task);
                 self.session.count_unrecorded(arch::FOREIGN_NAME);
             }
-            AFFINITY_CALL => {
+            SIDE_CALL => {
                 self.session.unrecorded_stop(task);
-                self.on_affinity_entry(tid, number, args);
+                self.on_side_call(tid, number, args);
             }
             _ => {
                 let next = self.session.entry(tid, task, number, args);
@@ -338,12 +341,11 @@ impl Tracer {
         let Stop::Exit { result } = stop else {
             return Ok(()); // another stop by now, which will be told
         };
-        match task.phase {
-            Phase::Affinity { asks, registers } => {
+        match &task.phase {
+            Phase::Side(side) => {
+                let side = side.clone();
                 task.phase = Phase::Running;
-                if asks {
-                    self.answer_affinity(tid, registers, result);
-                }
+                self.on_side_result(tid, &side, result);
             }
             _ => {
                 if !self.running && result < 0 {
@@ -354,42 +356,6 @@ impl Tracer {
             }
         }
         self.resume(tid, 0)
-    }
-
-    /// The tool asks for a mask or sets one.
-    fn on_affinity_entry(&mut self, tid: i32, number: u64, registers: [u64; 6]) {
-        let asks = number == libc::SYS_sched_getaffinity as u64;
-        let about = match registers[0] as i32 {
-            0 => tid,
-            other => other,
-        };
-        if let Some(task) = self.tasks.get_mut(&about) {
-            if !asks {
-                self.gatherer.release(about, &mut task.placement);
-            }
-            if asks
-                && task.placement.gathered
-                && let Some(task) = self.tasks.get_mut(&tid)
-            {
-                task.phase = Phase::Affinity { asks, registers };
-            }
-        }
-    }
-
-    /// Puts the mask that a task would have without the recorder into the tool's memory.
-    fn answer_affinity(&mut self, tid: i32, registers: [u64; 6], result: i64) {
-        let about = match registers[0] as i32 {
-            0 => tid,
-            other => other,
-        };
-        let Some(task) = self.tasks.get(&about) else {
-            return;
-        };
-        let mut mask = task.placement.mask.bytes().to_vec();
-        mask.resize(usize::try_from(result).unwrap_or(0), 0);
-        if let Err(error) = ptrace::write_memory(tid, registers[2], &mask) {
-            tracing::warn!(tid, %error, "the tool sees the recorder's affinity");
-        }
     }
 
     fn on_end(&mut self, tid: i32, status: i32) {

@@ -1,6 +1,6 @@
 //! From calls to records: what is written at the entry and the exit of a call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fsreplay_trace::call::{ArgKind, Call, Op, ResultKind};
 use fsreplay_trace::model::{Event, FdState, NodeId, Record, Spent, TaskId};
@@ -14,6 +14,7 @@ use crate::effects::{self, Change};
 use crate::fds::{self, Descriptor};
 use crate::observe::{Found, States};
 use crate::paths::{self, PathUse};
+use crate::spawn;
 use crate::sys;
 use crate::tasks::{InCall, Phase, Task};
 use crate::trace::Trace;
@@ -22,6 +23,9 @@ use crate::trace::Trace;
 const RESTART_FIRST: i64 = -512;
 /// The last: `-ERESTART_RESTARTBLOCK`.
 const RESTART_LAST: i64 = -516;
+
+/// What calls are counted as whose paths could not be read.
+const UNREADABLE: &str = "calls with unreadable arguments";
 
 /// Whether the exit of a call is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub struct Session {
     /// Set-id programs keep their privilege: the recorder may trace them with it.
     privileged: bool,
     costs: Costs,
+    /// Tasks whose memory may not be read.
+    unreadable: HashSet<i32>,
 }
 
 impl Session {
@@ -67,6 +73,7 @@ impl Session {
             inherited_done: false,
             privileged: sys::effective_ids().0 == 0,
             costs,
+            unreadable: HashSet::new(),
         }
     }
 
@@ -101,7 +108,13 @@ impl Session {
         let again = self.settle(task, call, &registers);
         if call.row().op == Op::Unsupported {
             self.unsupported(call);
-            return self.pass(task);
+            self.unrecorded_stop(task);
+            let side = self.changes_mounts(tid, task, call, &registers);
+            let Some(side) = side else {
+                return Next::Continue;
+            };
+            task.phase = Phase::Side(side);
+            return Next::Exit;
         }
         if !meets_file(task, call, &registers) {
             return self.pass(task);
@@ -117,6 +130,9 @@ impl Session {
         let memory = TaskMemory::new(tid, self.through_proc);
         decode::entry(call, &registers, &memory, &mut self.decoded);
         self.through_proc = memory.refused();
+        if memory.denied() {
+            self.unreadable(tid);
+        }
         let found = self.walk_paths(tid, task, call);
         self.intern(call, &found);
         self.observe_directory(tid, task, call, found[0]);
@@ -136,6 +152,7 @@ impl Session {
             events_at_entry: again
                 .as_ref()
                 .map_or_else(|| self.trace.events(), |a| a.events_at_entry),
+            moves: self.states.moves(),
             found,
             target,
             spent,
@@ -175,11 +192,25 @@ impl Session {
         task.time.gap(now, costs.think)
     }
 
+    /// A task's memory may not be read: its program may not, or it made itself so.
+    fn unreadable(&mut self, tid: i32) {
+        self.count_unrecorded(UNREADABLE);
+        if self.unreadable.insert(tid) {
+            let name = spawn::program_name(tid);
+            self.warnings.insert(format!(
+                "{name} may not be looked into by this user (its file may not be read, or it made \
+                 itself undumpable): paths of its calls are not in the trace"
+            ));
+        }
+    }
+
     fn unsupported(&mut self, call: Call) {
         self.count_unrecorded(call.name());
         if matches!(call, Call::io_uring_setup) {
             self.warnings.insert(
-                "the tool uses io_uring: what it does through rings is not in the trace".to_owned(),
+                "the tool uses io_uring: what it does through rings is not in the trace. record \
+                 --no-io-uring makes tools that can do without do so"
+                    .to_owned(),
             );
         }
     }
@@ -210,7 +241,7 @@ impl Session {
     }
 
     /// The directory that a relative path starts from.
-    fn base(&mut self, tid: i32, task: &Task, fd: Option<i32>) -> Option<NodeId> {
+    pub(super) fn base(&mut self, tid: i32, task: &Task, fd: Option<i32>) -> Option<NodeId> {
         let kept = match fd {
             None => task.place.borrow().cwd,
             Some(fd) => task.directories.borrow().get(&fd).copied(),
@@ -236,7 +267,7 @@ impl Session {
     }
 
     /// The node that a link of /proc leads to; `None` for what is no path, or deleted.
-    fn node_of_link(&mut self, tid: i32, task: &Task, link: &str) -> Option<NodeId> {
+    pub(super) fn node_of_link(&mut self, tid: i32, task: &Task, link: &str) -> Option<NodeId> {
         use std::os::unix::ffi::OsStrExt;
         let path = std::fs::read_link(link).ok()?;
         let path = path.as_os_str().as_bytes();
@@ -338,6 +369,9 @@ impl Session {
         }
         self.event(task.id, &call, now, result);
         self.forget_descriptors(task, &call, result);
+        if result >= 0 {
+            self.learn_directory(task, &call, result);
+        }
         if result >= 0 || (call.call == Call::mmap && !(-4095..0).contains(&result)) {
             self.succeeded(tid, task, &call, result);
         }
@@ -367,7 +401,7 @@ impl Session {
             Phase::Interrupted(call, time) => {
                 self.event(task.id, &call, time, -i64::from(libc::EINTR));
             }
-            Phase::Running | Phase::Affinity { .. } => {}
+            Phase::Running | Phase::Side(_) => {}
         }
     }
 
@@ -416,7 +450,6 @@ impl Session {
         }
         let [address, length, third, ..] = call.registers;
         match op {
-            Op::ChangeDir | Op::FdChangeDir => task.place.borrow_mut().cwd = None,
             Op::ChangeRoot => self.changed_root(tid, task),
             Op::Unshare => self.unshared(task, call),
             Op::Map => task.maps.borrow_mut().add(result as u64, length),
@@ -428,30 +461,6 @@ impl Session {
             Op::ReceiveMessage => self.received(tid, task, call),
             Op::Exec => self.started_program(call),
             _ => {}
-        }
-    }
-
-    fn changed_root(&mut self, tid: i32, task: &Task) {
-        let node = self.node_of_link(tid, task, &format!("/proc/{tid}/root"));
-        let mut place = task.place.borrow_mut();
-        place.cwd = None;
-        match node {
-            Some(node) => place.root = node,
-            None => place.foreign = true,
-        }
-        self.warnings
-            .insert("the tool used chroot: paths after it are below the new root".to_owned());
-    }
-
-    fn unshared(&mut self, task: &mut Task, call: &InCall) {
-        let flags = call.registers[0];
-        task.unshare(flags);
-        if flags & libc::CLONE_NEWNS as u64 != 0 {
-            task.place.borrow_mut().foreign = true;
-            self.warnings.insert(
-                "the tool made a mount namespace: what it mounted there is not in the mount table"
-                    .to_owned(),
-            );
         }
     }
 

@@ -1,0 +1,95 @@
+//! Where the recorder finds a node: under a path that the kernel takes, however deep it lies.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use fsreplay_trace::model::NodeId;
+
+use super::View;
+use crate::trace::Trace;
+
+/// Longer paths are gone in steps of at most this many bytes; the kernel takes 4,096.
+const STEP: usize = 3072;
+
+/// A node's place, good while it lives.
+pub struct OnDisk {
+    path: PathBuf,
+    /// A directory on the way, from which the path goes on.
+    _from: Option<File>,
+}
+
+impl OnDisk {
+    /// Finds it as a task with that view does.
+    pub fn of(trace: &Trace, view: &View, node: NodeId) -> OnDisk {
+        let path = trace.path(node);
+        if view.prefix.is_empty() {
+            return OnDisk::reach(path);
+        }
+        // The prefix leads to the task's root, wherever in its namespace that is.
+        let root = match view.root {
+            NodeId::ROOT => Vec::new(),
+            root => trace.path(root),
+        };
+        let below = path.strip_prefix(root.as_slice()).unwrap_or(&path);
+        OnDisk::reach([&view.prefix, below].concat())
+    }
+
+    /// The path to look at.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn reach(mut path: Vec<u8>) -> OnDisk {
+        let mut from: Option<File> = None;
+        while path.len() > STEP {
+            let slash = path[..STEP].iter().rposition(|b| *b == b'/');
+            let Some(slash) = slash.filter(|slash| *slash > 0) else {
+                break;
+            };
+            let mut open = OpenOptions::new();
+            let open = open
+                .read(true)
+                .custom_flags(libc::O_PATH | libc::O_DIRECTORY);
+            // The look itself will say what is wrong.
+            let Ok(next) = open.open(std::ffi::OsStr::from_bytes(&path[..slash])) else {
+                break;
+            };
+            let start = format!("/proc/self/fd/{}", next.as_raw_fd()).into_bytes();
+            path = [start.as_slice(), &path[slash..]].concat();
+            from = Some(next);
+        }
+        OnDisk {
+            path: OsString::from_vec(path).into(),
+            _from: from,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_too_long_for_the_kernel_is_gone_in_steps() {
+        let directory = tempfile::tempdir().expect("tempdir");
+        let name = "d".repeat(200);
+        let mut path = directory.path().to_owned();
+        for _ in 0..50 {
+            std::fs::create_dir(OnDisk::reach(path.join(&name).into_os_string().into_vec()).path())
+                .expect("made");
+            path.push(&name);
+        }
+        let long = path.into_os_string().into_vec();
+        assert!(long.len() > 2 * 4096);
+        assert!(
+            OnDisk::reach(long)
+                .path()
+                .symlink_metadata()
+                .is_ok_and(|found| found.is_dir())
+        );
+    }
+}

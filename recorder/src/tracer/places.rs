@@ -1,0 +1,142 @@
+//! Where the tool sees the tree from: roots, mount namespaces, and what it mounts.
+//!
+//! A task in a mount namespace of its own is looked at through `/proc/TID/root`. There is one tree
+//! in a trace: where two tasks see different things under one name, the first one seen counts.
+
+use fsreplay_trace::call::{ArgKind, Call, Op};
+use fsreplay_trace::model::{FileKind, NodeId};
+
+use super::TaskMemory;
+use super::session::Session;
+use crate::memory::Memory;
+use crate::tasks::{InCall, Side, Task};
+
+/// The longest path that the kernel takes, bytes.
+const PATH_MAX: usize = 4096;
+
+const OWN_NAMESPACE: &str = "the tool used mount namespaces of its own: what it mounted there is \
+    not in the mount table, and states are as the first task that came by saw them";
+
+impl Session {
+    pub(super) fn changed_root(&mut self, tid: i32, task: &Task) {
+        let node = self.node_of_link(tid, task, &format!("/proc/{tid}/root"));
+        let mut place = task.place.borrow_mut();
+        place.cwd = None;
+        match node {
+            Some(node) => place.root = node,
+            None => place.foreign = true,
+        }
+        self.warnings
+            .insert("the tool used chroot: paths after it are below the new root".to_owned());
+    }
+
+    pub(super) fn unshared(&mut self, task: &mut Task, call: &InCall) {
+        let flags = call.registers[0];
+        task.unshare(flags);
+        self.made_namespace(task, flags);
+    }
+
+    /// A task begins, or goes on, with these `CLONE_*` flags: it may see other mounts from now on.
+    pub(super) fn made_namespace(&mut self, task: &Task, flags: u64) {
+        if flags & libc::CLONE_NEWNS as u64 != 0 {
+            task.place.borrow_mut().foreign = true;
+            self.warnings.insert(OWN_NAMESPACE.to_owned());
+        }
+    }
+
+    /// What to do when a call that isn't recorded has succeeded: it may change what lies where.
+    pub(super) fn changes_mounts(
+        &mut self,
+        tid: i32,
+        task: &Task,
+        call: Call,
+        registers: &[u64; 6],
+    ) -> Option<Side> {
+        const ONLY_FLAGS: u64 = libc::MS_REMOUNT
+            | libc::MS_PRIVATE
+            | libc::MS_SLAVE
+            | libc::MS_SHARED
+            | libc::MS_UNBINDABLE;
+        let namespaces = registers[1] == 0 || registers[1] & libc::CLONE_NEWNS as u64 != 0;
+        let target = match call {
+            Call::mount if registers[3] & ONLY_FLAGS == 0 => registers[1],
+            Call::umount2 => registers[0],
+            Call::move_mount | Call::pivot_root => return Some(Side::Mounts(NodeId::ROOT)),
+            Call::setns if namespaces => return Some(Side::EntersNamespaces),
+            _ => return None,
+        };
+        let mut path = Vec::new();
+        TaskMemory::new(tid, false).read_string(target, PATH_MAX, &mut path)?;
+        let base = self.base(tid, task, None)?;
+        let view = task.place.borrow().view(tid);
+        let found = self
+            .states
+            .walk(&mut self.trace, &view, base, &path, true)?;
+        Some(Side::Mounts(found.node))
+    }
+
+    /// Which directory a new descriptor leads to, or the task works in, without asking /proc: where
+    /// a path is longer than the kernel takes, /proc has no answer.
+    pub(super) fn learn_directory(&mut self, task: &Task, call: &InCall, result: i64) {
+        let row = call.call.row();
+        let moves = self.states.moves();
+        let value = |kind| row.position(kind).map(|position| call.args[position]);
+        let found = call.found[0]
+            .filter(|found| found.kind == FileKind::Directory && call.moves == moves)
+            .map(|found| (found.node, moves));
+        let mut directories = task.directories.borrow_mut();
+        let fd = call.args[0] as i32;
+        match row.op {
+            // The way of openat2 may be restricted, and O_TMPFILE makes a file.
+            Op::Open if call.call != Call::openat2 => {
+                let flags = value(ArgKind::Flags).unwrap_or(0) as i32;
+                let file = flags & libc::O_TMPFILE == libc::O_TMPFILE;
+                if let Some(found) = found.filter(|_| !file) {
+                    directories.insert(result as i32, found);
+                }
+            }
+            Op::Dup => {
+                if let Some(kept) = directories.get(&fd).copied() {
+                    directories.insert(result as i32, kept);
+                }
+            }
+            Op::Fcntl if duplicates(call.registers[1]) => {
+                if let Some(kept) = directories.get(&fd).copied() {
+                    directories.insert(result as i32, kept);
+                }
+            }
+            Op::ChangeDir => task.place.borrow_mut().cwd = found,
+            Op::FdChangeDir => {
+                task.place.borrow_mut().cwd = directories.get(&fd).copied();
+            }
+            _ => {}
+        }
+    }
+
+    /// Something was mounted there, or taken away: what is below is another tree.
+    pub(super) fn mounted(&mut self, below: NodeId) {
+        self.states.forget(below);
+    }
+
+    /// A task entered namespaces, of mounts perhaps.
+    pub(super) fn entered_namespaces(&mut self, tid: i32, task: &Task) {
+        let mounts = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
+        let its = mounts(&tid.to_string());
+        let foreign = its.is_none() || its != mounts("self");
+        let mut place = task.place.borrow_mut();
+        if !foreign && !place.foreign {
+            return;
+        }
+        place.foreign = foreign;
+        place.cwd = None;
+        place.root = NodeId::ROOT;
+        task.directories.borrow_mut().clear();
+        self.states.forget(NodeId::ROOT);
+        self.warnings.insert(OWN_NAMESPACE.to_owned());
+    }
+}
+
+/// Whether a command of `fcntl` makes another descriptor.
+fn duplicates(command: u64) -> bool {
+    matches!(command as i32, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC)
+}
