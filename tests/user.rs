@@ -53,3 +53,48 @@ fn an_ordinary_user_records_and_replays() {
     assert_eq!(json["divergences"], 0, "{:#}", json["divergence_groups"]);
     assert!(json["events"].as_u64() > Some(100));
 }
+
+/// Paths and entries that an ordinary user's recorder can't get at are told of.
+#[test]
+fn what_an_ordinary_user_may_not_look_into_is_told_of() {
+    if common::is_root() && !have("setpriv") || !have("python3") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).expect("mode");
+    std::fs::copy(env!("CARGO_BIN_EXE_fsreplay"), dir.path().join("fsreplay")).expect("copied");
+    let closed = "import os
+fd = os.open('closed', os.O_RDONLY)
+os.chmod('closed', 0)
+os.listdir(fd)";
+    let hidden = "import ctypes, os
+ctypes.CDLL(None).prctl(4, 0)
+[os.stat('/etc/passwd') for _ in range(10)]";
+    std::fs::write(dir.path().join("closed.py"), closed).expect("written");
+    std::fs::write(dir.path().join("hidden.py"), hidden).expect("written");
+    let unreadable = dir.path().join("unreadable");
+    std::fs::copy("/bin/ls", &unreadable).expect("copied");
+    std::fs::set_permissions(&unreadable, std::fs::Permissions::from_mode(0o711)).expect("mode");
+    let output = as_user(
+        dir.path(),
+        r#"mkdir closed; touch closed/entry
+           $F record -o 1.zst -- python3 closed.py
+           chmod 700 closed
+           $F record -o 2.zst -- python3 hidden.py
+           $F record -o 3.zst -- sh -c 'cat /etc/passwd > /dev/null; exec ./unreadable /' > listing
+           for i in 1 2 3; do $F info $i.zst; done"#,
+    );
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    let twice = |what: &str| assert_eq!(said.matches(what).count(), 2, "{what}: {said}");
+    twice("1 could not be looked into by the recorder");
+    twice("python3 may not be looked into");
+    // Root's file is one that its owner may read.
+    if common::is_root() {
+        twice("unreadable may not be looked into");
+    }
+    assert!(
+        said.contains("calls with unreadable arguments 10"),
+        "{said}"
+    );
+}

@@ -133,8 +133,8 @@ impl States {
     pub fn warning(&self) -> Option<String> {
         (self.missed > 0).then(|| {
             format!(
-                "{} directories that the tool listed could not be looked into by the recorder, and \
-                 may lack entries in a replay; the first was {}",
+                "of the directories that the tool listed, {} could not be looked into by the \
+                 recorder, and may lack entries in a replay; the first was {}",
                 self.missed, self.first_missed
             )
         })
