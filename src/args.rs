@@ -122,6 +122,10 @@ pub struct RecordArgs {
     /// Keep all arguments of all programs in the trace, not only their names: arguments hold passwords and tokens
     #[arg(long)]
     pub keep_arguments: bool,
+    /// Let io_uring_setup fail with ENOSYS: what goes through io_uring is not in the trace, and
+    /// most tools can do without
+    #[arg(long)]
+    pub no_io_uring: bool,
     /// Overwrite an existing trace instead of keeping it as FILE.old
     #[arg(long)]
     pub force: bool,

@@ -71,6 +71,7 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     options.force = args.force;
     options.calibrate = args.calibrate;
     options.keep_arguments = args.keep_arguments;
+    options.withhold_io_uring = args.no_io_uring;
     options.reset = args.reset.clone();
     let mut terminal = Terminal {
         quiet: args.quiet,
@@ -195,6 +196,9 @@ fn report(recording: &Recording, verbose: bool) {
             .collect();
         term::tell(&text!("seen and not recorded: {}", calls.join(", ")));
     }
+    for warning in &footer.warnings {
+        term::tell(&text!("warning: {}", warning));
+    }
     if recording.ended > 0 {
         let ended = term::count(recording.ended);
         term::tell(&text!(
@@ -204,13 +208,9 @@ fn report(recording: &Recording, verbose: bool) {
     }
 }
 
-/// Dies of the signal that the tool died of, without a core of our own; gives a status if that doesn't work.
+/// Dies of the signal that the tool died of, so that a shell says what it would say of the tool;
+/// gives a status if that doesn't work.
 fn die_of(signal: i32) -> i32 {
-    use nix::sys::resource::{Resource, setrlimit};
-    use nix::sys::signal::{Signal, raise};
-    if let Ok(known) = Signal::try_from(signal) {
-        let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-        let _ = raise(known);
-    }
+    fsreplay_recorder::die_of(signal);
     128 + signal
 }

@@ -80,4 +80,5 @@ pub use probe::{Capabilities, probe};
 pub use record::record;
 pub use state::{Leftover, Writer, leftovers, remove_leftover};
 pub use sys::children_cpu;
+pub use sys::signal::die_of;
 pub use unobserved::Again;

@@ -123,10 +123,15 @@ pub fn program_name(tid: i32) -> String {
 
 /// A number of /proc/PID/status.
 pub fn status_field(pid: i32, name: &str) -> Option<i32> {
+    status_text(pid, name)?.parse().ok()
+}
+
+/// A line of /proc/PID/status, without its name.
+pub fn status_text(pid: i32, name: &str) -> Option<String> {
     let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
     let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().parse().ok()
+    Some(line.trim().to_owned())
 }
 
 #[cfg(test)]

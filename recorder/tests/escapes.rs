@@ -1,5 +1,5 @@
 //! What would go on without its recorder, or find out about it: untraced children, filters, tracers
-//! and supervisors of the tool's own.
+//! and supervisors of the tool's own, the first process of a namespace.
 
 mod common;
 
@@ -146,6 +146,41 @@ fn a_supervisor_of_the_tools_own_is_told_of() {
     };
     assert_eq!(recorded.recording.status, Status::Exited(0));
     assert_eq!(warned(&recorded, "supervisor"), 1);
+}
+
+/// Without a tracer the kernel kills it; the tracer's signal it ignores, and faults again.
+#[test]
+fn the_first_process_of_a_namespace_dies_of_its_fault() {
+    let Some(recorded) = fixture(
+        r#"
+        #define _GNU_SOURCE
+        #include <fcntl.h>
+        #include <sched.h>
+        #include <signal.h>
+        #include <sys/wait.h>
+        #include <unistd.h>
+        int main(void) {
+            int status;
+            if (unshare(CLONE_NEWPID) != 0) return 77;
+            pid_t first = fork();
+            if (first == 0) {
+                access("/before-the-fault", F_OK);
+                *(volatile int *)0 = 1;
+                access("/after-the-fault", F_OK);
+                _exit(0);
+            }
+            waitpid(first, &status, 0);
+            return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        }"#,
+    ) else {
+        return;
+    };
+    assert_eq!(recorded.recording.status, Status::Exited(libc::SIGSEGV));
+    assert_eq!(recorded.on_path(b"/before-the-fault").len(), 1);
+    assert!(recorded.on_path(b"/after-the-fault").is_empty());
+    let exits = recorded.exits();
+    assert_eq!(exits.len(), 2);
+    assert_eq!(exits[0].status, libc::SIGSEGV);
 }
 
 #[test]

@@ -161,6 +161,34 @@ pub fn make_calls(calls: u32) {
     }
 }
 
+/// Whether a shell watches this process as a job of its own: it is told of stops, and lets it go
+/// on.
+pub fn is_job() -> bool {
+    // SAFETY: plain numbers.
+    unsafe {
+        let parent = libc::getppid();
+        libc::getsid(parent) == libc::getsid(0) && libc::getpgid(parent) != libc::getpgid(0)
+    }
+}
+
+/// The process group of a process, 0 for this one; -1 if it is gone.
+pub fn group(pid: i32) -> i32 {
+    // SAFETY: plain numbers.
+    unsafe { libc::getpgid(pid) }
+}
+
+/// The process group that a terminal's keys go to.
+pub fn foreground(terminal: RawFd) -> i32 {
+    // SAFETY: plain numbers.
+    unsafe { libc::tcgetpgrp(terminal) }
+}
+
+/// Gives a terminal's keys to a process group.
+pub fn set_foreground(terminal: RawFd, group: i32) -> io::Result<()> {
+    // SAFETY: plain numbers.
+    check(i64::from(unsafe { libc::tcsetpgrp(terminal, group) })).map(drop)
+}
+
 /// Whether this process may execute a file.
 pub fn check_executable(path: &CStr) -> io::Result<()> {
     // SAFETY: the path is NUL-terminated.

@@ -112,6 +112,11 @@ pub fn listen(tid: i32) -> io::Result<()> {
     request(LISTEN, tid, 0, 0).map(drop)
 }
 
+/// Lets a task go for good.
+pub fn detach(tid: i32) -> io::Result<()> {
+    request(libc::PTRACE_DETACH as u32, tid, 0, 0).map(drop)
+}
+
 /// The message of the last event (a new task's id, an execing task's earlier id).
 pub fn event_message(tid: i32) -> io::Result<u64> {
     let mut message: libc::c_ulong = 0;

@@ -1,7 +1,7 @@
 //! Signals of the recorder itself: handlers that pass on or count, and the once-a-second tick.
 
 use std::io;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::check;
 
@@ -13,20 +13,30 @@ static REQUESTS: AtomicU32 = AtomicU32::new(0);
 static WAITING: [AtomicU32; ASKING.len()] = [const { AtomicU32::new(0) }; ASKING.len()];
 /// Who sent the last of each: a process id, or `BY_KERNEL`.
 static SENDERS: [AtomicI32; ASKING.len()] = [const { AtomicI32::new(0) }; ASKING.len()];
+/// This process went on after a stop.
+static CONTINUED: AtomicBool = AtomicBool::new(false);
 /// Ticks of the timer.
 static TICKS: AtomicU32 = AtomicU32::new(0);
 
 const BY_KERNEL: i32 = -1;
 
 /// Signals by which somebody asks for something.
-const ASKING: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP];
-
-/// The signals that a recording takes over.
-const TAKEN: [i32; 5] = [
+const ASKING: [i32; 5] = [
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTERM,
     libc::SIGHUP,
+    libc::SIGTSTP,
+];
+
+/// The signals that a recording takes over.
+const TAKEN: [i32; 7] = [
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGTSTP,
+    libc::SIGCONT,
     libc::SIGALRM,
 ];
 
@@ -72,6 +82,10 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, _context: *mut lib
         TICKS.fetch_add(1, Ordering::Relaxed);
         return;
     }
+    if signal == libc::SIGCONT {
+        CONTINUED.store(true, Ordering::Relaxed);
+        return;
+    }
     // SAFETY: a handler that was installed with SA_SIGINFO gets a valid pointer.
     let sender = sender(unsafe { &*info });
     let sender_id = match sender {
@@ -82,9 +96,14 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, _context: *mut lib
         SENDERS[index].store(sender_id, Ordering::Relaxed);
         WAITING[index].fetch_add(1, Ordering::Release);
     }
-    REQUESTS.fetch_add(1, Ordering::Relaxed);
+    if signal != libc::SIGTSTP {
+        REQUESTS.fetch_add(1, Ordering::Relaxed);
+    }
     let command = COMMAND.load(Ordering::Relaxed);
-    if command > 0 && sender != Sender::Kernel {
+    if command > 0 && signal == libc::SIGTSTP && sender == Sender::Kernel {
+        // The command that is waited for stops by itself, and nobody would see it.
+        stop();
+    } else if command > 0 && sender != Sender::Kernel {
         // SAFETY: kill is async-signal-safe; errno is put back, for the interrupted code may be
         // about to read it.
         unsafe {
@@ -130,6 +149,34 @@ pub fn take_requests() -> impl Iterator<Item = Request> {
 /// How often an end was asked for since the handlers were installed.
 pub fn requests() -> u32 {
     REQUESTS.load(Ordering::Relaxed)
+}
+
+/// Whether this process went on after a stop, or somebody told it to, since the last time.
+pub fn take_continued() -> bool {
+    CONTINUED.load(Ordering::Relaxed) && CONTINUED.swap(false, Ordering::Relaxed)
+}
+
+/// Stops this process, until somebody lets it go on. Async-signal-safe.
+pub fn stop() {
+    // SAFETY: raising a signal in this process; SIGSTOP runs no code of it.
+    unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+}
+
+/// Ends this process by a signal, as the tool ended by it, without a core dump. Returns where that
+/// signal doesn't end it.
+pub fn die_of(signal: i32) {
+    // SAFETY: sigset_t is plain data, initialised by sigemptyset; all else are numbers. The Rust
+    // runtime handles SIGSEGV and SIGBUS and ignores SIGPIPE: nothing of this process needs that
+    // any more.
+    unsafe {
+        libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+        libc::signal(signal, libc::SIG_DFL);
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut());
+        libc::raise(signal);
+    }
 }
 
 /// How often the timer fired.

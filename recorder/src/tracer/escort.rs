@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::ending::Ending;
 use super::requests::Requests;
+use super::{init, stopping};
 use crate::affinity::Gatherer;
 use crate::error::RecordError;
 use crate::options::Observer;
@@ -81,11 +82,24 @@ impl Escort {
     fn let_go(&mut self, tid: i32, status: i32) {
         let signal = libc::WSTOPSIG(status);
         let gone_on = match status >> 16 {
-            ptrace::EVENT_STOP if ptrace::stops(signal) => ptrace::listen(tid),
+            ptrace::EVENT_STOP if ptrace::stops(signal) => {
+                let listens = ptrace::listen(tid);
+                if tid == self.main {
+                    stopping::stop_with(tid);
+                }
+                listens
+            }
             0 if signal == ptrace::SYSCALL_STOP => ptrace::resume(tid, 0),
             0 => {
                 self.requests.saw(self.main, tid, signal);
-                ptrace::resume(tid, signal)
+                match init::let_die(tid, signal) {
+                    Ok(true) => {
+                        self.alive.remove(&tid);
+                        Ok(())
+                    }
+                    Ok(false) => ptrace::resume(tid, signal),
+                    Err(error) => Err(error),
+                }
             }
             libc::PTRACE_EVENT_SECCOMP => {
                 self.calls += 1;

@@ -4,6 +4,7 @@
 
 mod ending;
 mod escort;
+mod init;
 mod interrupted;
 mod lifecycle;
 mod memory;
@@ -12,6 +13,7 @@ mod places;
 mod requests;
 mod session;
 mod side;
+mod stopping;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -55,6 +57,8 @@ pub struct Tracer {
     status: Option<i32>,
     /// The first exec has succeeded.
     running: bool,
+    /// The command's first task has stopped and not gone on.
+    stopped: bool,
     first_error: Option<io::Error>,
     ending: Ending,
     pending: Pending,
@@ -133,6 +137,7 @@ impl Tracer {
             main,
             status: None,
             running: false,
+            stopped: false,
             first_error: None,
             ending: Ending::new(options.linger),
             pending: Pending::default(),
@@ -220,7 +225,9 @@ impl Tracer {
     fn observe(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
         let mut ticks = signal::ticks();
         loop {
-            match self.pending.next(self.tasks.len())? {
+            let waited = self.pending.next(self.tasks.len())?;
+            self.look_for_stop();
+            match waited {
                 Waited::Task(tid, status) => {
                     self.held = Some((tid, status));
                     self.on_status(tid, status)?;
@@ -239,6 +246,9 @@ impl Tracer {
             let now = signal::ticks();
             if now != ticks {
                 ticks = now;
+                if !self.stopped {
+                    self.session.time();
+                }
                 self.session.trace.flush();
                 observer.progress(self.session.trace.events(), u64::from(self.started));
                 // Strangers, too: tasks of which nothing will be told any more would else be waited for without end.
@@ -250,6 +260,9 @@ impl Tracer {
     }
 
     fn on_status(&mut self, tid: i32, status: i32) -> Result<(), RecordError> {
+        if tid == self.main {
+            self.command_goes_on();
+        }
         if !libc::WIFSTOPPED(status) {
             self.on_end(tid, status);
             return Ok(());
@@ -268,7 +281,11 @@ impl Tracer {
             libc::PTRACE_EVENT_EXEC => self.on_exec(tid, status),
             libc::PTRACE_EVENT_EXIT => self.on_last_stop(tid),
             ptrace::EVENT_STOP if ptrace::stops(signal) => {
-                unless_gone("PTRACE_LISTEN", tid, ptrace::listen(tid)).map(drop)
+                unless_gone("PTRACE_LISTEN", tid, ptrace::listen(tid))?;
+                if tid == self.main {
+                    self.command_stopped();
+                }
+                Ok(())
             }
             0 if signal == ptrace::SYSCALL_STOP => self.on_exit_of_call(tid),
             0 => self.on_signal(tid, signal),
@@ -280,6 +297,10 @@ impl Tracer {
         self.requests.saw(self.main, tid, signal);
         if let Some(task) = self.tasks.get_mut(&tid) {
             self.session.unrecorded_stop(task);
+        }
+        if unless_gone("PTRACE_DETACH", tid, init::let_die(tid, signal))? == Some(true) {
+            self.on_end(tid, signal);
+            return Ok(());
         }
         self.resume(tid, signal)
     }

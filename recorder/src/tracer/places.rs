@@ -95,7 +95,7 @@ impl Session {
                     directories.insert(result as i32, found);
                 }
             }
-            Op::Dup => {
+            Op::Dup | Op::DupTo => {
                 if let Some(kept) = directories.get(&fd).copied() {
                     directories.insert(result as i32, kept);
                 }

@@ -52,7 +52,11 @@ impl Requests {
         let mut kill = false;
         for request in signal::take_requests() {
             if self.ended {
-                continue; // Of what is left then, `Ending` takes care.
+                // Of what is left then, `Ending` takes care.
+                if request.signal == libc::SIGTSTP {
+                    signal::stop();
+                }
+                continue;
             }
             if !reaches_the_tool_itself(&request) && !self.has(main, &request) {
                 tracing::debug!(?request, "passed on");

@@ -1,5 +1,6 @@
 //! From calls to records: what is written at the entry and the exit of a call.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fsreplay_trace::call::{ArgKind, Call, Op, ResultKind};
@@ -23,6 +24,10 @@ use crate::trace::Trace;
 const RESTART_FIRST: i64 = -512;
 /// The last: `-ERESTART_RESTARTBLOCK`.
 const RESTART_LAST: i64 = -516;
+
+/// The recorder looks at its clock once a second at least. If that is so much late, it was stopped,
+/// nanoseconds.
+const LATE: u64 = 1_500_000_000;
 
 /// What calls are counted as whose paths could not be read.
 const UNREADABLE: &str = "calls with unreadable arguments";
@@ -49,6 +54,8 @@ pub struct Session {
     numbers: Numbers,
     decoded: Decoded,
     start: u64,
+    /// The last time that was told.
+    last: Cell<u64>,
     through_proc: bool,
     inherited_done: bool,
     /// Set-id programs keep their privilege: the recorder may trace them with it.
@@ -69,6 +76,7 @@ impl Session {
             numbers: Numbers::new(),
             decoded: Decoded::default(),
             start,
+            last: Cell::new(0),
             through_proc: false,
             inherited_done: false,
             privileged: sys::effective_ids().0 == 0,
@@ -84,7 +92,20 @@ impl Session {
 
     /// Nanoseconds since the start of the recording.
     pub fn time(&self) -> u64 {
-        sys::now().saturating_sub(self.start)
+        let time = sys::now().saturating_sub(self.start);
+        self.last.set(time);
+        time
+    }
+
+    /// Whether nothing was told for longer than the recorder's own ticks would let pass.
+    pub fn is_late(&self) -> bool {
+        sys::now().saturating_sub(self.start) > self.last.get() + LATE
+    }
+
+    /// The tool stood still since something was told last: that time is not its own.
+    pub fn stood_still(&mut self) {
+        let time = sys::now().saturating_sub(self.start);
+        self.start += time.saturating_sub(self.last.get());
     }
 
     /// Counts a call that is not recorded.
