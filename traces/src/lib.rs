@@ -5,6 +5,7 @@
 //! planner must be able to re-plan an old trace.
 #![forbid(unsafe_code)]
 
+pub mod abi;
 pub mod anonymize;
 pub mod call;
 pub mod format;

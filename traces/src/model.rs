@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{ArgKind, Call, MAX_ARGS};
+use crate::abi::OpenFlags;
+use crate::call::{ArgKind, Call, Last, MAX_ARGS, Made};
 
 /// A kernel thread of the recorded tool, numbered in order of appearance; 0 is the command's first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -95,6 +96,31 @@ impl Event {
     #[inline]
     pub fn fd(&self, kind: ArgKind) -> Option<i32> {
         self.arg(kind).map(|fd| fd as i32)
+    }
+
+    /// Its flags: those that it was given and those that the call stands for (`creat`, `lstat`).
+    #[inline]
+    pub fn flags(&self) -> u32 {
+        self.call.row().flags(&self.args)
+    }
+
+    /// What the call does with a link at the end of one of its paths; `open` are the flags of the
+    /// recording machine.
+    #[inline]
+    pub fn last(&self, path: ArgKind, open: OpenFlags) -> Last {
+        self.call.row().last(path, &self.args, open)
+    }
+
+    /// The name that it makes if it succeeds.
+    #[inline]
+    pub fn made(&self) -> Option<Made> {
+        self.call.row().made(&self.args)
+    }
+
+    /// The name that it removes if it succeeds.
+    #[inline]
+    pub fn removed(&self) -> Option<ArgKind> {
+        self.call.row().removed(&self.args)
     }
 
     /// The error number, if the call failed.

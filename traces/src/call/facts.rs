@@ -1,0 +1,204 @@
+//! What rows say about paths, names and descriptors, and how it is asked of a call's arguments.
+
+use super::{ArgKind, Call, MAX_ARGS, Op, ResultKind, Row};
+use crate::abi::{
+    AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, F_DUPFD, F_DUPFD_CLOEXEC, IN_DONT_FOLLOW, Numbers,
+    O_CREAT, O_EXCL, O_PATH, OpenFlags, RENAME_EXCHANGE,
+};
+
+/// What a call does with a link at the end of its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// It is followed.
+    Followed,
+    /// It is meant itself, unless a slash comes behind it.
+    Kept,
+    /// The call makes, moves or removes the name itself, whatever comes behind it.
+    Named,
+}
+
+/// By what it is decided what a call does with a link at the end of its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastRule {
+    /// The call has no [`ArgKind::Path`].
+    NoPath,
+    /// Always [`Last::Followed`].
+    Follow,
+    /// Always [`Last::Kept`]: `readlink`, the forms with an `l`.
+    Keep,
+    /// Always [`Last::Named`].
+    Name,
+    /// Kept with `O_NOFOLLOW`, and with `O_CREAT|O_EXCL` unless `O_PATH` makes them void.
+    ByOpenFlags,
+    /// Kept with `AT_SYMLINK_NOFOLLOW`.
+    UnlessNoFollow,
+    /// Followed with `AT_SYMLINK_FOLLOW` only.
+    IfFollow,
+    /// Kept with `IN_DONT_FOLLOW`.
+    UnlessDontFollow,
+}
+
+/// Which names a call makes or removes when it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// None.
+    Same,
+    /// It makes one that wasn't there: [`ArgKind::NewPath`], or [`ArgKind::Path`] where it has none.
+    Made,
+    /// With `O_CREAT` it makes [`ArgKind::Path`] if that isn't there; with `O_EXCL`, only then.
+    MadeOnCreate,
+    /// It removes [`ArgKind::Path`].
+    Removed,
+    /// It makes or replaces [`ArgKind::NewPath`] and removes [`ArgKind::Path`], unless
+    /// `RENAME_EXCHANGE` has both stay.
+    Moved,
+}
+
+/// Which descriptors a call closes, whether it succeeds or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closes {
+    /// None.
+    Nothing,
+    /// Its [`ArgKind::Fd`].
+    This,
+    /// From [`ArgKind::Fd`] up to [`ArgKind::NewFd`].
+    Range,
+    /// [`ArgKind::NewFd`], which leads to something else then.
+    Replaced,
+}
+
+/// A name that a call makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Which argument: [`ArgKind::Path`] or [`ArgKind::NewPath`].
+    pub path: ArgKind,
+    /// Whether the call fails where the name is there.
+    pub exclusive: bool,
+}
+
+/// A path among the arguments of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathArg {
+    /// [`ArgKind::Path`] or [`ArgKind::NewPath`].
+    pub path: ArgKind,
+    /// The argument that holds the descriptor of the directory which a relative path starts from.
+    /// Calls that don't keep one start from the working directory.
+    pub base: ArgKind,
+}
+
+type Args = [u64; MAX_ARGS];
+
+impl Row {
+    /// A row of which nothing more is to be said.
+    pub(super) const fn plain(
+        call: Call,
+        name: &'static str,
+        numbers: Numbers,
+        op: Op,
+        args: &'static [(ArgKind, u8)],
+        result: ResultKind,
+    ) -> Row {
+        Row {
+            call,
+            name,
+            numbers,
+            op,
+            args,
+            result,
+            implied: 0,
+            last: LastRule::NoPath,
+            names: Names::Same,
+            closes: Closes::Nothing,
+            waits: false,
+            changes: false,
+        }
+    }
+
+    /// Position of an argument in [`crate::model::Event::args`].
+    pub fn position(&self, kind: ArgKind) -> Option<usize> {
+        self.args.iter().position(|(k, _)| *k == kind)
+    }
+
+    fn arg(&self, args: &Args, kind: ArgKind) -> Option<u64> {
+        self.position(kind).map(|position| args[position])
+    }
+
+    /// The flags of a call: those that it was given and those that it stands for.
+    pub fn flags(&self, args: &Args) -> u32 {
+        self.arg(args, ArgKind::Flags).unwrap_or(0) as u32 | self.implied
+    }
+
+    /// The paths of a call, in the order in which the kernel looks at them.
+    pub fn paths(&self) -> impl Iterator<Item = PathArg> + use<'_> {
+        let all = [
+            (ArgKind::Path, ArgKind::DirFd),
+            (ArgKind::NewPath, ArgKind::NewDirFd),
+        ];
+        let all = all.map(|(path, base)| PathArg { path, base });
+        all.into_iter()
+            .filter(|arg| self.position(arg.path).is_some())
+    }
+
+    /// What a call does with a link at the end of one of its paths; `open` are the flags of the
+    /// machine that made it.
+    pub fn last(&self, path: ArgKind, args: &Args, open: OpenFlags) -> Last {
+        if path == ArgKind::NewPath {
+            return Last::Named;
+        }
+        let flags = self.flags(args);
+        let follows = match self.last {
+            LastRule::NoPath | LastRule::Follow => true,
+            LastRule::Keep => false,
+            LastRule::Name => return Last::Named,
+            LastRule::ByOpenFlags => {
+                let is_exclusive = flags & (O_CREAT | O_EXCL | O_PATH) == O_CREAT | O_EXCL;
+                flags & open.no_follow == 0 && !is_exclusive
+            }
+            LastRule::UnlessNoFollow => flags & AT_SYMLINK_NOFOLLOW == 0,
+            LastRule::IfFollow => flags & AT_SYMLINK_FOLLOW != 0,
+            LastRule::UnlessDontFollow => {
+                let mask = self.arg(args, ArgKind::Mask).unwrap_or(0) as u32;
+                mask & IN_DONT_FOLLOW == 0
+            }
+        };
+        if follows { Last::Followed } else { Last::Kept }
+    }
+
+    /// The name that a call makes when it succeeds, if it does so.
+    pub fn made(&self, args: &Args) -> Option<Made> {
+        let flags = self.flags(args);
+        let (path, exclusive) = match self.names {
+            Names::Same | Names::Removed => return None,
+            Names::Made if self.position(ArgKind::NewPath).is_some() => (ArgKind::NewPath, true),
+            Names::Made => (ArgKind::Path, true),
+            Names::MadeOnCreate if flags & (O_CREAT | O_PATH) != O_CREAT => return None,
+            Names::MadeOnCreate => (ArgKind::Path, flags & O_EXCL != 0),
+            Names::Moved if flags & RENAME_EXCHANGE != 0 => return None,
+            Names::Moved => (ArgKind::NewPath, false),
+        };
+        Some(Made { path, exclusive })
+    }
+
+    /// The name that a call removes when it succeeds, if it does so.
+    pub fn removed(&self, args: &Args) -> Option<ArgKind> {
+        match self.names {
+            Names::Same | Names::Made | Names::MadeOnCreate => None,
+            Names::Moved if self.flags(args) & RENAME_EXCHANGE != 0 => None,
+            Names::Removed | Names::Moved => Some(ArgKind::Path),
+        }
+    }
+
+    /// The descriptors that a call which succeeded with that result returned.
+    pub fn returned(&self, args: &Args, result: i64) -> [Option<i32>; 2] {
+        let memory = |kind| self.arg(args, kind).map(|fd| fd as i32);
+        let duplicates = || {
+            let command = self.arg(args, ArgKind::Command).unwrap_or(0) as u32;
+            matches!(command, F_DUPFD | F_DUPFD_CLOEXEC)
+        };
+        if self.result == ResultKind::Fd || (self.op == Op::Fcntl && duplicates()) {
+            [i32::try_from(result).ok(), None]
+        } else {
+            [memory(ArgKind::OutFd0), memory(ArgKind::OutFd1)]
+        }
+    }
+}
