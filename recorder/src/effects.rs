@@ -1,6 +1,7 @@
 //! What a successful call changed of what is known of paths.
 
-use fsreplay_trace::call::{ArgKind, Call, Op};
+use fsreplay_trace::abi::{RENAME_EXCHANGE, RENAME_WHITEOUT};
+use fsreplay_trace::call::{ArgKind, Call, Names, Op};
 use fsreplay_trace::model::{FileKind, NodeId};
 
 use crate::observe::{Found, States};
@@ -19,9 +20,8 @@ pub struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn flags(&self) -> i32 {
-        let position = self.call.row().position(ArgKind::Flags);
-        position.map_or(0, |position| self.args[position] as i32)
+    fn flags(&self) -> u32 {
+        self.call.row().flags(self.args)
     }
 
     fn mode(&self) -> u32 {
@@ -30,19 +30,12 @@ impl Change<'_> {
     }
 }
 
-/// Whether calls of this operation change what stands at a path.
-pub fn changes_names(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Open
-            | Op::MakeDir
-            | Op::RemoveDir
-            | Op::Unlink
-            | Op::Rename
-            | Op::Link
-            | Op::Symlink
-            | Op::MakeNode
-    )
+/// Whether a call may change what stands at a path.
+pub fn changes_names(call: Call) -> bool {
+    match call.row().names {
+        Names::Made | Names::MadeOnCreate | Names::Removed | Names::Moved => true,
+        Names::Same => false,
+    }
 }
 
 /// Applies a successful call.
@@ -76,8 +69,7 @@ pub fn apply(change: &Change<'_>, states: &mut States, trace: &Trace) {
 }
 
 fn open(change: &Change<'_>, first: Found, states: &mut States, trace: &Trace) {
-    let flags = change.flags();
-    let creates = change.call == Call::creat || flags & libc::O_CREAT != 0;
+    let creates = change.call.row().made(change.args).is_some();
     // Nothing appears at the path of O_TMPFILE, which is a directory.
     if states.kind(trace, first.node) != Some(FileKind::Absent) {
         return;
@@ -101,12 +93,12 @@ fn rename(
         states.removed(trace, from);
         return;
     };
-    if change.flags() as u32 & libc::RENAME_EXCHANGE != 0 {
+    if change.flags() & RENAME_EXCHANGE != 0 {
         states.exchanged(from, to.node);
         return;
     }
     states.moved(trace, from, to.node);
-    if change.flags() as u32 & libc::RENAME_WHITEOUT != 0 {
+    if change.flags() & RENAME_WHITEOUT != 0 {
         states.forget(from);
     }
 }

@@ -89,8 +89,7 @@ pub fn assemble(rings: Rings) -> Vec<Instruction> {
         program.push(jump(IF_AT_LEAST, first, 0, 1));
         program.push(statement(RETURN, RET_TRACE | FOREIGN_CALL));
     }
-    let mut answers: Vec<(u32, Answer)> = arch::NUMBERS
-        .iter()
+    let mut answers: Vec<(u32, Answer)> = arch::numbers()
         .map(|(number, call)| {
             let answer = match call {
                 Call::io_uring_setup if rings == Rings::Withheld => Answer::Refuse(libc::ENOSYS),
@@ -100,7 +99,7 @@ pub fn assemble(rings: Rings) -> Vec<Instruction> {
                 Call::epoll_wait | Call::epoll_pwait => Answer::Unless0(EPOLL_TIMEOUT),
                 _ => Answer::Trace(TABLE_CALL),
             };
-            (*number, answer)
+            (number, answer)
         })
         .collect();
     answers.extend(SIDE_CALLS.map(|(number, answer)| (number as u32, answer)));
@@ -270,7 +269,7 @@ mod tests {
         assert!(program.len() < 4096);
         for number in 0..600 {
             let goes_on = libc::SYS_restart_syscall == libc::c_long::from(number);
-            let listed = goes_on || arch::NUMBERS.iter().any(|(n, _)| *n == number);
+            let listed = goes_on || arch::numbers().any(|(n, _)| n == number);
             let side = [
                 libc::SYS_sched_getaffinity,
                 libc::SYS_sched_setaffinity,

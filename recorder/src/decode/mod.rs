@@ -6,19 +6,13 @@ mod pointers;
 
 use std::ops::Range;
 
-use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE, Op};
+use fsreplay_trace::abi::{FICLONE, FICLONERANGE, O_CREAT, OpenFlags, PATH_MAX};
+use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE};
 
 use crate::memory::Memory;
 
-/// The longest path that the kernel takes, with its NUL.
-const PATH_MAX: usize = 4096;
 /// The longest name of an extended attribute.
 const XATTR_NAME_MAX: usize = 256;
-
-/// `FICLONE`.
-pub const FICLONE: u32 = 0x4004_9409;
-/// `FICLONERANGE`.
-pub const FICLONERANGE: u32 = 0x4020_940d;
 
 /// A string argument: which argument it is, and where its bytes are in [`Decoded::text`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,9 +114,9 @@ fn number(call: Call, kind: ArgKind, raw: u64, registers: &[u64; 6], memory: &im
         (Call::fcntl, _) if kind != ArgKind::Fd => fcntl(kind, registers, memory),
         (Call::ioctl, _) if kind != ArgKind::Fd => ioctl(kind, registers, memory),
         (Call::open | Call::openat, ArgKind::Mode) => {
-            let flags = registers[if call == Call::open { 1 } else { 2 }] as i32;
+            let flags = registers[if call == Call::open { 1 } else { 2 }] as u32;
             // Without these the kernel does not look at it, and what is in the register is chance.
-            let used = flags & libc::O_CREAT != 0 || flags & libc::O_TMPFILE == libc::O_TMPFILE;
+            let used = flags & O_CREAT != 0 || OpenFlags::here().is_temporary(flags);
             if used { unsigned(raw) } else { 0 }
         }
         (Call::readv | Call::preadv | Call::preadv2, ArgKind::Length)
@@ -220,7 +214,7 @@ fn ioctl(kind: ArgKind, registers: &[u64; 6], memory: &impl Memory) -> u64 {
 /// Fills in what is known only when the call has returned successfully.
 pub fn exit(call: Call, registers: &[u64; 6], memory: &impl Memory, args: &mut [u64; MAX_ARGS]) {
     let row = call.row();
-    if !matches!(row.op, Op::Pipe | Op::SocketPair) {
+    if row.position(ArgKind::OutFd0).is_none() {
         return;
     }
     for (position, (kind, register)) in row.args.iter().enumerate() {

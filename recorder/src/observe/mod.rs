@@ -15,13 +15,11 @@ pub use look::file_kind;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use fsreplay_trace::abi::MAX_LINKS;
 use fsreplay_trace::model::{FileKind, Mount, NodeId};
 
 use crate::mountinfo;
 use crate::trace::Trace;
-
-/// The most links that a walk follows, as the kernel.
-const MAX_LINKS: u32 = 40;
 
 /// The tool made it (or moved it): what stood in it before is known.
 const MADE: u8 = 1;

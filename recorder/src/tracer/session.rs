@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use fsreplay_trace::call::{ArgKind, Call, Op, ResultKind};
+use fsreplay_trace::call::{ArgKind, Call, Closes, Op};
 use fsreplay_trace::model::{Event, FdState, NodeId, Record, Spent, TaskId};
 
 use super::interrupted::sum;
@@ -433,33 +433,24 @@ impl Session {
         if directories.is_empty() {
             return;
         }
-        match row.op {
+        match row.closes {
             // Even a failed close closes.
-            Op::Close => {
+            Closes::This => {
                 directories.remove(&(call.args[0] as i32));
             }
-            Op::CloseRange => directories.clear(),
-            Op::Pipe | Op::SocketPair => {
-                for kind in [ArgKind::OutFd0, ArgKind::OutFd1] {
-                    if let Some(position) = row.position(kind) {
-                        directories.remove(&(call.args[position] as i32));
-                    }
-                }
-            }
-            Op::Fcntl => {
-                directories.remove(&(result as i32));
-            }
-            _ if row.result == ResultKind::Fd => {
-                directories.remove(&(result as i32));
-            }
-            _ => {}
+            Closes::Range => directories.clear(),
+            // What is replaced is among those that are returned.
+            Closes::Replaced | Closes::Nothing => {}
+        }
+        for fd in row.returned(&call.args, result).into_iter().flatten() {
+            directories.remove(&fd);
         }
     }
 
     /// What a successful call changed.
     fn succeeded(&mut self, tid: i32, task: &mut Task, call: &InCall, result: i64) {
         let op = call.call.row().op;
-        if effects::changes_names(op) {
+        if effects::changes_names(call.call) {
             let change = Change {
                 call: call.call,
                 args: &call.args,
