@@ -1,23 +1,17 @@
 //! What a successful call changes in the model, and what it did to the contents of files.
 
-use fsreplay_trace::call::{ArgKind, Call, NONE as NO_VALUE, Op};
+use fsreplay_trace::abi::{
+    AT_FDCWD, AT_REMOVEDIR, CLOSE_RANGE_CLOEXEC, F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD, O_APPEND,
+    O_CLOEXEC, O_TMPFILE, O_TRUNC, RENAME_EXCHANGE, RENAME_WHITEOUT,
+};
+use fsreplay_trace::call::{ArgKind, Last, NONE as NO_VALUE, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, FileKind};
 
 use crate::files::Done;
 use crate::inspector::{Found, Inspector};
-use crate::lookup::{AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_EXCL, O_TMPFILE, O_TRUNC};
 use crate::places::{MADE, NONE, USED};
 use crate::processes::{Description, Entry, Task};
-
-const F_DUPFD: u64 = 0;
-const F_SETFD: u64 = 2;
-const F_DUPFD_CLOEXEC: u64 = 1030;
-const AT_REMOVEDIR: u64 = 0x200;
-const AT_SYMLINK_FOLLOW: u64 = 0x400;
-const RENAME_EXCHANGE: u64 = 2;
-const RENAME_WHITEOUT: u64 = 4;
-const CLOSE_RANGE_CLOEXEC: u64 = 4;
 
 impl Inspector {
     /// Follows a call that did not fail.
@@ -55,7 +49,50 @@ impl Inspector {
             | Op::FdSetXattr
             | Op::RemoveXattr
             | Op::FdRemoveXattr => self.used(place),
-            _ => self.descriptors_changed(task, event),
+            Op::Close
+            | Op::CloseRange
+            | Op::Dup
+            | Op::DupTo
+            | Op::Fcntl
+            | Op::Pipe
+            | Op::SocketPair
+            | Op::Socket
+            | Op::Accept
+            | Op::EventFd
+            | Op::Unshare => self.descriptors_changed(task, event),
+            // They look, wait, or change what isn't followed here.
+            Op::Flock
+            | Op::Ioctl
+            | Op::Stat
+            | Op::FdStat
+            | Op::Access
+            | Op::ReadLink
+            | Op::ListDirectory
+            | Op::GetCwd
+            | Op::Umask
+            | Op::Allocate
+            | Op::Sync
+            | Op::FdSync
+            | Op::SyncRange
+            | Op::StatFs
+            | Op::FdStatFs
+            | Op::GetXattr
+            | Op::FdGetXattr
+            | Op::ListXattr
+            | Op::FdListXattr
+            | Op::Tee
+            | Op::MapSync
+            | Op::MapAdvise
+            | Op::Advise
+            | Op::ReadAhead
+            | Op::Watch
+            | Op::Unwatch
+            | Op::NameToHandle
+            | Op::ReceiveMessage
+            | Op::Wait
+            | Op::Futex
+            | Op::Poll
+            | Op::Unsupported => {}
         }
     }
 
@@ -71,10 +108,7 @@ impl Inspector {
     }
 
     fn opened(&mut self, task: &Task, place: u32, event: &Event) {
-        let flags = match event.call {
-            Call::creat => O_CREAT | O_TRUNC,
-            _ => event.arg(ArgKind::Flags).unwrap_or(0),
-        };
+        let flags = event.flags();
         let fd = event.result as i32;
         let cloexec = flags & O_CLOEXEC != 0;
         if place == NONE {
@@ -82,8 +116,9 @@ impl Inspector {
             return;
         }
         let unnamed = flags & O_TMPFILE != 0;
-        let exclusive = flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
-        let made = flags & O_CREAT != 0 && (exclusive || self.places.is_absent(place));
+        let made = event
+            .made()
+            .is_some_and(|made| made.exclusive || self.places.is_absent(place));
         let file = if unnamed {
             // It has no place of its own: its directory stands for it.
             self.files.add(place, 0, true)
@@ -255,7 +290,7 @@ impl Inspector {
     }
 
     fn names_changed(&mut self, task: &Task, place: u32, event: &Event, tables: &Tables) {
-        let flags = event.arg(ArgKind::Flags).unwrap_or(0);
+        let flags = event.flags();
         if place == NONE {
             return;
         }
@@ -284,7 +319,7 @@ impl Inspector {
                 self.places.set(place, FileKind::Symlink, text);
                 self.used(place);
             }
-            Op::Unlink if flags & AT_REMOVEDIR == 0 || event.call == Call::unlink => {
+            Op::Unlink | Op::RemoveDir if flags & AT_REMOVEDIR == 0 => {
                 self.removed(place);
             }
             Op::Unlink | Op::RemoveDir => {
@@ -293,7 +328,7 @@ impl Inspector {
                 self.used(place);
             }
             _ => {
-                let follow = event.call == Call::linkat && flags & AT_SYMLINK_FOLLOW != 0;
+                let follow = event.last(ArgKind::Path, self.open_flags) == Last::Followed;
                 let dir = event.fd(ArgKind::DirFd).unwrap_or(AT_FDCWD);
                 let Some(path) = event.string(ArgKind::Path) else {
                     return;
@@ -336,7 +371,7 @@ impl Inspector {
         }
     }
 
-    fn renamed(&mut self, from: u32, to: u32, flags: u64) {
+    fn renamed(&mut self, from: u32, to: u32, flags: u32) {
         let (old, new) = (self.places.get(from).file, self.places.get(to).file);
         if from == to || old != NONE && old == new {
             // Two names of one file: rename(2) leaves both.
@@ -363,7 +398,7 @@ impl Inspector {
 
     fn descriptors_changed(&mut self, task: &Task, event: &Event) {
         let fd = event.fd(ArgKind::Fd).unwrap_or(-1);
-        let flags = event.arg(ArgKind::Flags).unwrap_or(0);
+        let flags = event.flags();
         let cloexec = flags & O_CLOEXEC != 0;
         let result = event.result as i32;
         match event.call.row().op {
@@ -383,7 +418,7 @@ impl Inspector {
                     self.duplicate(task, fd, to, cloexec);
                 }
             }
-            Op::Fcntl => match event.arg(ArgKind::Command).unwrap_or(u64::MAX) & 0xffff_ffff {
+            Op::Fcntl => match event.arg(ArgKind::Command).map_or(u32::MAX, |c| c as u32) {
                 F_DUPFD => self.duplicate(task, fd, result, false),
                 F_DUPFD_CLOEXEC => self.duplicate(task, fd, result, true),
                 F_SETFD => {
@@ -404,7 +439,7 @@ impl Inspector {
             Op::Socket | Op::Accept | Op::EventFd => {
                 task.put(result, Description::new(NONE), cloexec, self.now());
             }
-            Op::Unshare => self.processes.unshare(event.task.0, flags),
+            Op::Unshare => self.processes.unshare(event.task.0, flags.into()),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! The pass over the records: what each call is about, what it cost, and what counts as suspicious.
 
+use fsreplay_trace::abi::{AT_FDCWD, O_APPEND, O_CLOEXEC, OpenFlags};
 use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
@@ -8,7 +9,7 @@ use fsreplay_trace::model::{
 };
 
 use crate::files::{Done, FileCount, Files};
-use crate::lookup::{self, AT_FDCWD, EBADF, EINVAL, ENOENT, ENOTDIR, OpenFlags, Subject};
+use crate::lookup::{self, EBADF, EINVAL, ENOENT, ENOTDIR, Subject};
 use crate::places::{Count, NONE, PSEUDO, Places, ROOT};
 use crate::processes::{Description, Fs, Processes, Task};
 use crate::report::{Inspection, Options};
@@ -337,8 +338,8 @@ impl Inspector {
         };
         let mut description = Description::new(file);
         description.position.set(state.offset);
-        description.append = u64::from(state.flags) & lookup::O_APPEND != 0;
-        let cloexec = u64::from(state.flags) & lookup::O_CLOEXEC != 0;
+        description.append = state.flags & O_APPEND != 0;
+        let cloexec = state.flags & O_CLOEXEC != 0;
         task.put(state.fd, description, cloexec, self.events);
     }
 

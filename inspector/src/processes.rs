@@ -4,15 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use fsreplay_trace::abi::{CLONE_FILES, CLONE_FS, CLONE_THREAD, CLONE_VM};
 use fsreplay_trace::model::TaskStart;
 
 use crate::files::Covered;
 use crate::places::NONE;
-
-pub(crate) const CLONE_VM: u64 = 0x100;
-pub(crate) const CLONE_FS: u64 = 0x200;
-pub(crate) const CLONE_FILES: u64 = 0x400;
-pub(crate) const CLONE_THREAD: u64 = 0x1_0000;
 
 /// Descriptors and mappings that a fork may copy; no machine's tables are larger, and a made-up trace must not fill
 /// the memory by forking over and over.

@@ -558,3 +558,15 @@ fn numbers_that_no_kernel_gives_do_no_harm() {
         + totals.unresolved.count;
     assert_eq!(all, inspection.events);
 }
+
+#[test]
+fn an_open_of_a_path_alone_makes_nothing_and_follows_a_link() {
+    const O_PATH: i64 = 0o1000_0000;
+    let mut trace = Trace::new();
+    trace.state("/files/f", FileKind::File, 10);
+    trace.link("/links/l", "/files/f");
+    trace.open(0, "/links/l", O_PATH | O_CREAT | O_EXCL, 5);
+    let directories = trace.inspection().directories;
+    assert!(directories.iter().any(|d| d.path == "/files"));
+    assert!(directories.iter().all(|d| d.path != "/links"));
+}

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
+use fsreplay_trace::abi::MAX_LINKS;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::StringId;
 
 use crate::places::{Places, WALKED};
 
-/// Links that one walk follows, as the kernel.
-const MAX_LINKS: u32 = 40;
 /// Components that one walk takes, links included: forty links of 4095 bytes each.
 const MAX_STEPS: u32 = 1 << 17;
 

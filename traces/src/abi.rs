@@ -170,10 +170,18 @@ pub const FICLONERANGE: u32 = 0x4020_940d;
 /// `inotify_add_watch`: a link at the end of the path is meant itself.
 pub const IN_DONT_FOLLOW: u32 = 0x0200_0000;
 
+/// `clone`: memory is shared.
+pub const CLONE_VM: u64 = 0x100;
 /// Working directory, root and umask are shared.
 pub const CLONE_FS: u64 = 0x200;
 /// The table of descriptors is shared.
 pub const CLONE_FILES: u64 = 0x400;
+/// The parent waits until the new task starts a program or ends.
+pub const CLONE_VFORK: u64 = 0x4000;
+/// The new task is a child of its maker's parent.
+pub const CLONE_PARENT: u64 = 0x8000;
+/// The new task is of the same process.
+pub const CLONE_THREAD: u64 = 0x1_0000;
 
 /// Bytes of the longest path that a kernel takes, the NUL included.
 pub const PATH_MAX: usize = 4096;
