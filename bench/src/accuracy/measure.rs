@@ -187,6 +187,7 @@ impl Rig<'_> {
     /// the others, if asked for, know less of what the tool takes besides its calls: its processor time, and nothing.
     fn plans(&self, trace: &Path, home: &Path, mount: &Path) -> io::Result<Vec<Plan>> {
         let options = PlanOptions {
+            limits: Default::default(),
             target: self.dir.to_owned(),
             place: vec![(home.as_os_str().as_bytes().to_vec(), mount.to_owned())],
             skip: Vec::new(),

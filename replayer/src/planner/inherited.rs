@@ -1,5 +1,6 @@
 //! Descriptors that came from outside the recording: open at its start, or received over a socket.
 
+use fsreplay_trace::abi;
 use fsreplay_trace::call::Call;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{FdState, FileKind};
@@ -8,7 +9,7 @@ use super::areas;
 use super::fds::{Entry, What};
 use super::initial::kind_of;
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED};
-use super::{PlanError, Planner, Resource, flags};
+use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
 
 impl Planner {
@@ -32,7 +33,7 @@ impl Planner {
         };
         let entry = Entry {
             handle,
-            cloexec: state.flags & flags::CLOEXEC != 0,
+            cloexec: state.flags & abi::O_CLOEXEC != 0,
             since: 0,
         };
         self.procs.table_mut(task).put(state.fd, entry);
@@ -65,7 +66,7 @@ impl Planner {
         let lane = self.procs.task(state.task.0).lane;
         let slot = self.fds.take_slot(lane);
         let at = self.place_of(ino);
-        let clean = state.flags & !(flags::CREATE | flags::EXCLUSIVE | flags::TRUNCATE);
+        let clean = state.flags & !(abi::O_CREAT | abi::O_EXCL | abi::O_TRUNC);
         let flags = self.recorded_flags.translate(self.here_flags, clean) as i32;
         if self.coverage.events == 0 {
             self.initial_fds.push(InitialFd {

@@ -1,8 +1,10 @@
 //! Paths that name a descriptor: `/proc/self/fd/N`, `/dev/fd/N` and the like. The kernel goes straight to what is
 //! open there; so does the plan, although nothing else in /proc is replayed.
 
+use fsreplay_trace::call::Last;
+
 use super::paths::Start;
-use super::resolve::{End, Last, Walked};
+use super::resolve::{End, Walked};
 use super::tree::{Kind, NONE};
 use super::{Cx, Draft, Planner, Texts};
 use crate::plan::At;

@@ -16,7 +16,6 @@ mod areas;
 mod clones;
 mod commit;
 mod fds;
-mod flags;
 mod frontier;
 mod futexes;
 mod hash;
@@ -46,12 +45,12 @@ mod tree;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record};
 
 use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming};
 use fds::{Descriptors, What};
-use flags::OpenFlags;
 use futexes::Futexes;
 use hash::FastMap;
 use initial::{Initial, Owners, Writing};

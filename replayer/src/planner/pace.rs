@@ -201,16 +201,7 @@ fn waits(event: &Event) -> bool {
     if event.call.row().op == Op::Futex && event.errno() == Some(libc::EAGAIN) {
         return false;
     }
-    matches!(
-        event.call.row().op,
-        Op::Read
-            | Op::PositionedRead
-            | Op::Wait
-            | Op::Futex
-            | Op::Poll
-            | Op::ReceiveMessage
-            | Op::Accept
-    )
+    event.call.row().waits
 }
 
 /// What lanes compute together of which each computes so much and has so many events, if that is added to each event.

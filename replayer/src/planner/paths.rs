@@ -1,22 +1,17 @@
 //! From a recorded path to the one that is issued: where it starts, where it leads, how it is spelled.
 
-use fsreplay_trace::call::ArgKind;
-use fsreplay_trace::model::StringId;
+use fsreplay_trace::abi::{AT_FDCWD, NAME_MAX, PATH_MAX};
+use fsreplay_trace::call::{ArgKind, Last};
+use fsreplay_trace::model::{Event, StringId};
 
 use super::intern::Texts;
 use super::magic::Through;
 use super::order::{Side, Timing};
-use super::resolve::{End, Last, PATH_MAX, Walked, has_parent, walk};
+use super::resolve::{End, Walked, has_parent, walk};
 use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED, Top};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{At, Slot};
 
-pub(crate) const AT_FDCWD: i32 = -100;
-pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
-pub(crate) const AT_REMOVEDIR: u32 = 0x200;
-pub(crate) const AT_SYMLINK_FOLLOW: u32 = 0x400;
-pub(crate) const AT_EMPTY_PATH: u32 = 0x1000;
-const NAME_MAX: usize = 255;
 /// Unknown directories that one path may hold.
 const MAX_CONJURED: usize = 512;
 
@@ -95,25 +90,30 @@ impl Planner {
         ((id.0 as usize) < cx.tables.string_count()).then_some(id)
     }
 
-    /// Follows the path of a call, by its `DirFd` and `Path` arguments. Where nothing is to be issued, the draft of that.
-    pub(crate) fn reach<'t>(
-        &mut self,
-        cx: &Cx<'t>,
-        last: Last,
-        hint: Hint,
-    ) -> Result<Reached<'t>, Draft> {
-        self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, last, hint)
+    /// What the call of an event does with a link at the end of one of its paths.
+    pub(crate) fn last_of(&self, event: &Event, path: ArgKind) -> Last {
+        event.last(path, self.recorded_flags)
     }
 
-    /// Follows a path of a call that has two.
-    pub(crate) fn reach_by<'t>(
+    /// Follows the path of a call, by its `DirFd` and `Path` arguments. Where nothing is to be
+    /// issued, the draft of that.
+    pub(crate) fn reach<'t>(&mut self, cx: &Cx<'t>, hint: Hint) -> Result<Reached<'t>, Draft> {
+        self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, hint)
+    }
+
+    /// Follows the second path of a call that has two, or that of a call which makes a link.
+    pub(crate) fn reach_new<'t>(&mut self, cx: &Cx<'t>, hint: Hint) -> Result<Reached<'t>, Draft> {
+        self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, hint)
+    }
+
+    fn reach_by<'t>(
         &mut self,
         cx: &Cx<'t>,
         dirfd: ArgKind,
         path: ArgKind,
-        last: Last,
         hint: Hint,
     ) -> Result<Reached<'t>, Draft> {
+        let last = self.last_of(cx.event, path);
         let Some(string) = self.string(cx, path) else {
             // A bad pointer can't be had again.
             return Err(self.nothing(cx, Class::Unresolved));

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use fsreplay_trace::abi::{CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_THREAD, CLONE_VM};
 use fsreplay_trace::model::TaskStart;
 
 use super::PlanError;
@@ -13,13 +14,6 @@ use super::tree::{NONE, ROOT};
 
 /// Task numbers may run ahead of the tasks seen so far by this much.
 const TASK_GAP: usize = 1 << 16;
-
-pub(crate) const CLONE_VM: u64 = 0x100;
-pub(crate) const CLONE_FS: u64 = 0x200;
-pub(crate) const CLONE_FILES: u64 = 0x400;
-pub(crate) const CLONE_VFORK: u64 = 0x4000;
-pub(crate) const CLONE_PARENT: u64 = 0x8000;
-pub(crate) const CLONE_THREAD: u64 = 0x1_0000;
 
 /// A task of the recording.
 #[derive(Clone, Copy, Debug)]

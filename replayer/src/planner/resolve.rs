@@ -1,14 +1,12 @@
 //! Walking a path through the model of the tree, as the kernel would have.
 
+use fsreplay_trace::abi::{MAX_LINKS, PATH_MAX};
+use fsreplay_trace::call::Last;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::StringId;
 
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
 
-/// Bytes of the longest path that a kernel takes, the NUL included.
-pub(crate) const PATH_MAX: usize = 4096;
-/// Links that one walk may follow.
-const MAX_LINKS: u32 = 40;
 /// Components that one walk may take, links included: forty links of 4095 bytes each.
 const MAX_STEPS: u32 = 1 << 17;
 
@@ -29,17 +27,6 @@ pub(crate) enum End {
     Pseudo,
     /// In what the user left out.
     Skipped,
-}
-
-/// What a call does with a link at the end of its path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Last {
-    /// It is followed.
-    Followed,
-    /// It is meant itself, unless a slash comes behind it.
-    Kept,
-    /// The call makes, moves or removes the name itself, whatever comes behind it.
-    Named,
 }
 
 /// Where a walk led.

@@ -7,14 +7,12 @@
 
 use std::collections::VecDeque;
 
-use fsreplay_trace::call::{ArgKind, Call, Op};
+use fsreplay_trace::abi::AT_FDCWD;
+use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Record};
 
-use super::actions::last_link;
-use super::flags;
-use super::paths::{AT_FDCWD, AT_SYMLINK_NOFOLLOW};
-use super::resolve::{End, Last, Walked, walk};
+use super::resolve::{End, Walked, walk};
 use super::tree::NONE;
 use super::{Cx, PlanError, Planner};
 
@@ -135,8 +133,7 @@ impl Planner {
         };
         let event = *event;
         let number = first.number;
-        let names = event.call.row().op;
-        if !takes_paths(names) {
+        if !takes_paths(&event) {
             return None;
         }
         if let Some(why) = self.unexplained(&event, true, tables) {
@@ -157,7 +154,7 @@ impl Planner {
         let changes = self.changes(&event, tables);
         changes.iter().flatten().next()?;
         self.find_overlapping(number, event.task.0, |planner, other| {
-            takes_paths(other.call.row().op)
+            takes_paths(other)
                 && planner.unexplained(other, false, tables).is_none()
                 && planner.spoiled(other, &changes, tables)
         })
@@ -217,8 +214,8 @@ impl Planner {
         doubting: bool,
         tables: &'t Tables,
     ) -> Option<Contradiction<'t>> {
-        for (path, dirfd, told) in told(event).into_iter().flatten() {
-            let Some(walked) = self.look_ahead(event, path, dirfd, tables) else {
+        for (path, told) in told(event).into_iter().flatten() {
+            let Some(walked) = self.look_ahead(event, path, tables) else {
                 continue;
             };
             let lacks = Some(Contradiction::Lacks(walked.dir, walked.name));
@@ -241,8 +238,8 @@ impl Planner {
 
     /// Whether the outcome of a call could not be had any more after those changes.
     fn spoiled(&mut self, event: &Event, changes: &[Option<Change>; 2], tables: &Tables) -> bool {
-        for (path, dirfd, told) in told(event).into_iter().flatten() {
-            let Some(walked) = self.look_ahead(event, path, dirfd, tables) else {
+        for (path, told) in told(event).into_iter().flatten() {
+            let Some(walked) = self.look_ahead(event, path, tables) else {
                 continue;
             };
             let spoils = |change: &Change| {
@@ -269,19 +266,9 @@ impl Planner {
         if event.errno().is_some() || event.result == Event::NO_RETURN {
             return [None; 2];
         }
-        let op = event.call.row().op;
-        let (old, new) = match op {
-            Op::MakeDir | Op::MakeNode => (None, Some(ArgKind::Path)),
-            Op::Symlink | Op::Link => (None, Some(ArgKind::NewPath)),
-            Op::Open if flag_bits(event) & flags::CREATE != 0 => (None, Some(ArgKind::Path)),
-            Op::Unlink | Op::RemoveDir => (Some(ArgKind::Path), None),
-            Op::Rename if flag_bits(event) & libc::RENAME_EXCHANGE == 0 => {
-                (Some(ArgKind::Path), Some(ArgKind::NewPath))
-            }
-            _ => return [None; 2],
-        };
+        let (old, new) = (event.removed(), event.made());
         let old = old.and_then(|path| {
-            let walked = self.look_ahead(event, path, ArgKind::DirFd, tables)?;
+            let walked = self.look_ahead(event, path, tables)?;
             (walked.end == End::Found).then_some(Change {
                 dir: walked.dir,
                 name: walked.name,
@@ -289,12 +276,8 @@ impl Planner {
                 made: false,
             })
         });
-        let new = new.and_then(|path| {
-            let dirfd = match path {
-                ArgKind::NewPath => ArgKind::NewDirFd,
-                _ => ArgKind::DirFd,
-            };
-            let walked = self.look_ahead(event, path, dirfd, tables)?;
+        let new = new.and_then(|made| {
+            let walked = self.look_ahead(event, made.path, tables)?;
             matches!(walked.end, End::Missing | End::Unknown).then_some(Change {
                 dir: walked.dir,
                 name: walked.name,
@@ -310,9 +293,9 @@ impl Planner {
         &mut self,
         event: &Event,
         path: ArgKind,
-        dirfd: ArgKind,
         tables: &'t Tables,
     ) -> Option<Walked<'t>> {
+        let base = event.call.row().paths().find(|arg| arg.path == path)?.base;
         let task = event.task.0;
         if !self.procs.is_alive(task) {
             return None;
@@ -323,7 +306,7 @@ impl Planner {
         }
         let bytes = tables.string(string);
         let fs = self.procs.fs(task);
-        let start = match event.fd(dirfd) {
+        let start = match event.fd(base) {
             _ if bytes.first() == Some(&b'/') => fs.root,
             None | Some(AT_FDCWD) => fs.cwd_ino,
             Some(fd) => {
@@ -334,81 +317,31 @@ impl Planner {
         if start == NONE || bytes.is_empty() {
             return None;
         }
-        let op = event.call.row().op;
-        let last = match op {
-            Op::Open if flag_bits(event) & self.recorded_flags.no_follow != 0 => Last::Kept,
-            Op::Unlink
-            | Op::RemoveDir
-            | Op::Rename
-            | Op::MakeDir
-            | Op::Symlink
-            | Op::MakeNode
-            | Op::Link => Last::Named,
-            Op::ReadLink => Last::Kept,
-            _ => last_link(
-                flag_bits(event) & AT_SYMLINK_NOFOLLOW == 0 && !event.call.name().starts_with('l'),
-            ),
-        };
+        let last = self.last_of(event, path);
         let (tree, passed) = (&self.tree, &mut self.passed);
         let walked = walk(tree, tables, passed, bytes, start, fs.root, last);
         (!matches!(walked.end, End::Pseudo | End::Skipped)).then_some(walked)
     }
 }
 
-/// Flags of a call; those that `creat` stands for.
-fn flag_bits(event: &Event) -> u32 {
-    match event.call {
-        Call::creat => flags::CREATE | flags::TRUNCATE | 1,
-        _ => event.arg(ArgKind::Flags).unwrap_or(0) as u32,
-    }
-}
-
 /// Whether a call looks at names.
-fn takes_paths(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Open
-            | Op::Stat
-            | Op::Access
-            | Op::ReadLink
-            | Op::StatFs
-            | Op::ChangeDir
-            | Op::MakeDir
-            | Op::RemoveDir
-            | Op::Unlink
-            | Op::Rename
-            | Op::Link
-            | Op::Symlink
-            | Op::MakeNode
-            | Op::ChangeMode
-            | Op::ChangeOwner
-            | Op::SetTimes
-            | Op::Truncate
-            | Op::GetXattr
-            | Op::SetXattr
-            | Op::ListXattr
-            | Op::RemoveXattr
-            | Op::Exec
-    )
+fn takes_paths(event: &Event) -> bool {
+    event.call.row().paths().next().is_some()
 }
 
-type PathTold = (ArgKind, ArgKind, Told);
+type PathTold = (ArgKind, Told);
 
 /// What the outcome of a call tells about its paths.
 fn told(event: &Event) -> [Option<PathTold>; 2] {
     if event.result == Event::NO_RETURN {
         return [None; 2];
     }
-    let path = |told| Some((ArgKind::Path, ArgKind::DirFd, told));
-    let new = |told| Some((ArgKind::NewPath, ArgKind::NewDirFd, told));
+    let path = |told| Some((ArgKind::Path, told));
+    let new = |told| Some((ArgKind::NewPath, told));
     let op = event.call.row().op;
-    let makes = match op {
-        Op::MakeDir | Op::MakeNode => Some(true),
-        Op::Open if flag_bits(event) & flags::CREATE != 0 => {
-            Some(flag_bits(event) & flags::EXCLUSIVE != 0)
-        }
-        _ => None,
-    };
+    // What is told of the path where the name is made there.
+    let made = event.made().filter(|made| made.path == ArgKind::Path);
+    let makes = made.map(|made| made.exclusive);
     match (event.errno(), op, makes) {
         (None, Op::Symlink, _) => [None, new(Told::Vacant)],
         (None, Op::Link, _) => [path(Told::Present), new(Told::Vacant)],

@@ -1,14 +1,14 @@
 //! Starts and ends of tasks: what they inherit, and what is closed when nobody is left to use it.
 
+use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS, CLONE_VFORK};
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 
 use super::areas;
 use super::fds::What;
 use super::order::Place;
-use super::processes::{CLONE_FILES, CLONE_FS, CLONE_VFORK};
 use super::tree::{Kind, NONE, PSEUDO, SKIPPED};
-use super::{PlanError, Planner, Resource, flags};
+use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
 
 impl Planner {
@@ -82,7 +82,7 @@ impl Planner {
             }
         }
         let slot = self.fds.take_slot(self.procs.task(task).lane);
-        let flags = flags::PATH | self.here_flags.directory;
+        let flags = abi::O_PATH | self.here_flags.directory;
         let at = self.place_of(ino);
         self.initial_fds.push(InitialFd {
             out: Slot(slot),

@@ -27,6 +27,7 @@ mod scratch;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use fsreplay_trace::abi;
 use libc::c_int;
 
 pub use mapping::Mapping;
@@ -159,9 +160,9 @@ plain! {
     /// `flock`.
     flock(fd: c_int, operation: c_int) = SYS_flock(fd, operation);
     /// `ioctl(FICLONE)`.
-    clone_file(fd: c_int, source: c_int) = SYS_ioctl(fd, 0x4004_9409u64, source);
+    clone_file(fd: c_int, source: c_int) = SYS_ioctl(fd, u64::from(abi::FICLONE), source);
     /// `ioctl(FICLONERANGE)`.
-    clone_range(fd: c_int, range: &[u64; 4]) = SYS_ioctl(fd, 0x4020_940Du64, range.as_ptr());
+    clone_range(fd: c_int, range: &[u64; 4]) = SYS_ioctl(fd, u64::from(abi::FICLONERANGE), range.as_ptr());
     /// `lseek`.
     seek(fd: c_int, offset: i64, whence: c_int) = SYS_lseek(fd, offset, whence);
     /// `faccessat2`; `faccessat` where there are no flags.

@@ -1,17 +1,18 @@
 //! `fcntl`, `flock` and `ioctl`.
 
+use fsreplay_trace::abi;
 use fsreplay_trace::call::ArgKind;
 
-use super::super::flags;
 use super::super::locks::LockCall;
 use super::super::order::Side;
 use super::super::{Class, Cx, Draft, Planner};
 use super::{File, number, signed};
 use crate::plan::{Action, Check};
 
-const F_DUPFD: u64 = 0;
+const F_DUPFD: u64 = abi::F_DUPFD as u64;
+const F_DUPFD_CLOEXEC: u64 = abi::F_DUPFD_CLOEXEC as u64;
+const F_SETFD: u64 = abi::F_SETFD as u64;
 const F_GETFD: u64 = 1;
-const F_SETFD: u64 = 2;
 const F_GETFL: u64 = 3;
 const F_SETFL: u64 = 4;
 const F_GETLK: u64 = 5;
@@ -19,11 +20,10 @@ const F_SETLKW: u64 = 7;
 const F_UNLCK: u64 = 2;
 const F_OFD_GETLK: u64 = 36;
 const F_OFD_SETLKW: u64 = 38;
-const F_DUPFD_CLOEXEC: u64 = 1030;
 const FD_CLOEXEC: u64 = 1;
 
-const FICLONE: u64 = 0x4004_9409;
-const FICLONERANGE: u64 = 0x4020_940d;
+const FICLONE: u64 = abi::FICLONE as u64;
+const FICLONERANGE: u64 = abi::FICLONERANGE as u64;
 const FIOCLEX: u64 = 0x5451;
 const FIONCLEX: u64 = 0x5450;
 /// Questions that file systems answer or refuse by themselves: `FS_IOC_GETFLAGS`, `FS_IOC_FSGETXATTR`,
@@ -82,7 +82,7 @@ impl Planner {
                 if cx.ok() && file.handle != super::NONE {
                     let description = self.fds.description_mut(file.handle);
                     description.flags =
-                        description.flags & !flags::APPEND | recorded & flags::APPEND;
+                        description.flags & !abi::O_APPEND | recorded & abi::O_APPEND;
                 }
                 u64::from(self.recorded_flags.translate(self.here_flags, recorded))
             }

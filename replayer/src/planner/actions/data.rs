@@ -1,9 +1,9 @@
 //! Reading, writing and seeking.
 
+use fsreplay_trace::abi;
 use fsreplay_trace::call::{ArgKind, Op};
 
 use super::super::fds::What;
-use super::super::flags;
 use super::super::order::{Place, Side};
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
@@ -145,7 +145,7 @@ impl Planner {
         }
         let end = self.tree.inode(file.ino).size;
         let description = self.fds.by_number(file.description);
-        if description.flags & flags::APPEND == 0 {
+        if description.flags & abi::O_APPEND == 0 {
             return from;
         }
         description.offset = end.saturating_add(moved(cx));

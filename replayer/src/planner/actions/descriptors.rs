@@ -1,19 +1,17 @@
 //! Opening, closing and duplicating descriptors.
 
+use fsreplay_trace::abi::{self, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE};
 use fsreplay_trace::call::{ArgKind, Op};
 
 use super::super::fds::{Entry, What};
-use super::super::flags;
 use super::super::order::Side;
 use super::super::paths::{Hint, Reached};
 use super::super::tree::{Kind, NONE, PHANTOM};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{flag_bits, last_link, lookup_hint, number};
+use super::{flag_bits, lookup_hint, number};
 use crate::plan::{Action, Check, Slot};
 
-const CLOSE_RANGE_UNSHARE: u32 = 2;
-const CLOSE_RANGE_CLOEXEC: u32 = 4;
-const SOCK_CLOEXEC: u32 = flags::CLOEXEC;
+const SOCK_CLOEXEC: u32 = abi::O_CLOEXEC;
 /// Descriptor numbers beyond this are made up.
 const MAX_FD: i64 = 1 << 30;
 
@@ -92,15 +90,10 @@ impl Planner {
     }
 
     pub(super) fn open(&mut self, cx: &Cx) -> Draft {
-        let recorded = match cx.event.call {
-            fsreplay_trace::call::Call::creat => flags::CREATE | flags::TRUNCATE | 1,
-            _ => flag_bits(cx),
-        };
+        let recorded = flag_bits(cx);
         let arch = self.recorded_flags;
-        let creates = recorded & flags::CREATE != 0;
+        let creates = cx.event.made().is_some();
         let temporary = arch.is_temporary(recorded);
-        let exclusive = creates && recorded & flags::EXCLUSIVE != 0;
-        let follow = recorded & arch.no_follow == 0 && !exclusive;
         let hint = if creates && !temporary {
             Self::creation_hint(cx)
         } else if !cx.ok() {
@@ -110,8 +103,8 @@ impl Planner {
         } else {
             Hint::Exists(Kind::Unknown)
         };
-        let cloexec = recorded & flags::CLOEXEC != 0;
-        let mut reached = match self.reach(cx, last_link(follow), hint) {
+        let cloexec = recorded & abi::O_CLOEXEC != 0;
+        let mut reached = match self.reach(cx, hint) {
             Ok(reached) => reached,
             Err(draft) => {
                 if cx.ok() {
@@ -137,10 +130,10 @@ impl Planner {
             self.failed(&mut reached);
             return self.issue(cx, action).mount(mount);
         }
-        let ino = self.opened(&mut reached, recorded, temporary);
+        let ino = self.opened(cx, &mut reached, temporary);
         match self.tree.inode(ino).kind {
             Kind::Fifo => return self.open_fifo(cx, ino, recorded, cloexec),
-            Kind::Socket if recorded & flags::PATH == 0 => {
+            Kind::Socket if recorded & abi::O_PATH == 0 => {
                 self.put_virtual(cx, cx.event.result, Class::Other, cloexec);
                 return self.nothing(cx, Class::Other);
             }
@@ -158,7 +151,7 @@ impl Planner {
     }
 
     /// The inode that an open which succeeded led to; makes it if the call did.
-    fn opened(&mut self, reached: &mut Reached, recorded: u32, temporary: bool) -> u32 {
+    fn opened(&mut self, cx: &Cx, reached: &mut Reached, temporary: bool) -> u32 {
         if temporary {
             let dir = reached.found().unwrap_or(reached.walked.dir);
             let mount = self.mount_of(dir);
@@ -167,14 +160,14 @@ impl Planner {
             self.need_inode(dir, Side::Read);
             return ino;
         }
-        let exclusive = recorded & (flags::CREATE | flags::EXCLUSIVE)
-            == flags::CREATE | flags::EXCLUSIVE
-            && recorded & flags::PATH == 0;
+        let recorded = flag_bits(cx);
+        let made = cx.event.made();
         match reached.found() {
-            Some(ino) if !exclusive => {
+            Some(ino) if !made.is_some_and(|made| made.exclusive) => {
                 self.looked_up(reached);
-                let truncates = recorded & flags::TRUNCATE != 0 && recorded & 3 != 0;
-                if recorded & flags::CREATE != 0 {
+                let writes = recorded & abi::O_ACCMODE != 0 && recorded & abi::O_PATH == 0;
+                let truncates = writes && recorded & abi::O_TRUNC != 0;
+                if made.is_some() {
                     self.tree.inode_mut(ino).flags &= !PHANTOM;
                 }
                 if truncates {
@@ -353,7 +346,7 @@ impl Planner {
 
     pub(super) fn dup_to(&mut self, cx: &Cx) -> Draft {
         let new = number(cx, ArgKind::NewFd) as i32;
-        let cloexec = flag_bits(cx) & flags::CLOEXEC != 0;
+        let cloexec = flag_bits(cx) & abi::O_CLOEXEC != 0;
         let old = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
         if !cx.ok() {
             return self.duplicate(cx, -1, cloexec);

@@ -1,12 +1,13 @@
 //! Calls that look at names and metadata and change neither.
 
+use fsreplay_trace::abi::{AT_EMPTY_PATH, AT_FDCWD};
 use fsreplay_trace::call::{ArgKind, Call};
 
 use super::super::order::Side;
-use super::super::paths::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, Reached};
+use super::super::paths::Reached;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{File, flag_bits, last_link, lookup_hint, number};
+use super::{File, flag_bits, lookup_hint, number};
 use crate::plan::{Action, At, Check};
 
 impl Planner {
@@ -60,22 +61,15 @@ impl Planner {
     pub(crate) fn look<'t>(
         &mut self,
         cx: &Cx<'t>,
-        follow: bool,
         kind: Kind,
     ) -> Result<(Reached<'t>, u16), Draft> {
-        let mut reached = self.reach(cx, last_link(follow), lookup_hint(cx, kind))?;
+        let mut reached = self.reach(cx, lookup_hint(cx, kind))?;
         self.failed(&mut reached);
         let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
         Ok((reached, mount))
     }
 
-    fn path_or_self(
-        &mut self,
-        cx: &Cx,
-        follow: bool,
-        bits: u32,
-        kind: Kind,
-    ) -> Result<(At, u16), Draft> {
+    fn path_or_self(&mut self, cx: &Cx, bits: u32, kind: Kind) -> Result<(At, u16), Draft> {
         if self.is_empty_path(cx, bits) {
             let file = self.empty_path(cx)?;
             self.need_inode(file.ino, Side::Read);
@@ -85,17 +79,13 @@ impl Planner {
             };
             return Ok((at, file.mount));
         }
-        let (reached, mount) = self.look(cx, follow, kind)?;
+        let (reached, mount) = self.look(cx, kind)?;
         Ok((reached.at, mount))
     }
 
     pub(super) fn stat(&mut self, cx: &Cx) -> Draft {
-        let bits = match cx.event.call {
-            Call::lstat => AT_SYMLINK_NOFOLLOW,
-            _ => flag_bits(cx),
-        };
-        let follow = bits & AT_SYMLINK_NOFOLLOW == 0;
-        let (at, mount) = match self.path_or_self(cx, follow, bits, Kind::Unknown) {
+        let bits = flag_bits(cx);
+        let (at, mount) = match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok(found) => found,
             Err(draft) => return draft,
         };
@@ -113,8 +103,7 @@ impl Planner {
 
     pub(super) fn access(&mut self, cx: &Cx) -> Draft {
         let bits = flag_bits(cx);
-        let follow = bits & AT_SYMLINK_NOFOLLOW == 0;
-        match self.path_or_self(cx, follow, bits, Kind::Unknown) {
+        match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok((at, mount)) => {
                 let action = Action::Access {
                     at,
@@ -133,10 +122,10 @@ impl Planner {
             && cx.event.fd(ArgKind::DirFd).is_some();
         let bits = if itself { AT_EMPTY_PATH } else { 0 };
         let found = if itself {
-            self.path_or_self(cx, false, bits, Kind::Link)
+            self.path_or_self(cx, bits, Kind::Link)
                 .map(|(at, mount)| (at, mount, None))
         } else {
-            self.look(cx, false, Kind::Link)
+            self.look(cx, Kind::Link)
                 .map(|(reached, mount)| (reached.at, mount, reached.found()))
         };
         let (at, mount, ino) = match found {
@@ -199,7 +188,7 @@ impl Planner {
     }
 
     pub(super) fn stat_fs(&mut self, cx: &Cx) -> Draft {
-        match self.look(cx, true, Kind::Unknown) {
+        match self.look(cx, Kind::Unknown) {
             Ok((reached, mount)) => self
                 .issue(cx, Action::StatFs { at: reached.at })
                 .mount(mount),
@@ -222,9 +211,8 @@ impl Planner {
     }
 
     pub(super) fn watch(&mut self, cx: &Cx) -> Draft {
-        const IN_DONT_FOLLOW: u64 = 0x0200_0000;
         let mask = number(cx, ArgKind::Mask);
-        match self.look(cx, mask & IN_DONT_FOLLOW == 0, Kind::Unknown) {
+        match self.look(cx, Kind::Unknown) {
             Ok((reached, mount)) => {
                 let action = Action::Watch {
                     at: reached.at,
@@ -237,10 +225,8 @@ impl Planner {
     }
 
     pub(super) fn name_to_handle(&mut self, cx: &Cx) -> Draft {
-        const AT_SYMLINK_FOLLOW: u32 = 0x400;
         let bits = flag_bits(cx);
-        let follow = bits & AT_SYMLINK_FOLLOW != 0;
-        match self.path_or_self(cx, follow, bits, Kind::Unknown) {
+        match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok((at, mount)) => {
                 let action = Action::NameToHandle {
                     at,

@@ -1,10 +1,9 @@
 //! Calls that change metadata and sizes, and extended attributes.
 
-use fsreplay_trace::call::{ArgKind, Call, NONE as NO_ARGUMENT, Op};
+use fsreplay_trace::call::{ArgKind, Last, NONE as NO_ARGUMENT, Op};
 
 use super::super::initial::xattr_name;
 use super::super::order::Side;
-use super::super::paths::AT_SYMLINK_NOFOLLOW;
 use super::super::tree::Kind;
 use super::super::{Cx, Draft, Planner};
 use super::{File, flag_bits, number, signed};
@@ -50,8 +49,7 @@ impl Planner {
                 Err(draft) => return draft,
             }
         } else {
-            let follow = bits & AT_SYMLINK_NOFOLLOW == 0 && cx.event.call != Call::lchown;
-            match self.look(cx, follow, Kind::Unknown) {
+            match self.look(cx, Kind::Unknown) {
                 Ok((reached, mount)) => (reached.at, reached.found(), mount),
                 Err(draft) => return draft,
             }
@@ -76,15 +74,11 @@ impl Planner {
             },
             Op::ChangeOwner => {
                 let (uid, gid) = self.owner(cx);
-                let flags = match cx.event.call {
-                    Call::lchown => AT_SYMLINK_NOFOLLOW,
-                    _ => bits,
-                };
                 Action::ChangeOwner {
                     at,
                     uid,
                     gid,
-                    flags: flags as i32,
+                    flags: bits as i32,
                 }
             }
             Op::Truncate => Action::Truncate {
@@ -198,16 +192,14 @@ impl Planner {
     }
 
     pub(super) fn xattr(&mut self, cx: &Cx, op: Op) -> Draft {
-        let follow = !cx.event.call.name().starts_with('l') || cx.event.call == Call::listxattr;
-        let (reached, mount) = match self.look(cx, follow, Kind::Unknown) {
+        let follow = self.last_of(cx.event, ArgKind::Path) == Last::Followed;
+        let (reached, mount) = match self.look(cx, Kind::Unknown) {
             Ok(found) => found,
             Err(draft) => return draft,
         };
         let at = reached.at;
-        if cx.ok()
-            && matches!(op, Op::SetXattr | Op::RemoveXattr)
-            && let Some(ino) = reached.found()
-        {
+        let changes = cx.ok() && cx.event.call.row().changes;
+        if changes && let Some(ino) = reached.found() {
             self.need_inode(ino, Side::Write);
         }
         if let Some(mode) = self.acl_mode(cx) {
@@ -243,7 +235,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        let changes = cx.ok() && matches!(op, Op::FdSetXattr | Op::FdRemoveXattr);
+        let changes = cx.ok() && cx.event.call.row().changes;
         let side = if changes { Side::Write } else { Side::Read };
         self.need_inode(file.ino, side);
         let fd = file.slot;

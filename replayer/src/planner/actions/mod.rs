@@ -16,7 +16,6 @@ use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 use super::fds::What;
 use super::order::Side;
 use super::paths::Hint;
-use super::resolve::Last;
 use super::tree::{Kind, NONE};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::Slot;
@@ -42,19 +41,14 @@ pub(crate) fn given(cx: &Cx, kind: ArgKind) -> Option<u64> {
     cx.event.arg(kind).filter(|value| *value != NO_ARGUMENT)
 }
 
-/// Flags of a call, or 0.
+/// Flags of a call: those that it was given and those that it stands for.
 pub(crate) fn flag_bits(cx: &Cx) -> u32 {
-    number(cx, ArgKind::Flags) as u32
+    cx.event.flags()
 }
 
 /// A length, offset or size as the kernel takes it.
 pub(crate) fn signed(cx: &Cx, kind: ArgKind) -> i64 {
     number(cx, kind) as i64
-}
-
-/// What a call that follows links at the end of its path, or doesn't, does with one there.
-pub(crate) fn last_link(follow: bool) -> Last {
-    if follow { Last::Followed } else { Last::Kept }
 }
 
 /// What a call that looks something up tells about its path.

@@ -1,20 +1,20 @@
 //! Calls that make, move and remove names.
 
-use fsreplay_trace::call::{ArgKind, Op};
+use fsreplay_trace::abi::{
+    AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE,
+    RENAME_WHITEOUT,
+};
+use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::model::StringId;
 
 use super::super::links::LinkText;
 use super::super::order::Side;
-use super::super::paths::{AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, Hint, Reached};
-use super::super::resolve::Last;
+use super::super::paths::{Hint, Reached};
 use super::super::tree::{Kind, NONE, PHANTOM, ROOT};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{flag_bits, last_link, lookup_hint, number};
+use super::{flag_bits, lookup_hint, number};
 use crate::plan::{Action, At};
 
-const RENAME_NOREPLACE: u32 = 1;
-const RENAME_EXCHANGE: u32 = 2;
-const RENAME_WHITEOUT: u32 = 4;
 const S_IFMT: u32 = 0o170000;
 const S_IFIFO: u32 = 0o010000;
 const S_IFREG: u32 = 0o100000;
@@ -79,7 +79,7 @@ impl Planner {
     }
 
     pub(super) fn make_dir(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, Last::Named, Self::creation_hint(cx)) {
+        let mut reached = match self.reach(cx, Self::creation_hint(cx)) {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
@@ -107,14 +107,13 @@ impl Planner {
 
     /// `unlink`, `unlinkat`, `rmdir`.
     pub(super) fn unlink(&mut self, cx: &Cx) -> Draft {
-        let directory =
-            cx.event.call.row().op == Op::RemoveDir || flag_bits(cx) & AT_REMOVEDIR != 0;
+        let directory = flag_bits(cx) & AT_REMOVEDIR != 0;
         let kind = if directory {
             Kind::Directory
         } else {
             Kind::Unknown
         };
-        let mut reached = match self.reach(cx, Last::Named, lookup_hint(cx, kind)) {
+        let mut reached = match self.reach(cx, lookup_hint(cx, kind)) {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
@@ -187,7 +186,7 @@ impl Planner {
         } else {
             lookup_hint(cx, Kind::Unknown)
         };
-        let from = self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, Last::Named, hint);
+        let from = self.reach(cx, hint);
         let mut from = match from {
             Ok(from) => from,
             Err(draft) => return draft,
@@ -198,7 +197,7 @@ impl Planner {
         } else {
             Self::creation_hint(cx)
         };
-        let to = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, Last::Named, hint);
+        let to = self.reach_new(cx, hint);
         let mut to = match to {
             Ok(to) => to,
             Err(draft) => return draft,
@@ -276,25 +275,12 @@ impl Planner {
         if self.is_empty_path(cx, bits) {
             return self.link_descriptor(cx);
         }
-        let last = last_link(bits & AT_SYMLINK_FOLLOW != 0);
-        let from = self.reach_by(
-            cx,
-            ArgKind::DirFd,
-            ArgKind::Path,
-            last,
-            lookup_hint(cx, Kind::File),
-        );
+        let from = self.reach(cx, lookup_hint(cx, Kind::File));
         let mut from = match from {
             Ok(from) => from,
             Err(draft) => return self.link_elsewhere(cx, draft),
         };
-        let to = self.reach_by(
-            cx,
-            ArgKind::NewDirFd,
-            ArgKind::NewPath,
-            Last::Named,
-            Self::creation_hint(cx),
-        );
+        let to = self.reach_new(cx, Self::creation_hint(cx));
         let mut to = match to {
             Ok(to) => to,
             Err(draft) => return draft,
@@ -348,13 +334,7 @@ impl Planner {
     }
 
     fn link_file(&mut self, cx: &Cx, file: super::File) -> Draft {
-        let to = self.reach_by(
-            cx,
-            ArgKind::NewDirFd,
-            ArgKind::NewPath,
-            Last::Named,
-            Self::creation_hint(cx),
-        );
+        let to = self.reach_new(cx, Self::creation_hint(cx));
         let mut to = match to {
             Ok(to) => to,
             Err(draft) => return draft,
@@ -411,7 +391,7 @@ impl Planner {
             return self.nothing(cx, Class::Unresolved);
         };
         let hint = Self::creation_hint(cx);
-        let reached = self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, Last::Named, hint);
+        let reached = self.reach_new(cx, hint);
         let mut reached = match reached {
             Ok(reached) => reached,
             Err(draft) => return draft,
@@ -468,7 +448,7 @@ impl Planner {
     }
 
     pub(super) fn make_node(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, Last::Named, Self::creation_hint(cx)) {
+        let mut reached = match self.reach(cx, Self::creation_hint(cx)) {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };

@@ -1,6 +1,7 @@
 //! Calls that failed for a reason that a trace doesn't hold: they would go well in the replay, or fail otherwise, and
 //! change what later calls find. They keep their place and are not issued.
 
+use fsreplay_trace::abi::{F_DUPFD, F_DUPFD_CLOEXEC};
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::{Cx, Planner};
@@ -58,8 +59,8 @@ impl Planner {
 
 /// `fcntl(F_DUPFD)` refuses a number above the limit of the recorded process.
 fn duplicates(cx: &Cx) -> bool {
-    let command = number(cx, ArgKind::Command);
-    cx.event.call == Call::fcntl && [0, 1030].contains(&command)
+    let command = number(cx, ArgKind::Command) as u32;
+    cx.event.call == Call::fcntl && [F_DUPFD, F_DUPFD_CLOEXEC].contains(&command)
 }
 
 /// Times, vectors and other structures are kept in a form that can't hold every invalid value.

@@ -1,13 +1,11 @@
 //! Working directories, program starts, and what tasks share.
 
+use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS};
 use fsreplay_trace::call::ArgKind;
 
 use super::super::fds::{FdTable, What};
-use super::super::flags;
 use super::super::order::Side;
-use super::super::paths::{AT_SYMLINK_NOFOLLOW, Hint};
-use super::super::processes::{CLONE_FILES, CLONE_FS};
-use super::super::resolve::Last;
+use super::super::paths::Hint;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Extra, Planner, Resource};
 use super::{flag_bits, lookup_hint, number};
@@ -20,7 +18,7 @@ impl Planner {
     }
 
     pub(super) fn change_dir(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, Last::Followed, lookup_hint(cx, Kind::Directory)) {
+        let mut reached = match self.reach(cx, lookup_hint(cx, Kind::Directory)) {
             Ok(reached) => reached,
             Err(draft) => {
                 if cx.ok() {
@@ -74,7 +72,7 @@ impl Planner {
             None => self.fds.take_slot(cx.lane),
         };
         self.need_slot(slot, Side::Write);
-        let handle = self.fds.open(What::Real, ino, flags::PATH, Some(slot));
+        let handle = self.fds.open(What::Real, ino, abi::O_PATH, Some(slot));
         self.tree.inode_mut(ino).opens += 1;
         let fs = self.procs.fs_mut(cx.task);
         fs.cwd = handle;
@@ -113,7 +111,7 @@ impl Planner {
         } else {
             Hint::Silent
         };
-        if let Ok(reached) = self.reach(cx, Last::Followed, hint)
+        if let Ok(reached) = self.reach(cx, hint)
             && let Some(ino) = reached.found().filter(|_| cx.ok())
         {
             self.procs.fs_mut(cx.task).root = ino;
@@ -146,8 +144,7 @@ impl Planner {
                 Err(draft) => return draft,
             }
         } else {
-            let follow = bits & AT_SYMLINK_NOFOLLOW == 0;
-            match self.look(cx, follow, Kind::File) {
+            match self.look(cx, Kind::File) {
                 Ok((reached, mount)) => (reached.at, reached.found(), mount),
                 Err(draft) => return draft,
             }

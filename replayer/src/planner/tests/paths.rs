@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::model::FileKind;
 
 use super::super::PlanOptions;
-use super::builder::{Arg, Trace, check, entry, issued, op, text};
+use super::builder::{Arg, Trace, check, entry, issued, op, text, waits};
 use crate::plan::{Action, Check};
 
 const CWD: u32 = 1;
@@ -354,4 +354,18 @@ fn what_is_removed_has_blocks_to_give_back() {
     assert!(entry(&plan, "/work/gone").expect("an entry").data);
     assert!(!entry(&plan, "/work/looked-at").expect("an entry").data);
     assert!(plan.peak_bytes >= 5000);
+}
+
+#[test]
+fn an_open_of_a_path_alone_makes_nothing_and_follows_a_link() {
+    let mut trace = work();
+    trace.file("/work/f", 3);
+    trace.symlink("/work/l", "f");
+    trace.task(1, Some(0), 0);
+    let flags = libc::O_PATH | libc::O_CREAT | libc::O_EXCL;
+    trace.open(0, "l", flags, 5);
+    trace.path(1, Call::truncate, "f", 0);
+    let plan = trace.finish();
+    assert_eq!(waits(&plan, 1), vec![0], "it is about the same file");
+    assert!(plan.notes.is_empty(), "{:?}", plan.notes);
 }

@@ -1,5 +1,6 @@
 //! Calls that overlapped are put into an order that explains what they found.
 
+use fsreplay_trace::abi::{AT_SYMLINK_FOLLOW, O_CREAT, O_EXCL, O_NOCTTY};
 use fsreplay_trace::call::{ArgKind, Call};
 
 use super::builder::{Arg, Trace, waits};
@@ -114,4 +115,71 @@ fn a_listing_goes_to_the_end_where_the_tool_was_told_that_it_is_there() {
         ref other => panic!("no listing: {other:?}"),
     });
     assert_eq!(ends, [false, true]);
+}
+
+/// A call that returned first and the one overlapping it without which its outcome couldn't be.
+struct Pair<'a> {
+    says: &'a str,
+    first: (Call, Vec<Arg<'a>>, i64),
+    second: (Call, Vec<Arg<'a>>, i64),
+}
+
+fn opened(path: &str, flags: u32) -> Vec<Arg<'_>> {
+    let flags = Arg::Number(ArgKind::Flags, flags.into());
+    vec![Arg::Text(ArgKind::Path, path), flags]
+}
+
+#[test]
+fn what_a_link_at_the_end_means_is_each_calls_own() {
+    // `l` is a link to `t`, which isn't there.
+    let linked = vec![
+        Arg::Text(ArgKind::Path, "l"),
+        Arg::Text(ArgKind::NewPath, "n"),
+        Arg::Number(ArgKind::Flags, AT_SYMLINK_FOLLOW.into()),
+    ];
+    let pairs = [
+        Pair {
+            says: "listxattr follows, although its name begins as those that don't",
+            first: (Call::mkdir, vec![Arg::Text(ArgKind::Path, "t")], 0),
+            second: (Call::listxattr, vec![Arg::Text(ArgKind::Path, "l")], -2),
+        },
+        Pair {
+            says: "an exclusive open makes the name itself: the link has to be gone",
+            first: (Call::openat, opened("l", O_CREAT | O_EXCL), 5),
+            second: (Call::unlink, vec![Arg::Text(ArgKind::Path, "l")], 0),
+        },
+        Pair {
+            says: "linkat follows where it is told to",
+            first: (Call::linkat, linked, 0),
+            second: (Call::openat, opened("t", O_CREAT), 5),
+        },
+        Pair {
+            says: "O_NOCTTY is the bit of AT_SYMLINK_NOFOLLOW, and not meant by it",
+            first: (Call::openat, opened("l", O_NOCTTY), 5),
+            second: (Call::mkdir, vec![Arg::Text(ArgKind::Path, "t")], 0),
+        },
+        Pair {
+            says: "a watch looks names up, too",
+            first: (
+                Call::inotify_add_watch,
+                vec![Arg::Text(ArgKind::Path, "l")],
+                1,
+            ),
+            second: (Call::mkdir, vec![Arg::Text(ArgKind::Path, "t")], 0),
+        },
+    ];
+    for Pair {
+        says,
+        first,
+        second,
+    } in pairs
+    {
+        let mut trace = threads();
+        trace.symlink("/work/l", "t");
+        trace.absent("/work/t");
+        trace.absent("/work/n");
+        trace.call_at(1, first.0, &first.1, first.2, 1000, 1500);
+        trace.call_at(2, second.0, &second.1, second.2, 1100, 1600);
+        assert_eq!(waits(&trace.finish(), 0), vec![1], "{says}");
+    }
 }
