@@ -10,6 +10,7 @@ mod error;
 pub mod execute;
 mod fence;
 pub mod interval;
+mod limits;
 pub mod mounts;
 pub mod plan;
 pub mod planner;

@@ -5,41 +5,20 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
 
 use crate::error::ReplayError;
+use crate::limits;
 use crate::plan::Plan;
 
-/// Memory maps of a thread: its stack and that of its signal handlers, each with a guard.
-const MAPS_OF_THREAD: usize = 4;
-/// Maps that a process has besides its threads' own, with room for what a replay maps.
-const OTHER_MAPS: usize = 4096;
-
-/// Checks that a plan can be executed, and all its targets: directories, writable, with room for
-/// the tree at its largest.
+/// Checks that a plan can be executed within this process's limits, and all its targets:
+/// directories, writable, with room for the tree at its largest.
 pub fn preflight(plan: &Plan) -> Result<(), ReplayError> {
-    threads(plan.lanes.len(), most_maps())?;
+    limits::maps(plan.lanes.len(), limits::most_maps())?;
+    limits::descriptors(plan)?;
+    limits::addresses(plan)?;
     for root in &plan.roots {
         usable(&root.target)?;
         room(&root.target, plan.peak_bytes, plan.peak_inodes)?;
     }
     Ok(())
-}
-
-/// Memory maps that a process may have (`vm.max_map_count`, proc(5)).
-fn most_maps() -> Option<usize> {
-    let told = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?;
-    told.trim().parse().ok()
-}
-
-/// Whether a thread can be started for each lane. The one that finds no room for the stack of its
-/// signal handlers ends the process, and leaves the tree.
-fn threads(lanes: usize, most_maps: Option<usize>) -> Result<(), ReplayError> {
-    let needed = lanes.saturating_mul(MAPS_OF_THREAD) + OTHER_MAPS;
-    match most_maps {
-        Some(most) if needed > most => Err(ReplayError::Plan(format!(
-            "{lanes} of its tasks lived at the same time, and a thread for each takes some {needed} \
-             memory maps of {most} that a process may have (raise it: sysctl vm.max_map_count)",
-        ))),
-        _ => Ok(()),
-    }
 }
 
 fn refused(target: &Path, reason: impl Into<String>) -> ReplayError {
@@ -108,17 +87,4 @@ fn room(target: &Path, bytes: u64, inodes: u64) -> Result<(), ReplayError> {
         ));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn more_tasks_at_a_time_than_threads_can_be_started_are_refused() {
-        assert!(threads(8192, Some(65_530)).is_ok());
-        assert!(threads(16_384, Some(65_530)).is_err());
-        assert!(threads(16_384, Some(1 << 20)).is_ok());
-        assert!(threads(16_384, None).is_ok());
-    }
 }

@@ -28,6 +28,7 @@ struct Maker<'a> {
     roots: Vec<Vec<u8>>,
     as_root: bool,
     noise: Vec<u8>,
+    cancelled: &'a AtomicBool,
 }
 
 /// Makes the tree. `progress` is told how many entries of how many are made.
@@ -57,6 +58,7 @@ pub(crate) fn make(
         roots: sandboxes.iter().map(Sandbox::path_bytes).collect(),
         as_root: rustix::process::geteuid().is_root(),
         noise: noise(),
+        cancelled,
     };
     let chosen = |marks: &[bool], index: usize| marks.get(index).copied().unwrap_or(false);
     let entries = || {
@@ -71,7 +73,7 @@ pub(crate) fn make(
         maker.try_entry(entry, |root, path| maker.make_directory(root, path))?;
     }
     let done = AtomicUsize::new(directories().count());
-    maker.make_files(entries(), cancelled, &|| {
+    maker.make_files(entries(), &|| {
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, total)
     })?;
     for entry in entries() {
@@ -118,6 +120,9 @@ impl Maker<'_> {
         entry: &TreeEntry,
         make: impl FnOnce(BorrowedFd<'_>, &CString) -> Result<(), Errno>,
     ) -> Result<(), ReplayError> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(ReplayError::Cancelled);
+        }
         let bytes = self.plan.bytes(entry.path);
         let failed = |error: Errno| {
             let base = self
@@ -153,7 +158,6 @@ impl Maker<'_> {
     fn make_files<'e>(
         &self,
         entries: impl Iterator<Item = &'e TreeEntry>,
-        cancelled: &AtomicBool,
         made: &(dyn Fn() + Sync),
     ) -> Result<(), ReplayError> {
         let files: Vec<&TreeEntry> = entries
@@ -167,26 +171,29 @@ impl Maker<'_> {
             .collect();
         let next = AtomicUsize::new(0);
         let failure = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for _ in 0..THREADS.min(files.len()) {
-                scope.spawn(|| {
-                    while let Some(entry) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let outcome = if cancelled.load(Ordering::Relaxed) {
-                            Err(ReplayError::Cancelled)
-                        } else {
-                            self.try_entry(entry, |root, path| self.make_file(entry, root, path))
-                        };
-                        if let Err(error) = outcome {
-                            next.store(files.len(), Ordering::Relaxed);
-                            if let Ok(mut slot) = failure.lock() {
-                                slot.get_or_insert(error);
-                            }
-                            return;
-                        }
-                        made();
+        let work = || {
+            while let Some(entry) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let outcome = self.try_entry(entry, |root, path| self.make_file(entry, root, path));
+                if let Err(error) = outcome {
+                    next.store(files.len(), Ordering::Relaxed);
+                    if let Ok(mut slot) = failure.lock() {
+                        slot.get_or_insert(error);
                     }
-                });
+                    return;
+                }
+                made();
             }
+        };
+        std::thread::scope(|scope| {
+            // This thread is one of them, and does it alone where no other may be started.
+            for _ in 1..THREADS.min(files.len()) {
+                let helper = std::thread::Builder::new().spawn_scoped(scope, work);
+                if let Err(error) = helper {
+                    tracing::debug!("starting a thread: {error}");
+                    break;
+                }
+            }
+            work();
         });
         match failure.into_inner() {
             Ok(Some(error)) => Err(error),

@@ -15,7 +15,7 @@ use crate::error::ReplayError;
 use crate::sys;
 
 /// Bytes of each thread's stack.
-const STACK: usize = 256 << 10;
+pub(crate) const STACK: usize = 256 << 10;
 
 /// A lane's state, handed on from task to task.
 struct State<'a> {
@@ -160,10 +160,10 @@ impl<'a> Crew<'a> {
         match thread {
             Ok(_) => true,
             Err(source) => {
-                self.fail(ReplayError::Plan(format!(
-                    "a thread for a task can't be started, with up to {} at a time: {source}",
-                    self.shared.plan.lanes.len()
-                )));
+                self.fail(ReplayError::Process {
+                    operation: "starting a thread for a task",
+                    source,
+                });
                 false
             }
         }

@@ -22,12 +22,14 @@ use std::time::{Duration, Instant};
 use crate::contain;
 use crate::error::ReplayError;
 use crate::fence::{self, Fence};
+use crate::limits;
 use crate::plan::{Action, Plan, Text};
 use crate::quiet::{Look, Probes, Watch};
 use crate::sandbox::Sandbox;
 use crate::sys::{self, Texts};
 use clock::Clock;
 use crew::Crew;
+pub(crate) use crew::STACK;
 use initial::open_initial;
 use pace::Pacer;
 use parts::Parts;
@@ -121,7 +123,7 @@ fn execute_here(
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     contain::check(plan)?;
-    raise_descriptor_limit(plan)?;
+    limits::descriptors(plan)?;
     let mut shared = shared(plan, sandboxes)?;
     shared.rewrite_links();
     let parts = Parts::of(plan);
@@ -343,24 +345,4 @@ fn close_all(shared: &Shared<'_>) {
 pub(crate) fn thread_cpu() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// All lanes share one table of descriptors: the limit is raised as far as it goes.
-fn raise_descriptor_limit(plan: &Plan) -> Result<(), ReplayError> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
-    match limit.maximum {
-        Some(most) if u64::from(plan.slots) + 64 > most => Err(ReplayError::Plan(format!(
-            "it needs {} open files at once and the hard limit is {most} (raise it: ulimit -Hn, or Docker's --ulimit nofile=…)",
-            plan.slots
-        ))),
-        _ => Ok(()),
-    }
 }
