@@ -7,9 +7,9 @@ mod result;
 
 use std::sync::atomic::AtomicBool;
 
-use fsreplay_replayer::contest::contest;
+use fsreplay_replayer::contest::{Outcome, contest};
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::{Cache, PlayOptions, Played, Timing};
+use fsreplay_replayer::{Cache, PlayOptions, Timing};
 
 use crate::args::AdviseArgs;
 use crate::compare::result::describe_trace;
@@ -55,13 +55,13 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let cancelled = planning::cancelled_by_signals()?;
     let base = plan(None)?;
     let now = vec!["where the time goes".to_owned()];
-    let first = play(
-        args,
-        std::slice::from_ref(&base),
-        now,
-        FIRST_ROUNDS,
-        &cancelled,
-    )?;
+    let mut status = exit::OK;
+    let mut play = |plans: &[Plan], names, rounds| {
+        let outcome = play(args, plans, names, rounds, &cancelled)?;
+        status = planning::left(&outcome.left, status);
+        Ok(outcome.rounds)
+    };
+    let first = play(std::slice::from_ref(&base), now, FIRST_ROUNDS)?;
     let candidates = candidates::choose(&base, &first[0], &layout.workspace);
     let moves = layout.moves(&candidates, targets.len());
     let mut plans = vec![base];
@@ -74,7 +74,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
             targets[one.target].name
         ));
     }
-    let rounds = play(args, &plans, names, args.rounds, &cancelled)?;
+    let rounds = play(&plans, names, args.rounds)?;
     let advice = Advice::new(Measured {
         described,
         targets: &targets,
@@ -94,7 +94,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
         term::print(&advice.text())?;
     }
-    Ok(exit::OK)
+    Ok(status)
 }
 
 fn play(
@@ -103,7 +103,7 @@ fn play(
     names: Vec<String>,
     rounds: u32,
     cancelled: &AtomicBool,
-) -> Result<Vec<Vec<Played>>, Failure> {
+) -> Result<Outcome, Failure> {
     let options = PlayOptions {
         rounds,
         keep: false,
@@ -115,5 +115,5 @@ fn play(
         progress.show(number, stage)
     });
     progress.end();
-    Ok(outcome.map_err(compare::stopped)?.rounds)
+    outcome.map_err(compare::stopped)
 }

@@ -320,7 +320,7 @@ impl Search<'_> {
             });
             turns.replay.push(played.timed());
         }
-        player.end().map_err(planning::failure)?;
+        planning::left(&player.end().left, exit::OK);
         Ok(turns)
     }
 }

@@ -63,6 +63,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         rounds,
         interrupted,
         slowed,
+        left,
     } = outcome.map_err(stopped)?;
     let comparison = Comparison::new(Measured {
         described,
@@ -89,11 +90,12 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     for condition in &failed {
         term::tell(&term::Text::of(&condition.explain(&comparison)));
     }
-    Ok(if failed.is_empty() {
+    let status = if failed.is_empty() {
         exit::OK
     } else {
         exit::DIVERGED
-    })
+    };
+    Ok(planning::left(&left, status))
 }
 
 /// The plan for a target: what is moved goes there, all else to the neutral place.
@@ -119,7 +121,7 @@ pub fn stopped(error: ReplayError) -> Failure {
     match error {
         ReplayError::Cancelled => Failure::new(
             exit::FAILURE,
-            "stopped before each target had a whole round: there is nothing to compare; the replayed trees were removed",
+            "stopped before each target had a whole round: there is nothing to compare; the replayed trees were removed, unless a warning says otherwise",
         ),
         error => planning::failure(error),
     }

@@ -12,6 +12,7 @@ use fsreplay_trace::model::Footer;
 
 use crate::args::TraceArgs;
 use crate::exit::{self, Failure};
+use crate::term::{self, Text};
 
 /// Options of this user for a target and placed directories.
 pub fn options(target: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
@@ -87,14 +88,16 @@ pub fn plan_as_recorded(
 
 /// Becomes true at the first signal that asks for an end; the second one ends the process in the usual way.
 pub fn cancelled_by_signals() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     let cancelled = Arc::new(AtomicBool::new(false));
+    let handling = |error| Failure::new(exit::FAILURE, format!("handling signals: {error}"));
+    // A limit on file sizes is told by the call that meets it; the signal would end the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(handling)?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let registered =
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&cancelled))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancelled)));
-        registered
-            .map_err(|error| Failure::new(exit::FAILURE, format!("handling signals: {error}")))?;
+        registered.map_err(handling)?;
     }
     Ok(cancelled)
 }
@@ -105,5 +108,28 @@ pub fn failure(error: ReplayError) -> Failure {
         true => exit::TARGET,
         false => exit::FAILURE,
     };
-    Failure::new(code, exit::chain(&error))
+    Failure::new(code, explained(&error))
+}
+
+/// With its causes and what to do.
+fn explained(error: &ReplayError) -> String {
+    let mut text = exit::chain(error);
+    if let Some(advice) = error.advice() {
+        text.push_str("; ");
+        text.push_str(advice);
+    }
+    text
+}
+
+/// Tells of directories that could not be removed. With any, the status to exit with isn't `status`
+/// but that of a failure.
+pub fn left(left: &[ReplayError], status: i32) -> i32 {
+    for error in left {
+        term::tell(&Text::of(&explained(error)));
+    }
+    if left.is_empty() {
+        status
+    } else {
+        exit::FAILURE
+    }
 }

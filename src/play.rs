@@ -41,11 +41,12 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     if !args.quiet && args.json.as_deref() != Some("-".as_ref()) {
         term::print(&report(&result, args.verbose > 0))?;
     }
-    Ok(if args.strict && result.divergences > 0 {
+    let status = if args.strict && result.divergences > 0 {
         exit::DIVERGED
     } else {
         exit::OK
-    })
+    };
+    Ok(planning::left(&result.left, status))
 }
 
 fn plan_options(args: &PlayArgs) -> Result<PlanOptions, Failure> {

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustix::io::Errno;
+
+use crate::error::is_failing;
 use crate::execute::{Run, Sample};
 use crate::plan::{Action, Check, Op, Plan};
 use crate::result::{Divergence, DivergenceGroup};
@@ -77,6 +80,20 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
     (groups, count)
 }
 
+/// Whether a call failed, as it hadn't when it was recorded, in a way that tells of a failing
+/// target.
+pub(crate) fn is_struck(plan: &Plan, run: &Run) -> bool {
+    let mut lanes = plan.lanes.iter().zip(&run.lanes);
+    lanes.any(|(lane, run)| {
+        let mut ops = lane.ops.iter().zip(&run.samples);
+        ops.any(|(op, sample)| {
+            (-4095..0).contains(&sample.result)
+                && sample.result != op.expected
+                && is_failing(Errno::from_raw_os_error(-sample.result as i32))
+        })
+    })
+}
+
 /// Ops that the replay left out, because what they were a fallback for went well here.
 pub fn left_out(plan: &Plan, run: &Run) -> u64 {
     let lanes = plan.lanes.iter().zip(&run.lanes).enumerate();
@@ -116,6 +133,10 @@ fn cause(op: &Op, expected: i64, got: i64) -> &'static str {
         libc::EEXIST | libc::ENOTEMPTY if failed => "the name is there already",
         libc::EXDEV if failed => "crosses file systems",
         libc::ENOSPC | libc::EDQUOT if failed => "no space",
+        libc::EIO if failed => "an input/output error of this file system",
+        libc::EROFS if failed => "read-only there",
+        libc::EMFILE | libc::ENFILE if failed => "too many open files (ulimit -n)",
+        libc::EFBIG if failed => "larger than files may be there (or ulimit -f)",
         libc::EBADF if failed => "follows from an earlier failure on this descriptor",
         libc::EAGAIN if failed => "a lock is held by another",
         _ if failed => "failed, had succeeded",

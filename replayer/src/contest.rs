@@ -18,6 +18,8 @@ pub struct Outcome {
     pub interrupted: bool,
     /// How many rounds something else slowed.
     pub slowed: usize,
+    /// Directories that could not be removed.
+    pub left: Vec<ReplayError>,
 }
 
 /// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were whole by then are kept; without
@@ -60,10 +62,14 @@ pub fn contest(
             }
         }
     }
-    for player in players {
-        player.end()?;
-    }
+    let left: Vec<ReplayError> = players
+        .into_iter()
+        .flat_map(|player| player.end().left)
+        .collect();
     if rounds.iter().any(Vec::is_empty) {
+        for left in left {
+            tracing::warn!("{left}");
+        }
         return Err(ReplayError::Cancelled);
     }
     let slowed = unslow(&mut rounds);
@@ -71,5 +77,6 @@ pub fn contest(
         rounds,
         interrupted,
         slowed,
+        left,
     })
 }

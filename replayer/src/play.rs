@@ -92,6 +92,7 @@ pub fn play(
         divergence_groups: Vec::new(),
         notes: plan.notes.clone(),
         kept: Vec::new(),
+        left: Vec::new(),
         cache: "",
     };
     if cleaned > 0 {
@@ -115,7 +116,8 @@ pub fn play(
     for round in 1..=options.rounds {
         rounds.push(player.round(round, cancelled, progress)?);
     }
-    result.kept = player.end()?;
+    let ended = player.end();
+    (result.kept, result.left) = (ended.kept, ended.left);
     drop(umask);
     result.slowed_rounds = unslow(std::slice::from_mut(&mut rounds));
     let times = unslowed_seconds(&rounds);

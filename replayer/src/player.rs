@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use rustix::io::Errno;
+
 use crate::cache::{rest, settle};
-use crate::compare::{compare, left_out};
-use crate::error::ReplayError;
+use crate::compare::{compare, is_struck, left_out};
+use crate::error::{ReplayError, is_failing};
 use crate::execute::{LaneRun, Tempo, execute};
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Timing};
@@ -47,7 +49,9 @@ fn ready<'s>(
     if let Some(used) = sandboxes {
         match put_back(plan, used, cancelled) {
             // A round that went another way may have left what can't be put back.
-            Err(ReplayError::Tree { .. }) => *sandboxes = None,
+            Err(ReplayError::Tree { source, .. }) if !tells_of_failing(&source) => {
+                *sandboxes = None;
+            }
             outcome => outcome?,
         }
     }
@@ -57,6 +61,19 @@ fn ready<'s>(
         prepare(plan, made, cancelled, progress)?;
     }
     Ok(sandboxes.get_or_insert_default())
+}
+
+fn tells_of_failing(error: &std::io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(is_failing)
+}
+
+/// What became of the trees at the end.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Where trees were left as asked for (`--keep`).
+    pub kept: Vec<PathBuf>,
+    /// Directories that could not be removed, each as a [`ReplayError::Left`].
+    pub left: Vec<ReplayError>,
 }
 
 /// Plays one plan, round by round.
@@ -78,13 +95,35 @@ impl<'p> Player<'p> {
         }
     }
 
-    /// Makes the tree, or puts it back after an earlier round, and executes the plan in it. `number` is for people.
+    /// Makes the tree, or puts it back after an earlier round, and executes the plan in it.
+    /// `number` is for people. A target that failed meanwhile is an error: what was measured there
+    /// would say nothing.
     pub fn round(
         &mut self,
         number: u32,
         cancelled: &AtomicBool,
         progress: &(dyn Fn(Stage) + Sync),
     ) -> Result<Played, ReplayError> {
+        let played = self.try_round(number, cancelled, progress);
+        let mut sandboxes = self.sandboxes.iter().flatten();
+        match played {
+            Err(ReplayError::Cancelled) => {}
+            Err(_) => sandboxes.try_for_each(Sandbox::is_in_place)?,
+            Ok((_, is_struck)) => sandboxes.try_for_each(|sandbox| {
+                sandbox.is_in_place()?;
+                if is_struck { sandbox.works() } else { Ok(()) }
+            })?,
+        }
+        played.map(|(played, _)| played)
+    }
+
+    /// Also tells whether calls failed as they do where the target fails.
+    fn try_round(
+        &mut self,
+        number: u32,
+        cancelled: &AtomicBool,
+        progress: &(dyn Fn(Stage) + Sync),
+    ) -> Result<(Played, bool), ReplayError> {
         let (plan, options) = (self.plan, self.options);
         let begin = Instant::now();
         let sandboxes = ready(&mut self.sandboxes, plan, cancelled, &|made, of| {
@@ -110,7 +149,8 @@ impl<'p> Player<'p> {
             let parts = run.lanes.iter().map(part);
             parts.map(|nanoseconds| nanoseconds as f64 / 1e9).sum()
         };
-        Ok(Played {
+        let is_struck = is_struck(plan, &run);
+        let played = Played {
             round: Round {
                 wall_seconds: run.wall_seconds,
                 prepare_seconds,
@@ -128,7 +168,8 @@ impl<'p> Player<'p> {
             cpu_seconds: seconds(|lane| lane.cpu),
             places: place_seconds(plan, &run),
             look: run.look,
-        })
+        };
+        Ok((played, is_struck))
     }
 
     /// Removes the tree; the next round makes it anew.
@@ -137,17 +178,18 @@ impl<'p> Player<'p> {
         sandboxes.try_for_each(Sandbox::remove)
     }
 
-    /// Removes the tree, or leaves it (`--keep`) and says where it is.
-    pub fn end(self) -> Result<Vec<PathBuf>, ReplayError> {
-        let mut kept = Vec::new();
+    /// Removes the tree, or leaves it (`--keep`). What can't be removed is no reason to lose what
+    /// was measured.
+    pub fn end(self) -> Ended {
+        let mut ended = Ended::default();
         for sandbox in self.sandboxes.into_iter().flatten() {
             if self.options.keep {
-                kept.push(sandbox.keep());
-            } else {
-                sandbox.remove()?;
+                ended.kept.push(sandbox.keep());
+            } else if let Err(left) = sandbox.remove() {
+                ended.left.push(left);
             }
         }
-        Ok(kept)
+        ended
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fsreplay_trace::model::FileKind;
 use rustix::fs::{AtFlags, FileType, Stat};
@@ -27,6 +27,9 @@ pub fn put_back(
     }
     let mut checker = Checker::new(plan, sandboxes);
     for index in 0..plan.tree.len() {
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(ReplayError::Cancelled);
+        }
         checker
             .check(index)
             .map_err(|error| failed(plan, sandboxes, index, error))?;

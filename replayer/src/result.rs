@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::error::ReplayError;
 use crate::execute::{Run, Sample};
 use crate::plan::{Coverage, Plan};
 
@@ -51,6 +52,9 @@ pub struct PlayResult {
     pub notes: Vec<(String, u64)>,
     /// Where the tree was left, with `--keep`.
     pub kept: Vec<PathBuf>,
+    /// Directories that could not be removed.
+    #[serde(skip)]
+    pub left: Vec<ReplayError>,
     /// State of the page cache when the rounds began.
     pub cache: &'static str,
 }

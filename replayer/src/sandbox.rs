@@ -1,6 +1,7 @@
 //! The fresh directory that a replay works in, and its removal: nothing outside it is ever touched.
 
 mod clean;
+mod health;
 mod marker;
 mod removal;
 
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::error::ReplayError;
 use marker::Marker;
-use removal::{entries, remove, remove_directory, until_let_go};
+use removal::{Failures, entries, remove, remove_directory, until_let_go};
 
 pub(crate) use removal::{names, open_child, remove_all};
 
@@ -70,10 +71,14 @@ impl Sandbox {
                 Ok(()) => {}
             }
             let (directory, marker, root) = furnish(parent.as_fd(), &name).map_err(|error| {
-                // It is empty, or holds no more than the marker.
-                let inside = format!("{name}/{}", marker::NAME);
-                let _ = rustix::fs::unlinkat(&parent, inside.as_str(), AtFlags::empty());
-                let _ = rustix::fs::unlinkat(&parent, name.as_str(), AtFlags::REMOVEDIR);
+                if let Err(left) = unmake(parent.as_fd(), &name) {
+                    // `clean` leaves alone what has no marker.
+                    let (path, target) = (path.display(), real.display());
+                    tracing::warn!(
+                        "removing {path}: {left}; `fsreplay clean {target}` removes it when that \
+                         works again, unless it has no mark yet: then remove it yourself"
+                    );
+                }
                 failed("making", &path, error)
             })?;
             return Ok(Sandbox {
@@ -133,11 +138,21 @@ impl Sandbox {
             self.directory.as_fd(),
             marker,
         )
-        .map_err(|error| ReplayError::Tree {
-            operation: "removing the replayed tree",
-            path: self.path.clone(),
-            source: error.into(),
-        })
+        .map_err(|error| left_in(self.directory_path(), error))
+    }
+
+    /// Where the directory that holds the marker and the tree was made.
+    fn directory_path(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+}
+
+/// A replay directory that could not be removed.
+fn left_in(path: &Path, error: Errno) -> ReplayError {
+    ReplayError::Left {
+        path: path.into(),
+        target: path.parent().unwrap_or(path).into(),
+        source: error.into(),
     }
 }
 
@@ -161,6 +176,17 @@ fn furnish(parent: BorrowedFd<'_>, name: &str) -> Result<(OwnedFd, Marker, Owned
     Ok((directory, marker, root))
 }
 
+/// Takes back what [`furnish`] made before it failed. The marker goes last, as ever.
+fn unmake(parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+    match rustix::fs::unlinkat(parent, &*name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+        outcome => return outcome,
+    }
+    let directory = open_child(parent, &name)?;
+    discard(parent, &name, directory.as_fd(), None)
+}
+
 /// Removes a replay directory: first the tree, then the marker, so that what an interruption leaves is still marked.
 fn discard(
     parent: BorrowedFd<'_>,
@@ -170,16 +196,18 @@ fn discard(
 ) -> Result<(), Errno> {
     // The tool may have made its topmost directory one that nobody may enter.
     let _ = rustix::fs::fchmod(directory, Mode::RWXU);
+    let mut failures = Failures::default();
     for (entry, kind) in entries(directory)? {
         if entry.to_bytes() == marker::NAME.as_bytes() {
             continue;
         }
-        if kind == FileType::Directory {
-            remove_directory(directory, &entry)?;
+        failures.pass(if kind == FileType::Directory {
+            remove_directory(directory, &entry)
         } else {
-            remove(directory, &entry, AtFlags::empty())?;
-        }
+            remove(directory, &entry, AtFlags::empty())
+        })?;
     }
+    failures.end()?;
     Marker::remove(directory)?;
     match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
         // The marker, which is open, under its other name.

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::PREFIX;
+use crate::error::is_gone;
 
 /// How often a removal is tried again while a share still holds what was removed,
 const LET_GO_TRIES: u32 = 20;
@@ -38,8 +39,12 @@ pub(crate) fn remove_all(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errn
 
 pub(super) fn remove_directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     until_let_go(|| {
-        empty(open_child(parent, name)?.as_fd())?;
-        remove(parent, name, AtFlags::REMOVEDIR)
+        let emptied = open_child(parent, name).and_then(|directory| empty(directory.as_fd()));
+        match emptied.and_then(|()| remove(parent, name, AtFlags::REMOVEDIR)) {
+            // Somebody else was faster.
+            Err(Errno::NOENT) => Ok(()),
+            outcome => outcome,
+        }
     })
 }
 
@@ -63,6 +68,8 @@ pub(crate) fn names(directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
 
 /// Removes all entries of a directory, in depth-first order without recursion. What lies too deep
 /// is moved to the top first, so that any depth does with a few descriptors.
+///
+/// What can't be removed is passed over; the first failure is told at the end.
 fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {
     let first = rustix::io::dup(root)?;
     let mut levels = vec![Level {
@@ -71,35 +78,68 @@ fn empty(root: BorrowedFd<'_>) -> Result<(), Errno> {
         name: CString::default(),
     }];
     let mut moved = 0;
+    let mut failures = Failures::default();
     while let Some(level) = levels.last_mut() {
         let Some((name, kind)) = level.entries.pop() else {
             let Some(done) = levels.pop() else { break };
             if let Some(parent) = levels.last() {
-                remove(parent.fd.as_fd(), &done.name, AtFlags::REMOVEDIR)?;
+                failures.pass(remove(parent.fd.as_fd(), &done.name, AtFlags::REMOVEDIR))?;
             }
             continue;
         };
         if kind != FileType::Directory {
             match remove(level.fd.as_fd(), &name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => continue,
                 Err(Errno::ISDIR) => {}
-                Err(error) => return Err(error),
+                outcome => {
+                    failures.pass(outcome)?;
+                    continue;
+                }
             }
         }
-        let child = open_child(level.fd.as_fd(), &name)?;
+        // It may be moved only by who may write to it, too.
+        let Some(child) = failures.pass(open_child(level.fd.as_fd(), &name))? else {
+            continue;
+        };
         if levels.len() >= MOST_LEVELS {
-            let raised = raise(&levels, &name, &mut moved)?;
-            levels[0].entries.push((raised, FileType::Directory));
+            if let Some(raised) = failures.pass(raise(&levels, &name, &mut moved))? {
+                levels[0].entries.push((raised, FileType::Directory));
+            }
             continue;
         }
-        let entries = entries(child.as_fd())?;
-        levels.push(Level {
-            fd: child,
-            name,
-            entries,
-        });
+        if let Some(entries) = failures.pass(entries(child.as_fd()))? {
+            let fd = child;
+            levels.push(Level { fd, name, entries });
+        }
     }
-    Ok(())
+    failures.end()
+}
+
+/// What went wrong with a removal that goes on.
+#[derive(Default)]
+pub(super) struct Failures {
+    first: Option<Errno>,
+}
+
+impl Failures {
+    /// Keeps a failure, if there was one. Gives it back where it would be that of all other calls,
+    /// each perhaps after a long wait.
+    pub(super) fn pass<T>(&mut self, outcome: Result<T, Errno>) -> Result<Option<T>, Errno> {
+        match outcome {
+            Ok(value) => Ok(Some(value)),
+            // Somebody else was faster.
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) if is_gone(error) || error == Errno::ROFS => Err(error),
+            Err(error) => {
+                self.first.get_or_insert(error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The first one.
+    pub(super) fn end(self) -> Result<(), Errno> {
+        self.first.map_or(Ok(()), Err)
+    }
 }
 
 /// Moves a directory of the last level to the first one, under a name that is free there.
@@ -165,7 +205,11 @@ pub(crate) fn open_child(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd,
 pub(super) fn entries(directory: BorrowedFd<'_>) -> Result<Vec<(CString, FileType)>, Errno> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
-        let entry = entry?;
+        let entry = match entry {
+            // It was removed meanwhile.
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             found.push((entry.file_name().to_owned(), entry.file_type()));
         }
