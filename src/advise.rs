@@ -39,7 +39,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
             let place = workspace
                 .iter()
                 .map(|path| (path.clone(), target.dir.clone()));
-            let options = planning::options(neutral.clone(), place.collect());
+            let options = planning::apart(neutral.clone(), place.collect());
             planning::plan(&args.trace, false, &options)
         },
     )?;

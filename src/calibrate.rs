@@ -445,7 +445,7 @@ mod tests {
             ],
             ..Header::default()
         };
-        let place = as_recorded(Path::new("no trace"), &header).expect("places");
+        let place = as_recorded(&TraceArgs::usual("no trace".into()), &header).expect("places");
         assert_eq!(place, [(bytes(&whole), whole), (bytes(&deps), deps)]);
     }
 }

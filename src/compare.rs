@@ -110,7 +110,7 @@ fn plan(
         true => planning::options(target.dir.clone(), Vec::new()),
         false => {
             let place = moved.iter().map(|path| (path.clone(), target.dir.clone()));
-            planning::options(neutral, place.collect())
+            planning::apart(neutral, place.collect())
         }
     };
     planning::plan(&args.trace, false, &options)

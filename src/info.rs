@@ -9,6 +9,7 @@ use fsreplay_trace::model::{FileKind, Footer, Header, Mount, Record};
 use serde::Serialize;
 
 use crate::args::InfoArgs;
+use crate::caveats::Unrecorded;
 use crate::exit::Failure;
 use crate::planning;
 use crate::say;
@@ -256,18 +257,13 @@ fn text(info: &Info) -> Text {
         term::count(info.initial_directories),
         term::count(info.initial_links)
     );
-    let unrecorded: Vec<String> = info
-        .unrecorded
-        .iter()
-        .map(|(n, c)| format!("{n} {}", term::count(*c)))
-        .collect();
     say!(
         out,
         "coverage    not recorded: {}",
-        if unrecorded.is_empty() {
+        if info.unrecorded.is_empty() {
             "nothing that was seen".into()
         } else {
-            unrecorded.join(", ")
+            Unrecorded::list(&info.unrecorded)
         }
     );
     let titles = ["reveals", "", ""];

@@ -7,6 +7,7 @@ mod advise;
 mod anonymize;
 mod args;
 mod calibrate;
+mod caveats;
 mod clean;
 mod compare;
 mod dump;

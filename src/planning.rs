@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
+use fsreplay_replayer::preflight::is_one_mount;
 use fsreplay_replayer::{Cache, ReplayError, Timing};
 use fsreplay_trace::format::{Limits, TraceError, TraceReader};
 use fsreplay_trace::model::Footer;
@@ -26,6 +27,32 @@ pub fn options(target: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
         gid: nix::unistd::getegid().as_raw(),
         limits: Limits::default(),
     }
+}
+
+/// The same where all else goes to a neutral place. What would go to the mount of that place isn't
+/// parted from it: links and renames between both go well there, as they did when recorded, and the
+/// replay keeps its directories apart as mounts are. All of it goes to the first such directory then.
+pub fn apart(neutral: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
+    let home = place.iter().map(|(_, dir)| dir);
+    let home = home
+        .clone()
+        .find(|dir| is_one_mount(dir, &neutral))
+        .cloned();
+    let Some(home) = home else {
+        return options(neutral, place);
+    };
+    let stays = |(path, dir): &(Vec<u8>, PathBuf)| {
+        let within = |above: &[u8]| {
+            let rest = path.strip_prefix(above);
+            rest.is_some_and(|rest| rest.first() == Some(&b'/'))
+        };
+        let mut around = place.iter();
+        // Below another mount it is a border.
+        !is_one_mount(dir, &neutral)
+            || around.any(|(above, dir)| within(above) && !is_one_mount(dir, &neutral))
+    };
+    let parted = place.iter().filter(|one| stays(one)).cloned().collect();
+    options(home, parted)
 }
 
 /// What caches are like if nothing was asked for.

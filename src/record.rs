@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::args::RecordArgs;
 use crate::calibrate;
+use crate::caveats::Unrecorded;
 use crate::exit::{self, Failure};
 use crate::term::{self, Text};
 use crate::text;
@@ -189,12 +190,8 @@ fn report(recording: &Recording, verbose: bool) {
         term::tell(&text!("the trace that was there is now {}", previous));
     }
     if !footer.unrecorded.is_empty() {
-        let calls: Vec<String> = footer
-            .unrecorded
-            .iter()
-            .map(|(name, count)| format!("{name} {}", term::count(*count)))
-            .collect();
-        term::tell(&text!("seen and not recorded: {}", calls.join(", ")));
+        let calls = Unrecorded::list(&footer.unrecorded);
+        term::tell(&text!("seen and not recorded: {}", calls));
     }
     for warning in &footer.warnings {
         term::tell(&text!("warning: {}", warning));

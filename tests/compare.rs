@@ -129,6 +129,105 @@ fn conditions_decide_the_exit_code() {
     assert_eq!(code("nonsense"), Some(2));
 }
 
+/// The result of a comparison, in which `moved` goes to a disk and to memory.
+fn compared(trace: &Path, moved: &Path, target: &Path) -> serde_json::Value {
+    let mut options = targets(target);
+    options.extend(["--rounds", "2", "--json", "-", "--move"].map(String::from));
+    options.push(moved.display().to_string());
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let output = run("compare", trace, &options);
+    assert!(output.status.success(), "{}", text(&output));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn links_and_renames_over_a_new_border_are_told_and_copied() {
+    // On the mount of /var/tmp, where all else goes, and where the directory lay.
+    let dir = tempfile::tempdir_in("/var/tmp").expect("a directory");
+    let work = dir.path().join("work");
+    std::fs::create_dir(&work).expect("a directory");
+    sh(
+        &work,
+        "mkdir -p s/d/e n; echo 1 > s/a; echo 22 > s/d/e/b; ln -s e/b s/d/link",
+    );
+    let trace = dir.path().join("t.zst");
+    // What comes after the link and the rename has to find what they made.
+    let script = "ln s/a n/a; mv s/d n/d; cat n/a n/d/e/b n/d/link; test ! -e s/d; rm -r n/d";
+    let output = record(&work, &trace, &["sh", "-euc", script]);
+    assert!(output.status.success(), "{}", text(&output));
+    let found = compared(&trace, &work.join("n"), dir.path());
+    let [disk, memory] = [&found["targets"][0], &found["targets"][1]];
+    assert_eq!(disk["divergences"], 0, "{disk}");
+    assert_eq!(disk["caveats"], serde_json::json!([]));
+    assert_eq!(memory["divergences"], 2, "{memory}");
+    let told = memory["caveats"].to_string();
+    for what in ["1 hard link crosses", "1 rename crosses", "EXDEV"] {
+        assert!(told.contains(what), "{told}");
+        let sentence = found["sentence"].as_str().expect("a sentence");
+        assert!(sentence.contains(what), "{sentence}");
+    }
+}
+
+/// A file system mounted on a directory; unmounted when dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(point: &Path, arguments: &[&str]) -> Option<Mounted> {
+        let mut mount = std::process::Command::new("mount");
+        let output = mount.args(arguments).arg(point).output().ok()?;
+        if output.status.success() {
+            return Some(Mounted(point.into()));
+        }
+        // Not for want of privilege: containers and ordinary users may not mount.
+        let denied = text(&output).contains("permission") || text(&output).contains("superuser");
+        assert!(
+            denied || std::env::var_os("CI").is_none(),
+            "{}",
+            text(&output)
+        );
+        println!("skipped: {}", text(&output));
+        None
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn copying_between_two_mounts_of_a_workspace_is_replayed_as_the_tool_did_it() {
+    let dir = tempfile::tempdir_in("/var/tmp").expect("a directory");
+    let work = dir.path().join("work");
+    sh(
+        dir.path(),
+        "mkdir -p work/a work/b; for i in 1 2 3; do echo $i > work/a/f$i; done",
+    );
+    let Some(_mounted) = Mounted::new(&work.join("b"), &["-t", "tmpfs", "none"]) else {
+        return;
+    };
+    let trace = dir.path().join("t.zst");
+    // cp tries to clone and to copy inside the kernel, mv to rename.
+    let output = record(
+        &work,
+        &trace,
+        &["sh", "-euc", "cp a/f1 b/; mv a/f2 a/f3 b/"],
+    );
+    assert!(output.status.success(), "{}", text(&output));
+    for moved in [work.join("b"), work.clone()] {
+        let found = compared(&trace, &moved, dir.path());
+        for target in found["targets"].as_array().expect("targets") {
+            assert_eq!(target["divergences"], 0, "{target}");
+            assert_ne!(target["ratio"]["verdict"], "not ranked");
+        }
+        assert!(
+            found["notes"].to_string().contains("between two mounts"),
+            "{found}"
+        );
+    }
+}
+
 #[test]
 fn bad_usage_says_what_to_do() {
     let dir = workspace();

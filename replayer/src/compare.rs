@@ -83,10 +83,11 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
 /// Whether a call failed, as it hadn't when it was recorded, in a way that tells of a failing
 /// target.
 pub(crate) fn is_struck(plan: &Plan, run: &Run) -> bool {
-    let mut lanes = plan.lanes.iter().zip(&run.lanes);
+    let mut lanes = run.lanes.iter().enumerate();
     lanes.any(|(lane, run)| {
-        let mut ops = lane.ops.iter().zip(&run.samples);
-        ops.any(|(op, sample)| {
+        let mut ops = plan.ops_of(lane).enumerate();
+        ops.any(|(index, op)| {
+            let sample = run.samples.get(index, op);
             (-4095..0).contains(&sample.result)
                 && sample.result != op.expected
                 && is_failing(Errno::from_raw_os_error(-sample.result as i32))

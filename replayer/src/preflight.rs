@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
+use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags, StatxFlags};
 
 use crate::error::ReplayError;
 use crate::limits;
@@ -60,6 +60,22 @@ pub fn usable(target: &Path) -> Result<(), ReplayError> {
     .map_err(|error| refused(target, format!("you may not make files in it: {error}")))
 }
 
+/// Whether two directories lie on one mount, so that links and renames go from one to the other.
+/// Two mounts of one file system are two (rename(2)).
+pub fn is_one_mount(one: &Path, other: &Path) -> bool {
+    mount_of(one).is_some_and(|mount| mount_of(other) == Some(mount))
+}
+
+/// What tells a mount from others: its number, where the kernel gives one (Linux 5.8), and its
+/// file system.
+fn mount_of(path: &Path) -> Option<(u64, u32, u32)> {
+    let wanted = StatxFlags::MNT_ID;
+    let found = rustix::fs::statx(CWD, path, AtFlags::empty(), wanted).ok()?;
+    let known = found.stx_mask & wanted.bits() != 0;
+    let number = if known { found.stx_mnt_id } else { 0 };
+    Some((number, found.stx_dev_major, found.stx_dev_minor))
+}
+
 fn room(target: &Path, bytes: u64, inodes: u64) -> Result<(), ReplayError> {
     let mount = rustix::fs::statvfs(target).map_err(|error| refused(target, error.to_string()))?;
     let block = mount.f_frsize.max(1);
@@ -87,4 +103,20 @@ fn room(target: &Path, bytes: u64, inodes: u64) -> Result<(), ReplayError> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_directories_of_a_mount_are_on_one_and_others_are_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (one, other) = (dir.path().join("a"), dir.path().join("b"));
+        std::fs::create_dir(&one).expect("a directory");
+        std::fs::create_dir(&other).expect("a directory");
+        assert!(is_one_mount(&one, &other));
+        assert!(!is_one_mount(&one, "/proc".as_ref()));
+        assert!(!is_one_mount(&one, "/no/such/place".as_ref()));
+    }
 }

@@ -103,7 +103,7 @@ impl Layout {
     ) -> Result<Plan, Failure> {
         let place = self.with(moved).into_iter();
         let place = place.map(|(path, target)| (path, targets[target].dir.clone()));
-        planning::plan(trace, false, &planning::options(neutral, place.collect()))
+        planning::plan(trace, false, &planning::apart(neutral, place.collect()))
     }
 }
 

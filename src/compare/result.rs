@@ -1,10 +1,10 @@
 //! The result of a comparison, as documented in docs/result-json.md.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fsreplay_replayer::interval::ratio;
+use fsreplay_replayer::interval::{Ratio, ratio};
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::{CallStatistics, hodges_lehmann, median};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::targets::Target;
 use crate::args::CompareArgs;
 use crate::args::TraceArgs;
+use crate::caveats::{self, Caveat, Unrecorded};
 use crate::exit::Failure;
 use crate::planning;
 
@@ -29,6 +30,8 @@ pub struct Described {
     pub header: Header,
     /// The trace, for results.
     pub trace: Trace,
+    /// What the recorder saw and did not record.
+    pub unrecorded: Unrecorded,
 }
 
 /// The trace.
@@ -73,6 +76,8 @@ pub struct Compared {
     pub high: f64,
     /// `baseline`, `faster`, `slower`, `no difference` or `not ranked`.
     pub verdict: &'static str,
+    /// Why it is not ranked; null where it is.
+    pub reason: Option<String>,
 }
 
 /// Time in a recorded directory.
@@ -124,6 +129,8 @@ pub struct TargetResult {
     pub divergences: u64,
     /// Why, the most frequent first.
     pub causes: Vec<Cause>,
+    /// What to know of it before believing its time, in words.
+    pub caveats: Vec<String>,
     /// Calls left out in the last round, because the tool would not have made them there.
     pub left_out: u64,
     /// Share of events whose outcome was.
@@ -166,6 +173,13 @@ pub struct Result {
     pub targets: Vec<TargetResult>,
     /// The answer.
     pub sentence: String,
+    /// What to know before believing it, in words.
+    pub caveats: Vec<String>,
+    /// Calls that were seen and not recorded, by name.
+    unrecorded: BTreeMap<String, u64>,
+    /// Whether these are so many that nothing is ranked.
+    #[serde(skip)]
+    pub is_withheld: bool,
     /// What was changed to fit.
     pub notes: Vec<(String, u64)>,
 }
@@ -202,6 +216,12 @@ pub fn describe_trace(trace: &TraceArgs) -> std::result::Result<Described, Failu
             Err(error) => return Err(Failure::trace(&trace.path, &error)),
         }
     }
+    let unrecorded = Unrecorded {
+        calls: reader
+            .footer()
+            .map_or_else(BTreeMap::new, |footer| footer.unrecorded.clone()),
+        events,
+    };
     let elapsed = reader.footer().map_or(elapsed, |footer| footer.elapsed);
     let trace = Trace {
         id: identity(&trace.path),
@@ -211,7 +231,11 @@ pub fn describe_trace(trace: &TraceArgs) -> std::result::Result<Described, Failu
         recorded_on: format!("{} Linux {}", header.architecture, header.kernel),
         elapsed_seconds: elapsed as f64 / 1e9,
     };
-    Ok(Described { header, trace })
+    Ok(Described {
+        header,
+        trace,
+        unrecorded,
+    })
 }
 
 /// FNV-1a of the file's bytes (Fowler, Noll, Vo): the same trace has the same on every machine.
@@ -232,6 +256,14 @@ impl Result {
             .map(|number| target(&measured, number, &base, &baseline))
             .collect();
         keep_most_costly(&mut targets);
+        let unrecorded = measured.described.unrecorded.caveat();
+        let of_targets = targets.iter().flat_map(|target| {
+            let texts = target.caveats.iter();
+            texts.map(|text| caveats::sentence(Some(&target.name), text))
+        });
+        let of_trace = unrecorded.iter();
+        let of_trace = of_trace.map(|caveat| caveats::sentence(None, &caveat.text));
+        let caveats = of_targets.chain(of_trace).collect();
         let cache = measured.rounds.first().and_then(|rounds| rounds.last());
         let mut result = Result {
             schema_version: 1,
@@ -255,6 +287,9 @@ impl Result {
             baseline,
             targets,
             sentence: String::new(),
+            caveats,
+            unrecorded: measured.described.unrecorded.calls,
+            is_withheld: unrecorded.is_some_and(|caveat| caveat.withholds),
             notes: measured
                 .plans
                 .first()
@@ -296,15 +331,14 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
     let times = unslowed_seconds(rounds);
     let worst = rounds.iter().max_by_key(|played| played.round.divergences);
     let divergences = worst.map_or(0, |played| played.round.divergences);
-    let fidelity = fidelity(plan, rounds);
-    // What is compared with a baseline that was not replayed faithfully has no rank either.
-    let base_plan = &measured.plans[measured.baseline];
-    let base_fidelity = self::fidelity(base_plan, &measured.rounds[measured.baseline]);
     let found = ratio(&times, base);
     let calls: Vec<f64> = rounds
         .iter()
         .map(|played| played.round.call_seconds)
         .collect();
+    let told = worst.map_or_else(Vec::new, |played| caveats::of_outcomes(&played.groups));
+    let reason = unranked(measured, number, &told);
+    let is_ranked = reason.is_none();
     TargetResult {
         name: target.name.clone(),
         path: target.dir.clone(),
@@ -324,18 +358,14 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
             value: found.value,
             low: found.low,
             high: found.high,
-            verdict: match number == measured.baseline {
-                true => "baseline",
-                false if fidelity.min(base_fidelity) < LEAST_FIDELITY => "not ranked",
-                false if found.high < 1.0 && found.value < 1.0 - LEAST_DIFFERENCE => "faster",
-                false if found.low > 1.0 && found.value > 1.0 + LEAST_DIFFERENCE => "slower",
-                false => "no difference",
-            },
+            verdict: verdict(&found, number == measured.baseline, is_ranked),
+            reason,
         },
         divergences,
         causes: worst.map_or_else(Vec::new, causes),
+        caveats: told.into_iter().map(|caveat| caveat.text).collect(),
         left_out: rounds.last().map_or(0, |played| played.round.left_out),
-        fidelity,
+        fidelity: fidelity(plan, rounds),
         calls: rounds.last().map_or_else(Vec::new, |played| {
             played
                 .round
@@ -346,6 +376,57 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         }),
         directories: directories(plan, rounds),
     }
+}
+
+fn verdict(found: &Ratio, is_baseline: bool, is_ranked: bool) -> &'static str {
+    if is_baseline {
+        "baseline"
+    } else if !is_ranked {
+        "not ranked"
+    } else if found.high < 1.0 && found.value < 1.0 - LEAST_DIFFERENCE {
+        "faster"
+    } else if found.low > 1.0 && found.value > 1.0 + LEAST_DIFFERENCE {
+        "slower"
+    } else {
+        "no difference"
+    }
+}
+
+/// Why a target has no rank, if that is so: for what it gave, for what the baseline gave that it is
+/// compared with, or for what the trace doesn't hold.
+fn unranked(measured: &Measured<'_>, number: usize, told: &[Caveat]) -> Option<String> {
+    if number == measured.baseline {
+        return None;
+    }
+    if let Some(caveat) = told.iter().find(|caveat| caveat.withholds) {
+        return Some(caveat.text.clone());
+    }
+    let unrecorded = measured.described.unrecorded.caveat();
+    if let Some(caveat) = unrecorded.filter(|caveat| caveat.withholds) {
+        return Some(caveat.text);
+    }
+    let (name, base) = (&measured.targets[number].name, measured.baseline);
+    [number, base].into_iter().find_map(|which| {
+        let rounds = &measured.rounds[which];
+        let fidelity = fidelity(&measured.plans[which], rounds);
+        if fidelity >= LEAST_FIDELITY {
+            return None;
+        }
+        let worst = rounds.iter().max_by_key(|played| played.round.divergences);
+        let causes = worst.map_or_else(Vec::new, causes);
+        let mostly = causes.first().map_or_else(String::new, |cause| {
+            format!(" (most of the others: {}, {})", cause.call, cause.cause)
+        });
+        let whose = if &measured.targets[which].name == name {
+            "its outcomes"
+        } else {
+            "the baseline's outcomes"
+        };
+        let share = fidelity * 100.0;
+        Some(format!(
+            "only {share:.1} % of {whose} were as recorded{mostly}"
+        ))
+    })
 }
 
 /// Share of outcomes as recorded, in the worst round.

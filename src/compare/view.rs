@@ -29,6 +29,9 @@ pub fn text(comparison: &Comparison, verbose: bool) -> Text {
     if verbose {
         out.push(&differences(comparison));
     }
+    for caveat in &comparison.caveats {
+        say!(out, "note: {}", caveat);
+    }
     for (note, count) in &comparison.notes {
         say!(out, "note: {} ({})", note, term::count(*count));
     }
@@ -152,11 +155,14 @@ pub fn sentence(comparison: &Comparison) -> String {
     let Some(base) = comparison.target(&comparison.baseline) else {
         return String::new();
     };
+    if comparison.is_withheld {
+        return format!("Nothing can be said: {}", comparison.caveats.join(" "));
+    }
     if base.fidelity < LEAST_FIDELITY {
-        return format!("Nothing can be said: {}", why_unranked(base));
+        return format!("Nothing can be said: {}", why_unfaithful(base));
     }
     let ranked = |target: &&TargetResult| target.ratio.verdict != "not ranked";
-    let unranked = comparison.targets.iter().find(|target| !ranked(target));
+    let unranked = comparison.targets.iter().filter(|target| !ranked(target));
     let others = || comparison.targets.iter().filter(ranked);
     let best = others()
         .filter(|target| target.ratio.verdict == "faster")
@@ -188,21 +194,34 @@ pub fn sentence(comparison: &Comparison) -> String {
             term::seconds(base.seconds())
         ),
     };
-    match unranked {
-        Some(target) => format!("{answer} {}", why_unranked(target)),
-        None => answer,
-    }
+    let mut whole = comparison.caveats.clone();
+    whole.push(answer);
+    // What keeps a target from its rank may have been said already.
+    whole.extend(unranked.filter(|target| !is_told(target)).map(why_unranked));
+    whole.join(" ")
+}
+
+/// Whether the reason why a target has no rank is one of its caveats.
+fn is_told(target: &TargetResult) -> bool {
+    let reason = target.ratio.reason.as_ref();
+    reason.is_some_and(|reason| target.caveats.contains(reason))
 }
 
 /// Why a target has no rank.
 fn why_unranked(target: &TargetResult) -> String {
+    let reason = target.ratio.reason.as_deref().unwrap_or_default();
+    format!("{} is not ranked: {reason}.", target.name)
+}
+
+/// Why nothing can be compared with a target.
+fn why_unfaithful(target: &TargetResult) -> String {
     let cause = target.causes.first();
     let mostly = cause.map_or_else(String::new, |cause| {
         format!(" (most of the others: {}, {})", cause.call, cause.cause)
     });
     format!(
-        "{} is not ranked: only {:.1} % of its outcomes were as recorded{mostly}.",
+        "only {:.1} % of the outcomes on {} were as recorded{mostly}.",
+        target.fidelity * 100.0,
         target.name,
-        target.fidelity * 100.0
     )
 }

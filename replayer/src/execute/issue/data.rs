@@ -9,7 +9,7 @@ const LONGEST_COPY: u64 = 1 << 30;
 
 impl Issuer<'_> {
     /// Sizes, copies, mappings.
-    pub(super) fn issue_data(&mut self, action: &Action) -> i64 {
+    pub(super) fn issue_data(&mut self, action: &Action, expected: i64) -> i64 {
         use Action::*;
         match *action {
             FdTruncate { fd, length } => sys::ftruncate(self.fd(fd), length),
@@ -28,6 +28,14 @@ impl Issuer<'_> {
                 length,
                 flags,
             } => sys::sync_range(self.fd(fd), offset, length, flags),
+            CopyRange {
+                source,
+                source_offset: -1,
+                fd,
+                offset: -1,
+                length,
+                flags: 0,
+            } => self.copy_on(source, fd, length, expected),
             CopyRange {
                 source,
                 source_offset,
@@ -131,6 +139,9 @@ impl Issuer<'_> {
                 let mut at = 0;
                 while let copied @ 1.. = sys::copy_range(source, at, fd, at, LONGEST_COPY, 0) {
                     at += copied;
+                }
+                if at == 0 {
+                    self.copy_whole(source, fd);
                 }
             }
             _ => {}

@@ -102,7 +102,7 @@ impl Issuer<'_> {
                 self.scratch.listxattr(XattrPlace::Fd(fd), length)
             }
             FdRemoveXattr { fd, name } => sys::fremovexattr(self.fd(fd), self.text(name)),
-            _ => self.issue_data(action),
+            _ => self.issue_data(action, expected),
         }
     }
 

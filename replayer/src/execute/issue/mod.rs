@@ -1,5 +1,6 @@
 //! One action, one system call.
 
+mod across;
 mod data;
 mod held;
 mod metadata;

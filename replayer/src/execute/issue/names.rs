@@ -32,14 +32,8 @@ impl Issuer<'_> {
                 let (dir, path) = self.at(at);
                 sys::unlink(dir, path, flags)
             }
-            Rename { from, to, flags } => {
-                let ((a, x), (b, y)) = (self.at(from), self.at(to));
-                sys::rename(a, x, b, y, flags)
-            }
-            Link { from, to, flags } => {
-                let ((a, x), (b, y)) = (self.at(from), self.at(to));
-                sys::link(a, x, b, y, flags)
-            }
+            Rename { from, to, flags } => self.rename(from, to, flags, expected),
+            Link { from, to, flags } => self.link(from, to, flags, expected),
             Symlink {
                 target,
                 target_root,

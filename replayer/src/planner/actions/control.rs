@@ -22,8 +22,8 @@ const F_OFD_GETLK: u64 = 36;
 const F_OFD_SETLKW: u64 = 38;
 const FD_CLOEXEC: u64 = 1;
 
-const FICLONE: u64 = abi::FICLONE as u64;
-const FICLONERANGE: u64 = abi::FICLONERANGE as u64;
+pub(super) const FICLONE: u64 = abi::FICLONE as u64;
+pub(super) const FICLONERANGE: u64 = abi::FICLONERANGE as u64;
 const FIOCLEX: u64 = 0x5451;
 const FIONCLEX: u64 = 0x5450;
 /// Questions that file systems answer or refuse by themselves: `FS_IOC_GETFLAGS`, `FS_IOC_FSGETXATTR`,

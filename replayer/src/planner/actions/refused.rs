@@ -5,11 +5,20 @@ use fsreplay_trace::abi::{F_DUPFD, F_DUPFD_CLOEXEC};
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::{Cx, Planner};
+use super::control::{FICLONE, FICLONERANGE};
 use super::{flag_bits, number};
 
 const S_IFMT: u64 = 0o170_000;
 /// Asks that depend on the flags of an inode, which a trace doesn't hold: `FS_IOC_SETFLAGS`, `FS_IOC_FSSETXATTR`.
 const SETS_INODE_FLAGS: [u64; 2] = [0x4008_6602, 0x401c_5820];
+
+/// Asks for a file to share the blocks of another one.
+const CLONES: [u64; 2] = [FICLONE, FICLONERANGE];
+/// Why a call from one mount to another isn't issued.
+const ACROSS: &str = "renames, links, clones and copies that were refused between two mounts, and \
+    are not issued: where both are one mount now, the tool would not copy, which it does here";
+/// `RESOLVE_NO_XDEV` of openat2(2): the walk may not leave its mount.
+const RESOLVE_NO_XDEV: u64 = 1;
 
 impl Planner {
     /// Why a call can't be made to fail as it did, if that is so.
@@ -30,9 +39,7 @@ impl Planner {
             libc::EACCES | libc::EPERM if self.owners.as_root && self.owners.uid != 0 => {
                 Some("calls that the recorded user was refused, and root would not be")
             }
-            libc::EXDEV if self.one_mount(cx) => {
-                Some("links and renames between mounts that are one here")
-            }
+            libc::EXDEV if crosses_mounts(cx) => Some(ACROSS),
             libc::EBUSY if self.names_root(cx) => Some("attempts to remove the root directory"),
             _ if by_structure(cx, errno) => Some("calls refused for what stood behind a pointer"),
             _ if by_state(cx, errno) => {
@@ -42,18 +49,26 @@ impl Planner {
         }
     }
 
-    /// Whether all that is replayed lies below one directory, so that nothing is across a mount.
-    fn one_mount(&self, cx: &Cx) -> bool {
-        let op = cx.event.call.row().op;
-        self.roots.len() == 1 && matches!(op, Op::Link | Op::Rename)
-    }
-
     /// Whether the path is the root directory, which is an ordinary one in the replay.
     fn names_root(&self, cx: &Cx) -> bool {
         let op = cx.event.call.row().op;
         let path = self.string(cx, ArgKind::Path);
         matches!(op, Op::RemoveDir | Op::Unlink | Op::Rename)
             && path.is_some_and(|path| cx.tables.string(path).iter().all(|b| *b == b'/'))
+    }
+}
+
+/// Whether a call may have been refused (`EXDEV`) for a mount between its two ends.
+///
+/// A plan has fewer mounts than the recorded machine: what lay on two of them may lie on one. And
+/// not only mounts divide: overlay refuses to rename a directory of a lower layer. So such a call is
+/// issued nowhere, however many places there are; it would have cost a walk of two paths.
+fn crosses_mounts(cx: &Cx) -> bool {
+    match cx.event.call.row().op {
+        Op::Link | Op::Rename | Op::CopyRange => true,
+        Op::Ioctl => CLONES.contains(&(number(cx, ArgKind::Command) & 0xffff_ffff)),
+        Op::Open => number(cx, ArgKind::Mask) & RESOLVE_NO_XDEV != 0,
+        _ => false,
     }
 }
 

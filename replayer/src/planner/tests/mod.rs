@@ -1,5 +1,6 @@
 //! The planner against records made by hand.
 
+mod borders;
 mod builder;
 mod descriptors;
 mod hostile;

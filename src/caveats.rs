@@ -1,0 +1,212 @@
+//! What somebody who reads a result has to know before believing it, in words.
+//!
+//! One place words it for the terminal, the sentence, JSON and the page of `play`, `compare`,
+//! `advise` and `inspect`.
+
+use std::collections::BTreeMap;
+
+use fsreplay_replayer::result::DivergenceGroup;
+use fsreplay_trace::call::{Call, Op};
+
+use crate::compare::result::LEAST_FIDELITY;
+use crate::dump::errno_name;
+use crate::term;
+
+/// Something to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caveat {
+    /// What it is; begins in lower case and has no full stop.
+    pub text: String,
+    /// Whether times that it is about can't be ranked.
+    pub withholds: bool,
+}
+
+/// Calls that were seen and not recorded, by name: what of them there is is in no figure.
+#[derive(Clone, Debug, Default)]
+pub struct Unrecorded {
+    /// By name.
+    pub calls: BTreeMap<String, u64>,
+    /// Calls that were recorded.
+    pub events: u64,
+}
+
+impl Unrecorded {
+    /// The names with their counts.
+    pub fn list(calls: &BTreeMap<String, u64>) -> String {
+        let calls = calls.iter();
+        let calls: Vec<String> = calls
+            .map(|(name, count)| format!("{name} {}", term::count(*count)))
+            .collect();
+        calls.join(", ")
+    }
+
+    /// Whether they are so much of the work that nothing can be said without them.
+    fn is_good_part(&self) -> bool {
+        let count: u64 = self.calls.values().sum();
+        let all = self.events.saturating_add(count).max(1);
+        count as f64 / all as f64 > 1.0 - LEAST_FIDELITY
+    }
+
+    /// What to say of them.
+    pub fn caveat(&self) -> Option<Caveat> {
+        if self.calls.is_empty() {
+            return None;
+        }
+        let count: u64 = self.calls.values().sum();
+        Some(Caveat {
+            text: format!(
+                "{} calls were seen and not recorded ({}): what they did is in no figure here",
+                term::count(count),
+                Unrecorded::list(&self.calls)
+            ),
+            withholds: self.is_good_part(),
+        })
+    }
+}
+
+/// Outcomes of a replay that a tool would notice, whatever their share.
+pub fn of_outcomes(groups: &[DivergenceGroup]) -> Vec<Caveat> {
+    let mut crossing: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut caveats = Vec::new();
+    for group in groups {
+        let Some(op) = Call::from_name(group.call).map(|call| call.row().op) else {
+            continue;
+        };
+        if group.cause == "crosses file systems" {
+            if let Some(what) = crossing_call(op) {
+                *crossing.entry(what).or_default() += group.count;
+            }
+        } else if let Some(text) = fatal(op, group) {
+            caveats.push(Caveat {
+                text,
+                withholds: true,
+            });
+        }
+    }
+    caveats.extend(crossing.into_iter().map(|(what, count)| {
+        let (plural, verb) = if count == 1 {
+            ("", "crosses")
+        } else {
+            ("s", "cross")
+        };
+        let count = term::count(count);
+        Caveat {
+            text: format!(
+                "{count} {what}{plural} {verb} from one mount to another (EXDEV): the tool would \
+                 copy or fail (the time to copy is in that of the replay)"
+            ),
+            withholds: false,
+        }
+    }));
+    caveats
+}
+
+/// What a call between two mounts is called.
+fn crossing_call(op: Op) -> Option<&'static str> {
+    match op {
+        Op::Link => Some("hard link"),
+        Op::Rename => Some("rename"),
+        Op::Ioctl => Some("clone"),
+        Op::CopyRange => Some("copy_file_range"),
+        _ => None,
+    }
+}
+
+/// A call that a file system refuses and few tools do without.
+fn fatal(op: Op, group: &DivergenceGroup) -> Option<String> {
+    let example = group.examples.first()?;
+    let is_refused = example.expected >= 0 && example.got < 0;
+    let errno = -example.got as i32;
+    let is_vital = match op {
+        Op::Map => matches!(errno, libc::ENODEV | libc::EINVAL | libc::EOPNOTSUPP),
+        Op::Link | Op::Symlink | Op::MakeNode => matches!(
+            errno,
+            libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL
+        ),
+        Op::Flock | Op::Fcntl => matches!(
+            errno,
+            libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL
+        ),
+        _ => false,
+    };
+    if !is_refused || !is_vital {
+        return None;
+    }
+    let path = match example.path.as_str() {
+        "" => String::new(),
+        path => format!(" of {path}"),
+    };
+    let more = match group.count {
+        1 => String::new(),
+        count => format!(", {} times in all", term::count(count)),
+    };
+    Some(format!(
+        "{}{path} fails there ({}){more}: the tool may not work",
+        group.call,
+        errno_name(errno)
+    ))
+}
+
+/// A caveat as a sentence of its own, about a target.
+pub fn sentence(target: Option<&str>, text: &str) -> String {
+    match target {
+        Some(name) => format!("On {name}, {text}."),
+        None => format!("{text}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fsreplay_replayer::result::Divergence;
+
+    fn group(call: &'static str, cause: &'static str, got: i32, count: u64) -> DivergenceGroup {
+        DivergenceGroup {
+            call,
+            cause,
+            count,
+            examples: vec![Divergence {
+                event: 1,
+                path: "t.db-shm".into(),
+                expected: 0,
+                got: -i64::from(got),
+            }],
+        }
+    }
+
+    #[test]
+    fn one_outcome_that_a_tool_can_not_do_without_is_told() {
+        let told = of_outcomes(&[group("mmap", "failed, had succeeded", libc::ENODEV, 1)]);
+        let text = "mmap of t.db-shm fails there (ENODEV): the tool may not work";
+        assert_eq!(told[0].text, text);
+        assert!(told[0].withholds);
+        // What follows from something else, and what tools ask for to see whether it is there.
+        assert!(of_outcomes(&[group("mmap", "x", libc::EBADF, 1)]).is_empty());
+        assert!(of_outcomes(&[group("flock", "x", libc::EAGAIN, 1)]).is_empty());
+        assert!(of_outcomes(&[group("getxattr", "x", libc::EOPNOTSUPP, 1)]).is_empty());
+    }
+
+    #[test]
+    fn what_crosses_mounts_is_named_and_counted_over_calls_of_one_kind() {
+        let cause = "crosses file systems";
+        let told = of_outcomes(&[
+            group("link", cause, libc::EXDEV, 2),
+            group("linkat", cause, libc::EXDEV, 498),
+        ]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].text.starts_with("500 hard links cross"));
+        assert!(!told[0].withholds, "the copies are in the prediction");
+    }
+
+    #[test]
+    fn what_was_not_recorded_keeps_from_ranking_where_it_is_much() {
+        let of = |count, events| {
+            let calls = BTreeMap::from([("open_by_handle_at".to_owned(), count)]);
+            let caveat = Unrecorded { calls, events }.caveat();
+            caveat.map(|caveat| caveat.withholds)
+        };
+        assert_eq!(of(2_000, 5_000), Some(true));
+        assert_eq!(of(1, 5_000), Some(false));
+        assert_eq!(Unrecorded::default().caveat(), None);
+    }
+}
