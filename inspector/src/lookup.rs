@@ -1,7 +1,7 @@
 //! What a call is about: which of its arguments name the file that its time is spent on.
 
 use fsreplay_trace::abi::{AT_EMPTY_PATH, AT_FDCWD, OpenFlags};
-use fsreplay_trace::call::{ArgKind, Last, Op};
+use fsreplay_trace::call::{ArgKind, Call, Last, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, StringId};
 
@@ -42,6 +42,9 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
         Splice, Stat, StatFs, Symlink, Sync, SyncRange, Tee, Truncate, Umask, Unlink, Unmap,
         Unshare, Unsupported, Unwatch, Wait, Watch, Write,
     };
+    if event.call == Call::bind && event.string(ArgKind::Path).is_none() {
+        return Subject::Nothing; // an address outside of the tree
+    }
     match event.call.row().op {
         Open | Stat | Access | ReadLink | StatFs | ChangeDir | ChangeRoot | MakeDir | RemoveDir
         | Unlink | MakeNode | ChangeMode | ChangeOwner | SetTimes | Truncate | GetXattr

@@ -301,7 +301,8 @@ impl Runs<'_> {
 
     fn end(self, series: Vec<Series>) -> io::Result<Pair> {
         for player in self.players {
-            player.end().map_err(io::Error::other)?;
+            let left = player.end().left.into_iter().next();
+            left.map_or(Ok(()), |left| Err(io::Error::other(left)))?;
         }
         Ok(Pair {
             series,

@@ -64,6 +64,18 @@ pub fn entry(call: Call, registers: &[u64; 6], memory: &impl Memory, out: &mut D
     for (position, (kind, register)) in call.row().args.iter().enumerate() {
         let raw = registers[usize::from(*register).min(5)];
         out.args[position] = match kind {
+            ArgKind::Path if call == Call::bind => {
+                let start = out.text.len();
+                if pointers::socket_path(raw, registers[2], memory, &mut out.text).is_some() {
+                    let range = start..out.text.len();
+                    out.strings.push(Text {
+                        position,
+                        kind: *kind,
+                        range,
+                    });
+                }
+                NONE
+            }
             ArgKind::Path | ArgKind::NewPath | ArgKind::Target | ArgKind::Name | ArgKind::Argv => {
                 read_text(position, *kind, raw, memory, out);
                 NONE
@@ -113,6 +125,8 @@ fn number(call: Call, kind: ArgKind, raw: u64, registers: &[u64; 6], memory: &im
         (Call::openat2, _) if kind != ArgKind::DirFd => pointers::open_how(kind, raw, memory),
         (Call::fcntl, _) if kind != ArgKind::Fd => fcntl(kind, registers, memory),
         (Call::ioctl, _) if kind != ArgKind::Fd => ioctl(kind, registers, memory),
+        // Before its umask; the permissions of the node are those of the socket, which are all.
+        (Call::bind, ArgKind::Mode) => u64::from(libc::S_IFSOCK | 0o777),
         (Call::open | Call::openat, ArgKind::Mode) => {
             let flags = registers[if call == Call::open { 1 } else { 2 }] as u32;
             // Without these the kernel does not look at it, and what is in the register is chance.

@@ -160,6 +160,31 @@ pub fn argument_list(
     }
 }
 
+/// Appends the path of a `struct sockaddr_un`, up to its length or a NUL (unix(7)); `None`, with
+/// `out` as it was, for other families, no name, and names outside of the tree (a NUL first).
+pub fn socket_path(
+    address: u64,
+    length: u64,
+    memory: &impl Memory,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    const FAMILY: usize = 2;
+    let mut bytes = [0u8; FAMILY + 108];
+    // The length is an int, and the kernel refuses longer ones.
+    let length = usize::try_from(length as u32).ok()?;
+    let bytes = bytes.get_mut(..length)?;
+    memory.read_exact(address, bytes)?;
+    let (family, name) = bytes.split_at_checked(FAMILY)?;
+    let end = name.iter().position(|byte| *byte == 0);
+    let name = &name[..end.unwrap_or(name.len())];
+    let is_unix = i32::from(u16::from_ne_bytes([family[0], family[1]])) == libc::AF_UNIX;
+    if !is_unix || name.is_empty() {
+        return None;
+    }
+    out.extend_from_slice(name);
+    Some(())
+}
+
 /// The permission bits that the value of `system.posix_acl_*` stands for (acl(5), `linux/posix_acl_xattr.h`): a version
 /// and entries of tag, permissions and id. [`NONE`] for anything but the three entries that every mode has.
 pub fn acl_mode(address: u64, length: u64, memory: &impl Memory) -> u64 {

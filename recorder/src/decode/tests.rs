@@ -48,6 +48,31 @@ fn arg(call: Call, out: &Decoded, kind: ArgKind) -> u64 {
 }
 
 #[test]
+fn the_address_of_a_socket_is_a_path_where_it_is_a_name_in_the_tree() {
+    let path = |family: i32, name: &[u8], length: usize| {
+        let mut layout = Layout::default();
+        let address = [&(family as u16).to_ne_bytes(), name].concat();
+        let address = layout.put(&address);
+        let out = decode(Call::bind, [3, address, length as u64, 0, 0, 0], layout);
+        assert_eq!(arg(Call::bind, &out, ArgKind::Mode), 0o140_777);
+        out.string(ArgKind::Path).map(<[u8]>::to_vec)
+    };
+    let unix = libc::AF_UNIX;
+    assert_eq!(path(unix, b"a/sk\0rest", 11).as_deref(), Some(&b"a/sk"[..]));
+    // Without an end but its length, up to the longest.
+    assert_eq!(path(unix, b"skip", 4).as_deref(), Some(&b"sk"[..]));
+    let long = [b'x'; 108];
+    assert_eq!(path(unix, &long, 110).as_deref(), Some(&long[..]));
+    // No name, one outside of the tree, another family, more than there is, and than may be.
+    assert_eq!(path(unix, b"", 2), None);
+    assert_eq!(path(unix, b"\0abstract", 11), None);
+    assert_eq!(path(libc::AF_INET, b"sk", 4), None);
+    assert_eq!(path(unix, b"sk", 60), None);
+    assert_eq!(path(unix, &[b'x'; 120], 122), None);
+    assert_eq!(path(unix, b"sk", 1), None);
+}
+
+#[test]
 fn paths_are_bytes_and_descriptors_are_signed() {
     let mut layout = Layout::default();
     let path = layout.put(b"a/\xff\xfe\0");

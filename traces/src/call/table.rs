@@ -138,6 +138,10 @@ calls! {
         { last: Name, names: Made, changes: true };
     mknodat           259  33  MakeNode [DirFd 0, Path 1, Mode 2, Dev 3] Status
         { last: Name, names: Made, changes: true };
+    // Of a Unix socket that gets a name in the tree: Mode is that of the node, as mknod would make
+    // it. Other addresses have no path.
+    bind               49 200  MakeNode [Path 1, Mode 1] Status
+        { last: Name, names: Made, changes: true };
     // Metadata, changed
     chmod              90   -  ChangeMode [Path 0, Mode 1] Status { last: Follow, changes: true };
     fchmodat          268  53  ChangeMode [DirFd 0, Path 1, Mode 2] Status
@@ -281,5 +285,4 @@ calls! {
     file_setattr      469 469  Unsupported [] Status;
     statmount         457 457  Unsupported [] Status;
     listmount         458 458  Unsupported [] Value;
-    bind               49 200  Unsupported [] Status;
 }

@@ -51,10 +51,10 @@ impl Issuer<'_> {
             }
             MakeNode { at, mode } => {
                 let (dir, path) = self.at(at);
-                let kind = if mode & libc::S_IFMT == libc::S_IFIFO {
-                    libc::S_IFIFO
-                } else {
-                    libc::S_IFREG
+                // Never a device.
+                let kind = match mode & libc::S_IFMT {
+                    kind @ (libc::S_IFIFO | libc::S_IFSOCK) => kind,
+                    _ => libc::S_IFREG,
                 };
                 sys::mknod(dir, path, kind | mode & 0o7777)
             }

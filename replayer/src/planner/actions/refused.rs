@@ -102,7 +102,7 @@ fn by_state(cx: &Cx, errno: i32) -> bool {
         Op::Ioctl => SETS_INODE_FLAGS.contains(&number(cx, ArgKind::Command)),
         Op::MakeNode => {
             let kind = number(cx, ArgKind::Mode) & S_IFMT;
-            let made = [0, libc::S_IFREG, libc::S_IFIFO].contains(&(kind as u32));
+            let made = [0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK].contains(&(kind as u32));
             !made && errno == libc::EPERM
         }
         _ => false,
