@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{have, roundtrip, workspace};
+use common::{have, is_root, roundtrip, workspace};
 
 /// Runs a program in Python, recorded and replayed; all outcomes have to be as recorded.
 fn python(program: &str) {
@@ -33,6 +33,44 @@ os.rename('sk', 'moved')
 os.stat('moved')
 os.unlink('other')
 print(os.listdir('.'))
+",
+    );
+}
+
+#[test]
+fn what_a_child_without_privilege_was_refused_is_not_had_by_root() {
+    if !is_root() {
+        return println!("skipped: only root can be somebody else");
+    }
+    python(
+        "import os, shutil
+os.mkdir('secret', 0o700)
+open('secret/f', 'w').close()
+child = os.fork()
+if child == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    # And so are its own children.
+    if os.fork():
+        os.wait()
+        os._exit(0)
+    tries = [
+        lambda: open('secret/f'),
+        lambda: os.listdir('secret'),
+        lambda: os.mkdir('x'),
+        lambda: os.chmod('secret', 0o777),
+        lambda: open('y', 'w'),
+    ]
+    for one in tries:
+        try: one()
+        except OSError as error: print(error)
+        else: os._exit(1)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+os.mkdir('x')
+os.rmdir('x')
+shutil.rmtree('secret')
 ",
     );
 }

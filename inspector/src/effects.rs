@@ -70,6 +70,7 @@ impl Inspector {
             | Op::ListDirectory
             | Op::GetCwd
             | Op::Umask
+            | Op::SetUser
             | Op::Allocate
             | Op::Sync
             | Op::FdSync

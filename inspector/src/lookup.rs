@@ -38,9 +38,9 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
         FdStatFs, FdSync, FdTruncate, Flock, Futex, GetCwd, GetXattr, Ioctl, Link, ListDirectory,
         ListXattr, MakeDir, MakeNode, Map, MapAdvise, MapSync, NameToHandle, Open, Pipe, Poll,
         PositionedRead, PositionedWrite, Read, ReadAhead, ReadLink, ReceiveMessage, Remap,
-        RemoveDir, RemoveXattr, Rename, Seek, SendFile, SetTimes, SetXattr, Socket, SocketPair,
-        Splice, Stat, StatFs, Symlink, Sync, SyncRange, Tee, Truncate, Umask, Unlink, Unmap,
-        Unshare, Unsupported, Unwatch, Wait, Watch, Write,
+        RemoveDir, RemoveXattr, Rename, Seek, SendFile, SetTimes, SetUser, SetXattr, Socket,
+        SocketPair, Splice, Stat, StatFs, Symlink, Sync, SyncRange, Tee, Truncate, Umask, Unlink,
+        Unmap, Unshare, Unsupported, Unwatch, Wait, Watch, Write,
     };
     if event.call == Call::bind && event.string(ArgKind::Path).is_none() {
         return Subject::Nothing; // an address outside of the tree
@@ -78,7 +78,7 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
             .map_or(Subject::Nothing, Subject::Mapping),
         GetCwd => Subject::Cwd,
         Sync => Subject::Root,
-        CloseRange | Umask | Unwatch | Pipe | Socket | SocketPair | Accept | EventFd
+        CloseRange | Umask | SetUser | Unwatch | Pipe | Socket | SocketPair | Accept | EventFd
         | ReceiveMessage | Unshare | Wait | Futex | Poll | Unsupported => Subject::Nothing,
     }
 }

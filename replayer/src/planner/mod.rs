@@ -4,6 +4,7 @@
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
 //! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
+//! - `users`: as whom a task asks
 //! - `sequence`: which of overlapping calls came first
 //! - `clones`: what the tool copied because it could not be cloned
 //! - `order`: lanes, and which op waits for which
@@ -41,6 +42,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod users;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -69,6 +71,7 @@ use resolve::Passed;
 use sequence::Sequence;
 use space::Room;
 use tree::{NONE, Tree};
+use users::Users;
 
 /// Why a trace can't be planned.
 #[derive(Debug, thiserror::Error)]
@@ -217,6 +220,7 @@ pub struct Planner {
     order: Order,
     fds: Descriptors,
     procs: Processes,
+    users: Users,
     maps: Mappings,
     links: Links,
     pipes: Pipes,
@@ -277,6 +281,7 @@ impl Planner {
             initial: Initial::default(),
             order: Order::default(),
             procs: Processes::default(),
+            users: Users::default(),
             maps: Mappings::default(),
             pipes: Pipes::default(),
             locks: Locks::default(),

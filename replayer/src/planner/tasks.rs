@@ -44,6 +44,7 @@ impl Planner {
             return Ok(());
         };
         self.procs.add_child(start, parent, lane)?;
+        self.users.started(start.task.0, parent);
         self.pacer.begins(start.task.0, self.moment());
         if start.flags & CLONE_FILES == 0 {
             for handle in self.procs.table(start.task.0).handles() {
@@ -157,6 +158,7 @@ impl Planner {
         let last = self.order.last(lane);
         let (space, moment) = (self.procs.task(exit.task.0).mm, self.moment());
         self.futexes.ended(space, last, moment);
+        self.users.ended(exit.task.0);
         self.procs.end(exit.task.0, last, moment);
     }
 

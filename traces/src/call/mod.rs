@@ -149,6 +149,7 @@ pub enum Op {
     FdChangeDir,
     ChangeRoot,
     Umask,
+    SetUser,
     MakeDir,
     RemoveDir,
     Unlink,

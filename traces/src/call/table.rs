@@ -111,6 +111,11 @@ calls! {
     fchdir             81  50  FdChangeDir [Fd 0] Status;
     chroot            161  51  ChangeRoot [Path 0] Status { last: Follow };
     umask              95 166  Umask [Mode 0] Value;
+    // As whom a task asks for files: the effective user id, which that for files follows.
+    setuid            105 146  SetUser [Uid 0] Status;
+    setreuid          113 145  SetUser [Uid 1] Status;
+    setresuid         117 147  SetUser [Uid 1] Status;
+    setfsuid          122 151  SetUser [Uid 0] Value;
     // Names
     mkdir              83   -  MakeDir [Path 0, Mode 1] Status
         { last: Name, names: Made, changes: true };

@@ -95,6 +95,7 @@ impl Planner {
             Op::FdChangeDir => self.fd_change_dir(cx),
             Op::ChangeRoot => self.change_root(cx),
             Op::Umask => self.umask(cx),
+            Op::SetUser => self.set_user(cx),
             Op::MakeDir => self.make_dir(cx),
             Op::RemoveDir | Op::Unlink => self.unlink(cx),
             Op::Rename => self.rename(cx),

@@ -36,8 +36,8 @@ impl Planner {
             libc::EINVAL if duplicates(cx) => {
                 Some("calls that failed for want of descriptors or memory")
             }
-            libc::EACCES | libc::EPERM if self.owners.as_root && self.owners.uid != 0 => {
-                Some("calls that the recorded user was refused, and root would not be")
+            libc::EACCES | libc::EPERM if self.was_another(cx) => {
+                Some("calls that the recorded user was refused, and this one would not be")
             }
             libc::EXDEV if crosses_mounts(cx) => Some(ACROSS),
             libc::EBUSY if self.names_root(cx) => Some("attempts to remove the root directory"),

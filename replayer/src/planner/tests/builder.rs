@@ -57,9 +57,22 @@ impl Trace {
     }
 
     pub(crate) fn with(options: PlanOptions) -> Trace {
+        Trace::of(&header(), options)
+    }
+
+    pub(crate) fn recorded_by_root(options: PlanOptions) -> Trace {
+        let by_root = Header {
+            uid: 0,
+            gid: 0,
+            ..header()
+        };
+        Trace::of(&by_root, options)
+    }
+
+    fn of(header: &Header, options: PlanOptions) -> Trace {
         let mut trace = Trace {
             tables: Tables::new(),
-            planner: Planner::new(&header(), options),
+            planner: Planner::new(header, options),
             now: 100,
             exits: Vec::new(),
         };

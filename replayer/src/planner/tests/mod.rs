@@ -7,3 +7,4 @@ mod hostile;
 mod order;
 mod paths;
 mod sequence;
+mod users;
