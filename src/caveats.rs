@@ -141,7 +141,7 @@ fn fatal(op: Op, group: &DivergenceGroup) -> Option<String> {
         count => format!(", {} times in all", term::count(count)),
     };
     Some(format!(
-        "{}{path} fails there ({}){more}: the tool may not work",
+        "{}{path} fails ({}){more}: the tool may not work there",
         group.call,
         errno_name(errno)
     ))
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn one_outcome_that_a_tool_can_not_do_without_is_told() {
         let told = of_outcomes(&[group("mmap", "failed, had succeeded", libc::ENODEV, 1)]);
-        let text = "mmap of t.db-shm fails there (ENODEV): the tool may not work";
+        let text = "mmap of t.db-shm fails (ENODEV): the tool may not work there";
         assert_eq!(told[0].text, text);
         assert!(told[0].withholds);
         // What follows from something else, and what tools ask for to see whether it is there.

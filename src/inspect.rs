@@ -9,6 +9,7 @@ use fsreplay_inspector::{Inspection, Inspector, Options, inspect, write_folded};
 use fsreplay_trace::format::TraceError;
 
 use crate::args::InspectArgs;
+use crate::caveats::{self, Unrecorded};
 use crate::exit::{self, Failure};
 use crate::planning;
 use crate::term::{self, Text};
@@ -29,7 +30,15 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     if let Some(file) = &args.flamegraph {
         draw(&inspector, file)?;
     }
-    let inspection = inspector.finish(reader.tables(), reader.footer(), &options);
+    let mut inspection = inspector.finish(reader.tables(), reader.footer(), &options);
+    let unrecorded = Unrecorded {
+        calls: inspection.unrecorded.clone(),
+        events: inspection.events,
+    };
+    let told = unrecorded.caveat().into_iter();
+    inspection.caveats = told
+        .map(|caveat| caveats::sentence(None, &caveat.text))
+        .collect();
     if let Some(file) = &args.json {
         term::write_json(file, &inspection)?;
     }
@@ -75,6 +84,9 @@ fn heading(inspection: &Inspection) -> Text {
     if totals.unresolved.count > 0 {
         let count = term::count(totals.unresolved.count);
         say!(out, "{} events could not be attributed to a file", count);
+    }
+    for caveat in &inspection.caveats {
+        say!(out, "{}", term::strong(caveat));
     }
     if !inspection.complete {
         say!(out, "the trace was cut off: this is what was whole of it");

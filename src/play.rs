@@ -1,5 +1,6 @@
 //! `fsreplay play`: replay a trace on a target.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use fsreplay_replayer::{PlayOptions, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::PlayArgs;
+use crate::caveats::{self, Unrecorded};
 use crate::exit::{self, Failure};
 use crate::planning;
 use crate::term::{self, Text};
@@ -19,7 +21,10 @@ use crate::{say, text};
 /// Runs the command and gives the status to exit with.
 pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     let options = plan_options(args)?;
-    let plan = planning::plan(&args.trace, args.truncated, &options)?;
+    let (mut plan, footer) = planning::plan_as_recorded(&args.trace, args.truncated, &options)?;
+    if let Some(footer) = &footer {
+        plan.calibrate(footer);
+    }
     if args.dry_run {
         fsreplay_replayer::preflight::preflight(&plan).map_err(planning::failure)?;
         return term::print(&describe(&plan)).map(|()| exit::OK);
@@ -34,7 +39,17 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     };
     let result = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
     bar.finish_and_clear();
-    let result = result.map_err(planning::failure)?;
+    let mut result = result.map_err(planning::failure)?;
+    let unrecorded = Unrecorded {
+        calls: footer.map_or_else(BTreeMap::new, |footer| footer.unrecorded),
+        events: result.events,
+    };
+    let told = caveats::of_outcomes(&result.divergence_groups).into_iter();
+    let told = told.chain(unrecorded.caveat());
+    result.caveats = told
+        .map(|caveat| caveats::sentence(None, &caveat.text))
+        .collect();
+    result.unrecorded = unrecorded.calls;
     if let Some(path) = &args.json {
         term::write_json(path, &result)?;
     }
@@ -159,6 +174,9 @@ fn report(result: &PlayResult, verbose: bool) -> Text {
     let Some(last) = result.rounds.last() else {
         return out;
     };
+    for caveat in &result.caveats {
+        say!(out, "{}", term::strong(caveat));
+    }
     let most = if verbose { usize::MAX } else { 12 };
     let rows = last
         .calls

@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::{fsreplay, record, sh, text, workspace};
+use common::{fsreplay, have, record, sh, text, workspace};
 
 /// A workload with a directory that holds nearly all of its calls.
 fn recorded(dir: &Path) -> (PathBuf, PathBuf) {
@@ -165,6 +165,76 @@ fn links_and_renames_over_a_new_border_are_told_and_copied() {
         assert!(told.contains(what), "{told}");
         let sentence = found["sentence"].as_str().expect("a sentence");
         assert!(sentence.contains(what), "{sentence}");
+    }
+}
+
+#[test]
+fn what_was_not_recorded_is_told_wherever_figures_are() {
+    if !have("python3") {
+        return;
+    }
+    let dir = workspace();
+    let work = dir.path().join("work");
+    std::fs::create_dir(&work).expect("a directory");
+    let trace = dir.path().join("t.zst");
+    // 425 is io_uring_setup; it fails, and is counted all the same.
+    let calls = "import ctypes; l = ctypes.CDLL(None)\nfor _ in range(3000): l.syscall(425, 0, 0)";
+    let output = record(&work, &trace, &["python3", "-S", "-E", "-c", calls]);
+    assert!(output.status.success(), "{}", text(&output));
+    let said = "3,000 calls were seen and not recorded (io_uring_setup 3,000)";
+    let result = dir.path().join("r.json");
+    let page = dir.path().join("r.html");
+    let target = dir.path().to_str().expect("UTF-8");
+    let disk = format!("disk={target}");
+    let two = [
+        "--target",
+        disk.as_str(),
+        "--target",
+        "memory=/dev/shm",
+        "--rounds",
+        "2",
+    ];
+    for (command, options) in [
+        ("compare", &two[..]),
+        ("advise", &two[..]),
+        ("play", &["--target", target][..]),
+        ("inspect", &[][..]),
+    ] {
+        let json = ["--json", result.to_str().expect("UTF-8")];
+        let on_terminal = run(command, &trace, options);
+        assert!(
+            text(&on_terminal).contains(said),
+            "{command}: {}",
+            text(&on_terminal)
+        );
+        let output = run(command, &trace, &[options, &json[..]].concat());
+        assert!(output.status.success(), "{}", text(&output));
+        let found: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&result).expect("a result")).expect("JSON");
+        assert!(
+            found["caveats"].to_string().contains(said),
+            "{command}: {found}"
+        );
+        assert_eq!(found["unrecorded"]["io_uring_setup"], 3000, "{command}");
+        if command == "compare" {
+            assert_eq!(found["targets"][1]["ratio"]["verdict"], "not ranked");
+        }
+        if ["compare", "advise"].contains(&command) {
+            let sentence = found["sentence"].as_str().expect("a sentence");
+            assert!(
+                sentence.starts_with("Nothing can be said: 3,000 calls"),
+                "{sentence}"
+            );
+        }
+        let report = fsreplay()
+            .arg("report")
+            .arg(&result)
+            .arg("--html")
+            .arg(&page)
+            .output();
+        assert!(report.expect("fsreplay runs").status.success(), "{command}");
+        let page = std::fs::read_to_string(&page).expect("a page");
+        assert!(page.contains(said), "{command}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an inspection finds, as values; the names of the fields are documented in docs/result-json.md.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use fsreplay_trace::call::{Call, TABLE};
 use fsreplay_trace::format::Tables;
@@ -51,6 +51,10 @@ pub struct Inspection {
     pub processes: Vec<ProcessCost>,
     /// Suspicious work, the most expensive first. One call may count in several of them.
     pub findings: Vec<Finding>,
+    /// Calls that the recorder saw and did not record, by name.
+    pub unrecorded: BTreeMap<String, u64>,
+    /// What to know before believing the figures, in words; for whoever words it.
+    pub caveats: Vec<String>,
 }
 
 /// Number and time of calls.
@@ -369,6 +373,8 @@ pub(crate) fn build(
         programs: programs(inspector, &names, options.top),
         processes: processes(inspector, &names, tables, options.top),
         findings: findings::all(inspector, &names, options.top),
+        unrecorded: footer.map_or_else(BTreeMap::new, |footer| footer.unrecorded.clone()),
+        caveats: Vec::new(),
     }
 }
 

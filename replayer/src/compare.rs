@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use crate::error::is_failing;
 use crate::execute::{Run, Sample};
-use crate::plan::{Action, Check, Op, Plan};
+use crate::plan::{Action, Check, Op, Plan, Slot};
 use crate::result::{Divergence, DivergenceGroup};
 
 /// Examples kept of each group.
@@ -15,7 +15,8 @@ const EXAMPLES: usize = 5;
 /// Groups of divergences, the largest first, and the number of events that diverged.
 pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGroup>, u64) {
     let mut groups: BTreeMap<(&'static str, &'static str), DivergenceGroup> = BTreeMap::new();
-    let mut add = |op: &Op, event: u32, expected: i64, got: i64| {
+    let mut add = |(lane, index): (usize, usize), expected: i64, got: i64| {
+        let op = plan.op(lane, index);
         let cause = cause(op, expected, got);
         let name = op.call.name();
         let group = groups
@@ -29,19 +30,18 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
         group.count += 1;
         if group.examples.len() < EXAMPLES {
             group.examples.push(Divergence {
-                event,
-                path: path(plan, &op.action),
+                event: plan.event(lane, index).unwrap_or(u32::MAX),
+                path: path_of(plan, lane, index),
                 expected,
                 got,
             });
         }
     };
-    let mut listings = vec![(0i64, 0i64, None::<(&Op, u32)>); plan.listings as usize];
+    let mut listings = vec![(0i64, 0i64, None); plan.listings as usize];
     for (number, (lane, run)) in plan.lanes.iter().zip(&run.lanes).enumerate() {
         let failed: BTreeSet<u32> = lane.fallbacks.iter().map(|f| f.failed).collect();
         for (index, op) in plan.ops_of(number).enumerate() {
             let sample = run.samples.get(index, op);
-            let event = plan.event(number, index).unwrap_or(u32::MAX);
             // Where what had failed goes well, the replay goes on as the tool would.
             let is_followed = sample.result >= 0 && failed.contains(&(index as u32));
             if sample.result == Sample::NOT_ISSUED || is_followed {
@@ -55,23 +55,24 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
                         if expected >= 0 && sample.result >= 0 =>
                     {
                         if let Some(sum) = listings.get_mut(listing as usize) {
-                            *sum = (sum.0 + expected, sum.1 + sample.result, Some((op, event)));
+                            let at = (number, index);
+                            *sum = (sum.0 + expected, sum.1 + sample.result, Some(at));
                         }
                     }
-                    _ if expected != sample.result => add(op, event, expected, sample.result),
+                    _ if expected != sample.result => add((number, index), expected, sample.result),
                     _ => {}
                 },
                 Check::Success if expected >= 0 && sample.result >= 0 => {}
                 Check::Success | Check::Exact if expected != sample.result => {
-                    add(op, event, expected, sample.result)
+                    add((number, index), expected, sample.result)
                 }
                 Check::Success | Check::Exact => {}
             }
         }
     }
-    for (expected, got, op) in listings {
-        if let Some((op, event)) = op.filter(|_| expected != got) {
-            add(op, event, expected, got);
+    for (expected, got, at) in listings {
+        if let Some(at) = at.filter(|_| expected != got) {
+            add(at, expected, got);
         }
     }
     let mut groups: Vec<DivergenceGroup> = groups.into_values().collect();
@@ -145,6 +146,43 @@ fn cause(op: &Op, expected: i64, got: i64) -> &'static str {
         _ if got < 0 => "failed for another reason",
         _ if op.check == Check::Listing => "the directory holds other names",
         _ => "another number",
+    }
+}
+
+/// The path that an op names, or that the descriptor was opened by on which it works, as far as its
+/// own lane tells; for people. Empty if there is none.
+fn path_of(plan: &Plan, lane: usize, index: usize) -> String {
+    let action = &plan.op(lane, index).action;
+    let Some(mut slot) = worked_on(action) else {
+        return path(plan, action);
+    };
+    for at in (0..index).rev() {
+        let earlier = plan.op(lane, at);
+        match earlier.action {
+            Action::Open { out, .. } if out == slot => return path(plan, &earlier.action),
+            Action::Dup { fd, out, .. } if out == slot => slot = fd,
+            _ => {}
+        }
+    }
+    String::new()
+}
+
+/// The descriptor of calls whose failure is a matter of the file.
+fn worked_on(action: &Action) -> Option<Slot> {
+    match *action {
+        Action::Map { fd, .. }
+        | Action::Flock { fd, .. }
+        | Action::Lock { fd, .. }
+        | Action::Fcntl { fd, .. }
+        | Action::Write { fd, .. }
+        | Action::PositionedWrite { fd, .. }
+        | Action::FdTruncate { fd, .. }
+        | Action::Allocate { fd, .. }
+        | Action::Fsync { fd }
+        | Action::ListDirectory { fd, .. }
+        | Action::Clone { fd, .. }
+        | Action::CopyRange { fd, .. } => Some(fd),
+        _ => None,
     }
 }
 

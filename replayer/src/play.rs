@@ -91,6 +91,8 @@ pub fn play(
         rounds: Vec::new(),
         divergence_groups: Vec::new(),
         notes: plan.notes.clone(),
+        caveats: Vec::new(),
+        unrecorded: Default::default(),
         kept: Vec::new(),
         left: Vec::new(),
         cache: "",

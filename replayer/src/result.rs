@@ -50,6 +50,10 @@ pub struct PlayResult {
     pub divergence_groups: Vec<DivergenceGroup>,
     /// What was changed to fit, and how often.
     pub notes: Vec<(String, u64)>,
+    /// What to know before believing the times, in words; for whoever words it.
+    pub caveats: Vec<String>,
+    /// Calls that the recorder saw and did not record, by name; for whoever has the trace's end.
+    pub unrecorded: BTreeMap<String, u64>,
     /// Where the tree was left, with `--keep`.
     pub kept: Vec<PathBuf>,
     /// Directories that could not be removed.

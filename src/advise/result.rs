@@ -1,5 +1,7 @@
 //! The advice, as documented in docs/result-json.md, and as text.
 
+use std::collections::BTreeMap;
+
 use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::hodges_lehmann;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::candidates::{Candidate, below};
 use super::lines::{self, Part};
 use super::placements::{Layout, Move};
+use crate::caveats::{self, Caveat};
 use crate::compare::result::{Described, LEAST_FIDELITY, Machine, Trace, machine};
 use crate::compare::targets::Target;
 use crate::term::{self, Text};
@@ -61,6 +64,10 @@ pub struct Advice {
     /// Number of the move that is advised.
     advised: Option<usize>,
     sentence: String,
+    /// What to know before believing it, in words.
+    caveats: Vec<String>,
+    /// Calls that were seen and not recorded, by name.
+    unrecorded: BTreeMap<String, u64>,
 }
 
 /// All that the advice is made of.
@@ -90,10 +97,13 @@ impl Advice {
     /// From what was measured.
     pub fn new(measured: Measured<'_>) -> Advice {
         let base = unslowed_seconds(&measured.rounds[0]);
+        let unrecorded = measured.described.unrecorded.caveat();
+        let is_withheld = unrecorded.as_ref().is_some_and(|caveat| caveat.withholds);
         let mut moves: Vec<Gain> = measured
             .moves
             .iter()
             .enumerate()
+            .filter(|_| !is_withheld)
             .filter_map(|(number, one)| gain(&measured, number + 1, one, &base))
             .collect();
         moves.sort_by(|a, b| a.predicted_seconds.total_cmp(&b.predicted_seconds));
@@ -103,6 +113,7 @@ impl Advice {
             seconds: candidate.seconds,
             count: candidate.count,
         });
+        let caveats = told(&measured, unrecorded);
         let mut advice = Advice {
             schema_version: 1,
             kind: "advise",
@@ -116,8 +127,16 @@ impl Advice {
             advised: advised(&moves),
             moves,
             sentence: String::new(),
+            caveats,
+            unrecorded: measured.described.unrecorded.calls,
         };
-        advice.sentence = advice.answer();
+        advice.sentence = if is_withheld {
+            format!("Nothing can be said: {}", advice.caveats.join(" "))
+        } else {
+            let mut whole = advice.caveats.clone();
+            whole.push(advice.answer());
+            whole.join(" ")
+        };
         advice
     }
 
@@ -244,6 +263,25 @@ impl Advice {
     }
 }
 
+/// What keeps moves from being advised, and what the trace doesn't hold, in sentences.
+fn told(measured: &Measured<'_>, unrecorded: Option<Caveat>) -> Vec<String> {
+    let moves = measured.moves.iter().enumerate();
+    let of_moves = moves.flat_map(|(number, one)| {
+        let place = format!("{} with {}", measured.targets[one.target].name, paths(one));
+        let told = outcomes(&measured.rounds[number + 1]).into_iter();
+        let told = told.filter(|caveat| caveat.withholds);
+        told.map(move |caveat| caveats::sentence(Some(&place), &caveat.text))
+    });
+    let of_trace = unrecorded.map(|caveat| caveats::sentence(None, &caveat.text));
+    of_moves.chain(of_trace).collect()
+}
+
+/// What a tool would notice in the round with the most divergences.
+fn outcomes(rounds: &[Played]) -> Vec<Caveat> {
+    let worst = rounds.iter().max_by_key(|played| played.round.divergences);
+    worst.map_or_else(Vec::new, |played| caveats::of_outcomes(&played.groups))
+}
+
 /// Moves that gain this share of what the best one gains are as good.
 const NEARLY_ALL: f64 = 0.9;
 
@@ -288,6 +326,10 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
     if found.high >= 1.0 || 1.0 - divergences as f64 / (events as f64) < LEAST_FIDELITY {
         return None;
     }
+    let told = outcomes(rounds);
+    if told.iter().any(|caveat| caveat.withholds) {
+        return None;
+    }
     let target = &measured.targets[one.target];
     let layout = measured.layout;
     let parts: Vec<Part> = one
@@ -302,6 +344,9 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
         })
         .collect();
     let mut lines = lines::of(&parts, target);
+    lines
+        .caveats
+        .extend(told.into_iter().map(|caveat| caveat.text));
     for (path, _) in layout.parts.iter().skip(1) {
         if one.paths.contains(path) {
             let path = text(path);

@@ -17,6 +17,8 @@ pub struct Advise {
     /// Number of the move that is advised.
     pub advised: Option<usize>,
     pub sentence: String,
+    /// What to know before believing it, in sentences.
+    pub caveats: Vec<String>,
 }
 
 /// What the moves are compared with.

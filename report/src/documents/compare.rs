@@ -27,6 +27,8 @@ pub struct Compare {
     pub targets: Vec<Target>,
     pub sentence: String,
     pub notes: Vec<(String, u64)>,
+    /// What to know before believing it, in sentences.
+    pub caveats: Vec<String>,
 }
 
 /// The common place of what was not moved.

@@ -20,6 +20,8 @@ pub struct Inspect {
     pub mounts: Vec<Cost>,
     pub programs: Vec<Cost>,
     pub findings: Vec<Finding>,
+    /// What to know before believing it, in sentences.
+    pub caveats: Vec<String>,
 }
 
 /// Number and time of calls.

@@ -21,6 +21,8 @@ pub struct Play {
     pub rounds: Vec<Round>,
     pub divergence_groups: Vec<DivergenceGroup>,
     pub notes: Vec<(String, u64)>,
+    /// What to know before believing it, in sentences.
+    pub caveats: Vec<String>,
     pub cache: String,
 }
 

@@ -57,7 +57,32 @@ pub fn write(html: &mut Html, results: &OfTrace) {
         if results.compares.is_empty() && results.advises.is_empty() {
             html.text_element("p", &[("class", "sentence")], &without_comparison(results));
         }
+        for caveat in caveats(results) {
+            notice(html, caveat);
+        }
     });
+}
+
+/// What to know that no sentence says, each once.
+fn caveats(results: &OfTrace) -> Vec<&str> {
+    let compares = results.compares.iter().flat_map(|one| &one.caveats);
+    let advises = results.advises.iter().flat_map(|one| &one.caveats);
+    let plays = results.plays.iter().flat_map(|one| &one.caveats);
+    let inspects = results.inspects.iter().flat_map(|one| &one.caveats);
+    let is_said = |caveat: &str| {
+        let compares = results.compares.iter().map(|one| &one.sentence);
+        let advises = results.advises.iter().map(|one| &one.sentence);
+        compares
+            .chain(advises)
+            .any(|sentence| sentence.contains(caveat))
+    };
+    let mut told: Vec<&str> = Vec::new();
+    for caveat in compares.chain(advises).chain(plays).chain(inspects) {
+        if !told.contains(&caveat.as_str()) && !is_said(caveat) {
+            told.push(caveat);
+        }
+    }
+    told
 }
 
 fn interrupted(compare: &crate::documents::compare::Compare) -> String {
