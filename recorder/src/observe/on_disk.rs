@@ -45,9 +45,11 @@ impl OnDisk {
 
     fn reach(mut path: Vec<u8>) -> OnDisk {
         let mut from: Option<File> = None;
+        let mut gone = 0;
         while path.len() > STEP {
             let slash = path[..STEP].iter().rposition(|b| *b == b'/');
-            let Some(slash) = slash.filter(|slash| *slash > 0) else {
+            // A name may be longer than a step; then the kernel refuses it.
+            let Some(slash) = slash.filter(|slash| *slash > gone) else {
                 break;
             };
             let mut open = OpenOptions::new();
@@ -60,6 +62,7 @@ impl OnDisk {
             };
             let start = format!("/proc/self/fd/{}", next.as_raw_fd()).into_bytes();
             path = [start.as_slice(), &path[slash..]].concat();
+            gone = start.len();
             from = Some(next);
         }
         OnDisk {
@@ -72,6 +75,16 @@ impl OnDisk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_too_long_is_refused_wherever_it_stands() {
+        for below in ["/", "/usr/"] {
+            let path = [below.as_bytes(), &[b'n'; 2 * STEP], b"/x"].concat();
+            let found = OnDisk::reach(path).path().symlink_metadata();
+            let error = found.err().and_then(|error| error.raw_os_error());
+            assert_eq!(error, Some(libc::ENAMETOOLONG), "{below}");
+        }
+    }
 
     #[test]
     fn a_path_that_is_too_long_for_the_kernel_is_gone_in_steps() {
