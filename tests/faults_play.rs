@@ -1,5 +1,5 @@
-//! Faults under `fsreplay play`: whatever ends it, and whenever, the target is empty afterwards, or
-//! is after `fsreplay clean`.
+//! Faults under `fsreplay play` and `compare`: whatever ends them, and whenever, the targets are
+//! empty afterwards, or are after `fsreplay clean`; and limits of the process.
 //!
 //! `FSREPLAY_FAULTS=N` tries each signal at N moments instead of a few: by hand, some hundreds.
 
@@ -7,10 +7,13 @@ mod common;
 #[path = "faults/moments.rs"]
 mod moments;
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use common::{fsreplay, text, workspace};
+use common::{fsreplay, have, is_root, text, workspace};
 use moments::{moments, times};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -27,6 +30,22 @@ fn play(target: &Path) -> Command {
     command.args(["play", "-q", "--rounds", "10000", "--target"]);
     command.arg(target).arg(trace());
     command
+}
+
+/// A comparison of three targets below a directory.
+fn compare(dir: &Path) -> Command {
+    let mut command = fsreplay();
+    command.args(["compare", "-q", "--timing", "fast", "--rounds", "1000"]);
+    for target in three(dir) {
+        std::fs::create_dir_all(&target).expect("made");
+        command.arg("--target").arg(target);
+    }
+    command.arg(trace());
+    command
+}
+
+fn three(dir: &Path) -> [PathBuf; 3] {
+    ["a", "b", "c"].map(|name| dir.join(name))
 }
 
 fn is_empty(directory: &Path) -> bool {
@@ -56,6 +75,50 @@ fn a_signal_at_any_moment_leaves_an_empty_target() {
 }
 
 #[test]
+fn a_signal_at_any_moment_of_a_comparison_leaves_empty_targets() {
+    let dir = workspace();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        for after in moments(times(3), RANGE) {
+            let mut command = compare(dir.path());
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut child = command.spawn().expect("fsreplay runs");
+            std::thread::sleep(after);
+            strike(&child, signal);
+            let status = child.wait().expect("reaped");
+            // What was whole by then is a result.
+            let is_told = matches!(status.code(), Some(0 | 6)) || status.signal().is_some();
+            assert!(is_told, "{signal} after {after:?}: {status}");
+            for target in three(dir.path()) {
+                assert!(is_empty(&target), "{signal} after {after:?}: {status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_kill_at_any_moment_of_a_comparison_leaves_is_cleaned() {
+    let dir = workspace();
+    for after in moments(times(4), RANGE) {
+        let mut child = compare(dir.path()).spawn().expect("fsreplay runs");
+        std::thread::sleep(after);
+        strike(&child, Signal::SIGKILL);
+        child.wait().expect("reaped");
+        for target in three(dir.path()) {
+            is_cleaned(&target, after);
+        }
+    }
+}
+
+fn is_cleaned(target: &Path, after: Duration) {
+    let output = fsreplay().arg("clean").arg(target).output();
+    let output = output.expect("fsreplay runs");
+    assert!(output.status.success(), "{}", text(&output));
+    // A kill between making the directory and marking it leaves an empty one.
+    let left = text(&output).contains("no replay made it");
+    assert!(left || is_empty(target), "{after:?}: {}", text(&output));
+}
+
+#[test]
 fn what_a_kill_at_any_moment_leaves_is_cleaned() {
     let dir = workspace();
     for after in moments(times(6), RANGE) {
@@ -63,23 +126,18 @@ fn what_a_kill_at_any_moment_leaves_is_cleaned() {
         std::thread::sleep(after);
         strike(&child, Signal::SIGKILL);
         child.wait().expect("reaped");
-        let output = fsreplay().arg("clean").arg(dir.path()).output();
-        let output = output.expect("fsreplay runs");
-        assert!(output.status.success(), "{}", text(&output));
-        // A kill between making the directory and marking it leaves an empty one.
-        let left = text(&output).contains("no replay made it");
-        assert!(left || is_empty(dir.path()), "{after:?}: {}", text(&output));
+        is_cleaned(dir.path(), after);
     }
 }
 
-/// Runs a script with a small tmpfs at `$T`, in a mount namespace of its own; `None` where that
-/// isn't allowed.
+/// Runs a script with a small tmpfs of some thousand files at `$T`, in a mount namespace of its own;
+/// `None` where that isn't allowed.
 fn on_a_small_disk(script: &str) -> Option<String> {
     let dir = workspace();
     let output = Command::new("unshare")
         .args(["-m", "sh", "-c"])
         .arg(format!(
-            "mount -t tmpfs -o size=64m none \"$T\" || exit 99; {script}; ls -A \"$T\" | sed 's/^/remains: /'"
+            "mount -t tmpfs -o size=64m,nr_inodes=6000 none \"$T\" || exit 99; {script}; ls -A \"$T\" | sed 's/^/remains: /'"
         ))
         .env("T", dir.path())
         .env("F", env!("CARGO_BIN_EXE_fsreplay"))
@@ -116,4 +174,100 @@ fn a_full_disk_is_told_before_anything_is_made() {
     };
     assert!(told.contains("status 4"), "{told}");
     assert!(!told.contains("remains: "), "{told}");
+}
+
+/// Makes files until there can be no more, and removes them.
+const INODES: &str = r#"
+    fill() { n=0; while : 2>"$T/../null" >"$T/fill$n"; do n=$((n+1)); done; }
+    empty() { find "$T" -maxdepth 1 -name 'fill*' -delete; }
+"#;
+
+#[test]
+fn inodes_that_run_out_meanwhile_leave_an_empty_target() {
+    let script = format!(
+        "{INODES}\n\"$F\" play -q --rounds 10000 --target \"$T\" \"$TRACE\" & play=$!; \
+         until ls \"$T\"/.fsreplay-*/tree >/dev/null 2>&1 || ! kill -0 $play; do :; done; \
+         (fill); empty; kill $play; wait $play; echo status $?"
+    );
+    let Some(told) = on_a_small_disk(&script) else {
+        return;
+    };
+    // While it prepares it fails; else it goes on, as a tool would, until it is stopped.
+    assert!(told.contains("status 6"), "{told}");
+    let why = ["df -i", "stopped"].iter().any(|why| told.contains(why));
+    assert!(why && !told.contains("panicked"), "{told}");
+    assert!(!told.contains("remains: "), "{told}");
+}
+
+#[test]
+fn no_inodes_are_told_before_anything_is_made() {
+    let script = format!(
+        "{INODES}\n(fill); \"$F\" play -q --target \"$T\" \"$TRACE\"; echo status $?; empty"
+    );
+    let Some(told) = on_a_small_disk(&script) else {
+        return;
+    };
+    assert!(
+        told.contains("status 4") && told.contains("inodes"),
+        "{told}"
+    );
+    assert!(!told.contains("remains: "), "{told}");
+}
+
+/// What `play` says under a limit of prlimit(1), for an ordinary user if that can be had: root isn't
+/// limited in its processes. Nothing may be left.
+fn limited(limit: &str) -> Option<String> {
+    if !have("prlimit") {
+        return None;
+    }
+    // The user must get there.
+    let place = tempfile::tempdir().expect("a directory");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(place.path(), open).expect("set");
+    let target = place.path().join("target");
+    std::fs::create_dir(&target).expect("made");
+    std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o777)).expect("set");
+    let (program, copy) = (place.path().join("fsreplay"), place.path().join("t.zst"));
+    std::fs::copy(env!("CARGO_BIN_EXE_fsreplay"), &program).expect("copied");
+    std::fs::copy(trace(), &copy).expect("copied");
+    let mut command = Command::new("prlimit");
+    command.arg(limit).arg(program);
+    command
+        .args(["play", "-q", "--target"])
+        .arg(&target)
+        .arg(copy);
+    if is_root() {
+        // One that runs nothing else.
+        command.uid(63_117).gid(63_117);
+    }
+    let output = command.current_dir("/").output().expect("prlimit runs");
+    let told = format!("{limit}: {:?}: {}", output.status.code(), text(&output));
+    assert!(is_empty(&target), "{told}");
+    assert!(!told.contains("panicked"), "{told}");
+    Some(told)
+}
+
+#[test]
+fn a_limit_of_the_process_is_told_and_nothing_is_left() {
+    let fails = [
+        ("--fsize=1000", "ulimit -f"),
+        ("--fsize=100000", "ulimit -f"),
+        ("--nofile=12", "open files"),
+        ("--nofile=20", "ulimit -Hn"),
+        ("--nofile=60", "ulimit -Hn"),
+        ("--as=50000000", "ulimit -Hv"),
+        ("--as=500000000", "ulimit -Hv"),
+    ];
+    for (limit, words) in fails {
+        let Some(told) = limited(limit) else { return };
+        assert!(told.contains("Some(6)") && told.contains(words), "{told}");
+    }
+    for processes in 1..6 {
+        let Some(told) = limited(&format!("--nproc={processes}")) else {
+            return;
+        };
+        // A user who runs the tests may run more.
+        let is_told = told.contains("Some(6)") && told.contains("ulimit -u");
+        assert!(is_told || !is_root(), "{told}");
+    }
 }
