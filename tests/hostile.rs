@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use fsreplay_hostile::arena::{Arena, Snapshot};
@@ -17,7 +18,7 @@ use fsreplay_hostile::script::Script;
 use fsreplay_hostile::{cage, texts::TEXTS};
 
 /// After so long a command is asked to stop,
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// and after so long more it counts as hanging: machines are busy.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -66,40 +67,64 @@ fn advise(trace: &Path, arena: &Arena) -> Vec<PathBuf> {
     all
 }
 
+/// How many texts are played at a time: a command that takes times rests before each round, so that
+/// one after the other they take minutes.
+const AT_A_TIME: usize = 8;
+
 /// Plays all texts by a command, as a user.
 fn all_texts(base: &Path, arguments: Arguments, uid: u32) {
     let program = base.join("fsreplay");
     std::fs::copy(env!("CARGO_BIN_EXE_fsreplay"), &program).expect("the program is copied");
-    let mut faults = Vec::new();
-    for (name, text) in TEXTS {
-        let script: Script = text.parse().expect("a script");
-        let arena = Arena::create(base.join(name), uid).expect("an arena");
-        let outside = arena.outside();
-        let bytes = assemble(&script, outside.as_os_str().as_bytes()).expect("a trace");
-        let trace = base.join(format!("{name}.zst"));
-        std::fs::write(&trace, bytes).expect("the trace is written");
-        let before = Snapshot::take(&arena).expect("a look");
-        let mut command = Command::new(&program);
-        command.args(arguments(&trace, &arena)).current_dir(base);
-        command.env("HOME", "/nonexistent").stdin(Stdio::null());
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        if uid != 0 {
-            command.uid(uid).gid(uid);
+    let texts = TEXTS.iter();
+    let texts = Mutex::new(texts);
+    let next = || texts.lock().expect("nobody panics with it").next();
+    let work = || {
+        let mut faults = Vec::new();
+        while let Some((name, text)) = next() {
+            faults.extend(one_text(base, name, text, arguments, uid));
         }
-        let mut child = command.spawn().expect("it starts");
-        if !ends(&mut child) {
-            faults.push(format!(
-                "{name}: no end {LONGEST:?} after it was asked to stop"
-            ));
-            continue;
-        }
-        let after = Snapshot::take(&arena).expect("a look");
-        let touched = before.differences(&after).into_iter();
-        faults.extend(touched.map(|how| format!("{name}: touched: {how}")));
-        let left = arena.leftovers().expect("targets are listed").into_iter();
-        faults.extend(left.map(|path| format!("{name}: left: {}", path.display())));
-    }
+        faults
+    };
+    let faults: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended
+            .flat_map(|faults| faults.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// What a text did that it may not, when played by a command.
+fn one_text(base: &Path, name: &str, text: &str, arguments: Arguments, uid: u32) -> Vec<String> {
+    let script: Script = text.parse().expect("a script");
+    let arena = Arena::create(base.join(name), uid).expect("an arena");
+    let outside = arena.outside();
+    let bytes = assemble(&script, outside.as_os_str().as_bytes()).expect("a trace");
+    let trace = base.join(format!("{name}.zst"));
+    std::fs::write(&trace, bytes).expect("the trace is written");
+    let before = Snapshot::take(&arena).expect("a look");
+    let mut command = Command::new(base.join("fsreplay"));
+    command.args(arguments(&trace, &arena)).current_dir(base);
+    command.env("HOME", "/nonexistent").stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    if uid != 0 {
+        command.uid(uid).gid(uid);
+    }
+    let mut child = command.spawn().expect("it starts");
+    if !ends(&mut child) {
+        return vec![format!(
+            "{name}: no end {LONGEST:?} after it was asked to stop"
+        )];
+    }
+    let after = Snapshot::take(&arena).expect("a look");
+    let touched = before.differences(&after).into_iter();
+    let mut faults: Vec<String> = touched
+        .map(|how| format!("{name}: touched: {how}"))
+        .collect();
+    let left = arena.leftovers().expect("targets are listed").into_iter();
+    faults.extend(left.map(|path| format!("{name}: left: {}", path.display())));
+    faults
 }
 
 /// Whether a command ends, by itself or when it is asked to.
