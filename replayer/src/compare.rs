@@ -188,34 +188,8 @@ fn worked_on(action: &Action) -> Option<Slot> {
 
 /// The path that an action names, for people; empty if it names none.
 fn path(plan: &Plan, action: &Action) -> String {
-    use Action::*;
-    let at = match *action {
-        Open { at, .. }
-        | Stat { at, .. }
-        | Statx { at, .. }
-        | Access { at, .. }
-        | ReadLink { at, .. }
-        | MakeDir { at, .. }
-        | Unlink { at, .. }
-        | Rename { from: at, .. }
-        | Link { from: at, .. }
-        | Symlink { at, .. }
-        | MakeNode { at, .. }
-        | ChangeMode { at, .. }
-        | ChangeOwner { at, .. }
-        | SetTimes { at, .. }
-        | Truncate { at, .. }
-        | StatFs { at }
-        | GetXattr { at, .. }
-        | SetXattr { at, .. }
-        | SetAcl { at, .. }
-        | ListXattr { at, .. }
-        | RemoveXattr { at, .. }
-        | Watch { at, .. }
-        | NameToHandle { at, .. }
-        | Exec { at, .. }
-        | ChangeDir { at, .. } => at,
-        _ => return String::new(),
+    let Some(at) = action.paths().next() else {
+        return String::new();
     };
     String::from_utf8_lossy(plan.bytes(at.path)).into_owned()
 }

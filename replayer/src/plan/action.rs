@@ -380,7 +380,46 @@ impl Action {
             Action::Rename { from, to, .. } | Action::Link { from, to, .. } => {
                 (Some(from), Some(to))
             }
-            _ => (None, None),
+            Action::Nothing
+            | Action::Close { .. }
+            | Action::Dup { .. }
+            | Action::Fcntl { .. }
+            | Action::Lock { .. }
+            | Action::Flock { .. }
+            | Action::Ioctl { .. }
+            | Action::Clone { .. }
+            | Action::CloneRange { .. }
+            | Action::Read { .. }
+            | Action::Write { .. }
+            | Action::PositionedRead { .. }
+            | Action::PositionedWrite { .. }
+            | Action::Seek { .. }
+            | Action::FdStat { .. }
+            | Action::ListDirectory { .. }
+            | Action::FdChangeMode { .. }
+            | Action::FdChangeOwner { .. }
+            | Action::FdSetTimes { .. }
+            | Action::FdTruncate { .. }
+            | Action::Allocate { .. }
+            | Action::Fsync { .. }
+            | Action::Fdatasync { .. }
+            | Action::Syncfs { .. }
+            | Action::SyncRange { .. }
+            | Action::FdStatFs { .. }
+            | Action::FdGetXattr { .. }
+            | Action::FdSetXattr { .. }
+            | Action::FdSetAcl { .. }
+            | Action::FdListXattr { .. }
+            | Action::FdRemoveXattr { .. }
+            | Action::CopyRange { .. }
+            | Action::SendFile { .. }
+            | Action::Map { .. }
+            | Action::Unmap { .. }
+            | Action::MapSync { .. }
+            | Action::MapAdvise { .. }
+            | Action::Advise { .. }
+            | Action::ReadAhead { .. }
+            | Action::FdChangeDir { .. } => (None, None),
         }
     }
 }

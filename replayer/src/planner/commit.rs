@@ -49,12 +49,17 @@ impl Planner {
 
     /// What the op about to be committed changes has to be put back before the next round.
     fn mark_changed(&mut self) {
-        for (resource, side, _) in &self.accesses {
+        let changes = self
+            .accesses
+            .iter()
+            .filter(|(_, side, _)| *side != Side::Read);
+        for (resource, _, _) in changes {
             let changed = match *resource {
-                _ if *side == Side::Read => continue,
                 Resource::Inode(ino) | Resource::Members(ino) => ino,
                 Resource::Dent(dent) => self.tree.dent(dent).dir,
-                _ => continue,
+                Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
+                    continue;
+                }
             };
             self.tree.inode_mut(changed).flags |= CHANGED;
         }

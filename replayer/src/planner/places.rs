@@ -49,7 +49,9 @@ impl Planner {
                 Resource::Members(ino) => ino,
                 Resource::Dent(dent) => self.tree.dent(dent).dir,
                 Resource::Inode(ino) => self.directory_of_inode(ino),
-                _ => continue,
+                Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
+                    continue;
+                }
             };
             // The last name of a path is looked up last; what a link leads to counts, not the link.
             if found != NONE {

@@ -1,6 +1,6 @@
 //! Calls on sizes, contents and mappings.
 
-use super::Issuer;
+use super::{Issuer, UNISSUED};
 use crate::plan::{Action, Slot};
 use crate::sys::{self, Mapping};
 
@@ -118,7 +118,7 @@ impl Issuer<'_> {
                 advice,
             } => sys::advise(self.fd(fd), offset, length, advice),
             ReadAhead { fd, offset, length } => sys::readahead(self.fd(fd), offset, length),
-            _ => crate::execute::Sample::NOT_ISSUED,
+            _ => UNISSUED,
         }
     }
 

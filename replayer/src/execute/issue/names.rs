@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use super::{Issuer, open_flags};
+use super::{Issuer, UNISSUED, open_flags};
 use crate::plan::{Action, At};
 use crate::sys;
 
@@ -94,7 +94,7 @@ impl Issuer<'_> {
                 }
                 self.patiently(|| sys::flock(fd, operation | libc::LOCK_NB))
             }
-            _ => self.issue_metadata(action, expected, begin),
+            _ => UNISSUED,
         }
     }
 
