@@ -4,6 +4,7 @@ mod flags;
 mod json;
 mod text;
 
+use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::format::TraceError;
 use fsreplay_trace::model::Record;
 
@@ -16,6 +17,7 @@ use crate::term;
 pub fn run(args: &DumpArgs) -> Result<(), Failure> {
     let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
     let mut reader = planning::open(&args.trace)?;
+    let open = OpenFlags::of(&reader.header().architecture);
     let mut unreadable = None;
     term::to_standard_output(|out| {
         let mut line = Vec::new();
@@ -37,7 +39,7 @@ pub fn run(args: &DumpArgs) -> Result<(), Failure> {
                 json::write(&mut line, &record, reader.tables())?;
                 term::write_json_line(out, &line)?;
             } else {
-                text::write(&mut line, &record, reader.tables())?;
+                text::write(&mut line, &record, reader.tables(), open)?;
                 term::write_line(out, &line)?;
             }
         }

@@ -1,44 +1,46 @@
-//! Names for numbers: open flags, `AT_*`, errors. Values are the kernel's generic ones; where
-//! x86_64 and aarch64 differ (`O_DIRECTORY`, `O_NOFOLLOW`, `O_DIRECT`), this machine's are used.
+//! Names for numbers: open flags, `AT_FDCWD`, errors.
+
+use fsreplay_trace::abi::{self, AT_FDCWD, OpenFlags};
 
 /// `AT_FDCWD` or the number.
 pub fn dirfd(value: u64) -> String {
-    if value as i32 == libc::AT_FDCWD {
+    if value as i32 == AT_FDCWD {
         "AT_FDCWD".into()
     } else {
         (value as i32).to_string()
     }
 }
 
-/// The flags of `open`.
-pub fn open(value: u64) -> String {
-    const NAMES: &[(i32, &str)] = &[
-        (libc::O_CREAT, "O_CREAT"),
-        (libc::O_EXCL, "O_EXCL"),
-        (libc::O_NOCTTY, "O_NOCTTY"),
-        (libc::O_TRUNC, "O_TRUNC"),
-        (libc::O_APPEND, "O_APPEND"),
-        (libc::O_NONBLOCK, "O_NONBLOCK"),
+/// The flags of an `open` on a machine that has those.
+pub fn open(value: u64, machine: OpenFlags) -> String {
+    let names = [
+        (abi::O_CREAT, "O_CREAT"),
+        (abi::O_EXCL, "O_EXCL"),
+        (abi::O_NOCTTY, "O_NOCTTY"),
+        (abi::O_TRUNC, "O_TRUNC"),
+        (abi::O_APPEND, "O_APPEND"),
+        (abi::O_NONBLOCK, "O_NONBLOCK"),
         // O_TMPFILE holds O_DIRECTORY and O_SYNC holds O_DSYNC: the larger stand first.
-        (libc::O_TMPFILE, "O_TMPFILE"),
-        (libc::O_DIRECTORY, "O_DIRECTORY"),
-        (libc::O_SYNC, "O_SYNC"),
-        (libc::O_DSYNC, "O_DSYNC"),
-        (libc::O_DIRECT, "O_DIRECT"),
-        (libc::O_NOFOLLOW, "O_NOFOLLOW"),
-        (libc::O_NOATIME, "O_NOATIME"),
-        (libc::O_CLOEXEC, "O_CLOEXEC"),
-        (libc::O_PATH, "O_PATH"),
+        (abi::O_TMPFILE | machine.directory, "O_TMPFILE"),
+        (machine.directory, "O_DIRECTORY"),
+        (abi::O_SYNC, "O_SYNC"),
+        (abi::O_DSYNC, "O_DSYNC"),
+        (machine.direct, "O_DIRECT"),
+        (machine.no_follow, "O_NOFOLLOW"),
+        (machine.large_file, "O_LARGEFILE"),
+        (abi::O_NOATIME, "O_NOATIME"),
+        (abi::O_CLOEXEC, "O_CLOEXEC"),
+        (abi::O_PATH, "O_PATH"),
     ];
-    let access = match value as i32 & libc::O_ACCMODE {
-        libc::O_RDONLY => "O_RDONLY",
-        libc::O_WRONLY => "O_WRONLY",
+    let access = match value as u32 & abi::O_ACCMODE {
+        0 => "O_RDONLY",
+        abi::O_WRONLY => "O_WRONLY",
         _ => "O_RDWR",
     };
-    join(access, value as i32 & !libc::O_ACCMODE, NAMES)
+    join(access, value as u32 & !abi::O_ACCMODE, &names)
 }
 
-fn join(first: &str, mut rest: i32, names: &[(i32, &str)]) -> String {
+fn join(first: &str, mut rest: u32, names: &[(u32, &str)]) -> String {
     let mut text = first.to_string();
     for (bit, name) in names {
         if rest & bit == *bit {
@@ -73,16 +75,28 @@ mod tests {
 
     #[test]
     fn open_flags_have_names_and_rests_stay_visible() {
+        let open = |flags| open(u64::from(flags), OpenFlags::of("x86_64"));
         assert_eq!(open(0), "O_RDONLY");
         assert_eq!(
-            open((libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC) as u64),
+            open(abi::O_RDWR | abi::O_CREAT | abi::O_CLOEXEC),
             "O_RDWR|O_CREAT|O_CLOEXEC"
         );
-        assert_eq!(
-            open((libc::O_TMPFILE | libc::O_WRONLY) as u64),
-            "O_WRONLY|O_TMPFILE"
-        );
         assert_eq!(open(0x4000_0000), "O_RDONLY|0x40000000");
+    }
+
+    #[test]
+    fn open_flags_are_those_of_the_machine_that_was_recorded() {
+        for (machine, flags, name) in [
+            ("x86_64", 0o200_000, "O_RDONLY|O_DIRECTORY"),
+            ("aarch64", 0o40_000, "O_RDONLY|O_DIRECTORY"),
+            ("x86_64", 0o40_000, "O_RDONLY|O_DIRECT"),
+            ("aarch64", 0o200_000, "O_RDONLY|O_DIRECT"),
+            ("aarch64", 0o100_000, "O_RDONLY|O_NOFOLLOW"),
+            ("x86_64", 0o20_200_001, "O_WRONLY|O_TMPFILE"),
+            ("aarch64", 0o20_040_001, "O_WRONLY|O_TMPFILE"),
+        ] {
+            assert_eq!(open(flags, OpenFlags::of(machine)), name, "{machine}");
+        }
     }
 
     #[test]

@@ -2,16 +2,22 @@
 
 use std::io::{self, Write};
 
+use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::call::{ArgKind, NONE, Op, ResultKind};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Record};
 
 use super::flags;
 
-/// Writes one record.
-pub fn write(out: &mut impl Write, record: &Record, tables: &Tables) -> io::Result<()> {
+/// Writes one record of a machine with those flags of `open`.
+pub fn write(
+    out: &mut impl Write,
+    record: &Record,
+    tables: &Tables,
+    open: OpenFlags,
+) -> io::Result<()> {
     match record {
-        Record::Event(event) => write_event(out, event, tables),
+        Record::Event(event) => write_event(out, event, tables, open),
         Record::TaskStart(start) => {
             write!(
                 out,
@@ -86,7 +92,12 @@ pub fn write(out: &mut impl Write, record: &Record, tables: &Tables) -> io::Resu
     }
 }
 
-fn write_event(out: &mut impl Write, event: &Event, tables: &Tables) -> io::Result<()> {
+fn write_event(
+    out: &mut impl Write,
+    event: &Event,
+    tables: &Tables,
+    open: OpenFlags,
+) -> io::Result<()> {
     let row = event.call.row();
     write!(
         out,
@@ -100,7 +111,11 @@ fn write_event(out: &mut impl Write, event: &Event, tables: &Tables) -> io::Resu
         if !std::mem::take(&mut first) {
             write!(out, ", ")?;
         }
-        write!(out, "{}", argument(*kind, row.op, value, event, tables))?;
+        let argument = match kind {
+            ArgKind::Flags if row.op == Op::Open => flags::open(value, open),
+            kind => argument(*kind, value, event, tables),
+        };
+        write!(out, "{argument}")?;
     }
     write!(out, ") = ")?;
     match event.errno() {
@@ -112,7 +127,7 @@ fn write_event(out: &mut impl Write, event: &Event, tables: &Tables) -> io::Resu
     writeln!(out, " <{:.9}>", event.duration as f64 / 1e9)
 }
 
-fn argument(kind: ArgKind, op: Op, value: u64, event: &Event, tables: &Tables) -> String {
+fn argument(kind: ArgKind, value: u64, event: &Event, tables: &Tables) -> String {
     use ArgKind::*;
     match kind {
         DirFd | NewDirFd => flags::dirfd(value),
@@ -127,7 +142,6 @@ fn argument(kind: ArgKind, op: Op, value: u64, event: &Event, tables: &Tables) -
             None => "NULL".into(),
         },
         Fd | NewFd | FdIn | FdOut | OutFd0 | OutFd1 | Pid => (value as i32).to_string(),
-        Flags if op == Op::Open => flags::open(value),
         Mode | Dev => format!("{value:#o}"),
         Flags | Prot | Mask | Address | Command => format!("{value:#x}"),
         _ if value == NONE => "NULL".into(),
@@ -148,4 +162,41 @@ fn time(nanoseconds: u64) -> String {
 /// Bytes in double quotes, what doesn't print as escapes.
 pub fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes.escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::{Call, MAX_ARGS};
+    use fsreplay_trace::model::TaskId;
+
+    use super::*;
+
+    #[test]
+    fn every_call_is_written_with_all_its_arguments() {
+        let mut tables = Tables::new();
+        let text = tables.add_string(b"some text");
+        for architecture in ["x86_64", "aarch64"] {
+            for call in Call::all() {
+                let event = Event {
+                    task: TaskId(3),
+                    call,
+                    entry: 1,
+                    duration: 2,
+                    overlapped: 0,
+                    result: 0,
+                    spent: Default::default(),
+                    args: [u64::from(text.0); MAX_ARGS],
+                };
+                let mut line = Vec::new();
+                let open = OpenFlags::of(architecture);
+                let record = Record::Event(event);
+                write(&mut line, &record, &tables, open).expect("memory takes it");
+                let line = String::from_utf8(line).expect("text");
+                let (_, rest) = line.split_once(&format!(" {call}(")).expect("the call");
+                let (args, _) = rest.split_once(") = 0").expect("a result");
+                let count = args.split(", ").filter(|arg| !arg.is_empty()).count();
+                assert_eq!(count, call.row().args.len(), "{line}");
+            }
+        }
+    }
 }
