@@ -5,6 +5,7 @@ mod lines;
 mod placements;
 mod result;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use fsreplay_replayer::contest::{Outcome, contest};
@@ -59,11 +60,11 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let mut play = |plans: &[Plan], names, rounds| {
         let outcome = play(args, plans, names, rounds, &cancelled)?;
         status = planning::left(&outcome.left, status);
-        Ok(outcome.rounds)
+        Ok::<Outcome, Failure>(outcome)
     };
     let first = play(std::slice::from_ref(&base), now, FIRST_ROUNDS)?;
-    let candidates = candidates::choose(&base, &first[0], &layout.workspace);
-    let moves = layout.moves(&candidates, targets.len());
+    let candidates = candidates::choose(&base, &first.rounds[0], &layout.workspace);
+    let mut moves = layout.moves(&candidates, targets.len());
     let mut plans = vec![base];
     let mut names = vec!["as it lies now".to_owned()];
     for one in &moves {
@@ -74,7 +75,19 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
             targets[one.target].name
         ));
     }
-    let rounds = play(&plans, names, args.rounds)?;
+    let Outcome {
+        rounds, refused, ..
+    } = play(&plans, names, args.rounds)?;
+    let mut unfit = BTreeSet::new();
+    for (number, error) in refused.into_iter().rev() {
+        // The layout as it lies now comes first; nothing can be compared without it.
+        let Some(tried) = number.checked_sub(1) else {
+            return Err(planning::failure(error));
+        };
+        plans.remove(number);
+        let name = &targets[moves.remove(tried).target].name;
+        unfit.insert(format!("{name} is left out: {}.", exit::chain(&error)));
+    }
     let advice = Advice::new(Measured {
         described,
         targets: &targets,
@@ -84,6 +97,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
         moves,
         plans: &plans,
         rounds,
+        unfit,
     });
     if let Some(path) = &args.json {
         term::write_json(path, &advice)?;

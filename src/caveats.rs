@@ -107,7 +107,7 @@ fn crossing_call(op: Op) -> Option<&'static str> {
         Op::Link => Some("hard link"),
         Op::Rename => Some("rename"),
         Op::Ioctl => Some("clone"),
-        Op::CopyRange => Some("copy_file_range"),
+        Op::CopyRange => Some("copy_file_range call"),
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::report;
 use crate::term;
 use condition::Condition;
-use result::{Measured, Result as Comparison};
+use result::{Measured, Result as Comparison, Unfit};
 use targets::Target;
 
 /// Runs the command and gives the status to exit with.
@@ -32,12 +32,12 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     let described = result::describe_trace(&args.trace)?;
     let moved = moved::resolve(&args.moved, &args.trace, &described.header)?;
     let neutral = targets::neutral(args.neutral.as_deref())?;
-    let (targets, plans) = targets::planned(
+    let (mut targets, mut plans) = targets::planned(
         targets::all(&args.target, &moved, &described.header)?,
         &args.target,
         |target| plan(args, target, &moved, neutral.clone()),
     )?;
-    let baseline = targets::baseline(
+    targets::baseline(
         args.baseline.as_deref(),
         &targets,
         &moved,
@@ -64,7 +64,26 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         interrupted,
         slowed,
         left,
+        refused,
     } = outcome.map_err(stopped)?;
+    let mut unfit = Vec::new();
+    for (number, error) in refused.into_iter().rev() {
+        let target = targets.remove(number);
+        plans.remove(number);
+        unfit.push(Unfit {
+            name: target.name,
+            path: target.dir,
+            reason: exit::chain(&error),
+        });
+    }
+    unfit.reverse();
+    // One that was left out may have been the baseline.
+    let baseline = targets::baseline(
+        args.baseline.as_deref(),
+        &targets,
+        &moved,
+        &described.header,
+    )?;
     let comparison = Comparison::new(Measured {
         described,
         args,
@@ -73,6 +92,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         rounds,
         interrupted,
         slowed,
+        unfit,
         baseline,
         moved: &moved,
         neutral: &neutral,

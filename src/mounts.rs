@@ -37,6 +37,7 @@ struct Mount {
     free_bytes: Option<u64>,
     total_bytes: Option<u64>,
     free_inodes: Option<u64>,
+    folds_case: Option<bool>,
     note: Option<&'static str>,
 }
 
@@ -99,6 +100,7 @@ fn mount(probed: &Probed) -> Mount {
         free_bytes: probed.free_bytes,
         total_bytes: probed.total_bytes,
         free_inodes: probed.free_inodes,
+        folds_case: probed.folds_case,
         note: candidate.note,
     }
 }
@@ -121,6 +123,18 @@ fn text(survey: &Survey) -> Text {
         "not in a container"
     };
     let mut out = text!("{}\n\n{} mounts, {}\n", table, survey.mounts.len(), place);
+    for mount in survey
+        .mounts
+        .iter()
+        .filter(|mount| mount.folds_case == Some(true))
+    {
+        let point = &mount.candidate.line.mount_point;
+        say!(
+            out,
+            "note: {}: names that differ in case only are one name there",
+            point
+        );
+    }
     for mount in &survey.mounts {
         if let Some(note) = mount.candidate.note {
             let point = &mount.candidate.line.mount_point;

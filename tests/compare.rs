@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::{fsreplay, have, record, sh, text, workspace};
+use common::{fsreplay, have, is_root, record, sh, text, workspace};
 
 /// A workload with a directory that holds nearly all of its calls.
 fn recorded(dir: &Path) -> (PathBuf, PathBuf) {
@@ -296,6 +296,140 @@ fn copying_between_two_mounts_of_a_workspace_is_replayed_as_the_tool_did_it() {
             "{found}"
         );
     }
+}
+
+/// An exFAT file system: it folds case, and has no links of either kind.
+struct Exfat {
+    _mounted: Mounted,
+    image: tempfile::TempDir,
+}
+
+impl Exfat {
+    fn new() -> Option<Exfat> {
+        if !is_root() {
+            println!("skipped: only root can mount");
+            return None;
+        }
+        if !have("mkfs.exfat") {
+            return None;
+        }
+        let image = workspace();
+        sh(
+            image.path(),
+            "truncate -s 64M image; mkfs.exfat image > /dev/null; mkdir exfat",
+        );
+        let point = image.path().join("exfat");
+        let file = image.path().join("image").display().to_string();
+        let kernel = ["-t", "exfat", "-o", "loop", file.as_str()];
+        let fuse = ["-t", "exfat-fuse", "-o", "loop", file.as_str()];
+        let listed = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+        let arguments = if listed.contains("exfat") {
+            &kernel[..]
+        } else {
+            &fuse[..]
+        };
+        let mounted = Mounted::new(&point, arguments)?;
+        Some(Exfat {
+            _mounted: mounted,
+            image,
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.image.path().join("exfat")
+    }
+}
+
+#[test]
+fn a_target_that_can_not_hold_the_tree_is_left_out_and_the_others_go_on() {
+    let Some(exfat) = Exfat::new() else { return };
+    let dir = workspace();
+    sh(
+        dir.path(),
+        "mkdir -p case/Dir case/dir link; echo 1 > case/Dir/a; echo 2 > case/dir/b; echo 3 > link/c; ln -s c link/l",
+    );
+    for (work, script, why) in [
+        ("case", "cat Dir/a dir/b", "Dir and dir are one name there"),
+        ("link", "cat l", "l of the trace can't be made there"),
+    ] {
+        let work = dir.path().join(work);
+        let trace = dir.path().join("t.zst");
+        let output = record(&work, &trace, &["sh", "-euc", script]);
+        assert!(output.status.success(), "{}", text(&output));
+        let target = workspace();
+        let mut options = targets(target.path());
+        options.push("--target".into());
+        options.push(format!("fat={}", exfat.path().display()));
+        options.extend(["--rounds", "2", "--json", "-", "--move"].map(String::from));
+        options.push(work.display().to_string());
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let output = run("compare", &trace, &options);
+        assert!(output.status.success(), "{}", text(&output));
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(found["targets"].as_array().map(Vec::len), Some(2));
+        assert_eq!(found["unfit"][0]["name"], "fat");
+        for said in [
+            &found["unfit"][0]["reason"],
+            &found["sentence"],
+            &found["caveats"],
+        ] {
+            assert!(said.to_string().contains(why), "{said}");
+        }
+        assert_eq!(std::fs::read_dir(exfat.path()).expect("listed").count(), 0);
+    }
+    names_are_shown_as_one(&exfat);
+}
+
+#[test]
+fn one_call_that_a_target_refuses_is_said_first_and_keeps_it_from_its_rank() {
+    let Some(exfat) = Exfat::new() else { return };
+    let dir = workspace();
+    let work = dir.path().join("work");
+    sh(dir.path(), "mkdir work; echo 1 > work/a");
+    let trace = dir.path().join("t.zst");
+    let script = "ln -s a l; for i in $(seq 100); do cat a; done";
+    let output = record(&work, &trace, &["sh", "-euc", script]);
+    assert!(output.status.success(), "{}", text(&output));
+    let target = workspace();
+    let disk = format!("disk={}", target.path().display());
+    let fat = format!("fat={}", exfat.path().display());
+    let moved = work.display().to_string();
+    let targets = ["--target", &disk, "--target", &fat, "--rounds", "2"];
+    let rest = ["--move", &moved, "--json", "-"];
+    let output = run("compare", &trace, &[&targets[..], &rest[..]].concat());
+    assert!(output.status.success(), "{}", text(&output));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let fat = &found["targets"][1];
+    assert_eq!(fat["ratio"]["verdict"], "not ranked");
+    // The name of the call and the error differ by C library and by driver.
+    let sentence = found["sentence"].as_str().expect("a sentence");
+    assert!(sentence.starts_with("On fat, symlink"), "{sentence}");
+    assert!(
+        sentence.contains("the tool may not work there"),
+        "{sentence}"
+    );
+}
+
+/// Names in different letters.
+fn names_are_shown_as_one(exfat: &Exfat) {
+    std::fs::write(exfat.path().join("Name"), "").expect("a file");
+    let output = fsreplay()
+        .args(["mounts", "--json", "-"])
+        .output()
+        .expect("fsreplay runs");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let point = exfat
+        .path()
+        .canonicalize()
+        .expect("a path")
+        .display()
+        .to_string();
+    let mut mounts = found["mounts"].as_array().expect("mounts").iter();
+    let fat = mounts.find(|mount| mount["mount_point"] == point.as_str());
+    assert_eq!(
+        fat.map(|fat| &fat["folds_case"]),
+        Some(&serde_json::json!(true))
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Several targets in turn: round by round, so that what the machine does meanwhile meets all of them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use crate::cache::Cache;
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub slowed: usize,
     /// Directories that could not be removed.
     pub left: Vec<ReplayError>,
+    /// Plans whose targets can't hold the tree, in order, and why; they are not among the rounds.
+    pub refused: Vec<(usize, ReplayError)>,
 }
 
 /// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were whole by then are kept; without
@@ -40,6 +43,7 @@ pub fn contest(
         .map(|plan| Player::new(plan, options))
         .collect();
     let mut rounds: Vec<Vec<Played>> = plans.iter().map(|_| Vec::new()).collect();
+    let mut refused: BTreeMap<usize, ReplayError> = BTreeMap::new();
     let mut interrupted = false;
     let first = u32::from(options.cache != Cache::Warm);
     'rounds: for round in first..=options.rounds {
@@ -47,11 +51,18 @@ pub fn contest(
         // Each begins in turn, so that nobody always comes after the same one.
         for turn in 0..players.len() {
             let number = (turn + round as usize) % players.len();
+            if refused.contains_key(&number) {
+                continue;
+            }
             match players[number].round(round, cancelled, &|stage| progress(number, stage)) {
                 Ok(one) => played.push((number, one)),
                 Err(ReplayError::Cancelled) => {
                     interrupted = true;
                     break 'rounds;
+                }
+                Err(error) if error.is_target() && refused.len() + 1 < players.len() => {
+                    players[number].clear()?;
+                    refused.insert(number, error);
                 }
                 Err(error) => return Err(error),
             }
@@ -66,6 +77,10 @@ pub fn contest(
         .into_iter()
         .flat_map(|player| player.end().left)
         .collect();
+    let refused: Vec<(usize, ReplayError)> = refused.into_iter().collect();
+    for (number, _) in refused.iter().rev() {
+        rounds.remove(*number);
+    }
     if rounds.iter().any(Vec::is_empty) {
         for left in left {
             tracing::warn!("{left}");
@@ -78,5 +93,6 @@ pub fn contest(
         interrupted,
         slowed,
         left,
+        refused,
     })
 }

@@ -9,6 +9,7 @@ pub mod contest;
 mod error;
 pub mod execute;
 mod fence;
+mod folding;
 pub mod interval;
 mod limits;
 pub mod mounts;

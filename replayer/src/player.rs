@@ -10,6 +10,7 @@ use crate::cache::{rest, settle};
 use crate::compare::{compare, is_struck, left_out};
 use crate::error::{ReplayError, is_failing};
 use crate::execute::{LaneRun, Tempo, execute};
+use crate::folding;
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Timing};
 use crate::prepare::prepare;
@@ -58,13 +59,48 @@ fn ready<'s>(
     if sandboxes.is_none() {
         let targets = plan.roots.iter().map(|root| Sandbox::create(&root.target));
         let made = sandboxes.insert(targets.collect::<Result<Vec<_>, _>>()?);
-        prepare(plan, made, cancelled, progress)?;
+        folding::check(plan, made)?;
+        prepare(plan, made, cancelled, progress).map_err(|error| unfit(error, plan, made))?;
     }
     Ok(sandboxes.get_or_insert_default())
 }
 
 fn tells_of_failing(error: &std::io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(is_failing)
+}
+
+/// A tree that can't be made for what a file system has no room for in its ways (links, owners,
+/// characters of names) says that the target is none for this trace.
+fn unfit(error: ReplayError, plan: &Plan, sandboxes: &[Sandbox]) -> ReplayError {
+    const WAYS: [i32; 6] = [
+        libc::ENOSYS,
+        libc::EOPNOTSUPP,
+        libc::EPERM,
+        libc::EINVAL,
+        libc::EILSEQ,
+        libc::EEXIST,
+    ];
+    let ReplayError::Tree { path, source, .. } = &error else {
+        return error;
+    };
+    let is_unfit = source
+        .raw_os_error()
+        .is_some_and(|errno| WAYS.contains(&errno));
+    let mut places = sandboxes.iter().zip(&plan.roots);
+    let found = places.find_map(|(sandbox, root)| {
+        let below = path.strip_prefix(sandbox.path()).ok()?;
+        Some((below, root.target.clone()))
+    });
+    match found {
+        Some((below, target)) if is_unfit => ReplayError::Target {
+            target,
+            reason: format!(
+                "{} of the trace can't be made there: {source}",
+                below.display()
+            ),
+        },
+        _ => error,
+    }
 }
 
 /// What became of the trees at the end.

@@ -1,6 +1,6 @@
 //! The advice, as documented in docs/result-json.md, and as text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::plan::Plan;
@@ -81,6 +81,8 @@ pub struct Measured<'a> {
     /// The one of the layout as it is, then one for each move.
     pub plans: &'a [Plan],
     pub rounds: Vec<Vec<Played>>,
+    /// What is said of targets that can't hold the tree; moves to them are not among the others.
+    pub unfit: BTreeSet<String>,
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -273,7 +275,8 @@ fn told(measured: &Measured<'_>, unrecorded: Option<Caveat>) -> Vec<String> {
         told.map(move |caveat| caveats::sentence(Some(&place), &caveat.text))
     });
     let of_trace = unrecorded.map(|caveat| caveats::sentence(None, &caveat.text));
-    of_moves.chain(of_trace).collect()
+    let unfit = measured.unfit.iter().cloned();
+    unfit.chain(of_moves).chain(of_trace).collect()
 }
 
 /// What a tool would notice in the round with the most divergences.

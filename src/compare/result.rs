@@ -149,6 +149,17 @@ impl TargetResult {
     }
 }
 
+/// A target that can't hold the tree of the trace.
+#[derive(Debug, Serialize)]
+pub struct Unfit {
+    /// Its name.
+    pub name: String,
+    /// The directory.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
 /// The result.
 #[derive(Debug, Serialize)]
 pub struct Result {
@@ -171,6 +182,8 @@ pub struct Result {
     pub baseline: String,
     /// In the order of the command line.
     pub targets: Vec<TargetResult>,
+    /// Targets that were left out.
+    unfit: Vec<Unfit>,
     /// The answer.
     pub sentence: String,
     /// What to know before believing it, in words.
@@ -194,6 +207,8 @@ pub struct Measured<'a> {
     pub interrupted: bool,
     /// Rounds that something else slowed.
     pub slowed: usize,
+    /// Targets that can't hold the tree; they are not among the others.
+    pub unfit: Vec<Unfit>,
     pub baseline: usize,
     pub moved: &'a [Vec<u8>],
     pub neutral: &'a Path,
@@ -263,7 +278,9 @@ impl Result {
         });
         let of_trace = unrecorded.iter();
         let of_trace = of_trace.map(|caveat| caveats::sentence(None, &caveat.text));
-        let caveats = of_targets.chain(of_trace).collect();
+        let left_out = measured.unfit.iter();
+        let left_out = left_out.map(|one| format!("{} is left out: {}.", one.name, one.reason));
+        let caveats = left_out.chain(of_targets).chain(of_trace).collect();
         let cache = measured.rounds.first().and_then(|rounds| rounds.last());
         let mut result = Result {
             schema_version: 1,
@@ -286,6 +303,7 @@ impl Result {
             },
             baseline,
             targets,
+            unfit: measured.unfit,
             sentence: String::new(),
             caveats,
             unrecorded: measured.described.unrecorded.calls,

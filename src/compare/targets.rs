@@ -267,6 +267,7 @@ mod tests {
                 free_bytes: Some(free),
                 total_bytes: None,
                 free_inodes: None,
+                folds_case: None,
                 candidate,
             })
             .collect();

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
 use thiserror::Error;
 
+use crate::folding::seems_to_fold;
+
 use super::{Candidate, Class, classify, table};
 
 const MOUNT_TABLE: &str = "/proc/self/mountinfo";
@@ -44,6 +46,9 @@ pub struct Probed {
     pub total_bytes: Option<u64>,
     /// Inodes that this user may still make; `None` where they aren't limited or not known.
     pub free_inodes: Option<u64>,
+    /// Whether names that differ in case only are one there, by the names that it has; `None` where
+    /// these don't tell.
+    pub folds_case: Option<bool>,
 }
 
 /// Reads the mount table of this process and asks each candidate.
@@ -117,7 +122,9 @@ fn probe(candidate: Candidate) -> Probed {
     let block = figures
         .as_ref()
         .map_or(1, |figures| figures.f_frsize.max(1));
+    let shown = writable_directory.as_deref().unwrap_or(point);
     Probed {
+        folds_case: seems_to_fold(shown).or_else(|| seems_to_fold(point)),
         writable_directory,
         free_bytes: figures
             .as_ref()
