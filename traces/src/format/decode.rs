@@ -22,7 +22,7 @@ pub struct BlockReader<'a> {
     /// The streams, by this version's numbers.
     pub streams: Vec<Cursor<'a>>,
     /// Call of each number that the file uses.
-    pub calls: &'a [usize],
+    pub calls: &'a [(usize, usize)],
     /// Strings and nodes, this block's included.
     pub tables: &'a Tables,
     /// Whether the file tells where time was spent.
@@ -162,16 +162,22 @@ impl BlockReader<'_> {
             TASK_EXIT => self.task_exit(context),
             FD_STATE => self.fd_state(),
             call => {
-                let call = *self
+                let (call, kept) = *self
                     .calls
                     .get(call as usize)
                     .ok_or(TraceError::Corrupt("a call without a name"))?;
-                self.event(context, call)
+                self.event(context, call, kept)
             }
         }
     }
 
-    fn event(&mut self, context: &mut Context, call: usize) -> Result<Record, TraceError> {
+    /// An event, of which the file keeps the first `kept` arguments.
+    fn event(
+        &mut self,
+        context: &mut Context,
+        call: usize,
+        kept: usize,
+    ) -> Result<Record, TraceError> {
         let row = &TABLE[call];
         let task = i64::from(context.task).wrapping_add(unzigzag(self.get(Stream::Task)?));
         let task = u32::try_from(task).map_err(|_| BAD_ID)?;
@@ -184,7 +190,7 @@ impl BlockReader<'_> {
         context.exits.insert(task, exit);
         let spent = self.spent()?;
         let mut args = [0; MAX_ARGS];
-        for (column, (kind, _)) in row.args.iter().enumerate() {
+        for (column, (kind, _)) in row.args.iter().enumerate().take(kept) {
             args[column] = self.argument(context, call, column, *kind)?;
         }
         let mut event = Event {

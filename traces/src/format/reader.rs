@@ -21,7 +21,8 @@ pub struct TraceReader {
     limits: Limits,
     version: u16,
     header: Header,
-    calls: Vec<usize>,
+    /// This version's numbers of the file's calls, and how many arguments these keep there.
+    calls: Vec<(usize, usize)>,
     tables: Tables,
     context: Context,
     records: std::vec::IntoIter<Record>,
@@ -148,7 +149,7 @@ impl TraceReader {
                 None => Some(number),
                 Some(at) => calls
                     .get(at / PER_CALL)
-                    .map(|call| first_call + call * PER_CALL + at % PER_CALL),
+                    .map(|(call, _)| first_call + call * PER_CALL + at % PER_CALL),
             })?;
         self.context.start_block(TABLE.len());
         decode::tables(&mut streams, &mut self.tables, &self.limits)?;
@@ -173,10 +174,26 @@ impl TraceReader {
     }
 }
 
-/// This version's number of a call of the file.
-fn known_call((name, args): &(String, u8)) -> Result<usize, TraceError> {
+/// This version's number of a call of the file, and how many arguments the file keeps of it. One
+/// without any was counted by its writer and not recorded, and may be recorded by now.
+fn known_call((name, args): &(String, u8)) -> Result<(usize, usize), TraceError> {
+    let kept = usize::from(*args);
     match Call::from_name(name) {
-        Some(call) if call.row().args.len() == usize::from(*args) => Ok(call as usize),
+        Some(call) if [0, call.row().args.len()].contains(&kept) => Ok((call as usize, kept)),
         _ => Err(TraceError::UnknownCall(name.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_were_counted_only_may_be_recorded_by_now() {
+        let known = |name: &str, args| known_call(&(name.to_owned(), args)).ok();
+        assert_eq!(known("bind", 0), Some((Call::bind as usize, 0)));
+        assert_eq!(known("bind", 2), Some((Call::bind as usize, 2)));
+        assert_eq!(known("bind", 1), None);
+        assert_eq!(known("no_such_call", 0), None);
     }
 }
