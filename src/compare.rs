@@ -2,6 +2,7 @@
 
 mod condition;
 pub mod moved;
+mod rank;
 pub mod result;
 pub mod targets;
 mod view;
@@ -66,17 +67,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         left,
         refused,
     } = outcome.map_err(stopped)?;
-    let mut unfit = Vec::new();
-    for (number, error) in refused.into_iter().rev() {
-        let target = targets.remove(number);
-        plans.remove(number);
-        unfit.push(Unfit {
-            name: target.name,
-            path: target.dir,
-            reason: exit::chain(&error),
-        });
-    }
-    unfit.reverse();
+    let unfit = leave_out(refused, &mut targets, &mut plans);
     // One that was left out may have been the baseline.
     let baseline = targets::baseline(
         args.baseline.as_deref(),
@@ -116,6 +107,27 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         exit::DIVERGED
     };
     Ok(planning::left(&left, status))
+}
+
+/// Takes the targets out that can't hold the tree.
+fn leave_out(
+    refused: Vec<(usize, ReplayError)>,
+    targets: &mut Vec<Target>,
+    plans: &mut Vec<Plan>,
+) -> Vec<Unfit> {
+    let refused = refused.into_iter().rev();
+    let unfit = refused.map(|(number, error)| {
+        plans.remove(number);
+        let target = targets.remove(number);
+        Unfit {
+            name: target.name,
+            path: target.dir,
+            reason: exit::chain(&error),
+        }
+    });
+    let mut unfit: Vec<Unfit> = unfit.collect();
+    unfit.reverse();
+    unfit
 }
 
 /// The plan for a target: what is moved goes there, all else to the neutral place.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fsreplay_replayer::interval::{Ratio, ratio};
+use fsreplay_replayer::interval::ratio;
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::result::{CallStatistics, hodges_lehmann, median};
@@ -12,17 +12,16 @@ use fsreplay_replayer::{Played, Timing, unslowed_seconds};
 use fsreplay_trace::model::Header;
 use serde::Serialize;
 
+use super::rank::{unranked, verdict};
 use super::targets::Target;
 use crate::args::CompareArgs;
 use crate::args::TraceArgs;
-use crate::caveats::{self, Caveat, Unrecorded};
+use crate::caveats::{self, Unrecorded};
 use crate::exit::Failure;
 use crate::planning;
 
 /// Below this share of outcomes as recorded, targets are not ranked.
 pub const LEAST_FIDELITY: f64 = 0.98;
-/// Differences below this are called none even where they are certain: nobody moves a directory for it.
-const LEAST_DIFFERENCE: f64 = 0.02;
 
 /// What a trace says of itself.
 pub struct Described {
@@ -396,64 +395,14 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
     }
 }
 
-fn verdict(found: &Ratio, is_baseline: bool, is_ranked: bool) -> &'static str {
-    if is_baseline {
-        "baseline"
-    } else if !is_ranked {
-        "not ranked"
-    } else if found.high < 1.0 && found.value < 1.0 - LEAST_DIFFERENCE {
-        "faster"
-    } else if found.low > 1.0 && found.value > 1.0 + LEAST_DIFFERENCE {
-        "slower"
-    } else {
-        "no difference"
-    }
-}
-
-/// Why a target has no rank, if that is so: for what it gave, for what the baseline gave that it is
-/// compared with, or for what the trace doesn't hold.
-fn unranked(measured: &Measured<'_>, number: usize, told: &[Caveat]) -> Option<String> {
-    if number == measured.baseline {
-        return None;
-    }
-    if let Some(caveat) = told.iter().find(|caveat| caveat.withholds) {
-        return Some(caveat.text.clone());
-    }
-    let unrecorded = measured.described.unrecorded.caveat();
-    if let Some(caveat) = unrecorded.filter(|caveat| caveat.withholds) {
-        return Some(caveat.text);
-    }
-    let (name, base) = (&measured.targets[number].name, measured.baseline);
-    [number, base].into_iter().find_map(|which| {
-        let rounds = &measured.rounds[which];
-        let fidelity = fidelity(&measured.plans[which], rounds);
-        if fidelity >= LEAST_FIDELITY {
-            return None;
-        }
-        let worst = rounds.iter().max_by_key(|played| played.round.divergences);
-        let causes = worst.map_or_else(Vec::new, causes);
-        let mostly = causes.first().map_or_else(String::new, |cause| {
-            format!(" (most of the others: {}, {})", cause.call, cause.cause)
-        });
-        let whose = if &measured.targets[which].name == name {
-            "its outcomes"
-        } else {
-            "the baseline's outcomes"
-        };
-        let share = fidelity * 100.0;
-        Some(format!(
-            "only {share:.1} % of {whose} were as recorded{mostly}"
-        ))
-    })
-}
-
 /// Share of outcomes as recorded, in the worst round.
-fn fidelity(plan: &Plan, rounds: &[Played]) -> f64 {
+pub fn fidelity(plan: &Plan, rounds: &[Played]) -> f64 {
     let divergences = rounds.iter().map(|played| played.round.divergences).max();
     1.0 - divergences.unwrap_or(0) as f64 / plan.coverage.events.max(1) as f64
 }
 
-fn causes(played: &Played) -> Vec<Cause> {
+/// Why outcomes were not as recorded, the most frequent first.
+pub fn causes(played: &Played) -> Vec<Cause> {
     const MOST: usize = 5;
     let mut causes: Vec<Cause> = played
         .groups

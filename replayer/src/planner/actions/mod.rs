@@ -8,6 +8,7 @@ mod lookups;
 mod maps;
 mod metadata;
 mod names;
+mod nodes;
 mod refused;
 mod tasks;
 

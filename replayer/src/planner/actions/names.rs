@@ -4,7 +4,7 @@ use fsreplay_trace::abi::{
     AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE,
     RENAME_WHITEOUT,
 };
-use fsreplay_trace::call::{ArgKind, Call};
+use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::model::StringId;
 
 use super::super::links::LinkText;
@@ -14,11 +14,6 @@ use super::super::tree::{Kind, NONE, PHANTOM, ROOT};
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{flag_bits, lookup_hint, number};
 use crate::plan::{Action, At};
-
-const S_IFMT: u32 = 0o170000;
-const S_IFIFO: u32 = 0o010000;
-const S_IFREG: u32 = 0o100000;
-const S_IFSOCK: u32 = 0o140000;
 
 impl Planner {
     /// What a call that makes a name tells about its path.
@@ -446,53 +441,6 @@ impl Planner {
             path.push(b'/');
             path.extend_from_slice(self.tree.names.get(*name));
         }
-    }
-
-    /// `mknod`, and `bind` of a Unix socket to a name, which makes it by the same steps in the kernel
-    /// (`unix_bind_bsd`): a node without a socket behind it needs no descriptor, and its path may
-    /// be longer than the 108 bytes of an address.
-    pub(super) fn make_node(&mut self, cx: &Cx) -> Draft {
-        let binds = cx.event.call == Call::bind;
-        if binds && self.string(cx, ArgKind::Path).is_none() {
-            return self.nothing(cx, Class::Other); // an address outside of the tree
-        }
-        let hint = match cx.event.errno() {
-            Some(libc::EADDRINUSE) if binds => Hint::Exists(Kind::Unknown),
-            // Refused for the socket, not for the name.
-            Some(libc::EINVAL | libc::EBADF | libc::ENOTSOCK) if binds => {
-                return self.nothing(cx, Class::Other);
-            }
-            _ => Self::creation_hint(cx),
-        };
-        let mut reached = match self.reach(cx, hint) {
-            Ok(reached) => reached,
-            Err(draft) => return draft,
-        };
-        let asked = number(cx, ArgKind::Mode) as u32;
-        let (kind, made) = match asked & S_IFMT {
-            S_IFIFO => (S_IFIFO, Kind::Fifo),
-            S_IFSOCK => (S_IFSOCK, Kind::Socket),
-            _ => (S_IFREG, Kind::File),
-        };
-        if ![0, S_IFREG, kind].contains(&(asked & S_IFMT)) {
-            self.notes.add("device nodes that become files");
-        }
-        let umask = self.procs.fs(cx.task).umask;
-        let action = Action::MakeNode {
-            at: reached.at,
-            mode: kind | (asked & 0o7777 & !umask),
-        };
-        let mount = self.mount_of(reached.walked.dir);
-        if cx.ok() {
-            self.create(&mut reached, made);
-        } else {
-            self.failed(&mut reached);
-        }
-        let mut draft = self.issue(cx, action).mount(mount);
-        if cx.event.errno() == Some(libc::EADDRINUSE) {
-            draft.expected = -i64::from(libc::EEXIST); // as mknod(2) says it
-        }
-        draft
     }
 }
 
