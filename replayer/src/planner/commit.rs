@@ -24,6 +24,7 @@ impl Planner {
         if draft.class == Class::Issued {
             place = self.place_now();
             if cx.ok() {
+                self.changes_layers(cx);
                 self.mark_changed();
             }
         }

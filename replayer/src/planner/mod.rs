@@ -4,6 +4,7 @@
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
 //! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
+//! - `layers`: files of an overlay that are changed
 //! - `users`: as whom a task asks
 //! - `sequence`: which of overlapping calls came first
 //! - `clones`: what the tool copied because it could not be cloned
@@ -23,6 +24,7 @@ mod hash;
 mod inherited;
 mod initial;
 mod intern;
+mod layers;
 mod links;
 mod locks;
 mod magic;
@@ -57,6 +59,7 @@ use futexes::Futexes;
 use hash::FastMap;
 use initial::{Initial, Owners, Writing};
 use intern::Texts;
+use layers::Layers;
 use links::{Links, Placements};
 use locks::Locks;
 use mappings::Mappings;
@@ -221,6 +224,7 @@ pub struct Planner {
     fds: Descriptors,
     procs: Processes,
     users: Users,
+    layers: Layers,
     maps: Mappings,
     links: Links,
     pipes: Pipes,
@@ -282,6 +286,7 @@ impl Planner {
             order: Order::default(),
             procs: Processes::default(),
             users: Users::default(),
+            layers: Layers::new(&header.mounts),
             maps: Mappings::default(),
             pipes: Pipes::default(),
             locks: Locks::default(),
@@ -485,6 +490,7 @@ impl Planner {
         plan.wake_earlier(stop);
         let notes = self.notes.counts.into_iter();
         plan.notes = notes.map(|(note, n)| (note.to_string(), n)).collect();
+        plan.notes.extend(self.layers.note());
         Ok(plan)
     }
 }

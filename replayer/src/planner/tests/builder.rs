@@ -69,6 +69,15 @@ impl Trace {
         Trace::of(&by_root, options)
     }
 
+    /// All of the recorded machine lies on one mount.
+    pub(crate) fn on(mount: Mount) -> Trace {
+        let on_it = Header {
+            mounts: vec![mount],
+            ..header()
+        };
+        Trace::of(&on_it, PlanOptions::default())
+    }
+
     fn of(header: &Header, options: PlanOptions) -> Trace {
         let mut trace = Trace {
             tables: Tables::new(),

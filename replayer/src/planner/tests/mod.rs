@@ -4,6 +4,7 @@ mod borders;
 mod builder;
 mod descriptors;
 mod hostile;
+mod layers;
 mod order;
 mod paths;
 mod sequence;
