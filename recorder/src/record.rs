@@ -32,8 +32,8 @@ const WITHHELD: &str = "io_uring was withheld from the tool (--no-io-uring): \
 /// was killed. What goes wrong with the trace once the command runs is told by
 /// [`Recording::fault`].
 ///
-/// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGALRM of the process while it runs, and waits for any
-/// child of this thread: a caller must not record twice at the same time, nor have children that this thread
+/// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT and SIGALRM of the process while it
+/// runs, and waits for any child of this thread: a caller must not record twice at the same time, nor have children that this thread
 /// made and that it waits for itself.
 pub fn record(
     options: &RecordOptions,

@@ -9,7 +9,7 @@ use common::{Recorded, can_record, compile, record};
 use fsreplay_recorder::Status;
 use fsreplay_trace::model::{FileKind, Record};
 
-/// The first bytes of each fixture: `/proc` and the like stay as they are.
+/// What each fixture begins with. Where something may not be done, it ends with status 77.
 const MOUNTS: &str = r#"
     #define _GNU_SOURCE
     #include <fcntl.h>
@@ -85,7 +85,8 @@ fn a_task_of_a_new_mount_namespace_is_looked_after_in_it() {
             r#"int main(int n, char **v) {
                 char *stack = malloc(1 << 20);
                 at = v[1];
-                return status_of(clone(mounts_and_reads, stack + (1 << 20), CLONE_NEWNS | SIGCHLD, 0));
+                int flags = CLONE_NEWNS | SIGCHLD;
+                return status_of(clone(mounts_and_reads, stack + (1 << 20), flags, 0));
             }"#,
         ),
         (

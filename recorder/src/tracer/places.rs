@@ -1,9 +1,10 @@
-//! Where the tool sees the tree from: roots, mount namespaces, and what it mounts.
+//! Where the tool sees the tree from: directories behind descriptors, roots, mount namespaces, and
+//! what it mounts.
 //!
 //! A task in a mount namespace of its own is looked at through `/proc/TID/root`. There is one tree
 //! in a trace: where two tasks see different things under one name, the first one seen counts.
 
-use fsreplay_trace::call::{ArgKind, Call, Op};
+use fsreplay_trace::call::{ArgKind, Call, Closes, Op};
 use fsreplay_trace::model::{FileKind, NodeId};
 
 use super::TaskMemory;
@@ -73,6 +74,27 @@ impl Session {
             .states
             .walk(&mut self.trace, &view, base, &path, true)?;
         Some(Side::Mounts(found.node))
+    }
+
+    /// Descriptors that lead elsewhere now.
+    pub(super) fn forget_descriptors(&mut self, task: &Task, call: &InCall, result: i64) {
+        let row = call.call.row();
+        let mut directories = task.directories.borrow_mut();
+        if directories.is_empty() {
+            return;
+        }
+        match row.closes {
+            // Even a failed close closes.
+            Closes::This => {
+                directories.remove(&(call.args[0] as i32));
+            }
+            Closes::Range => directories.clear(),
+            // What is replaced is among those that are returned.
+            Closes::Replaced | Closes::Nothing => {}
+        }
+        for fd in row.returned(&call.args, result).into_iter().flatten() {
+            directories.remove(&fd);
+        }
     }
 
     /// Which directory a new descriptor leads to, or the task works in, without asking /proc: where

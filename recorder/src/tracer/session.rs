@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use fsreplay_trace::call::{ArgKind, Call, Closes, Op};
+use fsreplay_trace::call::{ArgKind, Call, Op};
 use fsreplay_trace::model::{Event, FdState, NodeId, Record, Spent, TaskId};
 
 use super::interrupted::sum;
@@ -423,27 +423,6 @@ impl Session {
                 self.event(task.id, &call, time, -i64::from(libc::EINTR));
             }
             Phase::Running | Phase::Side(_) => {}
-        }
-    }
-
-    /// Descriptors that lead elsewhere now.
-    fn forget_descriptors(&mut self, task: &Task, call: &InCall, result: i64) {
-        let row = call.call.row();
-        let mut directories = task.directories.borrow_mut();
-        if directories.is_empty() {
-            return;
-        }
-        match row.closes {
-            // Even a failed close closes.
-            Closes::This => {
-                directories.remove(&(call.args[0] as i32));
-            }
-            Closes::Range => directories.clear(),
-            // What is replaced is among those that are returned.
-            Closes::Replaced | Closes::Nothing => {}
-        }
-        for fd in row.returned(&call.args, result).into_iter().flatten() {
-            directories.remove(&fd);
         }
     }
 

@@ -114,8 +114,8 @@ fn or_itself(tid: i32, about: u64) -> i32 {
     }
 }
 
-/// Takes `CLONE_UNTRACED` from the flags of a new task: it inherits the filter, and without a tracer
-/// its calls would fail with `ENOSYS`.
+/// Takes `CLONE_UNTRACED` from the flags of a new task: it inherits the filter, and without a
+/// tracer its calls would fail with `ENOSYS`.
 fn keep_traced(tid: i32, flags: u64, set: impl FnOnce(u64) -> std::io::Result<()>) {
     let untraced = libc::CLONE_UNTRACED as u64;
     if flags & untraced != 0
