@@ -34,7 +34,7 @@ fn workspace(trace: &TraceArgs, header: &Header) -> Result<Vec<u8>, Failure> {
         return Ok(mount.mount_point.clone());
     }
     let mut reader = planning::open(trace)?;
-    let mut repositories: Vec<Vec<u8>> = Vec::new();
+    let mut around: Option<Vec<u8>> = None;
     loop {
         let found = match reader.next_record() {
             Ok(Some(Record::PathState(state))) if state.kind != FileKind::Absent => state.node,
@@ -43,15 +43,14 @@ fn workspace(trace: &TraceArgs, header: &Header) -> Result<Vec<u8>, Failure> {
         };
         let tables = reader.tables();
         if found != NodeId::ROOT && tables.name(found) == b".git" {
-            repositories.push(tables.path(tables.parent(found)));
+            let path = tables.path(tables.parent(found));
+            let best = around.as_ref().map_or(0, Vec::len);
+            if path.len() >= best && holds(&path, &header.cwd) {
+                around = Some(path);
+            }
         }
     }
-    let around = repositories
-        .into_iter()
-        .filter(|path| holds(path, &header.cwd));
-    Ok(around
-        .max_by_key(Vec::len)
-        .unwrap_or_else(|| header.cwd.clone()))
+    Ok(around.unwrap_or_else(|| header.cwd.clone()))
 }
 
 /// Mounts that hold more than one workspace.

@@ -1,6 +1,6 @@
 //! What a trace tells about the machine and the people that it is from.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
@@ -38,6 +38,8 @@ pub struct Seen {
     attribute_names: HashSet<StringId>,
     programs: u64,
     programs_with_arguments: u64,
+    /// For each list of arguments whether it has several; long ones are looked through once.
+    argument_lists: HashMap<StringId, bool>,
 }
 
 impl Seen {
@@ -66,7 +68,10 @@ impl Seen {
         if event.call.row().op == Op::Exec {
             self.programs += 1;
             let arguments = event.string(ArgKind::Argv);
-            let has_several = arguments.is_some_and(|id| tables.string(id).contains(&0));
+            let has_several = arguments.is_some_and(|id| {
+                let known = self.argument_lists.entry(id);
+                *known.or_insert_with(|| tables.string(id).contains(&0))
+            });
             self.programs_with_arguments += u64::from(has_several);
         }
     }

@@ -1,7 +1,9 @@
 //! Traces come back as they were written, and damaged ones give errors.
 
 use fsreplay_trace::call::{Call, MAX_ARGS, NONE, TABLE};
-use fsreplay_trace::format::{TraceError, TraceReader, TraceWriter, WriterOptions, quantize};
+use fsreplay_trace::format::{
+    Limits, TraceError, TraceReader, TraceWriter, WriterOptions, quantize,
+};
 use fsreplay_trace::model::*;
 use proptest::prelude::*;
 
@@ -294,4 +296,149 @@ fn a_newer_version_is_named() {
         Err(TraceError::TooNew { found: 9, .. }) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// A trace of what a function puts into it.
+fn made(block_records: u32, fill: impl FnOnce(&mut TraceWriter<Vec<u8>>)) -> Vec<u8> {
+    let options = WriterOptions {
+        level: 1,
+        block_records,
+        ..WriterOptions::default()
+    };
+    let mut writer = TraceWriter::new(Vec::new(), &header(), options).unwrap();
+    fill(&mut writer);
+    writer.finish(&Footer::default()).unwrap()
+}
+
+fn start(task: u32) -> Record {
+    Record::TaskStart(TaskStart {
+        task: TaskId(task),
+        parent: None,
+        time: 0,
+        flags: 0,
+        tid: 1,
+        think: 0,
+    })
+}
+
+#[test]
+fn more_records_than_are_decoded_at_once_come_in_their_order() {
+    let count = 20_000;
+    let file = made(1 << 18, |writer| {
+        for task in 0..count {
+            writer.push(&start(task)).unwrap();
+            if task % 100 == 0 {
+                let node = writer.node(NodeId::ROOT, format!("d{task}").as_bytes());
+                let directory = NodeId::ROOT;
+                let entries = vec![(node, FileKind::File); 1000];
+                let listing = Record::Listing(Listing { directory, entries });
+                writer.push(&listing).unwrap();
+            }
+        }
+    });
+    let records = read(file).unwrap();
+    let tasks = records.iter().filter_map(|record| match record {
+        Record::TaskStart(start) => Some(start.task.0),
+        _ => None,
+    });
+    assert!(tasks.eq(0..count));
+    assert_eq!(records.len(), count as usize + count as usize / 100);
+}
+
+/// A file that comes in pieces, as from a pipe.
+struct Pieces(std::io::Cursor<Vec<u8>>);
+
+impl std::io::Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = buffer.len().min(7);
+        self.0.read(&mut buffer[..length])
+    }
+}
+
+#[test]
+fn a_frame_is_found_whatever_pieces_the_file_comes_in() {
+    // Names that don't pack well: the block is longer than what is read at once.
+    let mut number = 1u64;
+    let file = made(1 << 18, |writer| {
+        for _ in 0..60_000 {
+            number = number
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            writer.string(&number.to_le_bytes());
+        }
+        writer.push(&start(0)).unwrap();
+    });
+    assert!(file.len() > 400_000);
+    let input = Pieces(std::io::Cursor::new(file.clone()));
+    let mut reader = TraceReader::of(Box::new(input), &Limits::default()).unwrap();
+    assert!(reader.next_record().unwrap().is_some());
+    assert!(reader.next_record().unwrap().is_none());
+    assert_eq!(reader.tables().string_count(), 60_000);
+    for cut in [file.len() / 2, 300_000] {
+        let error = read(file[..cut].to_vec()).unwrap_err();
+        assert!(
+            matches!(error, TraceError::Truncated { events: 0 }),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_skippable_frame_may_be_longer_than_what_is_read_at_once() {
+    let mut file = made(64, |writer| writer.push(&start(0)).unwrap());
+    let length = 1_000_000u32;
+    let mut skipped = 0x184D_2A5Fu32.to_le_bytes().to_vec();
+    skipped.extend(length.to_le_bytes());
+    skipped.resize(8 + length as usize, 0);
+    let rest = file.split_off(20); // after the mark
+    file.extend(&skipped);
+    file.extend(rest);
+    assert_eq!(read(file).unwrap().len(), 1);
+}
+
+#[test]
+fn short_strings_and_names_are_not_for_nothing() {
+    let file = made(1, |writer| {
+        for number in 0..1000u32 {
+            let node = writer.node(NodeId::ROOT, &number.to_le_bytes());
+            writer.path_string(&number.to_le_bytes(), node);
+        }
+    });
+    let limits = Limits {
+        strings: 16 * 1000,
+        ..Limits::default()
+    };
+    let mut reader = TraceReader::of(Box::new(std::io::Cursor::new(file)), &limits).unwrap();
+    let error = reader.next_record().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            TraceError::Limit {
+                name: "strings",
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn more_tasks_at_once_than_a_kernel_has_are_refused() {
+    let most = 4 << 20; // PID_MAX_LIMIT
+    let file = made(1 << 18, |writer| {
+        for task in 0..=most {
+            writer.push(&start(task)).unwrap();
+        }
+    });
+    let mut reader = TraceReader::new(file).unwrap();
+    let mut records = 0;
+    let error = loop {
+        match reader.next_record() {
+            Ok(Some(_)) => records += 1,
+            Ok(None) => panic!("all of {records} were read"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, TraceError::Corrupt(_)), "{error}");
+    assert!(records <= most);
 }

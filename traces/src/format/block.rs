@@ -1,6 +1,7 @@
 //! A block's streams as bytes and back, and the predictors that coding and decoding share.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::columns::{Cursor, put, stream_count};
 use super::error::TraceError;
@@ -9,6 +10,8 @@ use super::error::TraceError;
 pub const MAX_BLOCK: usize = 256 << 20;
 /// The most records of a block.
 pub const MAX_RECORDS: u64 = 1 << 20;
+/// The most tasks that a kernel has at once (`PID_MAX_LIMIT`).
+pub const MAX_TASKS: usize = 4 << 20;
 /// The most entries of listings, and extended attributes, of a block.
 pub const MAX_ENTRIES: u64 = 1 << 24;
 
@@ -74,27 +77,30 @@ pub fn assemble(records: u64, streams: &mut [Vec<u8>]) -> Vec<u8> {
     out
 }
 
-/// The number of records, and the streams of a block. `map` gives this version's number of a stream.
+/// The number of records of a block, and where in its frame each stream is. `map` gives this
+/// version's number of a stream.
 pub fn split(
-    bytes: &[u8],
+    frame: &[u8],
     map: impl Fn(usize) -> Option<usize>,
-) -> Result<(u64, Vec<Cursor<'_>>), TraceError> {
-    let mut cursor = Cursor::new(bytes);
+) -> Result<(u64, Vec<Range<usize>>), TraceError> {
+    let mut cursor = Cursor::new(frame);
+    cursor.byte()?; // that the frame is a block
     let records = cursor.get()?;
     if records > MAX_RECORDS {
         return Err(TraceError::Corrupt("a block has too many records"));
     }
-    let mut streams = vec![Cursor::default(); stream_count()];
+    let mut streams = vec![0..0; stream_count()];
     while !cursor.is_empty() {
         let number = cursor.get()?;
         let length = cursor.get()?;
+        let start = frame.len() - cursor.left();
         let stream = cursor.take(length)?;
         let number = usize::try_from(number)
             .ok()
             .and_then(&map)
             .filter(|number| *number < streams.len())
             .ok_or(TraceError::Corrupt("a block has an unknown column"))?;
-        streams[number] = Cursor::new(stream);
+        streams[number] = start..start + stream.len();
     }
     Ok((records, streams))
 }

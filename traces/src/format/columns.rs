@@ -116,6 +116,11 @@ pub struct Cursor<'a> {
 const ENDED: TraceError = TraceError::Corrupt("a column ends too early");
 
 impl<'a> Cursor<'a> {
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// From the start of some bytes.
     pub fn new(rest: &'a [u8]) -> Cursor<'a> {
         Cursor { rest }

@@ -1,6 +1,6 @@
 //! Columns into records; nothing read is trusted.
 
-use super::block::{Context, MAX_ENTRIES};
+use super::block::{Context, MAX_ENTRIES, MAX_TASKS};
 use super::columns::{Cursor, Stream, call_stream, unzigzag};
 use super::encode::{FD_STATE, LISTING, NO_RETURN, STATE, TASK_EXIT, TASK_START, XATTRS};
 use super::error::TraceError;
@@ -27,7 +27,7 @@ pub struct BlockReader<'a> {
     pub tables: &'a Tables,
     /// Whether the file tells where time was spent.
     pub times: bool,
-    /// Entries of listings and attributes so far.
+    /// Entries of listings and attributes of the block so far.
     pub entries: u64,
 }
 
@@ -109,6 +109,15 @@ fn check_texts(tables: &Tables, limits: &Limits) -> Result<(), TraceError> {
     limits.check_texts(tables.text_bytes(), path, paths)
 }
 
+/// Keeps when the last event of a task ended.
+fn ended(context: &mut Context, task: u32, exit: u64) -> Result<(), TraceError> {
+    context.exits.insert(task, exit);
+    if context.exits.len() > MAX_TASKS {
+        return Err(TraceError::Corrupt("more tasks at once than a kernel has"));
+    }
+    Ok(())
+}
+
 impl BlockReader<'_> {
     fn get(&mut self, stream: Stream) -> Result<u64, TraceError> {
         self.streams[stream as usize].get()
@@ -187,7 +196,7 @@ impl BlockReader<'_> {
         let entry = last.saturating_add(self.time(Stream::Gap)?);
         let duration = self.time(Stream::Duration)?;
         let exit = entry.checked_add(duration).ok_or(BAD_NUMBER)?;
-        context.exits.insert(task, exit);
+        ended(context, task, exit)?;
         let spent = self.spent()?;
         let mut args = [0; MAX_ARGS];
         for (column, (kind, _)) in row.args.iter().enumerate().take(kept) {
@@ -395,7 +404,7 @@ impl BlockReader<'_> {
                 false => 0,
             },
         };
-        context.exits.insert(task.0, time);
+        ended(context, task.0, time)?;
         Ok(Record::TaskStart(start))
     }
 

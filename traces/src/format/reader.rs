@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use super::block::{Context, MAX_BLOCK, split};
@@ -15,7 +16,13 @@ use super::tables::Tables;
 use crate::call::{Call, TABLE};
 use crate::model::{Footer, Header, Record};
 
-/// Reads a trace.
+/// So many records are decoded at once: few, so that they take little memory, but more than what it
+/// takes to find where each column goes on.
+const BATCH: u64 = 4096;
+/// A batch ends after so many entries of listings.
+const BATCH_ENTRIES: u64 = 64 << 10;
+
+/// Reads a trace. It holds strings and nodes, one block, and no more of the file.
 pub struct TraceReader {
     frames: Frames,
     limits: Limits,
@@ -25,9 +32,22 @@ pub struct TraceReader {
     calls: Vec<(usize, usize)>,
     tables: Tables,
     context: Context,
+    block: Block,
     records: std::vec::IntoIter<Record>,
     footer: Option<Footer>,
     events: u64,
+}
+
+/// A block that is being read.
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    /// For each stream: what of the bytes is left of it.
+    streams: Vec<Range<usize>>,
+    /// Records that are left.
+    records: u64,
+    /// Entries of listings and attributes so far.
+    entries: u64,
 }
 
 /// Opens a trace file, with the usual limits.
@@ -62,6 +82,7 @@ impl TraceReader {
             calls: Vec::new(),
             tables: Tables::new(),
             context: Context::default(),
+            block: Block::default(),
             records: Vec::new().into_iter(),
             footer: None,
             events: 0,
@@ -98,6 +119,10 @@ impl TraceReader {
             if let Some(record) = self.records.next() {
                 return Ok(Some(record));
             }
+            if self.block.records > 0 {
+                self.decode_batch()?;
+                continue;
+            }
             if self.footer.is_some() {
                 return Ok(None);
             }
@@ -106,10 +131,11 @@ impl TraceReader {
                     events: self.events,
                 });
             };
-            match frame.split_first() {
-                Some((&frames::BLOCK, block)) => self.read_block(block)?,
-                Some((&frames::FOOTER, footer)) => {
-                    self.footer = Some(codec::decode_footer(footer, self.version)?);
+            match frame.first() {
+                Some(&frames::BLOCK) => self.start_block(frame)?,
+                Some(&frames::FOOTER) => {
+                    let footer = codec::decode_footer(&frame[1..], self.version)?;
+                    self.footer = Some(footer);
                 }
                 _ => return Err(TraceError::Corrupt("a frame of unknown kind")),
             }
@@ -137,41 +163,88 @@ impl TraceReader {
         Ok(None)
     }
 
-    fn read_block(&mut self, block: &[u8]) -> Result<(), TraceError> {
+    /// Takes the strings and nodes of a block; its records are still to be decoded.
+    fn start_block(&mut self, bytes: Vec<u8>) -> Result<(), TraceError> {
         let calls = &self.calls;
         let first_call = Stream::FirstCall as usize;
         let first_in_file = match self.version {
             1 => FIRST_CALL_V1,
             _ => first_call,
         };
-        let (count, mut streams) =
-            split(block, |number| match number.checked_sub(first_in_file) {
-                None => Some(number),
-                Some(at) => calls
-                    .get(at / PER_CALL)
-                    .map(|(call, _)| first_call + call * PER_CALL + at % PER_CALL),
-            })?;
+        let own_number = |number: usize| match number.checked_sub(first_in_file) {
+            None => Some(number),
+            Some(at) => calls
+                .get(at / PER_CALL)
+                .map(|(call, _)| first_call + call * PER_CALL + at % PER_CALL),
+        };
+        let (records, streams) = split(&bytes, own_number)?;
         self.context.start_block(TABLE.len());
-        decode::tables(&mut streams, &mut self.tables, &self.limits)?;
-        let mut reader = BlockReader {
+        let mut block = Block {
+            bytes,
             streams,
+            records: 0, // none, should there be a fault in the strings
+            entries: 0,
+        };
+        let mut cursors = block.cursors();
+        decode::tables(&mut cursors, &mut self.tables, &self.limits)?;
+        let left = lengths(records, &cursors)?;
+        block.go_on(&left);
+        block.records = records;
+        self.block = block;
+        Ok(())
+    }
+
+    /// Decodes the next records of the block.
+    fn decode_batch(&mut self) -> Result<(), TraceError> {
+        let mut reader = BlockReader {
+            streams: self.block.cursors(),
             calls: &self.calls,
             tables: &self.tables,
             times: self.version > 1,
-            entries: 0,
+            entries: self.block.entries,
         };
-        let mut records = Vec::new();
-        for _ in 0..count {
+        let count = self.block.records.min(BATCH);
+        let mut records = Vec::with_capacity(count as usize);
+        let most_entries = self.block.entries + BATCH_ENTRIES;
+        while (records.len() as u64) < count && reader.entries < most_entries {
             let record = reader.record(&mut self.context)?;
             self.events += u64::from(matches!(record, Record::Event(_)));
             records.push(record);
         }
-        if !reader.streams.iter().all(Cursor::is_empty) {
-            return Err(TraceError::Corrupt("a column is longer than its block"));
-        }
+        let left = self.block.records - records.len() as u64;
+        let lengths = lengths(left, &reader.streams)?;
+        self.block.entries = reader.entries;
+        self.block.go_on(&lengths);
+        self.block.records = left;
         self.records = records.into_iter();
         self.limits.check_events(self.events, self.frames.taken())
     }
+}
+
+impl Block {
+    /// What is left of the streams.
+    fn cursors(&self) -> Vec<Cursor<'_>> {
+        let parts = self
+            .streams
+            .iter()
+            .map(|range| self.bytes.get(range.clone()));
+        parts.map(|part| Cursor::new(part.unwrap_or(&[]))).collect()
+    }
+
+    /// Leaves so many bytes of each stream.
+    fn go_on(&mut self, lengths: &[usize]) {
+        for (range, left) in self.streams.iter_mut().zip(lengths) {
+            range.start = range.end - left;
+        }
+    }
+}
+
+/// How many bytes are left of each stream of a block with so many records left: none after the last.
+fn lengths(records: u64, streams: &[Cursor<'_>]) -> Result<Vec<usize>, TraceError> {
+    if records == 0 && !streams.iter().all(Cursor::is_empty) {
+        return Err(TraceError::Corrupt("a column is longer than its block"));
+    }
+    Ok(streams.iter().map(Cursor::left).collect())
 }
 
 /// This version's number of a call of the file, and how many arguments the file keeps of it. One

@@ -104,9 +104,12 @@ impl Tables {
         path
     }
 
-    /// Bytes of all strings and names.
+    /// Bytes that strings and names take, with what it takes to find each: a million empty ones are
+    /// not for nothing.
     pub(super) fn text_bytes(&self) -> u64 {
-        (self.strings.bytes.len() + self.names.bytes.len()) as u64
+        let texts = self.strings.bytes.len() + self.names.bytes.len();
+        let numbers = self.strings.ends.len() + self.names.ends.len() + 2 * self.parents.len();
+        (texts + numbers * size_of::<usize>()) as u64
     }
 
     /// Bytes of the last node's path, and of all nodes' paths.
