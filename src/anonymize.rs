@@ -1,10 +1,10 @@
 //! `fsreplay anonymize`: a trace with other names.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use fsreplay_recorder::Beside;
 use fsreplay_trace::anonymize::{Anonymized, anonymize};
 use fsreplay_trace::format::TraceError;
 
@@ -12,46 +12,6 @@ use crate::args::AnonymizeArgs;
 use crate::exit::{self, Failure};
 use crate::planning;
 use crate::{term, text};
-
-/// A file that is written beside its place and moved there when it is whole; removed when dropped
-/// before that.
-struct Beside {
-    path: PathBuf,
-    is_placed: bool,
-}
-
-impl Beside {
-    /// Makes the file, its owner's alone.
-    fn create(output: &Path) -> io::Result<(Beside, File)> {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(output.file_name().unwrap_or_default());
-        name.push(format!(".{}.tmp", std::process::id()));
-        let path = output.with_file_name(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        let is_placed = false;
-        Ok((Beside { path, is_placed }, file))
-    }
-
-    /// Gives it its name.
-    fn place(mut self, output: &Path) -> io::Result<()> {
-        fs::rename(&self.path, output)?;
-        self.is_placed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        if !self.is_placed {
-            // A leftover is harmless.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
 
 /// Runs the command.
 pub fn run(args: &AnonymizeArgs) -> Result<(), Failure> {
@@ -70,7 +30,8 @@ pub fn run(args: &AnonymizeArgs) -> Result<(), Failure> {
         ));
     }
     let reader = planning::open(&args.trace)?;
-    let (beside, file) = Beside::create(output).map_err(failed)?;
+    let mut beside = Beside::create(output).map_err(failed)?;
+    let file = beside.file().try_clone().map_err(failed)?;
     let done = anonymize(reader, file, args.truncated).map_err(|error| match error {
         TraceError::Io { .. } => Failure::new(
             exit::FAILURE,
@@ -80,7 +41,9 @@ pub fn run(args: &AnonymizeArgs) -> Result<(), Failure> {
     })?;
     done.out.sync_all().map_err(failed)?;
     let bytes = done.out.metadata().map_err(failed)?.len();
-    beside.place(output).map_err(failed)?;
+    let path = beside.name().map_err(failed)?;
+    fs::rename(path, output).map_err(failed)?;
+    beside.placed();
     if !args.quiet {
         report(&done, output, bytes);
     }

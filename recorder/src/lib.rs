@@ -15,7 +15,7 @@
 //! | `decode` | arguments of a call, read through the `memory` trait; pure |
 //! | `observe` | states of paths, taken before the first call on them |
 //! | `affinity` | tracer and tool on one CPU while that pays |
-//! | `output`, `state` | the incomplete file and its way to the final name; what is left of others |
+//! | `output`, `state`, `beside` | the incomplete file and its way to the final name; what is left of others |
 //! | `limits`, `headroom` | limits of this process, and the memory that they leave |
 //! | `filter`, `arch`, `sys` | BPF, what differs by architecture, system calls |
 //!
@@ -48,6 +48,7 @@
 
 mod affinity;
 mod arch;
+mod beside;
 mod calibrate;
 mod cpu_time;
 mod decode;
@@ -74,6 +75,7 @@ mod trace;
 mod tracer;
 mod unobserved;
 
+pub use beside::Beside;
 pub use error::RecordError;
 pub use options::{Affinity, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status};
 pub use probe::{Capabilities, probe};

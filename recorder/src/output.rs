@@ -5,6 +5,7 @@ use std::io::{self, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::beside::{Beside, name_beside};
 use crate::error::RecordError;
 use crate::state;
 
@@ -151,18 +152,15 @@ impl Incomplete {
 
     /// To another file system: nothing of the earlier output is touched before all is there.
     fn copy(&mut self) -> Result<Option<PathBuf>, RecordError> {
-        let near = beside(&self.output);
-        let moved = state::create_file(&near).and_then(|mut file| {
+        let moved = Beside::create(&self.output).and_then(|mut near| {
+            let mut file = near.file().try_clone()?;
             self.copy_to(&mut file)?;
             file.sync_all()?;
-            self.rename(&near)
+            let previous = self.rename(near.name()?)?;
+            near.placed();
+            Ok(previous)
         });
-        if moved.is_ok() {
-            self.remove = true;
-        } else {
-            // The error that matters is the first.
-            let _ = fs::remove_file(&near);
-        }
+        self.remove |= moved.is_ok();
         moved.map_err(failed("copy to", &self.output))
     }
 
@@ -194,14 +192,6 @@ impl Drop for Incomplete {
     }
 }
 
-/// A name in the output's directory that nothing else uses.
-fn beside(output: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(output.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    output.with_file_name(name)
-}
-
 /// Finds out before the tool runs that its trace could not be placed after it.
 fn check_output(output: &Path) -> Result<(), RecordError> {
     match fs::metadata(output) {
@@ -212,7 +202,7 @@ fn check_output(output: &Path) -> Result<(), RecordError> {
         Ok(found) if !found.is_file() => return Ok(()),
         _ => {}
     }
-    let trial = beside(output);
+    let trial = name_beside(output);
     state::create_file(&trial).map_err(failed("write", output))?;
     fs::remove_file(&trial).map_err(failed("remove", &trial))
 }
