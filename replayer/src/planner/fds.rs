@@ -74,8 +74,17 @@ impl Handle {
 pub(crate) struct Dropped {
     /// The slot, if this was its last holder and something is open there.
     pub(crate) slot: Option<Slot>,
-    /// Inode and kind of the description, if that is gone too.
-    pub(crate) ended: Option<(u32, What, u32)>,
+    /// The description, if that is gone too.
+    pub(crate) ended: Option<Ended>,
+}
+
+/// An open file description that nothing leads to any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) number: u32,
+    pub(crate) ino: u32,
+    pub(crate) what: What,
+    pub(crate) flags: u32,
 }
 
 /// Handles, descriptions and slots.
@@ -218,7 +227,12 @@ impl Descriptors {
         let description = &mut self.descriptions[number as usize];
         description.refs -= 1;
         if description.refs == 0 {
-            dropped.ended = Some((description.ino, description.what, description.flags));
+            dropped.ended = Some(Ended {
+                number,
+                ino: description.ino,
+                what: description.what,
+                flags: description.flags,
+            });
             description.clone = None;
             self.free_descriptions.push(number);
         }
@@ -475,6 +489,6 @@ mod tests {
         let last = all.let_go(handle);
         assert_eq!(last.slot, Some(Slot(slot)));
         assert!(last.ended.is_none());
-        assert_eq!(all.let_go(copy).ended.map(|e| e.0), Some(7));
+        assert_eq!(all.let_go(copy).ended.map(|e| e.ino), Some(7));
     }
 }

@@ -1,13 +1,91 @@
-//! Locks on files: which attempt failed because of which holder.
+//! Locks on files: who holds what, who got it from whom, and who was refused because of whom.
 //!
-//! Calls on locks that overlapped are left free, as all others: who waits for a lock gets it when the holder lets go. But an
-//! attempt that failed found the lock held, so it comes after the call that took it and before the one that gave it back.
+//! Who takes a lock that another one's excludes comes after the call that gave that one back,
+//! whatever the clocks say: `contention` puts the calls into an order in which each lock is free
+//! when it is taken, and here every later taker waits for those before it. So a lane that asks for
+//! a lock finds it free, and none waits for one whose holder waits for it. An attempt that failed
+//! found the lock held, so it comes after the call that took it and before the one that gave it
+//! back.
 
 use super::hash::FastMap;
 use super::order::{Order, Place};
 
-/// Holders and attempts of one file that are remembered.
-const REMEMBERED: usize = 64;
+/// Calls that gave back locks of one file that are remembered one by one.
+const REMEMBERED: usize = 256;
+/// Locks of one file that are told apart; a made-up trace may have more.
+const MOST_HELD: usize = 1024;
+
+/// Two kinds of locks, which don't know of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LockKind {
+    /// Of flock(2).
+    Whole,
+    /// Of `fcntl`: of a process or of an open file description, on a range of bytes.
+    Record,
+}
+
+/// Whose a lock is: nobody's own locks exclude each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    /// A process, by the number of its descriptor table, as the kernel has it.
+    Process(u32),
+    /// An open file description, by number.
+    File(u32),
+}
+
+/// A range of bytes, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl Range {
+    /// All that a file may ever hold.
+    pub(crate) const ALL: Range = Range {
+        first: 0,
+        last: u64::MAX,
+    };
+
+    pub(crate) fn overlaps(self, other: Range) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
+    fn covers(self, other: Range) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+
+    fn within(self, other: Range) -> Range {
+        Range {
+            first: self.first.max(other.first),
+            last: self.last.min(other.last),
+        }
+    }
+
+    /// What is left of it in front of another one and behind it.
+    fn without(self, other: Range) -> impl Iterator<Item = Range> {
+        let before = (self.first < other.first).then(|| Range {
+            first: self.first,
+            last: other.first - 1,
+        });
+        let behind = (self.last > other.last).then(|| Range {
+            first: other.last + 1,
+            last: self.last,
+        });
+        before.into_iter().chain(behind)
+    }
+}
+
+/// A lock that is asked for, held, or given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lock {
+    pub(crate) ino: u32,
+    pub(crate) kind: LockKind,
+    pub(crate) owner: Owner,
+    pub(crate) range: Range,
+    /// Whether it excludes all others, or only those that exclude it.
+    pub(crate) exclusive: bool,
+}
 
 /// What a call does with a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,44 +98,191 @@ pub(crate) enum LockCall {
     Refused,
 }
 
-#[derive(Default)]
-struct File {
-    holders: Vec<Place>,
-    refused: Vec<Place>,
+/// A part of a file, and the call that took it, gave it back, or was refused it.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    range: Range,
+    exclusive: bool,
+    by: Place,
 }
 
-/// The locks of all files, by inode.
+impl Part {
+    fn excludes(&self, range: Range, exclusive: bool) -> bool {
+        (self.exclusive || exclusive) && self.range.overlaps(range)
+    }
+}
+
+#[derive(Default)]
+struct File {
+    held: Vec<(Owner, Part)>,
+    /// What was given back: later takers come after that.
+    given: Vec<Part>,
+    refused: Vec<(Owner, Part)>,
+}
+
+impl File {
+    /// An owner's locks in a range end with the op `by`, or become what they are called now.
+    fn end(&mut self, order: &mut Order, (owner, range): (Owner, Range), by: Place, now: Now) {
+        for (holder, part) in std::mem::take(&mut self.held) {
+            if holder != owner || !part.range.overlaps(range) {
+                self.held.push((holder, part));
+                continue;
+            }
+            let rest = part.range.without(range);
+            self.held
+                .extend(rest.map(|range| (holder, Part { range, ..part })));
+            order.after(part.by);
+            if part.exclusive || now == Now::Nothing {
+                let ended = Part {
+                    range: part.range.within(range),
+                    exclusive: part.exclusive,
+                    by,
+                };
+                if now != Now::Exclusive {
+                    self.give(order, owner, ended);
+                }
+            }
+        }
+        self.held.truncate(MOST_HELD);
+    }
+
+    fn give(&mut self, order: &mut Order, owner: Owner, ended: Part) {
+        self.refused.retain(|(asker, attempt)| {
+            let was_by_this = *asker != owner && attempt.excludes(ended.range, ended.exclusive);
+            if was_by_this {
+                order.after(attempt.by);
+            }
+            !was_by_this
+        });
+        // Program order implies what the lane did before.
+        self.given.retain(|before| {
+            let weaker = !before.exclusive || ended.exclusive;
+            before.by.lane != ended.by.lane || !weaker || !ended.range.covers(before.range)
+        });
+        self.given.push(ended);
+        if self.given.len() > REMEMBERED {
+            for before in self.given.drain(..) {
+                order.after(before.by);
+            }
+            self.given.push(Part {
+                range: Range::ALL,
+                exclusive: true,
+                by: ended.by,
+            });
+        }
+    }
+}
+
+/// What an owner has of a range after a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Now {
+    Nothing,
+    Shared,
+    Exclusive,
+}
+
+/// The locks of all files, by inode and kind.
 #[derive(Default)]
 pub(crate) struct Locks {
-    files: FastMap<u32, File>,
+    files: FastMap<(u32, LockKind), File>,
 }
 
 impl Locks {
-    /// The op about to be committed on `lane` does that with a lock of that inode.
-    pub(crate) fn call(&mut self, order: &mut Order, ino: u32, lane: u32, what: LockCall) {
-        let file = self.files.entry(ino).or_default();
-        let me = order.next(lane);
+    /// Whether no lock was ever asked for.
+    pub(crate) fn are_unused(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Whether any call on a lock of a file was seen.
+    pub(crate) fn knows(&self, ino: u32, kind: LockKind) -> bool {
+        !self.files.is_empty() && self.files.contains_key(&(ino, kind))
+    }
+
+    /// Who excludes a lock now.
+    pub(crate) fn excluded_by(&self, lock: &Lock) -> impl Iterator<Item = Owner> {
+        let held = self.files.get(&(lock.ino, lock.kind));
+        let held = held.into_iter().flat_map(|file| &file.held);
+        let lock = *lock;
+        held.filter(move |(owner, part)| {
+            *owner != lock.owner && part.excludes(lock.range, lock.exclusive)
+        })
+        .map(|(owner, _)| *owner)
+    }
+
+    /// Whether an owner holds any part of a range.
+    pub(crate) fn holds(&self, lock: &Lock) -> bool {
+        let file = self.files.get(&(lock.ino, lock.kind));
+        file.is_some_and(|file| {
+            let mut held = file.held.iter();
+            held.any(|(owner, part)| *owner == lock.owner && part.range.overlaps(lock.range))
+        })
+    }
+
+    /// The op about to be committed on `lane` does that with a lock.
+    pub(crate) fn call(&mut self, order: &mut Order, lane: u32, lock: &Lock, what: LockCall) {
+        let by = order.next(lane);
         match what {
-            LockCall::Took => {
-                file.holders.retain(|holder| holder.lane != lane);
-                if file.holders.len() < REMEMBERED {
-                    file.holders.push(me);
-                }
+            LockCall::Took => self.took(order, lock, by),
+            LockCall::Refused => self.refused(order, lock, by),
+            LockCall::Gave => self.gave(order, lock, by),
+        }
+    }
+
+    fn took(&mut self, order: &mut Order, lock: &Lock, by: Place) {
+        let file = self.files.entry((lock.ino, lock.kind)).or_default();
+        let mine = Part {
+            range: lock.range,
+            exclusive: lock.exclusive,
+            by,
+        };
+        file.given.retain(|before| {
+            if before.excludes(mine.range, mine.exclusive) {
+                order.after(before.by);
             }
-            LockCall::Refused => {
-                for holder in &file.holders {
-                    order.after(*holder);
-                }
-                if file.refused.len() < REMEMBERED {
-                    file.refused.push(me);
-                }
+            // Whoever would wait for that waits for this one's end.
+            !(mine.exclusive && mine.range.covers(before.range))
+        });
+        let now = if lock.exclusive {
+            Now::Exclusive
+        } else {
+            Now::Shared
+        };
+        file.end(order, (lock.owner, lock.range), by, now);
+        if file.held.len() < MOST_HELD {
+            file.held.push((lock.owner, mine));
+        }
+    }
+
+    fn refused(&mut self, order: &mut Order, lock: &Lock, by: Place) {
+        let file = self.files.entry((lock.ino, lock.kind)).or_default();
+        for (owner, part) in &file.held {
+            if *owner != lock.owner && part.excludes(lock.range, lock.exclusive) {
+                order.after(part.by);
             }
-            LockCall::Gave => {
-                for refused in file.refused.drain(..) {
-                    order.after(refused);
-                }
-                file.holders.retain(|holder| holder.lane != lane);
-            }
+        }
+        if lock.kind == LockKind::Whole {
+            // flock(2): who has one and is refused the other kind has none any more.
+            file.end(order, (lock.owner, lock.range), by, Now::Nothing);
+        }
+        // Program order implies the lane's attempt before.
+        file.refused.retain(|(_, before)| {
+            let again = before.range == lock.range && before.exclusive == lock.exclusive;
+            before.by.lane != by.lane || !again
+        });
+        if file.refused.len() < MOST_HELD {
+            let attempt = Part {
+                range: lock.range,
+                exclusive: lock.exclusive,
+                by,
+            };
+            file.refused.push((lock.owner, attempt));
+        }
+    }
+
+    /// The op `by`, which is about to be committed, gives a lock back.
+    pub(crate) fn gave(&mut self, order: &mut Order, lock: &Lock, by: Place) {
+        if let Some(file) = self.files.get_mut(&(lock.ino, lock.kind)) {
+            file.end(order, (lock.owner, lock.range), by, Now::Nothing);
         }
     }
 }

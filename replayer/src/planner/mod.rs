@@ -6,6 +6,8 @@
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
 //! - `layers`: files of an overlay that are changed
 //! - `users`: as whom a task asks
+//! - `contention`, `carriers`: what calls on locks mean, which of them came first, and what they are
+//!   issued on
 //! - `sequence`: which of overlapping calls came first
 //! - `clones`: what the tool copied because it could not be cloned
 //! - `order`: lanes, and which op waits for which
@@ -15,8 +17,10 @@
 
 mod actions;
 mod areas;
+mod carriers;
 mod clones;
 mod commit;
+mod contention;
 mod fds;
 mod frontier;
 mod futexes;
@@ -54,6 +58,7 @@ use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record};
 
 use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming};
+use carriers::Carriers;
 use fds::{Descriptors, What};
 use futexes::Futexes;
 use hash::FastMap;
@@ -229,6 +234,7 @@ pub struct Planner {
     links: Links,
     pipes: Pipes,
     locks: Locks,
+    carriers: Carriers,
     futexes: Futexes,
     pacer: Pacer,
     places: Places,
@@ -290,6 +296,7 @@ impl Planner {
             maps: Mappings::default(),
             pipes: Pipes::default(),
             locks: Locks::default(),
+            carriers: Carriers::default(),
             futexes: Futexes::default(),
             pacer: Pacer::new(header),
             places: Places::default(),

@@ -22,10 +22,37 @@ const WINDOW: usize = 256;
 const MAX_PULLED: usize = 16;
 
 /// A record that waits for its turn.
-struct Held {
-    record: Record,
+pub(super) struct Held {
+    pub(super) record: Record,
     /// Number of the event, or of the next one.
     number: u32,
+}
+
+impl Held {
+    /// How many events had returned when what it tells of was over.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// How many events had returned when what it tells of began.
+    pub(super) fn horizon(&self) -> u32 {
+        match &self.record {
+            Record::Event(event) => self.number.saturating_sub(event.overlapped),
+            _ => self.number,
+        }
+    }
+
+    /// Whose it is, if it is a task's.
+    pub(super) fn task(&self) -> Option<u32> {
+        match &self.record {
+            Record::Event(event) => Some(event.task.0),
+            Record::TaskStart(start) => Some(start.task.0),
+            Record::TaskExit(exit) => Some(exit.task.0),
+            Record::PathState(_) | Record::Listing(_) | Record::Xattrs(_) | Record::FdState(_) => {
+                None
+            }
+        }
+    }
 }
 
 /// Records in the order of the trace, of which some go before their turn.
@@ -38,6 +65,18 @@ pub(super) struct Sequence {
     seen: u32,
     /// Events that had returned when the one being planned had.
     pub(super) now: u32,
+}
+
+impl Sequence {
+    /// The record whose turn it is.
+    pub(super) fn front(&self) -> Option<&Held> {
+        self.held.front()
+    }
+
+    /// All that are held back, in order.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
 }
 
 /// What the outcome of a call says about one of its paths.
@@ -114,7 +153,8 @@ impl Planner {
     /// Takes those that must have come before the first of the held records.
     fn settle(&mut self, tables: &Tables) -> Result<(), PlanError> {
         for _ in 0..MAX_PULLED {
-            let Some(index) = self.overdue(tables) else {
+            let index = self.overdue_lock();
+            let Some(index) = index.or_else(|| self.overdue(tables)) else {
                 return Ok(());
             };
             let Some(held) = self.sequence.held.remove(index) else {
@@ -325,7 +365,7 @@ impl Planner {
 }
 
 /// Whether a call looks at names.
-fn takes_paths(event: &Event) -> bool {
+pub(super) fn takes_paths(event: &Event) -> bool {
     event.call.row().paths().next().is_some()
 }
 

@@ -5,7 +5,7 @@ use fsreplay_trace::call::Call;
 use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 
 use super::areas;
-use super::fds::What;
+use super::fds::{Ended, What};
 use super::order::Place;
 use super::tree::{Kind, NONE, PSEUDO, SKIPPED};
 use super::{PlanError, Planner, Resource};
@@ -141,11 +141,13 @@ impl Planner {
         self.order.concurrent = self.procs.alive > 1;
         // What only this task had open is closed before anyone learns of its end, so the closes stand in its lane, behind
         // what it computed last.
+        let number = self.procs.task(exit.task.0).table;
         let ended = self.procs.end_shares(exit.task.0);
         let think = self.pacer.think(exit.think);
         self.compute(lane, exit.time, think, Call::execve);
         if let Some(table) = ended.table {
             for handle in table.handles() {
+                self.unlock_first((number, lane, exit.time), handle);
                 self.close_quietly(lane, exit.time, handle);
             }
         }
@@ -165,37 +167,35 @@ impl Planner {
     /// Closes a handle of which a process lets go without a call of its own.
     pub(crate) fn close_quietly(&mut self, lane: u32, time: u64, handle: u32) {
         let dropped = self.fds.let_go(handle);
-        if let Some(slot) = dropped.slot {
-            self.extra_write(
-                lane,
-                time,
-                Action::Close { fd: slot },
-                Call::close,
-                Resource::Slot(slot.0),
-            );
-            self.fds.give_slot(lane, slot.0);
-        }
-        // No op of its own closes a pipe here: whoever sees its end waits for what the lane did before.
-        let by = self.order.last(lane);
-        self.description_ended_by(lane, dropped.ended, by);
+        let Some(slot) = dropped.slot else {
+            // No op closes a pipe here: whoever sees its end waits for what the lane did before.
+            let by = self.order.last(lane);
+            self.description_ended_by(lane, dropped.ended, by);
+            return;
+        };
+        self.description_ended(lane, dropped.ended);
+        let action = Action::Close { fd: slot };
+        self.extra_write(lane, time, action, Call::close, Resource::Slot(slot.0));
+        self.fds.give_slot(lane, slot.0);
     }
 
     /// The op about to be committed on `lane` ends an open file description.
-    pub(crate) fn description_ended(&mut self, lane: u32, ended: Option<(u32, What, u32)>) {
+    pub(crate) fn description_ended(&mut self, lane: u32, ended: Option<Ended>) {
         let by = Some(self.order.next(lane));
         self.description_ended_by(lane, ended, by);
     }
 
     /// What the end of an open file description means for its inode or pipe.
-    fn description_ended_by(
+    pub(super) fn description_ended_by(
         &mut self,
         lane: u32,
-        ended: Option<(u32, What, u32)>,
+        ended: Option<Ended>,
         by: Option<Place>,
     ) {
-        let Some((ino, what, flags)) = ended else {
+        let Some(ended) = ended else {
             return;
         };
+        let (ino, what, flags) = (ended.ino, ended.what, ended.flags);
         match what {
             What::Pipe(pipe) if flags & 3 != 0 => {
                 self.pipes.close(&mut self.order, pipe, lane, by);
@@ -204,6 +204,9 @@ impl Planner {
             _ => {}
         }
         if ino != NONE {
+            if let Some(by) = by {
+                self.description_unlocks(ended.number, ino, by);
+            }
             let inode = self.tree.inode_mut(ino);
             inode.opens = inode.opens.saturating_sub(1);
             self.room.maybe_gone(&mut self.tree, ino);

@@ -3,7 +3,6 @@
 use fsreplay_trace::abi;
 use fsreplay_trace::call::ArgKind;
 
-use super::super::locks::LockCall;
 use super::super::order::Side;
 use super::super::{Class, Cx, Draft, Planner};
 use super::{File, number, signed};
@@ -17,7 +16,6 @@ const F_GETFL: u64 = 3;
 const F_SETFL: u64 = 4;
 const F_GETLK: u64 = 5;
 const F_SETLKW: u64 = 7;
-const F_UNLCK: u64 = 2;
 const F_OFD_GETLK: u64 = 36;
 const F_OFD_SETLKW: u64 = 38;
 const FD_CLOEXEC: u64 = 1;
@@ -102,28 +100,16 @@ impl Planner {
         self.issue(cx, action).check(check).mount(file.mount)
     }
 
-    /// What a call on a lock found decides about its order. Questions (`F_GETLK`) are none.
-    fn locks(&mut self, cx: &Cx, ino: u32, gives: bool) {
-        let what = match cx.event.errno() {
-            None if gives => LockCall::Gave,
-            None => LockCall::Took,
-            Some(libc::EAGAIN | libc::EACCES) => LockCall::Refused,
-            Some(_) => return,
-        };
-        self.locks.call(&mut self.order, ino, cx.lane, what);
-    }
-
     fn lock(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
         self.need_inode(file.ino, Side::Write);
-        if ![F_GETLK, F_OFD_GETLK].contains(&command) {
-            self.locks(cx, file.ino, number(cx, ArgKind::Argument) == F_UNLCK);
-        }
+        let (fd, whence, start) = self.carrier(cx, file);
+        self.lock_called(cx);
         let action = Action::Lock {
-            fd: file.slot,
+            fd,
             command: command as i32,
             kind: number(cx, ArgKind::Argument) as i16,
-            whence: number(cx, ArgKind::Whence) as i16,
-            start: signed(cx, ArgKind::LockStart),
+            whence: whence as i16,
+            start,
             length: signed(cx, ArgKind::LockLength),
         };
         self.issue(cx, action).mount(file.mount)
@@ -135,8 +121,7 @@ impl Planner {
             Err(draft) => return draft,
         };
         self.need_inode(file.ino, Side::Write);
-        let gives = number(cx, ArgKind::Command) as i32 & libc::LOCK_UN != 0;
-        self.locks(cx, file.ino, gives);
+        self.lock_called(cx);
         let action = Action::Flock {
             fd: file.slot,
             operation: number(cx, ArgKind::Command) as i32,

@@ -212,10 +212,17 @@ impl Planner {
         };
         let class = self.class_of(entry.handle);
         let mount = self.mount_of(self.fds.description(entry.handle).ino);
+        self.unlock_for(cx, entry.handle);
         match self.close_handle(cx, entry.handle) {
             Some(action) => self.issue(cx, action).mount(mount),
             None => self.nothing(cx, class),
         }
+    }
+
+    /// The call closes a descriptor of the process; its locks on that file end before.
+    fn unlock_for(&mut self, cx: &Cx, handle: u32) {
+        let table = self.procs.task(cx.task).table;
+        self.unlock_first((table, cx.lane, cx.event.entry), handle);
     }
 
     /// The call that closes one of a handle's descriptors; `None` if nothing is open behind it.
@@ -280,6 +287,7 @@ impl Planner {
             if let Some(action) = pending.take() {
                 self.close_first(cx, action);
             }
+            self.unlock_for(cx, entry.handle);
             pending = self.close_handle(cx, entry.handle);
         }
         match pending {
@@ -356,6 +364,9 @@ impl Planner {
         }
         let source = self.procs.table(cx.task).get(old, cx.horizon);
         let replaced = self.procs.table_mut(cx.task).take(new, u32::MAX);
+        if let Some(entry) = replaced {
+            self.unlock_for(cx, entry.handle);
+        }
         let Some(source) = source else {
             self.notes.add("descriptors that no recorded call opened");
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));

@@ -95,14 +95,17 @@ impl Planner {
     /// Lets go of a handle after the op being made.
     fn drop_after(&mut self, lane: u32, handle: u32) {
         let dropped = self.fds.let_go(handle);
-        self.description_ended(lane, dropped.ended);
-        if let Some(slot) = dropped.slot {
-            self.extras.push(Extra {
-                action: Action::Close { fd: slot },
-                resource: Resource::Slot(slot.0),
-            });
-            self.fds.give_slot(lane, slot.0);
-        }
+        let Some(slot) = dropped.slot else {
+            self.description_ended(lane, dropped.ended);
+            return;
+        };
+        self.extras.push(Extra {
+            action: Action::Close { fd: slot },
+            resource: Resource::Slot(slot.0),
+        });
+        let by = Some(self.after_extras(lane));
+        self.description_ended_by(lane, dropped.ended, by);
+        self.fds.give_slot(lane, slot.0);
     }
 
     pub(super) fn change_root(&mut self, cx: &Cx) -> Draft {
@@ -179,6 +182,8 @@ impl Planner {
         self.unshare_table(cx.task);
         for fd in self.procs.table(cx.task).cloexec() {
             if let Some(entry) = self.procs.table_mut(cx.task).take(fd, u32::MAX) {
+                let table = self.procs.task(cx.task).table;
+                self.unlock_after((table, cx.lane), entry.handle);
                 self.drop_after(cx.lane, entry.handle);
             }
         }

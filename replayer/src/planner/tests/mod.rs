@@ -5,6 +5,7 @@ mod builder;
 mod descriptors;
 mod hostile;
 mod layers;
+mod locks;
 mod order;
 mod paths;
 mod sequence;

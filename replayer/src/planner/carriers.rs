@@ -1,0 +1,265 @@
+//! What carries the locks of `fcntl`, which are a process's, where all processes are one.
+//!
+//! They are issued as locks of open file descriptions. A recorded process has one description for
+//! each inode that *carries* its locks there: the first on which it asks for one, or, where that
+//! carries another process's (a child that inherited it), one that is opened for it. Closing any of
+//! its descriptors of the inode gives back all of them, as in the kernel.
+
+use fsreplay_trace::call::{ArgKind, Call};
+
+use super::actions::File;
+use super::contention::{F_SETLK, F_SETLKW, F_UNLCK, SEEK_CUR};
+use super::hash::FastMap;
+use super::locks::{Lock, LockKind, Owner, Range};
+use super::order::{Place, Side, Timing};
+use super::tree::NONE;
+use super::{Cx, Extra, Planner, Resource};
+use crate::plan::{Action, Slot};
+
+const ACCESS_MODE: u32 = 3;
+
+/// What carries a process's locks of an inode.
+#[derive(Clone, Copy, Debug)]
+struct Carrier {
+    ino: u32,
+    slot: u32,
+    /// The description that it shares with the tool's own descriptors; [`NONE`] if it was opened
+    /// for the locks.
+    description: u32,
+}
+
+/// What carries the locks of all processes.
+#[derive(Default)]
+pub(crate) struct Carriers {
+    /// By descriptor table.
+    of: FastMap<u32, Vec<Carrier>>,
+    /// The table whose locks a description carries.
+    by_description: FastMap<u32, u32>,
+    /// When a description was free again that had carried a process's locks.
+    freed: FastMap<u32, Place>,
+}
+
+impl Carriers {
+    fn find(&self, table: u32, ino: u32) -> Option<Carrier> {
+        let mut all = self.of.get(&table)?.iter();
+        all.find(|carrier| carrier.ino == ino).copied()
+    }
+
+    fn add(&mut self, table: u32, carrier: Carrier) {
+        self.of.entry(table).or_default().push(carrier);
+        if carrier.description != NONE {
+            self.by_description.insert(carrier.description, table);
+        }
+    }
+
+    fn take(&mut self, table: u32, ino: u32) -> Option<Carrier> {
+        let all = self.of.get_mut(&table)?;
+        let at = all.iter().position(|carrier| carrier.ino == ino)?;
+        let carrier = all.swap_remove(at);
+        if all.is_empty() {
+            self.of.remove(&table);
+        }
+        self.by_description.remove(&carrier.description);
+        Some(carrier)
+    }
+}
+
+impl Planner {
+    /// The descriptor that a lock of `fcntl` is issued on, and where its range begins, with what it
+    /// is counted from.
+    pub(super) fn carrier(&mut self, cx: &Cx, file: &File) -> (Slot, u64, i64) {
+        let asked = cx.event.arg(ArgKind::LockStart).unwrap_or(0) as i64;
+        let whence = cx.event.arg(ArgKind::Whence).unwrap_or(0);
+        let own = (file.slot, whence, asked);
+        let command = cx.event.arg(ArgKind::Command).unwrap_or(0);
+        let refused = cx.event.errno() == Some(libc::EBADF);
+        if ![F_SETLK, F_SETLKW].contains(&command) || file.ino == NONE || refused {
+            return own;
+        }
+        let Some(carrier) = self.carried(cx, file) else {
+            return own;
+        };
+        if carrier.slot == file.slot.0 {
+            return own;
+        }
+        self.need_slot(carrier.slot, Side::Read);
+        let offset = self.fds.by_number(file.description).offset;
+        match whence {
+            SEEK_CUR => {
+                let start = self.lock_start(cx.event, offset, file.ino);
+                let start = i64::try_from(start).unwrap_or(i64::MAX);
+                (Slot(carrier.slot), 0, start)
+            }
+            _ => (Slot(carrier.slot), whence, asked),
+        }
+    }
+
+    /// What carries the calling process's locks of a file from now on.
+    fn carried(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
+        let table = self.procs.task(cx.task).table;
+        let known = self.carriers.find(table, file.ino);
+        let of_call = Carrier {
+            ino: file.ino,
+            slot: file.slot.0,
+            description: file.description,
+        };
+        let carries = self.carriers.by_description.get(&file.description);
+        let is_free = carries.is_none_or(|other| *other == table);
+        if let Some(carrier) = known {
+            // A lock for writing can't be had on a descriptor that only reads.
+            let holds = self.locks.holds(&Lock {
+                ino: file.ino,
+                kind: LockKind::Record,
+                owner: Owner::Process(table),
+                range: Range::ALL,
+                exclusive: false,
+            });
+            if holds || !is_free || carrier.description == NONE {
+                return Some(carrier);
+            }
+            self.carriers.take(table, file.ino);
+        }
+        let carrier = if is_free {
+            if let Some(freed) = self.carriers.freed.get(&file.description) {
+                self.order.after(*freed);
+            }
+            of_call
+        } else {
+            self.open_carrier(cx, file)?
+        };
+        self.carriers.add(table, carrier);
+        Some(carrier)
+    }
+
+    /// Opens a file for locks only.
+    fn open_carrier(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
+        let dent = self.tree.inode(file.ino).dent;
+        if dent == NONE {
+            self.notes
+                .add("locks on removed files that processes share");
+            return None;
+        }
+        let mode = self.fds.by_number(file.description).flags & ACCESS_MODE;
+        let at = self.place_of(file.ino);
+        let slot = self.fds.take_slot(cx.lane);
+        let action = Action::Open {
+            at,
+            flags: mode as i32,
+            mode: 0,
+            resolve: 0,
+            out: Slot(slot),
+        };
+        let needs = [
+            (Resource::Slot(slot), Side::Write, Timing::Always),
+            (Resource::Dent(dent), Side::Read, Timing::Always),
+        ];
+        self.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
+        Some(Carrier {
+            ino: file.ino,
+            slot,
+            description: NONE,
+        })
+    }
+
+    /// A process closes one of its descriptors of an inode: all its locks there end. What is to be
+    /// done for that before the op being made.
+    fn unlocking(&mut self, table: u32, ino: u32) -> Option<(Lock, Option<Action>, Carrier)> {
+        let carrier = self.carriers.take(table, ino)?;
+        let lock = Lock {
+            ino,
+            kind: LockKind::Record,
+            owner: Owner::Process(table),
+            range: Range::ALL,
+            exclusive: false,
+        };
+        let unlock = self.locks.holds(&lock).then_some(Action::Lock {
+            fd: Slot(carrier.slot),
+            command: F_SETLK as i32,
+            kind: F_UNLCK as i16,
+            whence: 0,
+            start: 0,
+            length: 0,
+        });
+        Some((lock, unlock, carrier))
+    }
+
+    /// A process is about to close a descriptor, now, by an op of `lane`.
+    pub(super) fn unlock_first(&mut self, (table, lane, time): (u32, u32, u64), handle: u32) {
+        if self.carriers.of.is_empty() {
+            return;
+        }
+        let ino = self.fds.description(handle).ino;
+        let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
+            return;
+        };
+        if let Some(action) = unlock {
+            let by = self.order.next(lane);
+            self.locks.gave(&mut self.order, &lock, by);
+            let needs = [(Resource::Slot(carrier.slot), Side::Read, Timing::Always)];
+            self.extra(lane, time, action, Call::fcntl, &needs);
+        }
+        if carrier.description == NONE {
+            let fd = Slot(carrier.slot);
+            let needs = Resource::Slot(carrier.slot);
+            self.extra_write(lane, time, Action::Close { fd }, Call::close, needs);
+            self.fds.give_slot(lane, carrier.slot);
+        } else if let Some(freed) = self.order.last(lane) {
+            self.carriers.freed.insert(carrier.description, freed);
+        }
+    }
+
+    /// A process closes a descriptor after the op being made, of `lane`.
+    pub(super) fn unlock_after(&mut self, (table, lane): (u32, u32), handle: u32) {
+        if self.carriers.of.is_empty() {
+            return;
+        }
+        let ino = self.fds.description(handle).ino;
+        let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
+            return;
+        };
+        let resource = Resource::Slot(carrier.slot);
+        if let Some(action) = unlock {
+            self.extras.push(Extra { action, resource });
+            let by = self.after_extras(lane);
+            self.locks.gave(&mut self.order, &lock, by);
+        }
+        if carrier.description == NONE {
+            let fd = Slot(carrier.slot);
+            let action = Action::Close { fd };
+            self.extras.push(Extra { action, resource });
+            self.fds.give_slot(lane, carrier.slot);
+        } else {
+            let freed = self.after_extras(lane);
+            self.carriers.freed.insert(carrier.description, freed);
+        }
+    }
+
+    /// Where the last of the ops that stand behind the one being made will be.
+    pub(super) fn after_extras(&self, lane: u32) -> Place {
+        let next = self.order.next(lane);
+        Place {
+            op: next.op + self.extras.len() as u32,
+            ..next
+        }
+    }
+
+    /// An open file description ends with the op `by`, and its locks with it.
+    pub(super) fn description_unlocks(&mut self, description: u32, ino: u32, by: Place) {
+        if let Some(table) = self.carriers.by_description.get(&description) {
+            self.carriers.take(*table, ino);
+        }
+        self.carriers.freed.remove(&description);
+        for kind in [LockKind::Whole, LockKind::Record] {
+            if self.locks.knows(ino, kind) {
+                let lock = Lock {
+                    ino,
+                    kind,
+                    owner: Owner::File(description),
+                    range: Range::ALL,
+                    exclusive: false,
+                };
+                self.locks.gave(&mut self.order, &lock, by);
+            }
+        }
+    }
+}

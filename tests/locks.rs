@@ -1,0 +1,148 @@
+//! Locks that several tasks take: the replay doesn't stand still, and each finds what it found.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::{have, play, record, text, workspace};
+
+/// Two take a lock in turn, waiting, and append to a file while they have it.
+const IN_TURN: &str = r#"
+import fcntl, os, sys, threading
+take = fcntl.flock if sys.argv[2] == "flock" else fcntl.lockf
+os.close(os.open("lk", os.O_CREAT | os.O_WRONLY))
+os.close(os.open("log", os.O_CREAT | os.O_WRONLY))
+def work():
+    fd = os.open("lk", os.O_RDWR)
+    for _ in range(10):
+        take(fd, fcntl.LOCK_EX)
+        log = os.open("log", os.O_WRONLY | os.O_APPEND)
+        os.write(log, b"x")
+        os.close(log)
+        take(fd, fcntl.LOCK_UN)
+    os.close(fd)
+if sys.argv[1] == "threads":
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+else:
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            work()
+            os._exit(0)
+        children.append(child)
+    [os.waitpid(child, 0) for child in children]
+"#;
+
+/// Locks that end with a descriptor, a process, a program's start; that a child tries for.
+const OF_PROCESSES: &str = r#"
+import fcntl, os
+def tries(fd):
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+def child(action):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if action() else 1)
+    return os.waitpid(pid, 0)[1] == 0
+first = os.open("lk", os.O_RDWR | os.O_CREAT)
+assert tries(first)
+assert not child(lambda: tries(first))
+second = os.open("lk", os.O_RDWR)
+assert tries(second)
+assert not child(lambda: tries(second))
+os.close(second)
+assert child(lambda: tries(first))
+os.lseek(first, 100, os.SEEK_SET)
+fcntl.lockf(first, fcntl.LOCK_EX, 10, 0, os.SEEK_CUR)
+assert not child(lambda: tries(first))
+other = os.dup(first)
+os.close(first)
+assert child(lambda: tries(other))
+"#;
+
+/// Two connections of a process, and two processes, on one data base.
+const SQLITE: &str = r#"
+import os, sqlite3
+def add(times):
+    data = sqlite3.connect("data.db", timeout=60)
+    for _ in range(times):
+        with data:
+            data.execute("insert into t values (1)")
+    data.close()
+first, second = sqlite3.connect("data.db"), sqlite3.connect("data.db")
+first.execute("create table t (x)")
+first.execute("begin immediate")
+try:
+    second.execute("pragma busy_timeout = 0")
+    second.execute("begin immediate")
+    raise SystemExit("both had it")
+except sqlite3.OperationalError:
+    pass
+first.commit()
+first.close()
+second.close()
+child = os.fork()
+add(5)
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+"#;
+
+fn replays(tool: &[&str]) {
+    if !have("python3") {
+        return;
+    }
+    let dir = workspace();
+    let work = dir.path().join("work");
+    let trace = dir.path().join("t.zst");
+    for _ in 0..3 {
+        let _ = std::fs::remove_dir_all(&work);
+        std::fs::create_dir(&work).expect("a directory");
+        let command = [&["python3", "-c"], tool].concat();
+        let output = record(&work, &trace, &command);
+        assert!(output.status.success(), "{}", text(&output));
+        let replay = play(&trace, Path::new(env!("CARGO_TARGET_TMPDIR")));
+        let groups = &replay.json["divergence_groups"];
+        assert_eq!(replay.number("divergences"), 0, "{tool:?}: {groups:#}");
+    }
+}
+
+#[test]
+fn locks_taken_in_turn_by_threads() {
+    replays(&[IN_TURN, "threads", "flock"]);
+    replays(&[IN_TURN, "threads", "lockf"]);
+}
+
+#[test]
+fn locks_taken_in_turn_by_processes() {
+    replays(&[IN_TURN, "processes", "flock"]);
+    replays(&[IN_TURN, "processes", "lockf"]);
+}
+
+#[test]
+fn locks_of_processes() {
+    replays(&[OF_PROCESSES]);
+}
+
+#[test]
+fn locks_of_a_data_base() {
+    if !have("python3") {
+        return;
+    }
+    let asked = Command::new("python3")
+        .args(["-c", "import sqlite3"])
+        .output();
+    if !asked.is_ok_and(|python| python.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "Python has no sqlite3");
+        println!("skipped: this Python has no sqlite3");
+        return;
+    }
+    replays(&[SQLITE]);
+}
