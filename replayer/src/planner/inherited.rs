@@ -26,10 +26,19 @@ impl Planner {
         }
         let target = tables.string(state.target);
         let real = matches!(state.kind, FileKind::File | FileKind::Directory);
-        let handle = if real && target.first() == Some(&b'/') {
-            self.inherit_file(state, target)
-        } else {
-            self.fds.open(What::Other, NONE, state.flags, None)
+        let handle = match self.shared_with(state, tables) {
+            Some(handle) => {
+                self.fds.hold(handle);
+                handle
+            }
+            None if real && target.first() == Some(&b'/') => {
+                let handle = self.inherit_file(state, target);
+                if self.coverage.events == 0 {
+                    self.inherited.push((*state, handle));
+                }
+                handle
+            }
+            None => self.fds.open(What::Other, NONE, state.flags, None),
         };
         let entry = Entry {
             handle,
@@ -38,6 +47,24 @@ impl Planner {
         };
         self.procs.table_mut(task).put(state.fd, entry);
         Ok(())
+    }
+
+    /// The descriptor that leads to the same open file (`> log 2>&1`), whose offset is one for both.
+    ///
+    /// No record says so. Two of a task that were open from the start and agree in file, offset and
+    /// all flags but close-on-exec are nearly always one.
+    fn shared_with(&self, state: &FdState, tables: &Tables) -> Option<u32> {
+        if self.coverage.events > 0 {
+            return None;
+        }
+        let of_file = |state: &FdState| {
+            let flags = state.flags & !abi::O_CLOEXEC;
+            let target = tables.string(state.target);
+            (state.task, target, flags, state.offset)
+        };
+        let mut known = self.inherited.iter();
+        let found = known.find(|(other, _)| of_file(other) == of_file(state));
+        found.map(|(_, handle)| *handle)
     }
 
     /// A file or directory that was open already, or came over a socket.

@@ -55,7 +55,7 @@ use std::path::PathBuf;
 
 use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
-use fsreplay_trace::model::{Event, Header, Record};
+use fsreplay_trace::model::{Event, FdState, Header, Record};
 
 use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming};
 use carriers::Carriers;
@@ -223,6 +223,8 @@ pub struct Planner {
     umask: u32,
     roots: Vec<Root>,
     initial_fds: Vec<InitialFd>,
+    /// Descriptors of files that were open from the start, each with its handle.
+    inherited: Vec<(FdState, u32)>,
     tree: Tree,
     initial: Initial,
     order: Order,
@@ -288,6 +290,7 @@ impl Planner {
             tree,
             options,
             initial_fds: Vec::new(),
+            inherited: Vec::new(),
             initial: Initial::default(),
             order: Order::default(),
             procs: Processes::default(),

@@ -128,6 +128,28 @@ fn inherited_files_are_open_before_the_start() {
 }
 
 #[test]
+fn inherited_descriptors_of_one_open_file_share_its_offset() {
+    let mut trace = Trace::new();
+    trace.fd(0, 1, "/tmp/log", FileKind::File, 77);
+    trace.fd(0, 2, "/tmp/log", FileKind::File, 77);
+    trace.fd(0, 5, "/tmp/log", FileKind::File, 70);
+    trace.on_fd(0, Call::write, 1, 5, 5);
+    trace.on_fd(0, Call::write, 2, 5, 5);
+    trace.on_fd(0, Call::write, 5, 5, 5);
+    trace.on_fd(0, Call::close, 1, 0, 0);
+    trace.on_fd(0, Call::write, 2, 5, 5);
+    let plan = trace.finish();
+    let fd = |event| match op(&plan, event).action {
+        Action::Write { fd, .. } => fd,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fd(0), fd(1));
+    assert_ne!(fd(0), fd(2), "it stands elsewhere");
+    assert_eq!(fd(4), fd(1), "and lives on");
+    assert_eq!(plan.initial_fds.len(), 3);
+}
+
+#[test]
 fn bad_descriptors_stay_bad() {
     let mut trace = Trace::new();
     trace.on_fd(0, Call::close, 9, 0, -9);
