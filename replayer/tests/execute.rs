@@ -395,6 +395,48 @@ fn the_kernel_holds_a_replay_inside_even_where_a_link_leads_out() {
 }
 
 #[test]
+fn what_lies_outside_gets_no_name_inside() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let outside = dir.path().join("outside");
+    std::fs::create_dir(&outside).expect("made");
+    let precious = outside.join("precious");
+    std::fs::write(&precious, "data").expect("written");
+    let mut b = Builder::new(dir.path());
+    let (at, name, empty) = (b.at("link/precious"), b.at("name"), b.text(""));
+    let (lane, slot) = (b.lane(), Slot(3));
+    let open = Action::Open {
+        at,
+        flags: libc::O_RDONLY,
+        mode: 0,
+        resolve: 0,
+        out: slot,
+    };
+    let link = Action::Link {
+        from: At {
+            dir: slot,
+            path: empty,
+        },
+        to: name,
+        flags: libc::AT_EMPTY_PATH,
+    };
+    b.op(lane, open, 3);
+    b.op(lane, link, 0);
+    let plan = b.plan;
+    let sandboxes = [Sandbox::create(dir.path()).expect("a sandbox")];
+    let go_on = AtomicBool::new(false);
+    prepare(&plan, &sandboxes, &go_on, &|_, _| {}).expect("prepared");
+    symlink(&outside, sandboxes[0].path().join("link")).expect("made");
+    let tempo = Tempo {
+        scale: None,
+        rest: Duration::ZERO,
+    };
+    let run = execute(&plan, &sandboxes, tempo, None, &go_on).expect("executed");
+    let linked = run.lanes[0].samples.get(1, plan.op(0, 1)).result;
+    assert!(linked < 0, "{linked}");
+    assert_eq!(std::fs::metadata(&precious).expect("there").nlink(), 1);
+}
+
+#[test]
 fn a_tree_that_can_not_be_made_is_removed_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut b = Builder::new(dir.path());

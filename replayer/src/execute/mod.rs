@@ -86,6 +86,8 @@ pub(crate) struct Shared<'a> {
     pub roots: Vec<Vec<u8>>,
     /// By recorded text and root: the texts of links that lead into a root.
     pub rewritten: HashMap<(Text, u16), Text>,
+    /// Files in place of those without a name.
+    pub unnamed: issue::Unnamed,
     /// Whether the lanes are in a mount namespace of their own.
     walled: AtomicBool,
 }
@@ -273,6 +275,7 @@ fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, Repla
             .map(|sandbox| sandbox.path_bytes())
             .collect(),
         rewritten: HashMap::new(),
+        unnamed: issue::Unnamed::default(),
         walled: AtomicBool::new(false),
     })
 }

@@ -1,7 +1,7 @@
 //! Paths that name a descriptor: `/proc/self/fd/N`, `/dev/fd/N` and the like. The kernel goes straight to what is
 //! open there; so does the plan, although nothing else in /proc is replayed.
 
-use fsreplay_trace::call::Last;
+use fsreplay_trace::call::{Last, Op};
 
 use super::paths::Start;
 use super::resolve::{End, Walked};
@@ -80,7 +80,10 @@ impl Planner {
         let inode = self.tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
         if !directory && inode.dent == NONE {
-            self.notes.add("descriptors of removed files named by path");
+            // One that never had a name may get one so.
+            if cx.event.call.row().op != Op::Link {
+                self.notes.add("descriptors of removed files named by path");
+            }
             return Err(self.nothing(cx, super::Class::Unresolved));
         }
         let dent = if directory { NONE } else { inode.dent };

@@ -41,8 +41,13 @@ impl Issuer<'_> {
         }
     }
 
-    fn is_inside(&mut self, held: &OwnedFd) -> bool {
-        let name = self.name_of(held);
+    pub(super) fn is_inside(&mut self, held: &OwnedFd) -> bool {
+        self.is_fd_inside(held.as_raw_fd())
+    }
+
+    /// Whether what is open behind a descriptor lies in one of the replay's directories.
+    pub(super) fn is_fd_inside(&mut self, fd: RawFd) -> bool {
+        let name = self.name_of_fd(fd);
         let mut place = [0; libc::PATH_MAX as usize];
         let length = sys::read_link(name, &mut place);
         usize::try_from(length).is_ok_and(|length| is_inside(&place[..length], &self.shared.roots))
@@ -50,9 +55,14 @@ impl Issuer<'_> {
 
     /// The path by which calls without a form for descriptors reach what is held.
     pub(super) fn name_of(&mut self, held: &OwnedFd) -> &CStr {
+        self.name_of_fd(held.as_raw_fd())
+    }
+
+    /// The same of a descriptor in a slot.
+    pub(super) fn name_of_fd(&mut self, fd: RawFd) -> &CStr {
         self.path.clear();
         // Writing to a Vec can't fail.
-        let _ = write!(self.path, "/proc/thread-self/fd/{}\0", held.as_raw_fd());
+        let _ = write!(self.path, "/proc/thread-self/fd/{fd}\0");
         CStr::from_bytes_until_nul(&self.path).unwrap_or(c"")
     }
 }

@@ -5,6 +5,9 @@ mod data;
 mod held;
 mod metadata;
 mod names;
+mod unnamed;
+
+pub(super) use unnamed::Unnamed;
 
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
@@ -161,13 +164,20 @@ impl<'a> Issuer<'a> {
             } => {
                 let (dir, path) = self.at(at);
                 let fd = sys::open(dir, path, open_flags(flags), mode, resolve);
+                if fd < 0 && expected >= 0 && unnamed::can_not_be(flags, fd) {
+                    let instead = self.stand_in(at, flags, mode, out, fd);
+                    self.keep(out, instead, expected);
+                    return fd;
+                }
                 self.keep(out, fd, expected)
             }
-            Close { fd } => match self.shared.slots.get(fd.0 as usize) {
+            Close { fd: named } => match self.shared.slots.get(named.0 as usize) {
                 Some(slot) => {
                     let fd = slot.load(Ordering::Relaxed);
                     slot.store(-1, Ordering::Relaxed);
-                    sys::close(fd)
+                    let closed = sys::close(fd);
+                    self.shared.unnamed.closed(named);
+                    closed
                 }
                 None => sys::close(-1),
             },

@@ -33,6 +33,9 @@ impl Issuer<'_> {
                 sys::unlink(dir, path, flags)
             }
             Rename { from, to, flags } => self.rename(from, to, flags, expected),
+            Link { from, to, flags } if flags & libc::AT_EMPTY_PATH != 0 => {
+                self.link_descriptor((from, to), flags, begin)
+            }
             Link { from, to, flags } => self.link(from, to, flags, expected),
             Symlink {
                 target,

@@ -363,11 +363,10 @@ impl Planner {
     /// The file that a path like `/proc/self/fd/N` means.
     fn descriptor_path(&mut self, cx: &Cx, kind: ArgKind) -> Option<super::File> {
         let path = cx.tables.string(self.string(cx, kind)?);
-        let prefixes: [&[u8]; 3] = [b"/proc/self/fd/", b"/dev/fd/", b"/proc/thread-self/fd/"];
-        let rest = prefixes
-            .iter()
-            .find_map(|prefix| path.strip_prefix(*prefix))?;
-        let fd: i32 = std::str::from_utf8(rest).ok()?.parse().ok()?;
+        let (fd, behind) = self.descriptor_link(cx, path)?;
+        if behind != path.len() {
+            return None;
+        }
         let entry = self.procs.table(cx.task).get(fd, cx.horizon)?;
         let handle = self.fds.handle(entry.handle);
         let slot = handle.slot()?;
