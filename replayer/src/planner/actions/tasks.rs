@@ -1,6 +1,7 @@
 //! Working directories, program starts, and what tasks share.
 
 use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS};
+use fsreplay_trace::abi;
 use fsreplay_trace::call::ArgKind;
 
 use super::super::fds::{FdTable, What};
@@ -8,7 +9,7 @@ use super::super::order::Side;
 use super::super::paths::Hint;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Extra, Planner, Resource};
-use super::{flag_bits, lookup_hint, number};
+use super::{File, flag_bits, lookup_hint, number};
 use crate::plan::{Action, At, Check, Slot};
 
 impl Planner {
@@ -137,13 +138,7 @@ impl Planner {
     fn program(&mut self, cx: &Cx, bits: u32) -> Draft {
         let (at, ino, mount) = if self.is_empty_path(cx, bits) {
             match self.empty_path(cx) {
-                Ok(file) => {
-                    let at = At {
-                        dir: file.slot,
-                        path: super::super::Texts::EMPTY,
-                    };
-                    (at, Some(file.ino), file.mount)
-                }
+                Ok(file) => (self.program_at(&file), Some(file.ino), file.mount),
                 Err(draft) => return draft,
             }
         } else {
@@ -175,6 +170,29 @@ impl Planner {
             draft.check = Check::Nothing;
         }
         draft
+    }
+
+    /// How the program behind a descriptor is reached: of a descriptor that only names the file
+    /// (`O_PATH`) nothing can be read, so by its name.
+    fn program_at(&mut self, file: &File) -> At {
+        let only_names = self
+            .fds
+            .numbered(file.description)
+            .is_some_and(|description| description.flags & abi::O_PATH != 0);
+        let named = file.ino != NONE && self.tree.inode(file.ino).kind == Kind::File;
+        let dent = if only_names && named {
+            self.tree.inode(file.ino).dent
+        } else {
+            NONE
+        };
+        if dent == NONE {
+            return At {
+                dir: file.slot,
+                path: super::super::Texts::EMPTY,
+            };
+        }
+        self.need(Resource::Dent(dent), Side::Read);
+        self.place_of(file.ino)
     }
 
     /// A new program runs: descriptors close, tables and memory are its own.

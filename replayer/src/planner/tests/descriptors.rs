@@ -150,6 +150,22 @@ fn inherited_descriptors_of_one_open_file_share_its_offset() {
 }
 
 #[test]
+fn a_program_behind_a_descriptor_that_only_names_it_is_started_by_name() {
+    for (flags, expected) in [(libc::O_PATH, "work/prog"), (libc::O_RDONLY, "")] {
+        let mut trace = Trace::new();
+        trace.file("/work/prog", 10);
+        trace.open(0, "prog", flags, 3);
+        let args = [
+            Arg::Number(ArgKind::DirFd, 3),
+            Arg::Text(ArgKind::Path, ""),
+            Arg::Number(ArgKind::Flags, libc::AT_EMPTY_PATH as u64),
+        ];
+        trace.call(0, Call::execveat, &args, 0);
+        assert_eq!(issued(&trace.finish(), 1).1, expected);
+    }
+}
+
+#[test]
 fn bad_descriptors_stay_bad() {
     let mut trace = Trace::new();
     trace.on_fd(0, Call::close, 9, 0, -9);
