@@ -259,3 +259,22 @@ fn descriptors_of_a_message() {
     let message = broken.words(&[0, 0, 0, 0, control, 16, 0]);
     assert!(received_descriptors(message, &broken.memory()).is_empty());
 }
+
+#[test]
+fn every_argument_that_a_row_keeps_is_decoded() {
+    for call in Call::all() {
+        let mut layout = Layout::default();
+        // A text, and 0 as a pointer behind it, which ends a list of arguments.
+        let text = layout.words(&[0x0074_7865_74, 0]);
+        let out = decode(call, [text; 6], layout);
+        for (position, (kind, register)) in call.row().args.iter().enumerate() {
+            assert!(*register < 6, "{call} {kind:?}");
+            let is_text = matches!(
+                kind,
+                ArgKind::Path | ArgKind::NewPath | ArgKind::Target | ArgKind::Name
+            );
+            let read = out.strings.iter().any(|text| text.position == position);
+            assert!(read || !is_text, "{call} {kind:?}");
+        }
+    }
+}

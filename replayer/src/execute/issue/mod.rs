@@ -315,8 +315,8 @@ impl<'a> Issuer<'a> {
 }
 
 /// The result of an action where it isn't issued, were it ever sent there: a divergence, not a call
-/// that went well.
-const UNISSUED: i64 = -(libc::ENOSYS as i64);
+/// that went well. No kernel gives this errno, which is the last of their range.
+const UNISSUED: i64 = -4095;
 
 /// The flags to open with. No open waits: the tree may hold a FIFO where the plan has none, and
 /// what is issued on one that the plan knows doesn't wait either. Regular files don't mind.
