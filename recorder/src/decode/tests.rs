@@ -265,7 +265,7 @@ fn every_argument_that_a_row_keeps_is_decoded() {
     for call in Call::all() {
         let mut layout = Layout::default();
         // A text, and 0 as a pointer behind it, which ends a list of arguments.
-        let text = layout.words(&[0x0074_7865_74, 0]);
+        let text = layout.words(&[0x7478_6574, 0]);
         let out = decode(call, [text; 6], layout);
         for (position, (kind, register)) in call.row().args.iter().enumerate() {
             assert!(*register < 6, "{call} {kind:?}");
