@@ -14,7 +14,9 @@ use super::facts::LastRule::{
 };
 use super::facts::Names::{Made, MadeOnCreate, Moved, Removed};
 use super::{ArgKind, Op, ResultKind, Row};
-use crate::abi::{AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, Numbers, O_CREAT, O_TRUNC, O_WRONLY};
+use crate::abi::{
+    AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, Numbers, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY,
+};
 
 macro_rules! number {
     (-) => {
@@ -236,6 +238,7 @@ calls! {
     signalfd          282   -  EventFd [NewFd 0] Fd;
     signalfd4         289  74  EventFd [NewFd 0, Flags 3] Fd;
     memfd_create      319 279  EventFd [Flags 1] Fd;
+    mq_open           240 180  EventFd [Flags 1] Fd { implied: O_CLOEXEC };
     pidfd_open        434 434  EventFd [Flags 1] Fd;
     userfaultfd       323 282  EventFd [Flags 0] Fd;
     perf_event_open   298 241  EventFd [Flags 4] Fd;

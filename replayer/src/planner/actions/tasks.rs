@@ -1,7 +1,6 @@
 //! Working directories, program starts, and what tasks share.
 
 use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS};
-use fsreplay_trace::abi;
 use fsreplay_trace::call::ArgKind;
 
 use super::super::fds::{FdTable, What};
