@@ -266,7 +266,12 @@ fn every_argument_that_a_row_keeps_is_decoded() {
         let mut layout = Layout::default();
         // A text, and 0 as a pointer behind it, which ends a list of arguments.
         let text = layout.words(&[0x7478_6574, 0]);
-        let out = decode(call, [text; 6], layout);
+        let address = layout.words(&[0x7478_6574_0000 | libc::AF_UNIX as u64]);
+        let registers = match call {
+            Call::bind => [3, address, 8, 0, 0, 0],
+            _ => [text; 6],
+        };
+        let out = decode(call, registers, layout);
         for (position, (kind, register)) in call.row().args.iter().enumerate() {
             assert!(*register < 6, "{call} {kind:?}");
             let is_text = matches!(
