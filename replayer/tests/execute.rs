@@ -191,6 +191,42 @@ fn files_are_made_read_written_renamed_and_removed() {
 }
 
 #[test]
+fn links_to_one_place_all_lead_there() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut b = Builder::new(dir.path());
+    let lane = b.lane();
+    let links = [
+        ("a", "shared"),
+        ("b", "shared"),
+        ("c", "other"),
+        ("d", "shared"),
+    ];
+    let shared = b.text("shared");
+    let other = b.text("other");
+    for (link, leads_to) in links {
+        let target = if leads_to == "shared" { shared } else { other };
+        let at = b.at(link);
+        b.op(
+            lane,
+            Action::Symlink {
+                target,
+                target_root: Some(0),
+                at,
+            },
+            0,
+        );
+    }
+    let result = b.play().expect("plays");
+    no_divergence(&result);
+    let root = &result.kept[0];
+    for (link, leads_to) in links {
+        let text = std::fs::read_link(root.join(link)).expect("a link");
+        assert_eq!(text.file_name(), Some(leads_to.as_ref()), "{link}");
+        assert!(text.is_absolute(), "{link}");
+    }
+}
+
+#[test]
 fn a_different_outcome_is_a_divergence_with_its_cause() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut b = Builder::new(dir.path());

@@ -14,6 +14,7 @@ mod samples;
 pub(crate) mod work;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc;
@@ -309,10 +310,11 @@ impl Shared<'_> {
                 ..
             } = op.action
             {
-                let begin = Text(text.len() as u32);
-                if self.rewritten.insert((target, root), begin).is_some() {
+                // Several links may lead to one place: its text stands once.
+                let Entry::Vacant(place) = self.rewritten.entry((target, root)) else {
                     continue;
-                }
+                };
+                place.insert(Text(text.len() as u32));
                 text.extend(link_text(&self.roots, root.into(), self.plan.bytes(target)));
                 text.push(0);
             }
