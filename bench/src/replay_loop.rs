@@ -182,6 +182,7 @@ fn entry(path: Text, directory: bool) -> TreeEntry {
         link_of: None,
         changed: false,
         data: true,
+        allocated: None,
         xattrs: Vec::new(),
     }
 }

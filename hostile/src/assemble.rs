@@ -152,6 +152,7 @@ impl Assembler<'_> {
             link_group: state.group,
             target,
             mount: 0,
+            allocated: None,
         };
         Record::PathState(PathState {
             node: self.node(&state.path),

@@ -134,6 +134,7 @@ mod tests {
             link_of: None,
             changed: false,
             data: false,
+            allocated: None,
             xattrs: Vec::new(),
         };
         let tree = |entry| Plan {

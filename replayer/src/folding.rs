@@ -118,6 +118,7 @@ mod tests {
                     link_of: None,
                     changed: false,
                     data: false,
+                    allocated: None,
                     xattrs: Vec::new(),
                 })
                 .to_vec(),

@@ -220,9 +220,9 @@ impl Maker<'_> {
             flags,
             mode & !(Mode::SUID | Mode::SGID | Mode::SVTX),
         )?;
-        if entry.data {
-            self.fill(&file, entry.size)?;
-        } else if entry.size > 0 {
+        let filled = entry.filled();
+        self.fill(&file, filled)?;
+        if filled < entry.size {
             rustix::fs::ftruncate(&file, entry.size)?;
         }
         for (name, size) in &entry.xattrs {

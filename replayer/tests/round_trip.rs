@@ -146,6 +146,7 @@ impl Tool {
                 link_group: if linked { found.ino() } else { 0 },
                 target,
                 mount: 0,
+                allocated: None,
             }),
         }));
     }

@@ -31,6 +31,7 @@ fn value(record: &Record, tables: &Tables) -> Value {
             "metadata": s.metadata.map(|m| json!({
                 "size": m.size, "mode": m.mode, "uid": m.uid, "gid": m.gid, "mtime": m.mtime,
                 "link_group": m.link_group, "mount": m.mount,
+                "allocated": m.allocated,
                 "target": m.target.map(|t| text(tables.string(t))),
             })),
         }),

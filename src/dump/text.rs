@@ -55,6 +55,9 @@ pub fn write(
                     " size={} mode={:04o} uid={} gid={} mtime={}",
                     m.size, m.mode, m.uid, m.gid, m.mtime
                 )?;
+                if let Some(allocated) = m.allocated {
+                    write!(out, " allocated={allocated}")?;
+                }
                 if let Some(target) = m.target {
                     write!(out, " -> {}", quoted(tables.string(target)))?;
                 }

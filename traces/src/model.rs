@@ -269,6 +269,8 @@ pub struct Metadata {
     pub target: Option<StringId>,
     /// Index into the header's mount table of the mount it lies on.
     pub mount: u32,
+    /// Bytes that a sparse file's blocks hold; `None` for a file without holes to speak of.
+    pub allocated: Option<u64>,
 }
 
 /// The entries of a directory, without `.` and `..`.

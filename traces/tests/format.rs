@@ -145,9 +145,14 @@ fn any_record() -> impl Strategy<Value = Record> {
         prop::option::of(0u32..6),
     )
         .prop_map(|(node, size, mode, mtime, target)| {
+            let is_sparse = size % 3 == 0;
             Record::PathState(PathState {
                 node: NodeId(node),
-                kind: FileKind::Symlink,
+                kind: if is_sparse {
+                    FileKind::File
+                } else {
+                    FileKind::Symlink
+                },
                 metadata: Some(Metadata {
                     size,
                     mode,
@@ -157,6 +162,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                     link_group: size / 7,
                     target: target.map(StringId),
                     mount: mode % 9,
+                    allocated: is_sparse.then_some(size / 2),
                 }),
             })
         });

@@ -9,6 +9,7 @@ use std::path::Path;
 use fsreplay_trace::model::{FileKind, Listing, Metadata, NodeId, PathState, Record, Xattrs};
 
 use super::on_disk::OnDisk;
+use super::sparse;
 use super::{LISTED, MADE, MOUNT_POINT, PSEUDO, SET_ID, States, View, XATTRS};
 use crate::sys;
 use crate::trace::Trace;
@@ -90,6 +91,7 @@ impl States {
             link_group,
             target,
             mount: u32::from(self.known(node).mount),
+            allocated: sparse::allocated(path, found),
         }
     }
 

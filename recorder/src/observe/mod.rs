@@ -9,6 +9,7 @@
 
 mod look;
 mod on_disk;
+mod sparse;
 
 pub use look::file_kind;
 

@@ -199,8 +199,22 @@ pub struct TreeEntry {
     pub changed: bool,
     /// The replay reads its contents, or gives back its blocks: it must be real data, not a hole.
     pub data: bool,
+    /// How many bytes of the contents lie in blocks, from the beginning; the rest is a hole.
+    /// `None` for all.
+    pub allocated: Option<u64>,
     /// Extended attributes: name and size.
     pub xattrs: Vec<(Text, u32)>,
+}
+
+impl TreeEntry {
+    /// Bytes of its contents that are data and no hole.
+    pub fn filled(&self) -> u64 {
+        if self.data {
+            self.allocated.unwrap_or(self.size).min(self.size)
+        } else {
+            0
+        }
+    }
 }
 
 /// A file or directory that is open before the first op.

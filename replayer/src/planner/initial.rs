@@ -16,6 +16,8 @@ struct Entry {
     name: u32,
     ino: u32,
     size: u64,
+    /// Bytes of a sparse file that are no hole.
+    allocated: Option<u64>,
     mtime: i64,
     uid: u32,
     gid: u32,
@@ -142,6 +144,7 @@ impl Initial {
             name: tree.dent(dent).name,
             ino,
             size: 0,
+            allocated: None,
             mtime: 0,
             uid: 0,
             gid: 0,
@@ -190,6 +193,7 @@ impl Initial {
                 },
                 ino,
                 size: 0,
+                allocated: None,
                 mtime: 0,
                 uid: 0,
                 gid: 0,
@@ -223,6 +227,7 @@ impl Initial {
         entry.observed = true;
         entry.kind = kind;
         entry.size = if kind == Kind::File { metadata.size } else { 0 };
+        entry.allocated = metadata.allocated;
         entry.mtime = metadata.mtime;
         entry.mode = (metadata.mode & 0o7777) as u16;
         entry.uid = metadata.uid;
@@ -291,11 +296,8 @@ impl Initial {
     fn totals(&self, plan: &mut Plan) {
         for entry in plan.tree.iter().filter(|entry| entry.link_of.is_none()) {
             plan.peak_inodes += 1;
-            if entry.data {
-                plan.peak_bytes = plan
-                    .peak_bytes
-                    .saturating_add(entry.size.next_multiple_of(4096));
-            }
+            let filled = entry.filled().checked_next_multiple_of(4096);
+            plan.peak_bytes = plan.peak_bytes.saturating_add(filled.unwrap_or(u64::MAX));
         }
     }
 
@@ -391,6 +393,7 @@ impl Initial {
             changed,
             // What is removed, truncated or overwritten gives back its blocks, which a hole has none of.
             data: entry.data || changed && entry.kind == Kind::File,
+            allocated: entry.allocated,
             xattrs: Vec::new(),
         };
         if entry.another {

@@ -72,6 +72,7 @@ impl Builder {
             link_of: None,
             changed: false,
             data: false,
+            allocated: None,
             xattrs: Vec::new(),
         });
         self.plan.tree.last_mut().expect("just pushed")

@@ -99,6 +99,7 @@ fn secret_trace() -> Vec<u8> {
         link_group: 3,
         target: Some(target),
         mount: 0,
+        allocated: None,
     };
     let states = [
         Record::TaskStart(TaskStart {

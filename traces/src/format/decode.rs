@@ -2,7 +2,7 @@
 
 use super::block::{Context, MAX_ENTRIES, MAX_TASKS};
 use super::columns::{Cursor, Stream, call_stream, unzigzag};
-use super::encode::{FD_STATE, LISTING, NO_RETURN, STATE, TASK_EXIT, TASK_START, XATTRS};
+use super::encode::{FD_STATE, LISTING, NO_RETURN, SPARSE, STATE, TASK_EXIT, TASK_START, XATTRS};
 use super::error::TraceError;
 use super::limits::Limits;
 use super::quantize;
@@ -310,7 +310,11 @@ impl BlockReader<'_> {
         let node = self.node(node)?;
         context.state.node = u64::from(node.0) + 1;
         let code = self.streams[Stream::StateKind as usize].byte()?;
-        let kind = self.kind(code >> 1)?;
+        let is_sparse = code & SPARSE != 0;
+        let kind = self.kind((code & !SPARSE) >> 1)?;
+        if is_sparse && (code & 1 == 0 || kind != FileKind::File) {
+            return Err(TraceError::Corrupt("holes in what is no file"));
+        }
         if code & 1 == 0 {
             return Ok(Record::PathState(PathState {
                 node,
@@ -319,6 +323,11 @@ impl BlockReader<'_> {
             }));
         }
         let size = self.get(Stream::StateSize)?;
+        let allocated = if is_sparse {
+            Some(self.get(Stream::StateSize)?)
+        } else {
+            None
+        };
         let mode = self.get_u32(Stream::StateMode)?;
         let uid = self.get_u32(Stream::StateOwner)?;
         let gid = self.get_u32(Stream::StateOwner)?;
@@ -344,6 +353,7 @@ impl BlockReader<'_> {
             link_group,
             target,
             mount,
+            allocated,
         };
         Ok(Record::PathState(PathState {
             node,

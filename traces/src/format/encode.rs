@@ -19,6 +19,9 @@ pub const TASK_EXIT: u8 = 254;
 /// A descriptor's state.
 pub const FD_STATE: u8 = 255;
 
+/// In the kind of a path's state: how much of a sparse file is allocated follows its size.
+pub const SPARSE: u8 = 0x40;
+
 /// What [`Event::NO_RETURN`] is in a file: no error number is that large.
 pub const NO_RETURN: i64 = -5000;
 
@@ -211,9 +214,14 @@ fn path_state(streams: &mut [Vec<u8>], context: &mut Context, state: &PathState)
     );
     last.node = u64::from(state.node.0) + 1;
     let known = u8::from(state.metadata.is_some());
-    streams[Stream::StateKind as usize].push((state.kind as u8) << 1 | known);
+    let allocated = state.metadata.and_then(|m| m.allocated);
+    let sparse = if allocated.is_some() { SPARSE } else { 0 };
+    streams[Stream::StateKind as usize].push((state.kind as u8) << 1 | known | sparse);
     let Some(m) = state.metadata else { return };
     put(&mut streams[Stream::StateSize as usize], m.size);
+    if let Some(allocated) = allocated {
+        put(&mut streams[Stream::StateSize as usize], allocated);
+    }
     put(
         &mut streams[Stream::StateMode as usize],
         u64::from(m.mode ^ last.mode),

@@ -169,6 +169,17 @@ impl Trace {
         self.state(path, FileKind::File, Some(metadata));
     }
 
+    pub(crate) fn sparse_file(&mut self, path: &str, size: u64, allocated: u64) {
+        let metadata = Metadata {
+            size,
+            mode: 0o644,
+            uid: 1000,
+            allocated: Some(allocated),
+            ..Metadata::default()
+        };
+        self.state(path, FileKind::File, Some(metadata));
+    }
+
     pub(crate) fn symlink(&mut self, path: &str, target: &str) {
         let target = self.tables.add_string(target.as_bytes());
         let metadata = Metadata {

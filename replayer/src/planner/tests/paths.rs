@@ -357,6 +357,30 @@ fn what_is_removed_has_blocks_to_give_back() {
 }
 
 #[test]
+fn of_a_sparse_file_only_its_blocks_are_filled_and_asked_for() {
+    let plan_of = |read: bool| {
+        let mut trace = Trace::new();
+        trace.dir("/work");
+        trace.sparse_file("/work/data.mdb", 256 << 30, 12 << 10);
+        trace.open(0, "data.mdb", libc::O_RDWR, 3);
+        if read {
+            let bytes = [
+                Arg::Number(ArgKind::Fd, 3),
+                Arg::Number(ArgKind::Length, 4096),
+            ];
+            trace.call(0, Call::read, &bytes, 4096);
+        }
+        trace.finish()
+    };
+    let plan = plan_of(true);
+    let made = entry(&plan, "/work/data.mdb").expect("an entry");
+    assert_eq!((made.size, made.filled()), (256 << 30, 12 << 10));
+    assert_eq!(plan.peak_bytes, 12 << 10);
+    let plan = plan_of(false);
+    assert_eq!(entry(&plan, "/work/data.mdb").expect("it").filled(), 0);
+}
+
+#[test]
 fn an_open_of_a_path_alone_makes_nothing_and_follows_a_link() {
     let mut trace = work();
     trace.file("/work/f", 3);
