@@ -16,7 +16,7 @@ use crate::contain;
 use crate::error::ReplayError;
 use crate::execute::link_text;
 use crate::plan::{Plan, TreeEntry};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, open_parent, shortened};
 
 /// Makers of files: more than cores, since virtual file systems make each of them wait.
 const THREADS: usize = 4;
@@ -29,6 +29,33 @@ struct Maker<'a> {
     as_root: bool,
     noise: Vec<u8>,
     cancelled: &'a AtomicBool,
+}
+
+/// The longest path that a call takes, in bytes, with the one that ends it.
+const PATH_MAX: usize = 4096;
+
+/// A directory and a path below it that a call takes.
+struct Place<'a> {
+    root: BorrowedFd<'a>,
+    /// The path's own directory, where the whole path is too long.
+    parent: Option<OwnedFd>,
+    path: CString,
+}
+
+impl<'a> Place<'a> {
+    fn of(root: BorrowedFd<'a>, path: &[u8]) -> Result<Place<'a>, Errno> {
+        let (parent, path) = if path.len() < PATH_MAX {
+            (None, CString::new(path).map_err(|_| Errno::INVAL)?)
+        } else {
+            let (parent, name) = open_parent(root, path)?;
+            (Some(parent), name)
+        };
+        Ok(Place { root, parent, path })
+    }
+
+    fn base(&self) -> BorrowedFd<'_> {
+        self.parent.as_ref().map_or(self.root, AsFd::as_fd)
+    }
 }
 
 /// Makes the tree. `progress` is told how many entries of how many are made.
@@ -132,7 +159,7 @@ impl Maker<'_> {
                 .unwrap_or("".as_ref());
             ReplayError::Tree {
                 operation: "making",
-                path: base.join(String::from_utf8_lossy(bytes).as_ref()),
+                path: base.join(shortened(bytes)),
                 source: error.into(),
             }
         };
@@ -140,12 +167,11 @@ impl Maker<'_> {
             .sandboxes
             .get(entry.root as usize)
             .ok_or_else(|| failed(Errno::INVAL))?;
-        let path = if bytes.is_empty() {
-            c".".to_owned()
-        } else {
-            CString::new(bytes).unwrap_or_default()
-        };
-        make(sandbox.root().as_fd(), &path).map_err(failed)
+        if bytes.is_empty() {
+            return make(sandbox.root().as_fd(), &c".".to_owned()).map_err(failed);
+        }
+        let place = Place::of(sandbox.root().as_fd(), bytes).map_err(failed)?;
+        make(place.base(), &place.path).map_err(failed)
     }
 
     fn make_directory(&self, root: BorrowedFd<'_>, path: &CString) -> Result<(), Errno> {
@@ -283,10 +309,12 @@ impl Maker<'_> {
         if first.root != entry.root {
             return self.make_file(entry, root, path); // links don't cross file systems
         }
-        let target = CString::new(self.plan.bytes(first.path)).unwrap_or_default();
+        let sandbox = self.sandboxes.get(first.root as usize);
+        let sandbox = sandbox.ok_or(Errno::INVAL)?;
+        let target = Place::of(sandbox.root().as_fd(), self.plan.bytes(first.path))?;
         rustix::fs::linkat(
-            root,
-            target.as_c_str(),
+            target.base(),
+            target.path.as_c_str(),
             root,
             path.as_c_str(),
             AtFlags::empty(),

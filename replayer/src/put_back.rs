@@ -2,9 +2,7 @@
 //! left them, as they do between two runs of a tool.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fsreplay_trace::model::FileKind;
@@ -14,7 +12,7 @@ use rustix::io::Errno;
 use crate::error::ReplayError;
 use crate::plan::{Plan, TreeEntry};
 use crate::prepare::make;
-use crate::sandbox::{Sandbox, names, open_child, open_parent, remove_all, split};
+use crate::sandbox::{Sandbox, names, open_child, open_parent, remove_all, shortened, split};
 
 /// Puts back what a round changed.
 pub fn put_back(
@@ -43,7 +41,7 @@ pub fn put_back(
 fn failed(plan: &Plan, sandboxes: &[Sandbox], index: usize, error: Errno) -> ReplayError {
     let entry = &plan.tree[index];
     let base = sandboxes.get(entry.root as usize).map(Sandbox::path);
-    let below = OsStr::from_bytes(plan.bytes(entry.path));
+    let below = shortened(plan.bytes(entry.path));
     ReplayError::Tree {
         operation: "putting back",
         path: base.unwrap_or("".as_ref()).join(below),
@@ -181,5 +179,99 @@ fn same(entry: &TreeEntry, found: &Stat) -> bool {
                 && found.st_size as u64 == entry.size
                 && entry.mtime.is_none_or(|mtime| found.st_mtime == mtime)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::plan::{Root, Text};
+    use crate::prepare::prepare;
+
+    fn plan(target: &Path) -> Plan {
+        let root = Root {
+            recorded: b"/".to_vec(),
+            target: target.into(),
+        };
+        let mut plan = Plan {
+            roots: vec![root],
+            ..Plan::default()
+        };
+        entry(&mut plan, "", FileKind::Directory);
+        plan
+    }
+
+    fn text(plan: &mut Plan, text: &str) -> Text {
+        let at = plan.text.len() as u32;
+        plan.text.extend_from_slice(text.as_bytes());
+        plan.text.push(0);
+        Text(at)
+    }
+
+    fn entry<'p>(plan: &'p mut Plan, path: &str, kind: FileKind) -> &'p mut TreeEntry {
+        let path = text(plan, path);
+        plan.tree.push(TreeEntry {
+            root: 0,
+            path,
+            kind,
+            size: 0,
+            mode: 0o755,
+            owner: (0, 0),
+            mtime: None,
+            target: None,
+            target_root: None,
+            link_of: None,
+            changed: false,
+            data: false,
+            allocated: None,
+            xattrs: Vec::new(),
+        });
+        plan.tree.last_mut().expect("just pushed")
+    }
+
+    #[test]
+    fn a_tree_deeper_than_a_path_may_be_long_is_made_put_back_and_removed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut plan = plan(dir.path());
+        let mut path = String::new();
+        for _ in 0..300 {
+            path += &"d".repeat(20);
+            entry(&mut plan, &path, FileKind::Directory);
+            path.push('/');
+        }
+        let first = plan.tree.len() as u32;
+        entry(&mut plan, &format!("{path}leaf"), FileKind::File).changed = true;
+        entry(&mut plan, &format!("{path}again"), FileKind::File).link_of = Some(first);
+        let leads = text(&mut plan, "leaf");
+        entry(&mut plan, &format!("{path}link"), FileKind::Symlink).target = Some(leads);
+        let sandboxes = [Sandbox::create(dir.path()).expect("a sandbox")];
+        let go_on = AtomicBool::new(false);
+        prepare(&plan, &sandboxes, &go_on, &|_, _| {}).expect("prepared");
+        let place = || open_parent(sandboxes[0].root().as_fd(), plan.bytes(plan.tree[301].path));
+        let (parent, leaf) = place().expect("there");
+        rustix::fs::unlinkat(&parent, &*leaf, AtFlags::empty()).expect("removed");
+        put_back(&plan, &sandboxes, &go_on).expect("put back");
+        let found = rustix::fs::statat(&parent, &*leaf, AtFlags::empty()).expect("there again");
+        assert_eq!(found.st_nlink, 2);
+        drop(parent);
+        for sandbox in sandboxes {
+            sandbox.remove().expect("removed");
+        }
+    }
+
+    #[test]
+    fn a_long_path_is_told_in_short() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut plan = plan(dir.path());
+        // No directory for it: what can't be made is named.
+        let path = format!("{}leaf", "missing/".repeat(1000));
+        entry(&mut plan, &path, FileKind::File);
+        let sandboxes = [Sandbox::create(dir.path()).expect("a sandbox")];
+        let made = prepare(&plan, &sandboxes, &AtomicBool::new(false), &|_, _| {});
+        let told = made.expect_err("nowhere to make it").to_string();
+        assert!(told.len() < 1000, "{told}");
+        assert!(told.contains("leaf (8004 bytes)"), "{told}");
     }
 }

@@ -236,6 +236,21 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// A path for messages: the middle of a very long one is left out.
+pub(crate) fn shortened(path: &[u8]) -> PathBuf {
+    const ENDS: usize = 120;
+    if path.len() <= 4 * ENDS {
+        return PathBuf::from(String::from_utf8_lossy(path).as_ref());
+    }
+    let (first, last) = (&path[..ENDS], &path[path.len() - ENDS..]);
+    PathBuf::from(format!(
+        "{}…{} ({} bytes)",
+        String::from_utf8_lossy(first),
+        String::from_utf8_lossy(last),
+        path.len()
+    ))
+}
+
 /// Opens the directory of a path below `root` without following any link; gives it and the last
 /// name. The path isn't empty.
 pub(crate) fn open_parent(root: BorrowedFd<'_>, path: &[u8]) -> Result<(OwnedFd, CString), Errno> {
@@ -247,13 +262,14 @@ pub(crate) fn open_parent(root: BorrowedFd<'_>, path: &[u8]) -> Result<(OwnedFd,
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let opened = match rustix::fs::openat2(root, parent, flags, Mode::empty(), resolve) {
-        Err(Errno::NOSYS | Errno::PERM) => walk(root, parent),
+        Err(Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG) => walk(root, parent),
         outcome => outcome,
     };
     opened.map(|directory| (directory, name))
 }
 
-/// As `openat2` with `RESOLVE_NO_SYMLINKS`, for kernels and profiles without it.
+/// As `openat2` with `RESOLVE_NO_SYMLINKS`, for kernels and profiles without it, and for paths that
+/// are longer than a call takes.
 fn walk(dir: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut at = rustix::fs::openat(dir, ".", flags, Mode::empty())?;
