@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use fsreplay_replayer::result::DivergenceGroup;
 use fsreplay_trace::call::{Call, Op};
+use fsreplay_trace::model::UNREADABLE_ARGUMENTS;
 
 use crate::compare::result::LEAST_FIDELITY;
 use crate::dump::errno_name;
@@ -40,10 +41,19 @@ impl Unrecorded {
         calls.join(", ")
     }
 
+    /// Events without their arguments, and calls that are no events.
+    fn counts(&self) -> (u64, u64) {
+        let bare = self.calls.get(UNREADABLE_ARGUMENTS).copied();
+        let bare = bare.unwrap_or_default();
+        let all = self.calls.values().fold(0u64, |a, b| a.saturating_add(*b));
+        (bare, all.saturating_sub(bare))
+    }
+
     /// Whether they are so much of the work that nothing can be said without them.
     fn is_good_part(&self) -> bool {
-        let count: u64 = self.calls.values().sum();
-        let all = self.events.saturating_add(count).max(1);
+        let (bare, missing) = self.counts();
+        let count = bare.saturating_add(missing);
+        let all = self.events.saturating_add(missing).max(1);
         count as f64 / all as f64 > 1.0 - LEAST_FIDELITY
     }
 
@@ -52,12 +62,27 @@ impl Unrecorded {
         if self.calls.is_empty() {
             return None;
         }
-        let count: u64 = self.calls.values().sum();
+        let (bare, missing) = self.counts();
+        let mut told = Vec::new();
+        if missing > 0 {
+            let mut calls = self.calls.clone();
+            calls.remove(UNREADABLE_ARGUMENTS);
+            told.push(format!(
+                "{} calls were seen and not recorded ({})",
+                term::count(missing),
+                Unrecorded::list(&calls)
+            ));
+        }
+        if bare > 0 {
+            told.push(format!(
+                "{} calls were recorded without their arguments, which could not be read",
+                term::count(bare)
+            ));
+        }
         Some(Caveat {
             text: format!(
-                "{} calls were seen and not recorded ({}): what they did is in no figure here",
-                term::count(count),
-                Unrecorded::list(&self.calls)
+                "{}: what they did is in no figure here",
+                told.join(", and ")
             ),
             withholds: self.is_good_part(),
         })
@@ -208,5 +233,29 @@ mod tests {
         assert_eq!(of(2_000, 5_000), Some(true));
         assert_eq!(of(1, 5_000), Some(false));
         assert_eq!(Unrecorded::default().caveat(), None);
+    }
+
+    #[test]
+    fn calls_without_arguments_are_events_and_count_once() {
+        let of = |bare, missing, events| {
+            let calls = [(UNREADABLE_ARGUMENTS, bare), ("io_uring_setup", missing)];
+            let calls = calls.into_iter().filter(|(_, count)| *count > 0);
+            let calls = calls.map(|(name, count)| (name.to_owned(), count));
+            let calls = calls.collect();
+            Unrecorded { calls, events }.caveat().expect("told")
+        };
+        // The least count that is a good part of so many events, if each is one of them.
+        let least = ((1.0 - LEAST_FIDELITY) * 100_000.0).round() as u64 + 1;
+        let told = of(least, 0, 100_000);
+        assert!(told.withholds);
+        assert!(
+            told.text.contains("recorded without their arguments"),
+            "{}",
+            told.text
+        );
+        assert!(!told.text.contains("not recorded"), "{}", told.text);
+        assert!(!of(0, least, 100_000).withholds);
+        let both = of(1, 2, 100_000).text;
+        assert!(both.starts_with("2 calls were seen and not recorded (io_uring_setup 2), and 1 "));
     }
 }

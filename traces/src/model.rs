@@ -250,6 +250,10 @@ pub struct PathState {
     pub metadata: Option<Metadata>,
 }
 
+/// Under this name, a footer counts events whose arguments in memory could not be read: unlike all
+/// else that is counted there, they are events of the trace as well.
+pub const UNREADABLE_ARGUMENTS: &str = "calls with unreadable arguments";
+
 /// What is kept of a file's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Metadata {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fsreplay_trace::call::{ArgKind, Call, Op};
-use fsreplay_trace::model::{Event, FdState, NodeId, Record, Spent, TaskId};
+use fsreplay_trace::model::{Event, FdState, NodeId, Record, Spent, TaskId, UNREADABLE_ARGUMENTS};
 
 use super::interrupted::sum;
 use super::memory::TaskMemory;
@@ -30,7 +30,6 @@ const RESTART_LAST: i64 = -516;
 const LATE: u64 = 1_500_000_000;
 
 /// What calls are counted as whose paths could not be read.
-const UNREADABLE: &str = "calls with unreadable arguments";
 
 /// Whether the exit of a call is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +214,7 @@ impl Session {
 
     /// A task's memory may not be read: its program may not, or it made itself so.
     fn unreadable(&mut self, tid: i32) {
-        self.count_unrecorded(UNREADABLE);
+        self.count_unrecorded(UNREADABLE_ARGUMENTS);
         if self.unreadable.insert(tid) {
             let name = spawn::program_name(tid);
             self.warnings.insert(format!(
