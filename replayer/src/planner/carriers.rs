@@ -21,7 +21,6 @@ const ACCESS_MODE: u32 = 3;
 /// What carries a process's locks of an inode.
 #[derive(Clone, Copy, Debug)]
 struct Carrier {
-    ino: u32,
     slot: u32,
     /// The description that it shares with the tool's own descriptors; [`NONE`] if it was opened
     /// for the locks.
@@ -31,8 +30,8 @@ struct Carrier {
 /// What carries the locks of all processes.
 #[derive(Default)]
 pub(crate) struct Carriers {
-    /// By descriptor table.
-    of: FastMap<u32, Vec<Carrier>>,
+    /// By descriptor table and inode: a process can have locks on any number of files.
+    of: FastMap<(u32, u32), Carrier>,
     /// The table whose locks a description carries.
     by_description: FastMap<u32, u32>,
     /// When a description was free again that had carried a process's locks.
@@ -41,24 +40,18 @@ pub(crate) struct Carriers {
 
 impl Carriers {
     fn find(&self, table: u32, ino: u32) -> Option<Carrier> {
-        let mut all = self.of.get(&table)?.iter();
-        all.find(|carrier| carrier.ino == ino).copied()
+        self.of.get(&(table, ino)).copied()
     }
 
-    fn add(&mut self, table: u32, carrier: Carrier) {
-        self.of.entry(table).or_default().push(carrier);
+    fn add(&mut self, (table, ino): (u32, u32), carrier: Carrier) {
+        self.of.insert((table, ino), carrier);
         if carrier.description != NONE {
             self.by_description.insert(carrier.description, table);
         }
     }
 
     fn take(&mut self, table: u32, ino: u32) -> Option<Carrier> {
-        let all = self.of.get_mut(&table)?;
-        let at = all.iter().position(|carrier| carrier.ino == ino)?;
-        let carrier = all.swap_remove(at);
-        if all.is_empty() {
-            self.of.remove(&table);
-        }
+        let carrier = self.of.remove(&(table, ino))?;
         self.by_description.remove(&carrier.description);
         Some(carrier)
     }
@@ -99,7 +92,6 @@ impl Planner {
         let table = self.procs.task(cx.task).table;
         let known = self.carriers.find(table, file.ino);
         let of_call = Carrier {
-            ino: file.ino,
             slot: file.slot.0,
             description: file.description,
         };
@@ -127,7 +119,7 @@ impl Planner {
         } else {
             self.open_carrier(cx, file)?
         };
-        self.carriers.add(table, carrier);
+        self.carriers.add((table, file.ino), carrier);
         Some(carrier)
     }
 
@@ -155,7 +147,6 @@ impl Planner {
         ];
         self.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
         Some(Carrier {
-            ino: file.ino,
             slot,
             description: NONE,
         })
