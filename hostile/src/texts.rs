@@ -18,6 +18,7 @@ texts![
     "closed-directory",
     "closed-tree",
     "devices",
+    "directories-across",
     "dup2-stays",
     "escape1",
     "escape4",

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,6 +16,12 @@ const SIZE: u64 = 4096;
 
 /// Clones `a` into a new `b`, which gave `cloned` when it was recorded, and copies it if that failed. Gives the result, and what `b` holds.
 fn play(dir: &Path, cloned: i64) -> (PlayResult, u64) {
+    let (result, copy) = play_with(dir, cloned, None);
+    (result, copy.len())
+}
+
+/// The same; `a` is so long a hole first, if that is told.
+fn play_with(dir: &Path, cloned: i64, hole: Option<u64>) -> (PlayResult, Metadata) {
     let mut b = Builder::new(dir);
     b.entry("a", FileKind::File, SIZE).data = true;
     let (from, to) = (b.at("a"), b.at("b"));
@@ -26,6 +34,18 @@ fn play(dir: &Path, cloned: i64) -> (PlayResult, u64) {
         out,
     };
     let lane = b.lane();
+    if let Some(length) = hole {
+        for length in [0, length] {
+            b.op(
+                lane,
+                Action::Truncate {
+                    at: from,
+                    length: length as i64,
+                },
+                0,
+            );
+        }
+    }
     b.op(lane, open(from, libc::O_RDONLY, source), 3);
     b.op(lane, open(to, libc::O_WRONLY | libc::O_CREAT, fd), 4);
     b.op(lane, Action::Clone { fd, source }, cloned);
@@ -48,8 +68,7 @@ fn play(dir: &Path, cloned: i64) -> (PlayResult, u64) {
     } else {
         result.kept[0].join("b")
     };
-    let size = std::fs::metadata(copy).expect("a copy").len();
-    (result, size)
+    (result, std::fs::metadata(copy).expect("a copy"))
 }
 
 /// On a file system that can't clone.
@@ -133,4 +152,13 @@ fn where_a_clone_fails_that_had_not_the_file_is_copied() {
     let (result, size) = play(dir.path(), 0);
     assert_eq!((result.rounds[0].left_out, result.divergences), (0, 1));
     assert_eq!(size, SIZE, "copied");
+}
+
+#[test]
+fn a_hole_stays_a_hole_where_a_file_is_copied_instead_of_cloned() {
+    const HOLE: u64 = 64 << 20;
+    let Some(dir) = without_clones() else { return };
+    let (_, copy) = play_with(dir.path(), 0, Some(HOLE));
+    assert_eq!(copy.len(), HOLE);
+    assert!(copy.blocks() < 100, "{} blocks", copy.blocks());
 }

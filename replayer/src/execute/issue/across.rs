@@ -5,7 +5,7 @@
 //! copying takes is in the time of the call.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -18,8 +18,6 @@ use crate::sys;
 const CROSSES: i64 = -(libc::EXDEV as i64);
 /// Bytes that are read and written at a time, as cp(1) does.
 const CHUNK: usize = 256 << 10;
-/// Bytes of one `sendfile`, which makes less of too many.
-const LONGEST: u64 = 1 << 30;
 /// Directories within each other that are copied: each takes two descriptors and some stack.
 const MOST_LEVELS: usize = 64;
 
@@ -50,7 +48,7 @@ impl Issuer<'_> {
     fn copied(&self, from: At, to: At, is_moved: bool) -> i64 {
         let name = |at: At| {
             let path = self.shared.plan.bytes(at.path);
-            let there = self.fd(at.dir) >= 0 && !path.is_empty();
+            let there = self.fd(at.dir) >= 0 && has_last_name(path);
             there.then(|| CString::new(path).ok()).flatten()
         };
         let (Some(source), Some(target)) = (name(from), name(to)) else {
@@ -60,12 +58,68 @@ impl Issuer<'_> {
         let target: Name<'_> = (sys::borrow(self.fd(to.dir)), &target);
         let done = if is_moved {
             give_way(target)
-                .and_then(|()| copy(source, target, 0))
+                .and_then(|()| self.copy(source, target, 0))
                 .and_then(|()| remove_all(source.0, source.1))
         } else {
-            copy(source, target, 0)
+            self.copy_linked(source, target)
         };
         done.map_or_else(|error| -i64::from(error.raw_os_error()), |()| CROSSES)
+    }
+
+    /// Copies what can have several names. A directory can't: the kernel says only first that it
+    /// would be on another mount. Copies of trees, each with those before in it, would soon be
+    /// more than any disk holds.
+    fn copy_linked(&self, from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
+        let found = rustix::fs::statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
+            return Err(Errno::XDEV);
+        }
+        self.copy(from, to, 0)
+    }
+
+    /// Copies a name with all below it. Texts of links stay as they are: they lead nowhere outside,
+    /// wherever they stand (`contain`). Ends early where the replay is to stop.
+    fn copy(&self, from: Name<'_>, to: Name<'_>, level: usize) -> Result<(), Errno> {
+        if self.progress.is_to_stop() {
+            return Err(Errno::INTR);
+        }
+        let found = rustix::fs::statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW)?;
+        let mode = Mode::from_raw_mode(found.st_mode & 0o7777);
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => self.copy_file(from, to, mode),
+            FileType::Symlink => {
+                let text = rustix::fs::readlinkat(from.0, from.1, Vec::new())?;
+                rustix::fs::symlinkat(text.as_c_str(), to.0, to.1)
+            }
+            FileType::Directory if level < MOST_LEVELS => {
+                rustix::fs::mkdirat(to.0, to.1, mode | Mode::RWXU)?;
+                let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+                let source = rustix::fs::openat(from.0, from.1, flags, Mode::empty())?;
+                let target = rustix::fs::openat(to.0, to.1, flags, Mode::empty())?;
+                for name in names(source.as_fd())? {
+                    self.copy((source.as_fd(), &name), (target.as_fd(), &name), level + 1)?;
+                }
+                rustix::fs::fchmod(&target, mode)
+            }
+            kind @ (FileType::Fifo | FileType::Socket) => {
+                rustix::fs::mknodat(to.0, to.1, kind, mode, 0)
+            }
+            _ => Err(Errno::XDEV),
+        }
+    }
+
+    fn copy_file(&self, from: Name<'_>, to: Name<'_>, mode: Mode) -> Result<(), Errno> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let source = rustix::fs::openat(from.0, from.1, flags | OFlags::RDONLY, Mode::empty())?;
+        let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+        let target = rustix::fs::openat(to.0, to.1, flags | new, mode)?;
+        let mut bytes = vec![0; CHUNK];
+        self.copy_stretches(source.as_raw_fd(), target.as_raw_fd(), |at, length| {
+            let most = usize::try_from(length).map_or(CHUNK, |length| length.min(CHUNK));
+            let read = rustix::io::pread(&source, &mut bytes[..most], at)?;
+            let written = rustix::io::pwrite(&target, &bytes[..read], at)?;
+            Ok(written as u64)
+        })
     }
 
     /// A copy inside the kernel at the descriptors' own offsets, by other means where it crosses
@@ -79,16 +133,12 @@ impl Issuer<'_> {
         }
         result
     }
+}
 
-    /// Copies a whole file between file systems, and leaves both offsets as they were.
-    pub(super) fn copy_whole(&self, source: RawFd, target: RawFd) {
-        let before = sys::seek(target, 0, libc::SEEK_CUR);
-        let mut at = sys::seek(target, 0, libc::SEEK_SET);
-        while let copied @ 1.. = sys::sendfile(target, source, at, LONGEST) {
-            at += copied;
-        }
-        sys::seek(target, before, libc::SEEK_SET);
-    }
+/// Whether a path ends with the name of something: `.` is neither linked nor moved.
+fn has_last_name(path: &[u8]) -> bool {
+    let last = path.rsplit(|byte| *byte == b'/').next();
+    !matches!(last, None | Some(b"" | b"."))
 }
 
 /// What a rename would replace goes.
@@ -100,48 +150,17 @@ fn give_way((dir, name): Name<'_>) -> Result<(), Errno> {
     }
 }
 
-/// Copies a name with all below it. Texts of links stay as they are: they lead nowhere outside,
-/// wherever they stand (`contain`).
-fn copy(from: Name<'_>, to: Name<'_>, level: usize) -> Result<(), Errno> {
-    let found = rustix::fs::statat(from.0, from.1, AtFlags::SYMLINK_NOFOLLOW)?;
-    let mode = Mode::from_raw_mode(found.st_mode & 0o7777);
-    match FileType::from_raw_mode(found.st_mode) {
-        FileType::RegularFile => copy_file(from, to, mode),
-        FileType::Symlink => {
-            let text = rustix::fs::readlinkat(from.0, from.1, Vec::new())?;
-            rustix::fs::symlinkat(text.as_c_str(), to.0, to.1)
-        }
-        FileType::Directory if level < MOST_LEVELS => {
-            rustix::fs::mkdirat(to.0, to.1, mode | Mode::RWXU)?;
-            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-            let source = rustix::fs::openat(from.0, from.1, flags, Mode::empty())?;
-            let target = rustix::fs::openat(to.0, to.1, flags, Mode::empty())?;
-            for name in names(source.as_fd())? {
-                copy((source.as_fd(), &name), (target.as_fd(), &name), level + 1)?;
-            }
-            rustix::fs::fchmod(&target, mode)
-        }
-        kind @ (FileType::Fifo | FileType::Socket) => {
-            rustix::fs::mknodat(to.0, to.1, kind, mode, 0)
-        }
-        _ => Err(Errno::XDEV),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn copy_file(from: Name<'_>, to: Name<'_>, mode: Mode) -> Result<(), Errno> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let source = rustix::fs::openat(from.0, from.1, flags | OFlags::RDONLY, Mode::empty())?;
-    let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
-    let target = rustix::fs::openat(to.0, to.1, flags | new, mode)?;
-    let mut bytes = vec![0; CHUNK];
-    loop {
-        let mut rest = match rustix::io::read(&source, bytes.as_mut_slice())? {
-            0 => return Ok(()),
-            length => &bytes[..length],
-        };
-        while !rest.is_empty() {
-            let written = rustix::io::write(&target, rest)?;
-            rest = &rest[written..];
+    #[test]
+    fn only_what_has_a_name_is_copied() {
+        for named in ["a", "a/b", "./a", "...", "a/.b"] {
+            assert!(has_last_name(named.as_bytes()), "{named}");
+        }
+        for unnamed in ["", ".", "a/.", "a/", "./."] {
+            assert!(!has_last_name(unnamed.as_bytes()), "{unnamed}");
         }
     }
 }

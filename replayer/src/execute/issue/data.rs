@@ -4,9 +4,6 @@ use super::{Issuer, UNISSUED};
 use crate::plan::{Action, Slot};
 use crate::sys::{self, Mapping};
 
-/// Bytes of one copy inside the kernel, which makes less of too many.
-const LONGEST_COPY: u64 = 1 << 30;
-
 impl Issuer<'_> {
     /// Sizes, copies, mappings.
     pub(super) fn issue_data(&mut self, action: &Action, expected: i64) -> i64 {
@@ -122,8 +119,8 @@ impl Issuer<'_> {
         }
     }
 
-    /// Clones a file. On one that can't be cloned here, though it could when recorded, a tool copies instead. One that can be cloned here, though it
-    /// couldn't then, leaves nothing to copy.
+    /// Clones a file. One that can't be cloned here, though it could when recorded, a tool copies
+    /// instead. One that can be cloned here, though it couldn't then, leaves nothing to copy.
     pub(super) fn clone_file(
         &mut self,
         index: usize,
@@ -135,15 +132,7 @@ impl Issuer<'_> {
         let result = sys::clone_file(fd, source);
         match (result >= 0, expected >= 0) {
             (true, false) => self.cloned.push(index as u32),
-            (false, true) => {
-                let mut at = 0;
-                while let copied @ 1.. = sys::copy_range(source, at, fd, at, LONGEST_COPY, 0) {
-                    at += copied;
-                }
-                if at == 0 {
-                    self.copy_whole(source, fd);
-                }
-            }
+            (false, true) => self.copy_whole(source, fd),
             _ => {}
         }
         result

@@ -1,6 +1,7 @@
 //! One action, one system call.
 
 mod across;
+mod contents;
 mod data;
 mod held;
 mod metadata;
