@@ -5,6 +5,7 @@
 //! A part of the scripts holds an attack of a known shape, with all its pieces varied.
 
 mod attack;
+mod newer;
 mod values;
 
 use fsreplay_trace::call::{ArgKind, Call, TABLE};
@@ -87,7 +88,7 @@ impl<'c, 'b> Generator<'c, 'b> {
         if self.choices.chance(15) {
             play.rounds = 2 + self.choices.below(2) as u32;
         }
-        if self.choices.chance(10) {
+        if self.choices.chance(20) {
             let placed: &[&str] = &["/ws/s", "/ws/a", "/ws/a/a", "/ws/L"];
             play.place = Some(self.choices.pick(placed).as_bytes().to_vec());
         }
@@ -220,8 +221,9 @@ impl<'c, 'b> Generator<'c, 'b> {
     /// One line more.
     fn step(&mut self) {
         match self.choices.below(100) {
-            0..20 => self.wild(),
-            20..32 => self.rename(),
+            0..15 => self.wild(),
+            15..24 => self.newer(),
+            24..32 => self.rename(),
             32..44 => self.climbing_link(),
             44..64 => self.through_a_link(),
             64..76 => self.open_directory(),

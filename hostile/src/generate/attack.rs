@@ -99,7 +99,7 @@ impl Generator<'_, '_> {
         }
     }
 
-    fn add(&mut self, call: Call, result: i64, args: Vec<(ArgKind, Arg)>) {
+    pub(super) fn add(&mut self, call: Call, result: i64, args: Vec<(ArgKind, Arg)>) {
         let mut calls = Calls::new(0, call, result);
         for (kind, arg) in args {
             calls = calls.with(kind, arg);
