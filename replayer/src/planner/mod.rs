@@ -48,6 +48,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unmade;
 mod users;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,7 @@ use resolve::Passed;
 use sequence::Sequence;
 use space::Room;
 use tree::{NONE, Tree};
+use unmade::Unmade;
 use users::Users;
 
 /// Why a trace can't be planned.
@@ -240,6 +242,7 @@ pub struct Planner {
     futexes: Futexes,
     pacer: Pacer,
     places: Places,
+    unmade: Unmade,
     /// Parents that stand still until their child of `vfork` runs a program: its lane.
     vforked: FastMap<u32, u32>,
     fifos: FastMap<u32, u32>,
@@ -303,6 +306,7 @@ impl Planner {
             futexes: Futexes::default(),
             pacer: Pacer::new(header),
             places: Places::default(),
+            unmade: Unmade::default(),
             vforked: FastMap::default(),
             fifos: FastMap::default(),
             groups: FastMap::default(),

@@ -147,6 +147,9 @@ impl Planner {
         }
         let at = self.spell(cx, string, from, start, &walked);
         let mut reached = Reached { at, walked, start };
+        if self.found_unmade(cx, &reached) {
+            return Err(self.nothing(cx, Class::Other));
+        }
         self.pass(&mut reached);
         Ok(reached)
     }

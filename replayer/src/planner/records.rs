@@ -24,7 +24,7 @@ impl Default for NodeCache {
 
 impl Planner {
     /// The directory inode that a node's parent is now; `None` if it isn't a directory of the replayed tree.
-    fn directory_of(&mut self, node: NodeId, tables: &Tables) -> Option<u32> {
+    pub(super) fn directory_of(&mut self, node: NodeId, tables: &Tables) -> Option<u32> {
         if node.0 as usize >= tables.node_count() || !areas::is_name(tables.name(node)) {
             return None;
         }
@@ -92,6 +92,7 @@ impl Planner {
 
     pub(crate) fn path_state(&mut self, state: &PathState, tables: &Tables) {
         if state.kind == FileKind::Absent {
+            self.absent(state, tables);
             return;
         }
         if state.kind == FileKind::Unknown {

@@ -94,6 +94,7 @@ impl Planner {
         {
             self.notes
                 .add("placed directories that the tool made itself");
+            self.unmade.end(ino);
             return self.nothing(cx, Class::Other);
         }
         let ino = self.create(&mut reached, Kind::Directory);
@@ -131,6 +132,15 @@ impl Planner {
             self.failed(&mut reached);
             self.was_not_empty(cx, &reached);
             return self.issue(cx, action).mount(mount);
+        }
+        if let Some(ino) = reached.found()
+            && self.tree.root_at(ino).is_some()
+        {
+            // What the tool makes in its place belongs into the same placement.
+            self.notes
+                .add("placed directories that the tool removed, and that stay");
+            self.unmade.begin(ino);
+            return self.nothing(cx, Class::Other);
         }
         self.changes_name(dir, dent);
         let ino = self.tree.detach(dent);

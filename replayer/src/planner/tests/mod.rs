@@ -8,5 +8,6 @@ mod layers;
 mod locks;
 mod order;
 mod paths;
+mod placed;
 mod sequence;
 mod users;
