@@ -58,7 +58,7 @@ def quiet(command, cwd):
     return done.returncode == 0
 
 
-def rr(sources, work, _args):
+def rr(sources, work, _args, wanted):
     """rr's test programs, one a C file, in WORK/rr."""
     source, made = os.path.join(sources, "rr"), os.path.join(work, "rr")
     if not os.path.isdir(source):
@@ -73,12 +73,14 @@ def rr(sources, work, _args):
         for folder in folders
         for path in sorted(glob.glob(os.path.join(source, "src/test", folder, "*.c")))
         if os.path.basename(path)[:-2] not in RR_LEFT_OUT
+        and wanted("rr", os.path.basename(path)[:-2])
     ]
 
     def build(path):
         target = os.path.join(made, os.path.basename(path)[:-2])
         flags = ["-D_FILE_OFFSET_BITS=64", "-pthread", "-std=gnu11", "-g", "-O0", "-w"]
-        include = [f"-I{made}", f"-I{source}/src/preload", f"-I{source}/src/test"]
+        parts = ("include", "src/preload", "src/test")
+        include = [f"-I{made}", *(f"-I{source}/{part}" for part in parts)]
         command = ["cc", *flags, *include, path, "-o", target, "-lrt", "-ldl"]
         return target if os.path.exists(target) or quiet(command, made) else None
 
@@ -90,7 +92,7 @@ def rr(sources, work, _args):
     )
 
 
-def pjdfstest(sources, _work, _args):
+def pjdfstest(sources, _work, _args, wanted):
     """pjdfstest's scripts; its one program is built in its checkout."""
     source = os.path.join(sources, "pjdfstest")
     if not os.path.isdir(source):
@@ -101,13 +103,15 @@ def pjdfstest(sources, _work, _args):
         if not all(quiet(step, source) for step in steps):
             return [], len(tests)
     top = os.path.join(source, "tests")
+    named = ((os.path.relpath(test, top)[:-2], test) for test in tests)
     return [
-        Program("pjdfstest", os.path.relpath(test, top)[:-2], ("bash", test), "", r"(?m)^not ok")
-        for test in tests
+        Program("pjdfstest", name, ("bash", test), "", r"(?m)^not ok")
+        for name, test in named
+        if wanted("pjdfstest", name)
     ], 0
 
 
-def ltp(sources, _work, _args):
+def ltp(sources, _work, _args, wanted):
     """LTP's programs with the arguments of runtest/syscalls, built in its checkout."""
     source = os.path.join(sources, "ltp")
     calls = os.path.join(source, "testcases/kernel/syscalls")
@@ -116,8 +120,11 @@ def ltp(sources, _work, _args):
     if not os.path.exists(os.path.join(source, "include/config.h")):
         if not (quiet(["make", "autotools"], source) and quiet(["./configure"], source)):
             return [], None
-    for directory in LTP_DIRECTORIES:
-        quiet(["make", "-k", f"-j{nproc()}", "-C", os.path.join(calls, directory)], source)
+    for directory in (os.path.join(calls, name) for name in LTP_DIRECTORIES):
+        # A directory that was built once is not looked at again.
+        files = glob.glob(os.path.join(directory, "*"))
+        if not any(os.path.isfile(path) and os.access(path, os.X_OK) for path in files):
+            quiet(["make", "-k", f"-j{nproc()}", "-C", directory], source)
     where = {
         os.path.basename(path): path
         for directory in LTP_DIRECTORIES
@@ -126,7 +133,7 @@ def ltp(sources, _work, _args):
     found, unbuilt = [], 0
     with open(os.path.join(source, "runtest/syscalls"), encoding="utf-8") as lines:
         rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-    for name, program, *rest in rows:
+    for name, program, *rest in (row for row in rows if wanted("ltp", row[0])):
         path = where.get(program)
         if path and os.path.isfile(path) and os.access(path, os.X_OK):
             command = (path, *rest)
@@ -136,18 +143,19 @@ def ltp(sources, _work, _args):
     return found, unbuilt
 
 
-def cpython(_sources, _work, args):
+def cpython(_sources, _work, args, wanted):
     """The test modules of the installed CPython that are there."""
     found = []
-    for module in CPYTHON_MODULES:
+    modules = [module for module in CPYTHON_MODULES if wanted("cpython", module)]
+    for module in modules:
         look = f"import importlib.util as u, sys; sys.exit(not u.find_spec('test.{module}'))"
         if quiet([args.python, "-c", look], "/"):
             # Its own directory of work would have the process's id in its name.
             command = (args.python, "-m", "test", "--tempdir", ".", module)
             found.append(Program("cpython", module, command))
-    return found, len(CPYTHON_MODULES) - len(found)
+    return found, len(modules) - len(found)
 
 
-# Each builds what it can and returns the programs with how many it could not build (None: there is
-# no checkout).
+# Each builds what it can of what is wanted, told by suite and name, and returns the programs with
+# how many it could not build (None: there is no checkout).
 SUITES = {"rr": rr, "pjdfstest": pjdfstest, "ltp": ltp, "cpython": cpython}
