@@ -29,8 +29,6 @@ const RESTART_LAST: i64 = -516;
 /// nanoseconds.
 const LATE: u64 = 1_500_000_000;
 
-/// What calls are counted as whose paths could not be read.
-
 /// Whether the exit of a call is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
