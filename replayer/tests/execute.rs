@@ -327,6 +327,32 @@ fn a_plan_with_a_link_that_leads_out_is_refused() {
     }
 }
 
+#[test]
+fn a_link_that_is_made_several_times_leads_where_it_did() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut b = Builder::new(dir.path());
+    b.entry("one", FileKind::File, 0);
+    b.entry("two", FileKind::File, 0);
+    let lane = b.lane();
+    let (first, second) = (b.text("one"), b.text("two"));
+    for (name, target) in [("a", first), ("b", first), ("c", second), ("d", second)] {
+        let at = b.at(name);
+        let action = Action::Symlink {
+            target,
+            target_root: Some(0),
+            at,
+        };
+        b.op(lane, action, 0);
+    }
+    let result = b.play().expect("played");
+    no_divergence(&result);
+    let kept = Path::new(&result.kept[0]);
+    for (name, target) in [("a", "one"), ("b", "one"), ("c", "two"), ("d", "two")] {
+        let text = std::fs::read_link(kept.join(name)).expect("a link");
+        assert!(text.ends_with(target), "{name} leads to {}", text.display());
+    }
+}
+
 /// Changes by way of `link`, each with the errors that it may end with where the kernel holds the
 /// replay within its directory.
 fn changes_through_a_link(b: &mut Builder) -> Vec<Action> {

@@ -79,10 +79,16 @@ impl Planner {
         }
         let inode = self.tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
-        if !directory && inode.dent == NONE {
+        let nameless = !directory && inode.dent == NONE;
+        // The kernel stops at a link that is open itself (O_PATH); its name would be followed.
+        if nameless || inode.kind == Kind::Link {
             // One that never had a name may get one so.
             if cx.event.call.row().op != Op::Link {
-                self.notes.add("descriptors of removed files named by path");
+                self.notes.add(if nameless {
+                    "descriptors of removed files named by path"
+                } else {
+                    "descriptors of links named by path"
+                });
             }
             return Err(self.nothing(cx, super::Class::Unresolved));
         }

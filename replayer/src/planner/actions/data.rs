@@ -1,7 +1,7 @@
 //! Reading, writing and seeking.
 
 use fsreplay_trace::abi;
-use fsreplay_trace::call::{ArgKind, Op};
+use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::fds::What;
 use super::super::order::{Place, Side};
@@ -31,6 +31,18 @@ fn vectors(cx: &Cx) -> u32 {
     }
 }
 
+/// Where a positioned call reads or writes. All are issued as preadv2 or pwritev2, for which -1 is
+/// the file's own offset, while others refuse each negative one: such a one becomes another.
+fn position(cx: &Cx) -> i64 {
+    let offset = signed(cx, ArgKind::Offset);
+    let own_offset = matches!(cx.event.call, Call::preadv2 | Call::pwritev2);
+    if offset == -1 && !own_offset {
+        i64::MIN
+    } else {
+        offset
+    }
+}
+
 impl Planner {
     pub(super) fn read(&mut self, cx: &Cx) -> Draft {
         let file = match self.file(cx, ArgKind::Fd) {
@@ -50,7 +62,7 @@ impl Planner {
             };
             (action, from)
         } else {
-            let offset = signed(cx, ArgKind::Offset);
+            let offset = position(cx);
             let action = Action::PositionedRead {
                 fd,
                 length,
@@ -176,7 +188,7 @@ impl Planner {
             };
             (action, from)
         } else {
-            let offset = signed(cx, ArgKind::Offset);
+            let offset = position(cx);
             let action = Action::PositionedWrite {
                 fd,
                 length,

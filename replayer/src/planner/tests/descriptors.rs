@@ -450,3 +450,45 @@ fn what_another_task_does_with_the_files_is_no_fallback() {
     let plan = trace.finish();
     assert!(plan.lanes.iter().all(|lane| lane.fallbacks.is_empty()));
 }
+
+#[test]
+fn a_link_that_is_open_itself_is_not_followed_through_its_descriptor() {
+    let mut trace = Trace::new();
+    trace.file("/work/f", 10);
+    trace.symlink("/work/l", "f");
+    trace.open(0, "l", libc::O_PATH | libc::O_NOFOLLOW, 3);
+    let mode = [
+        Arg::Text(ArgKind::Path, "/proc/self/fd/3"),
+        Arg::Number(ArgKind::Mode, 0),
+    ];
+    trace.call(0, Call::chmod, &mode, -i64::from(libc::EOPNOTSUPP));
+    let plan = trace.finish();
+    // By its name the mode of the file would change.
+    let chmod = op(&plan, 1).action;
+    assert!(matches!(chmod, Action::Nothing), "{chmod:?}");
+    assert_eq!(plan.coverage.unresolved, 1);
+}
+
+#[test]
+fn the_offset_minus_one_is_the_file_s_own_for_the_second_calls_only() {
+    let mut trace = Trace::new();
+    trace.file("/work/f", 10);
+    trace.open(0, "f", libc::O_RDWR, 3);
+    let args = [
+        Arg::Number(ArgKind::Fd, 3),
+        Arg::Number(ArgKind::Length, 10),
+        Arg::Number(ArgKind::Offset, -1_i64 as u64),
+    ];
+    let refused = -i64::from(libc::EINVAL);
+    trace.call(0, Call::pread64, &args, refused);
+    trace.call(0, Call::pwrite64, &args, refused);
+    trace.call(0, Call::preadv2, &args, 10);
+    let plan = trace.finish();
+    let offset = |event| match op(&plan, event).action {
+        Action::PositionedRead { offset, .. } | Action::PositionedWrite { offset, .. } => offset,
+        other => panic!("{other:?}"),
+    };
+    assert!(offset(1) < -1, "{}", offset(1));
+    assert!(offset(2) < -1, "{}", offset(2));
+    assert_eq!(offset(3), -1);
+}
