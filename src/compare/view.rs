@@ -181,7 +181,8 @@ pub fn sentence(comparison: &Comparison) -> String {
             base.name,
             1.0 / best.ratio.value
         ),
-        None if comparison.targets.len() < 2 => {
+        // Of those without a rank nothing can be said, not even that they are no faster.
+        None if others().count() < 2 => {
             format!(
                 "On {} {what} would take {}.",
                 base.name,
