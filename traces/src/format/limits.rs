@@ -72,22 +72,20 @@ impl Limits {
         row.map(|(_, _, limit)| *limit(self) = most).is_some()
     }
 
-    fn check(&self, name: &'static str, has: u64) -> Result<(), TraceError> {
-        let row = ROWS.iter().find(|(known, ..)| *known == name);
-        let (mut limits, what) = (*self, row.map_or("", |(_, what, _)| *what));
-        let most = row.map_or(0, |(_, _, limit)| *limit(&mut limits));
+    /// Whether a limit keeps what there is. Asked for each record: the row is looked for only to tell.
+    #[inline]
+    fn check(name: &'static str, has: u64, most: u64) -> Result<(), TraceError> {
         if has <= most {
             return Ok(());
         }
+        let what = Limits::names().find(|(known, _)| *known == name);
+        let what = what.map_or("", |(_, what)| what);
         Err(TraceError::Limit { name, what, most })
     }
 
     /// Whether a string is short enough.
     pub(super) fn check_string(&self, bytes: u64) -> Result<(), TraceError> {
-        if bytes <= self.string {
-            return Ok(());
-        }
-        self.check("string", bytes)
+        Limits::check("string", bytes, self.string)
     }
 
     /// Whether strings and names, and the paths of files, are few enough.
@@ -97,12 +95,9 @@ impl Limits {
         path: u64,
         paths: u64,
     ) -> Result<(), TraceError> {
-        if strings <= self.strings && path <= self.path && paths <= self.paths {
-            return Ok(());
-        }
-        self.check("strings", strings)?;
-        self.check("path", path)?;
-        self.check("paths", paths)
+        Limits::check("strings", strings, self.strings)?;
+        Limits::check("path", path, self.path)?;
+        Limits::check("paths", paths, self.paths)
     }
 
     /// Whether events are few enough for so many bytes of a file.
@@ -110,20 +105,21 @@ impl Limits {
         if events <= FEW_EVENTS {
             return Ok(());
         }
-        self.check("events-per-byte", events / bytes.max(1))
+        Limits::check(
+            "events-per-byte",
+            events / bytes.max(1),
+            self.events_per_byte,
+        )
     }
 
     /// Whether so many tasks may be alive at a time.
     pub fn check_tasks(&self, tasks: u64) -> Result<(), TraceError> {
-        self.check("tasks", tasks)
+        Limits::check("tasks", tasks, self.tasks)
     }
 
     /// Whether the plan of a replay may take so many bytes.
     pub fn check_plan(&self, bytes: u64) -> Result<(), TraceError> {
-        if bytes <= self.plan {
-            return Ok(());
-        }
-        self.check("plan", bytes)
+        Limits::check("plan", bytes, self.plan)
     }
 }
 
@@ -136,8 +132,18 @@ mod tests {
         for (name, _) in Limits::names() {
             let mut limits = Limits::default();
             assert!(limits.set(name, 7), "{name}");
-            assert!(limits.check(name, 7).is_ok());
-            let error = limits.check(name, 8).expect_err(name).to_string();
+            let check = |has| match name {
+                "string" => limits.check_string(has),
+                "strings" => limits.check_texts(has, 0, 0),
+                "path" => limits.check_texts(0, has, 0),
+                "paths" => limits.check_texts(0, 0, has),
+                "events-per-byte" => limits.check_events(2 * FEW_EVENTS * has, 2 * FEW_EVENTS),
+                "tasks" => limits.check_tasks(has),
+                "plan" => limits.check_plan(has),
+                other => panic!("{other} is checked nowhere"),
+            };
+            assert!(check(7).is_ok(), "{name}");
+            let error = check(8).expect_err(name).to_string();
             assert!(error.contains(name) && error.contains('7'), "{error}");
         }
         assert!(!Limits::default().set("nothing", 1));
