@@ -93,15 +93,17 @@ fn the_tools_own_handler_of_ctrl_z_runs_at_once() {
     terminal.shows("status 1");
 }
 
+/// A terminal with the prompt of a shell.
+fn prompt(lab: &Lab) -> Option<Terminal> {
+    common::have("bash").then(|| Terminal::new(lab, "exec bash --norc --noprofile -i"))?
+}
+
 #[test]
 fn a_shell_that_suspends_itself_gives_the_prompt_back() {
     let Some(lab) = Lab::new() else {
         return;
     };
-    if !common::have("bash") {
-        return;
-    }
-    let Some(mut terminal) = Terminal::new(&lab, "exec bash --norc --noprofile -i") else {
+    let Some(mut terminal) = prompt(&lab) else {
         return;
     };
     // What is shown differs from what is typed, which is shown as well.
@@ -124,10 +126,7 @@ fn ctrl_z_stops_and_fg_goes_on() {
     let Some(lab) = Lab::new() else {
         return;
     };
-    if !common::have("bash") {
-        return;
-    }
-    let Some(mut terminal) = Terminal::new(&lab, "exec bash --norc --noprofile -i") else {
+    let Some(mut terminal) = prompt(&lab) else {
         return;
     };
     terminal.press("\"$F\" record -q -o t.zst -- \"$LAB/tool\" count 15; echo status-$?\n");
