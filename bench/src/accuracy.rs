@@ -10,6 +10,7 @@ mod table;
 use std::io;
 use std::path::PathBuf;
 
+use crate::final_set::FINAL;
 use crate::mounts::Mounts;
 use crate::stolen::Counted;
 use crate::workloads::{Masters, PREDICTED};
@@ -35,6 +36,9 @@ pub struct Options {
     /// Only workloads whose name contains one of these
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
+    /// The workloads that nothing was tuned by; for the last measurement only
+    #[arg(long = "final")]
+    pub is_final: bool,
     /// Only these mounts; the first is recorded on
     #[arg(long, value_delimiter = ',')]
     pub mounts: Vec<String>,
@@ -92,7 +96,8 @@ pub fn run_all(options: &Options) -> io::Result<()> {
     let wanted = |name: &str| {
         options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
     };
-    for workload in PREDICTED.iter().filter(|w| wanted(w.name)) {
+    let set = if options.is_final { FINAL } else { PREDICTED };
+    for workload in set.iter().filter(|w| wanted(w.name)) {
         let before = Counted::now();
         match rig.measure(workload) {
             Ok(pairs) => {

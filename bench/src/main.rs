@@ -12,6 +12,7 @@
 
 mod accuracy;
 mod advise;
+mod final_set;
 mod fsreplay;
 mod intervals;
 mod mounts;

@@ -1,5 +1,6 @@
 //! What the replay loop adds to a straight loop that issues the same calls with no bookkeeping.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -107,6 +108,7 @@ fn plan(dir: &Path) -> (Plan, Vec<CString>) {
     }
     let (root, fd) = (Slot(0), Slot(1));
     plan.lanes.push(Lane::default());
+    let mut known = HashMap::new();
     for _ in 0..PASSES {
         for path in &texts {
             let at = At {
@@ -147,7 +149,6 @@ fn plan(dir: &Path) -> (Plan, Vec<CString>) {
                 ),
                 (Action::Close { fd }, 0, Check::Exact),
             ] {
-                let event = plan.lanes[0].len() as u32;
                 let op = Op {
                     action,
                     expected,
@@ -157,11 +158,22 @@ fn plan(dir: &Path) -> (Plan, Vec<CString>) {
                     mount: u16::MAX,
                     place: u32::MAX,
                 };
-                plan.push(0, op, event, Pace::NONE);
+                add(&mut plan, &mut known, op);
             }
         }
     }
     (plan, paths)
+}
+
+/// Ops that are alike stand once, as the planner has it.
+fn add(plan: &mut Plan, known: &mut HashMap<Op, Step>, op: Op) {
+    let moment = plan.lanes[0].len() as u32;
+    if let Some(step) = known.get(&op) {
+        plan.lanes[0].push(*step, moment, Pace::NONE);
+        return;
+    }
+    known.extend(Step::of(plan.ops.len()).map(|step| (op, step)));
+    plan.push(0, op, moment, Pace::NONE);
 }
 
 fn entry(path: Text, directory: bool) -> TreeEntry {
