@@ -61,8 +61,7 @@ impl Planner {
     /// The descriptor that a lock of `fcntl` is issued on, and where its range begins, with what it
     /// is counted from.
     pub(super) fn carrier(&mut self, cx: &Cx, file: &File) -> (Slot, u64, i64) {
-        let asked = cx.event.arg(ArgKind::LockStart).unwrap_or(0) as i64;
-        let whence = cx.event.arg(ArgKind::Whence).unwrap_or(0);
+        let (whence, asked) = self.asked_start(cx, file);
         let own = (file.slot, whence, asked);
         let command = cx.event.arg(ArgKind::Command).unwrap_or(0);
         let refused = cx.event.errno() == Some(libc::EBADF);
@@ -76,15 +75,21 @@ impl Planner {
             return own;
         }
         self.need_slot(carrier.slot, Side::Read);
-        let offset = self.fds.by_number(file.description).offset;
-        match whence {
-            SEEK_CUR => {
-                let start = self.lock_start(cx.event, offset, file.ino);
-                let start = i64::try_from(start).unwrap_or(i64::MAX);
-                (Slot(carrier.slot), 0, start)
-            }
-            _ => (Slot(carrier.slot), whence, asked),
+        (Slot(carrier.slot), whence, asked)
+    }
+
+    /// What the range of a lock is counted from, and where it begins. Where it is counted from the
+    /// offset, it is told from the start of the file: the carrier's offset is another one, and tasks
+    /// that share one may move it in another order than the model has it.
+    fn asked_start(&mut self, cx: &Cx, file: &File) -> (u64, i64) {
+        let asked = cx.event.arg(ArgKind::LockStart).unwrap_or(0) as i64;
+        let whence = cx.event.arg(ArgKind::Whence).unwrap_or(0);
+        if whence != SEEK_CUR || file.ino == NONE {
+            return (whence, asked);
         }
+        let offset = self.fds.by_number(file.description).offset;
+        let start = self.lock_start(cx.event, offset, file.ino);
+        i64::try_from(start).map_or((whence, asked), |start| (0, start))
     }
 
     /// What carries the calling process's locks of a file from now on.

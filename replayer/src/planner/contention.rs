@@ -114,17 +114,22 @@ impl Planner {
         }
     }
 
-    /// Notes what the call being planned does with a lock, and what it has to wait for.
-    pub(super) fn lock_called(&mut self, cx: &Cx) {
+    /// Notes what the call being planned does with a lock, and what it has to wait for. Gives
+    /// whether the lock can be what the call took: tasks that move an offset which they share at
+    /// the same time don't tell which of them moved it last, and a range that begins there may be
+    /// another one than the model has.
+    pub(super) fn lock_called(&mut self, cx: &Cx) -> bool {
         let Some(deed) = self.deed(cx.event, cx.horizon) else {
-            return;
+            return true;
         };
         if deed.what == LockCall::Took && self.locks.excluded_by(&deed.lock).next().is_some() {
             self.notes
-                .add("locks that were taken though another had them");
+                .add("locks that were taken though another had them, and are not issued");
+            return false;
         }
         self.locks
             .call(&mut self.order, cx.lane, &deed.lock, deed.what);
+        true
     }
 
     /// What a record gives back, if it does.

@@ -103,7 +103,9 @@ impl Planner {
     fn lock(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
         self.need_inode(file.ino, Side::Write);
         let (fd, whence, start) = self.carrier(cx, file);
-        self.lock_called(cx);
+        if !self.lock_called(cx) {
+            return self.nothing(cx, Class::Other);
+        }
         let action = Action::Lock {
             fd,
             command: command as i32,
@@ -121,7 +123,9 @@ impl Planner {
             Err(draft) => return draft,
         };
         self.need_inode(file.ino, Side::Write);
-        self.lock_called(cx);
+        if !self.lock_called(cx) {
+            return self.nothing(cx, Class::Other);
+        }
         let action = Action::Flock {
             fd: file.slot,
             operation: number(cx, ArgKind::Command) as i32,

@@ -36,6 +36,11 @@ impl Planner {
             libc::EINVAL if duplicates(cx) => {
                 Some("calls that failed for want of descriptors or memory")
             }
+            // The kernel looks for circles among the locks of processes only (fcntl_locking(2)),
+            // which are locks of open file descriptions here.
+            libc::EDEADLK if cx.event.call == Call::fcntl => {
+                Some("locks refused because their owners would have waited for each other")
+            }
             libc::EACCES | libc::EPERM if self.was_another(cx) => {
                 Some("calls that the recorded user was refused, and this one would not be")
             }

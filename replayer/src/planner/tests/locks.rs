@@ -498,3 +498,54 @@ fn a_lock_of_a_process_ends_with_any_descriptor_of_the_file() {
     trace.call(2, Call::fcntl, &lock(12), 0);
     explore(&trace.finish());
 }
+
+/// `fcntl(F_SETLK)` for writing on eight bytes from the offset on.
+fn lock_here(fd: u64) -> [Arg<'static>; 5] {
+    [
+        Arg::Number(ArgKind::Fd, fd),
+        Arg::Number(ArgKind::Command, POSIX.tries),
+        Arg::Number(ArgKind::Argument, 1),
+        Arg::Number(ArgKind::Whence, 1),
+        Arg::Number(ArgKind::LockLength, 8),
+    ]
+}
+
+#[test]
+fn a_range_from_the_offset_is_where_the_model_has_it() {
+    let mut trace = History::new(POSIX, 1).trace;
+    trace.on_fd(1, Call::lseek, 11, 40, 40);
+    trace.call(1, Call::fcntl, &lock_here(11), 0);
+    let plan = trace.finish();
+    let ranges = plan.ops.iter().filter_map(|op| match op.action {
+        Action::Lock { whence, start, .. } => Some((whence, start)),
+        _ => None,
+    });
+    assert_eq!(ranges.collect::<Vec<_>>(), [(0, 40)]);
+}
+
+#[test]
+fn a_circle_of_locks_is_not_issued() {
+    let mut trace = History::new(POSIX, 1).trace;
+    trace.call(1, Call::fcntl, &lock_here(11), -i64::from(libc::EDEADLK));
+    let plan = trace.finish();
+    assert!(
+        !plan
+            .ops
+            .iter()
+            .any(|op| matches!(op.action, Action::Lock { .. }))
+    );
+}
+
+#[test]
+fn a_lock_that_cannot_be_the_one_that_was_taken_is_not_issued() {
+    let mut trace = History::new(POSIX, 2).trace;
+    trace.call(1, Call::fcntl, &lock_here(11), 0);
+    trace.call(2, Call::fcntl, &lock_here(12), 0);
+    let plan = trace.finish();
+    let issued = plan
+        .ops
+        .iter()
+        .filter(|op| matches!(op.action, Action::Lock { .. }));
+    assert_eq!(issued.count(), 1);
+    explore(&plan);
+}
