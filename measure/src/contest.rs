@@ -1,0 +1,238 @@
+//! Several contestants in turn, round by round, until every verdict stands or the budget is spent.
+//!
+//! In turn, so that what the machine does meanwhile meets all of them.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::estimate::median;
+
+/// Something that plays rounds of contestants, and has a clock.
+pub trait Rig {
+    /// What a round gives.
+    type Round;
+    /// What can go wrong.
+    type Error;
+
+    /// How many contestants there are; they have the numbers below it.
+    fn contestants(&self) -> usize;
+
+    /// Plays a round of one contestant. Round 0 is there to warm up, and isn't kept.
+    ///
+    /// # Errors
+    /// A [`Failure`] says what becomes of the others.
+    fn round(
+        &mut self,
+        contestant: usize,
+        number: u32,
+    ) -> Result<Self::Round, Failure<Self::Error>>;
+
+    /// Time since some fixed moment.
+    fn now(&self) -> Duration;
+}
+
+/// Why a round of a contestant was not played to its end.
+#[derive(Debug)]
+pub enum Failure<E> {
+    /// This contestant can't take part, and left nothing behind; others go on without it.
+    Refused(E),
+    /// The user has asked to stop.
+    Interrupted,
+    /// Nobody can go on.
+    Broken(E),
+}
+
+/// When to stop.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What all rounds together may take; none if that has no bound. One whole round is always
+    /// played.
+    pub budget: Option<Duration>,
+    /// Fewest rounds before a verdict may end it, and the most there are.
+    pub rounds: RangeInclusive<u32>,
+    /// Whether each contestant first plays a round that isn't kept. It is within the budget.
+    pub warm_up: bool,
+}
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every verdict stands.
+    Decided,
+    /// There were as many rounds as there may be.
+    Rounds,
+    /// Another round would have gone over the budget.
+    Budget,
+    /// The user has asked to stop.
+    Interrupted,
+}
+
+/// What a contest gave.
+#[derive(Debug)]
+pub struct Outcome<R, E> {
+    /// For each contestant, the rounds that all went through. None of those that were refused.
+    pub rounds: Vec<Vec<R>>,
+    /// Contestants that can't take part, in order, and why.
+    pub refused: Vec<(usize, E)>,
+    /// Why it ended.
+    pub end: End,
+}
+
+/// What is told after each whole round.
+#[derive(Debug)]
+pub struct Standing<'r, R> {
+    /// The rounds so far, as in [`Outcome::rounds`].
+    pub rounds: &'r [Vec<R>],
+    /// For each contestant, whether its verdict stands. Nothing stands before the fewest rounds.
+    pub stands: &'r [bool],
+    /// Time since the beginning.
+    pub spent: Duration,
+    /// How long it may still take: less, if verdicts stand before. None if nothing bounds it.
+    pub left: Option<Duration>,
+}
+
+/// Plays rounds of all contestants, each beginning in turn, until `rule` says to stop.
+///
+/// `judge` gets the rounds so far, as in [`Outcome::rounds`], and gives for each contestant whether
+/// its verdict stands: more rounds are of no use to it. Of the last contestant that isn't refused
+/// a refusal is an error. When `cancelled` becomes true, the round that isn't whole is dropped.
+///
+/// # Errors
+/// What the rig gives as [`Failure::Broken`], or as [`Failure::Refused`] of the last contestant.
+pub fn contest<R: Rig>(
+    rig: &mut R,
+    rule: &Rule,
+    cancelled: &AtomicBool,
+    mut judge: impl FnMut(&[Vec<R::Round>]) -> Vec<bool>,
+    mut told: impl FnMut(&Standing<'_, R::Round>),
+) -> Result<Outcome<R::Round, R::Error>, R::Error> {
+    let begin = rig.now();
+    let mut field = Field {
+        rounds: (0..rig.contestants()).map(|_| Vec::new()).collect(),
+        refused: BTreeMap::new(),
+    };
+    let mut pace = Pace::default();
+    let mut number = u32::from(!rule.warm_up);
+    let end = loop {
+        if number > *rule.rounds.end() {
+            break End::Rounds;
+        }
+        let began = rig.now();
+        let Some(played) = field.round(rig, number, cancelled)? else {
+            break End::Interrupted;
+        };
+        let now = rig.now();
+        pace.costs.push(now.saturating_sub(began).as_secs_f64());
+        number += 1;
+        // The first one that was played was to warm up.
+        if rule.warm_up && number == 1 {
+            continue;
+        }
+        field.keep(played);
+        let is_early = number <= *rule.rounds.start();
+        let stands = if is_early {
+            vec![false; field.rounds.len()]
+        } else {
+            judge(&field.rounds)
+        };
+        let spent = now.saturating_sub(begin);
+        told(&Standing {
+            rounds: &field.rounds,
+            stands: &stands,
+            spent,
+            left: pace.left(rule, number, spent),
+        });
+        if field.all(&stands) {
+            break End::Decided;
+        }
+        if rule
+            .budget
+            .is_some_and(|budget| spent + pace.next() > budget)
+        {
+            break End::Budget;
+        }
+    };
+    Ok(Outcome {
+        rounds: field.rounds,
+        refused: field.refused.into_iter().collect(),
+        end,
+    })
+}
+
+/// The contestants, and what they have played.
+struct Field<R, E> {
+    rounds: Vec<Vec<R>>,
+    refused: BTreeMap<usize, E>,
+}
+
+impl<R, E> Field<R, E> {
+    /// One round of each; none if it was interrupted.
+    fn round<G: Rig<Round = R, Error = E>>(
+        &mut self,
+        rig: &mut G,
+        number: u32,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Vec<(usize, R)>>, E> {
+        let count = self.rounds.len();
+        let mut played = Vec::with_capacity(count);
+        // Each begins in turn, so that nobody always comes after the same one.
+        for turn in 0..count {
+            let contestant = (turn + number as usize) % count;
+            if self.refused.contains_key(&contestant) {
+                continue;
+            }
+            if cancelled.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            match rig.round(contestant, number) {
+                Ok(round) => played.push((contestant, round)),
+                Err(Failure::Interrupted) => return Ok(None),
+                Err(Failure::Refused(error)) if self.refused.len() + 1 < count => {
+                    self.refused.insert(contestant, error);
+                    self.rounds[contestant].clear();
+                }
+                Err(Failure::Refused(error) | Failure::Broken(error)) => return Err(error),
+            }
+        }
+        Ok(Some(played))
+    }
+
+    fn keep(&mut self, played: Vec<(usize, R)>) {
+        for (contestant, round) in played {
+            self.rounds[contestant].push(round);
+        }
+    }
+
+    /// Whether all that take part stand.
+    fn all(&self, stands: &[bool]) -> bool {
+        let mut each = stands.iter().enumerate();
+        each.all(|(contestant, stands)| *stands || self.refused.contains_key(&contestant))
+    }
+}
+
+/// How long rounds take, all contestants together.
+#[derive(Default)]
+struct Pace {
+    /// Of each so far, seconds.
+    costs: Vec<f64>,
+}
+
+impl Pace {
+    /// What the next one will take. The median: one that was slowed says little of the next.
+    fn next(&self) -> Duration {
+        Duration::try_from_secs_f64(median(&self.costs)).unwrap_or(Duration::MAX)
+    }
+
+    fn left(&self, rule: &Rule, number: u32, spent: Duration) -> Option<Duration> {
+        let rounds = (rule.rounds.end() + 1).saturating_sub(number);
+        let by_rounds = self.next().saturating_mul(rounds);
+        let by_budget = rule.budget.map(|budget| budget.saturating_sub(spent));
+        let has_bound = *rule.rounds.end() < u32::MAX;
+        match by_budget {
+            Some(budget) => Some(budget.min(by_rounds)),
+            None => has_bound.then_some(by_rounds),
+        }
+    }
+}
