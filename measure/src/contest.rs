@@ -225,8 +225,9 @@ impl Pace {
         Duration::try_from_secs_f64(median(&self.costs)).unwrap_or(Duration::MAX)
     }
 
+    /// `number` is that of the next round.
     fn left(&self, rule: &Rule, number: u32, spent: Duration) -> Option<Duration> {
-        let rounds = (rule.rounds.end() + 1).saturating_sub(number);
+        let rounds = rule.rounds.end().saturating_sub(number - 1);
         let by_rounds = self.next().saturating_mul(rounds);
         let by_budget = rule.budget.map(|budget| budget.saturating_sub(spent));
         let has_bound = *rule.rounds.end() < u32::MAX;

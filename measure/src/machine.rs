@@ -60,7 +60,7 @@ fn parse_stat(text: &str) -> Option<Processors> {
     })
 }
 
-/// User and system time of a line of /proc/PID/stat: of the process, and of its children that ended.
+/// User and system time of a line of /proc/PID/stat: of the process and of its ended children.
 fn parse_process(text: &str) -> Option<Duration> {
     // The name in parentheses may hold anything.
     let (_, after_name) = text.rsplit_once(')')?;

@@ -1,7 +1,8 @@
 //! A machine on paper, to see what a contest tells where the truth is known.
 //!
 //! It has a clock of its own, neighbours that compete for its processors, a drift, slow phases, and
-//! rounds that take much longer for no reason that anyone sees. The same seed gives the same machine.
+//! rounds that take much longer for no reason that anyone sees. The same seed gives the same
+//! machine.
 
 use std::convert::Infallible;
 use std::time::Duration;

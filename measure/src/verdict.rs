@@ -42,15 +42,17 @@ pub struct Doubt {
 }
 
 impl Verdict {
-    /// The verdict on a ratio to the baseline.
+    /// The verdict on a ratio to the baseline. Faster and slower are what is beyond doubt, and
+    /// more than [`NEGLIGIBLE`]: where there is no difference, chance makes one that seems certain
+    /// ten times as often as one that is large as well.
     pub fn of(ratio: &Estimate, doubt: Doubt) -> Verdict {
         let least = 1.0 - NEGLIGIBLE;
         let most = 1.0 + NEGLIGIBLE;
         if least <= ratio.low && ratio.high <= most {
             Verdict::Same
-        } else if ratio.high < 1.0 {
+        } else if ratio.high < 1.0 && ratio.value < least {
             Verdict::Faster
-        } else if ratio.low > 1.0 {
+        } else if ratio.low > 1.0 && ratio.value > most {
             Verdict::Slower
         } else {
             Verdict::CantTell(doubt)
@@ -178,7 +180,9 @@ mod tests {
         assert_eq!(verdict(0.96, 1.04), "the same");
         // Certain, but of no account.
         assert_eq!(verdict(0.96, 0.98), "the same");
-        assert_eq!(verdict(0.94, 0.99), "faster");
+        // Beyond doubt not more, but perhaps of no account.
+        assert_eq!(verdict(0.94, 0.99), "can't be told");
+        assert_eq!(verdict(0.90, 0.99), "faster");
         assert_eq!(verdict(0.16, 2.44), "can't be told");
         assert_eq!(verdict(0.94, 1.01), "can't be told");
     }
