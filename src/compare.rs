@@ -9,6 +9,7 @@ mod view;
 
 use std::path::PathBuf;
 
+use fsreplay_measure::contest::End;
 use fsreplay_replayer::contest::{Outcome, contest};
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::{PlayOptions, ReplayError};
@@ -62,7 +63,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     progress.end();
     let Outcome {
         rounds,
-        interrupted,
+        end,
         slowed,
         left,
         refused,
@@ -81,7 +82,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         targets: &targets,
         plans: &plans,
         rounds,
-        interrupted,
+        interrupted: end == End::Interrupted,
         slowed,
         unfit,
         baseline,

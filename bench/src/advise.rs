@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use fsreplay_measure::estimate::median;
+
 use crate::fsreplay::{json, number, record};
-use crate::timing::{median, run};
+use crate::timing::run;
 
 /// A tool that uses the packages of a project, and leaves it as it was.
 struct Tool {
@@ -186,6 +188,6 @@ fn really(tool: &Tool, projects: &Projects, rounds: usize) -> io::Result<(f64, f
             }
         }
     }
-    let [now, moved] = times.map(|times| median(times).0);
+    let [now, moved] = times.map(|times| median(&times));
     Ok((now, moved))
 }

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fsreplay_measure::estimate::median;
 use serde_json::Value;
 
 use crate::fsreplay::{json, number, record};
 use crate::mounts::Mounts;
-use crate::timing::{median, run_at_rest};
+use crate::timing::run_at_rest;
 use crate::workloads::{ALL, PREDICTED, Workload};
 
 /// What is measured.
@@ -158,7 +159,7 @@ fn tool(workload: &Workload, homes: &[PathBuf], rounds: usize) -> io::Result<Vec
             }
         }
     }
-    Ok(times.into_iter().map(|times| median(times).0).collect())
+    Ok(times.into_iter().map(|times| median(&times)).collect())
 }
 
 fn compare(
@@ -211,7 +212,7 @@ fn intervals(workload: &Workload, mounts: &Mounts, real: &[f64], comparisons: &[
             workload.name,
             mount.name,
             real[number] * 1e3,
-            median(predicted.collect()).0 * 1e3,
+            median(&predicted.collect::<Vec<_>>()) * 1e3,
             real[number] / real[0],
             if number == 0 {
                 "baseline".into()

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use crate::timing::{median, run};
+use fsreplay_measure::estimate::{median, spread};
+
+use crate::timing::run;
 use crate::workloads::{ALL, Workload};
 
 const STRACE: &[&str] = &[
@@ -70,7 +72,8 @@ fn row(workload: &Workload, fsreplay: &Path, rounds: usize, dir: &Path) -> io::R
             }
         }
     }
-    let [(native, spread), (strace, _), (record, _)] = times.map(median);
+    let spread = spread(&times[0]);
+    let [native, strace, record] = times.each_ref().map(|times| median(times));
     println!(
         "{:<18} {:>10.1} {:>8.1} {:>10.1} {:>10.1} {:>9.2} {:>9.2} {:>13.2}",
         workload.name,

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use fsreplay_measure::estimate::{median, spread};
 use fsreplay_replayer::execute::{Tempo, execute};
 use fsreplay_replayer::plan::*;
 use fsreplay_replayer::prepare::prepare;
@@ -15,8 +16,6 @@ use fsreplay_replayer::sandbox::Sandbox;
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::FileKind;
 use rustix::fs::{AtFlags, Mode, OFlags};
-
-use crate::timing::median;
 
 const FILES: usize = 1000;
 const PASSES: usize = 50;
@@ -43,24 +42,25 @@ pub fn run(rounds: usize, dir: &Path) -> io::Result<()> {
             replayed.push(b);
         }
     }
-    let ratios = straight.iter().zip(&replayed).map(|(a, b)| b / a).collect();
-    let ((a, a_spread), (b, b_spread), (ratio, spread)) =
-        (median(straight), median(replayed), median(ratios));
+    let ratios = straight.iter().zip(&replayed).map(|(a, b)| b / a);
+    let ratios: Vec<f64> = ratios.collect();
+    let (a, b) = (median(&straight), median(&replayed));
     let calls = (FILES * PASSES * 6) as f64;
     println!("{} calls a run, {rounds} runs, single task", calls);
     println!(
         "straight loop  {:8.1} ms ± {:.1}  ({:.0} ns a call)",
         a * 1e3,
-        a_spread * 1e3,
+        spread(&straight) * 1e3,
         a * 1e9 / calls
     );
     println!(
         "replay loop    {:8.1} ms ± {:.1}  ({:.0} ns a call)",
         b * 1e3,
-        b_spread * 1e3,
+        spread(&replayed) * 1e3,
         b * 1e9 / calls
     );
-    println!("ratio          {ratio:8.3} ± {spread:.3}");
+    let (ratio, around) = (median(&ratios), spread(&ratios));
+    println!("ratio          {ratio:8.3} ± {around:.3}");
     Ok(())
 }
 

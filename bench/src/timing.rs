@@ -43,10 +43,3 @@ pub fn settled(dir: &Path) -> io::Result<Duration> {
     rustix::fs::syncfs(&tree)?;
     Ok(fsreplay_replayer::rest_before_run(&tree))
 }
-
-/// The median of some numbers, and half the distance between their quartiles.
-pub fn median(mut values: Vec<f64>) -> (f64, f64) {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    (at(0.5), (at(0.75) - at(0.25)) / 2.0)
-}

@@ -1,7 +1,10 @@
-//! Several targets in turn: round by round, so that what the machine does meanwhile meets all of them.
+//! Several targets in turn: round by round, so that what the machine does meanwhile meets all of
+//! them.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use fsreplay_measure::contest::{self, End, Failure, Rig, Rule, Standing};
 
 use crate::cache::Cache;
 use crate::error::ReplayError;
@@ -15,8 +18,8 @@ use crate::preflight::preflight;
 pub struct Outcome {
     /// For each plan, the rounds that all plans went through.
     pub rounds: Vec<Vec<Played>>,
-    /// It was ended before all rounds were played.
-    pub interrupted: bool,
+    /// Why there are no more rounds.
+    pub end: End,
     /// How many rounds something else slowed.
     pub slowed: usize,
     /// Directories that could not be removed.
@@ -25,11 +28,43 @@ pub struct Outcome {
     pub refused: Vec<(usize, ReplayError)>,
 }
 
-/// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were whole by then are kept; without
-/// any, that is an error. `progress` is told the plan, and what happens to it.
+/// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were
+/// whole by then are kept; without any, that is an error. `progress` is told the plan, and what
+/// happens to it.
 pub fn contest(
     plans: &[Plan],
     options: PlayOptions,
+    cancelled: &AtomicBool,
+    progress: &(dyn Fn(usize, Stage) + Sync),
+) -> Result<Outcome, ReplayError> {
+    let rounds = Judged {
+        budget: None,
+        least: options.rounds,
+        judge: &mut |rounds| vec![false; rounds.len()],
+        told: &mut |_| (),
+    };
+    contest_until(plans, options, rounds, cancelled, progress)
+}
+
+/// When a contest is over.
+pub struct Judged<'j> {
+    /// What all rounds together may take, putting the trees back included. One whole round is
+    /// always played.
+    pub budget: Option<Duration>,
+    /// Rounds before a verdict may end it. The most there are is in [`PlayOptions::rounds`].
+    pub least: u32,
+    /// From the rounds so far to whether each plan's verdict stands; a plan that was refused has
+    /// none. What slowed the machine is still in them.
+    pub judge: &'j mut dyn FnMut(&[Vec<Played>]) -> Vec<bool>,
+    /// Is told after each whole round.
+    pub told: &'j mut dyn FnMut(&Standing<'_, Played>),
+}
+
+/// The same until all verdicts stand or the budget is spent.
+pub fn contest_until(
+    plans: &[Plan],
+    options: PlayOptions,
+    judged: Judged<'_>,
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, Stage) + Sync),
 ) -> Result<Outcome, ReplayError> {
@@ -38,47 +73,25 @@ pub fn contest(
         clean_targets(plan);
     }
     let _umask = Umask::clear();
-    let mut players: Vec<Player<'_>> = plans
-        .iter()
-        .map(|plan| Player::new(plan, options))
-        .collect();
-    let mut rounds: Vec<Vec<Played>> = plans.iter().map(|_| Vec::new()).collect();
-    let mut refused: BTreeMap<usize, ReplayError> = BTreeMap::new();
-    let mut interrupted = false;
-    let first = u32::from(options.cache != Cache::Warm);
-    'rounds: for round in first..=options.rounds {
-        let mut played = Vec::with_capacity(players.len());
-        // Each begins in turn, so that nobody always comes after the same one.
-        for turn in 0..players.len() {
-            let number = (turn + round as usize) % players.len();
-            if refused.contains_key(&number) {
-                continue;
-            }
-            match players[number].round(round, cancelled, &|stage| progress(number, stage)) {
-                Ok(one) => played.push((number, one)),
-                Err(ReplayError::Cancelled) => {
-                    interrupted = true;
-                    break 'rounds;
-                }
-                Err(error) if error.is_target() && refused.len() + 1 < players.len() => {
-                    players[number].clear()?;
-                    refused.insert(number, error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if round > 0 {
-            for (number, one) in played {
-                rounds[number].push(one);
-            }
-        }
-    }
-    let left: Vec<ReplayError> = players
-        .into_iter()
-        .flat_map(|player| player.end().left)
-        .collect();
-    let refused: Vec<(usize, ReplayError)> = refused.into_iter().collect();
-    for (number, _) in refused.iter().rev() {
+    let mut trees = Trees {
+        players: plans
+            .iter()
+            .map(|plan| Player::new(plan, options))
+            .collect(),
+        cancelled,
+        progress,
+        began: Instant::now(),
+    };
+    let rule = Rule {
+        budget: judged.budget,
+        rounds: judged.least..=options.rounds,
+        warm_up: options.cache == Cache::Warm,
+    };
+    let outcome = contest::contest(&mut trees, &rule, cancelled, judged.judge, judged.told)?;
+    let players = trees.players.into_iter();
+    let left: Vec<ReplayError> = players.flat_map(|player| player.end().left).collect();
+    let mut rounds = outcome.rounds;
+    for (number, _) in outcome.refused.iter().rev() {
         rounds.remove(*number);
     }
     if rounds.iter().any(Vec::is_empty) {
@@ -90,9 +103,44 @@ pub fn contest(
     let slowed = unslow(&mut rounds);
     Ok(Outcome {
         rounds,
-        interrupted,
+        end: outcome.end,
         slowed,
         left,
-        refused,
+        refused: outcome.refused,
     })
+}
+
+/// The trees of all plans.
+struct Trees<'t> {
+    players: Vec<Player<'t>>,
+    cancelled: &'t AtomicBool,
+    progress: &'t (dyn Fn(usize, Stage) + Sync),
+    began: Instant,
+}
+
+impl Rig for Trees<'_> {
+    type Round = Played;
+    type Error = ReplayError;
+
+    fn contestants(&self) -> usize {
+        self.players.len()
+    }
+
+    fn round(&mut self, contestant: usize, number: u32) -> Result<Played, Failure<ReplayError>> {
+        let player = &mut self.players[contestant];
+        let progress = |stage| (self.progress)(contestant, stage);
+        match player.round(number, self.cancelled, &progress) {
+            Ok(played) => Ok(played),
+            Err(ReplayError::Cancelled) => Err(Failure::Interrupted),
+            Err(error) if error.is_target() => {
+                player.clear().map_err(Failure::Broken)?;
+                Err(Failure::Refused(error))
+            }
+            Err(error) => Err(Failure::Broken(error)),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
 }

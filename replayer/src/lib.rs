@@ -10,7 +10,6 @@ mod error;
 pub mod execute;
 mod fence;
 mod folding;
-pub mod interval;
 mod limits;
 pub mod mounts;
 pub mod plan;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use fsreplay_measure::estimate::median;
 use rustix::fs::{Mode, StatVfsMountFlags};
 
 use crate::cache::Cache;
@@ -9,7 +10,7 @@ use crate::error::ReplayError;
 use crate::plan::Plan;
 use crate::player::{Player, unslow, unslowed_seconds};
 use crate::preflight::preflight;
-use crate::result::{PlayResult, Prediction, SCHEMA_VERSION, TargetInfo, median};
+use crate::result::{PlayResult, Prediction, SCHEMA_VERSION, TargetInfo};
 use crate::sandbox::{CleanOptions, Found, Outcome, clean};
 
 /// How a plan is played.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use fsreplay_measure::estimate::{hodges_lehmann, variation};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -105,17 +106,6 @@ impl Prediction {
             },
         }
     }
-}
-
-/// Standard deviation divided by the mean.
-pub fn variation(values: &[f64]) -> Option<f64> {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    if values.len() < 2 || mean <= 0.0 {
-        return None;
-    }
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((squares / (count - 1.0)).sqrt() / mean)
 }
 
 /// One round.
@@ -254,44 +244,4 @@ pub fn place_seconds(plan: &Plan, run: &Run) -> Vec<(f64, u64)> {
         }
     }
     places
-}
-
-/// The middle value.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => (sorted[n / 2 - 1] + sorted[n / 2]) / 2.0,
-    }
-}
-
-/// The median of the means of all pairs: it estimates the same as the median where values scatter alike on both sides, from a third fewer of them, and one that
-/// is far off counts as little (Hodges and Lehmann, 1963). Of very many values the median.
-pub fn hodges_lehmann(values: &[f64]) -> f64 {
-    const MANY: usize = 1000;
-    if values.len() > MANY {
-        return median(values);
-    }
-    let mut means = Vec::with_capacity(values.len() * (values.len() + 1) / 2);
-    for (index, one) in values.iter().enumerate() {
-        means.extend(values[index..].iter().map(|other| (one + other) / 2.0));
-    }
-    median(&means)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_that_is_far_off_counts_little() {
-        assert_eq!(hodges_lehmann(&[]), 0.0);
-        assert_eq!(hodges_lehmann(&[3.0]), 3.0);
-        // Means: 1, 1.5, 2, 2, 2.5, 3, and those with 1000.
-        assert_eq!(hodges_lehmann(&[1.0, 2.0, 3.0]), 2.0);
-        assert_eq!(hodges_lehmann(&[1.0, 3.0, 2.0, 1000.0]), 2.75);
-        assert_eq!(hodges_lehmann(&[2.0; 1001]), 2.0);
-    }
 }

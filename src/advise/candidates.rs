@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fsreplay_measure::estimate::median;
 use fsreplay_replayer::Played;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::median;
 
 /// Shares of the workspace's time below this aren't worth a mount.
 const LEAST_SHARE: f64 = 0.15;

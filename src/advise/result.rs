@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fsreplay_replayer::interval::ratio;
+use fsreplay_measure::estimate::{hodges_lehmann, ratio};
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::hodges_lehmann;
 use fsreplay_replayer::{Played, unslowed_seconds};
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! From runs of the command and replays in turn to what a replay has to compute for each event.
 
-use fsreplay_replayer::result::{hodges_lehmann, median};
+use fsreplay_measure::estimate::{hodges_lehmann, median};
 
 /// What no number of runs makes more precise: that part of the time that a tool waited for a disk is another in a replay.
 const VAGUE: f64 = 0.05;

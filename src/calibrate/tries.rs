@@ -1,7 +1,7 @@
 //! What was measured in the tries of calibration, all judged alike.
 
+use fsreplay_measure::estimate::median;
 use fsreplay_replayer::quiet::{Look, Response, Timed, slownesses};
-use fsreplay_replayer::result::median;
 
 use super::estimate::{Times, Try};
 

@@ -1,6 +1,6 @@
 //! Whether a target has a rank beside the baseline, and which.
 
-use fsreplay_replayer::interval::Ratio;
+use fsreplay_measure::estimate::Estimate;
 
 use super::result::{LEAST_FIDELITY, Measured, causes, fidelity};
 use crate::caveats::Caveat;
@@ -9,7 +9,7 @@ use crate::caveats::Caveat;
 const LEAST_DIFFERENCE: f64 = 0.02;
 
 /// The verdict on a ratio to the baseline.
-pub fn verdict(found: &Ratio, is_baseline: bool, is_ranked: bool) -> &'static str {
+pub fn verdict(found: &Estimate, is_baseline: bool, is_ranked: bool) -> &'static str {
     if is_baseline {
         "baseline"
     } else if !is_ranked {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fsreplay_replayer::interval::ratio;
+use fsreplay_measure::estimate::{hodges_lehmann, median, ratio};
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::{CallStatistics, hodges_lehmann, median};
+use fsreplay_replayer::result::CallStatistics;
 use fsreplay_replayer::{Played, Timing, unslowed_seconds};
 use fsreplay_trace::model::Header;
 use serde::Serialize;
@@ -67,9 +67,9 @@ struct Neutral {
 #[derive(Debug, Serialize)]
 pub struct Compared {
     to: String,
-    /// Ratio of the medians.
+    /// The median of the quotients of the rounds.
     pub value: f64,
-    /// Lower bound of its 95 % confidence interval.
+    /// Lower bound of its interval: 95 %, no matter after which round one stops.
     pub low: f64,
     /// Upper bound.
     pub high: f64,

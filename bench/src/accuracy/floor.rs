@@ -1,10 +1,9 @@
 //! What noise alone leaves of accuracy: how often a tool whose runs are drawn from its own, as many as were measured, would be predicted by as many
 //! others of its own. No prediction can be expected to do better on a machine while it is as noisy as that.
 
-use fsreplay_replayer::result::hodges_lehmann;
+use fsreplay_measure::estimate::{hodges_lehmann, median};
 
 use super::table::{Medians, Pair, near};
-use crate::timing::median;
 
 /// Draws.
 const DRAWS: usize = 1000;
@@ -24,7 +23,7 @@ pub fn line(all: &[Vec<Pair>]) -> String {
     let mean = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
     let middle = match errors.is_empty() {
         true => 0.0,
-        false => median(errors).0,
+        false => median(&errors),
     };
     format!(
         "the tool as a prediction of itself, as noisy as it was: error median {middle:.1} %, mean {mean:.1} %; \

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use fsreplay_measure::estimate::{median, spread};
 use fsreplay_recorder::children_cpu;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
@@ -19,7 +20,7 @@ use fsreplay_trace::model::{Footer, Unobserved};
 use super::Options;
 use super::table::{Pair, Series, Single};
 use crate::mounts::Mount;
-use crate::timing::{median, run, settled};
+use crate::timing::{run, settled};
 use crate::workloads::{Masters, Tree, Workload};
 
 /// Runs of the tool, and of each replay, one after the other on a mount: at least so many, the first of which doesn't count,
@@ -138,10 +139,7 @@ impl Rig<'_> {
         let noisy = by_mount(runs).iter().flatten().any(|series| {
             let times = series.alike();
             let count = times.len();
-            count <= LEAST || {
-                let (middle, spread) = median(times);
-                spread > NOISY * middle
-            }
+            count <= LEAST || { spread(&times) > NOISY * median(&times) }
         });
         let seconds = match noisy {
             true => self.options.seconds * PATIENT,

@@ -1,7 +1,7 @@
 //! How much what ten rounds say differs from the next ten, of the same trace on the same mount, and beside it how much the tool's own runs do. All are judged together:
 //! each by itself, as `play` knows it, tells less well what slowed it.
 
-use fsreplay_replayer::result::{hodges_lehmann, median, variation};
+use fsreplay_measure::estimate::{hodges_lehmann, median, variation};
 
 use super::table::{Pair, Series};
 

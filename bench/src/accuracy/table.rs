@@ -4,12 +4,11 @@ use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use fsreplay_measure::estimate::{hodges_lehmann, median, spread, variation};
 use fsreplay_replayer::quiet::Look;
-use fsreplay_replayer::result::{hodges_lehmann, median as middle_of, variation};
 
 use super::{floor, repeated};
 use crate::mounts::Mount;
-use crate::timing::median;
 
 /// One workload on one mount.
 #[derive(Clone)]
@@ -67,7 +66,7 @@ impl Series {
 
     /// The median of what they took.
     fn measured(&self) -> f64 {
-        middle_of(&self.each(|run| run.measured))
+        median(&self.each(|run| run.measured))
     }
 }
 
@@ -113,7 +112,8 @@ pub fn rows(workload: &str, mounts: &[Mount], pairs: &[Pair]) {
         let (real, predicted) = pair.typical();
         let (measured, replayed) = pair.both(Series::measured);
         let slowed = pair.both(Series::slowness);
-        let (middle, spread) = median(tool.alike());
+        let times = tool.alike();
+        let (middle, spread) = (median(&times), spread(&times));
         println!(
             "| {workload} | {} | {real:.1} | {:.1} | {predicted:.1} | {:.1} | {:+.1} | {:.2} | {:.2} | {measured:.1}, {replayed:.1} | {:.2}, {:.2} | {} | {} |",
             mount.name,
