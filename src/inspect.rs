@@ -2,6 +2,7 @@
 
 mod findings;
 mod flamegraph;
+mod timeline;
 
 use std::path::Path;
 
@@ -59,6 +60,7 @@ fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
 
 fn text(inspection: &Inspection) -> Text {
     let mut out = heading(inspection);
+    out.push(&timeline::text(&inspection.timeline));
     out.push(&costs(inspection));
     out.push(&findings::text(inspection));
     say!(

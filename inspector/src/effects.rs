@@ -4,12 +4,13 @@ use fsreplay_trace::abi::{
     AT_FDCWD, AT_REMOVEDIR, CLOSE_RANGE_CLOEXEC, F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD, O_APPEND,
     O_CLOEXEC, O_TMPFILE, O_TRUNC, RENAME_EXCHANGE, RENAME_WHITEOUT,
 };
-use fsreplay_trace::call::{ArgKind, Last, NONE as NO_VALUE, Op};
+use fsreplay_trace::call::{ArgKind, Call, Last, NONE as NO_VALUE, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, FileKind};
 
 use crate::files::Done;
 use crate::inspector::{Found, Inspector};
+use crate::phases::Stream;
 use crate::places::{MADE, NONE, USED};
 use crate::processes::{Description, Entry, Task};
 
@@ -438,7 +439,12 @@ impl Inspector {
                 }
             }
             Op::Socket | Op::Accept | Op::EventFd => {
-                task.put(result, Description::new(NONE), cloexec, self.now());
+                let stream = match event.call {
+                    Call::accept | Call::accept4 => Stream::Connection,
+                    Call::inotify_init | Call::inotify_init1 => Stream::Watch,
+                    _ => Stream::Other,
+                };
+                task.put(result, Description::of_stream(stream), cloexec, self.now());
             }
             Op::Unshare => self.processes.unshare(event.task.0, flags.into()),
             _ => {}

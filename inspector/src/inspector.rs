@@ -10,6 +10,7 @@ use fsreplay_trace::model::{
 
 use crate::files::{Done, FileCount, Files};
 use crate::lookup::{self, EBADF, EINVAL, ENOENT, ENOTDIR, Subject};
+use crate::phases::Phases;
 use crate::places::{Count, NONE, PSEUDO, Places, ROOT};
 use crate::processes::{Description, Fs, Processes, Task};
 use crate::report::{Inspection, Options};
@@ -69,6 +70,7 @@ pub struct Inspector {
     pub(crate) on_pseudo: Sum,
     pub(crate) on_no_file: Sum,
     pub(crate) unresolved: Sum,
+    pub(crate) phases: Phases,
 }
 
 impl Inspector {
@@ -102,6 +104,7 @@ impl Inspector {
             on_pseudo: Sum::default(),
             on_no_file: Sum::default(),
             unresolved: Sum::default(),
+            phases: Phases::new(header),
         }
     }
 
@@ -109,8 +112,14 @@ impl Inspector {
     pub fn record(&mut self, record: &Record, tables: &Tables) {
         match record {
             Record::Event(event) => self.event(event, tables),
-            Record::TaskStart(start) => self.processes.start(start),
-            Record::TaskExit(exit) => self.processes.end(exit.task.0),
+            Record::TaskStart(start) => {
+                self.phases.start(start, &self.places);
+                self.processes.start(start);
+            }
+            Record::TaskExit(exit) => {
+                self.phases.end(exit, &self.places);
+                self.processes.end(exit.task.0);
+            }
             Record::PathState(state) => self.path_state(state, tables),
             Record::Listing(listing) => self.listing(listing, tables),
             Record::FdState(state) => self.fd_state(state, tables),
@@ -134,6 +143,7 @@ impl Inspector {
         let subject = lookup::subject(event, tables, self.open_flags);
         let found = self.find(&task, subject, event, tables);
         self.charge(&task, found, event);
+        self.follow(&task, found, event);
         if let Found::At(place, file) = found {
             self.count(&task, (place, file), subject, event);
         }
@@ -339,6 +349,7 @@ impl Inspector {
         let mut description = Description::new(file);
         description.position.set(state.offset);
         description.append = state.flags & O_APPEND != 0;
+        description.stream = Inspector::stream_of(state);
         let cloexec = state.flags & O_CLOEXEC != 0;
         task.put(state.fd, description, cloexec, self.events);
     }

@@ -16,6 +16,7 @@ mod folded;
 mod inspector;
 mod lookup;
 mod mounts;
+mod phases;
 mod places;
 mod processes;
 mod report;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use folded::write_folded;
 pub use inspector::Inspector;
+pub use phases::{Between, Phase, PhaseKind, Polling, Timeline, Watching, phase_of};
 pub use report::{
     CallCost, DirectoryCost, Finding, FindingKind, Inspection, Item, MissingName, MountCost,
     Options, ProcessCost, ProgramCost, Responsible, Share, Totals,

@@ -53,7 +53,7 @@ pub(crate) struct Place {
     name: u32,
     first_child: u32,
     next_sibling: u32,
-    depth: u16,
+    pub(crate) depth: u16,
     pub(crate) mount: u16,
     pub(crate) flags: u8,
     pub(crate) kind: FileKind,

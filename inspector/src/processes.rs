@@ -8,6 +8,7 @@ use fsreplay_trace::abi::{CLONE_FILES, CLONE_FS, CLONE_THREAD, CLONE_VM};
 use fsreplay_trace::model::TaskStart;
 
 use crate::files::Covered;
+use crate::phases::Stream;
 use crate::places::NONE;
 
 /// Descriptors and mappings that a fork may copy; no machine's tables are larger, and a made-up trace must not fill
@@ -28,6 +29,8 @@ pub(crate) struct Description {
     pub(crate) append: bool,
     /// Whether a pass over the directory has begun.
     pub(crate) listing: Cell<bool>,
+    /// What its bytes tell, if it is no file.
+    pub(crate) stream: Stream,
 }
 
 impl Description {
@@ -39,6 +42,15 @@ impl Description {
             covered: Cell::default(),
             append: false,
             listing: Cell::default(),
+            stream: Stream::Other,
+        }
+    }
+
+    /// Just made, no file.
+    pub(crate) fn of_stream(stream: Stream) -> Description {
+        Description {
+            stream,
+            ..Description::new(NONE)
         }
     }
 }

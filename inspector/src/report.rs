@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::findings;
 use crate::inspector::{Inspector, Sum};
 use crate::mounts;
+use crate::phases::{self, Timeline};
 use crate::places::NONE;
 use crate::tally::Tally;
 
@@ -39,6 +40,9 @@ pub struct Inspection {
     pub elapsed_seconds: f64,
     /// What the events were about.
     pub totals: Totals,
+    /// When it worked and when it waited.
+    #[serde(flatten)]
+    pub timeline: Timeline,
     /// File-system calls by name, the most expensive first; all of them.
     pub calls: Vec<CallCost>,
     /// Directories by the time spent on them and on the names in them.
@@ -367,6 +371,7 @@ pub(crate) fn build(
             other: inspector.on_no_file.into(),
             unresolved: inspector.unresolved.into(),
         },
+        timeline: phases::build(inspector, &names, elapsed),
         calls: costs.calls(),
         directories: costs.directories(inspector, options.top),
         mounts: costs.mounts(inspector),
