@@ -60,7 +60,10 @@ fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
 
 fn text(inspection: &Inspection) -> Text {
     let mut out = heading(inspection);
-    out.push(&timeline::text(&inspection.timeline));
+    out.push(&timeline::text(
+        &inspection.timeline,
+        inspection.elapsed_seconds,
+    ));
     out.push(&costs(inspection));
     out.push(&findings::text(inspection));
     say!(

@@ -10,19 +10,15 @@ const ROWS: usize = 12;
 /// Characters of the bar: with what stands beside it, no wider than 80 columns.
 const BAR: usize = 56;
 /// Characters of a directory, likewise.
-const DIRECTORY: usize = 24;
+const DIRECTORY: usize = 19;
 /// A recording of one phase that waited less than this part of it has no timeline to speak of.
 const SOME: f64 = 0.1;
 
-/// What is shown.
-pub(super) fn text(timeline: &Timeline) -> Text {
+/// What is shown of a recording that took so many seconds.
+pub(super) fn text(timeline: &Timeline, elapsed: f64) -> Text {
     let mut out = Text::default();
     let waits = timeline.waiting_seconds;
-    let last = timeline
-        .phases
-        .last()
-        .map_or(0.0, |phase| phase.end_seconds);
-    if timeline.phases.len() > 1 || waits > SOME * last.max(timeline.busy_seconds) {
+    if timeline.phases.len() > 1 || waits > SOME * elapsed {
         say!(
             out,
             "\nworked {}, waited {} for timers, network, people or events",
@@ -34,8 +30,8 @@ pub(super) fn text(timeline: &Timeline) -> Text {
         say!(
             out,
             "  {} {}",
-            bar(&timeline.phases, last),
-            term::seconds(last)
+            bar(&timeline.phases, elapsed),
+            term::seconds(elapsed)
         );
         let header = [
             "phase",
@@ -123,13 +119,19 @@ fn row(phase: &Phase) -> Vec<String> {
     let directory = phase.directory.as_deref().unwrap_or("");
     vec![
         phase.name.clone(),
-        format!("{:.2} s", phase.begin_seconds),
-        format!("{:.2} s", phase.end_seconds),
+        moment(phase.begin_seconds),
+        moment(phase.end_seconds),
         term::seconds(phase.busy_seconds),
         format!("{:.0} %", phase.file_share * 100.0),
         term::count(phase.events),
         term::shortened(directory, DIRECTORY),
     ]
+}
+
+/// A time since the start of the recording: with the same unit in all rows, and no wider for long recordings.
+fn moment(seconds: f64) -> String {
+    let decimals = if seconds < 100.0 { 2 } else { 0 };
+    format!("{seconds:.decimals$} s")
 }
 
 fn polls(polling: &Polling) -> Text {

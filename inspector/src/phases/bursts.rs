@@ -56,6 +56,8 @@ pub(crate) struct Burst {
     pub(crate) time: u64,
     /// Of the calls, those that only ask again what they ask all the time.
     pub(crate) polls: u64,
+    /// Who polls, or else wakes up for nothing: whether it only waits, and its process.
+    pub(crate) poller: Option<(bool, u32)>,
     pub(crate) opens: u64,
     /// What was told first of what came from outside, and when.
     pub(crate) cause: Option<(u64, Cause)>,
@@ -116,11 +118,17 @@ impl Burst {
         self.time = self.time.saturating_add(other.time);
         self.polls += other.polls;
         self.opens += other.opens;
-        self.cause = match (self.cause, other.cause) {
-            (Some(one), Some(another)) => Some(one.min(another)),
-            (one, another) => one.or(another),
-        };
+        self.poller = first(self.poller, other.poller);
+        self.cause = first(self.cause, other.cause);
         self.directories.join(other.directories, places);
+    }
+}
+
+/// The lesser one of what is there.
+fn first<T: Ord>(one: Option<T>, another: Option<T>) -> Option<T> {
+    match (one, another) {
+        (Some(one), Some(another)) => Some(one.min(another)),
+        (one, another) => one.or(another),
     }
 }
 

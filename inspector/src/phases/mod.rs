@@ -203,9 +203,10 @@ impl Inspector {
                 .unwrap_or(0),
         };
         for exit in phases.polling.ask(&asked, &self.places) {
-            if place != NONE {
-                phases.bursts.of_event(exit).polls += 1;
-            }
+            let burst = phases.bursts.of_event(exit);
+            let poller = (place == NONE, task.process);
+            burst.polls += u64::from(place != NONE);
+            burst.poller = Some(burst.poller.map_or(poller, |other| other.min(poller)));
         }
         if event.call.row().op == Op::Watch && event.errno().is_none() {
             let mount = self.places.get(place).mount;

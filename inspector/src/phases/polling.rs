@@ -16,6 +16,8 @@ const ROUNDS: usize = 5;
 const LEAST_INTERVAL: u64 = 5_000_000;
 /// An interval is steady if it is within this factor of the average so far: a timer that fires late on a busy machine stays one.
 const STEADY: f64 = 1.5;
+/// Of a question that is known to be polling, within this one, whatever else the process does meanwhile.
+const STEADY_ENOUGH: f64 = 3.0;
 /// So many questions are followed; when there are more, those that are no polling yet are forgotten. Neither a
 /// build that asks for each of a million paths once nor a made-up trace may fill the memory.
 const MOST: usize = 1 << 16;
@@ -87,13 +89,15 @@ impl Row {
         let interval = asked.event.entry.saturating_sub(self.last);
         let worked = asked.worked.saturating_sub(self.worked);
         let average = self.span as f64 / f64::from((self.rounds - 1).max(1));
+        let known = self.known || self.is_polling();
+        let factor = if known { STEADY_ENOUGH } else { STEADY };
         let is_steady = self.rounds == 1
-            || interval as f64 <= average * STEADY && interval as f64 >= average / STEADY;
+            || interval as f64 <= average * factor && interval as f64 >= average / factor;
         is_steady
             && interval >= LEAST_INTERVAL
             && asked.event.result == self.result
             // Who works most of the time does not poll: it asks while it works.
-            && worked < interval / 2
+            && (known || worked < interval / 2)
     }
 }
 
@@ -118,11 +122,6 @@ pub(crate) struct Polls {
     /// From the first call to the last, nanoseconds since the start of the recording.
     pub(crate) begin: u64,
     pub(crate) end: u64,
-    /// What the process worked between one call and the next, where that is little; and how long that was, nanoseconds.
-    work: u64,
-    lasted: u64,
-    /// What the process had worked at the last call, and when that was.
-    last: (u64, u64),
     pub(crate) directories: Directories,
 }
 
@@ -209,23 +208,12 @@ impl Polls {
         let now = asked.event.exit();
         if self.calls == 0 {
             self.begin = first;
-            self.last = (asked.worked, now);
         }
         self.begin = self.begin.min(first);
         self.end = self.end.max(now);
         self.calls += found.len() as u64;
         self.intervals.0 = self.intervals.0.saturating_add(intervals.0);
         self.intervals.1 += intervals.1;
-        let (worked, when) = self.last;
-        let work = asked.worked.saturating_sub(worked);
-        let passed = now.saturating_sub(when);
-        // What it worked more than that, it did for something else; one of many questions follows the one before at once. Since
-        // the last call before a row began, it may have done anything.
-        if found.len() == 1 && (work < passed / 2 || passed < LEAST_INTERVAL) {
-            self.work = self.work.saturating_add(work);
-            self.lasted = self.lasted.saturating_add(passed);
-        }
-        self.last = (asked.worked, now);
         if asked.place != NONE {
             let directory = places.get(asked.place).parent;
             self.directories.add(directory, found.len() as u64, places);
@@ -235,10 +223,5 @@ impl Polls {
     /// Nanoseconds from one time that a question is asked to the next.
     pub(crate) fn interval(&self) -> u64 {
         self.intervals.0 / self.intervals.1.max(1)
-    }
-
-    /// The part of a processor that it takes, 0 to 1 and more.
-    pub(crate) fn share(&self) -> f64 {
-        self.work as f64 / self.lasted.max(1) as f64
     }
 }

@@ -11,9 +11,8 @@ use crate::mounts;
 use crate::places::Places;
 use crate::report::{Names, lossy, seconds};
 
-/// Wake-ups are told if there are at least so many a second, or if they take so much of a processor: what
-/// programs do twice a second by habit costs nobody anything.
-const WAKE_UPS: f64 = 10.0;
+/// Wake-ups for nothing are told if they take so much of a processor: what programs do by habit costs nobody anything (node's
+/// workers: 32 a second, 0.4 %).
 const WAKE_UP_SHARE: f64 = 0.01;
 
 /// When the tool worked, when it waited for the outside, and what it did without need.
@@ -49,6 +48,8 @@ pub enum PhaseKind {
     Timer,
     /// The trace doesn't tell.
     Work,
+    /// The command ended, without work to speak of.
+    End,
 }
 
 /// A time in which the tool worked, between two waits for the outside.
@@ -116,7 +117,7 @@ pub struct Polling {
     pub calls_per_second: f64,
     /// Seconds from a question to the same one again, on average.
     pub interval_seconds: f64,
-    /// The part of one processor that it takes.
+    /// The part of one processor that it takes while nobody works.
     pub processor_share: f64,
     /// What to do.
     pub note: String,
@@ -158,8 +159,8 @@ pub(crate) fn build(inspector: &Inspector, names: &Names, elapsed: u64) -> Timel
             busy_seconds: stretches.between.busy / 1e9,
             events: stretches.between.events,
         },
-        phases: phases(&stretches, places),
-        polling: polling(inspector, names),
+        phases: phases(&stretches, elapsed, places),
+        polling: polling(inspector, names, &stretches),
         watches: watches(inspector),
     }
 }
@@ -184,13 +185,20 @@ impl PhaseKind {
             PhaseKind::Input => "input",
             PhaseKind::Timer => "timer",
             PhaseKind::Work => "work",
+            PhaseKind::End => "end",
         }
     }
 }
 
-fn phases(stretches: &Stretches, places: &Places) -> Vec<Phase> {
+fn phases(stretches: &Stretches, elapsed: u64, places: &Places) -> Vec<Phase> {
     let bursts = &stretches.phases;
-    let kinds: Vec<PhaseKind> = bursts.iter().enumerate().map(|(n, b)| kind(n, b)).collect();
+    let mut kinds: Vec<PhaseKind> = bursts.iter().enumerate().map(|(n, b)| kind(n, b)).collect();
+    if let ([_, .., kind], Some(last)) = (&mut kinds[..], bursts.last())
+        && *kind == PhaseKind::Work
+        && stretches::is_an_end(last, elapsed)
+    {
+        *kind = PhaseKind::End;
+    }
     let mut counts: HashMap<PhaseKind, usize> = HashMap::new();
     let mut phases: Vec<Phase> = Vec::with_capacity(bursts.len());
     for (burst, kind) in bursts.iter().zip(&kinds) {
@@ -230,7 +238,7 @@ fn phases(stretches: &Stretches, places: &Places) -> Vec<Phase> {
     phases
 }
 
-fn polling(inspector: &Inspector, names: &Names) -> Vec<Polling> {
+fn polling(inspector: &Inspector, names: &Names, stretches: &Stretches) -> Vec<Polling> {
     let polls = &inspector.phases.polling.by_process;
     let all = polls.iter().map(|((process, waits), polls)| {
         let directory = polls.directories.top(&inspector.places);
@@ -250,15 +258,12 @@ fn polling(inspector: &Inspector, names: &Names) -> Vec<Polling> {
             calls: polls.calls,
             calls_per_second: polls.calls as f64 / seconds(lasted),
             interval_seconds: seconds(polls.interval()),
-            processor_share: polls.share(),
+            processor_share: stretches.polling_share((*waits, *process), polls.begin, polls.end),
             note: advice(*waits, remote).into(),
         }
     });
-    let is_told = |polling: &Polling| {
-        polling.directory.is_some()
-            || polling.calls_per_second >= WAKE_UPS
-            || polling.processor_share >= WAKE_UP_SHARE
-    };
+    let is_told =
+        |polling: &Polling| polling.directory.is_some() || polling.processor_share >= WAKE_UP_SHARE;
     let mut all: Vec<Polling> = all.filter(is_told).collect();
     all.sort_by(|a, b| b.processor_share.total_cmp(&a.processor_share));
     all
@@ -266,7 +271,7 @@ fn polling(inspector: &Inspector, names: &Names) -> Vec<Polling> {
 
 fn advice(waits: bool, remote: bool) -> &'static str {
     if waits {
-        "it wakes up for nothing: a longer timeout, or none, costs less"
+        "a longer timeout, or none, costs less"
     } else if remote {
         "each question is a journey, and without polling changes made on the other side may not be \
          seen: poll less often, fewer paths, or have the files on a volume and watch them"
