@@ -5,6 +5,7 @@ pub mod advise;
 pub mod compare;
 pub mod inspect;
 pub mod play;
+pub mod timeline;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

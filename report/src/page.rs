@@ -9,6 +9,7 @@ mod inspection;
 mod method;
 mod plays;
 mod table;
+mod timeline;
 
 use crate::html::Html;
 use crate::traces::OfTrace;

@@ -230,3 +230,32 @@ fn five_targets_of_forty_calls_stay_below_a_megabyte() {
     println!("{} bytes", page.len());
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
 }
+
+#[test]
+fn phases_and_polling_are_told_where_there_are_several() {
+    let phase = |name: &str, busy: f64| json!({"name": name, "busy_seconds": busy, "events": 1234});
+    let mut inspect = value(INSPECT);
+    inspect["phases"] = json!([phase("start", 2.0)]);
+    assert!(!checked(&page(&[&inspect.to_string()])).contains("Phases between waits"));
+    inspect["phases"] = json!([phase("start", 2.0), phase("rebuild <1>", 0.0)]);
+    inspect["polling"] = json!([{
+        "program": "node", "directory": "/w/src", "questions": 31,
+        "calls_per_second": 283.4, "processor_share": 0.068, "note": "watch"
+    }]);
+    inspect["watches"] = json!([
+        {"mount_point": "/w", "fs_type": "ext4", "watches": 7},
+        {"mount_point": "/host", "fs_type": "virtiofs", "watches": 1, "note": "may not arrive"}
+    ]);
+    let text = checked(&page(&[&inspect.to_string()]));
+    let told = [
+        "Phases between waits",
+        "rebuild <1>",
+        "1,234",
+        "node polls 31\u{a0}paths in /w/src: 283 calls a second, 6.8\u{a0}% of a processor; watch.",
+        "1\u{a0}watch on /host (virtiofs): may not arrive.",
+    ];
+    for expected in told {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    assert!(!text.contains("ext4): "), "a watch without a note is told");
+}

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Trace;
+use super::timeline::{Phase, Polling, Watching};
 
 /// What a tool does to the file system.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,6 +16,11 @@ pub struct Inspect {
     pub events: u64,
     pub elapsed_seconds: f64,
     pub totals: Totals,
+    pub busy_seconds: f64,
+    pub waiting_seconds: f64,
+    pub phases: Vec<Phase>,
+    pub polling: Vec<Polling>,
+    pub watches: Vec<Watching>,
     pub calls: Vec<Cost>,
     pub directories: Vec<Cost>,
     pub mounts: Vec<Cost>,

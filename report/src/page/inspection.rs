@@ -1,7 +1,7 @@
 //! What the tool does: suspicious work first, then time by call, directory, mount and program.
 
 use super::table::{self, Cell};
-use super::{Place, answer::notice, remark};
+use super::{Place, answer::notice, remark, timeline};
 use crate::documents::inspect::{Cost, Finding, Inspect, Item};
 use crate::html::Html;
 use crate::traces::OfTrace;
@@ -25,6 +25,7 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
     if inspect.complete == Some(false) {
         notice(html, "the trace was cut off; this is what was whole of it.");
     }
+    timeline::write(html, inspect);
     if inspect.findings.is_empty() {
         remark(html, "Nothing suspicious was found.");
     }
