@@ -10,7 +10,8 @@ use std::time::Duration;
 use common::{fsreplay, have, record, text, workspace};
 use serde_json::Value;
 
-/// Works, sleeps; waits for a connection, for a change, for a line; works each time in a directory of its own.
+/// Works, sleeps; waits for a connection, for a change, for a line; works each time in a directory
+/// of its own.
 const TOOL: &str = r#"
 import ctypes, os, socket, sys, time
 

@@ -128,7 +128,8 @@ fn row(phase: &Phase) -> Vec<String> {
     ]
 }
 
-/// A time since the start of the recording: with the same unit in all rows, and no wider for long recordings.
+/// A time since the start of the recording: with the same unit in all rows, and no wider for long
+/// recordings.
 fn moment(seconds: f64) -> String {
     let decimals = if seconds < 100.0 { 2 } else { 0 };
     format!("{seconds:.decimals$} s")

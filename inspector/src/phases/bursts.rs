@@ -1,8 +1,9 @@
-//! When anybody was busy, as far as the records have come: bursts of work, and what was done in each.
+//! When anybody was busy, as far as the records have come: bursts of work, and what was done in
+//! each.
 //!
-//! Tasks tell of their time when a call returns, so that what is told last may have begun first: bursts
-//! are kept by their begin, and whatever touches is made one. There are never more than [`MOST`], so that
-//! neither a long recording nor a made-up one fills the memory.
+//! Tasks tell of their time when a call returns, so that what is told last may have begun first:
+//! bursts are kept by their begin, and whatever touches is made one. There are never more than
+//! [`MOST`], so that neither a long recording nor a made-up one fills the memory.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,12 @@ use crate::places::Places;
 
 use super::directories::Directories;
 
-/// Pauses that are shorter belong to the burst, nanoseconds: the wake-up of another task, a stop of the recorder.
+/// Pauses that are shorter belong to the burst, nanoseconds: the wake-up of another task, a stop of
+/// the recorder.
 const PAUSE: u64 = 1_000_000;
-/// More bursts are not kept apart: when there are as many, pauses may be twice as long, again and again until there
-/// are half as many. At a burst every tenth of a second that is half an hour's recording.
+/// More bursts are not kept apart: when there are as many, pauses may be twice as long, again and
+/// again until there are half as many. At a burst every tenth of a second that is half an hour's
+/// recording.
 const MOST: usize = 1 << 14;
 
 /// What set a task to work, as far as a trace tells.
@@ -33,7 +36,8 @@ pub(crate) struct Piece {
     /// Nanoseconds since the start of the recording.
     pub(crate) begin: u64,
     pub(crate) end: u64,
-    /// How much of it was the task's own work: without waiting for a processor, and without the recorder's stops.
+    /// How much of it was the task's own work: without waiting for a processor, and without the
+    /// recorder's stops.
     pub(crate) work: u64,
 }
 
@@ -43,7 +47,8 @@ pub(crate) struct Burst {
     /// Nanoseconds since the start of the recording.
     pub(crate) begin: u64,
     pub(crate) end: u64,
-    /// Nanoseconds in which at least one task was at work. Where several were, this is an estimate: see [`Burst::cover`].
+    /// Nanoseconds in which at least one task was at work. Where several were, this is an estimate:
+    /// see [`Burst::cover`].
     pub(crate) busy: f64,
     /// Nanoseconds of work of all tasks.
     pub(crate) work: u64,
@@ -78,8 +83,8 @@ impl Burst {
         }
     }
 
-    /// How much of a piece's work would have to be told from this burst's, nanoseconds: what both were busy with at the same time, if neither
-    /// knew of the other.
+    /// How much of a piece's work would have to be told from this burst's, nanoseconds: what both
+    /// were busy with at the same time, if neither knew of the other.
     fn shared(&self, piece: Piece) -> f64 {
         let both = self
             .end

@@ -1,8 +1,9 @@
 //! What a long recording consists of: phases of work between waits for the outside, and polling.
 //!
-//! A dev server, a watcher or a test runner works, waits for a request, a change, a person, and works again. A task is busy
-//! while it computes and while it is in a call, unless that call waits for what is no work of a file system. What is
-//! busy together is a [burst](bursts); bursts with little between them are a [phase](stretches).
+//! A dev server, a watcher or a test runner works, waits for a request, a change, a person, and
+//! works again. A task is busy while it computes and while it is in a call, unless that call waits
+//! for what is no work of a file system. What is busy together is a [burst](bursts); bursts with
+//! little between them are a [phase](stretches).
 
 mod bursts;
 mod directories;
@@ -96,7 +97,8 @@ impl Phases {
 
     /// What the task did since its last record, and whether it slept before the call.
     ///
-    /// Where it slept in between is not known: that it slept first and was woken to work is the usual case.
+    /// Where it slept in between is not known: that it slept first and was woken to work is the
+    /// usual case.
     fn work(&mut self, event: &Event, process: u32, busy: bool, places: &Places) {
         let exit = event.exit();
         let since = self.since.insert(event.task.0, exit).unwrap_or(event.entry);

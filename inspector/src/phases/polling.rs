@@ -1,5 +1,6 @@
-//! Polling: a process that asks the same thing of the same path at a steady interval, gets the same answer each
-//! time, and does little else meanwhile; or one that wakes up at a steady interval for nothing.
+//! Polling: a process that asks the same thing of the same path at a steady interval, gets the same
+//! answer each time, and does little else meanwhile; or one that wakes up at a steady interval for
+//! nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,17 +10,21 @@ use fsreplay_trace::model::Event;
 use super::directories::Directories;
 use crate::places::{NONE, Places};
 
-/// So often the same question is asked at a steady interval before it is polling. Who polls each second is found in five.
+/// So often the same question is asked at a steady interval before it is polling. Who polls each
+/// second is found in five.
 const ROUNDS: usize = 5;
-/// Questions that follow each other sooner are not asked at an interval, nanoseconds: no watcher asks 200 times a second, and a
-/// tool that works does.
+/// Questions that follow each other sooner are not asked at an interval, nanoseconds: no watcher
+/// asks 200 times a second, and a tool that works does.
 const LEAST_INTERVAL: u64 = 5_000_000;
-/// An interval is steady if it is within this factor of the average so far: a timer that fires late on a busy machine stays one.
+/// An interval is steady if it is within this factor of the average so far: a timer that fires late
+/// on a busy machine stays one.
 const STEADY: f64 = 1.5;
-/// Of a question that is known to be polling, within this one, whatever else the process does meanwhile.
+/// Of a question that is known to be polling, within this one, whatever else the process does
+/// meanwhile.
 const STEADY_ENOUGH: f64 = 3.0;
-/// So many questions are followed; when there are more, those that are no polling yet are forgotten. Neither a
-/// build that asks for each of a million paths once nor a made-up trace may fill the memory.
+/// So many questions are followed; when there are more, those that are no polling yet are
+/// forgotten. Neither a build that asks for each of a million paths once nor a made-up trace may
+/// fill the memory.
 const MOST: usize = 1 << 16;
 
 /// What is asked: by whom (a process; for waits, a task), by which call, where.
@@ -37,7 +42,8 @@ struct Row {
     /// What its process had worked until then, nanoseconds.
     worked: u64,
     result: i64,
-    /// When the first and the rounds after it returned, until there are enough; most are asked once.
+    /// When the first and the rounds after it returned, until there are enough; most are asked
+    /// once.
     first: u64,
     exits: Option<Box<[u64; ROUNDS]>>,
     rounds: u32,

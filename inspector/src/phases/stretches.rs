@@ -1,22 +1,24 @@
 //! From bursts of work to phases.
 //!
-//! The rule: a phase ends where nobody is busy for [`PAUSE`], or for [`PAUSE_BEFORE_OUTSIDE`] before something that says
-//! itself that it comes from outside: a change of a watched file, a request, input. A wake-up that does nothing to speak of
-//! doesn't count as busy, and neither does polling.
+//! The rule: a phase ends where nobody is busy for [`PAUSE`], or for [`PAUSE_BEFORE_OUTSIDE`]
+//! before something that says itself that it comes from outside: a change of a watched file, a
+//! request, input. A wake-up that does nothing to speak of doesn't count as busy, and neither does
+//! polling.
 
 use std::collections::HashMap;
 
 use super::bursts::{Burst, Bursts, Cause};
 use crate::places::Places;
 
-/// Whoever waits that long waits for the outside. Builds, installations over a network and the delays by which watchers collect changes
-/// (jest 100 ms, tsc 250 ms, nodemon 1 s at most) stay within it; people don't.
+/// Whoever waits that long waits for the outside. Builds, installations over a network and the
+/// delays by which watchers collect changes (jest 100 ms, tsc 250 ms, nodemon 1 s at most) stay
+/// within it; people don't.
 const PAUSE: u64 = 1_000_000_000;
-/// Where the trace tells that the outside came, it need not be guessed from the length of the pause; but requests
-/// that a page makes together are one phase.
+/// Where the trace tells that the outside came, it need not be guessed from the length of the
+/// pause; but requests that a page makes together are one phase.
 const PAUSE_BEFORE_OUTSIDE: u64 = 100_000_000;
-/// Work without a call on a file is a wake-up as long as it is shorter: timers of a runtime, a look at a clock, the collection
-/// of garbage. Nanoseconds.
+/// Work without a call on a file is a wake-up as long as it is shorter: timers of a runtime, a look
+/// at a clock, the collection of garbage. Nanoseconds.
 const WAKE_UP: u64 = 50_000_000;
 
 /// Phases, and what lay between them.
@@ -24,7 +26,8 @@ const WAKE_UP: u64 = 50_000_000;
 pub(crate) struct Stretches {
     pub(crate) phases: Vec<Burst>,
     pub(crate) between: Burst,
-    /// Nanoseconds in which somebody was busy, waiting for a processor or for the recorder included.
+    /// Nanoseconds in which somebody was busy, waiting for a processor or for the recorder
+    /// included.
     pub(crate) taken: u64,
     /// Nanoseconds of work in wake-ups, by who polls then.
     polled: HashMap<(bool, u32), u64>,
@@ -102,7 +105,8 @@ pub(crate) fn of(bursts: &Bursts, places: &Places) -> Stretches {
 }
 
 impl Stretches {
-    /// How much of a processor somebody's polling takes while nobody works; from one time to another, nanoseconds.
+    /// How much of a processor somebody's polling takes while nobody works; from one time to
+    /// another, nanoseconds.
     pub(crate) fn polling_share(&self, poller: (bool, u32), begin: u64, end: u64) -> f64 {
         let work = self.polled.get(&poller).copied().unwrap_or_default();
         let others = self.worked_until(end) - self.worked_until(begin);

@@ -1,4 +1,5 @@
-//! The timeline of a recording as values; the names of the fields are documented in docs/result-json.md.
+//! The timeline of a recording as values; the names of the fields are documented in
+//! docs/result-json.md.
 
 use std::collections::HashMap;
 
@@ -11,14 +12,15 @@ use crate::mounts;
 use crate::places::Places;
 use crate::report::{Names, lossy, seconds};
 
-/// Wake-ups for nothing are told if they take so much of a processor: what programs do by habit costs nobody anything (node's
-/// workers: 32 a second, 0.4 %).
+/// Wake-ups for nothing are told if they take so much of a processor: what programs do by habit
+/// costs nobody anything (node's workers: 32 a second, 0.4 %).
 const WAKE_UP_SHARE: f64 = 0.01;
 
 /// When the tool worked, when it waited for the outside, and what it did without need.
 #[derive(Clone, Debug, Serialize)]
 pub struct Timeline {
-    /// Seconds in which at least one task was at work: without waiting for a processor, and without the recorder's cost.
+    /// Seconds in which at least one task was at work: without waiting for a processor, and without
+    /// the recorder's cost.
     pub busy_seconds: f64,
     /// Seconds in which no task was busy: all waited for timers, the network, people, events.
     pub waiting_seconds: f64,
@@ -54,9 +56,9 @@ pub enum PhaseKind {
 
 /// A time in which the tool worked, between two waits for the outside.
 ///
-/// The events of a phase are those from `first_event` up to, and not with, `end_event`, by their number: the order in which they
-/// returned, from 0, as in the records of the trace and in the plan that is made of it. Phases don't overlap; events between them
-/// belong to none.
+/// The events of a phase are those from `first_event` up to, and not with, `end_event`, by their
+/// number: the order in which they returned, from 0, as in the records of the trace and in the plan
+/// that is made of it. Phases don't overlap; events between them belong to none.
 #[derive(Clone, Debug, Serialize)]
 pub struct Phase {
     /// The kind, and a number where there are several of it: `start`, `rebuild 2`.
@@ -101,7 +103,8 @@ pub struct Polling {
     pub program: String,
     /// Its process id in the recording.
     pub pid: u32,
-    /// The deepest directory with at least half of the calls; `None` for waits that end without anything.
+    /// The deepest directory with at least half of the calls; `None` for waits that end without
+    /// anything.
     pub directory: Option<String>,
     /// Mount point and type of the file system of that directory.
     pub mount_point: Option<String>,
@@ -139,7 +142,8 @@ pub struct Watching {
     pub note: Option<String>,
 }
 
-/// The phase that an event belongs to, by its number: an index into `phases`; `None` between phases.
+/// The phase that an event belongs to, by its number: an index into `phases`; `None` between
+/// phases.
 pub fn phase_of(phases: &[Phase], event: u64) -> Option<usize> {
     let after = phases.partition_point(|phase| phase.first_event <= event);
     let index = after.checked_sub(1)?;
