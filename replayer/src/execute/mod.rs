@@ -8,7 +8,7 @@ mod initial;
 mod issue;
 mod lane;
 pub(crate) mod pace;
-mod parts;
+pub(crate) mod parts;
 mod progress;
 mod samples;
 pub(crate) mod work;

@@ -26,7 +26,7 @@ pub struct Parts {
 }
 
 /// A place where a lane's ops become another task's, and the lane and number of ops that it is started after.
-type Cut = (usize, Option<(usize, usize)>);
+pub(crate) type Cut = (usize, Option<(usize, usize)>);
 
 impl Parts {
     /// From the births of tasks.
@@ -66,7 +66,7 @@ impl Parts {
 }
 
 /// By lane, in order; a lane begins with one.
-fn cuts(plan: &Plan) -> Vec<Vec<Cut>> {
+pub(crate) fn cuts(plan: &Plan) -> Vec<Vec<Cut>> {
     let ops = |lane: u32| plan.lanes.get(lane as usize).map_or(0, Lane::len);
     let mut cuts: Vec<Vec<Cut>> = vec![vec![(0, None)]; plan.lanes.len()];
     for birth in &plan.births {

@@ -10,6 +10,7 @@ use fsreplay_trace::call::Call;
 use fsreplay_trace::model::FileKind;
 
 pub use action::Action;
+pub(crate) use lane::Cursor;
 pub use lane::{Lane, Step, Wait};
 
 /// A NUL-terminated byte string in [`Plan::text`], by offset.
