@@ -7,12 +7,15 @@ mod timeline;
 use std::path::Path;
 
 use fsreplay_inspector::{Inspection, Inspector, Options, inspect, write_folded};
+use fsreplay_replayer::share::FileShare;
 use fsreplay_trace::format::TraceError;
+use serde::Serialize;
 
 use crate::args::InspectArgs;
 use crate::caveats::{self, Unrecorded};
 use crate::exit::{self, Failure};
 use crate::planning;
+use crate::share;
 use crate::term::{self, Text};
 use crate::{say, text};
 
@@ -40,14 +43,53 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     inspection.caveats = told
         .map(|caveat| caveats::sentence(None, &caveat.text))
         .collect();
+    let share = share_of(args)?;
     if let Some(file) = &args.json {
-        term::write_json(file, &inspection)?;
+        term::write_json(file, &Document::of(&inspection, share.as_ref().ok()))?;
     }
     // Whoever asked for something on standard output gets that alone.
     if term::is_taken(&[&args.json, &args.folded, &args.flamegraph]) {
         return Ok(());
     }
-    term::print(&text(&inspection))
+    let share = match &share {
+        Ok(share) => share::sentence(&inspection.command, share),
+        Err(reason) => format!("how much of the time is file access can't be told: {reason}"),
+    };
+    term::print(&text(&inspection, &share))
+}
+
+/// What is written as JSON.
+#[derive(Serialize)]
+struct Document<'i> {
+    #[serde(flatten)]
+    inspection: &'i Inspection,
+    /// How much of the tool's time is file access; `null` where that can't be told.
+    share: Option<&'i FileShare>,
+    /// The same in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_sentence: Option<String>,
+}
+
+impl<'i> Document<'i> {
+    fn of(inspection: &'i Inspection, share: Option<&'i FileShare>) -> Document<'i> {
+        let sentence = share.map(|share| share::sentence(&inspection.command, share));
+        Document {
+            inspection,
+            share,
+            share_sentence: sentence,
+        }
+    }
+}
+
+/// The share of file access, or why it can't be told: a trace may be too large for a plan.
+fn share_of(args: &InspectArgs) -> Result<Result<FileShare, String>, Failure> {
+    let (plan, header) = match planning::plan_on_paper(&args.trace, args.truncated) {
+        Ok(planned) => planned,
+        Err(failure) if failure.code == exit::TRACE => return Ok(Err(failure.message)),
+        Err(failure) => return Err(failure),
+    };
+    let share = fsreplay_replayer::share::share(&plan, &header);
+    Ok(share.map_err(|error| exit::chain(&error)))
 }
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
@@ -58,8 +100,8 @@ fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
     term::write_data(file, |out| out.write_all(&image))
 }
 
-fn text(inspection: &Inspection) -> Text {
-    let mut out = heading(inspection);
+fn text(inspection: &Inspection, share: &str) -> Text {
+    let mut out = heading(inspection, share);
     out.push(&timeline::text(
         &inspection.timeline,
         inspection.elapsed_seconds,
@@ -74,12 +116,13 @@ fn text(inspection: &Inspection) -> Text {
     out
 }
 
-fn heading(inspection: &Inspection) -> Text {
+fn heading(inspection: &Inspection, share: &str) -> Text {
     let totals = &inspection.totals;
     let on_files = totals.file_system;
     let mut out = text!(
-        "{}\n{} events in {}; {} on files, {} of them failed, {} in the kernel\n",
+        "{}\n\n{}\n\n{} events in {}; {} on files, {} of them failed, {} in the kernel\n",
         inspection.command.join(" "),
+        term::strong(share),
         term::count(inspection.events),
         term::seconds(inspection.elapsed_seconds),
         term::count(on_files.count),

@@ -21,6 +21,7 @@ mod play;
 mod progress;
 mod record;
 mod report;
+mod share;
 mod term;
 
 use clap::Parser;

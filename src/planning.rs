@@ -9,7 +9,7 @@ use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
 use fsreplay_replayer::preflight::is_one_mount;
 use fsreplay_replayer::{Cache, ReplayError, Timing};
 use fsreplay_trace::format::{Limits, TraceError, TraceReader};
-use fsreplay_trace::model::Footer;
+use fsreplay_trace::model::{Footer, Header};
 
 use crate::args::TraceArgs;
 use crate::exit::{self, Failure};
@@ -26,6 +26,7 @@ pub fn options(target: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
         uid: uid.as_raw(),
         gid: nix::unistd::getegid().as_raw(),
         limits: Limits::default(),
+        keep_durations: false,
     }
 }
 
@@ -84,6 +85,36 @@ pub fn plan_as_recorded(
     truncated: bool,
     options: &PlanOptions,
 ) -> Result<(Plan, Option<Footer>), Failure> {
+    let mut reader = open(trace)?;
+    // A target that can't be used is said before a long trace is planned.
+    for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
+        fsreplay_replayer::preflight::usable(target).map_err(failure)?;
+    }
+    let plan = planned(&mut reader, trace, truncated, options)?;
+    Ok((plan, reader.footer().cloned()))
+}
+
+/// Plans a trace that is not to be replayed, only played on paper; also gives its header. No target
+/// is looked at. Its times are those of a run without the recorder if the trace holds one.
+pub fn plan_on_paper(trace: &TraceArgs, truncated: bool) -> Result<(Plan, Header), Failure> {
+    let mut reader = open(trace)?;
+    let options = PlanOptions {
+        keep_durations: true,
+        ..options(PathBuf::from("/"), Vec::new())
+    };
+    let mut plan = planned(&mut reader, trace, truncated, &options)?;
+    if let Some(footer) = reader.footer() {
+        plan.calibrate(footer);
+    }
+    Ok((plan, reader.header().clone()))
+}
+
+fn planned(
+    reader: &mut TraceReader,
+    trace: &TraceArgs,
+    truncated: bool,
+    options: &PlanOptions,
+) -> Result<Plan, Failure> {
     let of_trace = |error: TraceError| Failure::trace(&trace.path, &error);
     let of_plan = |error: PlanError| {
         Failure::new(
@@ -91,11 +122,6 @@ pub fn plan_as_recorded(
             format!("{}: {}", trace.path.display(), exit::chain(&error)),
         )
     };
-    let mut reader = open(trace)?;
-    // A target that can't be used is said before a long trace is planned.
-    for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
-        fsreplay_replayer::preflight::usable(target).map_err(failure)?;
-    }
     let options = PlanOptions {
         limits: trace.limits(),
         ..options.clone()
@@ -109,8 +135,7 @@ pub fn plan_as_recorded(
             Err(error) => return Err(of_trace(error)),
         }
     }
-    let plan = planner.finish(reader.tables()).map_err(of_plan)?;
-    Ok((plan, reader.footer().cloned()))
+    planner.finish(reader.tables()).map_err(of_plan)
 }
 
 /// Becomes true at the first signal that asks for an end; the second one ends the process in the usual way.

@@ -52,6 +52,7 @@ fn planned(bytes: &[u8], place: &[&str]) {
     for as_root in [true, false] {
         let options = PlanOptions {
             limits: Default::default(),
+            keep_durations: true,
             target: "/nowhere".into(),
             place: place
                 .clone()

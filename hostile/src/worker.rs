@@ -228,6 +228,7 @@ fn planned(
     let place = script.play.place.iter();
     let options = PlanOptions {
         limits: Default::default(),
+        keep_durations: false,
         target: arena.target(),
         place: place.map(|dir| (dir.clone(), arena.second())).collect(),
         skip: Vec::new(),

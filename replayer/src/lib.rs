@@ -22,6 +22,7 @@ mod put_back;
 pub mod quiet;
 pub mod result;
 pub mod sandbox;
+pub mod share;
 pub mod simulate;
 mod sys;
 

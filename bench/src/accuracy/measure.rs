@@ -186,6 +186,7 @@ impl Rig<'_> {
     fn plans(&self, trace: &Path, home: &Path, mount: &Path) -> io::Result<Vec<Plan>> {
         let options = PlanOptions {
             limits: Default::default(),
+            keep_durations: false,
             target: self.dir.to_owned(),
             place: vec![(home.as_os_str().as_bytes().to_vec(), mount.to_owned())],
             skip: Vec::new(),

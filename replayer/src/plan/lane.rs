@@ -77,6 +77,35 @@ struct Rest {
     own_asleep: f32,
 }
 
+/// What an op's call took when it was recorded, the recorder's own cost taken out. Both times are
+/// kept with the upper half of their bits: 0.4 % is less than anyone knows of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took(u32);
+
+impl Took {
+    /// Nanoseconds on a processor and blocked. What is no time counts as nothing.
+    pub fn of(on_cpu: f32, blocked: f32) -> Took {
+        let upper = |time: f32| {
+            let time = if time.is_finite() { time.max(0.0) } else { 0.0 };
+            // To the nearest: else sums come out too small.
+            (time.to_bits() + 0x7fff) >> 16
+        };
+        Took((upper(on_cpu) << 16) | upper(blocked))
+    }
+
+    /// On a processor, nanoseconds.
+    #[inline]
+    pub fn on_cpu(self) -> f32 {
+        f32::from_bits(self.0 & 0xffff_0000)
+    }
+
+    /// Waiting for something else, nanoseconds.
+    #[inline]
+    pub fn blocked(self) -> f32 {
+        f32::from_bits(self.0 << 16)
+    }
+}
+
 /// What is done in order, by one replay thread for each task.
 #[derive(Clone, Debug, Default)]
 pub struct Lane {
@@ -87,6 +116,8 @@ pub struct Lane {
     thinks: Vec<f32>,
     rests: Vec<Rest>,
     waits: Vec<Wait>,
+    /// For each op up to the last one with an event: what it took; empty if that wasn't kept.
+    took: Vec<Took>,
     /// Steps that are left out where an earlier one goes well that had failed, in order.
     pub fallbacks: Vec<Fallback>,
 }
@@ -121,6 +152,32 @@ impl Lane {
     #[inline]
     pub(crate) fn moments(&self) -> &[u32] {
         &self.moments
+    }
+
+    /// What an op took when it was recorded; nothing if it stands for no call that is issued, or
+    /// if that wasn't kept ([`crate::planner::PlanOptions::keep_durations`]).
+    #[inline]
+    pub fn took(&self, op: usize) -> Took {
+        self.took.get(op).copied().unwrap_or_default()
+    }
+
+    /// Keeps what an op took, which must be there.
+    pub fn keep(&mut self, op: usize, took: Took) {
+        if self.took.len() <= op && op < self.steps.len() {
+            self.took.resize(op + 1, Took::default());
+        }
+        if let Some(kept) = self.took.get_mut(op) {
+            *kept = took;
+        }
+    }
+
+    /// Changes what its calls took on a processor.
+    pub(crate) fn for_each_took(&mut self, mut change: impl FnMut(&mut f32)) {
+        for took in &mut self.took {
+            let mut on_cpu = took.on_cpu();
+            change(&mut on_cpu);
+            *took = Took::of(on_cpu, took.blocked());
+        }
     }
 
     /// Adds an op.
@@ -394,6 +451,29 @@ mod tests {
         let mut cursor = lane.cursor(1);
         assert_eq!(cursor.waits(1).len(), 1);
         assert!(cursor.waits(2).is_empty());
+    }
+
+    #[test]
+    fn what_ops_took_is_kept_to_half_a_percent() {
+        let mut lane = Lane::of([Pace::NONE; 4]);
+        lane.keep(2, Took::of(12_345.0, 1e9));
+        lane.keep(9, Took::of(1.0, 1.0));
+        for none in [0, 1, 3, 9] {
+            assert_eq!(lane.took(none), Took::default());
+        }
+        let kept = lane.took(2);
+        assert!((kept.on_cpu() / 12_345.0 - 1.0).abs() < 0.004);
+        assert!((kept.blocked() / 1e9 - 1.0).abs() < 0.004);
+        lane.for_each_took(|time| *time /= 2.0);
+        assert!((lane.took(2).on_cpu() * 2.0 / kept.on_cpu() - 1.0).abs() < 0.004);
+        assert_eq!(lane.took(2).blocked(), kept.blocked());
+        let largest = Took::of(f32::MAX, f32::NAN);
+        assert!(largest.on_cpu() > 1e38 && largest.blocked() == 0.0);
+        assert_eq!(Took::of(-1.0, -0.0), Took::default());
+        // Neither smaller nor larger on average.
+        let times = (1..10_000u16).map(|n| f32::from(n) * 1.37);
+        let sum: f32 = times.clone().map(|time| Took::of(time, 0.0).on_cpu()).sum();
+        assert!((sum / times.sum::<f32>() - 1.0).abs() < 0.001);
     }
 
     #[test]

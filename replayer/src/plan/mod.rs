@@ -11,7 +11,7 @@ use fsreplay_trace::model::FileKind;
 
 pub use action::Action;
 pub(crate) use lane::Cursor;
-pub use lane::{Lane, Step, Wait};
+pub use lane::{Lane, Step, Took, Wait};
 
 /// A NUL-terminated byte string in [`Plan::text`], by offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -42,9 +42,14 @@ impl Planner {
             mount: draft.mount,
             place,
         };
+        let keep = self.options.keep_durations;
+        let took = keep.then(|| self.pacer.took(cx, &draft));
         let pace = self.pacer.event(cx.event, &draft);
         let when = (cx.number, cx.event.exit());
         let place = self.order.commit(cx.lane, op, pace, when);
+        if let Some(took) = took {
+            self.order.lanes[place.lane as usize].keep(place.op as usize, took);
+        }
         self.pacer.slept(cx, place, &pace, &mut self.order);
     }
 

@@ -58,7 +58,7 @@ use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, FdState, Header, Record};
 
-use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming};
+use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming, Took};
 use carriers::Carriers;
 use fds::{Descriptors, What};
 use futexes::Futexes;
@@ -122,6 +122,8 @@ pub struct PlanOptions {
     pub gid: u32,
     /// How much is taken from the trace.
     pub limits: Limits,
+    /// Whether [`crate::plan::Lane::took`] is wanted, four bytes for each op.
+    pub keep_durations: bool,
 }
 
 /// What becomes of an event.
@@ -371,7 +373,12 @@ impl Planner {
     /// Bytes of memory that the plan and what it is made with take, about.
     fn bytes(&self) -> u64 {
         let bytes = self.order.bytes() + self.texts.bytes() + self.tree.bytes();
-        bytes as u64
+        let of_took = if self.options.keep_durations {
+            self.coverage.events * size_of::<Took>() as u64
+        } else {
+            0
+        };
+        bytes as u64 + of_took
     }
 
     fn event(&mut self, event: &Event, number: u32, tables: &Tables) -> Result<(), PlanError> {

@@ -8,7 +8,7 @@ use fsreplay_trace::model::{Event, Footer, Header, StopCosts, Unobserved};
 use super::order::{Order, Place};
 use super::{Class, Cx, Draft};
 use crate::execute::work;
-use crate::plan::{Action, Lane, Pace, Plan, Sleep, Slept, WaitFor};
+use crate::plan::{Action, Lane, Pace, Plan, Sleep, Slept, Took, WaitFor};
 
 /// The most that is added to an event or taken away, nanoseconds.
 const MOST_EACH: f64 = 1e8;
@@ -157,7 +157,6 @@ impl Pacer {
         let cpu = event.spent.cpu as f64;
         self.cpu += cpu;
         let issued = draft.class == Class::Issued;
-        let starts_program = matches!(draft.action, Action::Exec { .. }) && event.errno().is_none();
         let slept = event.duration.saturating_sub(costs.duration) as f64 - cpu;
         let sleeps = !issued && !caused && draft.class == Class::Other && waits(event);
         Pace {
@@ -167,7 +166,7 @@ impl Pacer {
                 false => event.spent.blocked as f32,
             },
             own: match (issued, draft.class) {
-                (true, _) if !starts_program => 0.0,
+                (true, _) if !starts_program(event, draft) => 0.0,
                 (_, Class::Unfinished) => 0.0,
                 // The replay's own waiting takes as much.
                 _ if caused && matches!(event.call.row().op, Op::Futex | Op::Poll) => 0.0,
@@ -178,6 +177,33 @@ impl Pacer {
                 false => 0.0,
             },
         }
+    }
+
+    /// What the call of an event's op took, to be asked before its pace.
+    pub(crate) fn took(&self, cx: &Cx, draft: &Draft) -> Took {
+        if draft.class != Class::Issued {
+            return Took::default();
+        }
+        let event = cx.event;
+        let costs = self.costs.unwrap_or_default();
+        let all = event.duration.saturating_sub(costs.duration) as f64;
+        let on_cpu = match self.costs {
+            Some(_) => (event.spent.cpu as f64).min(all),
+            None => all,
+        };
+        // Others that stopped meanwhile kept the recorder busy.
+        let stops = self.stop() * f64::from(event.overlapped);
+        let blocked = match self.caused {
+            // It waited for what another lane did, as it does in the plan.
+            true => 0.0,
+            false => (all - on_cpu - stops).max(0.0),
+        };
+        // What a program's start computes is part of the pace.
+        let on_cpu = match starts_program(event, draft) {
+            true => 0.0,
+            false => on_cpu,
+        };
+        Took::of(on_cpu as f32, blocked as f32)
     }
 
     /// Without the kernel's counts, all time between calls counts as computing.
@@ -193,6 +219,10 @@ impl Pacer {
             ..Pace::default()
         }
     }
+}
+
+fn starts_program(event: &Event, draft: &Draft) -> bool {
+    matches!(draft.action, Action::Exec { .. }) && event.errno().is_none()
 }
 
 /// Whether a call may sleep until something outside of the tool happens.
@@ -254,6 +284,7 @@ impl Plan {
         for lane in &mut self.lanes {
             lane.for_each_think(unslowed);
             lane.for_each_own(unslowed);
+            lane.for_each_took(unslowed);
         }
         let recorded = self.timing.recorded_cpu;
         self.timing.recorded_cpu = recorded / slowness;

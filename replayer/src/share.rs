@@ -1,0 +1,308 @@
+//! How much of a tool's time is file access, from its trace alone.
+//!
+//! The plan is played on paper twice: with calls that take what they took when they were recorded,
+//! and with calls that take nothing. No mount can gain more than the difference. What runs beside
+//! the longest way is no gain, and what is done by pseudo file systems and pipes is no file access.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use fsreplay_trace::model::Header;
+use serde::Serialize;
+
+use crate::plan::{Action, Plan};
+use crate::simulate::{Groups, Price, Prices, Simulated, Stuck, simulate};
+
+/// Calls take what they took when they were recorded. The plan must have kept that
+/// ([`crate::planner::PlanOptions::keep_durations`]); else they take nothing.
+pub struct AsRecorded<'p>(pub &'p Plan);
+
+impl Prices for AsRecorded<'_> {
+    #[inline]
+    fn price(&self, lane: usize, op: usize) -> Price {
+        let took = self.0.lanes[lane].took(op);
+        Price {
+            on_cpu: took.on_cpu(),
+            blocked: took.blocked(),
+        }
+    }
+}
+
+/// What kind of place files lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceKind {
+    /// The directory that the tool was started in, or the repository around it.
+    Workspace,
+    /// A mount of its own, of the recorded machine.
+    Mount,
+    /// Where programs that ran have their own directories, and libraries of languages.
+    Toolchain,
+    /// What belongs to the operating system.
+    System,
+    /// Anything else.
+    Other,
+}
+
+/// File access in one kind of place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlaceShare {
+    /// Which kind.
+    pub kind: PlaceKind,
+    /// The directory, of a workspace or a mount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// In calls there, on the longest way, seconds.
+    pub call_seconds: f64,
+    /// What can be gained at most if calls there take nothing, seconds.
+    pub gain_seconds: f64,
+    /// The same as part of all of the tool's time, 0 to 1.
+    pub share: f64,
+}
+
+/// How much of a tool's time is file access.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FileShare {
+    /// The part of the tool's time that a mount can gain at most, 0 to 1.
+    pub file_share: f64,
+    /// How long the tool took, seconds: without the recorder if the trace knows that, else as
+    /// recorded without the recorder's own cost.
+    pub seconds: f64,
+    /// What a mount can gain at most, seconds.
+    pub gain_seconds: f64,
+    /// In file calls, on the longest way through the tool's tasks, seconds.
+    pub call_seconds: f64,
+    /// Computing on it, seconds.
+    pub computing_seconds: f64,
+    /// Waiting on it for a processor that the tool's own tasks had, seconds.
+    pub queued_seconds: f64,
+    /// Waiting on it for what is outside of the tool, seconds: timers, the network, people.
+    pub outside_seconds: f64,
+    /// By place, what can be gained most first.
+    pub places: Vec<PlaceShare>,
+}
+
+/// The share of a plan that kept what its calls took. `header` is that of its trace.
+///
+/// # Errors
+/// A plan that can't be played to its end.
+pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
+    let processors = NonZeroUsize::new(header.cpus as usize).unwrap_or(NonZeroUsize::MIN);
+    let sorted = Sorted::of(plan, header);
+    let all = simulate(plan, &AsRecorded(plan), &sorted.groups, processors)?;
+    let nothing = |_: usize, _: usize| Price::default();
+    let none = simulate(plan, &nothing, &Groups::one(), processors)?;
+    // A run without the recorder knows better how long it took, but not what of it was what.
+    let unobserved = plan.timing.unobserved.map(|run| run.elapsed as f64 / 1e9);
+    let seconds = unobserved.unwrap_or(all.seconds);
+    let scale = if all.seconds > 0.0 {
+        seconds / all.seconds
+    } else {
+        0.0
+    };
+    // Lanes that share processors may take longer where some of them have less to do.
+    let gain = |without: &Simulated| (all.seconds - without.seconds).max(0.0) * scale;
+    let share = |gain: f64| if seconds > 0.0 { gain / seconds } else { 0.0 };
+    let mut places = Vec::new();
+    for (group, (kind, directory)) in sorted.places.into_iter().enumerate() {
+        let in_calls = all.path.calls.get(group).copied().unwrap_or_default();
+        if in_calls <= 0.0 {
+            continue;
+        }
+        let others = Without {
+            plan,
+            groups: &sorted.groups,
+            group,
+        };
+        let without = simulate(plan, &others, &Groups::one(), processors)?;
+        let gain_seconds = gain(&without);
+        places.push(PlaceShare {
+            kind,
+            directory,
+            call_seconds: in_calls * scale,
+            gain_seconds,
+            share: share(gain_seconds),
+        });
+    }
+    places.sort_by(|a, b| b.gain_seconds.total_cmp(&a.gain_seconds));
+    let gain_seconds = gain(&none);
+    Ok(FileShare {
+        file_share: share(gain_seconds),
+        seconds,
+        gain_seconds,
+        call_seconds: all.path.in_calls() * scale,
+        computing_seconds: all.path.computing * scale,
+        queued_seconds: all.path.queued * scale,
+        outside_seconds: all.path.asleep * scale,
+        places,
+    })
+}
+
+/// As recorded, but for the calls of one group, which take nothing.
+struct Without<'p> {
+    plan: &'p Plan,
+    groups: &'p Groups,
+    group: usize,
+}
+
+impl Prices for Without<'_> {
+    fn price(&self, lane: usize, op: usize) -> Price {
+        let step = self.plan.lanes[lane].steps()[op];
+        if self.groups.group(step.op()) == self.group {
+            Price::default()
+        } else {
+            AsRecorded(self.plan).price(lane, op)
+        }
+    }
+}
+
+/// A kind of place, and which one.
+type Place = (PlaceKind, Option<String>);
+
+/// Ops by the place that their files lie in.
+struct Sorted {
+    groups: Groups,
+    places: Vec<Place>,
+}
+
+impl Sorted {
+    fn of(plan: &Plan, header: &Header) -> Sorted {
+        let sorter = Sorter::new(plan, header);
+        let mut numbers: BTreeMap<Place, u16> = BTreeMap::new();
+        let mut places = Vec::new();
+        let mut of_place = BTreeMap::new();
+        let mut number = |place: u32, mount: u16| {
+            let found = of_place.entry((place, mount)).or_insert_with(|| {
+                let path = plan.places.get(place as usize);
+                let key = sorter.place(path.map(Vec::as_slice), mount);
+                let next = u16::try_from(places.len()).unwrap_or(u16::MAX);
+                *numbers.entry(key.clone()).or_insert_with(|| {
+                    places.push(key);
+                    next
+                })
+            });
+            *found
+        };
+        let ops = plan.ops.iter().map(|op| number(op.place, op.mount));
+        Sorted {
+            groups: Groups::of_ops(ops.collect()),
+            places,
+        }
+    }
+}
+
+/// Directories of the operating system.
+const SYSTEM: [&[u8]; 7] = [
+    b"/usr", b"/lib", b"/lib64", b"/bin", b"/sbin", b"/etc", b"/var",
+];
+/// Directories in which languages keep libraries and tools, wherever they lie.
+const OF_LANGUAGES: [&[u8]; 5] = [
+    b"node_modules",
+    b"site-packages",
+    b"dist-packages",
+    b".cargo",
+    b".rustup",
+];
+/// What programs of the system lie in, which says nothing of where they have their own directory.
+const OF_ALL_PROGRAMS: [&[u8]; 8] = [
+    b"/",
+    b"/bin",
+    b"/sbin",
+    b"/usr",
+    b"/usr/bin",
+    b"/usr/sbin",
+    b"/usr/lib",
+    b"/usr/local",
+];
+
+/// Tells the place of a directory.
+struct Sorter<'p> {
+    header: &'p Header,
+    workspace: Option<&'p [u8]>,
+    /// Directories of programs that ran.
+    programs: Vec<&'p [u8]>,
+}
+
+impl<'p> Sorter<'p> {
+    fn new(plan: &'p Plan, header: &'p Header) -> Sorter<'p> {
+        let mut programs: Vec<&[u8]> = plan
+            .ops
+            .iter()
+            .filter(|op| matches!(op.action, Action::Exec { .. }) && op.expected >= 0)
+            .filter_map(|op| plan.places.get(op.place as usize))
+            .map(|path| path.strip_suffix(b"/bin").unwrap_or(path))
+            .filter(|path| !OF_ALL_PROGRAMS.contains(path))
+            .collect();
+        programs.sort_unstable();
+        programs.dedup();
+        Sorter {
+            header,
+            workspace: workspace(plan, &header.cwd),
+            programs,
+        }
+    }
+
+    fn place(&self, path: Option<&[u8]>, mount: u16) -> Place {
+        let mount = self.header.mounts.get(usize::from(mount));
+        let mount = mount.map(|mount| mount.mount_point.as_slice());
+        let Some(path) = path.or(mount) else {
+            return (PlaceKind::Other, None);
+        };
+        let workspace = self.workspace.filter(|dir| is_below(path, dir));
+        // One that the workspace lies in is not told apart from it.
+        let apart = mount.filter(|at| *at != b"/" && is_below(path, at));
+        let apart = apart.filter(|at| workspace.is_none_or(|dir| !is_below(dir, at)));
+        let is_tool = || {
+            let mut names = path.split(|byte| *byte == b'/');
+            names.any(|name| OF_LANGUAGES.contains(&name))
+                || self.programs.iter().any(|dir| is_below(path, dir))
+        };
+        if let Some(at) = apart {
+            (PlaceKind::Mount, Some(text(at)))
+        } else if let Some(dir) = workspace {
+            (PlaceKind::Workspace, Some(text(dir)))
+        } else if is_tool() {
+            (PlaceKind::Toolchain, None)
+        } else if SYSTEM.iter().any(|dir| is_below(path, dir)) {
+            (PlaceKind::System, None)
+        } else {
+            (PlaceKind::Other, None)
+        }
+    }
+}
+
+/// The directory that the tool was started in, or that of the repository around it.
+fn workspace<'p>(plan: &Plan, cwd: &'p [u8]) -> Option<&'p [u8]> {
+    let mut above = vec![cwd];
+    while let Some(at) = above
+        .last()
+        .and_then(|dir| dir.iter().rposition(|b| *b == b'/'))
+    {
+        above.push(&cwd[..at]);
+    }
+    let is_repository = |dir: &[u8]| {
+        let inside = |path: &Vec<u8>| {
+            let rest = path.strip_prefix(dir);
+            rest.is_some_and(|rest| rest == b"/.git" || rest.starts_with(b"/.git/"))
+        };
+        plan.places.iter().any(inside)
+    };
+    let repository = above.iter().copied().find(|dir| is_repository(dir));
+    // All files lie in the root directory.
+    repository
+        .or(Some(cwd))
+        .filter(|dir| dir.iter().any(|byte| *byte != b'/'))
+}
+
+fn is_below(path: &[u8], dir: &[u8]) -> bool {
+    let rest = path.strip_prefix(dir.strip_suffix(b"/").unwrap_or(dir));
+    rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
+}
+
+fn text(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
+
+#[cfg(test)]
+#[path = "share/tests.rs"]
+mod tests;
