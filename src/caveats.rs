@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fsreplay_replayer::result::DivergenceGroup;
+use fsreplay_replayer::result::{Divergence, DivergenceGroup};
 use fsreplay_trace::call::{Call, Op};
 use fsreplay_trace::model::UNREADABLE_ARGUMENTS;
 
@@ -139,10 +139,33 @@ fn crossing_call(op: Op) -> Option<&'static str> {
 
 /// A call that a file system refuses and few tools do without.
 fn fatal(op: Op, group: &DivergenceGroup) -> Option<String> {
-    let example = group.examples.first()?;
-    let is_refused = example.expected >= 0 && example.got < 0;
+    // One group may hold several errors.
+    let mut examples = group.examples.iter();
+    let example = examples.find(|example| {
+        example.expected >= 0 && example.got < 0 && is_vital(op, -example.got as i32)
+    })?;
     let errno = -example.got as i32;
-    let is_vital = match op {
+    let path = match example.path.as_str() {
+        "" => String::new(),
+        path => format!(" of {path}"),
+    };
+    let same = |example: &Divergence| example.got == -i64::from(errno);
+    let more = match group.count {
+        1 => String::new(),
+        // How many of them are of this error isn't known.
+        _ if !group.examples.iter().all(same) => String::new(),
+        count => format!(", {} times in all", term::count(count)),
+    };
+    Some(format!(
+        "{}{path} fails ({}){more}: the tool may not work there",
+        group.call,
+        errno_name(errno)
+    ))
+}
+
+/// Whether an error is one that few tools do without the call after.
+fn is_vital(op: Op, errno: i32) -> bool {
+    match op {
         Op::Map => matches!(errno, libc::ENODEV | libc::EINVAL | libc::EOPNOTSUPP),
         Op::Link | Op::Symlink | Op::MakeNode => matches!(
             errno,
@@ -153,23 +176,7 @@ fn fatal(op: Op, group: &DivergenceGroup) -> Option<String> {
             libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL
         ),
         _ => false,
-    };
-    if !is_refused || !is_vital {
-        return None;
     }
-    let path = match example.path.as_str() {
-        "" => String::new(),
-        path => format!(" of {path}"),
-    };
-    let more = match group.count {
-        1 => String::new(),
-        count => format!(", {} times in all", term::count(count)),
-    };
-    Some(format!(
-        "{}{path} fails ({}){more}: the tool may not work there",
-        group.call,
-        errno_name(errno)
-    ))
 }
 
 /// A caveat as a sentence of its own, about a target.
@@ -183,7 +190,6 @@ pub fn sentence(target: Option<&str>, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fsreplay_replayer::result::Divergence;
 
     fn group(call: &'static str, cause: &'static str, got: i32, count: u64) -> DivergenceGroup {
         DivergenceGroup {
@@ -205,6 +211,11 @@ mod tests {
         let text = "mmap of t.db-shm fails (ENODEV): the tool may not work there";
         assert_eq!(told[0].text, text);
         assert!(told[0].withholds);
+        // Whichever comes first of what one group holds.
+        let mut mixed = group("mmap", "failed, had succeeded", libc::ENOMEM, 2);
+        let vital = group("mmap", "failed, had succeeded", libc::ENODEV, 1);
+        mixed.examples.extend(vital.examples);
+        assert_eq!(of_outcomes(&[mixed])[0].text, text);
         // What follows from something else, and what tools ask for to see whether it is there.
         assert!(of_outcomes(&[group("mmap", "x", libc::EBADF, 1)]).is_empty());
         assert!(of_outcomes(&[group("flock", "x", libc::EAGAIN, 1)]).is_empty());
