@@ -46,22 +46,25 @@ fn groups(replay: &Replay) -> String {
 const NAMED_LATER: &str = r#"
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
+open("taken", "w").close()
 for (number, by_path) in enumerate((False, True)):
     name = b"named-%d" % number
     fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o644)
     os.write(fd, b"abc")
-    if by_path:
-        result = libc.linkat(-100, b"/proc/self/fd/%d" % fd, -100, name, 0x400)
-    else:
-        result = libc.linkat(fd, b"", -100, name, 0x1000)
-    assert result == 0, os.strerror(ctypes.get_errno())
+    def link(name):
+        if by_path:
+            return libc.linkat(-100, b"/proc/self/fd/%d" % fd, -100, name, 0x400)
+        return libc.linkat(fd, b"", -100, name, 0x1000)
+    # A name that is taken, as programs try several.
+    assert link(b"taken") == -1 and ctypes.get_errno() == 17
+    assert link(name) == 0, os.strerror(ctypes.get_errno())
     assert os.stat(name).st_size == 3
     os.write(fd, b"d")
     os.close(fd)
     assert os.stat(name).st_size == 4
 lost = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o644)
 os.close(lost)
-assert len(os.listdir(".")) == 2
+assert len(os.listdir(".")) == 3
 "#;
 
 fn record_named_later(dir: &Path, trace: &Path) -> bool {
@@ -123,7 +126,7 @@ fn where_no_file_can_be_without_a_name_it_has_another() {
             .map(|entry| entry.file_name())
             .collect();
         names.sort();
-        assert_eq!(names, ["named-0", "named-1"]);
+        assert_eq!(names, ["named-0", "named-1", "taken"]);
     });
     let unmounted = Command::new("umount").arg(&mount).status();
     assert!(unmounted.is_ok_and(|status| status.success()), "umount");

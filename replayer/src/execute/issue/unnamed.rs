@@ -111,9 +111,8 @@ impl Issuer<'_> {
                 return -i64::from(libc::EXDEV);
             }
         }
-        let stand_in = self.shared.unnamed.all().remove(&from.dir.0);
-        if let Some(stand_in) = stand_in {
-            return self.rename_stand_in(&stand_in, to);
+        if let Some(renamed) = self.name_stand_in(from.dir, to) {
+            return renamed;
         }
         let ((dir, path), (to_dir, to_path)) = (self.at(from), self.at(to));
         let linked = sys::link(dir, path, to_dir, to_path, flags);
@@ -126,6 +125,17 @@ impl Issuer<'_> {
         let follow = AtFlags::SYMLINK_FOLLOW;
         let to_path = self.shared.plan.bytes(to.path);
         outcome(rustix::fs::linkat(CWD, &*name, to_dir, to_path, follow))
+    }
+
+    /// Gives a slot's stand-in its name, if there is one. Where that fails it stays: a program may try
+    /// another name.
+    fn name_stand_in(&self, slot: Slot, to: At) -> Option<i64> {
+        let stand_in = self.shared.unnamed.all().remove(&slot.0)?;
+        let renamed = self.rename_stand_in(&stand_in, to);
+        if renamed < 0 {
+            self.shared.unnamed.all().insert(slot.0, stand_in);
+        }
+        Some(renamed)
     }
 
     fn rename_stand_in(&self, stand_in: &StandIn, to: At) -> i64 {
