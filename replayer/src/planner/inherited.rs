@@ -7,10 +7,32 @@ use fsreplay_trace::model::{FdState, FileKind};
 
 use super::areas;
 use super::fds::{Entry, What};
+use super::hash::Seed;
 use super::initial::kind_of;
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED};
 use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
+
+/// By what descriptors from outside are told to lead to one open file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct OpenFile {
+    task: u32,
+    flags: u32,
+    offset: u64,
+    /// Hash of where it leads.
+    target: u32,
+}
+
+impl OpenFile {
+    fn of(state: &FdState, target: &[u8], seed: Seed) -> OpenFile {
+        OpenFile {
+            task: state.task.0,
+            flags: state.flags & !abi::O_CLOEXEC,
+            offset: state.offset,
+            target: seed.bytes(target),
+        }
+    }
+}
 
 impl Planner {
     pub(crate) fn fd_state(&mut self, state: &FdState, tables: &Tables) -> Result<(), PlanError> {
@@ -25,8 +47,15 @@ impl Planner {
             return Ok(());
         }
         let target = tables.string(state.target);
-        let real = matches!(state.kind, FileKind::File | FileKind::Directory);
-        let handle = match self.shared_with(state, tables) {
+        // No link of /proc says more (PATH_MAX); a made-up one would be walked each time.
+        let short = target.len() < abi::PATH_MAX;
+        let real = short && matches!(state.kind, FileKind::File | FileKind::Directory);
+        let shared = if real {
+            self.shared_with(state, tables)
+        } else {
+            None
+        };
+        let handle = match shared {
             Some(handle) => {
                 self.fds.hold(handle);
                 handle
@@ -34,7 +63,8 @@ impl Planner {
             None if real && target.first() == Some(&b'/') => {
                 let handle = self.inherit_file(state, target);
                 if self.coverage.events == 0 {
-                    self.inherited.push((*state, handle));
+                    let key = OpenFile::of(state, target, self.seed);
+                    self.inherited.insert(key, (state.target, handle));
                 }
                 handle
             }
@@ -57,14 +87,10 @@ impl Planner {
         if self.coverage.events > 0 {
             return None;
         }
-        let of_file = |state: &FdState| {
-            let flags = state.flags & !abi::O_CLOEXEC;
-            let target = tables.string(state.target);
-            (state.task, target, flags, state.offset)
-        };
-        let mut known = self.inherited.iter();
-        let found = known.find(|(other, _)| of_file(other) == of_file(state));
-        found.map(|(_, handle)| *handle)
+        let target = tables.string(state.target);
+        let key = OpenFile::of(state, target, self.seed);
+        let (known, handle) = self.inherited.get(&key)?;
+        (tables.string(*known) == target).then_some(*handle)
     }
 
     /// A file or directory that was open already, or came over a socket.

@@ -56,13 +56,14 @@ use std::path::PathBuf;
 
 use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
-use fsreplay_trace::model::{Event, FdState, Header, Record};
+use fsreplay_trace::model::{Event, Header, Record, StringId};
 
 use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming, Took};
 use carriers::Carriers;
 use fds::{Descriptors, What};
 use futexes::Futexes;
-use hash::FastMap;
+use hash::{FastMap, Seed};
+use inherited::OpenFile;
 use initial::{Initial, Owners, Writing};
 use intern::Texts;
 use layers::Layers;
@@ -227,8 +228,10 @@ pub struct Planner {
     umask: u32,
     roots: Vec<Root>,
     initial_fds: Vec<InitialFd>,
-    /// Descriptors of files that were open from the start, each with its handle.
-    inherited: Vec<(FdState, u32)>,
+    /// Descriptors of files that were open from the start: where each leads, and its handle.
+    inherited: FastMap<OpenFile, (StringId, u32)>,
+    /// What hashes of texts start from.
+    seed: Seed,
     tree: Tree,
     initial: Initial,
     order: Order,
@@ -295,7 +298,8 @@ impl Planner {
             tree,
             options,
             initial_fds: Vec::new(),
-            inherited: Vec::new(),
+            inherited: FastMap::default(),
+            seed: Seed::default(),
             initial: Initial::default(),
             order: Order::default(),
             procs: Processes::default(),

@@ -1,7 +1,7 @@
 //! Descriptors over fork, exec, dup and close.
 
 use fsreplay_trace::call::{ArgKind, Call};
-use fsreplay_trace::model::FileKind;
+use fsreplay_trace::model::{FdState, FileKind, Record, StringId, TaskId};
 
 use super::builder::{Arg, Trace, issued, op};
 use crate::plan::{Action, Plan, Slot};
@@ -147,6 +147,38 @@ fn inherited_descriptors_of_one_open_file_share_its_offset() {
     assert_ne!(fd(0), fd(2), "it stands elsewhere");
     assert_eq!(fd(4), fd(1), "and lives on");
     assert_eq!(plan.initial_fds.len(), 3);
+}
+
+/// In proportion to them: with each looked for among all before, this would take minutes.
+#[test]
+fn very_many_descriptors_from_outside_are_told_apart() {
+    const MANY: u32 = 200_000;
+    let mut trace = Trace::new();
+    let target: StringId = trace.tables.add_string(b"/tmp/log");
+    for number in 0..2 * MANY {
+        trace.push(Record::FdState(FdState {
+            task: TaskId(0),
+            fd: 10 + number as i32,
+            target,
+            kind: FileKind::File,
+            flags: 2,
+            offset: u64::from(number / 2),
+        }));
+    }
+    let plan = trace.finish();
+    assert_eq!(plan.initial_fds.len(), MANY as usize + 1);
+}
+
+#[test]
+fn a_descriptor_does_not_lead_further_than_a_kernel_says() {
+    let inherited = |length: usize| {
+        let mut trace = Trace::new();
+        let path = format!("/tmp{}", "/a".repeat(length / 2));
+        trace.fd(0, 1, &path, FileKind::File, 0);
+        trace.finish().initial_fds.len()
+    };
+    assert_eq!(inherited(4000), 2);
+    assert_eq!(inherited(5000), 1);
 }
 
 #[test]
