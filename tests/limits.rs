@@ -175,6 +175,27 @@ fn like_events_by_the_million() {
 }
 
 #[test]
+fn like_records_by_the_million_that_are_no_events() {
+    let mut made = Made::new();
+    for _ in 0..5_000_000 {
+        made.push(&Record::PathState(PathState {
+            node: NodeId::ROOT,
+            kind: FileKind::Directory,
+            metadata: None,
+        }));
+    }
+    refused(made, "events-per-byte", &[], "events-per-byte=1M");
+    let mut made = Made::new();
+    for _ in 0..50 {
+        made.push(&Record::Listing(Listing {
+            directory: NodeId::ROOT,
+            entries: vec![(NodeId::ROOT, FileKind::Directory); 100_000],
+        }));
+    }
+    refused(made, "events-per-byte", &[], "events-per-byte=1M");
+}
+
+#[test]
 fn more_tasks_and_memory_than_a_replay_may_take() {
     let made = || {
         let mut made = Made::new();

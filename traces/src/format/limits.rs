@@ -14,7 +14,7 @@ pub struct Limits {
     pub path: u64,
     /// Bytes of the whole paths of all files together.
     pub paths: u64,
-    /// Events for each byte of the file, once there are many.
+    /// Events, other records and entries of listings for each byte of the file, once there are many.
     pub events_per_byte: u64,
     /// Tasks alive at a time: a replay starts a thread for each.
     pub tasks: u64,
@@ -51,9 +51,11 @@ const ROWS: [Row; 7] = [
     ("strings", "bytes of strings and names", |l| &mut l.strings),
     ("path", "bytes of one file's path", |l| &mut l.path),
     ("paths", "bytes of all files' paths", |l| &mut l.paths),
-    ("events-per-byte", "events for each byte of the file", |l| {
-        &mut l.events_per_byte
-    }),
+    (
+        "events-per-byte",
+        "events and other records for each byte of the file",
+        |l| &mut l.events_per_byte,
+    ),
     ("tasks", "tasks alive at a time", |l| &mut l.tasks),
     ("plan", "bytes of memory for the plan of a replay", |l| {
         &mut l.plan
@@ -100,7 +102,7 @@ impl Limits {
         Limits::check("paths", paths, self.paths)
     }
 
-    /// Whether events are few enough for so many bytes of a file.
+    /// Whether events, other records and their entries are few enough for so many bytes of a file.
     pub(super) fn check_events(&self, events: u64, bytes: u64) -> Result<(), TraceError> {
         if events <= FEW_EVENTS {
             return Ok(());

@@ -36,6 +36,8 @@ pub struct TraceReader {
     records: std::vec::IntoIter<Record>,
     footer: Option<Footer>,
     events: u64,
+    /// Events and all other records, with what stands in them.
+    things: u64,
 }
 
 /// A block that is being read.
@@ -86,6 +88,7 @@ impl TraceReader {
             records: Vec::new().into_iter(),
             footer: None,
             events: 0,
+            things: 0,
         };
         match reader.next_frame()? {
             Some(frame) if frame.first() == Some(&frames::HEADER) => {
@@ -211,13 +214,17 @@ impl TraceReader {
             self.events += u64::from(matches!(record, Record::Event(_)));
             records.push(record);
         }
+        let entries = reader.entries.saturating_sub(self.block.entries);
+        let things = (records.len() as u64).saturating_add(entries);
+        self.things = self.things.saturating_add(things);
         let left = self.block.records - records.len() as u64;
         let lengths = lengths(left, &reader.streams)?;
         self.block.entries = reader.entries;
         self.block.go_on(&lengths);
         self.block.records = left;
         self.records = records.into_iter();
-        self.limits.check_events(self.events, self.frames.taken())
+        // Any record takes time, an event or not, and each entry of a listing does.
+        self.limits.check_events(self.things, self.frames.taken())
     }
 }
 
