@@ -14,7 +14,8 @@ pub struct Limits {
     pub path: u64,
     /// Bytes of the whole paths of all files together.
     pub paths: u64,
-    /// Events, other records and entries of listings for each byte of the file, once there are many.
+    /// Events, other records and entries of listings for each byte of the file, once there are
+    /// many.
     pub events_per_byte: u64,
     /// Tasks alive at a time: a replay starts a thread for each.
     pub tasks: u64,

@@ -127,8 +127,8 @@ impl Issuer<'_> {
         outcome(rustix::fs::linkat(CWD, &*name, to_dir, to_path, follow))
     }
 
-    /// Gives a slot's stand-in its name, if there is one. Where that fails it stays: a program may try
-    /// another name.
+    /// Gives a slot's stand-in its name, if there is one. Where that fails it stays: a program may
+    /// try another name.
     fn name_stand_in(&self, slot: Slot, to: At) -> Option<i64> {
         let stand_in = self.shared.unnamed.all().remove(&slot.0)?;
         let renamed = self.rename_stand_in(&stand_in, to);
