@@ -19,10 +19,14 @@ impl Issuer<'_> {
         match *action {
             Dup { fd, out, .. } => {
                 let held = self.fd(out);
-                match held {
+                let result = match held {
                     -1 => self.keep(out, sys::dup(self.fd(fd)), expected),
                     held => sys::dup3(self.fd(fd), held),
+                };
+                if result >= 0 {
+                    self.shared.unnamed.duplicated(fd, out);
                 }
+                result
             }
             MakeDir { at, mode } => {
                 let (dir, path) = self.at(at);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -26,14 +26,28 @@ struct StandIn {
 /// All such files.
 #[derive(Default)]
 pub(crate) struct Unnamed {
-    by_slot: Mutex<HashMap<u32, StandIn>>,
+    /// By slot; duplicates of a descriptor share one.
+    by_slot: Mutex<HashMap<u32, Arc<StandIn>>>,
     /// How many were ever made.
     made: AtomicUsize,
 }
 
 impl Unnamed {
-    fn all(&self) -> MutexGuard<'_, HashMap<u32, StandIn>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<u32, Arc<StandIn>>> {
         self.by_slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A slot's descriptor was duplicated into another slot.
+    #[inline]
+    pub(super) fn duplicated(&self, slot: Slot, out: Slot) {
+        if self.made.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut all = self.all();
+        match all.get(&slot.0).cloned() {
+            Some(stand_in) => all.insert(out.0, stand_in),
+            None => all.remove(&out.0),
+        };
     }
 
     /// The slot's descriptor is closed.
@@ -87,7 +101,7 @@ impl Issuer<'_> {
         let flags = OFlags::from_bits_retain(plain as u32);
         match rustix::fs::openat(&dir, &*name, flags, Mode::from_raw_mode(mode)) {
             Ok(file) => {
-                let stand_in = StandIn { dir, name };
+                let stand_in = Arc::new(StandIn { dir, name });
                 self.shared.unnamed.all().insert(out.0, stand_in);
                 i64::from(file.into_raw_fd())
             }
@@ -130,10 +144,11 @@ impl Issuer<'_> {
     /// Gives a slot's stand-in its name, if there is one. Where that fails it stays: a program may
     /// try another name.
     fn name_stand_in(&self, slot: Slot, to: At) -> Option<i64> {
-        let stand_in = self.shared.unnamed.all().remove(&slot.0)?;
+        let stand_in = self.shared.unnamed.all().get(&slot.0).cloned()?;
         let renamed = self.rename_stand_in(&stand_in, to);
-        if renamed < 0 {
-            self.shared.unnamed.all().insert(slot.0, stand_in);
+        if renamed >= 0 {
+            let mut all = self.shared.unnamed.all();
+            all.retain(|_, other| !Arc::ptr_eq(other, &stand_in));
         }
         Some(renamed)
     }
