@@ -126,6 +126,10 @@ pub struct RecordArgs {
     /// most tools can do without
     #[arg(long)]
     pub no_io_uring: bool,
+    /// How long to wait for processes that the command leaves behind before they are ended
+    /// [default: until they end, or Ctrl-C]
+    #[arg(long, value_name = "SECONDS")]
+    pub linger: Option<u32>,
     /// Overwrite an existing trace instead of keeping it as FILE.old
     #[arg(long)]
     pub force: bool,

@@ -1,6 +1,7 @@
 //! `fsreplay record`: run a command under observation.
 
 use std::error::Error;
+use std::time::Duration;
 
 use fsreplay_recorder::{
     Again, Fault, Kept, Observer, RecordError, RecordOptions, Recording, Status, Writer,
@@ -74,6 +75,7 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     options.keep_arguments = args.keep_arguments;
     options.withhold_io_uring = args.no_io_uring;
     options.reset = args.reset.clone();
+    options.linger = args.linger.map(u64::from).map(Duration::from_secs);
     let mut terminal = Terminal {
         quiet: args.quiet,
         looks: args.calibrate,

@@ -121,6 +121,20 @@ pub fn program_name(tid: i32) -> String {
     String::from_utf8_lossy(&name).trim_end().to_owned()
 }
 
+/// The children of a process; none where the kernel doesn't tell them (`CONFIG_PROC_CHILDREN`).
+pub fn children(pid: i32) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter();
+    let texts = tasks.flatten().flatten().map(|task| {
+        let text = std::fs::read_to_string(task.path().join("children"));
+        text.unwrap_or_default()
+    });
+    let numbers = |text: String| -> Vec<i32> {
+        let words = text.split_ascii_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    texts.flat_map(numbers).collect()
+}
+
 /// A number of /proc/PID/status.
 pub fn status_field(pid: i32, name: &str) -> Option<i32> {
     status_text(pid, name)?.parse().ok()

@@ -65,6 +65,15 @@ pub struct InCall {
     pub spent: Spent,
 }
 
+/// Whom a task asks to trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traced {
+    /// Itself, by its parent (`PTRACE_TRACEME`).
+    Itself,
+    /// Another task.
+    Another,
+}
+
 /// A call that is no event, whose result the recorder waits for.
 #[derive(Clone, Debug)]
 pub enum Side {
@@ -75,7 +84,7 @@ pub enum Side {
     /// It installs a filter whose answers another process gives.
     Supervisor,
     /// It begins to trace.
-    Traces,
+    Traces(Traced),
     /// It mounts or unmounts: what lies below this directory is another tree then.
     Mounts(NodeId),
     /// It enters namespaces.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Recorded, can_record, compile, record, try_record_with};
-use fsreplay_recorder::Status;
+use fsreplay_recorder::{Observer, RecordOptions, Status};
 use fsreplay_trace::call::Call;
 
 /// A program that could not do what it is for ends so.
@@ -122,6 +122,63 @@ fn a_tool_that_traces_is_told_of_once() {
     };
     assert_eq!(recorded.recording.status, Status::Exited(2));
     assert_eq!(warned(&recorded, "fixture tried to trace"), 1);
+}
+
+#[test]
+fn what_waits_for_a_tracer_that_it_cannot_have_is_ended() {
+    let Some(recorded) = fixture(
+        r#"
+        #include <signal.h>
+        #include <sys/ptrace.h>
+        #include <unistd.h>
+        int main(void) {
+            pid_t stopped = fork();
+            if (stopped == 0) {
+                raise(SIGSTOP);
+                _exit(0);
+            }
+            // An end after all, for a recorder that waits without end.
+            if (fork() == 0) {
+                sleep(30);
+                kill(stopped, SIGKILL);
+                _exit(0);
+            }
+            return ptrace(PTRACE_SEIZE, stopped, 0, 0) == -1 ? 3 : 0;
+        }"#,
+    ) else {
+        return;
+    };
+    assert_eq!(recorded.recording.status, Status::Exited(3));
+    assert_eq!(recorded.recording.ended, 2);
+}
+
+#[test]
+fn a_refused_tracer_is_told_of_while_it_waits() {
+    #[derive(Default)]
+    struct Heard(Vec<String>);
+    impl Observer for Heard {
+        fn warning(&mut self, text: &str) {
+            self.0.push(text.to_owned());
+        }
+    }
+    if !can_record() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("tempdir");
+    let source = r#"
+        #include <sys/ptrace.h>
+        #include <unistd.h>
+        int main(void) { return ptrace(PTRACE_TRACEME, 0, 0, 0) == -1 ? 3 : 0; }"#;
+    let Some(program) = compile(directory.path(), source) else {
+        return;
+    };
+    let output = directory.path().join("trace.zst");
+    let options = RecordOptions::new(vec![program.into_os_string()], output);
+    let mut heard = Heard::default();
+    let recording = common::alone(|| fsreplay_recorder::record(&options, &mut heard));
+    assert_eq!(recording.expect("recorded").status, Status::Exited(3));
+    let told = |text: &&String| text.starts_with("fixture (") && text.contains("can't trace");
+    assert_eq!(heard.0.iter().filter(told).count(), 1, "{:?}", heard.0);
 }
 
 #[test]

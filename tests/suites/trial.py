@@ -112,7 +112,8 @@ def run(stage, program):
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{program.suite}-{program.name}")
     directory = os.path.join(stage.work, "run", name)
     trace, result = directory + ".trace", directory + ".json"
-    before = [stage.tool, "record", "--quiet", "--force", "-o", trace, "--"]
+    # Natively the namespace ends what a program leaves behind.
+    before = [stage.tool, "record", "--quiet", "--force", "--linger", "1", "-o", trace, "--"]
     try:
         native = execute(stage, program, [], stage.timeout, directory)
         outcome.native = failure(program, *native)

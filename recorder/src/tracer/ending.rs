@@ -1,7 +1,8 @@
 //! Tasks that outlive the command.
 //!
 //! They can't be let go: the filter stays with them, and without a recorder their calls would fail. They are waited for, the
-//! user is told, and an interrupt (or the end of the time to linger) ends them.
+//! user is told, and an interrupt (or the end of the time to linger) ends them. Those that only wait
+//! for a tracer that they can't have are ended at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Ending {
     requests_before: u32,
     terminated_at: Option<u32>,
     ended: BTreeSet<i32>,
+    /// Processes whose tracer was refused.
+    to_be_traced: BTreeSet<i32>,
 }
 
 impl Ending {
@@ -34,7 +37,13 @@ impl Ending {
             requests_before: 0,
             terminated_at: None,
             ended: BTreeSet::new(),
+            to_be_traced: BTreeSet::new(),
         }
+    }
+
+    /// A process waits for a tracer, perhaps, that it can't have while it is recorded.
+    pub fn waits_for_tracer(&mut self, process: i32) {
+        self.to_be_traced.insert(process);
     }
 
     /// How many processes were ended.
@@ -58,7 +67,13 @@ impl Ending {
         if left.is_empty() {
             return;
         }
-        if self.ticks == TELL_AFTER {
+        let is_stranded =
+            self.linger.is_none() && self.ticks >= TELL_AFTER && left.is_subset(&self.to_be_traced);
+        if is_stranded && self.terminated_at.is_none() {
+            observer.warning(
+                "what the command left was to be traced, which can't be while it is recorded",
+            );
+        } else if self.ticks == TELL_AFTER {
             observer.warning(&format!(
                 "the command has ended, and the recording goes on until these processes end, too: {}. Ctrl-C ends them",
                 names(&left)
@@ -68,7 +83,7 @@ impl Ending {
             .linger
             .is_some_and(|linger| u64::from(self.ticks) >= linger.as_secs());
         match self.terminated_at {
-            None if lingered || signal::requests() > self.requests_before => {
+            None if is_stranded || lingered || signal::requests() > self.requests_before => {
                 self.terminated_at = Some(self.ticks);
                 self.end(&left, libc::SIGTERM, observer);
             }

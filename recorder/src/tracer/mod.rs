@@ -10,6 +10,7 @@ mod lifecycle;
 mod memory;
 mod pending;
 mod places;
+mod refused;
 mod requests;
 mod session;
 mod side;
@@ -65,6 +66,8 @@ pub struct Tracer {
     requests: Requests,
     /// Memory, where it is limited.
     headroom: Option<Headroom>,
+    /// What the user should know now.
+    to_tell: Vec<String>,
     /// The stop that is being handled: its task may stand still.
     held: Option<(i32, i32)>,
 }
@@ -143,6 +146,7 @@ impl Tracer {
             pending: Pending::default(),
             requests: Requests::default(),
             headroom,
+            to_tell: Vec::new(),
             held: None,
         }
     }
@@ -235,6 +239,9 @@ impl Tracer {
                 }
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
                 Waited::Interrupted | Waited::Nothing => {}
+            }
+            for text in self.to_tell.drain(..) {
+                observer.warning(&text);
             }
             self.session.trace.take_error()?;
             if let Some(headroom) = &mut self.headroom {

@@ -6,7 +6,10 @@ use crate::memory::Memory;
 use crate::spawn;
 use crate::sys::ptrace;
 use crate::sys::seccomp;
-use crate::tasks::{Phase, Side};
+use crate::tasks::{Phase, Side, Traced};
+
+/// `PTRACE_TRACEME`.
+const TRACE_ME: u64 = 0;
 
 impl Tracer {
     /// A stop at the filter at such a call.
@@ -37,7 +40,10 @@ impl Tracer {
             }
             libc::SYS_prctl => Some(Side::SeccompMode),
             libc::SYS_seccomp => Some(Side::Supervisor),
-            libc::SYS_ptrace => Some(Side::Traces),
+            libc::SYS_ptrace => Some(Side::Traces(match registers[0] {
+                TRACE_ME => Traced::Itself,
+                _ => Traced::Another,
+            })),
             _ => None,
         };
         if let Some(side) = side
@@ -60,13 +66,10 @@ impl Tracer {
                      that lets through is not in the trace"
                 ));
             }
-            Side::Traces if result == -i64::from(libc::EPERM) => {
-                let name = spawn::program_name(tid);
-                self.session.warnings.insert(format!(
-                    "{name} tried to trace (ptrace: EPERM), which can't be while it is recorded"
-                ));
+            Side::Traces(whom) if result == -i64::from(libc::EPERM) => {
+                self.refused_to_trace(tid, *whom);
             }
-            Side::Supervisor | Side::Traces => {}
+            Side::Supervisor | Side::Traces(_) => {}
             Side::Mounts(_) | Side::EntersNamespaces if result < 0 => {}
             Side::Mounts(below) => self.session.mounted(*below),
             Side::EntersNamespaces => {
