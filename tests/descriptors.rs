@@ -38,6 +38,31 @@ fn output_and_errors_in_one_file_have_one_offset() {
     assert_eq!(replay.number("divergences"), 0, "{}", groups(&replay));
 }
 
+#[test]
+fn output_and_errors_that_were_opened_apart_have_an_offset_each() {
+    if !have("python3") {
+        return;
+    }
+    let dir = workspace();
+    let (log, trace) = (dir.path().join("log"), dir.path().join("t.zst"));
+    let output = File::create(&log).expect("a file");
+    let errors = File::create(&log).expect("the same file");
+    let status = fsreplay()
+        .args(["record", "-q", "-o"])
+        .arg(&trace)
+        .args(["--", "sh", "-c", SHARED])
+        .current_dir(dir.path())
+        .stdout(Stdio::from(output))
+        .stderr(Stdio::from(errors))
+        .status();
+    assert!(status.expect("fsreplay runs").success());
+    // The second of them wrote over what the first one had written.
+    let written = std::fs::read_to_string(&log).expect("the log");
+    assert_eq!(written, "to-stderr\n10 10\n");
+    let replay = play(&trace, Path::new(env!("CARGO_TARGET_TMPDIR")));
+    assert_eq!(replay.number("divergences"), 0, "{}", groups(&replay));
+}
+
 fn groups(replay: &Replay) -> String {
     format!("{:#}", replay.json["divergence_groups"])
 }

@@ -63,6 +63,8 @@ impl Inspector {
             | Op::Unshare => self.descriptors_changed(task, event),
             // They look, wait, or change what isn't followed here.
             Op::Flock
+            | Op::Mount
+            | Op::Unmount
             | Op::Ioctl
             | Op::Stat
             | Op::FdStat

@@ -36,11 +36,11 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
         CloseRange, CopyRange, Dup, DupTo, EventFd, Exec, Fcntl, FdChangeDir, FdChangeMode,
         FdChangeOwner, FdGetXattr, FdListXattr, FdRemoveXattr, FdSetTimes, FdSetXattr, FdStat,
         FdStatFs, FdSync, FdTruncate, Flock, Futex, GetCwd, GetXattr, Ioctl, Link, ListDirectory,
-        ListXattr, MakeDir, MakeNode, Map, MapAdvise, MapSync, NameToHandle, Open, Pipe, Poll,
-        PositionedRead, PositionedWrite, Read, ReadAhead, ReadLink, ReceiveMessage, Remap,
+        ListXattr, MakeDir, MakeNode, Map, MapAdvise, MapSync, Mount, NameToHandle, Open, Pipe,
+        Poll, PositionedRead, PositionedWrite, Read, ReadAhead, ReadLink, ReceiveMessage, Remap,
         RemoveDir, RemoveXattr, Rename, Seek, SendFile, SetTimes, SetUser, SetXattr, Socket,
         SocketPair, Splice, Stat, StatFs, Symlink, Sync, SyncRange, Tee, Truncate, Umask, Unlink,
-        Unmap, Unshare, Unsupported, Unwatch, Wait, Watch, Write,
+        Unmap, Unmount, Unshare, Unsupported, Unwatch, Wait, Watch, Write,
     };
     if event.call == Call::bind && event.string(ArgKind::Path).is_none() {
         return Subject::Nothing; // an address outside of the tree
@@ -79,7 +79,9 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
         GetCwd => Subject::Cwd,
         Sync => Subject::Root,
         CloseRange | Umask | SetUser | Unwatch | Pipe | Socket | SocketPair | Accept | EventFd
-        | ReceiveMessage | Unshare | Wait | Futex | Poll | Unsupported => Subject::Nothing,
+        | ReceiveMessage | Unshare | Wait | Futex | Poll | Mount | Unmount | Unsupported => {
+            Subject::Nothing
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use fsreplay_trace::model::FileKind;
 
 use crate::observe::file_kind;
+use crate::sys::process;
 
 /// What /proc says of a descriptor.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +43,23 @@ impl Descriptor {
     /// Whether it is closed by exec.
     pub fn closes_on_exec(&self) -> bool {
         self.flags & libc::O_CLOEXEC as u32 != 0
+    }
+
+    /// Whether it is not the open file of the last of the earlier ones that looks like it. Where the
+    /// kernel may not be asked, it is taken for that.
+    pub fn is_apart<'d>(
+        &self,
+        tid: i32,
+        earlier: impl DoubleEndedIterator<Item = &'d Descriptor>,
+    ) -> bool {
+        let looks_alike = |other: &&Descriptor| {
+            let own = (&self.target, self.flags, self.offset);
+            own == (&other.target, other.flags, other.offset)
+        };
+        let last = earlier.rev().find(looks_alike);
+        last.is_some_and(|other| {
+            matches!(process::is_one_open_file(tid, other.fd, self.fd), Ok(false))
+        })
     }
 
     /// Its path, if it leads to one.

@@ -31,6 +31,9 @@ struct Maker<'a> {
     cancelled: &'a AtomicBool,
 }
 
+/// The longest list of names of extended attributes that the kernel gives, in bytes.
+const XATTR_LIST_MAX: usize = 1 << 16;
+
 /// The longest path that a call takes, in bytes, with the one that ends it.
 const PATH_MAX: usize = 4096;
 
@@ -251,19 +254,7 @@ impl Maker<'_> {
         if filled < entry.size {
             rustix::fs::ftruncate(&file, entry.size)?;
         }
-        for (name, size) in &entry.xattrs {
-            let name = CString::new(self.plan.bytes(*name)).unwrap_or_default();
-            let size = (*size as usize).min(self.noise.len());
-            match rustix::fs::fsetxattr(
-                &file,
-                name.as_c_str(),
-                &self.noise[..size],
-                XattrFlags::empty(),
-            ) {
-                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSPC) => {} // shows as a divergence where it matters
-                Err(error) => return Err(error),
-            }
-        }
+        self.set_attributes(entry, &file)?;
         self.own(entry, &file)?;
         if entry.mode & 0o7000 != 0 || self.as_root {
             rustix::fs::fchmod(&file, mode)?;
@@ -272,6 +263,42 @@ impl Maker<'_> {
             Some(mtime) => rustix::fs::futimens(&file, &times(mtime)),
             None => Ok(()),
         }
+    }
+
+    /// Sets the extended attributes of a file or directory.
+    fn set_attributes(&self, entry: &TreeEntry, file: impl AsFd) -> Result<(), Errno> {
+        for (name, size) in &entry.xattrs {
+            let name = CString::new(self.plan.bytes(*name)).unwrap_or_default();
+            let size = (*size as usize).min(self.noise.len());
+            let value = &self.noise[..size];
+            match rustix::fs::fsetxattr(&file, name.as_c_str(), value, XattrFlags::empty()) {
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSPC) => {} // shows as a divergence where it matters
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away the attributes that a round gave to a directory.
+    fn remove_attributes(&self, entry: &TreeEntry, directory: impl AsFd) -> Result<(), Errno> {
+        let mut names = vec![0u8; XATTR_LIST_MAX];
+        let length = match rustix::fs::flistxattr(&directory, &mut names[..]) {
+            Ok(length) => length,
+            Err(Errno::OPNOTSUPP) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let known = |name: &[u8]| {
+            let mut entries = entry.xattrs.iter();
+            entries.any(|(known, _)| self.plan.bytes(*known) == name)
+        };
+        for name in names[..length].split(|byte| *byte == 0) {
+            // Others are the file system's own (inherited lists of access, labels).
+            if name.starts_with(b"user.") && !known(name) {
+                let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+                rustix::fs::fremovexattr(&directory, name.as_c_str())?;
+            }
+        }
+        Ok(())
     }
 
     fn fill(&self, file: &OwnedFd, size: u64) -> Result<(), Errno> {
@@ -361,6 +388,10 @@ impl Maker<'_> {
             };
             return rustix::fs::fchmod(&directory, mode);
         }
+        if entry.changed {
+            self.remove_attributes(entry, &directory)?;
+        }
+        self.set_attributes(entry, &directory)?;
         self.own(entry, &directory)?;
         rustix::fs::fchmod(&directory, Mode::from_raw_mode(entry.mode & 0o7777))?;
         match entry.mtime {

@@ -41,6 +41,8 @@ fn is_only_followed(op: Op) -> bool {
         | Op::Wait
         | Op::Futex
         | Op::Poll
+        | Op::Mount
+        | Op::Unmount
         | Op::Unsupported => true,
         Op::Open
         | Op::Close

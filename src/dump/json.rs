@@ -45,7 +45,8 @@ fn value(record: &Record, tables: &Tables) -> Value {
         }),
         Record::FdState(f) => json!({
             "record": "descriptor", "task": f.task.0, "fd": f.fd, "target": text(tables.string(f.target)),
-            "kind": format!("{:?}", f.kind), "flags": f.flags, "offset": f.offset,
+            "kind": format!("{:?}", f.kind), "flags": f.open_flags(), "offset": f.offset,
+            "apart": f.is_apart(),
         }),
     }
 }

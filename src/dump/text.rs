@@ -84,13 +84,14 @@ pub fn write(
         }
         Record::FdState(fd) => writeln!(
             out,
-            "  descriptor {} of task {}: {} {:?} flags={:#o} offset={}",
+            "  descriptor {} of task {}: {} {:?} flags={:#o} offset={}{}",
             fd.fd,
             fd.task.0,
             quoted(tables.string(fd.target)),
             fd.kind,
-            fd.flags,
-            fd.offset
+            fd.open_flags(),
+            fd.offset,
+            if fd.is_apart() { " apart" } else { "" }
         ),
     }
 }

@@ -157,7 +157,7 @@ def replay(stage, outcome, trace, result, directory):
     outcome.replay = "diverges" if outcome.divergences else ""
     for group in told["divergence_groups"]:
         outcome.classes.append((group["call"], group["cause"], group["count"]))
-    outcome.mounts = any(name in ("mount", "move_mount") for name in told.get("unrecorded", {}))
+    outcome.mounts = any("the tool mounted itself" in note for note, _ in told["notes"])
 
 
 def clear(stage, outcome, directory, trace, result):

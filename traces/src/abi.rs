@@ -167,6 +167,19 @@ pub const FICLONE: u32 = 0x4004_9409;
 /// `ioctl`: a part of a file does.
 pub const FICLONERANGE: u32 = 0x4020_940d;
 
+/// `ioctl`: sets the flags of an inode (`chattr`); `long` behind a pointer.
+pub const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
+/// `ioctl`: asks for them.
+pub const FS_IOC_GETFLAGS: u32 = 0x8008_6601;
+
+/// `mount`: a directory or file gets a second place.
+pub const MS_BIND: u32 = 0x1000;
+/// `mount`: what is mounted gets another place.
+pub const MS_MOVE: u32 = 0x2000;
+/// `mount`: each of these only changes what a mount may do: `MS_REMOUNT`, `MS_UNBINDABLE`,
+/// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`.
+pub const MS_ONLY_FLAGS: u32 = 0x20 | 0x2_0000 | 0x4_0000 | 0x8_0000 | 0x10_0000;
+
 /// `inotify_add_watch`: a link at the end of the path is meant itself.
 pub const IN_DONT_FOLLOW: u32 = 0x0200_0000;
 

@@ -308,10 +308,28 @@ pub struct FdState {
     pub target: StringId,
     /// Type of the file behind it.
     pub kind: FileKind,
-    /// `O_*` status and creation flags (`O_CLOEXEC` included), as /proc/PID/fdinfo says.
+    /// `O_*` status and creation flags (`O_CLOEXEC` included), as /proc/PID/fdinfo says; and
+    /// [`FdState::APART`].
     pub flags: u32,
     /// File offset in bytes.
     pub offset: u64,
+}
+
+impl FdState {
+    /// Not the open file of the last descriptor that agrees in target, flags and offset, but another
+    /// one (kcmp(2)). Without it they are nearly always one (`> log 2>&1`). No `O_*` flag is this
+    /// bit.
+    pub const APART: u32 = 1 << 31;
+
+    /// Whether [`FdState::APART`] is set.
+    pub fn is_apart(&self) -> bool {
+        self.flags & FdState::APART != 0
+    }
+
+    /// The `O_*` flags alone.
+    pub fn open_flags(&self) -> u32 {
+        self.flags & !FdState::APART
+    }
 }
 
 /// A mounted file system, as /proc/self/mountinfo tells it (unescaped).

@@ -8,6 +8,14 @@ use super::check;
 use super::seccomp::{self, Instruction};
 use super::signal::Blocked;
 
+/// Whether two descriptors of a process lead to one open file; an error where that can't be told.
+pub fn is_one_open_file(pid: i32, one: RawFd, other: RawFd) -> io::Result<bool> {
+    const KCMP_FILE: libc::c_int = 0;
+    // SAFETY: plain numbers.
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, pid, pid, KCMP_FILE, one, other) };
+    check(order).map(|order| order == 0)
+}
+
 /// What a child runs. All memory that it needs is made before the fork.
 pub struct Program {
     path: CString,

@@ -4,7 +4,8 @@
 //! A task in a mount namespace of its own is looked at through `/proc/TID/root`. There is one tree
 //! in a trace: where two tasks see different things under one name, the first one seen counts.
 
-use fsreplay_trace::call::{ArgKind, Call, Closes, Op};
+use fsreplay_trace::abi::MS_ONLY_FLAGS;
+use fsreplay_trace::call::{ArgKind, Call, Closes, Op, Row};
 use fsreplay_trace::model::{FileKind, NodeId};
 
 use super::TaskMemory;
@@ -53,14 +54,9 @@ impl Session {
         call: Call,
         registers: &[u64; 6],
     ) -> Option<Side> {
-        const ONLY_FLAGS: u64 = libc::MS_REMOUNT
-            | libc::MS_PRIVATE
-            | libc::MS_SLAVE
-            | libc::MS_SHARED
-            | libc::MS_UNBINDABLE;
         let namespaces = registers[1] == 0 || registers[1] & libc::CLONE_NEWNS as u64 != 0;
         let target = match call {
-            Call::mount if registers[3] & ONLY_FLAGS == 0 => registers[1],
+            Call::mount if registers[3] & u64::from(MS_ONLY_FLAGS) == 0 => registers[1],
             Call::umount2 => registers[0],
             Call::move_mount | Call::pivot_root => return Some(Side::Mounts(NodeId::ROOT)),
             Call::setns if namespaces => return Some(Side::EntersNamespaces),
@@ -132,6 +128,25 @@ impl Session {
                 task.place.borrow_mut().cwd = directories.get(&fd).copied();
             }
             _ => {}
+        }
+    }
+
+    /// Whether a call is only counted: because of its operation, or since the task that makes it
+    /// mounts where only its own mount namespace sees it.
+    pub(super) fn is_only_counted(task: &Task, row: &Row) -> bool {
+        match row.op {
+            Op::Unsupported => true,
+            Op::Mount | Op::Unmount => task.place.borrow().foreign,
+            _ => false,
+        }
+    }
+
+    /// A recorded call has mounted something, or taken it away.
+    pub(super) fn changed_mounts(&mut self, call: &InCall) {
+        let flags = call.call.row().flags(&call.args);
+        let changed = call.call.row().op == Op::Unmount || flags & MS_ONLY_FLAGS == 0;
+        if let Some(found) = call.found[0].filter(|_| changed) {
+            self.mounted(found.node);
         }
     }
 

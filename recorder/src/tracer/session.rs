@@ -124,7 +124,7 @@ impl Session {
             };
         };
         let again = self.settle(task, call, &registers);
-        if call.row().op == Op::Unsupported {
+        if Session::is_only_counted(task, call.row()) {
             self.unsupported(call);
             self.unrecorded_stop(task);
             let side = self.changes_mounts(tid, task, call, &registers);
@@ -345,14 +345,15 @@ impl Session {
 
     /// The descriptors that the command starts with. Those of the recorder are closed by exec.
     fn inherited(&mut self, tid: i32, task: &Task) {
-        for descriptor in fds::all(tid) {
-            if !descriptor.closes_on_exec() {
-                self.descriptor(tid, task, &descriptor);
-            }
+        let mut all = fds::all(tid);
+        all.retain(|descriptor| !descriptor.closes_on_exec());
+        for (index, descriptor) in all.iter().enumerate() {
+            let earlier = all.iter().take(index);
+            self.descriptor(tid, task, descriptor, descriptor.is_apart(tid, earlier));
         }
     }
 
-    fn descriptor(&mut self, tid: i32, task: &Task, descriptor: &Descriptor) {
+    fn descriptor(&mut self, tid: i32, task: &Task, descriptor: &Descriptor, is_apart: bool) {
         if let Some(path) = descriptor.path() {
             let view = task.place.borrow().view(tid);
             self.states.canonical(&mut self.trace, &view, path);
@@ -363,7 +364,7 @@ impl Session {
             fd: descriptor.fd,
             target,
             kind: descriptor.kind,
-            flags: descriptor.flags,
+            flags: descriptor.flags | if is_apart { FdState::APART } else { 0 },
             offset: descriptor.offset,
         }));
     }
@@ -439,6 +440,7 @@ impl Session {
         let [address, length, third, ..] = call.registers;
         match op {
             Op::ChangeRoot => self.changed_root(tid, task),
+            Op::Mount | Op::Unmount => self.changed_mounts(call),
             Op::Unshare => self.unshared(task, call),
             Op::Map => task.maps.borrow_mut().add(result as u64, length),
             Op::Unmap => task.maps.borrow_mut().remove(address, length),
@@ -457,7 +459,7 @@ impl Session {
         for fd in decode::received_descriptors(call.registers[1], &memory) {
             task.directories.borrow_mut().remove(&fd);
             if let Some(descriptor) = Descriptor::of(tid, fd) {
-                self.descriptor(tid, task, &descriptor);
+                self.descriptor(tid, task, &descriptor, false);
             }
         }
     }

@@ -27,7 +27,7 @@ impl OpenFile {
     fn of(state: &FdState, target: &[u8], seed: Seed) -> OpenFile {
         OpenFile {
             task: state.task.0,
-            flags: state.flags & !abi::O_CLOEXEC,
+            flags: state.open_flags() & !abi::O_CLOEXEC,
             offset: state.offset,
             target: seed.bytes(target),
         }
@@ -68,7 +68,7 @@ impl Planner {
                 }
                 handle
             }
-            None => self.fds.open(What::Other, NONE, state.flags, None),
+            None => self.fds.open(What::Other, NONE, state.open_flags(), None),
         };
         let entry = Entry {
             handle,
@@ -81,10 +81,11 @@ impl Planner {
 
     /// The descriptor that leads to the same open file (`> log 2>&1`), whose offset is one for both.
     ///
-    /// No record says so. Two of a task that were open from the start and agree in file, offset and
-    /// all flags but close-on-exec are nearly always one.
+    /// Two of a task that were open from the start and agree in file, offset and all flags but
+    /// close-on-exec are nearly always one. Where the recorder could ask the kernel and they are not,
+    /// the state says so.
     fn shared_with(&self, state: &FdState, tables: &Tables) -> Option<u32> {
-        if self.coverage.events > 0 {
+        if self.coverage.events > 0 || state.is_apart() {
             return None;
         }
         let target = tables.string(state.target);
@@ -104,7 +105,9 @@ impl Planner {
         if ino == NONE {
             self.notes
                 .add("inherited descriptors of files that have no name");
-            return self.fds.open(What::Unresolved, NONE, state.flags, None);
+            return self
+                .fds
+                .open(What::Unresolved, NONE, state.open_flags(), None);
         }
         let area = self.tree.inode(ino).flags;
         if area & (PSEUDO | SKIPPED) != 0 {
@@ -113,13 +116,13 @@ impl Planner {
             } else {
                 What::Skipped
             };
-            return self.fds.open(what, NONE, state.flags, None);
+            return self.fds.open(what, NONE, state.open_flags(), None);
         }
         self.initial.grow(&mut self.tree, ino, state.offset);
         let lane = self.procs.task(state.task.0).lane;
         let slot = self.fds.take_slot(lane);
         let at = self.place_of(ino);
-        let clean = state.flags & !(abi::O_CREAT | abi::O_EXCL | abi::O_TRUNC);
+        let clean = state.open_flags() & !(abi::O_CREAT | abi::O_EXCL | abi::O_TRUNC);
         let flags = self.recorded_flags.translate(self.here_flags, clean) as i32;
         if self.coverage.events == 0 {
             self.initial_fds.push(InitialFd {
@@ -131,7 +134,9 @@ impl Planner {
         } else {
             self.open_received(lane, at, flags, slot, state.offset);
         }
-        let handle = self.fds.open(What::Real, ino, state.flags, Some(slot));
+        let handle = self
+            .fds
+            .open(What::Real, ino, state.open_flags(), Some(slot));
         self.fds.description_mut(handle).offset = state.offset;
         self.tree.inode_mut(ino).opens += 1;
         handle

@@ -4,6 +4,7 @@
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
 //! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
+//! - `mounts`: what the tool mounts itself
 //! - `layers`: files of an overlay that are changed
 //! - `users`: as whom a task asks
 //! - `contention`, `carriers`: what calls on locks mean, which of them came first, and what they are
@@ -33,6 +34,7 @@ mod links;
 mod locks;
 mod magic;
 mod mappings;
+mod mounts;
 mod ops;
 mod order;
 mod pace;
@@ -70,6 +72,7 @@ use layers::Layers;
 use links::{Links, Placements};
 use locks::Locks;
 use mappings::Mappings;
+use mounts::Mounts;
 use order::{Order, Side, Timing};
 use pace::Pacer;
 use paths::PathCache;
@@ -240,6 +243,7 @@ pub struct Planner {
     users: Users,
     layers: Layers,
     maps: Mappings,
+    mounts: Mounts,
     links: Links,
     pipes: Pipes,
     locks: Locks,
@@ -306,6 +310,7 @@ impl Planner {
             users: Users::default(),
             layers: Layers::new(&header.mounts),
             maps: Mappings::default(),
+            mounts: Mounts::default(),
             pipes: Pipes::default(),
             locks: Locks::default(),
             carriers: Carriers::default(),

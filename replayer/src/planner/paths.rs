@@ -141,9 +141,15 @@ impl Planner {
             None => self.follow_path(cx, string, bytes, start, root, last, hint),
         };
         match walked.end {
-            End::Pseudo => return Err(self.nothing(cx, Class::Pseudo)),
+            End::Pseudo => {
+                self.led_below_mount(&walked);
+                return Err(self.nothing(cx, Class::Pseudo));
+            }
             End::Skipped => return Err(self.nothing(cx, Class::Skipped)),
             _ => {}
+        }
+        if self.refused_by_flags(cx, &walked) {
+            return Err(self.nothing(cx, Class::Other));
         }
         let at = self.spell(cx, string, from, start, &walked);
         let mut reached = Reached { at, walked, start };

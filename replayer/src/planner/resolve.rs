@@ -269,8 +269,13 @@ impl<'t> Walker<'_, 't> {
             }
             Kind::Directory => {
                 self.entered(ino);
-                if last && tree.root_at(ino).is_some() {
-                    // The top of a placement is issued as that root, not by its name elsewhere.
+                let is_bound = inode.dent != dent;
+                if is_bound {
+                    self.walked.plain = false;
+                }
+                if last && (is_bound || tree.root_at(ino).is_some()) {
+                    // The top of a placement is issued as that root, not by its name elsewhere; a
+                    // directory that is bound to another place by the name that it has itself.
                     self.at_directory();
                 }
                 last.then(|| self.found(ino))

@@ -38,6 +38,10 @@ pub(crate) const SKIPPED: u8 = 4;
 pub(crate) const PHANTOM: u8 = 8;
 /// Changed by what was issued: contents or metadata of a file, entries of a directory.
 pub(crate) const CHANGED: u8 = 16;
+/// The tool set its flags (`chattr`): it may be immutable, or grow at its end only.
+pub(crate) const FLAGGED: u8 = 64;
+/// The top of what the tool mounted itself.
+pub(crate) const MOUNTED: u8 = 32;
 
 /// A file, directory or link of the recorded machine.
 #[derive(Debug)]
@@ -266,6 +270,13 @@ impl Tree {
             self.moved();
         }
         ino
+    }
+
+    /// Lets an entry lead to something else, without either inode hearing of it: what is covered
+    /// keeps its name, and what covers it has another one, or none. What it led to before.
+    pub(crate) fn cover(&mut self, dent: u32, with: u32) -> u32 {
+        self.moved();
+        std::mem::replace(&mut self.dents[dent as usize].ino, with)
     }
 
     /// A directory or link has another place now.

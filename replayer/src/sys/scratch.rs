@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fsreplay_trace::abi;
 use libc::{c_int, c_void};
 
 use super::{TextRef, XattrPlace, raw};
@@ -276,6 +277,13 @@ impl Scratch {
     pub fn ioctl(&mut self, fd: c_int, command: u64, argument: u64) -> i64 {
         self.small.fill(0);
         self.small[0] = argument;
+        if command == u64::from(abi::FS_IOC_SETFLAGS) {
+            // Those that it has: a trace doesn't tell which were set, and some can't be taken away.
+            let asked = call!(SYS_ioctl, fd, u64::from(abi::FS_IOC_GETFLAGS), self.small());
+            if asked < 0 {
+                return asked;
+            }
+        }
         // Only commands whose argument is a pointer to at most 4 KiB, or unused, are let through by the planner; the size
         // is encoded in the command where there is one.
         call!(SYS_ioctl, fd, command, self.small())

@@ -205,6 +205,10 @@ pub enum Op {
     Futex,
     /// Waiting until one of several descriptors is ready.
     Poll,
+    /// Something comes to lie over a directory or file.
+    Mount,
+    /// What lay over a directory or file is taken away.
+    Unmount,
     /// A call that is counted by name and not recorded.
     Unsupported,
 }

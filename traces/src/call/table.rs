@@ -257,6 +257,9 @@ calls! {
     epoll_wait        232   -  Poll [Fd 0, Argument 3] Value { waits: true };
     epoll_pwait       281  22  Poll [Fd 0, Argument 3] Value { waits: true };
     epoll_pwait2      441 441  Poll [Fd 0] Value { waits: true };
+    // Traces of older writers count these two. Target is the source; flags: MS_*, MNT_*.
+    mount             165  40  Mount [Target 0, Path 1, Flags 3] Status { last: Follow };
+    umount2           166  39  Unmount [Path 0, Flags 1] Status { last: Follow };
     // Counted, not recorded
     io_uring_setup    425 425  Unsupported [] Fd;
     io_uring_enter    426 426  Unsupported [] Value;
@@ -268,8 +271,6 @@ calls! {
     fspick            433 433  Unsupported [] Fd;
     move_mount        429 429  Unsupported [] Status;
     mount_setattr     442 442  Unsupported [] Status;
-    mount             165  40  Unsupported [] Status;
-    umount2           166  39  Unsupported [] Status;
     pivot_root        155  41  Unsupported [] Status;
     setns             308 268  Unsupported [] Status;
     swapon            167 224  Unsupported [] Status;

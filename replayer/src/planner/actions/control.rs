@@ -4,6 +4,7 @@ use fsreplay_trace::abi;
 use fsreplay_trace::call::ArgKind;
 
 use super::super::order::Side;
+use super::super::tree::FLAGGED;
 use super::super::{Class, Cx, Draft, Planner};
 use super::{File, number, signed};
 use crate::plan::{Action, Check};
@@ -34,9 +35,10 @@ const ISSUED: &[u64] = &[
     0x5413,
     0x541b,
     2,
-    // `FS_IOC_SETFLAGS`
-    0x4008_6602,
+    SET_FLAGS,
 ];
+/// `FS_IOC_SETFLAGS`.
+const SET_FLAGS: u64 = abi::FS_IOC_SETFLAGS as u64;
 
 impl Planner {
     fn set_cloexec(&mut self, cx: &Cx, cloexec: bool) {
@@ -135,19 +137,34 @@ impl Planner {
 
     pub(super) fn ioctl(&mut self, cx: &Cx) -> Draft {
         let command = number(cx, ArgKind::Command) & 0xffff_ffff;
-        match command {
-            FIOCLEX => self.set_cloexec(cx, true),
-            FIONCLEX => self.set_cloexec(cx, false),
-            _ => {}
+        let cloexec = match command {
+            FIOCLEX => Some(true),
+            FIONCLEX => Some(false),
+            _ => None,
+        };
+        if let Some(cloexec) = cloexec {
+            self.set_cloexec(cx, cloexec);
         }
         let file = match self.file(cx, ArgKind::Fd) {
             Ok(file) => file,
             Err(draft) => return draft,
         };
         match command {
+            // It is the replay's own matter what of it is closed by exec; `fcntl` does the same.
+            FIOCLEX | FIONCLEX => {
+                let action = Action::Fcntl {
+                    fd: file.slot,
+                    command: F_SETFD as i32,
+                    argument: u64::from(command == FIOCLEX),
+                };
+                self.issue(cx, action).mount(file.mount)
+            }
             FICLONE | FICLONERANGE => self.clone_file(cx, &file, command),
             _ if ISSUED.contains(&command) => {
                 self.need_inode(file.ino, Side::Read);
+                if command == SET_FLAGS && cx.ok() && file.ino != super::NONE {
+                    self.tree.inode_mut(file.ino).flags |= FLAGGED;
+                }
                 let action = Action::Ioctl {
                     fd: file.slot,
                     command,

@@ -31,6 +31,10 @@ fn vectors(cx: &Cx) -> u32 {
     }
 }
 
+/// Why less is asked for than the tool asked for.
+const CUT: &str = "reads and writes of files that ended early (for want of memory behind the buffer, a \
+    signal, a limit): no more is asked for than went over";
+
 /// Where a positioned call reads or writes. All are issued as preadv2 or pwritev2, for which -1 is
 /// the file's own offset, while others refuse each negative one: such a one becomes another.
 fn position(cx: &Cx) -> i64 {
@@ -73,7 +77,35 @@ impl Planner {
             (action, u64::try_from(offset).unwrap_or(0))
         };
         self.reads_for_copy(cx, &file, offset, moved(cx));
+        let action = if self.read_was_cut(cx, &file, offset) {
+            self.cut(cx, action)
+        } else {
+            action
+        };
         self.issue(cx, action).mount(file.mount)
+    }
+
+    /// Whether a read of a file ended before the buffer and the file did.
+    fn read_was_cut(&self, cx: &Cx, file: &File, offset: u64) -> bool {
+        let got = moved(cx);
+        if got == 0 || got >= number(cx, ArgKind::Length) || file.ino == NONE {
+            return false;
+        }
+        let inode = self.tree.inode(file.ino);
+        inode.kind == Kind::File && offset.saturating_add(got) < inode.size
+    }
+
+    /// The transfer with the length that went over.
+    fn cut(&mut self, cx: &Cx, mut action: Action) -> Action {
+        if let Action::Read { length, .. }
+        | Action::PositionedRead { length, .. }
+        | Action::Write { length, .. }
+        | Action::PositionedWrite { length, .. } = &mut action
+        {
+            *length = moved(cx);
+            self.notes.add(CUT);
+        }
+        action
     }
 
     fn read_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
@@ -200,6 +232,12 @@ impl Planner {
         };
         self.writes_for_copy(cx, &file, offset, moved(cx));
         self.wrote(file.ino, offset, moved(cx));
+        let wrote = moved(cx);
+        let action = if wrote > 0 && wrote < number(cx, ArgKind::Length) {
+            self.cut(cx, action)
+        } else {
+            action
+        };
         self.issue(cx, action).mount(file.mount)
     }
 

@@ -5,10 +5,13 @@ use fsreplay_trace::call::{ArgKind, Last, NONE as NO_ARGUMENT, Op};
 use super::super::initial::xattr_name;
 use super::super::order::Side;
 use super::super::tree::Kind;
-use super::super::{Cx, Draft, Planner};
+use super::super::{Class, Cx, Draft, Planner};
 use super::{File, flag_bits, number, signed};
 use crate::plan::{Action, At, Check, Text};
 
+/// Links have no attributes but those that only the kernel or root may set.
+const OF_LINKS: &str = "calls on attributes of links themselves, which a replay may not set: they are \
+    not issued";
 const FALLOC_KEEP_SIZE: u32 = 1;
 const FALLOC_PUNCH_HOLE: u32 = 2;
 const FALLOC_COLLAPSE: u32 = 8;
@@ -208,6 +211,11 @@ impl Planner {
                 .mount(mount);
         }
         let (name, changed) = self.attribute(cx, op);
+        let is_link = |ino| self.tree.inode(ino).kind == Kind::Link;
+        if changed && cx.ok() && !follow && reached.found().is_some_and(is_link) {
+            self.notes.add(OF_LINKS);
+            return self.nothing(cx, Class::Other);
+        }
         let length = number(cx, ArgKind::Length);
         let action = match op {
             Op::GetXattr => Action::GetXattr {

@@ -132,6 +132,8 @@ impl Planner {
             Op::Futex => self.futex(cx),
             Op::Poll => self.poll(cx),
             Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => self.nothing(cx, Class::Other),
+            Op::Mount => self.mount(cx),
+            Op::Unmount => self.unmount(cx),
             Op::Unsupported => self.unsupported(cx),
         }
     }

@@ -4,6 +4,8 @@
 use fsreplay_trace::abi::{F_DUPFD, F_DUPFD_CLOEXEC};
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
+use super::super::resolve::Walked;
+use super::super::tree::{FLAGGED, NONE};
 use super::super::{Cx, Planner};
 use super::control::{FICLONE, FICLONERANGE};
 use super::{flag_bits, number};
@@ -14,6 +16,7 @@ const SETS_INODE_FLAGS: [u64; 2] = [0x4008_6602, 0x401c_5820];
 
 /// Asks for a file to share the blocks of another one.
 const CLONES: [u64; 2] = [FICLONE, FICLONERANGE];
+const BY_STATE: &str = "calls refused for leases, locks in memory or inode flags";
 /// Why a call from one mount to another isn't issued.
 const ACROSS: &str = "renames, links, clones and copies that were refused between two mounts, and \
     are not issued: where both are one mount now, the tool would not copy, which it does here";
@@ -45,13 +48,27 @@ impl Planner {
                 Some("calls that the recorded user was refused, and this one would not be")
             }
             libc::EXDEV if crosses_mounts(cx) => Some(ACROSS),
+            libc::EROFS => Some("calls that were refused because something is read-only"),
             libc::EBUSY if self.names_root(cx) => Some("attempts to remove the root directory"),
             _ if by_structure(cx, errno) => Some("calls refused for what stood behind a pointer"),
-            _ if by_state(cx, errno) => {
-                Some("calls refused for leases, locks in memory or inode flags")
-            }
+            _ if by_state(cx, errno) => Some(BY_STATE),
             _ => None,
         }
+    }
+
+    /// Whether a call was refused on something whose flags the tool had set, or in such a directory.
+    /// It is noted then.
+    pub(crate) fn refused_by_flags(&mut self, cx: &Cx, walked: &Walked) -> bool {
+        if cx.event.errno() != Some(libc::EPERM) {
+            return false;
+        }
+        let ends = [walked.ino, walked.dir];
+        let flagged = |ino: &u32| *ino != NONE && self.tree.inode(*ino).flags & FLAGGED != 0;
+        let refused = ends.iter().any(flagged);
+        if refused {
+            self.notes.add(BY_STATE);
+        }
+        refused
     }
 
     /// Whether the path is the root directory, which is an ordinary one in the replay.

@@ -6,6 +6,7 @@ mod descriptors;
 mod hostile;
 mod layers;
 mod locks;
+mod mounts;
 mod order;
 mod paths;
 mod placed;

@@ -1,0 +1,150 @@
+//! What files have besides names and contents: attributes, flags, and transfers that end early.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Replay, have, is_root, play, record, text, workspace};
+
+/// Records a Python script in a directory; `false`, with a word, where it says that it can't.
+fn record_script(work: &Path, trace: &Path, script: &str) -> bool {
+    if !have("python3") {
+        return false;
+    }
+    let output = record(work, trace, &["python3", "-c", script]);
+    if text(&output).contains("not here") {
+        println!("skipped: {}", text(&output));
+        return false;
+    }
+    assert!(output.status.success(), "{}", text(&output));
+    true
+}
+
+fn agrees(replay: &Replay) {
+    let groups = format!("{:#}", replay.json["divergence_groups"]);
+    assert_eq!(replay.number("divergences"), 0, "{groups}");
+}
+
+const ATTRIBUTES: &str = r#"
+import os
+assert os.getxattr("directory", "user.known") == b"abc"
+os.setxattr("directory", "user.new", b"d", os.XATTR_CREATE)
+if os.geteuid() == 0:
+    try:
+        os.setxattr("link", "trusted.t", b"v", follow_symlinks=False)
+        os.getxattr("link", "trusted.t", follow_symlinks=False)
+    except PermissionError:
+        pass
+"#;
+
+#[test]
+fn directories_have_their_attributes_in_each_round() {
+    let dir = workspace();
+    let (work, trace) = (dir.path().join("work"), dir.path().join("t.zst"));
+    std::fs::create_dir_all(work.join("directory")).expect("a directory");
+    std::os::unix::fs::symlink("nowhere", work.join("link")).expect("a link");
+    if !have("python3") {
+        return;
+    }
+    let set = "import os; os.setxattr('directory', 'user.known', b'abc')";
+    let mut command = std::process::Command::new("python3");
+    let set = command.args(["-c", set]).current_dir(&work).output();
+    if !set.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no attributes on this file system");
+        return;
+    }
+    assert!(record_script(&work, &trace, ATTRIBUTES));
+    let target = dir.path().join("target");
+    std::fs::create_dir(&target).expect("a directory");
+    let output = common::fsreplay()
+        .args(["play", "-q", "--rounds", "3", "--json", "-", "--target"])
+        .args([&target, &trace])
+        .output()
+        .expect("fsreplay runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["divergences"], 0, "{:#}", json["divergence_groups"]);
+}
+
+const FLAGS: &str = r#"
+import fcntl, os, struct
+IMMUTABLE, APPEND = 0x10, 0x20
+def change(path, flags):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        had, = struct.unpack("l", fcntl.ioctl(fd, 0x80086601, bytes(8)))
+        fcntl.ioctl(fd, 0x40086602, struct.pack("l", had & ~0x30 | flags))
+    except OSError:
+        print("not here: flags of inodes")
+        os._exit(0)
+    os.close(fd)
+def refused(what, *arguments):
+    try:
+        what(*arguments)
+    except PermissionError:
+        return
+    raise SystemExit("not refused")
+open("file", "w").write("abc")
+change("file", IMMUTABLE)
+refused(os.unlink, "file")
+refused(open, "file", "w")
+refused(os.rename, "file", "other")
+refused(os.link, "file", "other")
+refused(os.chmod, "file", 0o600)
+refused(os.truncate, "file", 1)
+change("file", APPEND)
+refused(open, "file", "w")
+fd = os.open("file", os.O_WRONLY | os.O_APPEND)
+os.write(fd, b"more")
+os.close(fd)
+change("file", 0)
+os.unlink("file")
+os.mkdir("closed")
+change("closed", IMMUTABLE)
+refused(open, "closed/file", "w")
+change("closed", 0)
+os.rmdir("closed")
+"#;
+
+#[test]
+fn what_an_inodes_flags_refused_is_not_done() {
+    let dir = workspace();
+    let (work, trace) = (dir.path().join("work"), dir.path().join("t.zst"));
+    std::fs::create_dir(&work).expect("a directory");
+    if !is_root() {
+        println!("skipped: only root may make files immutable");
+        return;
+    }
+    if record_script(&work, &trace, FLAGS) {
+        agrees(&play(&trace, dir.path()));
+    }
+}
+
+const CUT_SHORT: &str = r#"
+import ctypes, fcntl, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+PAGE = os.sysconf("SC_PAGE_SIZE")
+buffer = libc.mmap(None, 2 * PAGE, 3, 0x22, -1, 0)
+libc.munmap(ctypes.c_void_p(buffer + PAGE), PAGE)
+at = ctypes.c_void_p(buffer)
+open("file", "wb").write(b"x" * 10 * PAGE)
+fd = os.open("file", os.O_RDONLY)
+assert libc.read(fd, at, 2 * PAGE) == PAGE
+assert os.lseek(fd, 0, 1) == PAGE
+assert libc.pread(fd, at, 2 * PAGE, 100) == PAGE
+out = os.open("out", os.O_WRONLY | os.O_CREAT)
+assert libc.write(out, at, 2 * PAGE) == PAGE
+assert os.stat("out").st_size == PAGE
+fcntl.ioctl(out, 0x5451)
+"#;
+
+#[test]
+fn transfers_that_ended_early_end_as_early() {
+    let dir = workspace();
+    let (work, trace) = (dir.path().join("work"), dir.path().join("t.zst"));
+    std::fs::create_dir(&work).expect("a directory");
+    if record_script(&work, &trace, CUT_SHORT) {
+        agrees(&play(&trace, dir.path()));
+    }
+}
