@@ -1,5 +1,6 @@
 //! `fsreplay advise`: which recorded directory, moved to which mount, gains what, and what to write into devcontainer.json.
 
+mod anew;
 mod candidates;
 mod lines;
 mod placements;
@@ -64,7 +65,8 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     };
     let first = play(std::slice::from_ref(&base), now, FIRST_ROUNDS)?;
     let candidates = candidates::choose(&base, &first.rounds[0], &layout.workspace);
-    let mut moves = layout.moves(&candidates, targets.len());
+    let seen = anew::Seen::read(&args.trace)?;
+    let (mut moves, kept) = layout.moves(&candidates, &targets, &seen);
     let mut plans = vec![base];
     let mut names = vec!["as it lies now".to_owned()];
     for one in &moves {
@@ -78,7 +80,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let Outcome {
         rounds, refused, ..
     } = play(&plans, names, args.rounds)?;
-    let mut unfit = BTreeSet::new();
+    let mut unfit: BTreeSet<String> = kept.iter().map(|path| result::kept(path)).collect();
     for (number, error) in refused.into_iter().rev() {
         // The layout as it lies now comes first; nothing can be compared without it.
         let Some(tried) = number.checked_sub(1) else {

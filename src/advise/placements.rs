@@ -1,10 +1,12 @@
 //! What is tried: the workspace as it lies now, and each directory that costs something, several together, and the whole, elsewhere.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_trace::model::Mount;
 
+use super::anew::Seen;
 use super::candidates::{Candidate, below};
 use crate::args::TraceArgs;
 use crate::compare::moved;
@@ -57,11 +59,28 @@ impl Layout {
     }
 
     /// For each target: each candidate, all of them together, and the whole workspace.
-    pub fn moves(&self, candidates: &[Candidate], targets: usize) -> Vec<Move> {
+    /// On a tmpfs only what can be made anew; what is kept from there comes second.
+    pub fn moves(
+        &self,
+        candidates: &[Candidate],
+        targets: &[Target],
+        seen: &Seen,
+    ) -> (Vec<Move>, BTreeSet<Vec<u8>>) {
         let mut moves: Vec<Move> = Vec::new();
-        for target in 0..targets {
+        let mut kept = BTreeSet::new();
+        for (target, mount) in targets.iter().enumerate() {
+            let is_lost = matches!(mount.fs_type.as_str(), "tmpfs" | "ramfs");
+            let mut may_go = |path: &[u8]| {
+                let may = !is_lost || seen.refill(&self.workspace, path).is_some();
+                if !may {
+                    kept.insert(path.to_vec());
+                }
+                may
+            };
             let others = candidates.iter().map(|candidate| candidate.path.clone());
-            let others: Vec<Vec<u8>> = others.filter(|path| self.home(path) != target).collect();
+            let others = others.filter(|path| self.home(path) != target && may_go(path));
+            let others: Vec<Vec<u8>> = others.collect();
+            let whole_may_go = self.home(&self.workspace) != target && may_go(&self.workspace);
             let mut add = |paths: Vec<Vec<u8>>| {
                 let one = Move { paths, target };
                 if !moves.contains(&one) {
@@ -74,11 +93,11 @@ impl Layout {
             if others.len() > 1 {
                 add(others);
             }
-            if self.home(&self.workspace) != target {
+            if whole_may_go {
                 add(vec![self.workspace.clone()]);
             }
         }
-        moves
+        (moves, kept)
     }
 
     /// Where each directory goes with a move (as now, without one).
@@ -155,7 +174,13 @@ mod tests {
     #[test]
     fn candidates_are_tried_alone_and_together_and_never_where_they_are() {
         let layout = layout();
-        let moves = layout.moves(&[candidate("/w/deps"), candidate("/w/.git")], 3);
+        let targets = [
+            target("/", "ext4"),
+            target("/w/deps", "fuse"),
+            target("/x", "xfs"),
+        ];
+        let candidates = [candidate("/w/deps"), candidate("/w/.git")];
+        let (moves, _) = layout.moves(&candidates, &targets, &Seen::default());
         let told: Vec<(usize, String)> = moves
             .iter()
             .map(|one| {
@@ -193,5 +218,70 @@ mod tests {
         };
         let parts = layout.with(Some(&deps));
         assert_eq!(parts, [(b"/w".to_vec(), 0), (b"/w/deps".to_vec(), 2)]);
+    }
+
+    /// Numbers that look random, the same in each run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn once_in(&mut self, sides: u64) -> bool {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (self.0 >> 33).is_multiple_of(sides)
+        }
+    }
+
+    /// Paths of a workspace, and of its directories those that can be made anew: known as it is built.
+    fn workspace(dice: &mut Dice, root: &str) -> (Vec<String>, Vec<String>, BTreeSet<String>) {
+        let (mut seen, mut all, mut anew) = (Vec::new(), vec![root.to_owned()], BTreeSet::new());
+        for project in ["", "/app", "/target", "/cache/lib"] {
+            let base = format!("{root}{project}");
+            for name in ["src", ".git", "data", "build", "vendor", "my_node_modules"] {
+                all.push(format!("{base}/{name}"));
+            }
+            for (name, lock) in [("node_modules", "yarn.lock"), ("target", "Cargo.toml")] {
+                let path = format!("{base}/{name}");
+                let (has_lock, has_clone) = (dice.once_in(2), dice.once_in(4));
+                if has_lock {
+                    seen.push(format!("{base}/{lock}"));
+                }
+                if has_clone {
+                    seen.push(format!("{path}/x/.git/HEAD"));
+                }
+                // In the workspace's own `target` lies a project in this test: see its `.git`.
+                let is_project = path == format!("{root}/target");
+                if has_lock && !has_clone && !is_project {
+                    anew.insert(path.clone());
+                }
+                all.push(path);
+            }
+            seen.push(format!("{base}/.git/HEAD"));
+        }
+        (seen, all, anew)
+    }
+
+    #[test]
+    fn only_what_can_be_made_anew_goes_to_a_tmpfs() {
+        let mut dice = Dice(25);
+        let targets = [target("/", "ext4"), target("/dev/shm", "tmpfs")];
+        let mut allowed = 0;
+        for round in 0..500 {
+            let root = ["/w", "/home/u/.cache/w", "/node_modules/w"][round % 3];
+            let (seen, all, anew) = workspace(&mut dice, root);
+            let seen = seen.into_iter().map(String::into_bytes).collect();
+            let layout = Layout::of(root.into(), 0, &[], &targets);
+            let candidates: Vec<Candidate> = all.iter().map(|path| candidate(path)).collect();
+            let (moves, kept) = layout.moves(&candidates, &targets, &seen);
+            let moved = moves.iter().filter(|one| one.target == 1);
+            let moved = moved.flat_map(|one| one.paths.iter());
+            let moved = moved.map(|path| String::from_utf8_lossy(path).into_owned());
+            let moved: BTreeSet<String> = moved.collect();
+            assert_eq!(moved, anew, "in {root}, with {seen:?}");
+            assert!(kept.contains(root.as_bytes()));
+            allowed += anew.len();
+        }
+        assert!(allowed > 0, "nothing was ever allowed");
     }
 }

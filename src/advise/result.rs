@@ -63,6 +63,9 @@ pub struct Advice {
     /// Number of the move that is advised.
     advised: Option<usize>,
     sentence: String,
+    /// Whether something that was tried may gain, but not for certain.
+    #[serde(skip)]
+    is_open: bool,
     /// What to know before believing it, in words.
     caveats: Vec<String>,
     /// Calls that were seen and not recorded, by name.
@@ -86,6 +89,15 @@ pub struct Measured<'a> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Why something wasn't tried on a tmpfs, in a sentence.
+pub fn kept(path: &[u8]) -> String {
+    format!(
+        "{} is not tried on a tmpfs, which is empty after each start: \
+         nothing in the trace shows that it can be made anew.",
+        text(path)
+    )
 }
 
 /// What is moved, for people.
@@ -114,6 +126,10 @@ impl Advice {
             seconds: candidate.seconds,
             count: candidate.count,
         });
+        let is_open = measured.rounds.iter().skip(1).any(|rounds| {
+            let found = ratio(&unslowed_seconds(rounds), &base);
+            may_gain(found.low, found.high, hodges_lehmann(&base))
+        });
         let caveats = told(&measured, unrecorded);
         let mut advice = Advice {
             schema_version: 1,
@@ -128,6 +144,7 @@ impl Advice {
             advised: advised(&moves),
             moves,
             sentence: String::new(),
+            is_open,
             caveats,
             unrecorded: measured.described.unrecorded.calls,
         };
@@ -147,6 +164,13 @@ impl Advice {
 
     fn answer(&self) -> String {
         let Some(best) = self.best() else {
+            if self.is_open {
+                return format!(
+                    "It can't be told whether any of what was tried is faster than now ({}): \
+                     the rounds differ too much. Try again with more --rounds.",
+                    term::seconds(self.baseline.seconds)
+                );
+            }
             let found = match self.moves.first() {
                 Some(most) => format!("gains more than {}", term::seconds(most.gain_seconds)),
                 None => "is faster".into(),
@@ -290,6 +314,14 @@ const NEARLY_ALL: f64 = 0.9;
 /// What nobody notices in a tool that is run by hand, seconds: no mount is worth it.
 const LEAST_GAIN: f64 = 0.005;
 
+/// A ratio from here on is as good as none gained.
+const THE_SAME: f64 = 0.95;
+
+/// Whether an interval of ratios holds both no gain and one that is worth a mount.
+fn may_gain(low: f64, high: f64, base_seconds: f64) -> bool {
+    low < THE_SAME && high >= 1.0 && (1.0 - low) * base_seconds >= LEAST_GAIN
+}
+
 /// Of the moves that gain nearly all, that with the least trouble.
 fn advised(moves: &[Gain]) -> Option<usize> {
     let most = moves.iter().map(|gain| gain.gain_seconds);
@@ -412,6 +444,14 @@ mod tests {
         assert_eq!(advised(&moves), Some(0));
         assert_eq!(advised(&[]), None);
         assert_eq!(advised(&[moved("/w", 0.000_15, 0)]), None);
+    }
+
+    #[test]
+    fn what_may_gain_is_not_said_to_gain_nothing() {
+        assert!(may_gain(0.6, 1.3, 1.0));
+        assert!(!may_gain(0.97, 1.3, 1.0), "the same or slower");
+        assert!(!may_gain(0.6, 0.9, 1.0), "a gain for certain");
+        assert!(!may_gain(0.6, 1.3, 0.001), "too little to be noticed");
     }
 
     #[test]
