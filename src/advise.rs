@@ -5,6 +5,7 @@ mod candidates;
 mod lines;
 mod placements;
 mod result;
+mod view;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use fsreplay_replayer::contest::{Outcome, contest};
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::{Cache, PlayOptions, Timing};
+use fsreplay_results::Document;
 
 use crate::args::AdviseArgs;
 use crate::compare::result::describe_trace;
@@ -23,7 +25,7 @@ use crate::progress::Progress;
 use crate::report;
 use crate::term;
 use placements::{Layout, Move};
-use result::{Advice, Measured};
+use result::Measured;
 
 /// Rounds in which is found where the time goes.
 const FIRST_ROUNDS: u32 = 3;
@@ -90,7 +92,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
         let name = &targets[moves.remove(tried).target].name;
         unfit.insert(format!("{name} is left out: {}.", exit::chain(&error)));
     }
-    let advice = Advice::new(Measured {
+    let advice = result::of(Measured {
         described,
         targets: &targets,
         baseline,
@@ -102,13 +104,13 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
         unfit,
     });
     if let Some(path) = &args.json {
-        term::write_json(path, &advice)?;
+        term::write_json(path, &Document::Advise(advice.clone()))?;
     }
     if let Some(path) = &args.html {
-        report::write_result(path, &advice)?;
+        report::write_page(path, vec![Document::Advise(advice.clone())])?;
     }
     if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
-        term::print(&advice.text())?;
+        term::print(&view::text(&advice))?;
     }
     Ok(status)
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fsreplay_replayer::result::{Divergence, DivergenceGroup};
+use fsreplay_results::play::DivergenceGroup;
 use fsreplay_trace::call::{Call, Op};
 use fsreplay_trace::model::UNREADABLE_ARGUMENTS;
 
@@ -94,7 +94,7 @@ pub fn of_outcomes(groups: &[DivergenceGroup]) -> Vec<Caveat> {
     let mut crossing: BTreeMap<&str, u64> = BTreeMap::new();
     let mut caveats = Vec::new();
     for group in groups {
-        let Some(op) = Call::from_name(group.call).map(|call| call.row().op) else {
+        let Some(op) = Call::from_name(&group.call).map(|call| call.row().op) else {
             continue;
         };
         if group.cause == "crosses file systems" {
@@ -190,11 +190,12 @@ pub fn sentence(target: Option<&str>, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fsreplay_results::play::Divergence;
 
     fn group(call: &'static str, cause: &'static str, got: i32, count: u64) -> DivergenceGroup {
         DivergenceGroup {
-            call,
-            cause,
+            call: call.to_owned(),
+            cause: cause.to_owned(),
             count,
             examples: vec![Divergence {
                 event: 1,

@@ -4,6 +4,7 @@ mod condition;
 pub mod moved;
 mod rank;
 pub mod result;
+mod sentence;
 pub mod targets;
 mod view;
 
@@ -13,6 +14,8 @@ use fsreplay_measure::contest::End;
 use fsreplay_replayer::contest::{Outcome, contest};
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::{PlayOptions, ReplayError};
+use fsreplay_results::Document;
+use fsreplay_results::compare::Unfit;
 
 use crate::args::CompareArgs;
 use crate::exit::{self, Failure};
@@ -21,7 +24,7 @@ use crate::progress::Progress;
 use crate::report;
 use crate::term;
 use condition::Condition;
-use result::{Measured, Result as Comparison, Unfit};
+use result::Measured;
 use targets::Target;
 
 /// Runs the command and gives the status to exit with.
@@ -76,7 +79,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         &moved,
         &described.header,
     )?;
-    let comparison = Comparison::new(Measured {
+    let comparison = result::of(Measured {
         described,
         args,
         targets: &targets,
@@ -90,10 +93,10 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         neutral: &neutral,
     });
     if let Some(path) = &args.json {
-        term::write_json(path, &comparison)?;
+        term::write_json(path, &Document::Compare(comparison.clone()))?;
     }
     if let Some(path) = &args.html {
-        report::write_result(path, &comparison)?;
+        report::write_page(path, vec![Document::Compare(comparison.clone())])?;
     }
     if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
         term::print(&view::text(&comparison, args.verbose > 0))?;
@@ -122,7 +125,7 @@ fn leave_out(
         let target = targets.remove(number);
         Unfit {
             name: target.name,
-            path: target.dir,
+            path: target.dir.display().to_string(),
             reason: exit::chain(&error),
         }
     });

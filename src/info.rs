@@ -4,9 +4,10 @@ mod reveals;
 
 use std::collections::BTreeMap;
 
+use fsreplay_results::info::{CallCount, Info, RecordedMount, Reveals};
+use fsreplay_results::{Document, SCHEMA_VERSION};
 use fsreplay_trace::format::TraceError;
 use fsreplay_trace::model::{FileKind, Footer, Header, Mount, Record};
-use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::caveats::Unrecorded;
@@ -14,59 +15,7 @@ use crate::exit::Failure;
 use crate::planning;
 use crate::say;
 use crate::term::{self, Text};
-use reveals::{Reveals, Seen};
-
-/// What `info --json` prints; the names are documented in docs/result-json.md.
-#[derive(Debug, Serialize)]
-struct Info {
-    schema_version: u32,
-    events: u64,
-    tasks: u64,
-    files: u64,
-    bytes: u64,
-    bytes_per_event: f64,
-    complete: bool,
-    command: Vec<String>,
-    cwd: String,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    elapsed_seconds: f64,
-    started: i64,
-    producer: String,
-    architecture: String,
-    kernel: String,
-    cpus: u32,
-    backend: String,
-    uid: u32,
-    calls: BTreeMap<&'static str, CallCount>,
-    initial_files: u64,
-    initial_directories: u64,
-    initial_links: u64,
-    initial_bytes: u64,
-    unrecorded: BTreeMap<String, u64>,
-    left_running: u64,
-    warnings: Vec<String>,
-    mounts: Vec<MountInfo>,
-    reveals: Reveals,
-}
-
-/// Events of one call.
-#[derive(Debug, Default, Serialize)]
-struct CallCount {
-    count: u64,
-    errors: u64,
-    seconds: f64,
-}
-
-/// A mount of the recorded machine.
-#[derive(Debug, Serialize)]
-struct MountInfo {
-    mount_point: String,
-    fs_type: String,
-    source: String,
-    root: String,
-    options: String,
-}
+use reveals::Seen;
 
 /// What is counted over the records.
 #[derive(Default)]
@@ -141,7 +90,7 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
     let reveals = seen.of(reader.header(), reader.tables());
     let info = describe(reader.header(), footer, counts, reveals, files, size);
     match &args.json {
-        Some(path) => term::write_json(path, &info),
+        Some(path) => term::write_json(path, &Document::Info(info)),
         None => term::print(&text(&info)),
     }
 }
@@ -159,7 +108,7 @@ fn describe(
     let elapsed = footer.elapsed.max(counts.last);
     let status = footer.status;
     Info {
-        schema_version: 1,
+        schema_version: SCHEMA_VERSION,
         events: counts.events,
         tasks: counts.tasks,
         files,
@@ -182,7 +131,7 @@ fn describe(
         cpus: header.cpus,
         backend: header.backend.clone(),
         uid: header.uid,
-        calls: counts.calls,
+        calls: counts.calls.into_iter().map(named).collect(),
         initial_files: counts.files,
         initial_directories: counts.directories,
         initial_links: counts.links,
@@ -195,8 +144,12 @@ fn describe(
     }
 }
 
-fn mount_info(mount: &Mount) -> MountInfo {
-    MountInfo {
+fn named((name, calls): (&str, CallCount)) -> (String, CallCount) {
+    (name.to_owned(), calls)
+}
+
+fn mount_info(mount: &Mount) -> RecordedMount {
+    RecordedMount {
         mount_point: lossy(&mount.mount_point),
         fs_type: mount.fs_type.clone(),
         source: lossy(&mount.source),
@@ -267,7 +220,7 @@ fn text(info: &Info) -> Text {
         }
     );
     let titles = ["reveals", "", ""];
-    for (title, line) in titles.iter().zip(info.reveals.lines()) {
+    for (title, line) in titles.iter().zip(reveals::lines(&info.reveals)) {
         say!(out, "{:<12}{}", title, line);
     }
     for warning in &info.warnings {
@@ -279,7 +232,7 @@ fn text(info: &Info) -> Text {
         .into_iter()
         .map(|(name, c)| {
             vec![
-                (*name).to_string(),
+                name.clone(),
                 term::count(c.count),
                 term::count(c.errors),
                 term::seconds(c.seconds),

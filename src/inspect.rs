@@ -6,8 +6,9 @@ mod timeline;
 
 use std::path::Path;
 
-use fsreplay_inspector::{Inspection, Inspector, Options, inspect, write_folded};
-use fsreplay_replayer::share::FileShare;
+use fsreplay_inspector::{Inspector, Options, inspect, write_folded};
+use fsreplay_results::Document;
+use fsreplay_results::inspect::{Inspect, Share};
 use fsreplay_trace::format::TraceError;
 use serde::Serialize;
 
@@ -45,7 +46,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         .collect();
     let share = share_of(args)?;
     if let Some(file) = &args.json {
-        term::write_json(file, &Document::of(&inspection, share.as_ref().ok()))?;
+        term::write_json(file, &Document::Inspect(inspection.clone()))?;
     }
     // Whoever asked for something on standard output gets that alone.
     if term::is_taken(&[&args.json, &args.folded, &args.flamegraph]) {
@@ -100,12 +101,8 @@ fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
     term::write_data(file, |out| out.write_all(&image))
 }
 
-fn text(inspection: &Inspection, share: &str) -> Text {
-    let mut out = heading(inspection, share);
-    out.push(&timeline::text(
-        &inspection.timeline,
-        inspection.elapsed_seconds,
-    ));
+fn text(inspection: &Inspect) -> Text {
+    let mut out = heading(inspection);
     out.push(&costs(inspection));
     out.push(&findings::text(inspection));
     say!(
@@ -116,7 +113,7 @@ fn text(inspection: &Inspection, share: &str) -> Text {
     out
 }
 
-fn heading(inspection: &Inspection, share: &str) -> Text {
+fn heading(inspection: &Inspect) -> Text {
     let totals = &inspection.totals;
     let on_files = totals.file_system;
     let mut out = text!(
@@ -136,7 +133,7 @@ fn heading(inspection: &Inspection, share: &str) -> Text {
     for caveat in &inspection.caveats {
         say!(out, "{}", term::strong(caveat));
     }
-    if !inspection.complete {
+    if inspection.complete == Some(false) {
         say!(out, "the trace was cut off: this is what was whole of it");
     }
     out
@@ -145,7 +142,7 @@ fn heading(inspection: &Inspection, share: &str) -> Text {
 /// What is shown of each list on a terminal; JSON has as much as `--top` says.
 const ROWS: usize = 8;
 
-fn costs(inspection: &Inspection) -> Text {
+fn costs(inspection: &Inspect) -> Text {
     let calls = inspection
         .calls
         .iter()
@@ -185,7 +182,7 @@ fn costs(inspection: &Inspection) -> Text {
     out
 }
 
-fn share_rows(list: impl Iterator<Item = (String, fsreplay_inspector::Share)>) -> Vec<Vec<String>> {
+fn share_rows(list: impl Iterator<Item = (String, Share)>) -> Vec<Vec<String>> {
     list.take(ROWS)
         .map(|(name, share)| {
             vec![

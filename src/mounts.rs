@@ -1,9 +1,8 @@
 //! `fsreplay mounts`: the mounts on which a tool's files could lie.
 
-use std::path::PathBuf;
-
-use fsreplay_replayer::mounts::{Class, Probed, Product, Survey, Transport, survey};
-use serde::Serialize;
+use fsreplay_replayer::mounts::{Class, Probed, Survey, survey};
+use fsreplay_results::mounts::{Mount, Mounts};
+use fsreplay_results::{Document, SCHEMA_VERSION};
 
 use crate::args::MountsArgs;
 use crate::exit::{self, Failure};
@@ -11,48 +10,18 @@ use crate::say;
 use crate::term::{self, Text};
 use crate::text;
 
-/// What `mounts --json` prints; the names are documented in docs/result-json.md.
-#[derive(Debug, Serialize)]
-struct Mounts {
-    schema_version: u32,
-    container: bool,
-    mounts: Vec<Mount>,
-}
-
-/// A candidate mount.
-#[derive(Debug, Serialize)]
-struct Mount {
-    mount_point: String,
-    class: &'static str,
-    volume: Option<String>,
-    transport: Option<Transport>,
-    image_layers: Option<u32>,
-    product: Option<Product>,
-    fs_type: String,
-    source: String,
-    root: String,
-    options: String,
-    read_only: bool,
-    suggested_directory: Option<PathBuf>,
-    free_bytes: Option<u64>,
-    total_bytes: Option<u64>,
-    free_inodes: Option<u64>,
-    folds_case: Option<bool>,
-    note: Option<&'static str>,
-}
-
 /// Runs the command.
 pub fn run(args: &MountsArgs) -> Result<(), Failure> {
     let survey = survey().map_err(|error| Failure::new(exit::FAILURE, exit::chain(&error)))?;
     match &args.json {
-        Some(path) => term::write_json(path, &describe(&survey)),
+        Some(path) => term::write_json(path, &Document::Mounts(describe(&survey))),
         None => term::print(&text(&survey)),
     }
 }
 
 fn describe(survey: &Survey) -> Mounts {
     Mounts {
-        schema_version: 1,
+        schema_version: SCHEMA_VERSION,
         container: survey.container,
         mounts: survey.mounts.iter().map(mount).collect(),
     }
@@ -74,7 +43,7 @@ fn mount(probed: &Probed) -> Mount {
         Class::ImageLayer => "image-layer",
         Class::NativeBind => "native-bind",
         Class::HostShare { transport: by } => {
-            transport = Some(*by);
+            transport = Some(by.key().to_owned());
             "host-share"
         }
         Class::Volume { name } => {
@@ -86,22 +55,25 @@ fn mount(probed: &Probed) -> Mount {
     };
     Mount {
         mount_point: lossy(&line.mount_point),
-        class,
+        class: class.to_owned(),
         volume,
         transport,
         image_layers,
-        product: candidate.product,
+        product: candidate.product.map(|product| product.key().to_owned()),
         fs_type: line.fs_type.clone(),
         source: lossy(&line.source),
         root: lossy(&line.root),
         options: line.options.clone(),
         read_only: !candidate.read_write,
-        suggested_directory: probed.writable_directory.clone(),
+        suggested_directory: probed
+            .writable_directory
+            .as_ref()
+            .map(|path| path.display().to_string()),
         free_bytes: probed.free_bytes,
         total_bytes: probed.total_bytes,
         free_inodes: probed.free_inodes,
         folds_case: probed.folds_case,
-        note: candidate.note,
+        note: candidate.note.map(str::to_owned),
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::PlanOptions;
-use fsreplay_replayer::result::{PlayResult, Round};
-use fsreplay_replayer::{PlayOptions, Stage};
+use fsreplay_replayer::{PlayOptions, Replayed, Stage};
+use fsreplay_results::Document;
+use fsreplay_results::play::{Coverage, Play, Round};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::PlayArgs;
@@ -37,9 +38,9 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
         timing: args.timing,
         cache: planning::cache(args.cache, args.timing),
     };
-    let result = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
+    let outcome = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
     bar.finish_and_clear();
-    let mut result = result.map_err(planning::failure)?;
+    let Replayed { mut result, left } = outcome.map_err(planning::failure)?;
     let unrecorded = Unrecorded {
         calls: footer.map_or_else(BTreeMap::new, |footer| footer.unrecorded),
         events: result.events,
@@ -51,7 +52,7 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
         .collect();
     result.unrecorded = unrecorded.calls;
     if let Some(path) = &args.json {
-        term::write_json(path, &result)?;
+        term::write_json(path, &Document::Play(result.clone()))?;
     }
     if !args.quiet && args.json.as_deref() != Some("-".as_ref()) {
         term::print(&report(&result, args.verbose > 0))?;
@@ -61,7 +62,7 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     } else {
         exit::OK
     };
-    Ok(planning::left(&result.left, status))
+    Ok(planning::left(&left, status))
 }
 
 fn plan_options(args: &PlayArgs) -> Result<PlanOptions, Failure> {
@@ -143,7 +144,7 @@ fn describe(plan: &Plan) -> Text {
     )
 }
 
-fn untouched(c: &fsreplay_replayer::plan::Coverage) -> String {
+fn untouched(c: &Coverage) -> String {
     let mut parts = vec![format!(
         "{} on pseudo file systems and {} on pipes, sockets and the like are tracked only",
         term::count(c.pseudo),
@@ -169,7 +170,7 @@ fn notes(notes: &[(String, u64)]) -> Text {
     out
 }
 
-fn report(result: &PlayResult, verbose: bool) -> Text {
+fn report(result: &Play, verbose: bool) -> Text {
     let mut out = Text::default();
     let Some(last) = result.rounds.last() else {
         return out;
@@ -259,15 +260,13 @@ fn report(result: &PlayResult, verbose: bool) -> Text {
 }
 
 /// What the rounds took, and what that stands for.
-fn time(result: &PlayResult, last: &Round) -> Text {
+fn time(result: &Play, last: &Round) -> Text {
     let what = match (&result.prediction, result.timing.as_str()) {
         (Some(_), _) => "prediction: the tool would take".to_owned(),
         (None, "fast") => "file-system time only:".to_owned(),
         (None, timing) => format!("time with the tool's own ({timing}):"),
     };
-    let seconds = result.prediction.as_ref().map(|found| found.seconds);
-    let seconds = seconds.unwrap_or(result.median_wall_seconds);
-    let mut out = text!("{} {}", what, term::seconds(seconds));
+    let mut out = text!("{} {}", what, term::seconds(result.seconds.value));
     let rounds: Vec<String> = result
         .unslowed_seconds
         .iter()
@@ -292,7 +291,7 @@ fn time(result: &PlayResult, last: &Round) -> Text {
     match result
         .prediction
         .as_ref()
-        .map(|prediction| prediction.basis)
+        .map(|prediction| prediction.basis.as_str())
     {
         None | Some("calibrated") => {}
         Some(basis) => {

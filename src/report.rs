@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fsreplay_report::Document;
+use fsreplay_results::Document;
 
 use crate::args::ReportArgs;
 use crate::exit::{self, Failure};
@@ -21,15 +21,8 @@ pub fn run(args: &ReportArgs) -> Result<(), Failure> {
     write_page(&args.html, documents)
 }
 
-/// The page of one result, as commands with `--html` write it.
-pub fn write_result(path: &Path, result: &impl serde::Serialize) -> Result<(), Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::new(exit::FAILURE, exit::chain(error));
-    let bytes = serde_json::to_vec(result).map_err(|error| failed(&error))?;
-    let document = Document::parse("the result", &bytes).map_err(|error| failed(&error))?;
-    write_page(path, vec![document])
-}
-
-fn write_page(path: &Path, documents: Vec<Document>) -> Result<(), Failure> {
+/// The page of results, as commands with `--html` write it.
+pub fn write_page(path: &Path, documents: Vec<Document>) -> Result<(), Failure> {
     let page = fsreplay_report::render(documents);
     term::write_data(path, |out| out.write_all(page.as_bytes()))
 }
@@ -45,5 +38,14 @@ fn read(path: &Path) -> Result<Document, Failure> {
         ));
     }
     let bytes = std::fs::read(path).map_err(|e| unreadable(&e))?;
-    Document::parse(&name, &bytes).map_err(|error| Failure::new(exit::TRACE, exit::chain(&error)))
+    let document = Document::parse(&name, &bytes)
+        .map_err(|error| Failure::new(exit::TRACE, exit::chain(&error)))?;
+    if fsreplay_report::is_shown(&document) {
+        Ok(document)
+    } else {
+        Err(unreadable(&format!(
+            "a result of {}, but a report shows those of compare, advise, inspect and play",
+            document.kind()
+        )))
+    }
 }

@@ -61,7 +61,7 @@ fn two_targets_are_compared_and_left_empty() {
     for target in json["targets"].as_array().expect("targets") {
         assert_eq!(target["rounds"].as_array().map(Vec::len), Some(3));
         assert_eq!(target["divergences"], 0);
-        assert!(target["prediction_seconds"].as_f64() > Some(0.0));
+        assert!(target["seconds"]["value"].as_f64() > Some(0.0));
         assert!(target["calls"][0]["histogram"][0][1].as_u64() > Some(0));
         let directories = target["directories"].as_array().expect("directories");
         let deps = directories

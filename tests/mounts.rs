@@ -16,7 +16,7 @@ fn the_json_names_the_root_and_a_directory_that_can_be_written_to() {
     let output = mounts(&["--json", "-"]);
     assert!(output.status.success(), "{output:?}");
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(told["schema_version"], 1);
+    assert_eq!(told["schema_version"], 2);
     let mounts = told["mounts"].as_array().expect("a list");
     assert!(mounts.iter().any(|mount| mount["mount_point"] == "/"));
     for mount in mounts {

@@ -69,12 +69,12 @@ fn sleeping_and_computing_are_played_once() {
     let output = record(dir.path(), &trace, &["sh", "-c", script]);
     assert!(output.status.success(), "{}", text(&output));
     let recorded = play(&trace, &["--timing", "recorded"]);
-    assert!(recorded["prediction"]["seconds"].as_f64() > Some(0.0));
+    assert!(recorded["seconds"]["value"].as_f64() > Some(0.0));
     // It takes at least what is slept, but for what the kernel adds to a sleep.
-    let took = recorded["median_wall_seconds"].as_f64();
+    let took = recorded["seconds"]["value"].as_f64();
     assert!(took > Some(0.299), "{recorded}");
     let twice = play(&trace, &["--timing", "2"]);
-    assert!(twice["median_wall_seconds"].as_f64() > Some(0.599));
+    assert!(twice["seconds"]["value"].as_f64() > Some(0.599));
     assert!(twice["prediction"].is_null());
     // Both kinds of time are in the plan, once: together no longer than the recording took.
     let (plan, footer) = planned(&trace, dir.path());
@@ -125,7 +125,7 @@ fn a_wait_for_another_task_is_as_long_as_that_task_takes() {
     let output = record(dir.path(), &trace, &["sh", "-c", script]);
     assert!(output.status.success(), "{}", text(&output));
     let recorded = play(&trace, &["--timing", "recorded"]);
-    let took = recorded["median_wall_seconds"].as_f64();
+    let took = recorded["seconds"]["value"].as_f64();
     assert!(took > Some(0.399), "{recorded}");
     // What the plan sleeps fits into the time that the recording took.
     let (plan, footer) = planned(&trace, dir.path());

@@ -152,8 +152,8 @@ fn row(
     let found = moves.iter().find(|one| {
         one["to"] == "disk" && one["paths"] == serde_json::json!([packages.to_string_lossy()])
     });
-    let base = number(&advice["baseline"], "seconds") * 1e3;
-    let predicted = found.map_or(base, |one| number(one, "predicted_seconds") * 1e3);
+    let base = number(&advice["baseline"]["seconds"], "value") * 1e3;
+    let predicted = found.map_or(base, |one| number(&one["seconds"], "value") * 1e3);
     println!(
         "| {} | {now:.1} | {base:.1} | {moved:.1} | {predicted:.1} | {:.1} | {:.1} | {:+.1} | {} |",
         tool.name,

@@ -206,7 +206,7 @@ fn intervals(workload: &Workload, mounts: &Mounts, real: &[f64], comparisons: &[
             .collect();
         let predicted = of_mount
             .iter()
-            .map(|target| self::number(target, "prediction_seconds"));
+            .map(|target| self::number(&target["seconds"], "value"));
         println!(
             "| {} | {} | {:.1} | {:.1} | {:.2} | {} | {} of {} |",
             workload.name,
@@ -236,7 +236,7 @@ fn number_in(value: &Value, field: &str, interval: &Value) -> bool {
 fn order(real: &[f64], comparisons: &[Value]) -> Tally {
     let mut tally = Tally::default();
     for comparison in comparisons {
-        let predicted = |number: usize| self::number(&comparison[number], "prediction_seconds");
+        let predicted = |number: usize| self::number(&comparison[number]["seconds"], "value");
         for one in 0..real.len() {
             for other in 0..one {
                 if (real[one] / real[other] - 1.0).abs() > 0.1 {

@@ -7,7 +7,7 @@ use fsreplay_inspector::{Options, inspect};
 use fsreplay_replayer::mounts;
 use fsreplay_replayer::planner::{PlanOptions, plan};
 use fsreplay_replayer::sandbox::{CleanOptions, clean};
-use fsreplay_report::Document;
+use fsreplay_results::Document;
 use fsreplay_trace::format::TraceReader;
 
 use crate::assemble::assemble;

@@ -211,8 +211,8 @@ pub fn run(script: &Script, arena: &Arena, cancelled: &AtomicBool) -> Answer {
     };
     match play(&plan, options, cancelled, &|_| {}) {
         Ok(played) => Answer {
-            issued: played.coverage.issued * u64::from(options.rounds),
-            divergences: played.divergences,
+            issued: played.result.coverage.issued * u64::from(options.rounds),
+            divergences: played.result.divergences,
             ..Answer::default()
         },
         Err(error) => refused(&error),

@@ -1,5 +1,6 @@
 //! The pass over the records: what each call is about, what it cost, and what counts as suspicious.
 
+use fsreplay_results::inspect::Inspect;
 use fsreplay_trace::abi::{AT_FDCWD, O_APPEND, O_CLOEXEC, OpenFlags};
 use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
@@ -13,7 +14,7 @@ use crate::lookup::{self, EBADF, EINVAL, ENOENT, ENOTDIR, Subject};
 use crate::phases::Phases;
 use crate::places::{Count, NONE, PSEUDO, Places, ROOT};
 use crate::processes::{Description, Fs, Processes, Task};
-use crate::report::{Inspection, Options};
+use crate::report::Options;
 use crate::tally::{Costs, Tallies};
 use crate::walk::Resolver;
 
@@ -51,7 +52,7 @@ impl Sum {
 
 /// Follows the records of a trace and counts.
 ///
-/// Feed it every record in order, then ask for the [`Inspection`] or write
+/// Feed it every record in order, then ask for the [`Inspect`] or write
 /// [folded stacks](crate::write_folded).
 pub struct Inspector {
     pub(crate) header: Header,
@@ -128,12 +129,7 @@ impl Inspector {
     }
 
     /// What came of it, after the last record.
-    pub fn finish(
-        &self,
-        tables: &Tables,
-        footer: Option<&Footer>,
-        options: &Options,
-    ) -> Inspection {
+    pub fn finish(&self, tables: &Tables, footer: Option<&Footer>, options: &Options) -> Inspect {
         crate::report::build(self, tables, footer, options)
     }
 

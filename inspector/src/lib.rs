@@ -28,11 +28,7 @@ mod tests;
 
 pub use folded::write_folded;
 pub use inspector::Inspector;
-pub use phases::{Between, Phase, PhaseKind, Polling, Timeline, Watching, phase_of};
-pub use report::{
-    CallCost, DirectoryCost, Finding, FindingKind, Inspection, Item, MissingName, MountCost,
-    Options, ProcessCost, ProgramCost, Responsible, Share, Totals,
-};
+pub use report::Options;
 
 use fsreplay_trace::format::{TraceError, TraceReader};
 

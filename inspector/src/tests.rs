@@ -7,7 +7,9 @@ use fsreplay_trace::model::{
     TaskStart,
 };
 
-use crate::{Finding, FindingKind, Inspection, Inspector, Options, write_folded};
+use fsreplay_results::inspect::{Finding, FindingKind, Inspect};
+
+use crate::{Inspector, Options, write_folded};
 
 const AT_FDCWD: i64 = -100;
 const O_CREAT: i64 = 0o100;
@@ -174,7 +176,7 @@ impl Trace {
         self.fd(0, Call::close, 5, 0, 0);
     }
 
-    fn inspection(&self) -> Inspection {
+    fn inspection(&self) -> Inspect {
         let options = Options {
             top: 10,
             truncated: false,

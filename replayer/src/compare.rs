@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fsreplay_results::play::{Divergence, DivergenceGroup};
 use rustix::io::Errno;
 
 use crate::error::is_failing;
 use crate::execute::{Run, Sample};
 use crate::plan::{Action, Check, Op, Plan, Slot};
-use crate::result::{Divergence, DivergenceGroup};
 
 /// Examples kept of each group.
 const EXAMPLES: usize = 5;
@@ -22,8 +22,8 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
         let group = groups
             .entry((name, cause))
             .or_insert_with(|| DivergenceGroup {
-                call: name,
-                cause,
+                call: name.to_owned(),
+                cause: cause.to_owned(),
                 count: 0,
                 examples: Vec::new(),
             });

@@ -2,15 +2,17 @@
 
 use std::sync::atomic::AtomicBool;
 
-use fsreplay_measure::estimate::median;
+use fsreplay_results::SCHEMA_VERSION;
+use fsreplay_results::play::{Play, TargetInfo};
 use rustix::fs::{Mode, StatVfsMountFlags};
 
 use crate::cache::Cache;
 use crate::error::ReplayError;
+use crate::estimate;
 use crate::plan::Plan;
 use crate::player::{Player, unslow, unslowed_seconds};
 use crate::preflight::preflight;
-use crate::result::{PlayResult, Prediction, SCHEMA_VERSION, TargetInfo};
+use crate::result::prediction;
 use crate::sandbox::{CleanOptions, Found, Outcome, clean};
 
 /// How a plan is played.
@@ -64,39 +66,34 @@ pub enum Stage {
     Executing(u32),
 }
 
+/// What came of a replay.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Its result; what there is to know of the trace's end is for whoever has it.
+    pub result: Play,
+    /// Directories that could not be removed, each as a [`ReplayError::Left`].
+    pub left: Vec<ReplayError>,
+}
+
 /// Plays a plan. When `cancelled` becomes true, the tree is removed and the replay ends.
 pub fn play(
     plan: &Plan,
     options: PlayOptions,
     cancelled: &AtomicBool,
     progress: &(dyn Fn(Stage) + Sync),
-) -> Result<PlayResult, ReplayError> {
+) -> Result<Replayed, ReplayError> {
     preflight(plan)?;
     let cleaned = clean_targets(plan);
     let umask = Umask::clear();
-    let mut result = PlayResult {
+    let mut result = Play {
         schema_version: SCHEMA_VERSION,
-        kind: "play",
         events: plan.coverage.events,
-        divergences: 0,
-        wall_seconds: Vec::new(),
-        median_wall_seconds: 0.0,
-        unslowed_seconds: Vec::new(),
-        slowness: Vec::new(),
-        slowed_rounds: 0,
         timing: options.timing.to_string(),
-        prediction: None,
-        threads: plan.lanes.len(),
+        threads: plan.lanes.len() as u64,
         coverage: plan.coverage,
         targets: targets(plan),
-        rounds: Vec::new(),
-        divergence_groups: Vec::new(),
         notes: plan.notes.clone(),
-        caveats: Vec::new(),
-        unrecorded: Default::default(),
-        kept: Vec::new(),
-        left: Vec::new(),
-        cache: "",
+        ..Play::default()
     };
     if cleaned > 0 {
         let text = "directories that killed replays had left in the target were removed";
@@ -120,9 +117,10 @@ pub fn play(
         rounds.push(player.round(round, cancelled, progress)?);
     }
     let ended = player.end();
-    (result.kept, result.left) = (ended.kept, ended.left);
+    let kept = ended.kept.iter();
+    result.kept = kept.map(|path| path.display().to_string()).collect();
     drop(umask);
-    result.slowed_rounds = unslow(std::slice::from_mut(&mut rounds));
+    result.slowed_rounds = unslow(std::slice::from_mut(&mut rounds)) as u64;
     let times = unslowed_seconds(&rounds);
     for played in rounds {
         result.divergences = result.divergences.max(played.round.divergences);
@@ -130,14 +128,17 @@ pub fn play(
         result.wall_seconds.push(played.round.wall_seconds);
         result.slowness.push(played.slowness);
         result.rounds.push(played.round);
-        result.cache = played.cache;
+        result.cache = played.cache.to_owned();
     }
-    result.median_wall_seconds = median(&times);
-    result.unslowed_seconds = times.clone();
+    result.seconds = estimate::time(&times);
     if options.timing == Timing::Scaled(1.0) {
-        result.prediction = Some(Prediction::of(&times, plan));
+        result.prediction = Some(prediction(&times, plan));
     }
-    Ok(result)
+    result.unslowed_seconds = times;
+    Ok(Replayed {
+        result,
+        left: ended.left,
+    })
 }
 
 /// Removes what killed replays of this user left in the targets; what can't be removed is in nobody's way.
@@ -167,7 +168,7 @@ fn targets(plan: &Plan) -> Vec<TargetInfo> {
         .iter()
         .map(|root| TargetInfo {
             recorded: String::from_utf8_lossy(&root.recorded).into_owned(),
-            path: root.target.clone(),
+            path: root.target.display().to_string(),
             fs_magic: rustix::fs::statfs(&root.target)
                 .map_or_else(|_| "?".into(), |fs| format!("{:#x}", fs.f_type)),
         })

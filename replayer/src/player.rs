@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use fsreplay_results::play::{DivergenceGroup, Round};
 use rustix::io::Errno;
 
 use crate::cache::{rest, settle};
@@ -16,7 +17,7 @@ use crate::play::{PlayOptions, Stage, Timing};
 use crate::prepare::prepare;
 use crate::put_back::put_back;
 use crate::quiet::{Look, Timed, Watch, is_slowed, unslowed};
-use crate::result::{DivergenceGroup, Round, place_seconds, statistics};
+use crate::result::{place_seconds, statistics};
 use crate::sandbox::Sandbox;
 
 /// What a round gave.

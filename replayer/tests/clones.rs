@@ -9,19 +9,19 @@ use std::process::Command;
 
 use common::Builder;
 use fsreplay_replayer::plan::{Action, Fallback, Slot};
-use fsreplay_replayer::result::PlayResult;
+use fsreplay_results::play::Play;
 use fsreplay_trace::model::FileKind;
 
 const SIZE: u64 = 4096;
 
 /// Clones `a` into a new `b`, which gave `cloned` when it was recorded, and copies it if that failed. Gives the result, and what `b` holds.
-fn play(dir: &Path, cloned: i64) -> (PlayResult, u64) {
+fn play(dir: &Path, cloned: i64) -> (Play, u64) {
     let (result, copy) = play_with(dir, cloned, None);
     (result, copy.len())
 }
 
 /// The same; `a` is so long a hole first, if that is told.
-fn play_with(dir: &Path, cloned: i64, hole: Option<u64>) -> (PlayResult, Metadata) {
+fn play_with(dir: &Path, cloned: i64, hole: Option<u64>) -> (Play, Metadata) {
     let mut b = Builder::new(dir);
     b.entry("a", FileKind::File, SIZE).data = true;
     let (from, to) = (b.at("a"), b.at("b"));
@@ -62,11 +62,11 @@ fn play_with(dir: &Path, cloned: i64, hole: Option<u64>) -> (PlayResult, Metadat
         b.plan.lanes[lane].fallbacks = vec![Fallback { op: 3, failed: 2 }];
     }
     let result = b.play().expect("a replay");
-    let copy = result.kept[0].join("tree/b");
+    let copy = Path::new(&result.kept[0]).join("tree/b");
     let copy = if copy.exists() {
         copy
     } else {
-        result.kept[0].join("b")
+        Path::new(&result.kept[0]).join("b")
     };
     (result, std::fs::metadata(copy).expect("a copy"))
 }

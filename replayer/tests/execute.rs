@@ -11,12 +11,12 @@ use common::Builder;
 use fsreplay_replayer::execute::{Run, Tempo, execute};
 use fsreplay_replayer::plan::*;
 use fsreplay_replayer::prepare::prepare;
-use fsreplay_replayer::result::PlayResult;
 use fsreplay_replayer::sandbox::Sandbox;
 use fsreplay_replayer::{Fence, ReplayError};
+use fsreplay_results::play::Play;
 use fsreplay_trace::model::FileKind;
 
-fn no_divergence(result: &PlayResult) {
+fn no_divergence(result: &Play) {
     assert_eq!(result.divergences, 0, "{:#?}", result.divergence_groups);
 }
 
@@ -176,7 +176,7 @@ fn files_are_made_read_written_renamed_and_removed() {
     );
     let result = b.play().expect("plays");
     no_divergence(&result);
-    let root = &result.kept[0];
+    let root = Path::new(&result.kept[0]);
     assert_eq!(
         std::fs::metadata(root.join("d/new"))
             .expect("renamed")
@@ -219,7 +219,7 @@ fn links_to_one_place_all_lead_there() {
     }
     let result = b.play().expect("plays");
     no_divergence(&result);
-    let root = &result.kept[0];
+    let root = Path::new(&result.kept[0]);
     for (link, leads_to) in links {
         let text = std::fs::read_link(root.join(link)).expect("a link");
         assert_eq!(text.file_name(), Some(leads_to.as_ref()), "{link}");

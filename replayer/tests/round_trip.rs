@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use fsreplay_replayer::planner::{PlanOptions, Planner};
-use fsreplay_replayer::result::DivergenceGroup;
 use fsreplay_replayer::{PlayOptions, play};
+use fsreplay_results::play::DivergenceGroup;
 use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
@@ -545,7 +545,9 @@ fn round_trip(seed: u64, calls: u32) {
         timing: Default::default(),
         cache: Default::default(),
     };
-    let result = play(&plan, options, &AtomicBool::new(false), &|_| {}).expect("a replay");
+    let result = play(&plan, options, &AtomicBool::new(false), &|_| {})
+        .expect("a replay")
+        .result;
     assert!(
         result.divergences == 0,
         "seed {seed}: {:#?}",

@@ -321,7 +321,7 @@ fn each_call_is_planned_and_issued_on_each_architecture() {
                 cache: Default::default(),
             };
             let result = play(&plan, options, &AtomicBool::new(false), &|_| {});
-            let result = result.expect("a replay");
+            let result = result.expect("a replay").result;
             let mut examples = result.divergence_groups.iter().flat_map(|g| &g.examples);
             assert!(
                 examples.all(|example| example.got != UNISSUED),

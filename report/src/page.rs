@@ -230,7 +230,7 @@ impl Place {
 fn each_run(
     html: &mut Html,
     results: &OfTrace,
-    write: impl Fn(&mut Html, &crate::documents::compare::Compare),
+    write: impl Fn(&mut Html, &fsreplay_results::compare::Compare),
 ) {
     if let [one] = results.compares.as_slice() {
         return write(html, one);

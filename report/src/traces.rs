@@ -1,10 +1,10 @@
 //! Which results belong together: those of one trace, whatever machine and day they are from.
 
-use crate::documents::advise::Advise;
-use crate::documents::compare::Compare;
-use crate::documents::inspect::Inspect;
-use crate::documents::play::Play;
-use crate::documents::{Document, Trace};
+use fsreplay_results::advise::Advise;
+use fsreplay_results::compare::Compare;
+use fsreplay_results::inspect::Inspect;
+use fsreplay_results::play::Play;
+use fsreplay_results::{Document, Trace};
 
 /// All results of one trace, in the order given.
 #[derive(Debug, Default)]
@@ -24,10 +24,10 @@ pub struct OfTrace {
 /// Groups results by trace, in the order in which the traces are first named.
 pub fn merge(documents: Vec<Document>) -> Vec<OfTrace> {
     let mut groups: Vec<OfTrace> = Vec::new();
+    let documents = documents.into_iter().filter(is_shown);
     // Results that name their trace come first: others may find their place among them.
-    let (named, unnamed): (Vec<_>, Vec<_>) = documents
-        .into_iter()
-        .partition(|document| !trace(document).id.is_empty());
+    let (named, unnamed): (Vec<_>, Vec<_>) =
+        documents.partition(|document| !trace(document).id.is_empty());
     for document in named.into_iter().chain(unnamed) {
         let trace = trace(&document);
         let index = groups
@@ -38,11 +38,21 @@ pub fn merge(documents: Vec<Document>) -> Vec<OfTrace> {
             groups.len() - 1
         });
         if let Some(group) = groups.get_mut(index) {
-            group.trace.complete_from(trace);
+            complete(&mut group.trace, trace);
             group.add(document);
         }
     }
     groups
+}
+
+/// Whether a page has something to show of a result; `fsreplay report` refuses the others.
+pub fn is_shown(document: &Document) -> bool {
+    match document {
+        Document::Compare(_) | Document::Advise(_) | Document::Inspect(_) | Document::Play(_) => {
+            true
+        }
+        Document::Info(_) | Document::Mounts(_) => false,
+    }
 }
 
 /// By identity; where one of them lacks it, by the number of events and, if both tell, the command.
@@ -59,47 +69,38 @@ fn trace(document: &Document) -> Trace {
     match document {
         Document::Compare(compare) => compare.trace.clone(),
         Document::Advise(advise) => advise.trace.clone(),
-        Document::Inspect(inspect) => {
-            let mut trace = inspect.trace.clone();
-            trace.complete_from(Trace {
-                command: inspect.command.clone(),
-                events: inspect.events,
-                elapsed_seconds: Some(inspect.elapsed_seconds).filter(|s| *s > 0.0),
-                ..Trace::default()
-            });
-            trace
-        }
-        Document::Play(play) => {
-            let mut trace = play.trace.clone();
-            trace.complete_from(Trace {
-                events: play.events,
-                ..Trace::default()
-            });
-            trace
-        }
+        Document::Inspect(inspect) => Trace {
+            command: inspect.command.clone(),
+            events: inspect.events,
+            elapsed_seconds: Some(inspect.elapsed_seconds).filter(|s| *s > 0.0),
+            ..Trace::default()
+        },
+        Document::Play(play) => Trace {
+            events: play.events,
+            ..Trace::default()
+        },
+        Document::Info(_) | Document::Mounts(_) => Trace::default(),
     }
 }
 
-impl Trace {
-    /// Fills in what is not known yet.
-    fn complete_from(&mut self, other: Trace) {
-        for (mine, theirs) in [
-            (&mut self.id, other.id),
-            (&mut self.cwd, other.cwd),
-            (&mut self.recorded_on, other.recorded_on),
-        ] {
-            if mine.is_empty() {
-                *mine = theirs;
-            }
+/// Fills in what is not known yet.
+fn complete(known: &mut Trace, other: Trace) {
+    for (mine, theirs) in [
+        (&mut known.id, other.id),
+        (&mut known.cwd, other.cwd),
+        (&mut known.recorded_on, other.recorded_on),
+    ] {
+        if mine.is_empty() {
+            *mine = theirs;
         }
-        if self.command.is_empty() {
-            self.command = other.command;
-        }
-        if self.events == 0 {
-            self.events = other.events;
-        }
-        self.elapsed_seconds = self.elapsed_seconds.or(other.elapsed_seconds);
     }
+    if known.command.is_empty() {
+        known.command = other.command;
+    }
+    if known.events == 0 {
+        known.events = other.events;
+    }
+    known.elapsed_seconds = known.elapsed_seconds.or(other.elapsed_seconds);
 }
 
 impl OfTrace {
@@ -109,6 +110,7 @@ impl OfTrace {
             Document::Advise(advise) => self.advises.push(advise),
             Document::Inspect(inspect) => self.inspects.push(inspect),
             Document::Play(play) => self.plays.push(play),
+            Document::Info(_) | Document::Mounts(_) => {}
         }
     }
 

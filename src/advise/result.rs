@@ -1,75 +1,24 @@
-//! The advice, as documented in docs/result-json.md, and as text.
+//! From what was measured to the advice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use fsreplay_measure::estimate::{hodges_lehmann, ratio};
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::{Played, unslowed_seconds};
-use serde::Serialize;
+use fsreplay_replayer::{Played, estimate, unslowed_seconds};
+use fsreplay_results::SCHEMA_VERSION;
+use fsreplay_results::advise::{self, Advise, Baseline, Directory};
 
 use super::candidates::{Candidate, below};
 use super::lines::{self, Part};
 use super::placements::{Layout, Move};
 use crate::caveats::{self, Caveat};
-use crate::compare::result::{Described, LEAST_FIDELITY, Machine, Trace, machine};
+use crate::compare::result::{Described, LEAST_FIDELITY, machine};
 use crate::compare::targets::Target;
-use crate::term::{self, Text};
-use crate::{say, text};
+use crate::term;
 
-#[derive(Debug, Serialize)]
-struct Baseline {
-    name: String,
-    seconds: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Directory {
-    path: String,
-    share: f64,
-    seconds: f64,
-    count: u64,
-}
-
-#[derive(Debug, Serialize)]
+/// A move that gains something for certain, and how much trouble it is; see [`trouble`].
 struct Gain {
-    path: String,
-    paths: Vec<String>,
-    to: String,
-    class: &'static str,
-    predicted_seconds: f64,
-    low: f64,
-    high: f64,
-    gain_seconds: f64,
-    ratio: f64,
-    divergences: u64,
-    devcontainer: Vec<String>,
-    compose: Vec<String>,
-    caveats: Vec<String>,
-    /// How much trouble it is; see [`trouble`].
-    #[serde(skip)]
+    result: advise::Move,
     trouble: u32,
-}
-
-/// The advice.
-#[derive(Debug, Serialize)]
-pub struct Advice {
-    schema_version: u32,
-    kind: &'static str,
-    trace: Trace,
-    machine: Machine,
-    baseline: Baseline,
-    directories: Vec<Directory>,
-    moves: Vec<Gain>,
-    /// Number of the move that is advised.
-    advised: Option<usize>,
-    sentence: String,
-    /// Whether something that was tried may gain, but not for certain.
-    #[serde(skip)]
-    is_open: bool,
-    /// What to know before believing it, in words.
-    caveats: Vec<String>,
-    /// Calls that were seen and not recorded, by name.
-    unrecorded: BTreeMap<String, u64>,
 }
 
 /// All that the advice is made of.
@@ -106,186 +55,86 @@ pub fn paths(one: &Move) -> String {
     paths.join(" and ")
 }
 
-impl Advice {
-    /// From what was measured.
-    pub fn new(measured: Measured<'_>) -> Advice {
-        let base = unslowed_seconds(&measured.rounds[0]);
-        let unrecorded = measured.described.unrecorded.caveat();
-        let is_withheld = unrecorded.as_ref().is_some_and(|caveat| caveat.withholds);
-        let mut moves: Vec<Gain> = measured
-            .moves
-            .iter()
-            .enumerate()
-            .filter(|_| !is_withheld)
-            .filter_map(|(number, one)| gain(&measured, number + 1, one, &base))
-            .collect();
-        moves.sort_by(|a, b| a.predicted_seconds.total_cmp(&b.predicted_seconds));
-        let directories = measured.candidates.iter().map(|candidate| Directory {
-            path: text(&candidate.path),
-            share: candidate.share,
-            seconds: candidate.seconds,
-            count: candidate.count,
-        });
-        let is_open = measured.rounds.iter().skip(1).any(|rounds| {
-            let found = ratio(&unslowed_seconds(rounds), &base);
-            may_gain(found.low, found.high, hodges_lehmann(&base))
-        });
-        let caveats = told(&measured, unrecorded);
-        let mut advice = Advice {
-            schema_version: 1,
-            kind: "advise",
-            trace: measured.described.trace,
-            machine: machine(),
-            baseline: Baseline {
-                name: measured.targets[measured.baseline].name.clone(),
-                seconds: hodges_lehmann(&base),
-            },
-            directories: directories.collect(),
-            advised: advised(&moves),
-            moves,
-            sentence: String::new(),
-            is_open,
-            caveats,
-            unrecorded: measured.described.unrecorded.calls,
-        };
-        advice.sentence = if is_withheld {
-            format!("Nothing can be said: {}", advice.caveats.join(" "))
-        } else {
-            let mut whole = advice.caveats.clone();
-            whole.push(advice.answer());
-            whole.join(" ")
-        };
-        advice
-    }
+/// The result of what was measured.
+pub fn of(measured: Measured<'_>) -> Advise {
+    let base = unslowed_seconds(&measured.rounds[0]);
+    let unrecorded = measured.described.unrecorded.caveat();
+    let is_withheld = unrecorded.as_ref().is_some_and(|caveat| caveat.withholds);
+    let mut moves: Vec<Gain> = measured
+        .moves
+        .iter()
+        .enumerate()
+        .filter(|_| !is_withheld)
+        .filter_map(|(number, one)| gain(&measured, number + 1, one, &base))
+        .collect();
+    moves.sort_by(|a, b| {
+        let seconds = |gain: &Gain| gain.result.seconds.value;
+        seconds(a).total_cmp(&seconds(b))
+    });
+    let directories = measured.candidates.iter().map(|candidate| Directory {
+        path: text(&candidate.path),
+        share: candidate.share,
+        seconds: candidate.seconds,
+        count: candidate.count,
+    });
+    let is_open = measured.rounds.iter().skip(1).any(|rounds| {
+        let found = estimate::ratio(&unslowed_seconds(rounds), &base);
+        let interval = found.interval();
+        interval.is_none_or(|(low, high)| may_gain(low, high, estimate::time(&base).value))
+    });
+    let caveats = told(&measured, unrecorded);
+    let mut advice = Advise {
+        schema_version: SCHEMA_VERSION,
+        trace: measured.described.trace,
+        machine: machine(),
+        baseline: Baseline {
+            name: measured.targets[measured.baseline].name.clone(),
+            seconds: estimate::time(&base),
+        },
+        directories: directories.collect(),
+        advised: advised(&moves),
+        moves: moves.into_iter().map(|gain| gain.result).collect(),
+        caveats,
+        unrecorded: measured.described.unrecorded.calls,
+        ..Advise::default()
+    };
+    advice.sentence = if is_withheld {
+        format!("Nothing can be said: {}", advice.caveats.join(" "))
+    } else {
+        let mut whole = advice.caveats.clone();
+        whole.push(answer(&advice, is_open));
+        whole.join(" ")
+    };
+    advice
+}
 
-    fn best(&self) -> Option<&Gain> {
-        self.advised.and_then(|number| self.moves.get(number))
-    }
+/// The move that is advised.
+pub fn best(advice: &Advise) -> Option<&advise::Move> {
+    advice.advised.and_then(|number| advice.moves.get(number))
+}
 
-    fn answer(&self) -> String {
-        let Some(best) = self.best() else {
-            if self.is_open {
-                return format!(
-                    "It can't be told whether any of what was tried is faster than now ({}): \
-                     the rounds differ too much. Try again with more --rounds.",
-                    term::seconds(self.baseline.seconds)
-                );
-            }
-            let found = match self.moves.first() {
-                Some(most) => format!("gains more than {}", term::seconds(most.gain_seconds)),
-                None => "is faster".into(),
-            };
+fn answer(advice: &Advise, is_open: bool) -> String {
+    let now = term::seconds(advice.baseline.seconds.value);
+    let Some(best) = best(advice) else {
+        if is_open {
             return format!(
-                "Nothing that was tried {found}: leave everything where it is ({}).",
-                term::seconds(self.baseline.seconds)
+                "It can't be told whether any of what was tried is faster than now ({now}): \
+                 the rounds differ too much. Try again with more --rounds."
             );
+        }
+        let found = match advice.moves.first() {
+            Some(most) => format!("gains more than {}", term::seconds(most.gain_seconds)),
+            None => "is faster".into(),
         };
-        format!(
-            "Move {} to {}: {} instead of {} ({:.1} times faster).",
-            best.path,
-            best.to,
-            term::seconds(best.predicted_seconds),
-            term::seconds(self.baseline.seconds),
-            1.0 / best.ratio
-        )
-    }
-
-    /// For the terminal.
-    pub fn text(&self) -> Text {
-        let mut out = text!(
-            "{}\nas it lies now, on {}: {}\n\n",
-            self.trace.command.join(" "),
-            self.baseline.name,
-            term::seconds(self.baseline.seconds),
-        );
-        let rows = self.directories.iter().map(|directory| {
-            vec![
-                term::shortened(&directory.path, 60),
-                format!("{:.0} %", directory.share * 100.0),
-                term::seconds(directory.seconds),
-                term::count(directory.count),
-            ]
-        });
-        if !self.directories.is_empty() {
-            out.push(&term::table(
-                &["where its calls are", "share", "time", "calls"],
-                rows.collect(),
-            ));
-        }
-        if !self.moves.is_empty() {
-            out.push(&text!("\n\n{}", self.table()));
-        }
-        say!(out, "\n\n{}", term::strong(&self.sentence));
-        if let Some(best) = self.best() {
-            out.push(&self.instructions(best));
-        }
-        out
-    }
-
-    fn table(&self) -> Text {
-        let rows = self.moves.iter().map(|gain| {
-            vec![
-                term::shortened(&gain.path, 60),
-                gain.to.clone(),
-                term::seconds(gain.predicted_seconds),
-                format!("{}–{}", term::seconds(gain.low), term::seconds(gain.high)),
-                term::seconds(gain.gain_seconds),
-                term::count(gain.divergences),
-            ]
-        });
-        let header = ["moved", "to", "it then takes", "95 %", "gain", "diverged"];
-        term::aligned_table(&header, rows.collect(), |column| column > 1)
-    }
-
-    /// The lines to write, what each gains, and what to know.
-    fn instructions(&self, best: &Gain) -> Text {
-        let mut out = Text::default();
-        if !best.devcontainer.is_empty() {
-            say!(out, "\nin devcontainer.json:");
-        }
-        for (number, line) in best.devcontainer.iter().enumerate() {
-            let end = if number + 1 < best.devcontainer.len() {
-                ","
-            } else {
-                ""
-            };
-            let gains = match number {
-                0 => format!("  // {}", self.gains(best)),
-                _ => String::new(),
-            };
-            say!(out, "    {}{}{}", line, end, gains);
-        }
-        if !best.compose.is_empty() {
-            say!(out, "or in compose.yaml:");
-        }
-        for line in &best.compose {
-            say!(out, "    {}", line);
-        }
-        for caveat in &best.caveats {
-            say!(out, "note: {}", caveat);
-        }
-        out
-    }
-
-    /// What a move gains; of several directories, also what each gains by itself.
-    fn gains(&self, best: &Gain) -> String {
-        let whole = format!("gains {}", term::seconds(best.gain_seconds));
-        if best.paths.len() < 2 {
-            return whole;
-        }
-        let alone = best.paths.iter().map(|path| {
-            let single = self
-                .moves
-                .iter()
-                .find(|gain| gain.to == best.to && gain.paths == [path.as_str()]);
-            let gain = single.map_or("nothing certain".into(), |gain| {
-                term::seconds(gain.gain_seconds)
-            });
-            format!("{path} {gain}")
-        });
-        let alone: Vec<String> = alone.collect();
-        format!("{whole} (alone: {})", alone.join(", "))
-    }
+        return format!("Nothing that was tried {found}: leave everything where it is ({now}).");
+    };
+    format!(
+        "Move {} to {}: {} instead of {now} ({:.1} times faster).",
+        best.path,
+        best.to,
+        term::seconds(best.seconds.value),
+        1.0 / best.ratio.value
+    )
 }
 
 /// What keeps moves from being advised, and what the trace doesn't hold, in sentences.
@@ -324,7 +173,7 @@ fn may_gain(low: f64, high: f64, base_seconds: f64) -> bool {
 
 /// Of the moves that gain nearly all, that with the least trouble.
 fn advised(moves: &[Gain]) -> Option<usize> {
-    let most = moves.iter().map(|gain| gain.gain_seconds);
+    let most = moves.iter().map(|gain| gain.result.gain_seconds);
     let most = most.fold(0.0, f64::max);
     if most < LEAST_GAIN {
         return None;
@@ -332,7 +181,7 @@ fn advised(moves: &[Gain]) -> Option<usize> {
     let enough = moves
         .iter()
         .enumerate()
-        .filter(|(_, gain)| gain.gain_seconds >= most * NEARLY_ALL);
+        .filter(|(_, gain)| gain.result.gain_seconds >= most * NEARLY_ALL);
     enough
         .min_by_key(|(_, gain)| gain.trouble)
         .map(|(number, _)| number)
@@ -353,11 +202,14 @@ fn trouble(one: &Move, workspace: &[u8], class: &str, can_be_written: bool) -> u
 fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Option<Gain> {
     let rounds = &measured.rounds[number];
     let times = unslowed_seconds(rounds);
-    let found = ratio(&times, base);
+    let found = estimate::ratio(&times, base);
     let divergences = rounds.iter().map(|played| played.round.divergences).max();
     let divergences = divergences.unwrap_or(0);
     let events = measured.plans[number].coverage.events.max(1);
-    if found.high >= 1.0 || 1.0 - divergences as f64 / (events as f64) < LEAST_FIDELITY {
+    // Without an interval nothing is certain.
+    if found.high.is_none_or(|high| high >= 1.0)
+        || 1.0 - divergences as f64 / (events as f64) < LEAST_FIDELITY
+    {
         return None;
     }
     let told = outcomes(rounds);
@@ -389,28 +241,27 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
             lines.caveats.push(caveat);
         }
     }
-    let (seconds, predicted) = (hodges_lehmann(base), hodges_lehmann(&times));
-    Some(Gain {
+    let (now, then) = (estimate::time(base).value, estimate::time(&times));
+    let trouble = trouble(
+        one,
+        &layout.workspace,
+        target.class,
+        !lines.devcontainer.is_empty(),
+    );
+    let result = advise::Move {
         path: paths(one),
         paths: parts.into_iter().map(|part| part.path).collect(),
         to: target.name.clone(),
-        class: target.class,
-        predicted_seconds: predicted,
-        low: found.low * seconds,
-        high: found.high * seconds,
-        gain_seconds: seconds - predicted,
-        ratio: found.value,
+        class: target.class.to_owned(),
+        seconds: then,
+        gain_seconds: now - then.value,
+        ratio: found,
         divergences,
-        trouble: trouble(
-            one,
-            &layout.workspace,
-            target.class,
-            !lines.devcontainer.is_empty(),
-        ),
         devcontainer: lines.devcontainer,
         compose: lines.compose,
         caveats: lines.caveats,
-    })
+    };
+    Some(Gain { result, trouble })
 }
 
 #[cfg(test)]
@@ -418,22 +269,12 @@ mod tests {
     use super::*;
 
     fn moved(path: &str, gain_seconds: f64, trouble: u32) -> Gain {
-        Gain {
+        let result = advise::Move {
             path: path.into(),
-            paths: vec![path.into()],
-            to: "x".into(),
-            class: "volume",
-            predicted_seconds: 1.0,
-            low: 0.9,
-            high: 1.1,
             gain_seconds,
-            ratio: 0.5,
-            divergences: 0,
-            devcontainer: Vec::new(),
-            compose: Vec::new(),
-            caveats: Vec::new(),
-            trouble,
-        }
+            ..advise::Move::default()
+        };
+        Gain { result, trouble }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Conditions of `--fail-if`: `ratio(A,B) > NUMBER`, `time(A) > SECONDS`, `divergences(A) > NUMBER`, each also with `<`, `>=`, `<=`.
 
-use super::result::Result as Comparison;
+use fsreplay_results::compare::Compare;
+
 use super::targets::{Target, known};
 use crate::exit::{self, Failure};
 
@@ -49,16 +50,18 @@ impl Condition {
         Ok(())
     }
 
-    fn is(&self, comparison: &Comparison) -> Option<f64> {
+    fn is(&self, comparison: &Compare) -> Option<f64> {
+        let target = |name: &str| comparison.target(name);
+        let seconds = |name: &str| target(name)?.seconds.known();
         match &self.value {
-            Value::Ratio(one, other) => Some(comparison.seconds(one)? / comparison.seconds(other)?),
-            Value::Time(name) => comparison.seconds(name),
-            Value::Divergences(name) => comparison.divergences(name).map(|count| count as f64),
+            Value::Ratio(one, other) => Some(seconds(one)? / seconds(other)?),
+            Value::Time(name) => seconds(name),
+            Value::Divergences(name) => target(name).map(|target| target.divergences as f64),
         }
     }
 
     /// Whether it holds.
-    pub fn holds(&self, comparison: &Comparison) -> bool {
+    pub fn holds(&self, comparison: &Compare) -> bool {
         self.is(comparison)
             .is_some_and(|value| match self.operator {
                 ">=" => value >= self.bound,
@@ -69,7 +72,7 @@ impl Condition {
     }
 
     /// What was found, for people.
-    pub fn explain(&self, comparison: &Comparison) -> String {
+    pub fn explain(&self, comparison: &Compare) -> String {
         let value = self.is(comparison).unwrap_or(f64::NAN);
         format!("{} holds: it is {value:.3}", self.text)
     }

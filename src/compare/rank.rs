@@ -1,25 +1,41 @@
 //! Whether a target has a rank beside the baseline, and which.
 
-use fsreplay_measure::estimate::Estimate;
+use fsreplay_results::{Estimate, Verdict};
 
 use super::result::{LEAST_FIDELITY, Measured, causes, fidelity};
 use crate::caveats::Caveat;
 
-/// Differences below this are called none even where they are certain: nobody moves a directory for it.
-const LEAST_DIFFERENCE: f64 = 0.02;
+/// Ratios within this of one are the same for whoever runs a tool by hand: nobody moves a directory for it.
+const SAME: f64 = 0.05;
 
-/// The verdict on a ratio to the baseline.
-pub fn verdict(found: &Estimate, is_baseline: bool, is_ranked: bool) -> &'static str {
+/// The verdict on a ratio to the baseline, and why it says nothing where it does.
+pub fn judged(
+    found: &Estimate,
+    is_baseline: bool,
+    unranked: Option<String>,
+) -> (Verdict, Option<String>) {
     if is_baseline {
-        "baseline"
-    } else if !is_ranked {
-        "not ranked"
-    } else if found.high < 1.0 && found.value < 1.0 - LEAST_DIFFERENCE {
-        "faster"
-    } else if found.low > 1.0 && found.value > 1.0 + LEAST_DIFFERENCE {
-        "slower"
+        return (Verdict::Baseline, None);
+    }
+    if unranked.is_some() {
+        return (Verdict::NotRanked, unranked);
+    }
+    let Some((low, high)) = found.interval() else {
+        let reason = "of one round nobody knows how much the next would differ; give more --rounds";
+        return (Verdict::CannotTell, Some(reason.into()));
+    };
+    if low >= 1.0 - SAME && high <= 1.0 + SAME {
+        (Verdict::Same, None)
+    } else if high < 1.0 {
+        (Verdict::Faster, None)
+    } else if low > 1.0 {
+        (Verdict::Slower, None)
     } else {
-        "no difference"
+        let reason = format!(
+            "the rounds allow ratios from {low:.2} to {high:.2}; more --rounds, or a machine that does \
+             less meanwhile, tell more"
+        );
+        (Verdict::CannotTell, Some(reason))
     }
 }
 
@@ -58,4 +74,33 @@ pub fn unranked(measured: &Measured<'_>, number: usize, told: &[Caveat]) -> Opti
             "only {share:.1} % of {whose} were as recorded{mostly}"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_what_the_whole_interval_says() {
+        for (low, high, expected) in [
+            (0.96, 1.04, Verdict::Same),
+            (0.96, 0.99, Verdict::Same),
+            (0.90, 0.99, Verdict::Faster),
+            (0.16, 2.44, Verdict::CannotTell),
+            (0.94, 1.01, Verdict::CannotTell),
+            (1.01, 1.50, Verdict::Slower),
+        ] {
+            let found = Estimate::within(1.0, low, high);
+            let (verdict, reason) = judged(&found, false, None);
+            assert_eq!(verdict, expected, "{low} to {high}");
+            assert_eq!(reason.is_some(), expected == Verdict::CannotTell);
+        }
+        let one_round = Estimate {
+            value: 0.1,
+            ..Estimate::default()
+        };
+        assert_eq!(judged(&one_round, false, None).0, Verdict::CannotTell);
+        let withheld = judged(&one_round, false, Some("why".into()));
+        assert_eq!(withheld, (Verdict::NotRanked, Some("why".into())));
+    }
 }

@@ -2,16 +2,19 @@
 
 use console::Style;
 
-use super::result::{LEAST_FIDELITY, Result as Comparison, TargetResult};
+use fsreplay_results::Verdict;
+use fsreplay_results::compare::{Compare, Target};
+
+use super::sentence::beginning;
 use crate::term::{self, Text};
 use crate::{say, text};
 
 /// The whole text.
-pub fn text(comparison: &Comparison, verbose: bool) -> Text {
+pub fn text(comparison: &Compare, verbose: bool) -> Text {
     let mut out = text!(
         "{}\nmoved: {}; {} timing; cache {}\n\n",
-        beginning(&comparison.command(), 100),
-        comparison.moved(),
+        beginning(&comparison.trace.command.join(" "), 100),
+        comparison.moved.join(", "),
         comparison.timing,
         comparison.cache
     );
@@ -48,7 +51,7 @@ pub fn text(comparison: &Comparison, verbose: bool) -> Text {
             out,
             "note: something else slowed this machine in some rounds ({}), \
              which is taken out of their times",
-            term::count(comparison.slowed_rounds as u64)
+            term::count(comparison.slowed_rounds)
         );
     }
     if comparison.interrupted {
@@ -58,44 +61,44 @@ pub fn text(comparison: &Comparison, verbose: bool) -> Text {
     out
 }
 
-fn style(target: &TargetResult) -> Style {
+fn style(target: &Target) -> Style {
     match target.ratio.verdict {
-        "faster" => Style::new().green(),
-        "slower" => Style::new().red(),
-        "not ranked" => Style::new().yellow(),
-        _ => Style::new(),
+        Verdict::Faster => Style::new().green(),
+        Verdict::Slower => Style::new().red(),
+        Verdict::NotRanked | Verdict::CannotTell => Style::new().yellow(),
+        Verdict::Baseline | Verdict::Same => Style::new(),
     }
 }
 
-fn row(target: &TargetResult) -> Vec<String> {
+fn row(target: &Target) -> Vec<String> {
     let low = target.rounds.iter().copied().fold(f64::INFINITY, f64::min);
     let high = target.rounds.iter().copied().fold(0.0, f64::max);
     let ratio = &target.ratio;
-    let interval = match ratio.verdict {
-        "baseline" => String::new(),
-        _ => format!("{:.2}–{:.2}", ratio.low, ratio.high),
+    let interval = match ratio.estimate.interval() {
+        Some((low, high)) if ratio.verdict != Verdict::Baseline => format!("{low:.2}–{high:.2}"),
+        _ => String::new(),
     };
     vec![
         format!("{} ({}, {})", target.name, target.class, target.fs_type),
-        term::seconds(target.seconds()),
+        term::seconds(target.seconds.value),
         format!("{}–{}", term::seconds(low), term::seconds(high)),
         term::seconds(target.file_system_seconds),
-        format!("{:.2}", ratio.value),
+        format!("{:.2}", ratio.estimate.value),
         interval,
-        ratio.verdict.to_owned(),
+        ratio.verdict.text().to_owned(),
         term::count(target.divergences),
     ]
 }
 
 /// The calls and the directories that take most, target beside target.
-fn differences(comparison: &Comparison) -> Text {
-    let calls = |target: &TargetResult| -> Vec<Cost> {
+fn differences(comparison: &Compare) -> Text {
+    let calls = |target: &Target| -> Vec<Cost> {
         let calls = target.calls.iter();
         calls
             .map(|call| (call.name.to_owned(), call.count, call.total_seconds))
             .collect()
     };
-    let directories = |target: &TargetResult| -> Vec<Cost> {
+    let directories = |target: &Target| -> Vec<Cost> {
         let directories = target.directories.iter();
         directories
             .map(|one| (one.path.clone(), one.count, one.seconds))
@@ -111,11 +114,7 @@ fn differences(comparison: &Comparison) -> Text {
 /// What something costs: its name, calls, seconds.
 type Cost = (String, u64, f64);
 
-fn beside(
-    title: &str,
-    comparison: &Comparison,
-    costs: impl Fn(&TargetResult) -> Vec<Cost>,
-) -> Text {
+fn beside(title: &str, comparison: &Compare, costs: impl Fn(&Target) -> Vec<Cost>) -> Text {
     const ROWS: usize = 10;
     let columns: Vec<Vec<Cost>> = comparison.targets.iter().map(costs).collect();
     let mut most: Vec<Cost> = Vec::new();
@@ -138,91 +137,4 @@ fn beside(
     let names = comparison.targets.iter().map(|target| target.name.as_str());
     let header: Vec<&str> = [title, "events"].into_iter().chain(names).collect();
     term::table(&header, rows.collect())
-}
-
-/// A command cut to a width: its beginning tells more.
-fn beginning(text: &str, width: usize) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    if line.chars().count() <= width && line.len() == text.len() {
-        return text.to_owned();
-    }
-    let kept: String = line.chars().take(width).collect();
-    format!("{kept}…")
-}
-
-/// The answer to "what should I change?".
-pub fn sentence(comparison: &Comparison) -> String {
-    let Some(base) = comparison.target(&comparison.baseline) else {
-        return String::new();
-    };
-    if comparison.is_withheld {
-        return format!("Nothing can be said: {}", comparison.caveats.join(" "));
-    }
-    if base.fidelity < LEAST_FIDELITY {
-        return format!("Nothing can be said: {}", why_unfaithful(base));
-    }
-    let ranked = |target: &&TargetResult| target.ratio.verdict != "not ranked";
-    let unranked = comparison.targets.iter().filter(|target| !ranked(target));
-    let others = || comparison.targets.iter().filter(ranked);
-    let best = others()
-        .filter(|target| target.ratio.verdict == "faster")
-        .min_by(|a, b| a.seconds().total_cmp(&b.seconds()));
-    let what = match comparison.timing.as_str() {
-        "recorded" => comparison.command(),
-        _ => format!("the file-system part of {}", comparison.command()),
-    };
-    let what = beginning(&what, 60);
-    let answer = match best {
-        Some(best) => format!(
-            "On {} {what} would take {} instead of {} on {} ({:.1} times faster).",
-            best.name,
-            term::seconds(best.seconds()),
-            term::seconds(base.seconds()),
-            base.name,
-            1.0 / best.ratio.value
-        ),
-        // Of those without a rank nothing can be said, not even that they are no faster.
-        None if others().count() < 2 => {
-            format!(
-                "On {} {what} would take {}.",
-                base.name,
-                term::seconds(base.seconds())
-            )
-        }
-        None => format!(
-            "Nothing here is faster than {} ({}) for {what}: leave it where it is.",
-            base.name,
-            term::seconds(base.seconds())
-        ),
-    };
-    let mut whole = comparison.caveats.clone();
-    whole.push(answer);
-    // What keeps a target from its rank may have been said already.
-    whole.extend(unranked.filter(|target| !is_told(target)).map(why_unranked));
-    whole.join(" ")
-}
-
-/// Whether the reason why a target has no rank is one of its caveats.
-fn is_told(target: &TargetResult) -> bool {
-    let reason = target.ratio.reason.as_ref();
-    reason.is_some_and(|reason| target.caveats.contains(reason))
-}
-
-/// Why a target has no rank.
-fn why_unranked(target: &TargetResult) -> String {
-    let reason = target.ratio.reason.as_deref().unwrap_or_default();
-    format!("{} is not ranked: {reason}.", target.name)
-}
-
-/// Why nothing can be compared with a target.
-fn why_unfaithful(target: &TargetResult) -> String {
-    let cause = target.causes.first();
-    let mostly = cause.map_or_else(String::new, |cause| {
-        format!(" (most of the others: {}, {})", cause.call, cause.cause)
-    });
-    format!(
-        "only {:.1} % of the outcomes on {} were as recorded{mostly}.",
-        target.fidelity * 100.0,
-        target.name,
-    )
 }

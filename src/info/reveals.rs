@@ -2,34 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use fsreplay_results::info::Reveals;
 use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Header, Record, StringId};
-use serde::Serialize;
 
 use crate::term;
-
-/// What this trace reveals; the names are documented in docs/result-json.md. Contents of files,
-/// the environment and values of attributes are in no trace.
-#[derive(Debug, Serialize)]
-pub struct Reveals {
-    /// Whether it says that its names were replaced.
-    anonymized: bool,
-    /// Files and directories that it names.
-    names: u64,
-    /// Different texts of links.
-    link_targets: u64,
-    /// Different names of extended attributes.
-    attribute_names: u64,
-    /// Mounts.
-    mounts: u64,
-    /// Of those, mounts of which it tells the source.
-    mount_sources: u64,
-    /// Programs that were started, or tried to be (along `PATH`).
-    programs: u64,
-    /// Of those, ones of which it has arguments beyond the program's name.
-    programs_with_arguments: u64,
-}
 
 /// What is seen of that in the records.
 #[derive(Default)]
@@ -94,40 +72,38 @@ impl Seen {
     }
 }
 
-impl Reveals {
-    /// In three lines, for people.
-    pub fn lines(&self) -> [String; 3] {
-        let count = term::count;
-        let replaced = if self.anonymized {
-            " (all but common ones replaced)"
-        } else {
-            ""
-        };
-        let sources = match self.mount_sources {
-            0 => "without their sources",
-            _ => "and their sources",
-        };
-        [
-            format!(
-                "names of {} files and directories{replaced}, {} link targets, {} attribute names, \
-                 {} mounts {sources}",
-                count(self.names),
-                count(self.link_targets),
-                count(self.attribute_names),
-                count(self.mounts),
+/// In three lines, for people.
+pub fn lines(reveals: &Reveals) -> [String; 3] {
+    let count = term::count;
+    let replaced = if reveals.anonymized {
+        " (all but common ones replaced)"
+    } else {
+        ""
+    };
+    let sources = match reveals.mount_sources {
+        0 => "without their sources",
+        _ => "and their sources",
+    };
+    [
+        format!(
+            "names of {} files and directories{replaced}, {} link targets, {} attribute names, \
+             {} mounts {sources}",
+            count(reveals.names),
+            count(reveals.link_targets),
+            count(reveals.attribute_names),
+            count(reveals.mounts),
+        ),
+        match reveals.programs_with_arguments {
+            0 => format!(
+                "arguments of programs: no; names of {} that were started or tried",
+                count(reveals.programs)
             ),
-            match self.programs_with_arguments {
-                0 => format!(
-                    "arguments of programs: no; names of {} that were started or tried",
-                    count(self.programs)
-                ),
-                some => format!(
-                    "arguments of programs: yes, of {} of {} that were started or tried",
-                    count(some),
-                    count(self.programs)
-                ),
-            },
-            "contents of files, environment, values of attributes: never".to_owned(),
-        ]
-    }
+            some => format!(
+                "arguments of programs: yes, of {} of {} that were started or tried",
+                count(some),
+                count(reveals.programs)
+            ),
+        },
+        "contents of files, environment, values of attributes: never".to_owned(),
+    ]
 }

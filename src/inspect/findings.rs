@@ -1,6 +1,6 @@
 //! The suspicious work, as sentences and short tables.
 
-use fsreplay_inspector::{Finding, FindingKind, Inspection, Item, Responsible};
+use fsreplay_results::inspect::{Finding, FindingKind, Inspect, Item, Responsible};
 
 use crate::term::{self, Text};
 use crate::{say, text};
@@ -11,7 +11,7 @@ const PATHS: usize = 4;
 const NAMES: usize = 5;
 
 /// All findings, the most expensive first.
-pub fn text(inspection: &Inspection) -> Text {
+pub fn text(inspection: &Inspect) -> Text {
     if inspection.findings.is_empty() {
         return "\nnothing suspicious\n".into();
     }
@@ -104,5 +104,6 @@ fn title(kind: FindingKind) -> &'static str {
         FindingKind::TemporaryOnRemoteMount => {
             "files on a remote mount that could lie on a local one"
         }
+        FindingKind::Other => "something that this version has no words for",
     }
 }

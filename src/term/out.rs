@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use fsreplay_results::Document;
 use fsreplay_shown::{json, shown};
 
 use super::text::Text;
@@ -22,9 +23,9 @@ fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Writes a JSON value to a file, or to standard output for `-`.
-pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| failed(path, &error))?;
+/// Writes a result as JSON to a file, or to standard output for `-`.
+pub fn write_json(path: &Path, result: &Document) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(result).map_err(|error| failed(path, &error))?;
     text.push('\n');
     write_data(path, |out| out.write_all(json(&text).as_bytes()))
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use fsreplay_results::inspect::{Finding, FindingKind};
+
 use super::{ByDirectory, Context, Suspect};
 use crate::files::{File, FileCount};
-use crate::report::{Finding, FindingKind};
 
 /// Fewer tiny reads or writes of a file are ordinary: a header, a last line.
 const TINY_CALLS: u64 = 32;

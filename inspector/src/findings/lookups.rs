@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use fsreplay_results::inspect::{Finding, FindingKind, MissingName};
 use fsreplay_trace::model::FileKind;
 
 use super::{ByDirectory, Context};
 use crate::places::Count;
-use crate::report::{Finding, FindingKind, MissingName, lossy, seconds};
+use crate::report::{lossy, seconds};
 
 /// Fewer in one directory are ordinary: is there a configuration file, a lock, a cache?
 const IN_ONE_DIRECTORY: u64 = 10;

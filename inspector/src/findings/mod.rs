@@ -11,9 +11,11 @@ mod walks;
 
 use std::collections::HashMap;
 
+use fsreplay_results::inspect::{Finding, FindingKind, Item};
+
 use crate::inspector::Inspector;
 use crate::places::{NONE, Places};
-use crate::report::{Finding, FindingKind, Item, Names, lossy, seconds};
+use crate::report::{Names, lossy, seconds};
 use crate::tally::Tally;
 
 /// How many programs an item names.

@@ -1,8 +1,9 @@
 //! The same question asked again and again: status, open, listing, text of a link.
 
+use fsreplay_results::inspect::{Finding, FindingKind};
+
 use super::{Context, Suspect};
 use crate::places::Count;
-use crate::report::{Finding, FindingKind};
 
 /// Fewer are ordinary.
 const AGAIN: u64 = 10;

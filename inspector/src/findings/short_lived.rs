@@ -1,10 +1,11 @@
 //! Files written that are gone at the end, and files written to mounts of another machine that need not lie there.
 
+use fsreplay_results::inspect::{Finding, FindingKind};
+
 use super::{ByDirectory, Context, Group};
 use crate::files::File;
 use crate::mounts;
 use crate::places::ROOT;
-use crate::report::{Finding, FindingKind};
 use crate::tally::Tally;
 
 /// Fewer short-lived files of a directory are ordinary, if they are small.

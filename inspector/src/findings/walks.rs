@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use fsreplay_results::inspect::{Finding, FindingKind};
+
 use super::{Context, Suspect};
 use crate::places::{Count, USED};
-use crate::report::{Finding, FindingKind};
 use crate::tally::Tally;
 
 /// Walks that see fewer entries cost next to nothing.

@@ -20,11 +20,8 @@ pub use probe::{Probed, Survey, SurveyError, in_container, survey};
 pub use product::Product;
 pub use table::{Line, parse};
 
-use serde::Serialize;
-
 /// What a mount is, as far as its line in the mount table tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "class", rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Class {
     /// The root file system of a container: the image with a writable layer above it.
     ContainerRoot {
@@ -52,8 +49,7 @@ pub enum Class {
 }
 
 /// How the files of a host get into a virtual machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// virtiofs, also below Docker Desktop's `fakeowner`.
     Virtiofs,
@@ -62,7 +58,6 @@ pub enum Transport {
     /// Docker Desktop's older osxfs.
     Osxfs,
     /// 9P, over virtio or Hyper-V sockets (`drvfs`).
-    #[serde(rename = "9p")]
     NineP,
     /// FUSE over SSH.
     Sshfs,
@@ -71,6 +66,18 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// The name that results have for it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Transport::Virtiofs => "virtiofs",
+            Transport::GrpcFuse => "grpc-fuse",
+            Transport::Osxfs => "osxfs",
+            Transport::NineP => "9p",
+            Transport::Sshfs => "sshfs",
+            Transport::SharedFolder => "shared-folder",
+        }
+    }
+
     /// The name that users know it by.
     pub fn name(self) -> &'static str {
         match self {

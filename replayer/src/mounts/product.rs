@@ -1,13 +1,10 @@
 //! Which product's virtual machine or engine a mount points to.
 
-use serde::Serialize;
-
 use super::Transport;
 use super::table::{Line, is_below};
 
 /// A product that mounts files into containers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Product {
     /// Docker Engine on Linux (also inside Colima's and Lima's virtual machines).
     DockerEngine,
@@ -30,6 +27,21 @@ pub enum Product {
 }
 
 impl Product {
+    /// The name that results have for it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Product::DockerEngine => "docker-engine",
+            Product::DockerDesktopMac => "docker-desktop-mac",
+            Product::DockerDesktopWindows => "docker-desktop-windows",
+            Product::OrbStack => "orb-stack",
+            Product::Lima => "lima",
+            Product::PodmanMachine => "podman-machine",
+            Product::Podman => "podman",
+            Product::Codespaces => "codespaces",
+            Product::Wsl => "wsl",
+        }
+    }
+
     /// The name that users know it by.
     pub fn name(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@
 mod action;
 mod lane;
 
+use fsreplay_results::play::Coverage;
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::FileKind;
 
@@ -229,25 +230,6 @@ pub struct InitialFd {
     pub flags: i32,
     /// File offset.
     pub offset: u64,
-}
-
-/// How much of a trace a plan issues.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Coverage {
-    /// Events of the trace.
-    pub events: u64,
-    /// Issued to the target.
-    pub issued: u64,
-    /// Tracked and not issued: pseudo file systems.
-    pub pseudo: u64,
-    /// Tracked and not issued: pipes, sockets, events, and calls that touch no file (umask, wait).
-    pub other: u64,
-    /// Left out by `--skip`.
-    pub skipped: u64,
-    /// Not issued because the descriptor or path could not be told.
-    pub unresolved: u64,
-    /// Not issued because the call never returned.
-    pub unfinished: u64,
 }
 
 /// What is known of the tool's own time.

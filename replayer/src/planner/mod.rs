@@ -56,11 +56,12 @@ mod users;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use fsreplay_results::play::Coverage;
 use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record, StringId};
 
-use crate::plan::{Action, Check, Coverage, InitialFd, Plan, Root, Timing as ToolTiming, Took};
+use crate::plan::{Action, Check, InitialFd, Plan, Root, Timing as ToolTiming, Took};
 use carriers::Carriers;
 use fds::{Descriptors, What};
 use futexes::Futexes;

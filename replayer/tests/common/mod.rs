@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use fsreplay_replayer::plan::*;
-use fsreplay_replayer::result::PlayResult;
 use fsreplay_replayer::{PlayOptions, ReplayError, play};
+use fsreplay_results::play::Play;
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::FileKind;
 
@@ -123,7 +123,7 @@ impl Builder {
     }
 
     /// Plays once and keeps the tree.
-    pub fn play(&self) -> Result<PlayResult, ReplayError> {
+    pub fn play(&self) -> Result<Play, ReplayError> {
         play(
             &self.plan,
             PlayOptions {
@@ -135,6 +135,7 @@ impl Builder {
             &AtomicBool::new(false),
             &|_| {},
         )
+        .map(|played| played.result)
     }
 }
 

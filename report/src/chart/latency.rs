@@ -1,9 +1,9 @@
 //! Latency distributions: an outline of how many calls took how long, on a logarithmic scale.
 
 use super::{grid, image, percent, scale::Scale};
-use crate::documents::compare::Call;
 use crate::html::Html;
 use crate::units;
+use fsreplay_results::play::CallStatistics as Call;
 
 /// Widest step of an outline, in decades: histograms by powers of two.
 const WIDEST: f64 = std::f64::consts::LOG10_2;

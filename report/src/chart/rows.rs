@@ -1,9 +1,10 @@
 //! Bars of time with their rounds and intervals, and ratios with theirs: one row for each target.
 
 use super::{axis, grid, image, percent, scale::Scale};
-use crate::documents::compare::{Ratio, Target};
 use crate::html::Html;
 use crate::units;
+use fsreplay_results::compare::Target;
+use fsreplay_results::{Estimate, Verdict};
 
 /// Rounds shown as dots; more would run into each other.
 const DOTS: usize = 60;
@@ -12,9 +13,9 @@ const DOTS: usize = 60;
 pub fn scale_of<'a>(targets: impl Iterator<Item = &'a Target>) -> Scale {
     let most = targets
         .flat_map(|target| {
-            let interval = target.interval().map(|(_, high)| high);
+            let interval = target.seconds.interval().map(|(_, high)| high);
             let rounds = target.rounds.iter().copied();
-            rounds.chain(interval).chain(target.seconds())
+            rounds.chain(interval).chain(target.seconds.known())
         })
         .filter(|seconds| seconds.is_finite())
         .fold(0.0, f64::max);
@@ -23,12 +24,12 @@ pub fn scale_of<'a>(targets: impl Iterator<Item = &'a Target>) -> Scale {
 
 /// The class that colours a target by its verdict.
 pub fn tone(target: &Target) -> &'static str {
-    match target.ratio.as_ref().map_or("", |ratio| &ratio.verdict) {
-        "faster" => "faster",
-        "slower" => "slower",
-        "baseline" => "baseline",
-        "no difference" => "same",
-        _ => "unranked",
+    match target.ratio.verdict {
+        Verdict::Faster => "faster",
+        Verdict::Slower => "slower",
+        Verdict::Baseline => "baseline",
+        Verdict::Same => "same",
+        Verdict::CannotTell | Verdict::NotRanked => "unranked",
     }
 }
 
@@ -48,8 +49,8 @@ pub fn label(html: &mut Html, target: &Target) {
 
 /// The row of one target's time.
 pub fn bar(html: &mut Html, target: &Target, scale: &Scale) {
-    let seconds = target.seconds();
-    let interval = target.interval();
+    let seconds = target.seconds.known();
+    let interval = target.seconds.interval();
     let shown = seconds.map_or("no round was finished".into(), units::seconds);
     let title = format!("{}: {shown}", target.name);
     image(html, "plot", &title, &spread(target), |html| {
@@ -85,7 +86,7 @@ pub fn bar(html: &mut Html, target: &Target, scale: &Scale) {
 /// What there is to say of the spread of a target's rounds.
 pub fn spread(target: &Target) -> String {
     let rounds = units::of(target.rounds.len() as u64, "round", "rounds");
-    match target.interval() {
+    match target.seconds.interval() {
         Some((low, high)) => format!(
             "95 % interval {} to {}, {rounds}",
             units::seconds(low),
@@ -96,12 +97,13 @@ pub fn spread(target: &Target) -> String {
 }
 
 /// The row of one ratio.
-pub fn ratio(html: &mut Html, target: &Target, ratio: &Ratio, scale: &Scale) {
+pub fn ratio(html: &mut Html, target: &Target, scale: &Scale) {
+    let ratio = &target.ratio.estimate;
     let title = format!(
         "{}: {} times the time on {}",
         target.name,
         units::ratio(ratio.value),
-        ratio.to
+        target.ratio.to
     );
     image(html, "plot thin", &title, &interval_text(ratio), |html| {
         grid(html, scale);
@@ -129,7 +131,7 @@ pub fn ratio(html: &mut Html, target: &Target, ratio: &Ratio, scale: &Scale) {
 }
 
 /// The interval of a ratio.
-pub fn interval_text(ratio: &Ratio) -> String {
+pub fn interval_text(ratio: &Estimate) -> String {
     match (ratio.low, ratio.high) {
         (Some(low), Some(high)) => format!(
             "95 % interval {} to {}",

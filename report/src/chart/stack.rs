@@ -1,9 +1,9 @@
 //! Stacked bars: what each target's time in calls is made of.
 
 use super::{grid, image, percent, scale::Scale};
-use crate::documents::compare::Target;
 use crate::html::Html;
 use crate::units;
+use fsreplay_results::compare::Target;
 
 /// Calls with a colour of their own; the rest is one part.
 pub const PARTS: usize = 7;

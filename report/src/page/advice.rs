@@ -2,10 +2,10 @@
 
 use super::table::{self, Cell};
 use super::{Place, method, remark};
-use crate::documents::advise::{Advise, Move};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
+use fsreplay_results::advise::{Advise, Move};
 
 /// The section.
 pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
@@ -53,12 +53,9 @@ fn others(html: &mut Html, advise: &Advise, place: Place) {
         .iter()
         .enumerate()
         .map(|(number, one)| {
-            let interval = match (one.low, one.high) {
-                (Some(low), Some(high)) => {
-                    format!("{} to {}", units::seconds(low), units::seconds(high))
-                }
-                _ => "–".into(),
-            };
+            let interval = one.seconds.interval().map_or("–".into(), |(low, high)| {
+                format!("{} to {}", units::seconds(low), units::seconds(high))
+            });
             let what = match advise.advised == Some(number) {
                 true => Cell::Badge("faster", "advised".into()),
                 false => Cell::Text(String::new()),
@@ -66,7 +63,7 @@ fn others(html: &mut Html, advise: &Advise, place: Place) {
             vec![
                 Cell::Path(one.path.clone()),
                 Cell::Text(one.to.clone()),
-                Cell::Number(units::seconds(one.predicted_seconds)),
+                Cell::Number(units::seconds(one.seconds.value)),
                 Cell::Number(interval),
                 Cell::Number(units::seconds(one.gain_seconds)),
                 what,
@@ -98,13 +95,13 @@ fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
         }
     });
     html.element("p", &[], |html| {
-        html.text_element("strong", &[], &units::seconds(one.predicted_seconds));
+        html.text_element("strong", &[], &units::seconds(one.seconds.value));
         html.text(&format!(
             " instead of {} on {}",
-            units::seconds(advise.baseline.seconds),
+            units::seconds(advise.baseline.seconds.value),
             advise.baseline.name
         ));
-        if let (Some(low), Some(high)) = (one.low, one.high) {
+        if let Some((low, high)) = one.seconds.interval() {
             let interval = format!(
                 " (95 % interval {} to {})",
                 units::seconds(low),

@@ -85,7 +85,7 @@ fn caveats(results: &OfTrace) -> Vec<&str> {
     told
 }
 
-fn interrupted(compare: &crate::documents::compare::Compare) -> String {
+fn interrupted(compare: &fsreplay_results::compare::Compare) -> String {
     let finished = compare
         .targets
         .iter()
@@ -112,7 +112,7 @@ fn without_comparison(results: &OfTrace) -> String {
     match results.plays.as_slice() {
         [one] => format!(
             "Its calls alone take {} there, as fast as possible.",
-            units::seconds(one.median_wall_seconds)
+            units::seconds(one.seconds.value)
         ),
         many => format!("{} replays, each of the calls alone.", many.len()),
     }

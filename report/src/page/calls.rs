@@ -5,10 +5,11 @@ use super::table::{self, Cell};
 use super::{Place, each_run, remark};
 use crate::chart::scale::Scale;
 use crate::chart::{latency, rows, stack};
-use crate::documents::compare::{Call, Compare, Target};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
+use fsreplay_results::compare::{Compare, Target};
+use fsreplay_results::play::CallStatistics as Call;
 
 /// Calls in the table; the rest is folded away.
 const CALLS: usize = 12;

@@ -4,10 +4,11 @@ use super::table::{self, Cell, badge};
 use super::{Place, answer::notice, method, remark};
 use crate::chart::rows;
 use crate::chart::scale::Scale;
-use crate::documents::compare::{Compare, Target};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
+use fsreplay_results::Verdict;
+use fsreplay_results::compare::{Compare, Target};
 
 /// The section.
 pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
@@ -39,10 +40,7 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
         }
         rows::axis_row(html, &scale, "row axis-row");
     });
-    remark(
-        html,
-        "Thin line: 95 % interval of the median. Dots: single rounds.",
-    );
+    remark(html, "Thin line: 95 % interval. Dots: single rounds.");
     ratios(html, results, place);
     if several {
         side_by_side(html, &results.compares);
@@ -59,10 +57,7 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
 }
 
 fn caption(compares: &[Compare]) -> String {
-    let predicted = compares
-        .iter()
-        .flat_map(|compare| &compare.targets)
-        .any(|target| target.prediction_seconds.is_some());
+    let predicted = compares.iter().any(|compare| compare.timing == "recorded");
     if predicted {
         "What the tool would take on each target: file system and its own computing together".into()
     } else {
@@ -75,7 +70,7 @@ fn caption(compares: &[Compare]) -> String {
 pub fn ordered(compare: &Compare) -> Vec<&Target> {
     let mut targets: Vec<&Target> = compare.targets.iter().collect();
     targets.sort_by(|a, b| {
-        let key = |target: &Target| target.seconds().unwrap_or(f64::MAX);
+        let key = |target: &Target| target.seconds.known().unwrap_or(f64::MAX);
         (a.is_unranked().cmp(&b.is_unranked())).then(key(a).total_cmp(&key(b)))
     });
     targets
@@ -83,14 +78,12 @@ pub fn ordered(compare: &Compare) -> Vec<&Target> {
 
 /// The verdict in words.
 pub fn verdict(target: &Target) -> String {
-    let Some(ratio) = &target.ratio else {
-        return "not ranked".into();
-    };
-    match ratio.verdict.as_str() {
-        "faster" if ratio.value > 0.0 => format!("{}× faster", units::ratio(1.0 / ratio.value)),
-        "slower" => format!("{}× slower", units::ratio(ratio.value)),
-        "" => "not ranked".into(),
-        other => other.to_string(),
+    match (target.ratio.verdict, target.ratio.estimate.known()) {
+        (Verdict::Faster, Some(ratio)) if ratio > 0.0 => {
+            format!("{}× faster", units::ratio(1.0 / ratio))
+        }
+        (Verdict::Slower, Some(ratio)) => format!("{}× slower", units::ratio(ratio)),
+        (verdict, _) => verdict.text().into(),
     }
 }
 
@@ -98,7 +91,7 @@ fn time_row(html: &mut Html, target: &Target, scale: &Scale) {
     rows::label(html, target);
     rows::bar(html, target, scale);
     html.element("div", &[("class", "value")], |html| {
-        let shown = target.seconds().map_or("–".into(), units::seconds);
+        let shown = target.seconds.known().map_or("–".into(), units::seconds);
         html.text_element("strong", &[], &shown);
         html.text(" ");
         badge(html, rows::tone(target), &verdict(target));
@@ -108,16 +101,16 @@ fn time_row(html: &mut Html, target: &Target, scale: &Scale) {
 fn ratios(html: &mut Html, results: &OfTrace, place: Place) {
     let all = || {
         let targets = results.compares.iter().flat_map(|compare| &compare.targets);
-        targets.filter_map(|target| target.ratio.as_ref().map(|ratio| (target, ratio)))
+        targets.filter_map(|target| Some((target.ratio.estimate, target.ratio.estimate.known()?)))
     };
     if all().count() < 2 {
         return;
     }
     let low = all()
-        .map(|(_, r)| r.low.unwrap_or(r.value).min(r.value))
+        .map(|(ratio, value)| ratio.low.unwrap_or(value).min(value))
         .fold(f64::MAX, f64::min);
     let high = all()
-        .map(|(_, r)| r.high.unwrap_or(r.value).max(r.value))
+        .map(|(ratio, value)| ratio.high.unwrap_or(value).max(value))
         .fold(0.0, f64::max);
     let scale = Scale::ratios(low, high);
     html.element("figure", &[], |html| {
@@ -136,12 +129,14 @@ fn ratios(html: &mut Html, results: &OfTrace, place: Place) {
             }
             html.element("ul", &[("class", "rows")], |html| {
                 for target in ordered(compare) {
-                    let Some(ratio) = &target.ratio else { continue };
+                    if target.ratio.estimate.known().is_none() {
+                        continue;
+                    }
                     html.element("li", &[("class", "row")], |html| {
                         html.element("div", &[("class", "label")], |html| {
                             html.text_element("span", &[("class", "name")], &target.name);
                         });
-                        rows::ratio(html, target, ratio, &scale);
+                        rows::ratio(html, target, &scale);
                         html.text_element("div", &[("class", "value")], &ratio_text(target));
                     });
                 }
@@ -152,17 +147,17 @@ fn ratios(html: &mut Html, results: &OfTrace, place: Place) {
 }
 
 fn ratio_text(target: &Target) -> String {
-    let Some(ratio) = &target.ratio else {
+    let Some(value) = target.ratio.estimate.known() else {
         return "–".into();
     };
-    match (ratio.low, ratio.high) {
-        (Some(low), Some(high)) => format!(
+    match target.ratio.estimate.interval() {
+        Some((low, high)) => format!(
             "{} ({}–{})",
-            units::ratio(ratio.value),
+            units::ratio(value),
             units::ratio(low),
             units::ratio(high)
         ),
-        _ => units::ratio(ratio.value),
+        None => units::ratio(value),
     }
 }
 
@@ -170,13 +165,13 @@ fn numbers(html: &mut Html, caption: &str, compare: &Compare) {
     let rows: Vec<Vec<Cell>> = ordered(compare)
         .into_iter()
         .map(|target| {
-            let interval = target.interval().map_or("–".into(), |(low, high)| {
+            let interval = target.seconds.interval().map_or("–".into(), |(low, high)| {
                 format!("{} – {}", units::seconds(low), units::seconds(high))
             });
             vec![
                 Cell::Text(target.name.clone()),
                 Cell::Path(target.path.clone()),
-                Cell::Number(target.seconds().map_or("–".into(), units::seconds)),
+                Cell::Number(target.seconds.known().map_or("–".into(), units::seconds)),
                 Cell::Number(interval),
                 Cell::Number(ratio_text(target)),
                 Cell::Badge(rows::tone(target), verdict(target)),
@@ -220,7 +215,7 @@ fn side_by_side(html: &mut Html, compares: &[Compare]) {
             let cells = compares.iter().map(|compare| {
                 let target = compare.targets.iter().find(|target| target.name == *name);
                 Cell::Number(target.map_or("–".into(), |target| {
-                    let seconds = target.seconds().map_or("–".into(), units::seconds);
+                    let seconds = target.seconds.known().map_or("–".into(), units::seconds);
                     format!("{seconds} · {}", verdict(target))
                 }))
             });

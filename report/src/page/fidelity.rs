@@ -3,10 +3,10 @@
 use super::table::{self, Cell};
 use super::{Place, each_run, remark};
 use crate::chart::rows::tone;
-use crate::documents::compare::Target;
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
+use fsreplay_results::compare::Target;
 
 /// The section.
 pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
@@ -47,11 +47,7 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
 
 /// Why a target is not ranked.
 pub fn reason(target: &Target) -> String {
-    if let Some(reason) = target
-        .ratio
-        .as_ref()
-        .and_then(|ratio| ratio.reason.as_ref())
-    {
+    if let Some(reason) = &target.ratio.reason {
         return reason.clone();
     }
     if target.rounds.is_empty() {

@@ -3,9 +3,11 @@
 use super::table::{self, Cell};
 use super::{Place, answer::notice, remark, timeline};
 use crate::documents::inspect::{Cost, Finding, Inspect, Item};
+use super::{Place, answer::notice, remark};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
+use fsreplay_results::inspect::{Finding, FindingKind, Inspect, Item, Share};
 
 /// Rows of each list.
 const ROWS: usize = 10;
@@ -38,7 +40,7 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
 }
 
 fn one(html: &mut Html, finding: &Finding, place: Place) {
-    html.text_element(place.heading(1), &[], title(&finding.kind));
+    html.text_element(place.heading(1), &[], title(finding.kind));
     html.element("p", &[], |html| {
         html.text_element("strong", &[], &format!("{}×", units::count(finding.count)));
         html.text(", ");
@@ -99,7 +101,7 @@ fn items(html: &mut Html, finding: &Finding) {
         .collect();
     table::write(
         html,
-        title(&finding.kind),
+        title(finding.kind),
         &["Path", "Count", "Time", "About it"],
         &rows,
     );
@@ -128,60 +130,74 @@ fn about(item: &Item) -> String {
 }
 
 fn costs(html: &mut Html, inspect: &Inspect) {
-    for (caption, first, list) in [
-        ("Recorded time by call", "Call", &inspect.calls),
-        (
-            "Recorded time by directory",
-            "Directory",
-            &inspect.directories,
-        ),
-        ("Recorded time by mount", "Mount", &inspect.mounts),
-        ("Recorded time by program", "Program", &inspect.programs),
-    ] {
-        if list.is_empty() {
-            continue;
-        }
-        html.element("details", &[], |html| {
-            html.text_element("summary", &[], caption);
-            let most = list.iter().map(|cost| cost.seconds).fold(0.0, f64::max);
-            let rows: Vec<Vec<Cell>> = list.iter().take(ROWS).map(|cost| row(cost, most)).collect();
-            table::write(html, caption, &[first, "Calls", "Failed", "Time"], &rows);
-        });
+    let calls = inspect.calls.iter();
+    let calls = calls.map(|call| (Cell::Text(call.name.clone()), call.share));
+    list(html, "Recorded time by call", "Call", calls.collect());
+    let directories = inspect.directories.iter();
+    let directories = directories.map(|one| (Cell::Path(one.path.clone()), one.share));
+    let caption = "Recorded time by directory";
+    list(html, caption, "Directory", directories.collect());
+    let mounts = inspect.mounts.iter().map(|mount| {
+        let remote = if mount.remote { ", remote" } else { "" };
+        let name = format!("{} ({}{remote})", mount.mount_point, mount.fs_type);
+        (Cell::Text(name), mount.share)
+    });
+    list(html, "Recorded time by mount", "Mount", mounts.collect());
+    let programs = inspect.programs.iter().map(|program| {
+        let name = match program.processes {
+            0 | 1 => program.name.clone(),
+            many => format!("{} ({} processes)", program.name, units::count(many)),
+        };
+        (Cell::Text(name), program.share)
+    });
+    list(
+        html,
+        "Recorded time by program",
+        "Program",
+        programs.collect(),
+    );
+}
+
+/// A list of names and what they cost, folded away.
+fn list(html: &mut Html, caption: &str, first: &str, costs: Vec<(Cell, Share)>) {
+    if costs.is_empty() {
+        return;
     }
+    let most = costs
+        .iter()
+        .map(|(_, cost)| cost.seconds)
+        .fold(0.0, f64::max);
+    let rows = costs.into_iter().take(ROWS).map(|(name, cost)| {
+        vec![
+            name,
+            Cell::Number(units::count(cost.count)),
+            Cell::Number(units::count(cost.failed)),
+            Cell::Bar(units::seconds(cost.seconds), cost.seconds / most),
+        ]
+    });
+    let rows: Vec<Vec<Cell>> = rows.collect();
+    html.element("details", &[], |html| {
+        html.text_element("summary", &[], caption);
+        table::write(html, caption, &[first, "Calls", "Failed", "Time"], &rows);
+    });
 }
 
-fn row(cost: &Cost, most: f64) -> Vec<Cell> {
-    let name = match (cost.fs_type.as_str(), cost.processes) {
-        ("", 0 | 1) if cost.name.starts_with('/') => Cell::Path(cost.name.clone()),
-        ("", 0 | 1) => Cell::Text(cost.name.clone()),
-        ("", many) => Cell::Text(format!("{} ({} processes)", cost.name, units::count(many))),
-        (fs_type, _) => {
-            let remote = if cost.remote { ", remote" } else { "" };
-            Cell::Text(format!("{} ({fs_type}{remote})", cost.name))
-        }
-    };
-    vec![
-        name,
-        Cell::Number(units::count(cost.count)),
-        Cell::Number(units::count(cost.failed)),
-        Cell::Bar(units::seconds(cost.seconds), cost.seconds / most),
-    ]
-}
-
-fn title(kind: &str) -> &str {
+fn title(kind: FindingKind) -> &'static str {
     match kind {
-        "failed-lookups" => "Lookups of names that aren’t there",
-        "repeated-stats" => "Status of the same path asked for again and again",
-        "repeated-opens" => "The same path opened again and again",
-        "repeated-listings" => "The same directory listed again and again",
-        "repeated-readlinks" => "The same path read, or tried, as a link again and again",
-        "tiny-reads" => "Tiny reads",
-        "tiny-writes" => "Tiny writes",
-        "repeated-reads" => "Files read in full again",
-        "unused-walks" => "Directories walked and hardly used",
-        "sync-storms" => "Waits for the disk",
-        "short-lived-files" => "Files written and deleted again",
-        "temporary-on-remote-mount" => "Files on a remote mount that could lie on a local one",
-        other => other,
+        FindingKind::FailedLookups => "Lookups of names that aren’t there",
+        FindingKind::RepeatedStats => "Status of the same path asked for again and again",
+        FindingKind::RepeatedOpens => "The same path opened again and again",
+        FindingKind::RepeatedListings => "The same directory listed again and again",
+        FindingKind::RepeatedReadlinks => "The same path read, or tried, as a link again and again",
+        FindingKind::TinyReads => "Tiny reads",
+        FindingKind::TinyWrites => "Tiny writes",
+        FindingKind::RepeatedReads => "Files read in full again",
+        FindingKind::UnusedWalks => "Directories walked and hardly used",
+        FindingKind::SyncStorms => "Waits for the disk",
+        FindingKind::ShortLivedFiles => "Files written and deleted again",
+        FindingKind::TemporaryOnRemoteMount => {
+            "Files on a remote mount that could lie on a local one"
+        }
+        FindingKind::Other => "Something that this version has no words for",
     }
 }

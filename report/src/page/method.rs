@@ -1,11 +1,11 @@
 //! How it was measured: what a reader needs to judge the numbers, or to get them again.
 
 use super::{Place, remark};
-use crate::documents::Machine;
-use crate::documents::compare::Compare;
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
+use fsreplay_results::Machine;
+use fsreplay_results::compare::Compare;
 
 /// What tells runs apart: the machine and the time.
 pub fn run_name(compare: &Compare) -> String {

@@ -2,11 +2,11 @@
 
 use super::table::{self, Cell};
 use super::{Place, remark};
-use crate::documents::compare::Call;
-use crate::documents::play::Play;
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
+use fsreplay_results::play::CallStatistics as Call;
+use fsreplay_results::play::Play;
 
 /// Calls in a table.
 const CALLS: usize = 15;
@@ -20,7 +20,7 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
     let most = results
         .plays
         .iter()
-        .map(|play| play.median_wall_seconds)
+        .filter_map(|play| play.seconds.known())
         .fold(0.0, f64::max);
     let rows: Vec<Vec<Cell>> = results
         .plays
@@ -29,8 +29,8 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
             vec![
                 Cell::Path(place(play)),
                 Cell::Bar(
-                    units::seconds(play.median_wall_seconds),
-                    play.median_wall_seconds / most,
+                    units::seconds(play.seconds.value),
+                    play.seconds.value / most,
                 ),
                 Cell::Number(play.wall_seconds.len().to_string()),
                 Cell::Number(units::count(play.threads)),
@@ -42,7 +42,7 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
         .collect();
     let header = [
         "Directory",
-        "Median",
+        "Time",
         "Rounds",
         "Threads",
         "Events issued",
@@ -124,8 +124,6 @@ fn calls(html: &mut Html, caption: &str, calls: &[Call]) {
             ]
         })
         .collect();
-    let header = [
-        "Call", "Calls", "Failed", "Time", "Median", "99 %", "Longest",
-    ];
+    let header = ["Call", "Calls", "Failed", "Time", "Time", "99 %", "Longest"];
     table::write(html, caption, &header, &rows);
 }

@@ -1,0 +1,190 @@
+//! The result of `fsreplay compare`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::common::{Estimate, Machine, Trace, Verdict};
+use crate::share::FileShare;
+use crate::timeline::Phase;
+use crate::play::CallStatistics;
+
+/// What the tool would take on each of several targets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Compare {
+    /// [`crate::SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The trace.
+    pub trace: Trace,
+    /// Where it was measured.
+    pub machine: Machine,
+    /// `recorded`, `fast` or `recorded x SCALE`.
+    pub timing: String,
+    /// State of the page cache when rounds began.
+    pub cache: String,
+    /// Rounds that were asked for.
+    pub rounds_asked: u64,
+    /// It was ended early.
+    pub interrupted: bool,
+    /// Rounds of all targets that something else slowed.
+    pub slowed_rounds: u64,
+    /// Recorded directories that went to the targets (`/`: all).
+    pub moved: Vec<String>,
+    /// Where everything else was replayed.
+    pub neutral: Option<Neutral>,
+    /// How much of the tool's time is file access; null where it is not known.
+    pub share: Option<FileShare>,
+    /// Busy stretches of the recording; empty where they are not told apart.
+    pub phases: Vec<Phase>,
+    /// Name of the target that the others are compared with.
+    pub baseline: String,
+    /// In the order of the command line.
+    pub targets: Vec<Target>,
+    /// Targets that were left out.
+    pub unfit: Vec<Unfit>,
+    /// The answer.
+    pub sentence: String,
+    /// What to know before believing it, in sentences.
+    pub caveats: Vec<String>,
+    /// Calls that were seen and not recorded, by name.
+    pub unrecorded: BTreeMap<String, u64>,
+    /// What was changed to fit, and how often.
+    pub notes: Vec<(String, u64)>,
+}
+
+/// The common place of what was not moved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Neutral {
+    /// The directory.
+    pub path: String,
+    /// What was replayed there, in words.
+    pub what: String,
+}
+
+/// What one target gave.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// The directory.
+    pub path: String,
+    /// Class of its mount, as in `mounts`.
+    pub class: String,
+    /// Its file system.
+    pub fs_type: String,
+    /// Its time: what the tool would take with recorded timing, else what the replay takes.
+    #[serde(alias = "prediction_seconds")]
+    pub seconds: Estimate,
+    /// Each round had nothing slowed the machine, seconds.
+    pub rounds: Vec<f64>,
+    /// And as it was, seconds.
+    pub wall_seconds: Vec<f64>,
+    /// How many times as long work took during each as where nothing slows the machine.
+    pub slowness: Vec<f64>,
+    /// Time in calls, summed over threads: median of the rounds, seconds.
+    pub file_system_seconds: f64,
+    /// Beside the baseline.
+    pub ratio: Ratio,
+    /// What each phase takes there, in the order of [`Compare::phases`]; empty where it is not known.
+    pub phases: Vec<TargetPhase>,
+    /// Events whose outcome was not the recorded one, in the round with the most of them.
+    pub divergences: u64,
+    /// Why, the most frequent first.
+    pub causes: Vec<Cause>,
+    /// What to know of it before believing its time, in words.
+    pub caveats: Vec<String>,
+    /// Calls left out in the last round, because the tool would not have made them there.
+    pub left_out: u64,
+    /// Share of events whose outcome was the recorded one, 0 to 1; null where it is not known.
+    pub fidelity: Option<f64>,
+    /// Calls of the last round.
+    pub calls: Vec<CallStatistics>,
+    /// Directories that took most on any target; the same of each target.
+    pub directories: Vec<Directory>,
+}
+
+/// A target's time relative to the baseline's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Ratio {
+    /// Name of the baseline.
+    pub to: String,
+    /// Quotient of both times; a repeated run's lies in its interval in 95 % of cases.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+    /// What that says.
+    pub verdict: Verdict,
+    /// Why it says nothing, where the verdict is `can't be told` or `not ranked`; else null.
+    pub reason: Option<String>,
+}
+
+/// What a phase takes on a target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct TargetPhase {
+    /// As in [`Phase::name`].
+    pub name: String,
+    /// Its busy time there, seconds.
+    pub seconds: Estimate,
+}
+
+/// Time in a recorded directory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Directory {
+    /// Its recorded path.
+    pub path: String,
+    /// Calls.
+    pub count: u64,
+    /// Time in them: median of the rounds' sums, seconds.
+    pub seconds: f64,
+}
+
+/// Why outcomes were not as recorded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Cause {
+    /// The call.
+    pub call: String,
+    /// What explains it.
+    pub cause: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A target that can't hold the tree of the trace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Unfit {
+    /// Its name.
+    pub name: String,
+    /// The directory.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Compare {
+    /// The target of that name.
+    pub fn target(&self, name: &str) -> Option<&Target> {
+        self.targets.iter().find(|target| target.name == name)
+    }
+}
+
+impl Target {
+    /// Whether it has no rank.
+    pub fn is_unranked(&self) -> bool {
+        self.ratio.verdict == Verdict::NotRanked
+    }
+}
