@@ -20,6 +20,7 @@ use crate::compare::result::describe_trace;
 use crate::compare::targets;
 use crate::compare::{self, moved};
 use crate::exit::{self, Failure};
+use crate::export;
 use crate::planning;
 use crate::progress::Progress;
 use crate::report;
@@ -109,7 +110,10 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     if let Some(path) = &args.html {
         report::write_page(path, vec![Document::Advise(advice.clone())])?;
     }
-    if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
+    export::write(args.csv.as_ref(), || export::advise_csv(&advice))?;
+    export::write(args.markdown.as_ref(), || export::advise_markdown(&advice))?;
+    let files = [&args.json, &args.html, &args.csv, &args.markdown];
+    if !args.quiet && !term::is_taken(&files) {
         term::print(&view::text(&advice))?;
     }
     Ok(status)

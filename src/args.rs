@@ -241,6 +241,12 @@ pub struct CompareArgs {
     /// Write the result as one self-contained page to FILE, or to standard output for `-`
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write the figures as CSV to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write the sentence and a table in Markdown, for a pull request, to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Print nothing but errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -274,6 +280,12 @@ pub struct AdviseArgs {
     /// Write the result as one self-contained page to FILE, or to standard output for `-`
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write the figures as CSV to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write the sentence and a table in Markdown, for a pull request, to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,

@@ -19,6 +19,7 @@ use fsreplay_results::compare::Unfit;
 
 use crate::args::CompareArgs;
 use crate::exit::{self, Failure};
+use crate::export;
 use crate::planning;
 use crate::progress::Progress;
 use crate::report;
@@ -98,7 +99,12 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     if let Some(path) = &args.html {
         report::write_page(path, vec![Document::Compare(comparison.clone())])?;
     }
-    if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
+    export::write(args.csv.as_ref(), || export::compare_csv(&comparison))?;
+    export::write(args.markdown.as_ref(), || {
+        export::compare_markdown(&comparison)
+    })?;
+    let files = [&args.json, &args.html, &args.csv, &args.markdown];
+    if !args.quiet && !term::is_taken(&files) {
         term::print(&view::text(&comparison, args.verbose > 0))?;
     }
     let failed: Vec<&Condition> = conditions.iter().filter(|c| c.holds(&comparison)).collect();

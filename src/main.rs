@@ -12,6 +12,7 @@ mod clean;
 mod compare;
 mod dump;
 mod exit;
+mod export;
 mod generated;
 mod info;
 mod inspect;
