@@ -197,18 +197,18 @@ fn text(info: &Info) -> Text {
     );
     say!(
         out,
-        "events      {} of {} tasks, {} paths",
+        "events      {} of {}, {}",
         term::count(info.events),
-        term::count(info.tasks),
-        term::count(info.files)
+        term::counted(info.tasks, "task", "tasks"),
+        term::counted(info.files, "path", "paths")
     );
     say!(
         out,
-        "tree        {} files ({}), {} directories, {} links touched",
-        term::count(info.initial_files),
+        "tree        {} ({}), {}, {} touched",
+        term::counted(info.initial_files, "file", "files"),
         term::bytes(info.initial_bytes),
-        term::count(info.initial_directories),
-        term::count(info.initial_links)
+        term::counted(info.initial_directories, "directory", "directories"),
+        term::counted(info.initial_links, "link", "links")
     );
     say!(
         out,

@@ -222,9 +222,9 @@ fn report(result: &Play, verbose: bool) -> Text {
     );
     say!(
         out,
-        "{} outcomes as recorded, {} divergences",
+        "{} outcomes as recorded, {}",
         term::percent(c.events.saturating_sub(result.divergences), c.events),
-        term::count(result.divergences)
+        term::counted(result.divergences, "divergence", "divergences")
     );
     for group in &result.divergence_groups {
         say!(
@@ -284,8 +284,8 @@ fn time(result: &Play, last: &Round) -> Text {
     }
     say!(
         out,
-        ", {} threads; making the tree took {}",
-        result.threads,
+        ", {}; making the tree took {}",
+        term::counted(result.threads, "thread", "threads"),
         term::seconds(last.prepare_seconds)
     );
     match result

@@ -55,6 +55,11 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 task`, `2 tasks`.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 /// A share in percent; a share that is neither nothing nor all is never shown as such.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -102,6 +107,13 @@ mod tests {
         assert_eq!(seconds(0.9999), "1.00 s");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(123), "123");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(counted(0, "task", "tasks"), "0 tasks");
+        assert_eq!(counted(1, "task", "tasks"), "1 task");
+        assert_eq!(counted(1200, "entry", "entries"), "1,200 entries");
     }
 
     #[test]

@@ -24,13 +24,12 @@ pub fn text(inspection: &Inspect) -> Text {
 
 fn one(finding: &Finding) -> Text {
     let mut out = text!(
-        "\n• {}: {}{}, {}, on {} {}; {}\n",
+        "\n• {}: {}{}, {}, on {}; {}\n",
         title(finding.kind),
         term::count(finding.count),
         bytes(finding.bytes),
         term::seconds(finding.seconds),
-        term::count(finding.paths),
-        if finding.paths == 1 { "path" } else { "paths" },
+        term::counted(finding.paths, "path", "paths"),
         responsible(&finding.processes),
     );
     if !finding.names.is_empty() {
@@ -45,7 +44,7 @@ fn one(finding: &Finding) -> Text {
     let rows = finding.items.iter().take(PATHS).map(row).collect();
     // What the columns are needs no header here.
     let table = term::table(&["", "", "", ""], rows);
-    for line in table.lines().skip(1) {
+    for line in table.lines() {
         out.push(&line.line());
     }
     out

@@ -1,7 +1,7 @@
 //! Tables of a terminal's width.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use console::{Style, Term};
+use console::{Style, Term, measure_text_width};
 
 use super::text::{Show, Text};
 use crate::text;
@@ -11,22 +11,44 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> Text {
     aligned_table(header, rows, |column| column > 0)
 }
 
-/// A table without lines, whose columns of numbers are aligned right. Cells are shown.
+/// A table without lines, whose columns of numbers are aligned right. Cells are shown. One that is wider
+/// than the terminal is stacked.
 pub fn aligned_table(
     header: &[&str],
     rows: Vec<Vec<String>>,
     is_number: impl Fn(usize) -> bool,
 ) -> Text {
+    laid_out(header, &rows, is_number, columns().map(usize::from))
+}
+
+/// A table for a terminal of that width: neither words nor paths are broken.
+pub fn laid_out(
+    header: &[&str],
+    rows: &[Vec<String>],
+    is_number: impl Fn(usize) -> bool,
+    width: Option<usize>,
+) -> Text {
+    let lines = side_by_side(header, rows, is_number);
+    let widest = lines.iter().map(|line| measure_text_width(line)).max();
+    match width {
+        Some(width) if widest > Some(width) => stacked(header, rows, width),
+        _ => Text::joined(lines.iter().map(|line| text!("{}", line)), "\n"),
+    }
+}
+
+fn side_by_side(
+    header: &[&str],
+    rows: &[Vec<String>],
+    is_number: impl Fn(usize) -> bool,
+) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    if let Some(columns) = columns() {
-        table
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(columns.saturating_sub(2));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    if header.iter().any(|title| !title.is_empty()) {
+        table.set_header(cells(header));
     }
-    table.set_header(cells(header));
     for row in rows {
-        table.add_row(cells(&row));
+        table.add_row(cells(row));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_cell_alignment(if is_number(index) {
@@ -36,8 +58,47 @@ pub fn aligned_table(
         });
     }
     let made = table.to_string();
-    let lines = made.lines().map(|line| text!("  {}", line.trim_end()));
-    Text::joined(lines, "\n")
+    let lines = made.lines().map(|line| format!("  {}", line.trim_end()));
+    lines.collect()
+}
+
+/// Each row as its first cell, and below it the others with their titles, as many as fit on a line.
+fn stacked(header: &[&str], rows: &[Vec<String>], width: usize) -> Text {
+    let mut lines = Vec::new();
+    for row in rows {
+        let shown = cells(row);
+        let mut row = shown.iter().zip(header);
+        if let Some((first, _)) = row.next() {
+            lines.push(format!("   {first}"));
+        }
+        let parts = row.filter(|(cell, _)| !cell.is_empty());
+        let parts = parts.map(|(cell, title)| format!("{title} {cell}").trim_start().to_owned());
+        lines.extend(filled(parts, "; ", "       ", width));
+    }
+    Text::joined(lines.iter().map(|line| text!("{}", line)), "\n")
+}
+
+/// Parts, as many on a line as fit; none is broken.
+fn filled(
+    parts: impl Iterator<Item = String>,
+    between: &str,
+    indent: &str,
+    width: usize,
+) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line)
+                if measure_text_width(line) + between.len() + measure_text_width(&part)
+                    <= width =>
+            {
+                line.push_str(between);
+                line.push_str(&part);
+            }
+            _ => lines.push(format!("{indent}{part}")),
+        }
+    }
+    lines
 }
 
 /// Shown before they are laid out, so that columns are as wide as what is seen of them.
@@ -63,8 +124,8 @@ pub fn strong(text: &str) -> Text {
     Text::of(text).styled(&Style::new().bold())
 }
 
-/// A table with its header in bold and some of its rows in a style; a table that had to be wrapped
-/// stays as it is.
+/// A table with its header in bold and some of its rows in a style; one that had to be stacked stays
+/// as it is.
 pub fn styled_rows(table: &Text, styles: &[Style]) -> Text {
     let lines: Vec<Text> = table.lines().collect();
     if lines.len() != styles.len() + 1 {
@@ -79,6 +140,65 @@ pub fn styled_rows(table: &Text, styles: &[Style]) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HEADER: [&str; 4] = ["target", "the tool takes", "95 %", ""];
+
+    fn rows() -> Vec<Vec<String>> {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        vec![
+            row(["disk (native-bind, ext4)", "3.10 s", "", "baseline"]),
+            row([
+                "/workspaces/a/rather/long/path/of/a/share (host-share, virtiofs)",
+                "12.0 s",
+                "3.50–4.20",
+                "slower",
+            ]),
+        ]
+    }
+
+    fn at(width: usize) -> String {
+        laid_out(&HEADER, &rows(), |column| column == 1, Some(width))
+            .as_str()
+            .to_owned()
+    }
+
+    #[test]
+    fn a_table_that_fits_is_one() {
+        let path = "/workspaces/a/rather/long/path/of/a/share (host-share, virtiofs)";
+        let expected = [
+            format!("   {:<64}  the tool takes  95 %", "target"),
+            format!(
+                "   {:<64}          3.10 s             baseline",
+                "disk (native-bind, ext4)"
+            ),
+            format!("   {path}          12.0 s  3.50–4.20  slower"),
+        ];
+        assert_eq!(at(140), expected.join("\n"));
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_is_stacked() {
+        let expected = "   disk (native-bind, ext4)\n       \
+            the tool takes 3.10 s; baseline\n   \
+            /workspaces/a/rather/long/path/of/a/share (host-share, virtiofs)\n       \
+            the tool takes 12.0 s; 95 % 3.50–4.20; slower";
+        assert_eq!(at(80), expected);
+        let narrow = at(30);
+        assert!(narrow.contains("/workspaces/a/rather/long/path/of/a/share"));
+        assert!(
+            narrow.contains("       the tool takes 12.0 s\n"),
+            "{narrow}"
+        );
+    }
+
+    #[test]
+    fn names_are_shown_in_either_form() {
+        let row = vec![vec!["a\u{1b}[2J\nb".to_owned(), "x".to_owned()]];
+        for width in [4, 80] {
+            let text = laid_out(&["", ""], &row, |_| false, Some(width));
+            assert!(text.as_str().contains("a\\x1b[2J\\nb"), "{text:?}");
+        }
+    }
 
     #[test]
     fn rows_are_styled_and_a_wrapped_table_is_left_alone() {
