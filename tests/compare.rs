@@ -61,7 +61,14 @@ fn two_targets_are_compared_and_left_empty() {
     for target in json["targets"].as_array().expect("targets") {
         assert_eq!(target["rounds"].as_array().map(Vec::len), Some(3));
         assert_eq!(target["divergences"], 0);
-        assert!(target["seconds"]["value"].as_f64() > Some(0.0));
+        let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+        let (seconds, base) = (&target["seconds"], &json["targets"][0]["seconds"]);
+        assert!(number(&seconds["low"]) <= number(&seconds["value"]));
+        assert!(number(&seconds["value"]) <= number(&seconds["high"]));
+        // A ratio is the quotient of the times beside it.
+        let quotient = number(&seconds["value"]) / number(&base["value"]);
+        let told = number(&target["ratio"]["value"]);
+        assert!((told / quotient - 1.0).abs() < 1e-9, "{target}");
         assert!(target["calls"][0]["histogram"][0][1].as_u64() > Some(0));
         let directories = target["directories"].as_array().expect("directories");
         let deps = directories
