@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fsreplay_results::play::DivergenceGroup;
+use fsreplay_results::play::{Divergence, DivergenceGroup};
 use fsreplay_trace::call::{Call, Op};
 use fsreplay_trace::model::UNREADABLE_ARGUMENTS;
 
@@ -190,7 +190,6 @@ pub fn sentence(target: Option<&str>, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fsreplay_results::play::Divergence;
 
     fn group(call: &'static str, cause: &'static str, got: i32, count: u64) -> DivergenceGroup {
         DivergenceGroup {

@@ -9,8 +9,8 @@ use std::path::Path;
 use fsreplay_inspector::{Inspector, Options, inspect, write_folded};
 use fsreplay_results::Document;
 use fsreplay_results::inspect::{Inspect, Share};
+use fsreplay_results::share::FileShare;
 use fsreplay_trace::format::TraceError;
-use serde::Serialize;
 
 use crate::args::InspectArgs;
 use crate::caveats::{self, Unrecorded};
@@ -44,7 +44,8 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     inspection.caveats = told
         .map(|caveat| caveats::sentence(None, &caveat.text))
         .collect();
-    let share = share_of(args)?;
+    let share = share_of(args, &inspection.command)?;
+    inspection.share = share.as_ref().ok().cloned();
     if let Some(file) = &args.json {
         term::write_json(file, &Document::Inspect(inspection.clone()))?;
     }
@@ -53,44 +54,26 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let share = match &share {
-        Ok(share) => share::sentence(&inspection.command, share),
+        Ok(share) => share.sentence.clone(),
         Err(reason) => format!("how much of the time is file access can't be told: {reason}"),
     };
     term::print(&text(&inspection, &share))
 }
 
-/// What is written as JSON.
-#[derive(Serialize)]
-struct Document<'i> {
-    #[serde(flatten)]
-    inspection: &'i Inspection,
-    /// How much of the tool's time is file access; `null` where that can't be told.
-    share: Option<&'i FileShare>,
-    /// The same in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    share_sentence: Option<String>,
-}
-
-impl<'i> Document<'i> {
-    fn of(inspection: &'i Inspection, share: Option<&'i FileShare>) -> Document<'i> {
-        let sentence = share.map(|share| share::sentence(&inspection.command, share));
-        Document {
-            inspection,
-            share,
-            share_sentence: sentence,
-        }
-    }
-}
-
 /// The share of file access, or why it can't be told: a trace may be too large for a plan.
-fn share_of(args: &InspectArgs) -> Result<Result<FileShare, String>, Failure> {
+fn share_of(args: &InspectArgs, command: &[String]) -> Result<Result<FileShare, String>, Failure> {
     let (plan, header) = match planning::plan_on_paper(&args.trace, args.truncated) {
         Ok(planned) => planned,
         Err(failure) if failure.code == exit::TRACE => return Ok(Err(failure.message)),
         Err(failure) => return Err(failure),
     };
     let share = fsreplay_replayer::share::share(&plan, &header);
-    Ok(share.map_err(|error| exit::chain(&error)))
+    Ok(share
+        .map(|share| FileShare {
+            sentence: share::sentence(command, &share),
+            ..share
+        })
+        .map_err(|error| exit::chain(&error)))
 }
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
@@ -101,8 +84,12 @@ fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {
     term::write_data(file, |out| out.write_all(&image))
 }
 
-fn text(inspection: &Inspect) -> Text {
-    let mut out = heading(inspection);
+fn text(inspection: &Inspect, share: &str) -> Text {
+    let mut out = heading(inspection, share);
+    out.push(&timeline::text(
+        &inspection.timeline,
+        inspection.elapsed_seconds,
+    ));
     out.push(&costs(inspection));
     out.push(&findings::text(inspection));
     say!(
@@ -113,7 +100,7 @@ fn text(inspection: &Inspect) -> Text {
     out
 }
 
-fn heading(inspection: &Inspect) -> Text {
+fn heading(inspection: &Inspect, share: &str) -> Text {
     let totals = &inspection.totals;
     let on_files = totals.file_system;
     let mut out = text!(

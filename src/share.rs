@@ -1,6 +1,6 @@
 //! How much of a tool's time is file access, in a sentence.
 
-use fsreplay_replayer::share::{FileShare, PlaceKind, PlaceShare};
+use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
 
 use crate::term;
 

@@ -14,7 +14,7 @@ use fsreplay_trace::model::{FileKind, Footer, StringId};
 use crate::findings;
 use crate::inspector::{Inspector, Sum};
 use crate::mounts;
-use crate::phases::{self, Timeline};
+use crate::phases;
 use crate::places::NONE;
 use crate::tally::Tally;
 

@@ -148,6 +148,7 @@ pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
         queued_seconds: all.path.queued * scale,
         outside_seconds: all.path.asleep * scale,
         places,
+        sentence: String::new(),
     })
 }
 

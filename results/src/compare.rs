@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Estimate, Machine, Trace, Verdict};
+use crate::play::CallStatistics;
 use crate::share::FileShare;
 use crate::timeline::Phase;
-use crate::play::CallStatistics;
 
 /// What the tool would take on each of several targets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -17,10 +17,10 @@ pub mod info;
 pub mod inspect;
 pub mod mounts;
 pub mod play;
-pub mod share;
-pub mod timeline;
 #[cfg(test)]
 mod schema;
+pub mod share;
+pub mod timeline;
 
 pub use common::{Estimate, Machine, Trace, Verdict};
 pub use document::{Document, ReadError};

@@ -241,7 +241,8 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
             lines.caveats.push(caveat);
         }
     }
-    let (now, then) = (estimate::time(base).value, estimate::time(&times));
+    let now = estimate::time(base).value;
+    let then = estimate::beside(now, &found);
     let trouble = trouble(
         one,
         &layout.workspace,

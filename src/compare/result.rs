@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use fsreplay_measure::estimate::median;
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::result::median;
 use fsreplay_replayer::{Played, estimate, unslowed_seconds};
 use fsreplay_results::compare::{
     Cause, Compare, Directory, Neutral, Ratio, Target as Found, Unfit,
@@ -173,7 +173,11 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         path: target.dir.display().to_string(),
         class: target.class.to_owned(),
         fs_type: target.fs_type.clone(),
-        seconds: estimate::time(&times),
+        seconds: if number == measured.baseline {
+            estimate::time(&times)
+        } else {
+            estimate::beside(estimate::time(base).value, &found)
+        },
         rounds: times,
         wall_seconds: rounds
             .iter()

@@ -1,6 +1,6 @@
 //! The timeline of a recording as text: phases of work between waits, polling, watches.
 
-use fsreplay_inspector::{Phase, Polling, Timeline};
+use fsreplay_results::timeline::{Phase, Polling, Timeline};
 
 use crate::term::{self, Text};
 use crate::{say, text};

@@ -20,7 +20,6 @@ use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::model::{Event, FdState, FileKind, Header, StopCosts, TaskExit, TaskStart};
 
 pub(crate) use timeline::build;
-pub use timeline::{Between, Phase, PhaseKind, Polling, Timeline, Watching, phase_of};
 
 use self::bursts::{Bursts, Cause, Piece};
 use crate::inspector::{Found, Inspector};

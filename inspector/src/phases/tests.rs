@@ -7,8 +7,8 @@ use fsreplay_trace::model::{
     TaskStart,
 };
 
-use super::{PhaseKind, Timeline, phase_of};
 use crate::{Inspector, Options};
+use fsreplay_results::timeline::{PhaseKind, Timeline, phase_of};
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1000 * MS;

@@ -2,8 +2,6 @@
 
 use super::table::{self, Cell};
 use super::{Place, answer::notice, remark, timeline};
-use crate::documents::inspect::{Cost, Finding, Inspect, Item};
-use super::{Place, answer::notice, remark};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;

@@ -2,31 +2,32 @@
 
 use super::remark;
 use super::table::{self, Cell};
-use crate::documents::inspect::Inspect;
-use crate::documents::timeline::{Phase, Polling};
+
 use crate::html::Html;
 use crate::units;
+use fsreplay_results::inspect::Inspect;
+use fsreplay_results::timeline::{Phase, Polling};
 
 /// Phases with a row of their own.
 const ROWS: usize = 50;
 
 /// The phases, if there are several, and what the tool did without need.
 pub fn write(html: &mut Html, inspect: &Inspect) {
-    if inspect.phases.len() > 1 {
+    if inspect.timeline.phases.len() > 1 {
         remark(
             html,
             &format!(
                 "Worked {}, waited {} for timers, the network, people or events.",
-                units::seconds(inspect.busy_seconds),
-                units::seconds(inspect.waiting_seconds)
+                units::seconds(inspect.timeline.busy_seconds),
+                units::seconds(inspect.timeline.waiting_seconds)
             ),
         );
-        phases(html, &inspect.phases);
+        phases(html, &inspect.timeline.phases);
     }
-    for polling in &inspect.polling {
+    for polling in &inspect.timeline.polling {
         remark(html, &polls(polling));
     }
-    for watching in &inspect.watches {
+    for watching in &inspect.timeline.watches {
         if let Some(note) = &watching.note {
             let count = units::of(watching.watches, "watch", "watches");
             let mount = format!("{} ({})", watching.mount_point, watching.fs_type);
