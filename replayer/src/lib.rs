@@ -19,6 +19,7 @@ mod play;
 mod player;
 pub mod preflight;
 pub mod prepare;
+pub mod prices;
 mod put_back;
 pub mod quiet;
 pub mod result;

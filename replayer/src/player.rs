@@ -141,17 +141,29 @@ impl<'p> Player<'p> {
         cancelled: &AtomicBool,
         progress: &(dyn Fn(Stage) + Sync),
     ) -> Result<Played, ReplayError> {
+        let played = self.priced_round(number, cancelled, progress);
+        played.map(|(played, _)| played)
+    }
+
+    /// The same, with what each op of each lane took: as much memory as the plan has ops, which is
+    /// why it is no part of what is kept of a round.
+    pub fn priced_round(
+        &mut self,
+        number: u32,
+        cancelled: &AtomicBool,
+        progress: &(dyn Fn(Stage) + Sync),
+    ) -> Result<(Played, Vec<LaneRun>), ReplayError> {
         let played = self.try_round(number, cancelled, progress);
         let mut sandboxes = self.sandboxes.iter().flatten();
         match played {
             Err(ReplayError::Cancelled) => {}
             Err(_) => sandboxes.try_for_each(Sandbox::is_in_place)?,
-            Ok((_, is_struck)) => sandboxes.try_for_each(|sandbox| {
+            Ok((_, _, is_struck)) => sandboxes.try_for_each(|sandbox| {
                 sandbox.is_in_place()?;
                 if is_struck { sandbox.works() } else { Ok(()) }
             })?,
         }
-        played.map(|(played, _)| played)
+        played.map(|(played, lanes, _)| (played, lanes))
     }
 
     /// Also tells whether calls failed as they do where the target fails.
@@ -160,7 +172,7 @@ impl<'p> Player<'p> {
         number: u32,
         cancelled: &AtomicBool,
         progress: &(dyn Fn(Stage) + Sync),
-    ) -> Result<(Played, bool), ReplayError> {
+    ) -> Result<(Played, Vec<LaneRun>, bool), ReplayError> {
         let (plan, options) = (self.plan, self.options);
         let begin = Instant::now();
         let sandboxes = ready(&mut self.sandboxes, plan, cancelled, &|made, of| {
@@ -206,7 +218,7 @@ impl<'p> Player<'p> {
             places: place_seconds(plan, &run),
             look: run.look,
         };
-        Ok((played, is_struck))
+        Ok((played, run.lanes, is_struck))
     }
 
     /// Removes the tree; the next round makes it anew.
