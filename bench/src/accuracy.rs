@@ -1,18 +1,17 @@
 //! How near predictions are: each workload is recorded on one mount only, predicted on all, and run on all.
 //!
-//! Runs of the tool and rounds of the replay alternate, so that what the machine does meanwhile meets both.
+//! Runs of the tool and rounds of replays alternate, so that what the machine does meanwhile meets
+//! all of them. All times are the clock's; nothing is corrected.
 
-mod floor;
+pub mod log;
 mod measure;
-mod repeated;
-mod table;
+mod priced;
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::final_set::FINAL;
 use crate::mounts::Mounts;
-use crate::stolen::Counted;
 use crate::workloads::{Masters, PREDICTED};
 
 /// What is measured.
@@ -21,15 +20,18 @@ pub struct Options {
     /// The fsreplay binary
     #[arg(long, default_value = "target/release/fsreplay")]
     pub fsreplay: PathBuf,
-    /// Runs of the tool, and rounds of the replay, at least, on each mount
+    /// Runs of the tool, and rounds of each replay, on each mount
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
-    /// Seconds for each mount, in which there are more rounds, up to some five times as many on the mount with fewest; half as long again where times vary by more than 10 %
-    #[arg(long, default_value_t = 10.0)]
-    pub seconds: f64,
-    /// A file to which the time of each single run is appended: workload, mount, tool or replay, round, milliseconds, and how slow the machine was meanwhile by what a fixed piece of work took
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
+    /// A csv file to which each single run is appended; `analyse` reads it
+    #[arg(long, value_name = "FILE", default_value = "accuracy.csv")]
+    pub log: PathBuf,
+    /// Rounds with the tool's own timing, too, which take as long as the tool
+    #[arg(long)]
+    pub paced: bool,
+    /// Let so many other processes compute while the tool is replayed (not while it runs itself)
+    #[arg(long, default_value_t = 0)]
+    pub beside: u32,
     /// Where mounts and traces are made
     #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
     pub dir: PathBuf,
@@ -45,18 +47,9 @@ pub struct Options {
     /// A directory on a mount that is there already, instead of mounts made for this; may be repeated
     #[arg(long, value_name = "NAME=DIR", value_parser = named)]
     pub on: Vec<(String, PathBuf)>,
-    /// Record while another process computes
+    /// Record with `--calibrate`, which takes long
     #[arg(long)]
-    pub loaded: bool,
-    /// Record without `--calibrate`
-    #[arg(long)]
-    pub uncalibrated: bool,
-    /// Print where predicted time goes, too
-    #[arg(long)]
-    pub explain: bool,
-    /// Predict from less knowledge of what the tool takes besides its calls, too
-    #[arg(long)]
-    pub bases: bool,
+    pub calibrated: bool,
 }
 
 fn named(text: &str) -> Result<(String, PathBuf), String> {
@@ -67,15 +60,7 @@ fn named(text: &str) -> Result<(String, PathBuf), String> {
 /// Prints a table of all pairs, and what they say together.
 pub fn run_all(options: &Options) -> io::Result<()> {
     let fsreplay = options.fsreplay.canonicalize()?;
-    if !options.seconds.is_finite() {
-        return Err(io::Error::other(
-            "--seconds: a number of seconds is expected",
-        ));
-    }
-    if let Some(log) = &options.log {
-        // Before anything is measured for it.
-        table::log(log, "", &[], &[])?;
-    }
+    let mut log = log::Writer::append(&options.log)?;
     let dir = options.dir.join(format!("accuracy-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
     let dir = dir.canonicalize()?;
@@ -91,35 +76,15 @@ pub fn run_all(options: &Options) -> io::Result<()> {
         dir: &dir,
         options,
     };
-    table::head();
-    let mut all = Vec::new();
     let wanted = |name: &str| {
         options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
     };
-    let set = if options.is_final { FINAL } else { PREDICTED };
-    for workload in set.iter().filter(|w| wanted(w.name)) {
-        let before = Counted::now();
-        match rig.measure(workload) {
-            Ok(pairs) => {
-                table::rows(workload.name, &mounts.all, &pairs);
-                if let Some((before, now)) = before.zip(Counted::now()) {
-                    let share = now.share_since(before) * 100.0;
-                    eprintln!(
-                        "  {}: the hypervisor took away {share:.1} % of the time used",
-                        workload.name
-                    );
-                }
-                if let Some(log) = &options.log {
-                    table::log(log, workload.name, &mounts.all, &pairs).unwrap_or_else(|error| {
-                        eprintln!("fsreplay-bench: {}: {error}", log.display())
-                    });
-                }
-                all.push(pairs);
-            }
-            Err(error) => eprintln!("fsreplay-bench: {}: {error}", workload.name),
+    for workload in PREDICTED.iter().filter(|w| wanted(w.name)) {
+        if let Err(error) = rig.measure(workload, &mut log) {
+            eprintln!("fsreplay-bench: {}: {error}", workload.name);
         }
     }
-    table::summary(&all);
+    log::analyse(&options.log)?;
     drop(mounts);
     std::fs::remove_dir_all(&dir)
 }

@@ -20,7 +20,6 @@ mod overhead;
 mod replay_loop;
 mod scale;
 mod size;
-mod stolen;
 mod timing;
 mod workloads;
 mod writer;
@@ -40,6 +39,11 @@ struct Cli {
 enum Bench {
     /// Predicted times on many mounts, beside the real tool's
     Accuracy(accuracy::Options),
+    /// Errors, ratios and order from a log of `accuracy`
+    Analyse {
+        /// The log
+        log: PathBuf,
+    },
     /// The gain that advice predicts, beside the tool's own
     Advise {
         /// The fsreplay binary
@@ -115,6 +119,7 @@ fn main() {
             only,
         } => overhead::run_all(&fsreplay, rounds, &dir, &only),
         Bench::Accuracy(options) => accuracy::run_all(&options),
+        Bench::Analyse { log } => accuracy::log::analyse(&log),
         Bench::Advise {
             fsreplay,
             rounds,

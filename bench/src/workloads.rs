@@ -277,6 +277,24 @@ pub const PREDICTED: &[Workload] = &[
         ],
     },
     Workload {
+        name: "npm ls",
+        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund eslint@9",
+        copied: "",
+        reset: "",
+        command: &["sh", "-c", "cd a && npm ls --all > /dev/null"],
+    },
+    Workload {
+        name: "eslint",
+        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund eslint@9; cp -r node_modules/eslint/lib src; echo 'module.exports = [{rules: {\"no-undef\": 0}}];' > eslint.config.js",
+        copied: "",
+        reset: "",
+        command: &[
+            "sh",
+            "-c",
+            "cd a && node node_modules/eslint/bin/eslint.js src/rules",
+        ],
+    },
+    Workload {
         name: "node, async",
         setup: "mkdir p && for d in $(seq 60); do mkdir -p p/d$d && for f in $(seq 40); do echo $f > p/d$d/f$f; done; done && echo \"const fs=require('fs').promises,path=require('path');async function w(d){const e=await fs.readdir(d,{withFileTypes:true});await Promise.all(e.map(async x=>{const n=path.join(d,x.name);if(x.isDirectory())return w(n);await fs.stat(n);await fs.readFile(n)}))}w('p')\" > a.js",
         copied: "",

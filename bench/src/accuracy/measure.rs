@@ -1,4 +1,4 @@
-//! One workload: recorded once, then on each mount the tool and its replay in turn.
+//! One workload: recorded once, then on each mount the tool and its replays in turn.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,39 +6,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 
 use fsreplay_measure::estimate::{median, spread};
 use fsreplay_recorder::children_cpu;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
-use fsreplay_replayer::quiet::{Timed, Watch, slowed_alike, unslowed};
-use fsreplay_replayer::{Cache, PlayOptions, Played, Player, Timing};
+use fsreplay_replayer::prices::Rounds;
+use fsreplay_replayer::{Cache, PlayOptions, Player, Timing};
 use fsreplay_trace::format;
-use fsreplay_trace::model::{Footer, Unobserved};
+use fsreplay_trace::model::Unobserved;
 
-use super::Options;
-use super::table::{Pair, Series, Single};
+use super::log::{Single, TOOL, Writer};
+use super::{Options, priced};
 use crate::mounts::Mount;
 use crate::timing::{run, settled};
 use crate::workloads::{Masters, Tree, Workload};
 
-/// Runs of the tool, and of each replay, one after the other on a mount: at least so many, the first of which doesn't count,
-const IN_TURN: u32 = 4;
-/// and more, up to so many,
-const MOST_IN_TURN: u32 = 9;
-/// while that takes no longer than this. On shares, which are left alone for more than a second before each, it does.
-const TURN: Duration = Duration::from_secs(5);
-/// Turns of each mount, at least.
-const LEAST_ROUNDS: u32 = 2;
-/// At most as many times the runs that were asked for,
-const MORE: u32 = 5;
-/// as long as they take no longer than asked for, or this many times as long where the tool or its replay varies by more
-const PATIENT: f64 = 1.5;
-/// than this: half the distance of the quartiles, as a share of the median.
-const NOISY: f64 = 0.1;
-/// Of fewer runs it can't be told whether they vary.
-const LEAST: usize = 5;
+/// Runs of the tool on the recorded mount that simulations are anchored to; none of them is judged.
+const ANCHORS: usize = 5;
 
 /// All that measuring needs.
 pub struct Rig<'a> {
@@ -54,110 +39,119 @@ pub struct Rig<'a> {
     pub options: &'a Options,
 }
 
+/// Where the tool runs on a mount.
+struct Site<'m> {
+    mount: &'m Mount,
+    /// A copy of the tree.
+    own: Tree,
+    plan: Plan,
+}
+
+/// What is measured on a site.
+pub struct Runs<'s> {
+    /// The mount's name.
+    pub mount: &'s str,
+    own: &'s Path,
+    fast: Player<'s>,
+    paced: Player<'s>,
+    /// The plan as the trace has it.
+    pub plan: &'s Plan,
+    /// Fast rounds so far.
+    pub rounds: Rounds<'s>,
+    /// Their wall times, seconds.
+    pub walls: Vec<f64>,
+}
+
 impl Rig<'_> {
     /// Records a workload on the first mount and measures it on all.
-    pub fn measure(&self, workload: &Workload) -> io::Result<Vec<Pair>> {
+    pub fn measure(&self, workload: &Workload, log: &mut Writer) -> io::Result<()> {
         let first = self.mounts.first();
         let first = first.ok_or_else(|| io::Error::other("no mount could be made"))?;
         let home = self.masters.copy(workload, &first.dir)?;
         let trace = self.dir.join("trace.zst");
         self.record(workload, &home.0, &trace)?;
-        let mut sites = Vec::new();
-        for mount in self.mounts {
-            let copy = match mount.dir == first.dir {
-                true => None,
-                false => Some(self.masters.copy(workload, &mount.dir)?),
-            };
-            sites.push(Site {
-                copy,
-                plans: self.plans(&trace, &home.0, &mount.dir)?,
-            });
+        let anchor = anchor(workload, &home.0)?;
+        let mut sites = vec![Site {
+            mount: first,
+            plan: self.plan(&trace, &home.0, &first.dir)?,
+            own: home,
+        }];
+        for mount in &self.mounts[1..] {
+            let plan = self.plan(&trace, &sites[0].own.0, &mount.dir)?;
+            let own = self.masters.copy(workload, &mount.dir)?;
+            sites.push(Site { mount, own, plan });
         }
-        self.alternate(workload, &home.0, &sites)
-    }
-
-    /// On each mount in turn the tool and its replay, some times; then all again, because the machine drifts and mounts are compared with each other. The first
-    /// of each turn only warms caches: what six other mounts left there isn't what a calibration met, nor one who runs a tool twice. Where that takes little time, there are more: single runs of a few milliseconds vary too much; and where
-    /// times vary, on FUSE by which processors a request happens to run on.
-    fn alternate(&self, workload: &Workload, home: &Path, sites: &[Site]) -> io::Result<Vec<Pair>> {
-        let mut runs: Vec<Runs<'_>> = sites.iter().map(|site| self.runs(site, home)).collect();
-        let begin = Instant::now();
-        for round in 0.. {
-            if self.is_enough(round, &runs, begin.elapsed()) {
-                break;
-            }
-            for turn in 0..runs.len() {
+        let mut all: Vec<Runs<'_>> = sites.iter().map(Site::runs).collect();
+        for round in 0..=self.options.rounds {
+            for turn in 0..all.len() {
                 // Each begins in turn, so that none always comes after the same one.
-                let number = (turn + round as usize) % runs.len();
-                let runs = &mut runs[number];
-                runs.turn(workload, round)?;
-                if let Some(played) = &runs.last
-                    && self.options.explain
-                    && round == 1
-                {
-                    explain(played);
-                }
+                let number = (turn + round as usize) % sites.len();
+                self.turn(workload, &mut all[number], round, log)?;
             }
         }
-        let series = by_mount(&runs);
-        let ended = runs.into_iter().zip(series);
-        ended.map(|(runs, series)| runs.end(series)).collect()
+        priced::predict(workload.name, &all, anchor, log)?;
+        all.into_iter().try_for_each(Runs::end)
     }
 
-    fn runs<'s>(&self, site: &'s Site, home: &'s Path) -> Runs<'s> {
-        let options = PlayOptions {
-            rounds: self.options.rounds,
-            keep: false,
-            timing: Timing::Scaled(1.0),
-            cache: Cache::Warm,
+    /// The tool at rest, as one who comes back to it finds it; once more at once, as recordings and
+    /// comparisons are repeated; then its replays. The first turn only warms caches.
+    fn turn(
+        &self,
+        workload: &Workload,
+        runs: &mut Runs<'_>,
+        round: u32,
+        log: &mut Writer,
+    ) -> io::Result<()> {
+        let mut add = |what: &str, (wall, cpu): (f64, f64), run_queue: Option<f64>| {
+            if round == 0 {
+                return Ok(());
+            }
+            log.add(&Single {
+                workload: workload.name,
+                mount: runs.mount,
+                what,
+                round,
+                wall,
+                cpu,
+                run_queue,
+            })
         };
-        let plans = site.plans.iter();
-        Runs {
-            own: site.copy.as_ref().map_or(home, |copy| &copy.0),
-            players: plans.map(|plan| Player::new(plan, options)).collect(),
-            watch: Watch::default(),
-            times: vec![Vec::new(); site.plans.len() + 1],
-            divergences: 0,
-            last: None,
+        workload.reset(runs.own)?;
+        std::thread::sleep(settled(runs.own)?);
+        add("at rest", tool(workload, runs.own)?, None)?;
+        workload.reset(runs.own)?;
+        add(TOOL, tool(workload, runs.own)?, None)?;
+        let load = Load::begin(self.options.beside)?;
+        let (played, lanes) = priced_round(&mut runs.fast, round)?;
+        add(
+            "fast",
+            (played.round.wall_seconds, played.cpu_seconds),
+            None,
+        )?;
+        if self.options.paced {
+            let (played, _) = priced_round(&mut runs.paced, round)?;
+            add(
+                "paced",
+                (played.round.wall_seconds, played.cpu_seconds),
+                None,
+            )?;
         }
-    }
-
-    /// Whether there were enough rounds, the first of which doesn't count. In as many of them the tool began as its replay.
-    fn is_enough(&self, rounds: u32, runs: &[Runs<'_>], elapsed: Duration) -> bool {
-        let counted = rounds.saturating_sub(1);
-        if counted < LEAST_ROUNDS || !counted.is_multiple_of(2) {
-            return false;
+        drop(load);
+        if round > 0 {
+            runs.walls.push(played.round.wall_seconds);
+            runs.rounds.add(lanes);
         }
-        let least = self.options.rounds;
-        let done = runs.iter().map(Runs::counted).min().unwrap_or(u32::MAX);
-        done >= least.saturating_mul(MORE)
-            || done >= least && elapsed > self.enough(runs) * runs.len() as u32
-    }
-
-    /// How long to go on for each mount.
-    fn enough(&self, runs: &[Runs<'_>]) -> Duration {
-        let noisy = by_mount(runs).iter().flatten().any(|series| {
-            let times = series.alike();
-            let count = times.len();
-            count <= LEAST || { spread(&times) > NOISY * median(&times) }
-        });
-        let seconds = match noisy {
-            true => self.options.seconds * PATIENT,
-            false => self.options.seconds,
-        };
-        Duration::from_secs_f64(seconds.clamp(0.0, 3600.0))
+        Ok(())
     }
 
     fn record(&self, workload: &Workload, home: &Path, trace: &Path) -> io::Result<()> {
         workload.reset(home)?;
         // As the runs that are compared: not the first one.
-        let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
-        run(home, &command)?;
+        tool(workload, home)?;
         workload.reset(home)?;
-        let load = self.options.loaded.then(Load::begin).transpose()?;
         let mut recorder = Command::new(self.fsreplay);
         recorder.args(["record", "-q", "--force", "-o"]).arg(trace);
-        if !self.options.uncalibrated {
+        if self.options.calibrated {
             recorder.arg("--calibrate");
             if !workload.reset.is_empty() {
                 recorder.args(["--reset", workload.reset]);
@@ -170,20 +164,18 @@ impl Rig<'_> {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .output()?;
-        drop(load);
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(io::Error::other(format!(
-                "recording: {}: {}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            ))),
+        if output.status.success() {
+            return Ok(());
         }
+        Err(io::Error::other(format!(
+            "recording: {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )))
     }
 
-    /// The workload's own tree goes to the mount, all else to a common neutral place. The first plan is what a user gets;
-    /// the others, if asked for, know less of what the tool takes besides its calls: its processor time, and nothing.
-    fn plans(&self, trace: &Path, home: &Path, mount: &Path) -> io::Result<Vec<Plan>> {
+    /// The workload's own tree goes to the mount, all else to a common neutral place.
+    fn plan(&self, trace: &Path, home: &Path, mount: &Path) -> io::Result<Plan> {
         let options = PlanOptions {
             limits: Default::default(),
             keep_durations: false,
@@ -195,185 +187,106 @@ impl Rig<'_> {
             gid: rustix::process::getegid().as_raw(),
         };
         let mut reader = format::open(trace).map_err(io::Error::other)?;
-        let recorded = plan(&mut reader, &options).map_err(io::Error::other)?;
-        let footer = reader.footer().cloned().unwrap_or_default();
-        let calibrated = |footer: &Footer| {
-            let mut plan = recorded.clone();
+        let mut plan = plan(&mut reader, &options).map_err(io::Error::other)?;
+        if self.options.calibrated
+            && let Some(footer) = reader.footer()
+        {
             plan.calibrate(footer);
-            plan
-        };
-        let mut plans = vec![calibrated(&footer)];
-        if self.options.bases {
-            let by_cpu = footer.unobserved.map(|unobserved| Unobserved {
-                per_event: None,
-                ..unobserved
-            });
-            plans.push(calibrated(&Footer {
-                unobserved: by_cpu,
-                ..footer
-            }));
-            plans.push(recorded);
         }
-        Ok(plans)
+        Ok(plan)
     }
 }
 
-/// Where the tool runs on a mount, and what is replayed there.
-struct Site {
-    /// A copy of the tree; none where it was recorded.
-    copy: Option<Tree>,
-    plans: Vec<Plan>,
-}
-
-/// What was measured on a mount so far.
-struct Runs<'s> {
-    own: &'s Path,
-    players: Vec<Player<'s>>,
-    watch: Watch,
-    /// The tool's, and those of the replay of each plan.
-    times: Vec<Vec<Timed>>,
-    divergences: u64,
-    /// The last replay of the first plan.
-    last: Option<Played>,
+impl Site<'_> {
+    fn runs(&self) -> Runs<'_> {
+        let player = |timing| {
+            let options = PlayOptions {
+                rounds: 1,
+                keep: false,
+                timing,
+                cache: Cache::Warm,
+            };
+            Player::new(&self.plan, options)
+        };
+        Runs {
+            mount: &self.mount.name,
+            own: &self.own.0,
+            fast: player(Timing::Fast),
+            paced: player(Timing::Scaled(1.0)),
+            plan: &self.plan,
+            rounds: Rounds::new(&self.plan),
+            walls: Vec::new(),
+        }
+    }
 }
 
 impl Runs<'_> {
-    /// Runs that count.
-    fn counted(&self) -> u32 {
-        self.times.first().map_or(0, |runs| runs.len() as u32)
-    }
-
-    /// Some runs one after the other. The first doesn't count; none of the first round does.
-    fn turn(&mut self, workload: &Workload, round: u32) -> io::Result<()> {
-        let begin = Instant::now();
-        self.once(workload, round, false)?;
-        for one in 1..MOST_IN_TURN {
-            if round == 0 || one >= IN_TURN && begin.elapsed() > TURN {
-                break;
-            }
-            self.once(workload, round, true)?;
-        }
-        Ok(())
-    }
-
-    /// The tool and its replays, which begin by turns; within a turn each comes after the others, since what shares keep of one's files is no more than two
-    /// seconds old (`sshfs` counts whole ones).
-    fn once(&mut self, workload: &Workload, round: u32, counts: bool) -> io::Result<()> {
-        if round.is_multiple_of(2) {
-            self.tool(workload, counts)?;
-        }
-        for number in 0..self.players.len() {
-            let played = play(&mut self.players[number], round)?;
-            if counts {
-                self.times[number + 1].push(played.timed());
-                self.divergences = self.divergences.max(played.round.divergences);
-            }
-            if number == 0 {
-                self.last = Some(played);
-            }
-        }
-        if !round.is_multiple_of(2) {
-            self.tool(workload, counts)?;
-        }
-        // What is written back later would meet another mount's turn.
-        rustix::fs::sync();
-        Ok(())
-    }
-
-    fn tool(&mut self, workload: &Workload, counts: bool) -> io::Result<()> {
-        workload.reset(self.own)?;
-        let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
-        let rest = settled(self.own)?;
-        let probes = self.watch.rest(rest, &AtomicBool::new(false));
-        let before = children_cpu();
-        let wall_seconds = run(self.own, &command)?;
-        let look = probes.end();
-        if counts {
-            self.times[0].push(Timed {
-                wall_seconds,
-                cpu_seconds: Some((children_cpu() - before) as f64 / 1e9),
-                look,
-            });
-        }
-        Ok(())
-    }
-
-    fn end(self, series: Vec<Series>) -> io::Result<Pair> {
-        for player in self.players {
+    fn end(self) -> io::Result<()> {
+        for player in [self.fast, self.paced] {
             let left = player.end().left.into_iter().next();
             left.map_or(Ok(()), |left| Err(io::Error::other(left)))?;
         }
-        Ok(Pair {
-            series,
-            divergences: self.divergences,
-        })
+        Ok(())
     }
 }
 
-/// What was measured by mount, for the tool and each replay.
-fn by_mount(runs: &[Runs<'_>]) -> Vec<Vec<Series>> {
-    let all: Vec<Vec<Timed>> = runs.iter().flat_map(|runs| runs.times.clone()).collect();
-    let kinds = runs.first().map_or(1, |runs| runs.times.len());
-    let alike = slowed_alike(&all, kinds);
-    let found = alike.into_iter().zip(unslowed(&all, kinds));
-    let mut series = all.into_iter().zip(found).map(|(runs, (alike, unslowed))| {
-        let each = runs.into_iter().zip(alike).zip(unslowed);
-        let each = each.map(|((run, (slowness, alike)), (_, unslowed))| Single {
-            measured: run.wall_seconds * 1e3,
-            look: run.look,
-            slowness,
-            alike: alike * 1e3,
-            unslowed: unslowed * 1e3,
-        });
-        Series(each.collect())
-    });
-    let of_one = |runs: &Runs<'_>| series.by_ref().take(runs.times.len()).collect();
-    runs.iter().map(of_one).collect()
+/// What the tool takes where it was recorded, run again at once.
+fn anchor(workload: &Workload, home: &Path) -> io::Result<Unobserved> {
+    let (mut walls, mut cpus) = (Vec::new(), Vec::new());
+    for _ in 0..ANCHORS {
+        workload.reset(home)?;
+        let (wall, cpu) = tool(workload, home)?;
+        walls.push(wall);
+        cpus.push(cpu);
+    }
+    Ok(Unobserved {
+        elapsed: (median(walls).0 * 1e9) as u64,
+        cpu: (median(cpus).0 * 1e9) as u64,
+        per_event: None,
+    })
 }
 
-fn play(player: &mut Player<'_>, round: u32) -> io::Result<Played> {
+/// Wall and processor time of a run, seconds.
+fn tool(workload: &Workload, home: &Path) -> io::Result<(f64, f64)> {
+    let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
+    let before = children_cpu();
+    let wall = run(home, &command)?;
+    Ok((wall, (children_cpu() - before) as f64 / 1e9))
+}
+
+type Priced = (
+    fsreplay_replayer::Played,
+    Vec<fsreplay_replayer::execute::LaneRun>,
+);
+
+fn priced_round(player: &mut Player<'_>, round: u32) -> io::Result<Priced> {
     // Modes are folded at plan time.
     let before = rustix::process::umask(rustix::fs::Mode::empty());
-    let played = player.round(round, &AtomicBool::new(false), &|_| {});
+    let played = player.priced_round(round, &AtomicBool::new(false), &|_| {});
     rustix::process::umask(before);
     played.map_err(io::Error::other)
 }
 
-/// Where a round's time went.
-fn explain(played: &Played) {
-    let round = &played.round;
-    eprintln!(
-        "  wall {:.1} ms: in calls {:.1}, waiting {:.1}, own {:.1} (sums over threads)",
-        round.wall_seconds * 1e3,
-        round.call_seconds * 1e3,
-        round.wait_seconds * 1e3,
-        round.own_seconds * 1e3
-    );
-    for call in round.calls.iter().take(8) {
-        eprintln!(
-            "    {:<16} {:>7} x {:>9.2} us = {:>8.2} ms",
-            call.name,
-            call.count,
-            call.total_seconds * 1e6 / call.count.max(1) as f64,
-            call.total_seconds * 1e3
-        );
-    }
-}
-
-/// Another process that computes; ends when dropped.
-struct Load(Child);
+/// Other processes that compute; they end when dropped.
+struct Load(Vec<Child>);
 
 impl Load {
-    fn begin() -> io::Result<Load> {
-        let mut command = Command::new("sh");
-        command.args(["-c", "while :; do :; done"]);
-        Ok(Load(command.spawn()?))
+    fn begin(count: u32) -> io::Result<Load> {
+        let mut load = Load(Vec::new());
+        for _ in 0..count {
+            let mut command = Command::new("sh");
+            load.0
+                .push(command.args(["-c", "while :; do :; done"]).spawn()?);
+        }
+        Ok(load)
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
