@@ -84,7 +84,7 @@ pub fn run_all(options: &Options) -> io::Result<()> {
             eprintln!("fsreplay-bench: {}: {error}", workload.name);
         }
     }
-    log::analyse(&options.log)?;
+    log::analyse(&options.log, log::TOOL)?;
     drop(mounts);
     std::fs::remove_dir_all(&dir)
 }

@@ -43,6 +43,9 @@ enum Bench {
     Analyse {
         /// The log
         log: PathBuf,
+        /// Which runs of the tool are to be predicted: `tool`, once more at once, or `at rest`
+        #[arg(long, default_value = accuracy::log::TOOL)]
+        against: String,
     },
     /// The gain that advice predicts, beside the tool's own
     Advise {
@@ -119,7 +122,7 @@ fn main() {
             only,
         } => overhead::run_all(&fsreplay, rounds, &dir, &only),
         Bench::Accuracy(options) => accuracy::run_all(&options),
-        Bench::Analyse { log } => accuracy::log::analyse(&log),
+        Bench::Analyse { log, against } => accuracy::log::analyse(&log, &against),
         Bench::Advise {
             fsreplay,
             rounds,

@@ -248,13 +248,111 @@ pub fn anchored(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execute::Samples;
+    use crate::plan::{Action, Check, Lane, Op, Pace, Slot};
+
+    /// A plan of one lane with calls of those kinds.
+    fn plan(calls: &[Call]) -> Plan {
+        let ops = calls.iter().enumerate().map(|(at, call)| Op {
+            action: Action::Close {
+                fd: Slot(at as u32),
+            },
+            expected: 0,
+            check: Check::Nothing,
+            call: *call,
+            recorded: true,
+            mount: u16::MAX,
+            place: u32::MAX,
+        });
+        Plan {
+            ops: ops.collect(),
+            lanes: vec![Lane::of(calls.iter().map(|_| Pace::NONE))],
+            ..Plan::default()
+        }
+    }
+
+    /// What one lane did.
+    fn round(nanoseconds: &[u32], cpu: u64) -> Vec<LaneRun> {
+        vec![LaneRun {
+            samples: Samples::of(nanoseconds),
+            cpu,
+            ..LaneRun::default()
+        }]
+    }
+
+    fn rounds<'p>(plan: &'p Plan, all: &[&[u32]], cpu: u64) -> Rounds<'p> {
+        let mut rounds = Rounds::new(plan);
+        all.iter().for_each(|times| rounds.add(round(times, cpu)));
+        rounds
+    }
 
     #[test]
-    fn one_slowed_round_of_three_moves_no_median() {
-        let mut times = [10.0, 4000.0, 12.0];
-        assert_eq!(typical(&mut times, Estimator::Median), 12.0);
-        assert_eq!(typical(&mut times, Estimator::LowerQuartile), 10.0);
-        assert_eq!(typical(&mut [], Estimator::Median), 0.0);
-        assert_eq!(typical(&mut [1.0, 3.0], Estimator::Mean), 2.0);
+    fn a_neighbour_that_takes_its_turn_in_another_call_of_each_round_moves_no_median() {
+        let plan = plan(&[Call::fstat; 3]);
+        let turn = 4_000_000;
+        let all: [&[u32]; 3] = [&[turn, 20, 30], &[10, turn, 30], &[10, 20, turn]];
+        let rounds = rounds(&plan, &all, 60);
+        let prices = rounds.prices(Estimator::Median);
+        assert_eq!(prices.calls, [[10.0, 20.0, 30.0]]);
+        assert!((prices.call_seconds() - 60e-9).abs() < 1e-15);
+    }
+
+    #[test]
+    fn what_is_rare_in_each_call_and_certain_in_all_counts_by_kind() {
+        let plan = plan(&[Call::write, Call::write, Call::write, Call::fstat]);
+        let all: [&[u32]; 3] = [&[90, 10, 10, 5], &[10, 90, 10, 5], &[10, 10, 90, 5]];
+        let prices = rounds(&plan, &all, 0).prices(Estimator::ByKind);
+        let writes: f32 = prices.calls[0][..3].iter().sum();
+        assert!((writes - 110.0).abs() < 1e-3, "{writes}");
+        assert_eq!(prices.calls[0][3], 5.0);
+    }
+
+    #[test]
+    fn what_was_not_on_a_processor_blocked() {
+        let plan = plan(&[Call::fsync, Call::fsync]);
+        let prices = rounds(&plan, &[&[100, 300]], 100).prices(Estimator::Median);
+        let price = prices.price(0, 1);
+        assert_eq!((price.on_cpu, price.blocked), (75.0, 225.0));
+        assert_eq!(prices.price(3, 9), Price::default());
+    }
+
+    #[test]
+    fn each_round_is_in_one_group() {
+        let plan = plan(&[Call::fstat]);
+        let rounds = rounds(&plan, &[&[10], &[20], &[30]], 0);
+        let groups = |count| {
+            let count = NonZeroUsize::new(count).expect("some");
+            let groups = rounds.in_groups(count, Estimator::Mean);
+            groups
+                .iter()
+                .map(|group| group.calls[0][0])
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(groups(2), [20.0, 20.0]);
+        assert_eq!(groups(5), [10.0, 20.0, 30.0]);
+    }
+
+    #[test]
+    fn an_anchored_plan_takes_what_the_tool_took() {
+        let calls = [Call::fstat; 4];
+        let mut plan = plan(&calls);
+        plan.lanes = vec![Lane::of(calls.map(|_| Pace {
+            think: 1000.0,
+            ..Pace::NONE
+        }))];
+        let rounds = rounds(&plan, &[&[100, 100, 100, 100]], 400);
+        let prices = rounds.prices(Estimator::Median);
+        let cores = NonZeroUsize::MIN;
+        for elapsed in [2000, 4400, 9000] {
+            let unobserved = Unobserved {
+                elapsed,
+                cpu: elapsed,
+                per_event: None,
+            };
+            let plan = anchored(&plan, &prices, cores, unobserved).expect("it ends");
+            let simulated = simulate(&plan, &prices, &Groups::one(), cores).expect("it ends");
+            let found = simulated.seconds * 1e9;
+            assert!((found - elapsed as f64).abs() < 1.0, "{found} of {elapsed}");
+        }
     }
 }

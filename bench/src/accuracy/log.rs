@@ -63,10 +63,10 @@ impl Writer {
 /// By workload, then mount in the order of the log, then what: the median wall time.
 type Medians = BTreeMap<String, Vec<(String, BTreeMap<String, f64>)>>;
 
-/// Prints what a log says of each way to predict.
-pub fn analyse(log: &Path) -> io::Result<()> {
+/// Prints what a log says of each way to predict what `real` took: [`TOOL`], or the tool at rest.
+pub fn analyse(log: &Path, real: &str) -> io::Result<()> {
     let text = read_to_string(log)?;
-    print!("{}", tables(&medians(&text)?));
+    print!("{}", tables(&medians(&text)?, real));
     Ok(())
 }
 
@@ -100,12 +100,12 @@ fn medians(text: &str) -> io::Result<Medians> {
         .collect())
 }
 
-fn tables(medians: &Medians) -> String {
+fn tables(medians: &Medians, real: &str) -> String {
     let mut text = String::new();
     let all = medians.values().flatten();
     let mut whats: Vec<&str> = all
         .flat_map(|(_, what)| what.keys().map(String::as_str))
-        .filter(|what| *what != TOOL)
+        .filter(|what| *what != real)
         .collect();
     whats.sort_unstable();
     whats.dedup();
@@ -120,21 +120,21 @@ fn tables(medians: &Medians) -> String {
         mounts.sort_unstable();
         mounts.dedup();
         for mount in mounts {
-            text += &row(medians, what, mount);
+            text += &row(medians, [real, what], mount);
         }
-        text += &row(medians, what, "");
+        text += &row(medians, [real, what], "");
     }
     text
 }
 
 /// What is said of a way to predict on a mount, or on all.
-fn row(medians: &Medians, what: &str, mount: &str) -> String {
+fn row(medians: &Medians, [tool, what]: [&str; 2], mount: &str) -> String {
     let (mut errors, mut ratios, mut near) = (Vec::new(), 0, 0);
     let (mut ordered, mut right) = (0, 0);
     for mounts in medians.values() {
         let pairs: Vec<(&str, f64, f64)> = mounts
             .iter()
-            .filter_map(|(name, of)| Some((name.as_str(), *of.get(TOOL)?, *of.get(what)?)))
+            .filter_map(|(name, of)| Some((name.as_str(), *of.get(tool)?, *of.get(what)?)))
             .collect();
         for (number, (name, real, said)) in pairs.iter().enumerate() {
             if !mount.is_empty() && *name != mount {
@@ -185,7 +185,7 @@ mod tests {
              t,a,sim,0,2.2,0,\nt,b,sim,0,2.0,0,\n"
         );
         let medians = medians(&log).expect("a log");
-        let told = tables(&medians);
+        let told = tables(&medians, TOOL);
         assert!(
             told.contains("| sim | a | 1 | 10.0 | 10.0 | 10.0 | +10.0 | 0/0 | 0/0 |"),
             "{told}"

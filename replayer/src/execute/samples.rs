@@ -130,6 +130,18 @@ impl Samples {
 }
 
 #[cfg(test)]
+impl Samples {
+    /// Of ops that gave what they should, and took so many nanoseconds.
+    pub(crate) fn of(nanoseconds: &[u32]) -> Samples {
+        Samples {
+            ticks: nanoseconds.to_vec(),
+            odd: Vec::new(),
+            tick: 1.0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use fsreplay_trace::call::Call;
 
