@@ -60,6 +60,8 @@ impl Writer {
     }
 }
 
+/// Wall times by what took them.
+type Walls<'a> = BTreeMap<&'a str, Vec<f64>>;
 /// By workload, then mount in the order of the log, then what: the median wall time.
 type Medians = BTreeMap<String, Vec<(String, BTreeMap<String, f64>)>>;
 
@@ -71,7 +73,7 @@ pub fn analyse(log: &Path, real: &str) -> io::Result<()> {
 }
 
 fn medians(text: &str) -> io::Result<Medians> {
-    let mut runs: BTreeMap<&str, Vec<(&str, BTreeMap<&str, Vec<f64>>)>> = BTreeMap::new();
+    let mut runs: BTreeMap<&str, Vec<(&str, Walls<'_>)>> = BTreeMap::new();
     for line in text.lines().filter(|line| *line != HEAD) {
         let wrong = || io::Error::other(format!("no line of a log: {line}"));
         let fields: Vec<&str> = line.split(',').collect();
@@ -88,7 +90,7 @@ fn medians(text: &str) -> io::Result<Medians> {
         mounts[at].1.entry(what).or_default().push(wall);
     }
     let typical = |(what, walls): (&str, Vec<f64>)| (what.into(), middle(walls));
-    let of_mount = |(mount, whats): (&str, BTreeMap<&str, Vec<f64>>)| {
+    let of_mount = |(mount, whats): (&str, Walls<'_>)| {
         (mount.into(), whats.into_iter().map(typical).collect())
     };
     let workloads = runs.into_iter();
