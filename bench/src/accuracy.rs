@@ -79,7 +79,8 @@ pub fn run_all(options: &Options) -> io::Result<()> {
     let wanted = |name: &str| {
         options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
     };
-    for workload in PREDICTED.iter().filter(|w| wanted(w.name)) {
+    let set = if options.is_final { FINAL } else { PREDICTED };
+    for workload in set.iter().filter(|w| wanted(w.name)) {
         if let Err(error) = rig.measure(workload, &mut log) {
             eprintln!("fsreplay-bench: {}: {error}", workload.name);
         }

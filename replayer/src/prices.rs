@@ -16,8 +16,8 @@ use fsreplay_trace::model::Unobserved;
 
 use crate::execute::LaneRun;
 use crate::plan::Plan;
-use crate::result::median;
 use crate::simulate::{Groups, Price, Prices, Stuck, simulate};
+use fsreplay_measure::estimate::median;
 
 /// Bytes of samples that are kept at most: of large plans fewer rounds.
 const ROOM: usize = 512 << 20;

@@ -173,7 +173,7 @@ fn row(medians: &Medians, [tool, what]: [&str; 2], mount: &str) -> String {
 }
 
 fn middle(values: Vec<f64>) -> f64 {
-    fsreplay_replayer::result::median(&values)
+    fsreplay_measure::estimate::median(&values)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
-use fsreplay_measure::estimate::{median, spread};
+use fsreplay_measure::estimate::median;
 use fsreplay_recorder::children_cpu;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
@@ -240,8 +240,8 @@ fn anchor(workload: &Workload, home: &Path) -> io::Result<Unobserved> {
         cpus.push(cpu);
     }
     Ok(Unobserved {
-        elapsed: (median(walls).0 * 1e9) as u64,
-        cpu: (median(cpus).0 * 1e9) as u64,
+        elapsed: (median(&walls) * 1e9) as u64,
+        cpu: (median(&cpus) * 1e9) as u64,
         per_event: None,
     })
 }

@@ -12,7 +12,7 @@ use fsreplay_trace::model::Unobserved;
 
 use super::log::{Single, Writer};
 use super::measure::Runs;
-use crate::timing::median;
+use fsreplay_measure::estimate::median;
 
 const ESTIMATORS: [(&str, Estimator); 4] = [
     ("median", Estimator::Median),
@@ -44,9 +44,9 @@ pub fn predict(
             run_queue: None,
         })
     };
-    let base = median(first.walls.clone()).0;
+    let base = median(&first.walls);
     for runs in all {
-        let crude = tool + median(runs.walls.clone()).0 - base;
+        let crude = tool + median(&runs.walls) - base;
         add(runs, "crude", crude, 0.0)?;
     }
     for (name, estimator) in ESTIMATORS {
