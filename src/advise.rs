@@ -9,27 +9,27 @@ mod view;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
-use fsreplay_replayer::contest::{Outcome, contest};
+use fsreplay_replayer::Timing;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::{Cache, PlayOptions, Timing};
 use fsreplay_results::Document;
 
 use crate::args::AdviseArgs;
+use crate::compare::moved;
 use crate::compare::result::describe_trace;
 use crate::compare::targets;
-use crate::compare::{self, moved};
 use crate::exit::{self, Failure};
 use crate::export;
+use crate::measuring::{Asked, Found, measure};
 use crate::planning;
-use crate::progress::Progress;
 use crate::report;
 use crate::term;
 use placements::{Layout, Move};
 use result::Measured;
 
-/// Rounds in which is found where the time goes.
-const FIRST_ROUNDS: u32 = 3;
+/// The part of the budget in which is found where the time goes.
+const FIRST_SHARE: f64 = 0.1;
 
 /// Runs the command.
 pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
@@ -60,13 +60,18 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let cancelled = planning::cancelled_by_signals()?;
     let base = plan(None)?;
     let now = vec!["where the time goes".to_owned()];
+    let began = Instant::now();
     let mut status = exit::OK;
-    let mut play = |plans: &[Plan], names, rounds| {
-        let outcome = play(args, plans, names, rounds, &cancelled)?;
-        status = planning::left(&outcome.left, status);
-        Ok::<Outcome, Failure>(outcome)
+    let mut play = |plans: &[Plan], names, budget| {
+        let found = play(args, plans, names, budget, &cancelled)?;
+        status = planning::left(&found.left, status);
+        Ok::<Found, Failure>(found)
     };
-    let first = play(std::slice::from_ref(&base), now, FIRST_ROUNDS)?;
+    let first = play(
+        std::slice::from_ref(&base),
+        now,
+        args.budget.mul_f64(FIRST_SHARE),
+    )?;
     let candidates = candidates::choose(&base, &first.rounds[0], &layout.workspace);
     let seen = anew::Seen::read(&args.trace)?;
     let (mut moves, kept) = layout.moves(&candidates, &targets, &seen);
@@ -80,9 +85,13 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
             targets[one.target].name
         ));
     }
-    let Outcome {
-        rounds, refused, ..
-    } = play(&plans, names, args.rounds)?;
+    let rest = args.budget.saturating_sub(began.elapsed());
+    let Found {
+        rounds,
+        series,
+        refused,
+        ..
+    } = play(&plans, names, rest)?;
     let mut unfit: BTreeSet<String> = kept.iter().map(|path| result::kept(path)).collect();
     for (number, error) in refused.into_iter().rev() {
         // The layout as it lies now comes first; nothing can be compared without it.
@@ -102,6 +111,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
         moves,
         plans: &plans,
         rounds,
+        series,
         unfit,
     });
     if let Some(path) = &args.json {
@@ -123,19 +133,19 @@ fn play(
     args: &AdviseArgs,
     plans: &[Plan],
     names: Vec<String>,
-    rounds: u32,
+    budget: Duration,
     cancelled: &AtomicBool,
-) -> Result<Outcome, Failure> {
-    let options = PlayOptions {
-        rounds,
-        keep: false,
+) -> Result<Found, Failure> {
+    let asked = Asked {
+        plans,
+        names,
+        baseline: 0,
         timing: Timing::Scaled(1.0),
-        cache: Cache::Warm,
+        precise: false,
+        rounds: args.rounds,
+        budget: Some(budget),
+        cache: None,
+        quiet: args.quiet,
     };
-    let progress = Progress::new(args.quiet, names, rounds);
-    let outcome = contest(plans, options, cancelled, &|number, stage| {
-        progress.show(number, stage)
-    });
-    progress.end();
-    outcome.map_err(compare::stopped)
+    measure(asked, cancelled)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use fsreplay_replayer::{Cache, Timing};
@@ -15,7 +16,7 @@ use fsreplay_trace::format::Limits;
     about,
     after_help = "Exit status: 0 success; 1 divergences under --strict, or a condition of --fail-if; 2 bad usage;\n\
                   3 a trace or result that can't be read;\n\
-                  4 a target that can't be used; 6 any other failure.\n\
+                  4 a target that can't be used; 5 a comparison that can't be told; 6 any other failure.\n\
                   `record` exits with the status of the tool; 125, 126 and 127 are its own failures to run it, as with env(1)."
 )]
 pub struct Cli {
@@ -208,9 +209,20 @@ pub struct CompareArgs {
     /// of each kind that this machine or container has
     #[arg(long, value_name = "[NAME=]DIR")]
     pub target: Vec<OsString>,
-    /// Rounds on each target
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub rounds: u32,
+    /// What all rounds together may take, such as 30s or 2m; they end earlier where all is told
+    /// [default: 30s; by the clock: 10 rounds, however long]
+    #[arg(long, value_name = "TIME", value_parser = budget)]
+    pub budget: Option<Duration>,
+    /// Rounds on each target, at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub rounds: Option<u32>,
+    /// Measure by the clock, in replays with the tool's own time, each of which takes as long as the
+    /// tool; without it the calls alone are measured, and the tool's time is worked out from them
+    #[arg(long)]
+    pub precise: bool,
+    /// Compare even where the trace says that no mount can make a difference
+    #[arg(long)]
+    pub anyway: bool,
     /// The target that others are compared with [default: where the workspace was recorded, else the first]
     #[arg(long, value_name = "NAME")]
     pub baseline: Option<String>,
@@ -268,9 +280,12 @@ pub struct AdviseArgs {
     /// The target that the workspace lies on now [default: where it was recorded, else a bind mount, else the first]
     #[arg(long, value_name = "NAME")]
     pub baseline: Option<String>,
-    /// Rounds of each placement
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub rounds: u32,
+    /// What all rounds together may take, such as 1m; they end earlier where all is told
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = budget)]
+    pub budget: Duration,
+    /// Rounds of each placement, at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub rounds: Option<u32>,
     /// Where everything outside of the workspace is replayed [default: a directory of the root file system]
     #[arg(long, value_name = "DIR")]
     pub neutral: Option<PathBuf>,
@@ -289,6 +304,23 @@ pub struct AdviseArgs {
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// A time with its unit: `500ms`, `30s`, `2m`.
+pub fn budget(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a time such as 500ms, 30s or 2m".to_owned();
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
+    let found = units
+        .iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
+    let (number, seconds) = found.ok_or_else(wrong)?;
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let time = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+    if time.is_zero() {
+        Err(wrong())
+    } else {
+        Ok(time)
+    }
 }
 
 /// `recorded`, `fast`, or a positive number.
@@ -466,6 +498,16 @@ mod tests {
         let told = play.render_long_help().to_string();
         for (name, _) in Limits::names() {
             assert!(told.contains(name), "{name} is not in the help");
+        }
+    }
+
+    #[test]
+    fn a_budget_has_a_unit() {
+        assert_eq!(budget("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(budget("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(budget("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "30", "s", "-1s", "0s", "nans", "1e30m", "1h"] {
+            assert!(budget(wrong).is_err(), "{wrong}");
         }
     }
 

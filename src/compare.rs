@@ -11,19 +11,20 @@ mod view;
 use std::path::PathBuf;
 
 use fsreplay_measure::contest::End;
-use fsreplay_replayer::contest::{Outcome, contest};
+use fsreplay_replayer::ReplayError;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::{PlayOptions, ReplayError};
-use fsreplay_results::Document;
-use fsreplay_results::compare::Unfit;
+use fsreplay_results::compare::{self, Unfit};
+use fsreplay_results::{Document, FileShare, Verdict};
 
 use crate::args::CompareArgs;
 use crate::exit::{self, Failure};
 use crate::export;
+use crate::measuring::{Asked, Found, measure};
 use crate::planning;
-use crate::progress::Progress;
 use crate::report;
+use crate::share;
 use crate::term;
+use crate::text;
 use condition::Condition;
 use result::Measured;
 use targets::Target;
@@ -43,7 +44,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         &args.target,
         |target| plan(args, target, &moved, neutral.clone()),
     )?;
-    targets::baseline(
+    let baseline = targets::baseline(
         args.baseline.as_deref(),
         &targets,
         &moved,
@@ -52,26 +53,39 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     for condition in &conditions {
         condition.check_names(&targets)?;
     }
-    let options = PlayOptions {
-        rounds: args.rounds,
-        keep: false,
-        timing: args.timing,
-        cache: planning::cache(args.cache, args.timing),
-    };
+    let share = share::of(&args.trace)?;
+    if let Some(share) = share.as_ref().filter(|share| is_enough(args, share)) {
+        let answer = format!("{} Compare all the same with --anyway.", share.sentence);
+        if !args.quiet {
+            term::print(&text!("{}\n", answer))?;
+        }
+        return Ok(exit::OK);
+    }
     let cancelled = planning::cancelled_by_signals()?;
     let names = targets.iter().map(|target| target.name.clone()).collect();
-    let progress = Progress::new(args.quiet, names, args.rounds);
-    let outcome = contest(&plans, options, &cancelled, &|number, stage| {
-        progress.show(number, stage)
-    });
-    progress.end();
-    let Outcome {
+    let Found {
+        method,
         rounds,
+        series,
         end,
-        slowed,
+        budget,
+        others,
         left,
         refused,
-    } = outcome.map_err(stopped)?;
+    } = measure(
+        Asked {
+            plans: &plans,
+            names,
+            baseline,
+            timing: args.timing,
+            precise: args.precise,
+            rounds: args.rounds,
+            budget: args.budget,
+            cache: args.cache,
+            quiet: args.quiet,
+        },
+        &cancelled,
+    )?;
     let unfit = leave_out(refused, &mut targets, &mut plans);
     // One that was left out may have been the baseline.
     let baseline = targets::baseline(
@@ -86,8 +100,12 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         targets: &targets,
         plans: &plans,
         rounds,
+        series,
+        method,
+        share,
+        others,
+        budget,
         interrupted: end == End::Interrupted,
-        slowed,
         unfit,
         baseline,
         moved: &moved,
@@ -111,12 +129,26 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
     for condition in &failed {
         term::tell(&term::Text::of(&condition.explain(&comparison)));
     }
-    let status = if failed.is_empty() {
-        exit::OK
-    } else {
+    let can_not_tell = |target: &compare::Target| target.ratio.verdict == Verdict::CannotTell;
+    let status = if !failed.is_empty() {
         exit::DIVERGED
+    } else if comparison.targets.iter().any(can_not_tell) {
+        exit::CANNOT_TELL
+    } else {
+        exit::OK
     };
     Ok(planning::left(&left, status))
+}
+
+/// Whether the share of file access answers all that was asked for.
+fn is_enough(args: &CompareArgs, share: &FileShare) -> bool {
+    let files = [&args.json, &args.html, &args.csv, &args.markdown];
+    let is_told_to_go_on = args.anyway
+        || args.precise
+        || !args.target.is_empty()
+        || !args.fail_if.is_empty()
+        || files.iter().any(|file| file.is_some());
+    !is_told_to_go_on && share::is_small(share)
 }
 
 /// Takes the targets out that can't hold the tree.
@@ -156,15 +188,4 @@ fn plan(
         }
     };
     planning::plan(&args.trace, false, &options)
-}
-
-/// A replay's failure; the user's own wish to stop is only one if there is nothing to show for it.
-pub fn stopped(error: ReplayError) -> Failure {
-    match error {
-        ReplayError::Cancelled => Failure::new(
-            exit::FAILURE,
-            "stopped before each target had a whole round: there is nothing to compare; the replayed trees were removed, unless a warning says otherwise",
-        ),
-        error => planning::failure(error),
-    }
 }

@@ -12,6 +12,8 @@ pub const USAGE: i32 = 2;
 pub const TRACE: i32 = 3;
 /// A target that can't be used.
 pub const TARGET: i32 = 4;
+/// What was asked can't be told from what was measured.
+pub const CANNOT_TELL: i32 = 5;
 /// Any other failure.
 pub const FAILURE: i32 = 6;
 /// A message for the user, and the status to exit with.

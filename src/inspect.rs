@@ -9,7 +9,6 @@ use std::path::Path;
 use fsreplay_inspector::{Inspector, Options, inspect, write_folded};
 use fsreplay_results::Document;
 use fsreplay_results::inspect::{Inspect, Share};
-use fsreplay_results::share::FileShare;
 use fsreplay_trace::format::TraceError;
 
 use crate::args::InspectArgs;
@@ -44,7 +43,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     inspection.caveats = told
         .map(|caveat| caveats::sentence(None, &caveat.text))
         .collect();
-    let share = share_of(args, &inspection.command)?;
+    let share = share::of_whole(&args.trace, args.truncated)?;
     inspection.share = share.as_ref().ok().cloned();
     if let Some(file) = &args.json {
         term::write_json(file, &Document::Inspect(inspection.clone()))?;
@@ -58,22 +57,6 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         Err(reason) => format!("how much of the time is file access can't be told: {reason}"),
     };
     term::print(&text(&inspection, &share))
-}
-
-/// The share of file access, or why it can't be told: a trace may be too large for a plan.
-fn share_of(args: &InspectArgs, command: &[String]) -> Result<Result<FileShare, String>, Failure> {
-    let (plan, header) = match planning::plan_on_paper(&args.trace, args.truncated) {
-        Ok(planned) => planned,
-        Err(failure) if failure.code == exit::TRACE => return Ok(Err(failure.message)),
-        Err(failure) => return Err(failure),
-    };
-    let share = fsreplay_replayer::share::share(&plan, &header);
-    Ok(share
-        .map(|share| FileShare {
-            sentence: share::sentence(command, &share),
-            ..share
-        })
-        .map_err(|error| exit::chain(&error)))
 }
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {

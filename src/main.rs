@@ -16,6 +16,7 @@ mod export;
 mod generated;
 mod info;
 mod inspect;
+mod measuring;
 mod mounts;
 mod planning;
 mod play;

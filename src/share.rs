@@ -2,6 +2,9 @@
 
 use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
 
+use crate::args::TraceArgs;
+use crate::exit::{self, Failure};
+use crate::planning;
 use crate::term;
 
 /// What makes less of a difference nobody notices: the same bound as for times that count as equal.
@@ -11,6 +14,31 @@ const MOST: f64 = 0.5;
 
 /// Characters of a command that name it well enough.
 const NAME: usize = 40;
+
+/// The share of a trace, with its sentence; none where it can't be told.
+pub fn of(trace: &TraceArgs) -> Result<Option<FileShare>, Failure> {
+    Ok(of_whole(trace, false)?.ok())
+}
+
+/// The same, or why it can't be told: a trace may be too large for a plan.
+pub fn of_whole(trace: &TraceArgs, truncated: bool) -> Result<Result<FileShare, String>, Failure> {
+    let (plan, header) = match planning::plan_on_paper(trace, truncated) {
+        Ok(planned) => planned,
+        Err(failure) if failure.code == exit::TRACE => return Ok(Err(failure.message)),
+        Err(failure) => return Err(failure),
+    };
+    let command = header.command.iter();
+    let command: Vec<String> = command
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    let share = fsreplay_replayer::share::share(&plan, &header);
+    Ok(share
+        .map(|share| FileShare {
+            sentence: sentence(&command, &share),
+            ..share
+        })
+        .map_err(|error| exit::chain(&error)))
+}
 
 /// Whether no mount can make a difference that anyone would notice.
 pub fn is_small(share: &FileShare) -> bool {

@@ -72,7 +72,8 @@ pub enum End {
 /// What a contest gave.
 #[derive(Debug)]
 pub struct Outcome<R, E> {
-    /// For each contestant, the rounds that all went through. None of those that were refused.
+    /// For each contestant, its rounds; fewer of those whose verdict stood before the end, none of
+    /// those that were refused.
     pub rounds: Vec<Vec<R>>,
     /// Contestants that can't take part, in order, and why.
     pub refused: Vec<(usize, E)>,
@@ -96,7 +97,7 @@ pub struct Standing<'r, R> {
 /// Plays rounds of all contestants, each beginning in turn, until `rule` says to stop.
 ///
 /// `judge` gets the rounds so far, as in [`Outcome::rounds`], and gives for each contestant whether
-/// its verdict stands: more rounds are of no use to it. Of the last contestant that isn't refused
+/// its verdict stands: more rounds are of no use to it, and it sits out until it doesn't any more. Of the last contestant that isn't refused
 /// a refusal is an error. When `cancelled` becomes true, the round that isn't whole is dropped.
 ///
 /// # Errors
@@ -114,13 +115,14 @@ pub fn contest<R: Rig>(
         refused: BTreeMap::new(),
     };
     let mut pace = Pace::default();
+    let mut stands = vec![false; rig.contestants()];
     let mut number = u32::from(!rule.warm_up);
     let end = loop {
         if number > *rule.rounds.end() {
             break End::Rounds;
         }
         let began = rig.now();
-        let Some(played) = field.round(rig, number, cancelled)? else {
+        let Some(played) = field.round(rig, number, &stands, cancelled)? else {
             break End::Interrupted;
         };
         let now = rig.now();
@@ -132,11 +134,9 @@ pub fn contest<R: Rig>(
         }
         field.keep(played);
         let is_early = number <= *rule.rounds.start();
-        let stands = if is_early {
-            vec![false; field.rounds.len()]
-        } else {
-            judge(&field.rounds)
-        };
+        if !is_early {
+            stands = judge(&field.rounds);
+        }
         let spent = now.saturating_sub(begin);
         told(&Standing {
             rounds: &field.rounds,
@@ -168,11 +168,12 @@ struct Field<R, E> {
 }
 
 impl<R, E> Field<R, E> {
-    /// One round of each; none if it was interrupted.
+    /// One round of each whose verdict doesn't stand; none if it was interrupted.
     fn round<G: Rig<Round = R, Error = E>>(
         &mut self,
         rig: &mut G,
         number: u32,
+        stands: &[bool],
         cancelled: &AtomicBool,
     ) -> Result<Option<Vec<(usize, R)>>, E> {
         let count = self.rounds.len();
@@ -180,7 +181,8 @@ impl<R, E> Field<R, E> {
         // Each begins in turn, so that nobody always comes after the same one.
         for turn in 0..count {
             let contestant = (turn + number as usize) % count;
-            if self.refused.contains_key(&contestant) {
+            let sits_out = stands.get(contestant).copied().unwrap_or(false);
+            if sits_out || self.refused.contains_key(&contestant) {
                 continue;
             }
             if cancelled.load(Ordering::Relaxed) {

@@ -8,6 +8,7 @@ use fsreplay_measure::contest::{self, End, Failure, Rig, Rule, Standing};
 
 use crate::cache::Cache;
 use crate::error::ReplayError;
+use crate::execute::LaneRun;
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Umask, clean_targets};
 use crate::player::{Played, Player, unslow};
@@ -68,6 +69,21 @@ pub fn contest_until(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, Stage) + Sync),
 ) -> Result<Outcome, ReplayError> {
+    contest_with(plans, options, judged, &mut |_, _| (), cancelled, progress)
+}
+
+/// Takes what the lanes of a round of a plan did.
+pub(crate) type Keep<'k> = dyn FnMut(usize, Vec<LaneRun>) + 'k;
+
+/// The same, with what the lanes did in each round that counts.
+pub(crate) fn contest_with(
+    plans: &[Plan],
+    options: PlayOptions,
+    judged: Judged<'_>,
+    keep: &mut Keep<'_>,
+    cancelled: &AtomicBool,
+    progress: &(dyn Fn(usize, Stage) + Sync),
+) -> Result<Outcome, ReplayError> {
     for plan in plans {
         preflight(plan)?;
         clean_targets(plan);
@@ -78,6 +94,7 @@ pub fn contest_until(
             .iter()
             .map(|plan| Player::new(plan, options))
             .collect(),
+        keep,
         cancelled,
         progress,
         began: Instant::now(),
@@ -111,14 +128,15 @@ pub fn contest_until(
 }
 
 /// The trees of all plans.
-struct Trees<'t> {
+struct Trees<'t, 'k> {
     players: Vec<Player<'t>>,
+    keep: &'t mut Keep<'k>,
     cancelled: &'t AtomicBool,
     progress: &'t (dyn Fn(usize, Stage) + Sync),
     began: Instant,
 }
 
-impl Rig for Trees<'_> {
+impl Rig for Trees<'_, '_> {
     type Round = Played;
     type Error = ReplayError;
 
@@ -129,8 +147,13 @@ impl Rig for Trees<'_> {
     fn round(&mut self, contestant: usize, number: u32) -> Result<Played, Failure<ReplayError>> {
         let player = &mut self.players[contestant];
         let progress = |stage| (self.progress)(contestant, stage);
-        match player.round(number, self.cancelled, &progress) {
-            Ok(played) => Ok(played),
+        match player.priced_round(number, self.cancelled, &progress) {
+            Ok((played, lanes)) => {
+                if number > 0 {
+                    (self.keep)(contestant, lanes);
+                }
+                Ok(played)
+            }
             Err(ReplayError::Cancelled) => Err(Failure::Interrupted),
             Err(error) if error.is_target() => {
                 player.clear().map_err(Failure::Broken)?;

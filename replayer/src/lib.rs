@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod execute;
 mod fence;
 mod folding;
+pub mod forecast;
 mod limits;
 pub mod mounts;
 pub mod plan;

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, StatVfsMountFlags};
 
 use crate::cache::Cache;
 use crate::error::ReplayError;
-use crate::estimate;
+use crate::estimate::Series;
 use crate::plan::Plan;
 use crate::player::{Player, unslow, unslowed_seconds};
 use crate::preflight::preflight;
@@ -130,7 +130,7 @@ pub fn play(
         result.rounds.push(played.round);
         result.cache = played.cache.to_owned();
     }
-    result.seconds = estimate::time(&times);
+    result.seconds = Series::of(times.clone()).time();
     if options.timing == Timing::Scaled(1.0) {
         result.prediction = Some(prediction(&times, plan));
     }

@@ -22,10 +22,15 @@ pub struct Compare {
     pub machine: Machine,
     /// `recorded`, `fast` or `recorded x SCALE`.
     pub timing: String,
+    /// How times were found.
+    pub method: Method,
     /// State of the page cache when rounds began.
     pub cache: String,
-    /// Rounds that were asked for.
-    pub rounds_asked: u64,
+    /// Rounds that were asked for; null where as many were played as it took, within the budget.
+    pub rounds_asked: Option<u64>,
+    /// The part of this machine's processors that others had meanwhile, 0 to 1; null where it is not
+    /// known.
+    pub others_share: Option<f64>,
     /// It was ended early.
     pub interrupted: bool,
     /// Rounds of all targets that something else slowed.
@@ -52,6 +57,21 @@ pub struct Compare {
     pub unrecorded: BTreeMap<String, u64>,
     /// What was changed to fit, and how often.
     pub notes: Vec<(String, u64)>,
+}
+
+/// How times are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// On paper: the recorded computing and waiting, with what calls took in replays as fast as
+    /// possible. Samples are of groups of rounds.
+    Paper,
+    /// By the clock, in replays with the tool's own time.
+    #[default]
+    Paced,
+    /// By the clock, in replays as fast as possible: file-system time only.
+    Fast,
 }
 
 /// The common place of what was not moved.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use fsreplay_replayer::Played;
+use fsreplay_replayer::estimate::Series;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::{Played, estimate, unslowed_seconds};
 use fsreplay_results::SCHEMA_VERSION;
 use fsreplay_results::advise::{self, Advise, Baseline, Directory};
 
@@ -32,6 +33,8 @@ pub struct Measured<'a> {
     /// The one of the layout as it is, then one for each move.
     pub plans: &'a [Plan],
     pub rounds: Vec<Vec<Played>>,
+    /// What the tool takes with each of them.
+    pub series: Vec<Series>,
     /// What is said of targets that can't hold the tree; moves to them are not among the others.
     pub unfit: BTreeSet<String>,
 }
@@ -57,7 +60,7 @@ pub fn paths(one: &Move) -> String {
 
 /// The result of what was measured.
 pub fn of(measured: Measured<'_>) -> Advise {
-    let base = unslowed_seconds(&measured.rounds[0]);
+    let base = &measured.series[0];
     let unrecorded = measured.described.unrecorded.caveat();
     let is_withheld = unrecorded.as_ref().is_some_and(|caveat| caveat.withholds);
     let mut moves: Vec<Gain> = measured
@@ -65,7 +68,7 @@ pub fn of(measured: Measured<'_>) -> Advise {
         .iter()
         .enumerate()
         .filter(|_| !is_withheld)
-        .filter_map(|(number, one)| gain(&measured, number + 1, one, &base))
+        .filter_map(|(number, one)| gain(&measured, number + 1, one, base))
         .collect();
     moves.sort_by(|a, b| {
         let seconds = |gain: &Gain| gain.result.seconds.value;
@@ -77,10 +80,10 @@ pub fn of(measured: Measured<'_>) -> Advise {
         seconds: candidate.seconds,
         count: candidate.count,
     });
-    let is_open = measured.rounds.iter().skip(1).any(|rounds| {
-        let found = estimate::ratio(&unslowed_seconds(rounds), &base);
+    let is_open = measured.series.iter().skip(1).any(|series| {
+        let (_, found) = series.beside(base);
         let interval = found.interval();
-        interval.is_none_or(|(low, high)| may_gain(low, high, estimate::time(&base).value))
+        interval.is_none_or(|(low, high)| may_gain(low, high, base.time().value))
     });
     let caveats = told(&measured, unrecorded);
     let mut advice = Advise {
@@ -89,7 +92,7 @@ pub fn of(measured: Measured<'_>) -> Advise {
         machine: machine(),
         baseline: Baseline {
             name: measured.targets[measured.baseline].name.clone(),
-            seconds: estimate::time(&base),
+            seconds: base.time(),
         },
         directories: directories.collect(),
         advised: advised(&moves),
@@ -199,10 +202,9 @@ fn trouble(one: &Move, workspace: &[u8], class: &str, can_be_written: bool) -> u
 }
 
 /// What a move gains; `None` if it gains nothing that is certain, or can't be relied on.
-fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Option<Gain> {
+fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &Series) -> Option<Gain> {
     let rounds = &measured.rounds[number];
-    let times = unslowed_seconds(rounds);
-    let found = estimate::ratio(&times, base);
+    let (then, found) = measured.series[number].beside(base);
     let divergences = rounds.iter().map(|played| played.round.divergences).max();
     let divergences = divergences.unwrap_or(0);
     let events = measured.plans[number].coverage.events.max(1);
@@ -241,8 +243,7 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &[f64]) -> Opt
             lines.caveats.push(caveat);
         }
     }
-    let now = estimate::time(base).value;
-    let then = estimate::beside(now, &found);
+    let now = base.time().value;
     let trouble = trouble(
         one,
         &layout.workspace,

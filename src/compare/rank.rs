@@ -1,16 +1,16 @@
 //! Whether a target has a rank beside the baseline, and which.
 
-use fsreplay_results::{Estimate, Verdict};
+use fsreplay_measure::estimate::Estimate as Found;
+use fsreplay_measure::verdict::{self, Doubt};
+use fsreplay_results::Verdict;
 
 use super::result::{LEAST_FIDELITY, Measured, causes, fidelity};
 use crate::caveats::Caveat;
 
-/// Ratios within this of one are the same for whoever runs a tool by hand: nobody moves a directory for it.
-const SAME: f64 = 0.05;
-
 /// The verdict on a ratio to the baseline, and why it says nothing where it does.
 pub fn judged(
-    found: &Estimate,
+    found: &Found,
+    doubt: Doubt,
     is_baseline: bool,
     unranked: Option<String>,
 ) -> (Verdict, Option<String>) {
@@ -20,22 +20,21 @@ pub fn judged(
     if unranked.is_some() {
         return (Verdict::NotRanked, unranked);
     }
-    let Some((low, high)) = found.interval() else {
-        let reason = "of one round nobody knows how much the next would differ; give more --rounds";
-        return (Verdict::CannotTell, Some(reason.into()));
-    };
-    if low >= 1.0 - SAME && high <= 1.0 + SAME {
-        (Verdict::Same, None)
-    } else if high < 1.0 {
-        (Verdict::Faster, None)
-    } else if low > 1.0 {
-        (Verdict::Slower, None)
-    } else {
-        let reason = format!(
-            "the rounds allow ratios from {low:.2} to {high:.2}; more --rounds, or a machine that does \
-             less meanwhile, tell more"
-        );
-        (Verdict::CannotTell, Some(reason))
+    match verdict::Verdict::of(found, doubt) {
+        verdict::Verdict::Baseline => (Verdict::Baseline, None),
+        verdict::Verdict::Faster => (Verdict::Faster, None),
+        verdict::Verdict::Slower => (Verdict::Slower, None),
+        verdict::Verdict::Same => (Verdict::Same, None),
+        verdict::Verdict::CantTell(doubt) => {
+            let reason = format!(
+                "a ratio of {:.2} to {:.2} is possible ({}); {}",
+                found.low,
+                found.high,
+                doubt.why(),
+                doubt.what_to_do()
+            );
+            (Verdict::CannotTell, Some(reason))
+        }
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fsreplay_measure::estimate::median;
+use fsreplay_measure::verdict::Doubt;
+use fsreplay_replayer::Played;
+use fsreplay_replayer::estimate::Series;
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::{Played, estimate, unslowed_seconds};
 use fsreplay_results::compare::{
-    Cause, Compare, Directory, Neutral, Ratio, Target as Found, Unfit,
+    Cause, Compare, Directory, Method, Neutral, Ratio, Target as Found, Unfit,
 };
-use fsreplay_results::{Machine, SCHEMA_VERSION, Trace};
+use fsreplay_results::{FileShare, Machine, SCHEMA_VERSION, Trace};
 use fsreplay_trace::model::Header;
 
 use super::rank::{judged, unranked};
@@ -42,9 +44,17 @@ pub struct Measured<'a> {
     pub targets: &'a [Target],
     pub plans: &'a [Plan],
     pub rounds: Vec<Vec<Played>>,
+    /// What the tool takes on each target.
+    pub series: Vec<Series>,
+    /// How that was found.
+    pub method: Method,
+    /// How much of the tool's time is file access, where it is known.
+    pub share: Option<FileShare>,
+    /// The part of the processors that others had meanwhile, 0 to 1, where it is known.
+    pub others: Option<f64>,
+    /// What the rounds were allowed to take.
+    pub budget: Option<Duration>,
     pub interrupted: bool,
-    /// Rounds that something else slowed.
-    pub slowed: usize,
     /// Targets that can't hold the tree; they are not among the others.
     pub unfit: Vec<Unfit>,
     pub baseline: usize,
@@ -102,10 +112,9 @@ fn identity(path: &Path) -> String {
 
 /// The result of what was measured.
 pub fn of(measured: Measured<'_>) -> Compare {
-    let base: Vec<f64> = unslowed_seconds(&measured.rounds[measured.baseline]);
     let baseline = measured.targets[measured.baseline].name.clone();
     let mut targets: Vec<Found> = (0..measured.targets.len())
-        .map(|number| target(&measured, number, &base, &baseline))
+        .map(|number| target(&measured, number, &baseline))
         .collect();
     keep_most_costly(&mut targets);
     let unrecorded = measured.described.unrecorded.caveat();
@@ -118,10 +127,12 @@ pub fn of(measured: Measured<'_>) -> Compare {
         trace: measured.described.trace,
         machine: machine(),
         timing: measured.args.timing.to_string(),
+        method: measured.method,
+        share: measured.share,
+        others_share: measured.others,
         cache: cache.map_or("", |played| played.cache).to_owned(),
-        rounds_asked: measured.args.rounds.into(),
+        rounds_asked: measured.args.rounds.map(u64::from),
         interrupted: measured.interrupted,
-        slowed_rounds: measured.slowed as u64,
         moved: moved
             .map(|path| String::from_utf8_lossy(path).into_owned())
             .collect(),
@@ -154,10 +165,14 @@ fn told(targets: &[Found], unfit: &[Unfit], unrecorded: Option<&Caveat>) -> Vec<
     left_out.chain(of_targets).chain(of_trace).collect()
 }
 
-fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) -> Found {
+fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
     let (target, plan) = (&measured.targets[number], &measured.plans[number]);
     let rounds = &measured.rounds[number];
-    let times = unslowed_seconds(rounds);
+    let (series, base) = (
+        &measured.series[number],
+        &measured.series[measured.baseline],
+    );
+    let is_baseline = number == measured.baseline;
     let worst = rounds.iter().max_by_key(|played| played.round.divergences);
     let last = rounds.last().map(|played| &played.round);
     let told = worst.map_or_else(Vec::new, |played| caveats::of_outcomes(&played.groups));
@@ -165,20 +180,21 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         .iter()
         .map(|played| played.round.call_seconds)
         .collect();
-    let found = estimate::ratio(&times, base);
+    let (time, ratio) = series.beside(base);
+    let doubt = Doubt {
+        others: measured.others,
+        budget: measured.budget,
+        ..Doubt::of(&series.samples, &base.samples)
+    };
     let unranked = unranked(measured, number, &told);
-    let (verdict, reason) = judged(&found, number == measured.baseline, unranked);
+    let (verdict, reason) = judged(&series.ratio(base), doubt, is_baseline, unranked);
     Found {
         name: target.name.clone(),
         path: target.dir.display().to_string(),
         class: target.class.to_owned(),
         fs_type: target.fs_type.clone(),
-        seconds: if number == measured.baseline {
-            estimate::time(&times)
-        } else {
-            estimate::beside(estimate::time(base).value, &found)
-        },
-        rounds: times,
+        seconds: if is_baseline { series.time() } else { time },
+        rounds: series.samples.clone(),
         wall_seconds: rounds
             .iter()
             .map(|played| played.round.wall_seconds)
@@ -187,7 +203,7 @@ fn target(measured: &Measured<'_>, number: usize, base: &[f64], baseline: &str) 
         file_system_seconds: median(&calls),
         ratio: Ratio {
             to: baseline.to_owned(),
-            estimate: found,
+            estimate: ratio,
             verdict,
             reason,
         },

@@ -92,10 +92,9 @@ fn interrupted(compare: &fsreplay_results::compare::Compare) -> String {
         .map(|target| target.rounds.len())
         .min();
     format!(
-        "The measurement was interrupted: at least {} of {} on each target count, and intervals are wider than \
+        "The measurement was interrupted after at least {} on each target: intervals are wider than \
          they would be.",
-        finished.unwrap_or(0),
-        units::of(compare.rounds_asked, "round", "rounds")
+        units::of(finished.unwrap_or(0) as u64, "sample", "samples")
     )
 }
 

@@ -5,7 +5,7 @@ use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
 use fsreplay_results::Machine;
-use fsreplay_results::compare::Compare;
+use fsreplay_results::compare::{Compare, Method};
 
 /// What tells runs apart: the machine and the time.
 pub fn run_name(compare: &Compare) -> String {
@@ -108,13 +108,19 @@ fn measurement(compare: &Compare) -> Facts {
     };
     let mut facts = vec![
         ("Timing", timing),
+        (
+            "Method",
+            match compare.method {
+                Method::Paper => "on paper: recorded computing and waiting, measured calls",
+                Method::Paced => "by the clock, with the tool's own time",
+                Method::Fast => "by the clock, as fast as possible",
+            }
+            .into(),
+        ),
         ("Page cache", compare.cache.clone()),
         (
-            "Rounds",
-            format!(
-                "{done} of {} on each target, interleaved{interrupted}{slowed}",
-                compare.rounds_asked
-            ),
+            "Samples",
+            format!("{done} on each target, interleaved{interrupted}{slowed}"),
         ),
         ("Moved to the target", compare.moved.join(", ")),
     ];
