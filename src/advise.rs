@@ -4,8 +4,8 @@ mod anew;
 mod candidates;
 mod lines;
 mod placements;
-mod result;
-mod view;
+pub mod result;
+pub mod view;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use fsreplay_replayer::Timing;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_results::Document;
+use fsreplay_results::advise::Advise;
 
 use crate::args::AdviseArgs;
 use crate::compare::moved;
@@ -33,6 +34,25 @@ const FIRST_SHARE: f64 = 0.1;
 
 /// Runs the command.
 pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
+    let cancelled = planning::cancelled_by_signals()?;
+    let (advice, status) = find(args, &cancelled)?;
+    if let Some(path) = &args.json {
+        term::write_json(path, &Document::Advise(advice.clone()))?;
+    }
+    if let Some(path) = &args.html {
+        report::write_page(path, vec![Document::Advise(advice.clone())])?;
+    }
+    export::write(args.csv.as_ref(), || export::advise_csv(&advice))?;
+    export::write(args.markdown.as_ref(), || export::advise_markdown(&advice))?;
+    let files = [&args.json, &args.html, &args.csv, &args.markdown];
+    if !args.quiet && !term::is_taken(&files) {
+        term::print(&view::text(&advice))?;
+    }
+    Ok(status)
+}
+
+/// Measures, and gives what was found and the status to exit with.
+pub fn find(args: &AdviseArgs, cancelled: &AtomicBool) -> Result<(Advise, i32), Failure> {
     let described = describe_trace(&args.trace)?;
     let header = &described.header;
     let workspace = moved::resolve("workspace", &args.trace, header)?;
@@ -57,13 +77,12 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let workspace = workspace.into_iter().next().unwrap_or_default();
     let layout = Layout::of(workspace, baseline, &header.mounts, &targets);
     let plan = |moved: Option<&Move>| layout.plan(&args.trace, moved, &targets, neutral.clone());
-    let cancelled = planning::cancelled_by_signals()?;
     let base = plan(None)?;
     let now = vec!["where the time goes".to_owned()];
     let began = Instant::now();
     let mut status = exit::OK;
     let mut play = |plans: &[Plan], names, budget| {
-        let found = play(args, plans, names, budget, &cancelled)?;
+        let found = play(args, plans, names, budget, cancelled)?;
         status = planning::left(&found.left, status);
         Ok::<Found, Failure>(found)
     };
@@ -114,19 +133,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
         series,
         unfit,
     });
-    if let Some(path) = &args.json {
-        term::write_json(path, &Document::Advise(advice.clone()))?;
-    }
-    if let Some(path) = &args.html {
-        report::write_page(path, vec![Document::Advise(advice.clone())])?;
-    }
-    export::write(args.csv.as_ref(), || export::advise_csv(&advice))?;
-    export::write(args.markdown.as_ref(), || export::advise_markdown(&advice))?;
-    let files = [&args.json, &args.html, &args.csv, &args.markdown];
-    if !args.quiet && !term::is_taken(&files) {
-        term::print(&view::text(&advice))?;
-    }
-    Ok(status)
+    Ok((advice, status))
 }
 
 fn play(

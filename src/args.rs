@@ -28,6 +28,9 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Say whether it is the file system: run a command, or take its trace, and tell how much of its
+    /// time is file access, what of it is wasted, what each mount would make of it, and what to do
+    Why(WhyArgs),
     /// Run a command and record what it does to the file system
     Record(RecordArgs),
     /// Recreate the recorded tree under a directory and re-execute the recorded calls there
@@ -57,7 +60,7 @@ pub enum Command {
 }
 
 /// A trace, and how much is taken from it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct TraceArgs {
     /// The trace
     #[arg(value_name = "TRACE")]
@@ -107,8 +110,41 @@ fn limit(text: &str) -> Result<(&'static str, u64), String> {
         .ok_or_else(|| "the number is too large".to_owned())
 }
 
-/// Arguments of `record`.
+/// Arguments of `why`.
 #[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// A trace; without one, the command after `--` is recorded
+    #[arg(value_name = "TRACE", required_unless_present = "command")]
+    pub trace: Option<PathBuf>,
+    /// Where the trace of the command goes; an existing one is kept as FILE.old
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "trace.zst",
+        conflicts_with = "trace"
+    )]
+    pub output: PathBuf,
+    /// What replays may take in all, such as 30s or 2m
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = budget)]
+    pub budget: Duration,
+    /// A directory on a mount to compare, with a name for it (may be given several times); without
+    /// any, one writable mount of each kind
+    #[arg(long, value_name = "[NAME=]DIR")]
+    pub target: Vec<OsString>,
+    /// Write what was found as JSON to FILE, or to standard output for `-`
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The command to run and its arguments, after `--`
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "trace")]
+    pub command: Vec<OsString>,
+}
+
+/// Arguments of `record`.
+#[derive(Clone, Debug, Default, Args)]
 pub struct RecordArgs {
     /// The trace to write; an existing one is kept as FILE.old
     #[arg(short, long, value_name = "FILE", default_value = "trace.zst")]
@@ -200,7 +236,7 @@ pub struct PlayArgs {
 }
 
 /// Arguments of `compare`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct CompareArgs {
     /// The trace.
     #[command(flatten)]
@@ -268,7 +304,7 @@ pub struct CompareArgs {
 }
 
 /// Arguments of `advise`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct AdviseArgs {
     /// The trace.
     #[command(flatten)]
@@ -405,7 +441,7 @@ pub struct MountsArgs {
 }
 
 /// Arguments of `inspect`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct InspectArgs {
     /// The trace.
     #[command(flatten)]

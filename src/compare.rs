@@ -1,19 +1,20 @@
 //! `fsreplay compare`: what the tool would take on each of several mounts.
 
-mod condition;
+pub mod condition;
 pub mod moved;
 mod rank;
 pub mod result;
 mod sentence;
 pub mod targets;
-mod view;
+pub mod view;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use fsreplay_measure::contest::End;
 use fsreplay_replayer::ReplayError;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_results::compare::{self, Unfit};
+use fsreplay_results::compare::{self, Compare, Unfit};
 use fsreplay_results::{Document, FileShare, Verdict};
 
 use crate::args::CompareArgs;
@@ -36,23 +37,6 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         .iter()
         .map(|text| Condition::parse(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let described = result::describe_trace(&args.trace)?;
-    let moved = moved::resolve(&args.moved, &args.trace, &described.header)?;
-    let neutral = targets::neutral(args.neutral.as_deref())?;
-    let (mut targets, mut plans) = targets::planned(
-        targets::all(&args.target, &moved, &described.header)?,
-        &args.target,
-        |target| plan(args, target, &moved, neutral.clone()),
-    )?;
-    let baseline = targets::baseline(
-        args.baseline.as_deref(),
-        &targets,
-        &moved,
-        &described.header,
-    )?;
-    for condition in &conditions {
-        condition.check_names(&targets)?;
-    }
     let share = share::of(&args.trace)?;
     if let Some(share) = share.as_ref().filter(|share| is_enough(args, share)) {
         let answer = format!("{} Compare all the same with --anyway.", share.sentence);
@@ -62,55 +46,7 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         return Ok(exit::OK);
     }
     let cancelled = planning::cancelled_by_signals()?;
-    let names = targets.iter().map(|target| target.name.clone()).collect();
-    let Found {
-        method,
-        rounds,
-        series,
-        end,
-        budget,
-        others,
-        left,
-        refused,
-    } = measure(
-        Asked {
-            plans: &plans,
-            names,
-            baseline,
-            timing: args.timing,
-            precise: args.precise,
-            rounds: args.rounds,
-            budget: args.budget,
-            cache: args.cache,
-            quiet: args.quiet,
-        },
-        &cancelled,
-    )?;
-    let unfit = leave_out(refused, &mut targets, &mut plans);
-    // One that was left out may have been the baseline.
-    let baseline = targets::baseline(
-        args.baseline.as_deref(),
-        &targets,
-        &moved,
-        &described.header,
-    )?;
-    let comparison = result::of(Measured {
-        described,
-        args,
-        targets: &targets,
-        plans: &plans,
-        rounds,
-        series,
-        method,
-        share,
-        others,
-        budget,
-        interrupted: end == End::Interrupted,
-        unfit,
-        baseline,
-        moved: &moved,
-        neutral: &neutral,
-    });
+    let (comparison, left) = find(args, &conditions, share, &cancelled)?;
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Compare(comparison.clone()))?;
     }
@@ -138,6 +74,82 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         exit::OK
     };
     Ok(planning::left(&left, status))
+}
+
+/// Measures, and gives what was found and the directories that could not be removed.
+pub fn find(
+    args: &CompareArgs,
+    conditions: &[Condition],
+    share: Option<FileShare>,
+    cancelled: &AtomicBool,
+) -> Result<(Compare, Vec<ReplayError>), Failure> {
+    let described = result::describe_trace(&args.trace)?;
+    let moved = moved::resolve(&args.moved, &args.trace, &described.header)?;
+    let neutral = targets::neutral(args.neutral.as_deref())?;
+    let (mut targets, mut plans) = targets::planned(
+        targets::all(&args.target, &moved, &described.header)?,
+        &args.target,
+        |target| plan(args, target, &moved, neutral.clone()),
+    )?;
+    let baseline = targets::baseline(
+        args.baseline.as_deref(),
+        &targets,
+        &moved,
+        &described.header,
+    )?;
+    for condition in conditions {
+        condition.check_names(&targets)?;
+    }
+    let names = targets.iter().map(|target| target.name.clone()).collect();
+    let Found {
+        method,
+        rounds,
+        series,
+        end,
+        budget,
+        others,
+        left,
+        refused,
+    } = measure(
+        Asked {
+            plans: &plans,
+            names,
+            baseline,
+            timing: args.timing,
+            precise: args.precise,
+            rounds: args.rounds,
+            budget: args.budget,
+            cache: args.cache,
+            quiet: args.quiet,
+        },
+        cancelled,
+    )?;
+    let unfit = leave_out(refused, &mut targets, &mut plans);
+    // One that was left out may have been the baseline.
+    let baseline = targets::baseline(
+        args.baseline.as_deref(),
+        &targets,
+        &moved,
+        &described.header,
+    )?;
+    let comparison = result::of(Measured {
+        described,
+        args,
+        targets: &targets,
+        plans: &plans,
+        rounds,
+        series,
+        method,
+        share,
+        others,
+        budget,
+        interrupted: end == End::Interrupted,
+        unfit,
+        baseline,
+        moved: &moved,
+        neutral: &neutral,
+    });
+    Ok((comparison, left))
 }
 
 /// Whether the share of file access answers all that was asked for.

@@ -1,8 +1,8 @@
 //! `fsreplay inspect`: what the tool does to the file system, and which of it is suspicious.
 
-mod findings;
+pub mod findings;
 mod flamegraph;
-mod timeline;
+pub mod timeline;
 
 use std::path::Path;
 
@@ -21,6 +21,25 @@ use crate::{say, text};
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
+    let (inspector, inspection, share) = found(args)?;
+    if let Some(file) = &args.folded {
+        term::write_data(file, |mut out| write_folded(&inspector, &mut out))?;
+    }
+    if let Some(file) = &args.flamegraph {
+        draw(&inspector, file)?;
+    }
+    if let Some(file) = &args.json {
+        term::write_json(file, &Document::Inspect(inspection.clone()))?;
+    }
+    // Whoever asked for something on standard output gets that alone.
+    if term::is_taken(&[&args.json, &args.folded, &args.flamegraph]) {
+        return Ok(());
+    }
+    term::print(&text(&inspection, &share))
+}
+
+/// What was found in a trace, and how much of its time is file access, in words.
+pub fn found(args: &InspectArgs) -> Result<(Inspector, Inspect, String), Failure> {
     let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
     let options = Options {
         top: args.top,
@@ -28,12 +47,6 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     };
     let mut reader = planning::open(&args.trace)?;
     let inspector = inspect(&mut reader, &options).map_err(failed)?;
-    if let Some(file) = &args.folded {
-        term::write_data(file, |mut out| write_folded(&inspector, &mut out))?;
-    }
-    if let Some(file) = &args.flamegraph {
-        draw(&inspector, file)?;
-    }
     let mut inspection = inspector.finish(reader.tables(), reader.footer(), &options);
     let unrecorded = Unrecorded {
         calls: inspection.unrecorded.clone(),
@@ -45,18 +58,11 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         .collect();
     let share = share::of_whole(&args.trace, args.truncated)?;
     inspection.share = share.as_ref().ok().cloned();
-    if let Some(file) = &args.json {
-        term::write_json(file, &Document::Inspect(inspection.clone()))?;
-    }
-    // Whoever asked for something on standard output gets that alone.
-    if term::is_taken(&[&args.json, &args.folded, &args.flamegraph]) {
-        return Ok(());
-    }
-    let share = match &share {
-        Ok(share) => share.sentence.clone(),
+    let in_words = match share {
+        Ok(share) => share.sentence,
         Err(reason) => format!("how much of the time is file access can't be told: {reason}"),
     };
-    term::print(&text(&inspection, &share))
+    Ok((inspector, inspection, in_words))
 }
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {

@@ -25,6 +25,7 @@ mod record;
 mod report;
 mod share;
 mod term;
+mod why;
 
 use clap::Parser;
 
@@ -34,6 +35,7 @@ fn main() {
     let cli = Cli::parse();
     start_diagnostics(&cli.command);
     let outcome = match &cli.command {
+        Command::Why(args) => why::run(args),
         Command::Record(args) => record::run(args),
         Command::Play(args) => play::run(args),
         Command::Compare(args) => compare::run(args),

@@ -44,7 +44,7 @@ fn read(path: &Path) -> Result<Document, Failure> {
         Ok(document)
     } else {
         Err(unreadable(&format!(
-            "a result of {}, but a report shows those of compare, advise, inspect and play",
+            "a result of {}, but a report shows those of why, compare, advise, inspect and play",
             document.kind()
         )))
     }

@@ -48,9 +48,11 @@ pub fn merge(documents: Vec<Document>) -> Vec<OfTrace> {
 /// Whether a page has something to show of a result; `fsreplay report` refuses the others.
 pub fn is_shown(document: &Document) -> bool {
     match document {
-        Document::Compare(_) | Document::Advise(_) | Document::Inspect(_) | Document::Play(_) => {
-            true
-        }
+        Document::Compare(_)
+        | Document::Advise(_)
+        | Document::Inspect(_)
+        | Document::Play(_)
+        | Document::Why(_) => true,
         Document::Info(_) | Document::Mounts(_) => false,
     }
 }
@@ -79,6 +81,7 @@ fn trace(document: &Document) -> Trace {
             events: play.events,
             ..Trace::default()
         },
+        Document::Why(why) => why.trace.clone(),
         Document::Info(_) | Document::Mounts(_) => Trace::default(),
     }
 }
@@ -110,6 +113,11 @@ impl OfTrace {
             Document::Advise(advise) => self.advises.push(advise),
             Document::Inspect(inspect) => self.inspects.push(inspect),
             Document::Play(play) => self.plays.push(play),
+            Document::Why(why) => {
+                self.inspects.push(why.inspect);
+                self.compares.extend(why.compare);
+                self.advises.extend(why.advise);
+            }
             Document::Info(_) | Document::Mounts(_) => {}
         }
     }

@@ -10,6 +10,7 @@ use crate::info::Info;
 use crate::inspect::Inspect;
 use crate::mounts::Mounts;
 use crate::play::Play;
+use crate::why::Why;
 use crate::{SCHEMA_VERSION, earlier};
 
 /// A result of one of the commands, as it is written: `kind` is the command's name.
@@ -29,6 +30,8 @@ pub enum Document {
     Info(Info),
     /// Of `mounts`.
     Mounts(Mounts),
+    /// Of `why`.
+    Why(Box<Why>),
 }
 
 /// Why something can't be read as a result.
@@ -113,6 +116,7 @@ impl Document {
             "play" => typed(name, kind, value).map(Document::Play),
             "info" => typed(name, kind, value).map(Document::Info),
             "mounts" => typed(name, kind, value).map(Document::Mounts),
+            "why" => typed(name, kind, value).map(Document::Why),
             _ => Err(ReadError::UnknownKind {
                 name: name.to_string(),
                 kind,
@@ -129,6 +133,7 @@ impl Document {
             Document::Play(_) => "play",
             Document::Info(_) => "info",
             Document::Mounts(_) => "mounts",
+            Document::Why(_) => "why",
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod play;
 mod schema;
 pub mod share;
 pub mod timeline;
+pub mod why;
 
 pub use common::{Estimate, Machine, Trace, Verdict};
 pub use document::{Document, ReadError};

@@ -14,6 +14,7 @@ use crate::info::Info;
 use crate::inspect::Inspect;
 use crate::mounts::Mounts;
 use crate::play::Play;
+use crate::why::Why;
 
 /// The schema of what is written, with `kind` and the version.
 fn schema<T: JsonSchema>(kind: &str) -> Value {
@@ -41,7 +42,7 @@ fn remove_defaults(value: &mut Value) {
     }
 }
 
-fn schemas() -> [(&'static str, Value); 6] {
+fn schemas() -> [(&'static str, Value); 7] {
     [
         ("compare", schema::<Compare>("compare")),
         ("advise", schema::<Advise>("advise")),
@@ -49,6 +50,7 @@ fn schemas() -> [(&'static str, Value); 6] {
         ("play", schema::<Play>("play")),
         ("info", schema::<Info>("info")),
         ("mounts", schema::<Mounts>("mounts")),
+        ("why", schema::<Why>("why")),
     ]
 }
 

@@ -56,7 +56,7 @@ fn table(advice: &Advise) -> Text {
 }
 
 /// The lines to write, what each gains, and what to know.
-fn instructions(advice: &Advise, best: &Move) -> Text {
+pub fn instructions(advice: &Advise, best: &Move) -> Text {
     let mut out = Text::default();
     if !best.devcontainer.is_empty() {
         say!(out, "\nin devcontainer.json:");

@@ -80,26 +80,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_is_what_the_whole_interval_says() {
-        for (low, high, expected) in [
-            (0.96, 1.04, Verdict::Same),
-            (0.96, 0.99, Verdict::Same),
-            (0.90, 0.99, Verdict::Faster),
-            (0.16, 2.44, Verdict::CannotTell),
-            (0.94, 1.01, Verdict::CannotTell),
-            (1.01, 1.50, Verdict::Slower),
-        ] {
-            let found = Estimate::within(1.0, low, high);
-            let (verdict, reason) = judged(&found, false, None);
-            assert_eq!(verdict, expected, "{low} to {high}");
-            assert_eq!(reason.is_some(), expected == Verdict::CannotTell);
-        }
-        let one_round = Estimate {
-            value: 0.1,
-            ..Estimate::default()
+    fn what_is_in_doubt_has_a_reason_and_what_is_not_ranked_keeps_its_own() {
+        let judged = |low: f64, high: f64, unranked| {
+            let value = (low * high).sqrt();
+            let doubt = Doubt::of(&[1.0, 2.0, 3.0], &[1.0, 1.0, 1.0]);
+            super::judged(&Found { value, low, high }, doubt, false, unranked)
         };
-        assert_eq!(judged(&one_round, false, None).0, Verdict::CannotTell);
-        let withheld = judged(&one_round, false, Some("why".into()));
+        assert_eq!(judged(0.97, 1.02, None), (Verdict::Same, None));
+        assert_eq!(judged(0.5, 0.6, None), (Verdict::Faster, None));
+        assert_eq!(judged(1.5, 1.6, None), (Verdict::Slower, None));
+        let (verdict, reason) = judged(0.8, 1.1, None);
+        assert_eq!(verdict, Verdict::CannotTell);
+        let reason = reason.expect("a reason");
+        assert!(
+            reason.contains("0.80 to 1.10") && reason.contains("rounds"),
+            "{reason}"
+        );
+        let withheld = judged(0.8, 1.1, Some("why".into()));
         assert_eq!(withheld, (Verdict::NotRanked, Some("why".into())));
     }
 }

@@ -18,17 +18,7 @@ pub fn text(comparison: &Compare, verbose: bool) -> Text {
         comparison.timing,
         comparison.cache
     );
-    let rows = comparison.targets.iter().map(row).collect();
-    let time = match comparison.timing.as_str() {
-        "recorded" => "the tool takes",
-        _ => "the replay takes",
-    };
-    let header = [
-        "target", time, "rounds", "in calls", "ratio", "95 %", "", "diverged",
-    ];
-    let table = term::aligned_table(&header, rows, |column| matches!(column, 1..=5 | 7));
-    let styles: Vec<Style> = comparison.targets.iter().map(style).collect();
-    out.push(&term::styled_rows(&table, &styles).line());
+    out.push(&table(comparison).line());
     if verbose {
         out.push(&differences(comparison));
     }
@@ -59,6 +49,21 @@ pub fn text(comparison: &Compare, verbose: bool) -> Text {
     }
     say!(out, "\n{}", term::strong(&comparison.sentence));
     out
+}
+
+/// A row for each target.
+pub fn table(comparison: &Compare) -> Text {
+    let rows = comparison.targets.iter().map(row).collect();
+    let time = match comparison.timing.as_str() {
+        "recorded" => "the tool takes",
+        _ => "the replay takes",
+    };
+    let header = [
+        "target", time, "rounds", "in calls", "ratio", "95 %", "", "diverged",
+    ];
+    let table = term::aligned_table(&header, rows, |column| matches!(column, 1..=5 | 7));
+    let styles: Vec<Style> = comparison.targets.iter().map(style).collect();
+    term::styled_rows(&table, &styles)
 }
 
 fn style(target: &Target) -> Style {

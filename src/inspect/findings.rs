@@ -22,16 +22,22 @@ pub fn text(inspection: &Inspect) -> Text {
     out
 }
 
-fn one(finding: &Finding) -> Text {
-    let mut out = text!(
-        "\n• {}: {}{}, {}, on {}; {}\n",
+/// One finding in a line.
+pub fn line(finding: &Finding) -> Text {
+    text!(
+        "• {}: {}{}, {}, on {}; {}\n",
         title(finding.kind),
         term::count(finding.count),
         bytes(finding.bytes),
         term::seconds(finding.seconds),
         term::counted(finding.paths, "path", "paths"),
         responsible(&finding.processes),
-    );
+    )
+}
+
+fn one(finding: &Finding) -> Text {
+    let mut out = Text::from("\n");
+    out.push(&line(finding));
     if !finding.names.is_empty() {
         let names: Vec<String> = finding
             .names
