@@ -32,6 +32,11 @@ fn run(command: &str, trace: &Path, options: &[&str]) -> Output {
         .expect("fsreplay runs")
 }
 
+/// Whether a comparison went through; what it says may be in doubt, as the machine may be busy.
+fn answers(output: &Output) -> bool {
+    matches!(output.status.code(), Some(0 | 5))
+}
+
 fn targets(dir: &Path) -> Vec<String> {
     vec![
         "--target".into(),
@@ -50,7 +55,7 @@ fn two_targets_are_compared_and_left_empty() {
     options.extend(["--rounds", "3", "--json", "-"].map(String::from));
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let output = run("compare", &trace, &options);
-    assert!(output.status.success(), "{}", text(&output));
+    assert!(answers(&output), "{}", text(&output));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(json["kind"], "compare");
     let moved = json["moved"][0].as_str().expect("what was moved");
@@ -92,8 +97,12 @@ fn without_targets_the_mounts_of_this_machine_are_taken() {
     let dir = workspace();
     let (_, trace) = recorded(dir.path());
     let output = run("compare", &trace, &["--rounds", "2"]);
-    assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("baseline"), "{}", text(&output));
+    assert!(answers(&output), "{}", text(&output));
+    let told = text(&output);
+    assert!(
+        told.contains("baseline") || told.contains("is file access"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -107,7 +116,7 @@ fn the_result_is_also_a_page() {
     options.push(page.display().to_string());
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let output = run("compare", &trace, &options);
-    assert!(output.status.success(), "{}", text(&output));
+    assert!(answers(&output), "{}", text(&output));
     let page = std::fs::read_to_string(page).expect("a page");
     assert!(page.contains("Targets compared") && page.contains("memory"));
     // No terminal: no colours; and with -v the targets stand beside each other.
@@ -130,7 +139,8 @@ fn conditions_decide_the_exit_code() {
         options.push(condition);
         run("compare", &trace, &options).status.code()
     };
-    assert_eq!(code("time(memory) > 100"), Some(0));
+    // Of two rounds nobody can tell which is faster.
+    assert_eq!(code("time(memory) > 100"), Some(5));
     assert_eq!(code("ratio(memory,disk) < 1000"), Some(1));
     assert_eq!(code("time(nowhere) > 1"), Some(2));
     assert_eq!(code("nonsense"), Some(2));
@@ -143,7 +153,7 @@ fn compared(trace: &Path, moved: &Path, target: &Path) -> serde_json::Value {
     options.push(moved.display().to_string());
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let output = run("compare", trace, &options);
-    assert!(output.status.success(), "{}", text(&output));
+    assert!(answers(&output), "{}", text(&output));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
@@ -215,7 +225,7 @@ fn what_was_not_recorded_is_told_wherever_figures_are() {
             text(&on_terminal)
         );
         let output = run(command, &trace, &[options, &json[..]].concat());
-        assert!(output.status.success(), "{}", text(&output));
+        assert!(answers(&output), "{}", text(&output));
         let found: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&result).expect("a result")).expect("JSON");
         assert!(
@@ -228,8 +238,12 @@ fn what_was_not_recorded_is_told_wherever_figures_are() {
         }
         if ["compare", "advise"].contains(&command) {
             let sentence = found["sentence"].as_str().expect("a sentence");
+            let (start, said) = (
+                "Nothing can be said: ",
+                "3,000 calls were seen and not recorded",
+            );
             assert!(
-                sentence.starts_with("Nothing can be said: 3,000 calls"),
+                sentence.starts_with(start) && sentence.contains(said),
                 "{sentence}"
             );
         }
@@ -362,7 +376,7 @@ fn a_target_that_can_not_hold_the_tree_is_left_out_and_the_others_go_on() {
         let work = dir.path().join(work);
         let trace = dir.path().join("t.zst");
         let output = record(&work, &trace, &["sh", "-euc", script]);
-        assert!(output.status.success(), "{}", text(&output));
+        assert!(answers(&output), "{}", text(&output));
         let target = workspace();
         let mut options = targets(target.path());
         options.push("--target".into());
@@ -371,7 +385,7 @@ fn a_target_that_can_not_hold_the_tree_is_left_out_and_the_others_go_on() {
         options.push(work.display().to_string());
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         let output = run("compare", &trace, &options);
-        assert!(output.status.success(), "{}", text(&output));
+        assert!(answers(&output), "{}", text(&output));
         let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(found["targets"].as_array().map(Vec::len), Some(2));
         assert_eq!(found["unfit"][0]["name"], "fat");
@@ -396,7 +410,7 @@ fn one_call_that_a_target_refuses_is_said_first_and_keeps_it_from_its_rank() {
     let trace = dir.path().join("t.zst");
     let script = "ln -s a l; for i in $(seq 100); do cat a; done";
     let output = record(&work, &trace, &["sh", "-euc", script]);
-    assert!(output.status.success(), "{}", text(&output));
+    assert!(answers(&output), "{}", text(&output));
     let target = workspace();
     let disk = format!("disk={}", target.path().display());
     let fat = format!("fat={}", exfat.path().display());
@@ -404,7 +418,7 @@ fn one_call_that_a_target_refuses_is_said_first_and_keeps_it_from_its_rank() {
     let targets = ["--target", &disk, "--target", &fat, "--rounds", "2"];
     let rest = ["--move", &moved, "--json", "-"];
     let output = run("compare", &trace, &[&targets[..], &rest[..]].concat());
-    assert!(output.status.success(), "{}", text(&output));
+    assert!(answers(&output), "{}", text(&output));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let fat = &found["targets"][1];
     assert_eq!(fat["ratio"]["verdict"], "not ranked");
