@@ -2,10 +2,9 @@
 
 mod common;
 
-use std::path::Path;
 use std::process::Command;
 
-use common::{have, play, record, text, workspace};
+use common::{have, play, record, targets, text, workspace};
 
 /// Two take a lock in turn, waiting, and append to a file while they have it.
 const IN_TURN: &str = r#"
@@ -67,6 +66,77 @@ os.close(first)
 assert child(lambda: tries(other))
 "#;
 
+/// Descriptors of one file of which some only read and some only write: the process's locks are asked
+/// for on each, others are refused what it holds, and they end one after the other.
+const OF_READERS: &str = r#"
+import fcntl, os
+SH, EX, UN = fcntl.LOCK_SH, fcntl.LOCK_EX, fcntl.LOCK_UN
+def lock(fd, kind, start, expected):
+    try:
+        fcntl.lockf(fd, kind if kind == UN else kind | fcntl.LOCK_NB, 1, start)
+        had = True
+    except BlockingIOError:
+        had = False
+    assert had == expected, (fd, kind, start)
+def child(kind, start, expected):
+    pid = os.fork()
+    if pid == 0:
+        lock(os.open("lk", os.O_RDWR), kind, start, expected)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+os.close(os.open("lk", os.O_CREAT | os.O_WRONLY))
+def trial(first, second, kinds):
+    first, second = os.open("lk", first), os.open("lk", second)
+    lock(first, kinds[0], 0, True)
+    child(EX, 0, False)
+    lock(second, kinds[1], 1, True)
+    child(EX, 0, False)
+    child(EX, 1, False)
+    child(SH, 0, kinds[0] == SH)
+    child(SH, 1, kinds[1] == SH)
+    lock(first, kinds[0], 2, True)
+    child(EX, 2, False)
+    lock(second, UN, 0, True)
+    child(EX, 0, True)
+    child(EX, 1, False)
+    os.close(first)
+    child(EX, 1, True)
+    os.close(second)
+trial(os.O_RDONLY, os.O_RDWR, (SH, EX))
+trial(os.O_WRONLY, os.O_RDWR, (EX, SH))
+trial(os.O_RDONLY, os.O_WRONLY, (SH, EX))
+trial(os.O_WRONLY, os.O_RDONLY, (EX, SH))
+"#;
+
+/// A connection that only reads is in the middle of it, and another one of the same process writes.
+const SQLITE_READER: &str = r#"
+import os, sqlite3
+data = sqlite3.connect("data.db")
+data.execute("create table t (x)")
+data.executemany("insert into t values (?)", [(x,) for x in range(9)])
+data.commit()
+data.close()
+reader = sqlite3.connect("file:data.db?mode=ro", uri=True)
+rows = reader.execute("select x from t")
+next(rows)
+writer = sqlite3.connect("data.db", timeout=0, isolation_level=None)
+writer.execute("begin immediate")
+writer.execute("insert into t values (9)")
+child = os.fork()
+if child == 0:
+    other = sqlite3.connect("data.db", timeout=0, isolation_level=None)
+    try:
+        other.execute("begin immediate")
+        os._exit(1)
+    except sqlite3.OperationalError:
+        os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+rows.fetchall()
+writer.execute("commit")
+reader.close()
+writer.close()
+"#;
+
 /// Two connections of a process, and two processes, on one data base.
 const SQLITE: &str = r#"
 import os, sqlite3
@@ -108,9 +178,16 @@ fn replays(tool: &[&str]) {
         let command = [&["python3", "-c"], tool].concat();
         let output = record(&work, &trace, &command);
         assert!(output.status.success(), "{}", text(&output));
-        let replay = play(&trace, Path::new(env!("CARGO_TARGET_TMPDIR")));
-        let groups = &replay.json["divergence_groups"];
-        assert_eq!(replay.number("divergences"), 0, "{tool:?}: {groups:#}");
+        for target in targets() {
+            let replay = play(&trace, &target);
+            let groups = &replay.json["divergence_groups"];
+            let on = target.display();
+            assert_eq!(
+                replay.number("divergences"),
+                0,
+                "{tool:?} on {on}: {groups:#}"
+            );
+        }
     }
 }
 
@@ -132,6 +209,11 @@ fn locks_of_processes() {
 }
 
 #[test]
+fn locks_on_descriptors_that_only_read_or_only_write() {
+    replays(&[OF_READERS]);
+}
+
+#[test]
 fn locks_of_a_data_base() {
     if !have("python3") {
         return;
@@ -145,4 +227,5 @@ fn locks_of_a_data_base() {
         return;
     }
     replays(&[SQLITE]);
+    replays(&[SQLITE_READER]);
 }

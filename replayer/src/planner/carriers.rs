@@ -2,21 +2,55 @@
 //!
 //! They are issued as locks of open file descriptions. A recorded process has one description for
 //! each inode that *carries* its locks there: the first on which it asks for one, or, where that
-//! carries another process's (a child that inherited it), one that is opened for it. Closing any of
-//! its descriptors of the inode gives back all of them, as in the kernel.
+//! carries another process's (a child that inherited it), one that is opened for it. A lock that
+//! excludes all others can't be had where nothing can be written, nor another one where nothing can
+//! be read: what carries the locks changes then. Closing any of its descriptors of the inode gives
+//! back all of them, as in the kernel.
 
 use fsreplay_trace::call::{ArgKind, Call};
 
 use super::actions::File;
-use super::contention::{F_SETLK, F_SETLKW, F_UNLCK, SEEK_CUR};
+use super::contention::{F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR};
 use super::hash::FastMap;
-use super::locks::{Lock, LockKind, Owner, Range};
+use super::locks::{Lock, LockKind, Owner, Part, Range};
 use super::order::{Place, Side, Timing};
 use super::tree::NONE;
 use super::{Cx, Extra, Planner, Resource};
 use crate::plan::{Action, Slot};
 
-const ACCESS_MODE: u32 = 3;
+const ACCESS_MODE: u32 = libc::O_ACCMODE as u32;
+
+/// Which locks a description has to carry.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds {
+    shared: bool,
+    exclusive: bool,
+}
+
+impl Kinds {
+    /// That which a call asks for.
+    fn asked(cx: &Cx) -> Kinds {
+        let kind = cx.event.arg(ArgKind::Argument);
+        Kinds {
+            shared: kind == Some(F_RDLCK),
+            exclusive: kind == Some(F_WRLCK),
+        }
+    }
+
+    /// These, and locks that are held.
+    fn and(self, held: &[Part]) -> Kinds {
+        Kinds {
+            shared: self.shared || held.iter().any(|part| !part.exclusive),
+            exclusive: self.exclusive || held.iter().any(|part| part.exclusive),
+        }
+    }
+
+    /// Whether they can all be had on a description that was opened in that mode.
+    fn fit(self, mode: u32) -> bool {
+        let mode = mode as i32;
+        (mode != libc::O_RDONLY || !self.exclusive) && (mode != libc::O_WRONLY || !self.shared)
+    }
+}
 
 /// What carries a process's locks of an inode.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +59,38 @@ struct Carrier {
     /// The description that it shares with the tool's own descriptors; [`NONE`] if it was opened
     /// for the locks.
     description: u32,
+    /// How it was opened: `O_RDONLY`, `O_WRONLY` or `O_RDWR`.
+    mode: u32,
+}
+
+impl Carrier {
+    /// A call on a lock there: its kind, start and length.
+    fn lock(self, (kind, start, length): (u64, i64, i64)) -> Action {
+        Action::Lock {
+            fd: Slot(self.slot),
+            command: F_SETLK as i32,
+            kind: kind as i16,
+            whence: 0,
+            start,
+            length,
+        }
+    }
+}
+
+/// All locks of a process on an inode.
+fn every_lock(table: u32, ino: u32) -> Lock {
+    Lock {
+        ino,
+        kind: LockKind::Record,
+        owner: Owner::Process(table),
+        range: Range::ALL,
+        exclusive: false,
+    }
+}
+
+/// A call on a lock of all bytes: its kind, start and length.
+fn every_byte(kind: u64) -> (u64, i64, i64) {
+    (kind, 0, 0)
 }
 
 /// What carries the locks of all processes.
@@ -95,48 +161,60 @@ impl Planner {
     /// What carries the calling process's locks of a file from now on.
     fn carried(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
         let table = self.procs.task(cx.task).table;
-        let known = self.carriers.find(table, file.ino);
-        let of_call = Carrier {
-            slot: file.slot.0,
-            description: file.description,
-        };
+        let asked = Kinds::asked(cx);
         let carries = self.carriers.by_description.get(&file.description);
         let is_free = carries.is_none_or(|other| *other == table);
-        if let Some(carrier) = known {
-            // A lock for writing can't be had on a descriptor that only reads.
-            let holds = self.locks.holds(&Lock {
-                ino: file.ino,
-                kind: LockKind::Record,
-                owner: Owner::Process(table),
-                range: Range::ALL,
-                exclusive: false,
-            });
-            if holds || !is_free || carrier.description == NONE {
+        if let Some(carrier) = self.carriers.find(table, file.ino) {
+            let all = every_lock(table, file.ino);
+            let stays = self.locks.holds(&all) || !is_free || carrier.description == NONE;
+            if stays && asked.fit(carrier.mode) {
                 return Some(carrier);
             }
+            let held = self.locks.held_by(&mut self.order, &all);
+            let fresh = self.new_carrier(cx, file, is_free, asked.and(&held))?;
+            self.move_locks(cx, &all, &held, (carrier, fresh));
             self.carriers.take(table, file.ino);
+            self.carriers.add((table, file.ino), fresh);
+            return Some(fresh);
         }
-        let carrier = if is_free {
-            if let Some(freed) = self.carriers.freed.get(&file.description) {
-                self.order.after(*freed);
-            }
-            of_call
-        } else {
-            self.open_carrier(cx, file)?
-        };
+        let carrier = self.new_carrier(cx, file, is_free, asked)?;
         self.carriers.add((table, file.ino), carrier);
         Some(carrier)
     }
 
+    /// What can carry locks of these kinds: the descriptor that the call works on, if no other
+    /// process's are there, or one of the locks' own.
+    fn new_carrier(
+        &mut self,
+        cx: &Cx,
+        file: &File,
+        is_free: bool,
+        kinds: Kinds,
+    ) -> Option<Carrier> {
+        let mode = self.fds.by_number(file.description).flags & ACCESS_MODE;
+        let fits = kinds.fit(mode);
+        if !is_free || !fits {
+            let mode = if fits { mode } else { libc::O_RDWR as u32 };
+            return self.open_carrier(cx, file, mode);
+        }
+        if let Some(freed) = self.carriers.freed.get(&file.description) {
+            self.order.after(*freed);
+        }
+        Some(Carrier {
+            slot: file.slot.0,
+            description: file.description,
+            mode,
+        })
+    }
+
     /// Opens a file for locks only.
-    fn open_carrier(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
+    fn open_carrier(&mut self, cx: &Cx, file: &File, mode: u32) -> Option<Carrier> {
         let dent = self.tree.inode(file.ino).dent;
         if dent == NONE {
             self.notes
                 .add("locks on removed files that processes share");
             return None;
         }
-        let mode = self.fds.by_number(file.description).flags & ACCESS_MODE;
         let at = self.place_of(file.ino);
         let slot = self.fds.take_slot(cx.lane);
         let action = Action::Open {
@@ -154,28 +232,63 @@ impl Planner {
         Some(Carrier {
             slot,
             description: NONE,
+            mode,
         })
+    }
+
+    /// Takes what a process holds on what carries its locks from now on, and gives it back on what
+    /// did. Locks that don't exclude each other are held throughout; of others, whoever is refused
+    /// one comes before or after.
+    fn move_locks(&mut self, cx: &Cx, all: &Lock, held: &[Part], (from, to): (Carrier, Carrier)) {
+        for part in held.iter().filter(|part| !part.exclusive) {
+            self.retake(cx, to, part);
+        }
+        if !held.is_empty() {
+            self.on_carrier(cx, from, every_byte(F_UNLCK));
+        }
+        for part in held.iter().filter(|part| part.exclusive) {
+            self.retake(cx, to, part);
+        }
+        let last = self.order.last(cx.lane);
+        if let Some(by) = last.filter(|_| !held.is_empty()) {
+            self.locks.moved(all, by);
+        }
+        if from.description == NONE {
+            self.close_carrier((cx.lane, cx.event.entry), from);
+        } else if let Some(freed) = last {
+            self.carriers.freed.insert(from.description, freed);
+        }
+    }
+
+    /// Takes a lock that the process holds.
+    fn retake(&mut self, cx: &Cx, on: Carrier, part: &Part) {
+        let kind = if part.exclusive { F_WRLCK } else { F_RDLCK };
+        let (start, length) = part.range.told();
+        self.on_carrier(cx, on, (kind, start, length));
+    }
+
+    /// A call on a lock that no recorded one stands for: its kind, start and length.
+    fn on_carrier(&mut self, cx: &Cx, carrier: Carrier, lock: (u64, i64, i64)) {
+        let action = carrier.lock(lock);
+        let needs = [(Resource::Slot(carrier.slot), Side::Read, Timing::Always)];
+        self.extra(cx.lane, cx.event.entry, action, Call::fcntl, &needs);
+    }
+
+    /// Closes what was opened for locks only.
+    fn close_carrier(&mut self, (lane, time): (u32, u64), carrier: Carrier) {
+        let fd = Slot(carrier.slot);
+        let resource = Resource::Slot(carrier.slot);
+        self.extra_write(lane, time, Action::Close { fd }, Call::close, resource);
+        self.fds.give_slot(lane, carrier.slot);
     }
 
     /// A process closes one of its descriptors of an inode: all its locks there end. What is to be
     /// done for that before the op being made.
     fn unlocking(&mut self, table: u32, ino: u32) -> Option<(Lock, Option<Action>, Carrier)> {
         let carrier = self.carriers.take(table, ino)?;
-        let lock = Lock {
-            ino,
-            kind: LockKind::Record,
-            owner: Owner::Process(table),
-            range: Range::ALL,
-            exclusive: false,
-        };
-        let unlock = self.locks.holds(&lock).then_some(Action::Lock {
-            fd: Slot(carrier.slot),
-            command: F_SETLK as i32,
-            kind: F_UNLCK as i16,
-            whence: 0,
-            start: 0,
-            length: 0,
-        });
+        let lock = every_lock(table, ino);
+        let holds = self.locks.holds(&lock);
+        let unlock = holds.then(|| carrier.lock(every_byte(F_UNLCK)));
         Some((lock, unlock, carrier))
     }
 
@@ -195,10 +308,7 @@ impl Planner {
             self.extra(lane, time, action, Call::fcntl, &needs);
         }
         if carrier.description == NONE {
-            let fd = Slot(carrier.slot);
-            let needs = Resource::Slot(carrier.slot);
-            self.extra_write(lane, time, Action::Close { fd }, Call::close, needs);
-            self.fds.give_slot(lane, carrier.slot);
+            self.close_carrier((lane, time), carrier);
         } else if let Some(freed) = self.order.last(lane) {
             self.carriers.freed.insert(carrier.description, freed);
         }

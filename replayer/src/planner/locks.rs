@@ -51,6 +51,18 @@ impl Range {
         self.first <= other.last && other.first <= self.last
     }
 
+    /// Start and length, as `fcntl` takes them: 0 means to the end.
+    pub(crate) fn told(self) -> (i64, i64) {
+        let start = i64::try_from(self.first).unwrap_or(i64::MAX);
+        let last = i64::try_from(self.last).unwrap_or(i64::MAX);
+        let length = if last == i64::MAX {
+            0
+        } else {
+            last - start + 1
+        };
+        (start, length)
+    }
+
     fn covers(self, other: Range) -> bool {
         self.first <= other.first && other.last <= self.last
     }
@@ -100,9 +112,9 @@ pub(crate) enum LockCall {
 
 /// A part of a file, and the call that took it, gave it back, or was refused it.
 #[derive(Clone, Copy, Debug)]
-struct Part {
-    range: Range,
-    exclusive: bool,
+pub(crate) struct Part {
+    pub(crate) range: Range,
+    pub(crate) exclusive: bool,
     by: Place,
 }
 
@@ -216,6 +228,40 @@ impl Locks {
             let mut held = file.held.iter();
             held.any(|(owner, part)| *owner == lock.owner && part.range.overlaps(lock.range))
         })
+    }
+
+    /// What an owner holds in a range, to be given back and taken again by the ops about to be
+    /// committed. They come after those that took it, and after those that were refused what may
+    /// be free meanwhile.
+    pub(crate) fn held_by(&self, order: &mut Order, lock: &Lock) -> Vec<Part> {
+        let Some(file) = self.files.get(&(lock.ino, lock.kind)) else {
+            return Vec::new();
+        };
+        let held = file
+            .held
+            .iter()
+            .filter(|(owner, part)| *owner == lock.owner && part.range.overlaps(lock.range));
+        let held: Vec<Part> = held.map(|(_, part)| *part).collect();
+        for part in &held {
+            order.after(part.by);
+            for (asker, attempt) in &file.refused {
+                if *asker != lock.owner && part.exclusive && attempt.excludes(part.range, true) {
+                    order.after(attempt.by);
+                }
+            }
+        }
+        held
+    }
+
+    /// What [`Locks::held_by`] told is held since the op `by`.
+    pub(crate) fn moved(&mut self, lock: &Lock, by: Place) {
+        if let Some(file) = self.files.get_mut(&(lock.ino, lock.kind)) {
+            for (owner, part) in &mut file.held {
+                if *owner == lock.owner && part.range.overlaps(lock.range) {
+                    part.by = by;
+                }
+            }
+        }
     }
 
     /// The op about to be committed on `lane` does that with a lock.

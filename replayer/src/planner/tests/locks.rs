@@ -21,6 +21,10 @@ struct Way {
     /// Flags of clone(2).
     flags: u64,
     inherited: bool,
+    /// How the descriptor is opened.
+    access: i32,
+    /// How another one is, if locks that don't exclude each other are asked for there.
+    shared_on: Option<i32>,
 }
 
 const FLOCK: Way = Way {
@@ -29,6 +33,8 @@ const FLOCK: Way = Way {
     tries: 4,
     flags: 0,
     inherited: false,
+    access: libc::O_RDWR,
+    shared_on: None,
 };
 const POSIX: Way = Way {
     call: Call::fcntl,
@@ -145,7 +151,10 @@ impl History {
         }
         for task in 1..=tasks {
             if !way.inherited {
-                trace.open(task as u32, "lk", libc::O_RDWR, 10 + task as i64);
+                trace.open(task as u32, "lk", way.access, 10 + task as i64);
+            }
+            if let Some(access) = way.shared_on {
+                trace.open(task as u32, "lk", access, 30 + task as i64);
             }
         }
         History {
@@ -211,6 +220,8 @@ impl History {
         let exit = self.now;
         let fd_of = |fd| Arg::Number(ArgKind::Fd, fd);
         let lock = |range: (u64, u64), kind: u64, command: u64| {
+            let apart = way.shared_on.is_some() && kind == libc::F_RDLCK as u64;
+            let fd = if apart { 30 + u64::from(id) } else { fd };
             let length = if range.1 == u64::MAX { 0 } else { 1 };
             [
                 fd_of(fd),
@@ -309,6 +320,20 @@ fn bytes(start: i64, length: i64) -> (u64, u64) {
     (start as u64, last)
 }
 
+/// Whether a description that an op opened reads, or writes: the kernel asks for that.
+fn can_lock(plan: &Plan, opened: usize, exclusive: bool) -> bool {
+    let op = plan.op((opened >> 16) - 1, opened & 0xffff);
+    let Action::Open { flags, .. } = op.action else {
+        return false;
+    };
+    let lacks = if exclusive {
+        libc::O_RDONLY
+    } else {
+        libc::O_WRONLY
+    };
+    flags & libc::O_ACCMODE != lacks
+}
+
 /// What a lane's next op makes of a state; nothing if it has to wait.
 fn advance(plan: &Plan, state: &State, lane: usize) -> Option<State> {
     let at = state.done[lane];
@@ -362,7 +387,11 @@ fn advance(plan: &Plan, state: &State, lane: usize) -> Option<State> {
             let (owner, range) = (next.slots[fd.0 as usize], bytes(start, length));
             match i32::from(kind) {
                 libc::F_UNLCK => release(&mut next.held[1], owner, range),
-                kind => take(&mut next, 1, owner, range, kind == libc::F_WRLCK),
+                kind => {
+                    let exclusive = kind == libc::F_WRLCK;
+                    assert!(can_lock(plan, owner, exclusive), "{op:?}");
+                    take(&mut next, 1, owner, range, exclusive);
+                }
             }
         }
         _ => {}
@@ -432,6 +461,22 @@ fn no_history_of_locks_of_processes_stands_still() {
         inherited: true,
         ..POSIX
     });
+}
+
+#[test]
+fn no_history_of_locks_on_descriptors_that_only_read_or_write_stands_still() {
+    let accesses = [libc::O_RDWR, libc::O_WRONLY];
+    for (access, flags) in accesses
+        .into_iter()
+        .flat_map(|a| [(a, 0), (a, CLONE_THREAD)])
+    {
+        try_many(Way {
+            access,
+            flags,
+            shared_on: Some(libc::O_RDONLY),
+            ..POSIX
+        });
+    }
 }
 
 #[test]
