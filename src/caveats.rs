@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fsreplay_results::play::{Divergence, DivergenceGroup};
+use fsreplay_results::play::{DivergenceGroup, Failures};
 use fsreplay_trace::call::{Call, Op};
 use fsreplay_trace::model::UNREADABLE_ARGUMENTS;
 
@@ -101,11 +101,12 @@ pub fn of_outcomes(groups: &[DivergenceGroup]) -> Vec<Caveat> {
             if let Some(what) = crossing_call(op) {
                 *crossing.entry(what).or_default() += group.count;
             }
-        } else if let Some(text) = fatal(op, group) {
-            caveats.push(Caveat {
-                text,
+        } else {
+            let vital = group.failures.iter().filter(|of| is_vital(op, of));
+            caveats.extend(vital.map(|failures| Caveat {
+                text: fatal(group.call, failures),
                 withholds: true,
-            });
+            }));
         }
     }
     caveats.extend(crossing.into_iter().map(|(what, count)| {
@@ -137,41 +138,30 @@ fn crossing_call(op: Op) -> Option<&'static str> {
     }
 }
 
-/// A call that a file system refuses and few tools do without.
-fn fatal(op: Op, group: &DivergenceGroup) -> Option<String> {
-    // One group may hold several errors.
-    let mut examples = group.examples.iter();
-    let example = examples.find(|example| {
-        example.expected >= 0 && example.got < 0 && is_vital(op, -example.got as i32)
-    })?;
-    let errno = -example.got as i32;
-    let path = match example.path.as_str() {
+/// What to say of calls that a file system refuses and few tools do without.
+fn fatal(call: &str, failures: &Failures) -> String {
+    let path = match failures.path.as_str() {
         "" => String::new(),
         path => format!(" of {path}"),
     };
-    let same = |example: &Divergence| example.got == -i64::from(errno);
-    let more = match group.count {
+    let more = match failures.count {
         1 => String::new(),
-        // How many of them are of this error isn't known.
-        _ if !group.examples.iter().all(same) => String::new(),
         count => format!(", {} times in all", term::count(count)),
     };
-    Some(format!(
-        "{}{path} fails ({}){more}: the tool may not work there",
-        group.call,
-        errno_name(errno)
-    ))
+    let errno = errno_name(failures.errno);
+    format!("{call}{path} fails ({errno}){more}: the tool may not work there")
 }
 
 /// Whether an error is one that few tools do without the call after.
-fn is_vital(op: Op, errno: i32) -> bool {
+fn is_vital(op: Op, failures: &Failures) -> bool {
+    let errno = failures.errno;
     match op {
         Op::Map => matches!(errno, libc::ENODEV | libc::EINVAL | libc::EOPNOTSUPP),
         Op::Link | Op::Symlink | Op::MakeNode => matches!(
             errno,
             libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL
         ),
-        Op::Flock | Op::Fcntl => matches!(
+        Op::Flock | Op::Fcntl if failures.on_locks => matches!(
             errno,
             libc::ENOLCK | libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL
         ),
@@ -191,16 +181,25 @@ pub fn sentence(target: Option<&str>, text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn group(call: &'static str, cause: &'static str, got: i32, count: u64) -> DivergenceGroup {
+    fn failures(errno: i32, count: u64) -> Failures {
+        Failures {
+            errno,
+            on_locks: false,
+            count,
+            path: "t.db-shm".into(),
+        }
+    }
+
+    fn group(call: &'static str, cause: &'static str, errno: i32, count: u64) -> DivergenceGroup {
+        let on_locks = call == "flock";
         DivergenceGroup {
             call: call.to_owned(),
             cause: cause.to_owned(),
             count,
-            examples: vec![Divergence {
-                event: 1,
-                path: "t.db-shm".into(),
-                expected: 0,
-                got: -i64::from(got),
+            examples: Vec::new(),
+            failures: vec![Failures {
+                on_locks,
+                ..failures(errno, count)
             }],
         }
     }
@@ -211,15 +210,28 @@ mod tests {
         let text = "mmap of t.db-shm fails (ENODEV): the tool may not work there";
         assert_eq!(told[0].text, text);
         assert!(told[0].withholds);
-        // Whichever comes first of what one group holds.
-        let mut mixed = group("mmap", "failed, had succeeded", libc::ENOMEM, 2);
-        let vital = group("mmap", "failed, had succeeded", libc::ENODEV, 1);
-        mixed.examples.extend(vital.examples);
-        assert_eq!(of_outcomes(&[mixed])[0].text, text);
+        // However many of other errors one group holds.
+        let mut mixed = group("mmap", "failed, had succeeded", libc::ENOMEM, 10_000);
+        mixed.failures.push(failures(libc::ENODEV, 1));
+        let told = of_outcomes(&[mixed]);
+        assert_eq!((told.len(), told[0].text.as_str()), (1, text));
         // What follows from something else, and what tools ask for to see whether it is there.
         assert!(of_outcomes(&[group("mmap", "x", libc::EBADF, 1)]).is_empty());
         assert!(of_outcomes(&[group("flock", "x", libc::EAGAIN, 1)]).is_empty());
         assert!(of_outcomes(&[group("getxattr", "x", libc::EOPNOTSUPP, 1)]).is_empty());
+    }
+
+    #[test]
+    fn of_fcntl_only_locks_can_not_be_done_without() {
+        let mut group = group("fcntl", "x", libc::EINVAL, 7);
+        assert!(of_outcomes(std::slice::from_ref(&group)).is_empty());
+        group.failures.push(Failures {
+            on_locks: true,
+            ..failures(libc::EINVAL, 2)
+        });
+        let told = of_outcomes(&[group]);
+        let text = "fcntl of t.db-shm fails (EINVAL), 2 times in all: the tool may not work there";
+        assert_eq!((told.len(), told[0].text.as_str()), (1, text));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fsreplay_results::play::{Divergence, DivergenceGroup};
+use fsreplay_results::play::{Divergence, DivergenceGroup, Failures};
 use rustix::io::Errno;
 
 use crate::error::is_failing;
@@ -26,8 +26,13 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
                 cause: cause.to_owned(),
                 count: 0,
                 examples: Vec::new(),
+                failures: Vec::new(),
             });
         group.count += 1;
+        if expected >= 0 && got < 0 {
+            let path = || path_of(plan, lane, index);
+            add_failure(&mut group.failures, &op.action, -got as i32, path);
+        }
         if group.examples.len() < EXAMPLES {
             group.examples.push(Divergence {
                 event: plan.event(lane, index).unwrap_or(u32::MAX),
@@ -81,6 +86,26 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let count = groups.iter().map(|group| group.count).sum();
     (groups, count)
+}
+
+/// Counts a call that failed and had succeeded.
+fn add_failure(
+    failures: &mut Vec<Failures>,
+    action: &Action,
+    errno: i32,
+    path: impl FnOnce() -> String,
+) {
+    let on_locks = matches!(action, Action::Lock { .. } | Action::Flock { .. });
+    let mut known = failures.iter_mut();
+    match known.find(|known| known.errno == errno && known.on_locks == on_locks) {
+        Some(known) => known.count += 1,
+        None => failures.push(Failures {
+            errno,
+            on_locks,
+            count: 1,
+            path: path(),
+        }),
+    }
 }
 
 /// Whether a call failed, as it hadn't when it was recorded, in a way that tells of a failing

@@ -241,6 +241,63 @@ fn a_different_outcome_is_a_divergence_with_its_cause() {
 }
 
 #[test]
+fn errors_of_one_cause_are_counted_apart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut b = Builder::new(dir.path());
+    let lane = b.lane();
+    let (file, long) = (b.at("f"), b.at(&"n".repeat(300)));
+    let below = b.at("f/x");
+    let slot = Slot(1);
+    b.op(
+        lane,
+        Action::Open {
+            at: file,
+            flags: libc::O_CREAT | libc::O_WRONLY,
+            mode: 0o644,
+            resolve: 0,
+            out: slot,
+        },
+        0,
+    );
+    for at in [below; 7].into_iter().chain([long]) {
+        b.op(lane, Action::Stat { at, flags: 0 }, 0);
+    }
+    let bad = Action::Fcntl {
+        fd: slot,
+        command: 9999,
+        argument: 0,
+    };
+    b.op(lane, bad, 0);
+    // Read locks can't be had where nothing is read; nor is there a kind 9.
+    for kind in [libc::F_RDLCK as i16, 9] {
+        let lock = Action::Lock {
+            fd: slot,
+            command: libc::F_SETLK,
+            kind,
+            whence: 0,
+            start: 0,
+            length: 0,
+        };
+        b.op(lane, lock, 0);
+    }
+    let result = b.play().expect("plays");
+    let groups = result.divergence_groups.iter();
+    let mut found: Vec<_> = groups
+        .flat_map(|group| &group.failures)
+        .map(|of| (of.errno, of.on_locks, of.count, of.path.len()))
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        (libc::EBADF, true, 1, 1),
+        (libc::ENOTDIR, false, 7, 3),
+        (libc::EINVAL, false, 1, 1),
+        (libc::EINVAL, true, 1, 1),
+        (libc::ENAMETOOLONG, false, 1, 300),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_lane_waits_for_another() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut b = Builder::new(dir.path());

@@ -166,6 +166,23 @@ pub struct DivergenceGroup {
     pub count: u64,
     /// Some of them.
     pub examples: Vec<Divergence>,
+    /// Those that failed and had succeeded, apart by error: `examples` may all be of one. Not
+    /// written.
+    #[serde(skip)]
+    pub failures: Vec<Failures>,
+}
+
+/// Divergences of a group that failed with one error and had succeeded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failures {
+    /// The error, as in errno(3).
+    pub errno: i32,
+    /// Whether they asked for locks: `fcntl` does other things as well.
+    pub on_locks: bool,
+    /// How many.
+    pub count: u64,
+    /// Path that the first of them names, if it names one.
+    pub path: String,
 }
 
 /// One divergence.
