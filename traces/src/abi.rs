@@ -72,6 +72,10 @@ pub const O_DSYNC: u32 = 0o10000;
 pub const O_NOATIME: u32 = 0o1000000;
 /// The descriptor is closed by exec.
 pub const O_CLOEXEC: u32 = 0o2000000;
+/// What `memfd_create` has for it.
+pub const MFD_CLOEXEC: u32 = 1;
+/// What `perf_event_open` has for it.
+pub const PERF_FLAG_FD_CLOEXEC: u32 = 8;
 /// [`O_DSYNC`] and that of metadata.
 pub const O_SYNC: u32 = 0o4000000 | O_DSYNC;
 /// The descriptor only stands for the file; of other flags few count.

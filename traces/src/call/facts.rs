@@ -3,7 +3,7 @@
 use super::{ArgKind, Call, MAX_ARGS, Op, ResultKind, Row};
 use crate::abi::{
     AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, F_DUPFD, F_DUPFD_CLOEXEC, IN_DONT_FOLLOW, Numbers,
-    O_CREAT, O_EXCL, O_PATH, OpenFlags, RENAME_EXCHANGE,
+    O_CLOEXEC, O_CREAT, O_EXCL, O_PATH, OpenFlags, RENAME_EXCHANGE,
 };
 
 /// What a call does with a link at the end of its path.
@@ -106,6 +106,7 @@ impl Row {
             args,
             result,
             implied: 0,
+            cloexec: 0,
             last: LastRule::NoPath,
             names: Names::Same,
             closes: Closes::Nothing,
@@ -125,7 +126,9 @@ impl Row {
 
     /// The flags of a call: those that it was given and those that it stands for.
     pub fn flags(&self, args: &Args) -> u32 {
-        self.arg(args, ArgKind::Flags).unwrap_or(0) as u32 | self.implied
+        let given = self.arg(args, ArgKind::Flags).unwrap_or(0) as u32;
+        let closes = given & self.cloexec != 0;
+        given | self.implied | if closes { O_CLOEXEC } else { 0 }
     }
 
     /// The paths of a call, in the order in which the kernel looks at them.

@@ -232,6 +232,9 @@ pub struct Row {
     /// Flags that the call stands for without being given them, as those of the form with flags.
     /// None, unless a row says so.
     pub implied: u32,
+    /// The one of its flags that has the descriptor closed when a program starts, where that isn't
+    /// `O_CLOEXEC`: 0, unless a row says so. It stands for that one.
+    pub cloexec: u32,
     /// What it does with a link at the end of its [`ArgKind::Path`]. Each row with one says it; an
     /// [`ArgKind::NewPath`] is always a name that is made.
     pub last: LastRule,

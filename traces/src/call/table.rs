@@ -15,7 +15,8 @@ use super::facts::LastRule::{
 use super::facts::Names::{Made, MadeOnCreate, Moved, Removed};
 use super::{ArgKind, Op, ResultKind, Row};
 use crate::abi::{
-    AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, Numbers, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY,
+    AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, MFD_CLOEXEC, Numbers, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY,
+    PERF_FLAG_FD_CLOEXEC,
 };
 
 macro_rules! number {
@@ -237,12 +238,12 @@ calls! {
     timerfd_create    283  85  EventFd [Flags 1] Fd;
     signalfd          282   -  EventFd [NewFd 0] Fd;
     signalfd4         289  74  EventFd [NewFd 0, Flags 3] Fd;
-    memfd_create      319 279  EventFd [Flags 1] Fd;
+    memfd_create      319 279  EventFd [Flags 1] Fd { cloexec: MFD_CLOEXEC };
     mq_open           240 180  EventFd [Flags 1] Fd { implied: O_CLOEXEC };
-    pidfd_open        434 434  EventFd [Flags 1] Fd;
+    pidfd_open        434 434  EventFd [Flags 1] Fd { implied: O_CLOEXEC };
     userfaultfd       323 282  EventFd [Flags 0] Fd;
-    perf_event_open   298 241  EventFd [Flags 4] Fd;
-    pidfd_getfd       438 438  EventFd [] Fd;
+    perf_event_open   298 241  EventFd [Flags 4] Fd { cloexec: PERF_FLAG_FD_CLOEXEC };
+    pidfd_getfd       438 438  EventFd [] Fd { implied: O_CLOEXEC };
     unshare           272  97  Unshare [Flags 0] Status;
     wait4              61 260  Wait [Pid 0, Flags 2] Pid { waits: true };
     waitid            247  95  Wait [Mode 0, Pid 1, Flags 3] Status { waits: true };

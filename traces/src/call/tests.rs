@@ -186,6 +186,29 @@ fn with_flags(call: Call, flags: u32) -> [u64; MAX_ARGS] {
 }
 
 #[test]
+fn descriptors_that_a_program_start_closes_are_told_from_flags_of_any_kind() {
+    use crate::abi::{MFD_CLOEXEC, O_CLOEXEC, PERF_FLAG_FD_CLOEXEC};
+    let closes = |call: Call, flags| call.row().flags(&with_flags(call, flags)) & O_CLOEXEC != 0;
+    for (call, flag) in [
+        (Call::openat, O_CLOEXEC),
+        (Call::dup3, O_CLOEXEC),
+        (Call::socket, O_CLOEXEC),
+        (Call::userfaultfd, O_CLOEXEC),
+        (Call::memfd_create, MFD_CLOEXEC),
+        (Call::perf_event_open, PERF_FLAG_FD_CLOEXEC),
+    ] {
+        assert!(closes(call, flag), "{call}");
+        assert!(!closes(call, 2), "{call}");
+    }
+    // Always.
+    for call in [Call::mq_open, Call::pidfd_open] {
+        assert!(closes(call, 0), "{call}");
+    }
+    let call = Call::pidfd_getfd;
+    assert!(call.row().flags(&args(call, &[])) & O_CLOEXEC != 0);
+}
+
+#[test]
 fn what_becomes_of_a_link_at_the_end() {
     let arm = OpenFlags::of("aarch64");
     let x86 = OpenFlags::of("x86_64");

@@ -1,7 +1,7 @@
 //! Opening, closing and duplicating descriptors.
 
 use fsreplay_trace::abi::{self, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE};
-use fsreplay_trace::call::{ArgKind, Op};
+use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::fds::{Entry, What};
 use super::super::order::Side;
@@ -59,7 +59,17 @@ impl Planner {
             self.put_fd(cx, fd, handle, cloexec);
             return draft;
         }
-        self.put_virtual(cx, fd, Class::Other, cloexec);
+        let class = if cx.event.call == Call::pidfd_getfd {
+            // It may lead to a file.
+            self.notes.add(
+                "descriptors taken from other processes (pidfd_getfd): what they lead to isn't \
+                 known, and calls on them are not issued",
+            );
+            Class::Unresolved
+        } else {
+            Class::Other
+        };
+        self.put_virtual(cx, fd, class, cloexec);
         draft
     }
 

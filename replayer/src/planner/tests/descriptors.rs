@@ -13,6 +13,21 @@ fn actions(plan: &Plan, lane: usize) -> Vec<Action> {
 }
 
 #[test]
+fn what_is_taken_from_another_process_is_noted() {
+    let mut trace = Trace::new();
+    trace.dir("/work");
+    trace.call(0, Call::pidfd_getfd, &[], 7);
+    trace.on_fd(0, Call::read, 7, 10, 10);
+    let plan = trace.finish();
+    assert_eq!(plan.coverage.unresolved, 1);
+    assert!(
+        plan.notes
+            .iter()
+            .any(|(note, _)| note.contains("(pidfd_getfd)"))
+    );
+}
+
+#[test]
 fn a_descriptor_is_closed_as_often_as_it_was() {
     let mut trace = Trace::new();
     trace.file("/work/f", 10);
