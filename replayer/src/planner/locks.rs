@@ -155,7 +155,14 @@ impl File {
                 }
             }
         }
+    }
+
+    /// Forgets what is too much; gives how much that is.
+    fn limit(&mut self) -> u64 {
+        let [held, refused] = [self.held.len(), self.refused.len()];
         self.held.truncate(MOST_HELD);
+        self.refused.truncate(MOST_HELD);
+        (held - self.held.len() + refused - self.refused.len()) as u64
     }
 
     fn give(&mut self, order: &mut Order, owner: Owner, ended: Part) {
@@ -197,9 +204,20 @@ enum Now {
 #[derive(Default)]
 pub(crate) struct Locks {
     files: FastMap<(u32, LockKind), File>,
+    /// Locks and refused attempts that were too many to be told apart.
+    untold: u64,
 }
 
 impl Locks {
+    /// What to say of what is not in the model.
+    pub(crate) fn note(&self) -> Option<(String, u64)> {
+        let text = format!(
+            "locks beyond {MOST_HELD} on one file at a time: others don't wait for them, and may \
+             be refused or get what they had not"
+        );
+        (self.untold > 0).then_some((text, self.untold))
+    }
+
     /// Whether no lock was ever asked for.
     pub(crate) fn are_unused(&self) -> bool {
         self.files.is_empty()
@@ -294,9 +312,8 @@ impl Locks {
             Now::Shared
         };
         file.end(order, (lock.owner, lock.range), by, now);
-        if file.held.len() < MOST_HELD {
-            file.held.push((lock.owner, mine));
-        }
+        file.held.push((lock.owner, mine));
+        self.untold += file.limit();
     }
 
     fn refused(&mut self, order: &mut Order, lock: &Lock, by: Place) {
@@ -315,20 +332,20 @@ impl Locks {
             let again = before.range == lock.range && before.exclusive == lock.exclusive;
             before.by.lane != by.lane || !again
         });
-        if file.refused.len() < MOST_HELD {
-            let attempt = Part {
-                range: lock.range,
-                exclusive: lock.exclusive,
-                by,
-            };
-            file.refused.push((lock.owner, attempt));
-        }
+        let attempt = Part {
+            range: lock.range,
+            exclusive: lock.exclusive,
+            by,
+        };
+        file.refused.push((lock.owner, attempt));
+        self.untold += file.limit();
     }
 
     /// The op `by`, which is about to be committed, gives a lock back.
     pub(crate) fn gave(&mut self, order: &mut Order, lock: &Lock, by: Place) {
         if let Some(file) = self.files.get_mut(&(lock.ino, lock.kind)) {
             file.end(order, (lock.owner, lock.range), by, Now::Nothing);
+            self.untold += file.limit();
         }
     }
 }

@@ -522,6 +522,7 @@ impl Planner {
         let notes = self.notes.counts.into_iter();
         plan.notes = notes.map(|(note, n)| (note.to_string(), n)).collect();
         plan.notes.extend(self.layers.note());
+        plan.notes.extend(self.locks.note());
         Ok(plan)
     }
 }

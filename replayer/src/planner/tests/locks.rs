@@ -556,6 +556,28 @@ fn lock_here(fd: u64) -> [Arg<'static>; 5] {
 }
 
 #[test]
+fn locks_that_are_too_many_to_be_told_apart_are_noted() {
+    let noted = |count: u64| {
+        let mut trace = History::new(POSIX, 1).trace;
+        for at in 0..count {
+            let args = [
+                Arg::Number(ArgKind::Fd, 11),
+                Arg::Number(ArgKind::Command, POSIX.tries),
+                Arg::Number(ArgKind::Argument, 1),
+                Arg::Number(ArgKind::LockStart, 2 * at),
+                Arg::Number(ArgKind::LockLength, 1),
+            ];
+            trace.call(1, Call::fcntl, &args, 0);
+        }
+        let notes = trace.finish().notes.into_iter();
+        let mut notes = notes.filter(|(note, _)| note.starts_with("locks beyond 1024"));
+        notes.next().map(|(_, count)| count)
+    };
+    assert_eq!(noted(1024), None);
+    assert_eq!(noted(1027), Some(3));
+}
+
+#[test]
 fn a_range_from_the_offset_is_where_the_model_has_it() {
     let mut trace = History::new(POSIX, 1).trace;
     trace.on_fd(1, Call::lseek, 11, 40, 40);
