@@ -7,7 +7,7 @@ use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::model::Mount;
 
 use super::hash::FastMap;
-use super::tree::{EXISTED, Kind};
+use super::tree::{EXISTED, Inode, Kind, NONE};
 use super::{Cx, Planner, Resource};
 
 /// Files that were changed on overlays.
@@ -26,6 +26,15 @@ impl Layers {
         Layers {
             overlays: overlays.collect(),
             changed: FastMap::default(),
+        }
+    }
+
+    /// A file is changed, perhaps for the first time.
+    fn changes(&mut self, ino: u32, inode: &Inode) {
+        let on_overlay = self.overlays.get(usize::from(inode.mount));
+        let is_old = inode.kind == Kind::File && inode.flags & EXISTED != 0;
+        if is_old && on_overlay == Some(&true) {
+            self.changed.entry(ino).or_insert(inode.size);
         }
     }
 
@@ -51,12 +60,15 @@ impl Planner {
             let Resource::Inode(ino) = *resource else {
                 continue;
             };
-            let inode = self.tree.inode(ino);
-            let on_overlay = self.layers.overlays.get(usize::from(inode.mount));
-            let is_old = inode.kind == Kind::File && inode.flags & EXISTED != 0;
-            if is_old && on_overlay == Some(&true) {
-                self.layers.changed.entry(ino).or_insert(inode.size);
-            }
+            self.layers.changes(ino, self.tree.inode(ino));
+        }
+    }
+
+    /// A file is about to get another size by its path. All of it is copied before that, whereas an
+    /// open with `O_TRUNC` copies nothing.
+    pub(super) fn resizes_layers(&mut self, ino: u32) {
+        if ino != NONE {
+            self.layers.changes(ino, self.tree.inode(ino));
         }
     }
 }

@@ -61,6 +61,7 @@ impl Planner {
             self.need_inode(ino, Side::Write);
             if op == Op::Truncate {
                 let size = number(cx, ArgKind::Length);
+                self.resizes_layers(ino);
                 self.room.resized(&mut self.tree, ino, size);
             }
         }

@@ -41,3 +41,22 @@ fn files_that_were_there_and_are_changed_on_an_overlay_are_told_once_each() {
     assert_eq!(count, 2);
     assert!(note.contains(", 6 MiB in all"), "{note}");
 }
+
+#[test]
+fn what_is_made_short_is_copied_whole_unless_an_open_does_it() {
+    let mut trace = Trace::on(Mount {
+        mount_point: b"/".to_vec(),
+        fs_type: "overlay".into(),
+        ..Mount::default()
+    });
+    trace.dir("/work");
+    trace.file("/work/a", 3 << 20);
+    trace.file("/work/b", 8 << 20);
+    trace.path(0, Call::truncate, "a", 0);
+    trace.open(0, "b", libc::O_WRONLY | libc::O_TRUNC, 3);
+    let notes = trace.finish().notes.into_iter();
+    let mut notes = notes.filter(|(note, _)| note.contains("overlay"));
+    let (note, count) = notes.next().expect("told");
+    assert_eq!(count, 2);
+    assert!(note.contains(", 3 MiB in all"), "{note}");
+}
