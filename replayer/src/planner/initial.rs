@@ -218,6 +218,13 @@ impl Initial {
             .is_some_and(|entry| !entry.observed)
     }
 
+    /// The owner of a file that is known to run as whoever owns it (`S_ISUID`).
+    pub(crate) fn set_user(&self, tree: &Tree, ino: u32) -> Option<u32> {
+        let entry = self.entries.get(tree.inode(ino).initial as usize)?;
+        let is_program = entry.observed && entry.kind == Kind::File;
+        (is_program && u32::from(entry.mode) & libc::S_ISUID != 0).then_some(entry.uid)
+    }
+
     /// Fills in what was recorded about an inode.
     pub(crate) fn observe(&mut self, tree: &mut Tree, ino: u32, kind: Kind, metadata: &Metadata) {
         let index = tree.inode(ino).initial;

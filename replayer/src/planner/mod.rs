@@ -308,7 +308,7 @@ impl Planner {
             initial: Initial::default(),
             order: Order::default(),
             procs: Processes::default(),
-            users: Users::default(),
+            users: Users::new(header),
             layers: Layers::new(&header.mounts),
             maps: Mappings::default(),
             mounts: Mounts::default(),

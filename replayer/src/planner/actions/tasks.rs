@@ -149,6 +149,9 @@ impl Planner {
         if let Some(ino) = ino {
             self.need_inode(ino, Side::Read);
             self.mark_read(ino);
+            if cx.ok() {
+                self.runs_as(cx.task, ino);
+            }
         }
         let action = Action::Exec {
             at,

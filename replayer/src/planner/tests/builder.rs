@@ -78,7 +78,7 @@ impl Trace {
         Trace::of(&on_it, PlanOptions::default())
     }
 
-    fn of(header: &Header, options: PlanOptions) -> Trace {
+    pub(crate) fn of(header: &Header, options: PlanOptions) -> Trace {
         let mut trace = Trace {
             tables: Tables::new(),
             planner: Planner::new(header, options),
@@ -164,6 +164,16 @@ impl Trace {
             mode: 0o644,
             uid: 1000,
             link_group,
+            ..Metadata::default()
+        };
+        self.state(path, FileKind::File, Some(metadata));
+    }
+
+    /// A file with all of its mode's bits and an owner.
+    pub(crate) fn program(&mut self, path: &str, mode: u32, uid: u32) {
+        let metadata = Metadata {
+            mode,
+            uid,
             ..Metadata::default()
         };
         self.state(path, FileKind::File, Some(metadata));
