@@ -66,8 +66,8 @@ os.close(first)
 assert child(lambda: tries(other))
 "#;
 
-/// Descriptors of one file of which some only read and some only write: the process's locks are asked
-/// for on each, others are refused what it holds, and they end one after the other.
+/// Descriptors of one file of which some only read and some only write: the process's locks are
+/// asked for on each, others are refused what it holds, and they end one after the other.
 const OF_READERS: &str = r#"
 import fcntl, os
 SH, EX, UN = fcntl.LOCK_SH, fcntl.LOCK_EX, fcntl.LOCK_UN

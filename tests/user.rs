@@ -54,6 +54,32 @@ fn an_ordinary_user_records_and_replays() {
     assert!(json["events"].as_u64() > Some(100));
 }
 
+/// Root records a program that runs as its owner, and is refused what root would not be.
+#[test]
+fn what_a_set_user_id_program_was_refused_is_not_asked_for_as_root() {
+    if !common::is_root() {
+        println!("skipped: only root's recordings have set-user-id programs");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
+    let work = dir.path().join("work");
+    std::fs::create_dir(&work).expect("a directory");
+    let script = "mkdir mine tools; chmod 755 . tools; chmod 700 mine
+        cp -L \"$(command -v mkdir)\" tools/mkdir; chown 65534 tools/mkdir; chmod 4755 tools/mkdir";
+    common::sh(&work, script);
+    let trace = dir.path().join("t.zst");
+    let output = common::record(&work, &trace, &["sh", "-c", "tools/mkdir mine/x || exit 7"]);
+    if output.status.success() {
+        println!("skipped: set-user-id programs run as who starts them here");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output));
+    let replay = common::play(&trace, dir.path());
+    let groups = &replay.json["divergence_groups"];
+    assert_eq!(replay.number("divergences"), 0, "{groups:#}");
+}
+
 /// Paths and entries that an ordinary user's recorder can't get at are told of.
 #[test]
 fn what_an_ordinary_user_may_not_look_into_is_told_of() {

@@ -63,8 +63,8 @@ impl Planner {
         self.nothing(cx, Class::Other)
     }
 
-    /// A task runs a program: as its owner, if that is what the mode says that it had at first. What
-    /// became of one that the tool changed isn't followed.
+    /// A task runs a program: as its owner, if the mode says so that it had at first. What became
+    /// of one that the tool changed isn't followed.
     pub(super) fn runs_as(&mut self, task: u32, program: u32) {
         if program == NONE {
             return;

@@ -36,8 +36,10 @@ fn a_task_is_who_it_says_and_its_children_are_too() {
     }
 }
 
-/// Whether a refusal that a task met after it ran a program is left out. Root recorded, if `uid` is 0.
-fn left_out((uid, options): (u32, &str), asks_as: u64, program: (u32, u32)) -> bool {
+/// Whether a refusal that a task met after it ran a program is left out. Root recorded, if `uid` is
+/// 0.
+fn left_out(by: (u32, &str), asks_as: u64, program: (u32, u32), changed: bool) -> bool {
+    let (uid, options) = by;
     let header = Header {
         uid,
         mounts: vec![Mount {
@@ -56,6 +58,13 @@ fn left_out((uid, options): (u32, &str), asks_as: u64, program: (u32, u32)) -> b
     let mut trace = Trace::of(&header, options);
     trace.dir("/work/secret");
     trace.program("/work/tool", program.0, program.1);
+    if changed {
+        let mode = [
+            Arg::Text(ArgKind::Path, "tool"),
+            Arg::Number(ArgKind::Mode, 0o755),
+        ];
+        trace.call(0, Call::chmod, &mode, 0);
+    }
     trace.task(1, Some(0), 0);
     let args = [Arg::Number(ArgKind::Uid, asks_as)];
     trace.call(1, Call::setresuid, &args, 0);
@@ -71,10 +80,11 @@ fn left_out((uid, options): (u32, &str), asks_as: u64, program: (u32, u32)) -> b
 fn a_set_user_id_program_runs_as_its_owner_where_the_kernel_lets_it() {
     let root = (0, "rw,relatime");
     // Root's by somebody else, and somebody else's by root.
-    assert!(!left_out(root, 33, (0o4755, 0)));
-    assert!(left_out(root, 0, (0o4755, 33)));
-    // No such bit; a mount without such programs; a recorder that needed no_new_privs.
-    assert!(left_out(root, 33, (0o755, 0)));
-    assert!(left_out((0, "rw,nosuid"), 33, (0o4755, 0)));
-    assert!(!left_out((1000, "rw"), 1000, (0o4755, 33)));
+    assert!(!left_out(root, 33, (0o4755, 0), false));
+    assert!(left_out(root, 0, (0o4755, 33), false));
+    // No such bit; not any more; a mount without such programs; a recorder that needed no_new_privs.
+    assert!(left_out(root, 33, (0o755, 0), false));
+    assert!(left_out(root, 33, (0o4755, 0), true));
+    assert!(left_out((0, "rw,nosuid"), 33, (0o4755, 0), false));
+    assert!(!left_out((1000, "rw"), 1000, (0o4755, 33), false));
 }
