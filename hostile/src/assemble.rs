@@ -215,6 +215,7 @@ impl Assembler<'_> {
                     think: times.think,
                     cpu: times.cpu,
                     blocked: times.blocked,
+                    asleep: times.duration.saturating_sub(times.cpu),
                 },
                 args,
             }))?;

@@ -126,7 +126,7 @@ fn watch(pid: i32) -> Result<Seen, RecordError> {
         } else {
             let wall = sys::now().saturating_sub(entry);
             seen.duration.push(wall);
-            seen.cpu.push(time.call(wall, 0));
+            seen.cpu.push(time.call(wall, 0).cpu);
             time.leaves(sys::now());
             ptrace::resume(pid, 0)
         }

@@ -29,6 +29,15 @@ struct Counts {
     slices: u64,
 }
 
+/// Where the time in a call went, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InCall {
+    /// On a processor, without what a stop costs.
+    pub cpu: u64,
+    /// Asleep.
+    pub asleep: u64,
+}
+
 /// One task's time, and where it stood at the last look.
 #[derive(Debug)]
 pub struct CpuTime {
@@ -116,22 +125,37 @@ impl CpuTime {
             think: less(&mut self.debts[0], think, cost),
             cpu: 0,
             blocked,
+            asleep: 0,
         }
     }
 
-    /// Processor time of the call that ends now, after `wall` on the clock; `cost` is what its stops add to it.
-    pub fn call(&mut self, wall: u64, cost: u64) -> u64 {
+    /// The time in the call that ends now, after `wall` on the clock; `cost` is what its stops add
+    /// to its processor time.
+    ///
+    /// What is neither processor time nor waiting for a processor is sleep only where the task went
+    /// to sleep: otherwise the recorder was late.
+    pub fn call(&mut self, wall: u64, cost: u64) -> InCall {
         let Some(counts) = self.counts() else {
-            return less(&mut self.debts[1], wall, cost);
+            return InCall {
+                cpu: less(&mut self.debts[1], wall, cost),
+                asleep: 0,
+            };
         };
         let cpu = counts.cpu.saturating_sub(self.last.cpu);
+        let delay = counts.delay.saturating_sub(self.last.delay);
         let slices = counts.slices.saturating_sub(self.last.slices);
         self.last = counts;
         self.stops += 1;
-        if slices > 1 {
-            self.slept();
+        // The first one is that in which it was let go.
+        let slept = slices > 1 && self.slept();
+        InCall {
+            cpu: less(&mut self.debts[1], cpu, cost),
+            asleep: if slept {
+                wall.saturating_sub(cpu).saturating_sub(delay)
+            } else {
+                0
+            },
         }
-        less(&mut self.debts[1], cpu, cost)
     }
 
     /// Whether it went to sleep since the last look, in anything but stops.
@@ -253,6 +277,8 @@ mod tests {
         time.leaves(0);
         let still = time.gap(5_000_000_000, 0);
         assert_eq!(still.blocked, 0, "{still:?}");
+        let still = time.call(5_000_000_000, 0);
+        assert_eq!(still.asleep, 0, "{still:?}");
         // More often than looks, each of which counts as one stop.
         for _ in 0..6 {
             input.write_all(b"\n").expect("written");
@@ -261,6 +287,12 @@ mod tests {
         time.leaves(0);
         let slept = time.gap(5_000_000_000, 0);
         assert!(slept.blocked > 3_000_000_000, "{slept:?}");
+        for _ in 0..6 {
+            input.write_all(b"\n").expect("written");
+            rests();
+        }
+        let slept = time.call(5_000_000_000, 0);
+        assert!(slept.asleep > 3_000_000_000, "{slept:?}");
         drop(input);
         child.wait().expect("its end");
     }

@@ -4,93 +4,27 @@
 //! and with calls that take nothing. No mount can gain more than the difference. What runs beside
 //! the longest way is no gain, and what is done by pseudo file systems and pipes is no file access.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
-use fsreplay_trace::call::Call;
 use fsreplay_trace::model::Header;
 
-use crate::plan::{Action, Op, Plan};
+use crate::plan::{Action, Plan};
 use crate::simulate::{Groups, Price, Prices, Simulated, Stuck, simulate};
 
-/// A call that was blocked for so many times as long as such calls usually take was kept from a
-/// processor by others. Not yet derived from measurements: it is larger than what a mount's own
-/// round trips vary by, and less than a time slice.
-const UNUSUAL: f32 = 8.0;
-
-/// Calls take what they took when they were recorded, but for waiting that is out of the ordinary
-/// for calls of their kind on their mount. The plan must have kept that
-/// ([`crate::planner::PlanOptions::keep_durations`]); else they take nothing.
-pub struct AsRecorded<'p> {
-    plan: &'p Plan,
-    /// By op of the plan: the longest that it is believed to be blocked, nanoseconds.
-    most: Vec<f32>,
-}
-
-impl<'p> AsRecorded<'p> {
-    /// Those of a plan.
-    pub fn new(plan: &'p Plan) -> AsRecorded<'p> {
-        let mut kinds: HashMap<(Call, u16), Durations> = HashMap::new();
-        for lane in &plan.lanes {
-            for (at, step) in lane.steps().iter().enumerate() {
-                let op = &plan.ops[step.op()];
-                if !matches!(op.action, Action::Nothing) {
-                    let took = lane.took(at);
-                    let kind = kinds.entry((op.call, op.mount)).or_default();
-                    kind.add(took.on_cpu() + took.blocked());
-                }
-            }
-        }
-        let usual = |op: &Op| {
-            kinds
-                .get(&(op.call, op.mount))
-                .map_or(0.0, Durations::median)
-        };
-        let ops = plan.ops.iter();
-        AsRecorded {
-            plan,
-            most: ops.map(|op| UNUSUAL * usual(op)).collect(),
-        }
-    }
-}
+/// Calls take what they took when they were recorded, on a processor or asleep. The plan must have
+/// kept that ([`crate::planner::PlanOptions::keep_durations`]); else they take nothing.
+pub struct AsRecorded<'p>(pub &'p Plan);
 
 impl Prices for AsRecorded<'_> {
     #[inline]
     fn price(&self, lane: usize, op: usize) -> Price {
-        let lane = &self.plan.lanes[lane];
-        let took = lane.took(op);
+        let took = self.0.lanes[lane].took(op);
         Price {
             on_cpu: took.on_cpu(),
-            blocked: took.blocked().min(self.most[lane.steps()[op].op()]),
+            blocked: took.blocked(),
         }
-    }
-}
-
-/// How many calls took how long: counts by powers of two, nanoseconds.
-struct Durations([u64; 64]);
-
-impl Default for Durations {
-    fn default() -> Durations {
-        Durations([0; 64])
-    }
-}
-
-impl Durations {
-    fn add(&mut self, time: f32) {
-        let power = (time as u64).checked_ilog2().unwrap_or(0);
-        self.0[power as usize] += 1;
-    }
-
-    /// No more than half of them take longer than twice that.
-    fn median(&self) -> f32 {
-        let half = self.0.iter().sum::<u64>().div_ceil(2);
-        let mut so_far = 0;
-        let power = self.0.iter().position(|count| {
-            so_far += count;
-            so_far >= half
-        });
-        power.map_or(0.0, |power| (power as f32).exp2())
     }
 }
 
@@ -101,7 +35,7 @@ impl Durations {
 pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
     let processors = NonZeroUsize::new(header.cpus as usize).unwrap_or(NonZeroUsize::MIN);
     let sorted = Sorted::of(plan, header);
-    let recorded = AsRecorded::new(plan);
+    let recorded = AsRecorded(plan);
     let all = simulate(plan, &recorded, &sorted.groups, processors)?;
     let nothing = |_: usize, _: usize| Price::default();
     let none = simulate(plan, &nothing, &Groups::one(), processors)?;
@@ -123,7 +57,7 @@ pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
             continue;
         }
         let others = Without {
-            recorded: &recorded,
+            recorded: AsRecorded(plan),
             groups: &sorted.groups,
             group,
         };
@@ -154,14 +88,14 @@ pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
 
 /// As recorded, but for the calls of one group, which take nothing.
 struct Without<'p> {
-    recorded: &'p AsRecorded<'p>,
+    recorded: AsRecorded<'p>,
     groups: &'p Groups,
     group: usize,
 }
 
 impl Prices for Without<'_> {
     fn price(&self, lane: usize, op: usize) -> Price {
-        let step = self.recorded.plan.lanes[lane].steps()[op];
+        let step = self.recorded.0.lanes[lane].steps()[op];
         if self.groups.group(step.op()) == self.group {
             Price::default()
         } else {

@@ -65,6 +65,7 @@ fn event_value(event: &Event, tables: &Tables) -> Value {
         "record": "event", "task": event.task.0, "call": event.call.name(), "args": args,
         "entry_ns": event.entry, "duration_ns": event.duration,
         "think_ns": event.spent.think, "cpu_ns": event.spent.cpu, "blocked_ns": event.spent.blocked,
+        "asleep_ns": event.spent.asleep,
         "result": (event.result != Event::NO_RETURN).then_some(event.result),
         "errno": event.errno().map(flags::errno),
     })

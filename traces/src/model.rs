@@ -150,6 +150,10 @@ pub struct Spent {
     pub cpu: u64,
     /// Asleep before the call, in what is not recorded: timers, sockets, polling, page faults that read a disk.
     pub blocked: u64,
+    /// Asleep in the call: waiting for a disk, a server, a lock, another task. Being kept from a
+    /// processor by others is none of it. Where a trace doesn't tell them apart (versions 2 to 4),
+    /// all that the call took and no processor did.
+    pub asleep: u64,
 }
 
 /// What the recorder's stops add to each event while recorder and task share a processor, nanoseconds; measured when a recording

@@ -59,7 +59,7 @@ fn rows() -> Vec<&'static Row> {
     if std::env::var_os("BLESS").is_some() {
         return TABLE.iter().collect();
     }
-    let text = std::fs::read_to_string(golden("everything-v4.txt")).expect("the golden text");
+    let text = std::fs::read_to_string(golden("everything-v5.txt")).expect("the golden text");
     let names = text.lines().filter_map(|line| line.split_once(" call: "));
     let names = names.filter_map(|(_, rest)| rest.split(',').next());
     let calls = names.map(|name| Call::from_name(name).expect("a call of the table"));
@@ -199,6 +199,7 @@ fn everything() -> Vec<u8> {
                 think: number as u64 * 77,
                 cpu: 1 << (number % 30),
                 blocked: [0, 0, 70_000, 9_000_000][number % 4],
+                asleep: [0, 40_000, 0, 3_000_000, 90_000][number % 5],
             },
             result,
             args,
@@ -239,8 +240,9 @@ fn everything() -> Vec<u8> {
 #[test]
 fn every_record_and_call_is_read_as_ever() {
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(golden("everything-v4.zst"), everything()).expect("written");
+        std::fs::write(golden("everything-v5.zst"), everything()).expect("written");
     }
+    check("everything-v5");
     check("everything-v4");
     check("everything-v3");
     check("everything-v2");
@@ -252,7 +254,7 @@ fn what_is_written_today_says_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
     std::fs::write(&path, everything()).expect("written");
-    let expected = std::fs::read_to_string(golden("everything-v4.txt")).expect("the golden text");
+    let expected = std::fs::read_to_string(golden("everything-v5.txt")).expect("the golden text");
     let told = told(&path);
     let is_same = |line: &&str| {
         let mut since = RECORDED_SINCE.iter();
@@ -275,6 +277,7 @@ fn zstd_finds_traces_whole() {
         "everything-v2.zst",
         "everything-v3.zst",
         "everything-v4.zst",
+        "everything-v5.zst",
         "shell-v1.zst",
     ] {
         let bytes = std::fs::read(golden(name)).expect("a trace");
@@ -307,7 +310,7 @@ fn calls_keep_their_meaning() {
 fn a_footer_can_be_replaced_and_nothing_else_changes() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
-    std::fs::copy(golden("everything-v4.zst"), &path).expect("copied");
+    std::fs::copy(golden("everything-v5.zst"), &path).expect("copied");
     let owners_alone = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&path, owners_alone).expect("chmod");
     let before = told(&path);

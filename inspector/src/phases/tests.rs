@@ -110,6 +110,7 @@ impl Recording {
                 think,
                 cpu: 0,
                 blocked,
+                asleep: 0,
             },
             result,
             args: values,

@@ -57,5 +57,6 @@ pub(super) fn sum(one: Spent, other: Spent) -> Spent {
         think: one.think.saturating_add(other.think),
         cpu: one.cpu.saturating_add(other.cpu),
         blocked: one.blocked.saturating_add(other.blocked),
+        asleep: one.asleep.saturating_add(other.asleep),
     }
 }

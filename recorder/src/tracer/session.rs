@@ -376,7 +376,9 @@ impl Session {
         };
         let now = self.time();
         let costs = self.costs.of(task.placement.gathered);
-        call.spent.cpu += task.time.call(now.saturating_sub(call.entry), costs.cpu);
+        let spent = task.time.call(now.saturating_sub(call.entry), costs.cpu);
+        call.spent.cpu += spent.cpu;
+        call.spent.asleep += spent.asleep;
         task.time.leaves(now);
         if (RESTART_LAST..=RESTART_FIRST).contains(&result) {
             task.phase = Phase::Interrupted(call, now);

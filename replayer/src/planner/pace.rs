@@ -157,8 +157,11 @@ impl Pacer {
         let cpu = event.spent.cpu as f64;
         self.cpu += cpu;
         let issued = draft.class == Class::Issued;
-        let slept = event.duration.saturating_sub(costs.duration) as f64 - cpu;
-        let sleeps = !issued && !caused && draft.class == Class::Other && waits(event);
+        let slept = (event.duration.saturating_sub(costs.duration) as f64 - cpu)
+            .min(event.spent.asleep as f64);
+        // A terminal lies in a pseudo file system; a pipe from outside is none of the plan's.
+        let outside = matches!(draft.class, Class::Other | Class::Pseudo);
+        let sleeps = !issued && !caused && outside && waits(event);
         Pace {
             think,
             asleep: match caused {
@@ -196,7 +199,7 @@ impl Pacer {
         let blocked = match self.caused {
             // It waited for what another lane did, as it does in the plan.
             true => 0.0,
-            false => (all - on_cpu - stops).max(0.0),
+            false => ((all - on_cpu).min(event.spent.asleep as f64) - stops).max(0.0),
         };
         // What a program's start computes is part of the pace.
         let on_cpu = match starts_program(event, draft) {

@@ -161,26 +161,3 @@ fn nothing_has_no_share() {
     assert_eq!((share.file_share, share.seconds), (0.0, 0.0));
     assert!(share.places.is_empty());
 }
-
-#[test]
-fn calls_that_were_kept_from_a_processor_count_as_their_like() {
-    let mut plan = plan(1);
-    let blocked = [1024.0, 1024.0, 1024.0, 1024.0, 1e7];
-    for (at, blocked) in blocked.into_iter().enumerate() {
-        push(&mut plan, 0, call(0, 1), 0.0, 0.0);
-        plan.lanes[0].keep(at, Took::of(0.0, blocked));
-    }
-    // Of its kind, this one is as usual.
-    let sync = Op {
-        call: Call::fsync,
-        ..call(0, 1)
-    };
-    push(&mut plan, 0, sync, 0.0, 0.0);
-    plan.lanes[0].keep(5, Took::of(0.0, 65536.0));
-    let recorded = AsRecorded::new(&plan);
-    let found: Vec<f32> = (0..6).map(|op| recorded.price(0, op).blocked).collect();
-    assert_eq!(found, [1024.0, 1024.0, 1024.0, 1024.0, 8192.0, 65536.0]);
-    // What was computed in a call was computed, however long.
-    plan.lanes[0].keep(4, Took::of(65536.0, 0.0));
-    assert_eq!(AsRecorded::new(&plan).price(0, 4).on_cpu, 65536.0);
-}

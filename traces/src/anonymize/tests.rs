@@ -68,6 +68,7 @@ fn event(call: Call, time: u64, result: i64, args: &[u64]) -> Record {
             think: 64,
             cpu: 32,
             blocked: 0,
+            asleep: 96,
         },
         args: all,
     })

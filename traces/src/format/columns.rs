@@ -65,6 +65,8 @@ pub enum Stream {
     Cpu,
     /// Code of the time asleep before each event.
     Blocked,
+    /// Code of the time asleep in each event (from version 5 on).
+    Asleep,
     /// First of the streams of calls.
     FirstCall,
 }
@@ -74,6 +76,8 @@ pub const PER_CALL: usize = MAX_ARGS + 1;
 
 /// First of the streams of calls in version 1.
 pub const FIRST_CALL_V1: usize = Stream::Think as usize;
+/// First of them in versions 2 to 4.
+pub const FIRST_CALL_V2: usize = Stream::Asleep as usize;
 
 /// How many streams a block may have.
 pub fn stream_count() -> usize {

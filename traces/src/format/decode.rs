@@ -27,6 +27,8 @@ pub struct BlockReader<'a> {
     pub tables: &'a Tables,
     /// Whether the file tells where time was spent.
     pub times: bool,
+    /// Whether it tells how long tasks slept in events.
+    pub sleeps: bool,
     /// Entries of listings and attributes of the block so far.
     pub entries: u64,
 }
@@ -197,7 +199,7 @@ impl BlockReader<'_> {
         let duration = self.time(Stream::Duration)?;
         let exit = entry.checked_add(duration).ok_or(BAD_NUMBER)?;
         ended(context, task, exit)?;
-        let spent = self.spent()?;
+        let spent = self.spent(duration)?;
         let mut args = [0; MAX_ARGS];
         for (column, (kind, _)) in row.args.iter().enumerate().take(kept) {
             args[column] = self.argument(context, call, column, *kind)?;
@@ -216,14 +218,23 @@ impl BlockReader<'_> {
         Ok(Record::Event(event))
     }
 
-    fn spent(&mut self) -> Result<Spent, TraceError> {
+    fn spent(&mut self, duration: u64) -> Result<Spent, TraceError> {
         if !self.times {
             return Ok(Spent::default());
         }
+        let think = self.time(Stream::Think)?;
+        let cpu = self.time(Stream::Cpu)?;
+        let blocked = self.time(Stream::Blocked)?;
+        let asleep = if self.sleeps {
+            self.time(Stream::Asleep)?
+        } else {
+            duration.saturating_sub(cpu)
+        };
         Ok(Spent {
-            think: self.time(Stream::Think)?,
-            cpu: self.time(Stream::Cpu)?,
-            blocked: self.time(Stream::Blocked)?,
+            think,
+            cpu,
+            blocked,
+            asleep,
         })
     }
 

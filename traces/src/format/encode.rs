@@ -101,6 +101,7 @@ fn event(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
         (Stream::Think, event.spent.think),
         (Stream::Cpu, event.spent.cpu),
         (Stream::Blocked, event.spent.blocked),
+        (Stream::Asleep, event.spent.asleep),
     ] {
         coarse_time(streams, stream, nanoseconds);
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::block::{Context, MAX_BLOCK, split};
 use super::codec::{self, FileHeader};
-use super::columns::{Cursor, FIRST_CALL_V1, PER_CALL, Stream};
+use super::columns::{Cursor, FIRST_CALL_V1, FIRST_CALL_V2, PER_CALL, Stream};
 use super::decode::{self, BlockReader};
 use super::error::TraceError;
 use super::frames::{self, Frames};
@@ -172,6 +172,7 @@ impl TraceReader {
         let first_call = Stream::FirstCall as usize;
         let first_in_file = match self.version {
             1 => FIRST_CALL_V1,
+            2..=4 => FIRST_CALL_V2,
             _ => first_call,
         };
         let own_number = |number: usize| match number.checked_sub(first_in_file) {
@@ -204,6 +205,7 @@ impl TraceReader {
             calls: &self.calls,
             tables: &self.tables,
             times: self.version > 1,
+            sleeps: self.version > 4,
             entries: self.block.entries,
         };
         let count = self.block.records.min(BATCH);

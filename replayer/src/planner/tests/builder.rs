@@ -3,7 +3,7 @@
 use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE as NO_ARGUMENT};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
-    Event, FdState, FileKind, Header, Listing, Metadata, Mount, NodeId, PathState, Record,
+    Event, FdState, FileKind, Header, Listing, Metadata, Mount, NodeId, PathState, Record, Spent,
     StopCosts, StringId, TaskExit, TaskId, TaskStart,
 };
 
@@ -268,7 +268,10 @@ impl Trace {
             call,
             entry,
             duration: exit - entry,
-            spent: Default::default(),
+            spent: Spent {
+                asleep: exit - entry,
+                ..Spent::default()
+            },
             result,
             args: values,
         }));
