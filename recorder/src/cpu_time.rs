@@ -184,6 +184,11 @@ impl CpuTime {
         self.left
     }
 
+    /// There was a stop within a call.
+    pub fn stood_in_call(&mut self) {
+        self.stops += 1;
+    }
+
     /// There was a stop that no record stands for.
     pub fn foreign_stop(&mut self) {
         self.stops += 1;

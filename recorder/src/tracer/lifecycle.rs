@@ -115,6 +115,7 @@ impl Tracer {
         }
         if let Some(task) = self.tasks.get_mut(&tid) {
             task.started_program();
+            task.time.stood_in_call();
             if earlier != tid {
                 task.time.renamed(tid);
             }
