@@ -139,6 +139,8 @@ impl Sorted {
     }
 }
 
+/// What a repository has at its top, within a path.
+const GIT: &[u8] = b"/.git";
 /// Directories of the operating system.
 const SYSTEM: [&[u8]; 7] = [
     b"/usr", b"/lib", b"/lib64", b"/bin", b"/sbin", b"/etc", b"/var",
@@ -169,6 +171,8 @@ struct Sorter<'p> {
     workspace: Option<&'p [u8]>,
     /// Directories of programs that ran.
     programs: Vec<&'p [u8]>,
+    /// Directories of repositories that were seen, those within others last.
+    repositories: Vec<&'p [u8]>,
 }
 
 impl<'p> Sorter<'p> {
@@ -187,7 +191,14 @@ impl<'p> Sorter<'p> {
             header,
             workspace: workspace(plan, &header.cwd),
             programs,
+            repositories: repositories(plan),
         }
+    }
+
+    /// The repository around a place, which needn't be that of the working directory (`git -C`).
+    fn repository(&self, path: &[u8]) -> Option<&'p [u8]> {
+        let around = self.repositories.iter().rev();
+        around.copied().find(|dir| is_below(path, dir))
     }
 
     fn place(&self, path: Option<&[u8]>, mount: u16) -> Place {
@@ -211,6 +222,8 @@ impl<'p> Sorter<'p> {
             (PlaceKind::Workspace, Some(text(dir)))
         } else if is_tool() {
             (PlaceKind::Toolchain, None)
+        } else if let Some(dir) = self.repository(path) {
+            (PlaceKind::Workspace, Some(text(dir)))
         } else if SYSTEM.iter().any(|dir| is_below(path, dir)) {
             (PlaceKind::System, None)
         } else {
@@ -228,18 +241,29 @@ fn workspace<'p>(plan: &Plan, cwd: &'p [u8]) -> Option<&'p [u8]> {
     {
         above.push(&cwd[..at]);
     }
-    let is_repository = |dir: &[u8]| {
-        let inside = |path: &Vec<u8>| {
-            let rest = path.strip_prefix(dir);
-            rest.is_some_and(|rest| rest == b"/.git" || rest.starts_with(b"/.git/"))
-        };
-        plan.places.iter().any(inside)
-    };
-    let repository = above.iter().copied().find(|dir| is_repository(dir));
+    let repositories = repositories(plan);
+    let repository = above.iter().copied().find(|dir| repositories.contains(dir));
     // All files lie in the root directory.
     repository
         .or(Some(cwd))
         .filter(|dir| dir.iter().any(|byte| *byte != b'/'))
+}
+
+/// Directories with a `.git` that was there before, or in which something was done; in order.
+fn repositories(plan: &Plan) -> Vec<&[u8]> {
+    let mut found: Vec<&[u8]> = Vec::new();
+    for path in &plan.places {
+        let inside = path.windows(GIT.len()).enumerate();
+        let mut inside = inside.filter(|(_, part)| *part == GIT).map(|(at, _)| at);
+        let whole = |at: &usize| matches!(path.get(at + GIT.len()), None | Some(b'/'));
+        if let Some(at) = inside.find(whole) {
+            found.push(&path[..at]);
+        }
+    }
+    found.retain(|dir| !dir.is_empty());
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 fn is_below(path: &[u8], dir: &[u8]) -> bool {

@@ -109,6 +109,17 @@ fn files_are_sorted_by_where_they_lie() {
     assert_eq!(kind(5, 0).0, PlaceKind::System);
     assert_eq!(kind(7, 0).0, PlaceKind::Other);
     assert_eq!(sorter.place(None, u16::MAX).0, PlaceKind::Other);
+    // Another repository than that around the working directory (`git -C`, `tar -C`).
+    plan.places.push(b"/home/me/project/.git/objects".to_vec());
+    plan.places.push(b"/home/me/project/.github".to_vec());
+    plan.places.push(b"/home/me/other/.gitignored/x".to_vec());
+    let sorter = Sorter::new(&plan, &header);
+    let project = (PlaceKind::Workspace, Some("/home/me/project".into()));
+    assert_eq!(sorter.place(Some(b"/home/me/project/src"), 0), project);
+    let beside = sorter.place(Some(b"/home/me/other/src"), 0);
+    assert_eq!(beside, (PlaceKind::Other, None));
+    let tools = sorter.place(Some(b"/home/me/project/node_modules/x"), 0);
+    assert_eq!(tools.0, PlaceKind::Toolchain);
     // Started in the root directory, not everything is a workspace.
     let header = self::header("/");
     let sorter = Sorter::new(&plan, &header);
