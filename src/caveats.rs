@@ -104,7 +104,7 @@ pub fn of_outcomes(groups: &[DivergenceGroup]) -> Vec<Caveat> {
         } else {
             let vital = group.failures.iter().filter(|of| is_vital(op, of));
             caveats.extend(vital.map(|failures| Caveat {
-                text: fatal(group.call, failures),
+                text: fatal(&group.call, failures),
                 withholds: true,
             }));
         }
