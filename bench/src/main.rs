@@ -8,6 +8,7 @@
 //! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
 //! - `loop`: the replay loop beside a straight loop of the same calls.
 //! - `scale`: memory and time of `play`, by the number of events.
+//! - `verdicts`: how often `compare` is right beside a busy neighbour.
 //! - `writer`: memory and speed of the trace writer.
 
 mod accuracy;
@@ -21,6 +22,7 @@ mod replay_loop;
 mod scale;
 mod size;
 mod timing;
+mod verdicts;
 mod workloads;
 mod writer;
 
@@ -37,6 +39,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// How often verdicts are right beside busy loops
+    Verdicts(verdicts::Options),
     /// Predicted times on many mounts, beside the real tool's
     Accuracy(accuracy::Options),
     /// Errors, ratios and order from a log of `accuracy`
@@ -122,6 +126,7 @@ fn main() {
             only,
         } => overhead::run_all(&fsreplay, rounds, &dir, &only),
         Bench::Accuracy(options) => accuracy::run_all(&options),
+        Bench::Verdicts(options) => verdicts::run(&options),
         Bench::Analyse { log, against } => accuracy::log::analyse(&log, &against),
         Bench::Advise {
             fsreplay,
