@@ -27,6 +27,7 @@ use crate::args::TraceArgs;
 use crate::compare::{moved, targets};
 use crate::exit::{self, Failure};
 use crate::planning;
+use crate::progress::Progress;
 
 /// Tries that go on as long as time is left for them.
 const TRIES: usize = 5;
@@ -39,19 +40,6 @@ const FEW_TURNS: usize = 6;
 const FAR: f64 = 0.15;
 /// Turns in the other ones, if they are short.
 const RUNS: u32 = 21;
-/// How long a try and all of them go on.
-const TRY: Budget = Budget {
-    enough: Duration::from_secs(10),
-    most: Duration::from_secs(30),
-    turns: 8,
-};
-/// With two to four turns a try, commands of seconds were found to be predicted 10 to 30 % off where times vary that much: in an emulated machine, say. Whoever calibrates
-/// one waits for two minutes rather than be told that.
-const ALL: Budget = Budget {
-    enough: Duration::from_secs(40),
-    most: Duration::from_secs(120),
-    turns: 32,
-};
 /// Near enough: a share of the command's time.
 const NEAR: f64 = 0.005;
 /// So many times as far as what seems right, until there are tries on both sides of it: where threads overlap, a replay grows by less than what is added.
@@ -62,6 +50,7 @@ const LOOKED_FOR: Duration = Duration::from_millis(400);
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// How long to go on.
+#[derive(Clone, Copy)]
 struct Budget {
     /// No longer than this, if there were so many turns,
     enough: Duration,
@@ -71,6 +60,24 @@ struct Budget {
 }
 
 impl Budget {
+    /// For all tries.
+    fn of_all(asked: Duration) -> Budget {
+        Budget {
+            enough: asked.mul_f64(2.0 / 3.0),
+            turns: 32,
+            most: asked,
+        }
+    }
+
+    /// For each of them: three fit in, of which each has half of its time at least.
+    fn of_each(asked: Duration) -> Budget {
+        Budget {
+            enough: asked / 6,
+            turns: 8,
+            most: asked / 3,
+        }
+    }
+
     fn is_spent(&self, elapsed: Duration, turns: usize) -> bool {
         turns >= self.turns && elapsed > self.enough || turns > 0 && elapsed > self.most
     }
@@ -81,8 +88,25 @@ impl Budget {
     }
 }
 
-/// Finds it and adds it to the trace. `look` is what was seen of the processors while it was recorded.
-pub fn fit(path: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> {
+/// What is asked for.
+pub struct Asked<'a> {
+    /// The trace.
+    pub path: &'a Path,
+    /// How the command is run again.
+    pub again: &'a Again<'a>,
+    /// What was seen of the processors while it was recorded.
+    pub look: &'a Look,
+    /// What all further runs may take.
+    pub budget: Duration,
+    /// Draw nothing.
+    pub quiet: bool,
+}
+
+/// Finds it and adds it to the trace.
+pub fn fit(asked: &Asked<'_>) -> Result<(), Failure> {
+    let Asked {
+        path, again, look, ..
+    } = *asked;
     let trace = TraceArgs::usual(path.to_owned());
     let mut reader = planning::open(&trace)?;
     loop {
@@ -117,8 +141,13 @@ pub fn fit(path: &Path, again: &Again<'_>, look: &Look) -> Result<(), Failure> {
         look,
         unit: shortest_unit(),
         watch: Watch::default(),
+        all: Budget::of_all(asked.budget),
+        each: Budget::of_each(asked.budget),
+        progress: Progress::within(asked.quiet, vec!["calibrating".into()], asked.budget),
     };
-    footer.unobserved = Some(search.run()?);
+    let found = search.run();
+    search.progress.end();
+    footer.unobserved = Some(found?);
     footer.processors = Some(processors(search.unit, search.slowness()));
     format::replace_footer(path, &footer).map_err(|error| Failure::trace(path, &error))
 }
@@ -160,6 +189,10 @@ struct Search<'a> {
     /// What a unit of work takes where nothing slows it, nanoseconds, as far as is known.
     unit: f64,
     watch: Watch,
+    /// How long all tries go on, and each.
+    all: Budget,
+    each: Budget,
+    progress: Progress,
 }
 
 impl Search<'_> {
@@ -198,8 +231,8 @@ impl Search<'_> {
             // The same again would tell no more: there is nothing less than nothing.
             let is_least = right == 0.0 && computed == 0.0;
             let done = turns.iter().map(|one| one.command.len()).sum();
-            let is_over =
-                ALL.is_spent(begin.elapsed(), done) || !ALL.has_room(begin.elapsed(), one_turn);
+            let is_over = self.all.is_spent(begin.elapsed(), done)
+                || !self.all.has_room(begin.elapsed(), one_turn);
             if is_least || off * found.slope < NEAR * tool || is_over {
                 break;
             }
@@ -292,15 +325,15 @@ impl Search<'_> {
         let begin = Instant::now();
         for round in 0..=RUNS {
             let done = turns.command.len();
-            let is_spent =
-                TRY.is_spent(begin.elapsed(), done) || ALL.is_spent(since.elapsed(), done);
+            let is_spent = self.each.is_spent(begin.elapsed(), done)
+                || self.all.is_spent(since.elapsed(), done);
             if is_spent || may_be_short && is_far(&turns) {
                 break;
             }
             // It may be seen how short one can be; in this try it stays as long as it was.
             nanoseconds_per_unit();
             let played = player
-                .round(round, &never, &|_| {})
+                .round(round, &never, &|stage| self.progress.show(0, stage))
                 .map_err(planning::failure)?;
             if round == 0 {
                 continue; // it warms the caches
@@ -405,16 +438,17 @@ mod tests {
     #[test]
     fn what_takes_seconds_has_some_turns_before_the_time_is_over() {
         let seconds = Duration::from_secs;
-        assert!(!TRY.is_spent(seconds(9), 20));
-        assert!(TRY.is_spent(seconds(11), 8));
-        assert!(!TRY.is_spent(seconds(11), 7));
+        let (all, each) = (Budget::of_all(seconds(30)), Budget::of_each(seconds(30)));
+        assert!(!each.is_spent(seconds(4), 20));
+        assert!(each.is_spent(seconds(6), 8));
+        assert!(!each.is_spent(seconds(6), 7));
         // What takes minutes is run once.
-        assert!(TRY.is_spent(seconds(31), 1));
-        assert!(!TRY.is_spent(seconds(600), 0));
-        assert!(!ALL.is_spent(seconds(41), 31));
-        assert!(ALL.is_spent(seconds(121), 1));
-        assert!(ALL.has_room(seconds(100), seconds(10)));
-        assert!(!ALL.has_room(seconds(100), seconds(11)));
+        assert!(each.is_spent(seconds(11), 1));
+        assert!(!each.is_spent(seconds(600), 0));
+        assert!(!all.is_spent(seconds(21), 31));
+        assert!(all.is_spent(seconds(31), 1));
+        assert!(all.has_room(seconds(20), seconds(5)));
+        assert!(!all.has_room(seconds(20), seconds(6)));
     }
 
     #[test]

@@ -87,15 +87,17 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     if recording.footer.unobserved.is_some()
         && recording.fault.is_none()
         && let Some(status) = recording.footer.status
-        && let Err(failure) = calibrate::fit(
-            &recording.path,
-            &Again {
+        && let Err(failure) = calibrate::fit(&calibrate::Asked {
+            path: &recording.path,
+            again: &Again {
                 command: &options.command,
                 reset: options.reset.as_deref(),
                 status,
             },
-            &terminal.look,
-        )
+            look: &terminal.look,
+            budget: args.budget,
+            quiet: args.quiet,
+        })
     {
         terminal.warning(&calibrate::explain(&failure));
     }

@@ -44,9 +44,15 @@ impl Loops {
     fn start(count: usize) -> io::Result<Loops> {
         let one = || {
             let mut shell = Command::new("sh");
-            shell.args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn()
+            shell
+                .args(["-c", "while :; do :; done"])
+                .stdin(Stdio::null())
+                .spawn()
         };
-        (0..count).map(|_| one()).collect::<Result<_, _>>().map(Loops)
+        (0..count)
+            .map(|_| one())
+            .collect::<Result<_, _>>()
+            .map(Loops)
     }
 }
 
@@ -62,8 +68,11 @@ impl Drop for Loops {
 
 /// Prints, for each number of loops and target, how often which verdict came.
 pub fn run(options: &Options) -> io::Result<()> {
-    let truth: BTreeMap<&str, &str> =
-        options.truth.iter().filter_map(|text| text.split_once('=')).collect();
+    let truth: BTreeMap<&str, &str> = options
+        .truth
+        .iter()
+        .filter_map(|text| text.split_once('='))
+        .collect();
     println!("| loops | target | truth | right | wrong | can't be told | seconds, median |");
     println!("|---|---|---|---|---|---|---|");
     for count in &options.beside {
@@ -95,7 +104,10 @@ pub fn run(options: &Options) -> io::Result<()> {
 
 fn compare(options: &Options) -> io::Result<Compare> {
     let mut command = Command::new(&options.fsreplay);
-    command.arg("compare").arg(&options.trace).args(["--json", "-", "--budget"]);
+    command
+        .arg("compare")
+        .arg(&options.trace)
+        .args(["--json", "-", "--budget"]);
     command.arg(&options.budget);
     for target in &options.target {
         command.arg("--target").arg(target);
