@@ -68,7 +68,10 @@ pub fn sentence(command: &[String], share: &FileShare) -> String {
             text.push_str(&format!(", {much}in {}", describe(place)));
         }
     }
-    text.push_str(". No mount can gain more than that");
+    text.push_str(&format!(
+        ". Up to {} can be gained",
+        percent(share.file_share)
+    ));
     if share.outside_seconds > MOST * share.seconds {
         text.push_str("; most of the time it waits for the outside");
     }
@@ -114,12 +117,21 @@ fn name(command: &[String]) -> String {
     let program = program.rsplit('/').next().unwrap_or(program);
     let words = std::iter::once(program).chain(args.iter().map(String::as_str));
     let words = words.collect::<Vec<_>>().join(" ");
-    let text = fsreplay_shown::shown(words.as_bytes());
-    if text.chars().count() <= NAME {
-        return format!("`{text}`");
+    let mut text = String::new();
+    for character in words.chars() {
+        let before = text.len();
+        fsreplay_shown::push(&mut text, character);
+        // Whole escapes only.
+        if text.chars().count() > NAME {
+            text.truncate(before);
+            while text.chars().count() >= NAME {
+                text.pop();
+            }
+            text.push('…');
+            break;
+        }
     }
-    let kept: String = text.chars().take(NAME - 1).collect();
-    format!("`{kept}…`")
+    format!("`{text}`")
 }
 
 /// A share that is neither nothing nor all is never shown as such.
@@ -131,5 +143,137 @@ fn percent(share: f64) -> String {
         "more than 99 %".into()
     } else {
         format!("{percent:.0} %")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(seconds: f64, gain: f64, outside: f64) -> FileShare {
+        FileShare {
+            file_share: gain / seconds,
+            seconds,
+            gain_seconds: gain,
+            call_seconds: gain,
+            computing_seconds: seconds - gain - outside,
+            queued_seconds: 0.0,
+            outside_seconds: outside,
+            places: Vec::new(),
+        }
+    }
+
+    fn place(kind: PlaceKind, gain_seconds: f64) -> PlaceShare {
+        PlaceShare {
+            kind,
+            directory: None,
+            call_seconds: gain_seconds,
+            gain_seconds,
+            share: 0.0,
+        }
+    }
+
+    fn told(words: &[&str], share: &FileShare) -> String {
+        let command: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        sentence(&command, share)
+    }
+
+    #[test]
+    fn a_small_share_says_what_the_tool_does_instead() {
+        assert_eq!(
+            told(&["/usr/bin/npm", "ls"], &share(0.822, 0.018, 0.0)),
+            "2 % of `npm ls` is file access: 18.0 ms of 822 ms. No mount can help: it computes."
+        );
+        assert_eq!(
+            told(&["watch"], &share(8.3, 0.1, 8.0)),
+            "1 % of `watch` is file access: 100 ms of 8.30 s. No mount can help: it waits for the \
+             outside (timers, network, people), 8.00 s."
+        );
+        assert_eq!(
+            told(&["curl"], &share(2.0, 0.01, 0.5)),
+            "less than 1 % of `curl` is file access: 10.0 ms of 2.00 s. No mount can help: it \
+             computes, and waits 500 ms for the outside (timers, network, people)."
+        );
+    }
+
+    #[test]
+    fn a_large_share_says_where_and_how_much_can_be_gained() {
+        let mut large = share(1.0, 0.61, 0.0);
+        assert_eq!(
+            told(&["git", "status"], &large),
+            "61 % of `git status` is file access: 610 ms of 1.00 s. Up to 61 % can be gained."
+        );
+        large.places = vec![
+            place(PlaceKind::Workspace, 0.4),
+            place(PlaceKind::System, 0.2),
+        ];
+        let told = sentence(&[], &large);
+        assert!(
+            told.starts_with("61 % of the tool's time is file access"),
+            "{told}"
+        );
+        assert!(
+            told.contains("1.00 s, most of it in the workspace. Up"),
+            "{told}"
+        );
+        large.places = vec![place(PlaceKind::Toolchain, 0.61)];
+        let told = sentence(&[], &large);
+        assert!(told.contains("1.00 s, in the toolchain. Up"), "{told}");
+        let waits = sentence(&[], &share(1.0, 0.3, 0.6));
+        assert!(
+            waits.ends_with("gained; most of the time it waits for the outside."),
+            "{waits}"
+        );
+    }
+
+    #[test]
+    fn percents_have_two_digits_at_most_and_are_never_all_or_nothing_by_rounding() {
+        let told = [0.0, 0.004, 0.0149, 0.126, 0.616, 0.995, 1.0].map(percent);
+        let wanted = [
+            "0 %",
+            "less than 1 %",
+            "1 %",
+            "13 %",
+            "62 %",
+            "more than 99 %",
+            "100 %",
+        ];
+        assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn a_command_is_named_by_its_beginning_and_shown_safely() {
+        let command = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+            name(&words)
+        };
+        assert_eq!(command(&["/opt/x/bin/tool", "-v"]), "`tool -v`");
+        let long = command(&["sh", "-c", &"x".repeat(100)]);
+        assert_eq!(long.chars().count(), NAME + 2, "{long}");
+        assert!(
+            long.starts_with("`sh -c xxx") && long.ends_with("x…`"),
+            "{long}"
+        );
+        let exact = command(&[&"y".repeat(NAME)]);
+        assert_eq!(exact, format!("`{}`", "y".repeat(NAME)));
+        let hostile = command(&["a\u{1b}[31m", &"\u{1b}".repeat(40)]);
+        assert!(
+            !hostile.contains('\u{1b}') && hostile.chars().count() <= NAME + 2,
+            "{hostile}"
+        );
+        // No half of an escape is left.
+        let escape = &command(&["\n"])[1..];
+        let escape = escape.trim_end_matches('`').len();
+        let inner = hostile.trim_matches('`').trim_end_matches('…');
+        assert!(escape > 1 && !inner.ends_with('\\'), "{hostile}");
+    }
+
+    #[test]
+    fn nothing_known_is_told_as_such() {
+        let none = FileShare {
+            file_share: 0.0,
+            ..share(0.0, 0.0, 0.0)
+        };
+        assert_eq!(told(&["x"], &none), "nothing is known of the tool's time");
     }
 }

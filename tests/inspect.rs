@@ -95,3 +95,29 @@ fn what_is_no_trace_is_refused() {
         .expect("fsreplay runs");
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
 }
+
+#[test]
+fn json_has_the_share_of_file_access() {
+    let dir = workspace();
+    let work = dir.path().join("work");
+    std::fs::create_dir(&work).expect("a directory");
+    let trace = dir.path().join("t.zst");
+    let output = record(&work, &trace, &["sh", "-c", "echo x > a; cat a; sleep 0.2"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let output = fsreplay()
+        .arg("inspect")
+        .arg(&trace)
+        .args(["--json", "-"])
+        .output()
+        .expect("fsreplay runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let number = |key: &str| told["share"][key].as_f64().expect("a number");
+    let share = number("file_share");
+    assert!(share > 0.0 && share < 1.0, "{told}");
+    // However busy the machine is, what it slept is no file access.
+    assert!(number("outside_seconds") >= 0.15, "{told}");
+    assert!(number("gain_seconds") <= number("seconds") - 0.15, "{told}");
+    let sentence = told["share_sentence"].as_str().expect("a sentence");
+    assert!(sentence.contains("is file access"), "{sentence}");
+}
