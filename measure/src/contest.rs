@@ -97,7 +97,8 @@ pub struct Standing<'r, R> {
 /// Plays rounds of all contestants, each beginning in turn, until `rule` says to stop.
 ///
 /// `judge` gets the rounds so far, as in [`Outcome::rounds`], and gives for each contestant whether
-/// its verdict stands: more rounds are of no use to it, and it sits out until it doesn't any more. Of the last contestant that isn't refused
+/// its verdict stands: more rounds are of no use to it, and it sits out until it doesn't any more.
+/// A baseline stands when all others do, as they need it until then. Of the last contestant that isn't refused
 /// a refusal is an error. When `cancelled` becomes true, the round that isn't whole is dropped.
 ///
 /// # Errors
