@@ -296,7 +296,8 @@ pub struct CompareArgs {
     /// Write the figures as CSV to FILE, or to standard output for `-`
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// Write the sentence and a table in Markdown, for a pull request, to FILE, or to standard output for `-`
+    /// Write the sentence and a table in Markdown, for a pull request, to FILE, or to standard
+    /// output for `-`
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
     /// Print nothing but errors
@@ -338,7 +339,8 @@ pub struct AdviseArgs {
     /// Write the figures as CSV to FILE, or to standard output for `-`
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// Write the sentence and a table in Markdown, for a pull request, to FILE, or to standard output for `-`
+    /// Write the sentence and a table in Markdown, for a pull request, to FILE, or to standard
+    /// output for `-`
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
     /// Print nothing but errors

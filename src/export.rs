@@ -1,7 +1,8 @@
-//! Results as other programs take them: CSV for spreadsheets, a table in Markdown for pull requests.
+//! Results as other programs take them: CSV for spreadsheets, a table in Markdown for pull
+//! requests.
 //!
-//! Names in results come from traces and file systems, and may hold anything: what they would do in a
-//! spreadsheet or on a page is taken from them here.
+//! Names in results come from traces and file systems, and may hold anything: what they would do in
+//! a spreadsheet or on a page is taken from them here.
 
 mod csv;
 mod markdown;

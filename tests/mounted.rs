@@ -35,7 +35,8 @@ rmdir bound
 rm -r src
 ";
 
-/// Records in a mount namespace of the recording's own; `false`, with a word, where that may not be.
+/// Records in a mount namespace of the recording's own; `false`, with a word, where that may not
+/// be.
 fn record_mounts(dir: &Path, trace: &Path) -> bool {
     if !is_root() || !have("unshare") || !have("mount") {
         println!("skipped: only root may mount");

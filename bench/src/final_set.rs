@@ -3,8 +3,8 @@
 //!
 //! Compilers, linters, formatters, test collectors, package managers, archivers, a database and
 //! static Go tools, of 10 ms to 60 s. They have to be on the `PATH`: `ruff`, `black`, `mypy`,
-//! `pytest`, `mkdocs` and a `python3` with `duckdb` and `pip` (a virtual environment serves), `node`
-//! with `npm`, `prettier` and `esbuild`, `go`, `cargo`, `javac`, `7z`, `zstd`, `hugo`.
+//! `pytest`, `mkdocs` and a `python3` with `duckdb` and `pip` (a virtual environment serves),
+//! `node` with `npm`, `prettier` and `esbuild`, `go`, `cargo`, `javac`, `7z`, `zstd`, `hugo`.
 
 use crate::workloads::Workload;
 

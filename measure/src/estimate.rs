@@ -8,9 +8,9 @@
 //!
 //! **99.5 %**, because someone looks after each round and stops when the verdict stands: that is
 //! many chances to be wrong. With fewer than 9 rounds, throws of a coin can't say so much: the
-//! whole range is then widened, on a logarithmic scale, by the quotient of Student's quantiles at 99.5 %
-//! and at what they can say. With fewer than three, nothing is known of how values scatter, and the
-//! interval is [`WIDEST`].
+//! whole range is then widened, on a logarithmic scale, by the quotient of Student's quantiles at
+//! 99.5 % and at what they can say. With fewer than three, nothing is known of how values scatter,
+//! and the interval is [`WIDEST`].
 //!
 //! What else was tried on the simulated machine (`examples/study.rs`, two contestants, 1000 series
 //! each; *rounds* until the verdict on a ratio of 1.3 stands, in half and in nine of ten series):
@@ -24,8 +24,8 @@
 //! At 99 % it held at all looks in 956; ranks at 95 % in 747. The ranks decide in fewer rounds (14
 //! where this takes 19) if the times hold the wait for a processor; it is to be taken out of them
 //! before ([`crate::sample::Sample::undelayed_seconds`]). On a machine with 2 processors and a load
-//! of 17, the quotients of 331 pairs of real rounds of 45 to 668 ms (lstat, one thread, truth 1.3) had
-//! a standard deviation of 0.26 by the clock, of 0.04 without the wait; medians 1.32 and 1.31.
+//! of 17, the quotients of 331 pairs of real rounds of 45 to 668 ms (lstat, one thread, truth 1.3)
+//! had a standard deviation of 0.26 by the clock, of 0.04 without the wait; medians 1.32 and 1.31.
 
 /// Chance that the interval misses the truth, at one look.
 const MISS: f64 = 0.005;

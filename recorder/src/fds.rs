@@ -45,8 +45,8 @@ impl Descriptor {
         self.flags & libc::O_CLOEXEC as u32 != 0
     }
 
-    /// Whether it is not the open file of the last of the earlier ones that looks like it. Where the
-    /// kernel may not be asked, it is taken for that.
+    /// Whether it is not the open file of the last of the earlier ones that looks like it. Where
+    /// the kernel may not be asked, it is taken for that.
     pub fn is_apart<'d>(
         &self,
         tid: i32,

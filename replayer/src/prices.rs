@@ -4,9 +4,10 @@
 //! hardly knows of it. It doesn't know either of what is rare in each call but certain in all of
 //! them, such as a journal that is written back once in a hundred calls. [`Estimator::ByKind`]
 //! puts that back: calls of one kind take together what they typically take in a round. It pays for
-//! it beside others: `git status` on bindfs, 4 rounds beside 4 busy loops on 2 processors, simulated
-//! 66 ms by the median and 353 by kind (that with its anchor); 95 and 106 ms on a quiet machine,
-//! where the tool took 103 at rest (`bench/results/prices-*.csv`). One tool: not yet a choice.
+//! it beside others: `git status` on bindfs, 4 rounds beside 4 busy loops on 2 processors,
+//! simulated 66 ms by the median and 353 by kind (that with its anchor); 95 and 106 ms on a quiet
+//! machine, where the tool took 103 at rest (`bench/results/prices-*.csv`). One tool: not yet a
+//! choice.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;

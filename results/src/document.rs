@@ -96,8 +96,8 @@ impl Document {
     /// When it is not JSON, not a result of a known kind and version, or a field has another type than
     /// documented.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Document, ReadError> {
-        // Paths in results are lossy already; a file that is not UTF-8 was made by somebody else, and
-        // is shown lossily, too.
+        // Paths in results are lossy already; a file that is not UTF-8 was made by somebody else,
+        // and is shown lossily, too.
         let text = String::from_utf8_lossy(bytes);
         let mut value: Value =
             serde_json::from_str(&text).map_err(|source| ReadError::NotJson {

@@ -1,11 +1,12 @@
 //! What fsreplay's commands find, as plain data: written as JSON with `--json`, read by `report`.
 //!
-//! Whatever measures or counts builds these values; whatever shows them (terminal, page, CSV, tables
-//! for pull requests, `--fail-if`) takes its numbers from them, so that all say the same. The names of
-//! the fields are those of docs/result-json.md; `schema/` holds them as JSON Schema.
+//! Whatever measures or counts builds these values; whatever shows them (terminal, page, CSV,
+//! tables for pull requests, `--fail-if`) takes its numbers from them, so that all say the same.
+//! The names of the fields are those of docs/result-json.md; `schema/` holds them as JSON Schema.
 //!
-//! Fields that a file doesn't have take their default, and fields that are not known are passed over,
-//! because fields may be added at any time. Only [`SCHEMA_VERSION`] tells that one changed its meaning.
+//! Fields that a file doesn't have take their default, and fields that are not known are passed
+//! over, because fields may be added at any time. Only [`SCHEMA_VERSION`] tells that one changed
+//! its meaning.
 #![forbid(unsafe_code)]
 
 pub mod advise;

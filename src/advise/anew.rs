@@ -1,4 +1,5 @@
-//! What can be made anew. A tmpfs is empty after each start of the container, so nothing else goes there.
+//! What can be made anew. A tmpfs is empty after each start of the container, so nothing else goes
+//! there.
 //!
 //! Judged by names that the trace shows. What it doesn't show counts as unknown, and is kept.
 
@@ -29,7 +30,8 @@ const fn rule(name: &'static str, beside: &'static [&'static str], refill: &'sta
     }
 }
 
-/// Names that projects also give to sources (`build`, `out`) need the file of a tool that writes there.
+/// Names that projects also give to sources (`build`, `out`) need the file of a tool that writes
+/// there.
 const RULES: &[Rule] = &[
     rule(
         "node_modules",

@@ -233,7 +233,8 @@ mod tests {
         }
     }
 
-    /// Paths of a workspace, and of its directories those that can be made anew: known as it is built.
+    /// Paths of a workspace, and of its directories those that can be made anew: known as it is
+    /// built.
     fn workspace(dice: &mut Dice, root: &str) -> (Vec<String>, Vec<String>, BTreeSet<String>) {
         let (mut seen, mut all, mut anew) = (Vec::new(), vec![root.to_owned()], BTreeSet::new());
         for project in ["", "/app", "/target", "/cache/lib"] {

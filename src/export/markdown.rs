@@ -89,8 +89,8 @@ fn interval(estimate: &Estimate, text: impl Fn(f64) -> String) -> String {
     })
 }
 
-/// A text from outside, shown, with nothing in it that Markdown, HTML or a forge acts on: what could is
-/// written as the number of the character, which has no meaning but itself.
+/// A text from outside, shown, with nothing in it that Markdown, HTML or a forge acts on: what
+/// could is written as the number of the character, which has no meaning but itself.
 fn name(text: &str) -> String {
     let text = shown(text.as_bytes());
     let mut out = String::with_capacity(text.len() + 16);

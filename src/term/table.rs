@@ -11,8 +11,8 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> Text {
     aligned_table(header, rows, |column| column > 0)
 }
 
-/// A table without lines, whose columns of numbers are aligned right. Cells are shown. One that is wider
-/// than the terminal is stacked.
+/// A table without lines, whose columns of numbers are aligned right. Cells are shown. One that is
+/// wider than the terminal is stacked.
 pub fn aligned_table(
     header: &[&str],
     rows: Vec<Vec<String>>,
@@ -124,8 +124,8 @@ pub fn strong(text: &str) -> Text {
     Text::of(text).styled(&Style::new().bold())
 }
 
-/// A table with its header in bold and some of its rows in a style; one that had to be stacked stays
-/// as it is.
+/// A table with its header in bold and some of its rows in a style; one that had to be stacked
+/// stays as it is.
 pub fn styled_rows(table: &Text, styles: &[Style]) -> Text {
     let lines: Vec<Text> = table.lines().collect();
     if lines.len() != styles.len() + 1 {

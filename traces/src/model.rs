@@ -320,9 +320,9 @@ pub struct FdState {
 }
 
 impl FdState {
-    /// Not the open file of the last descriptor that agrees in target, flags and offset, but another
-    /// one (kcmp(2)). Without it they are nearly always one (`> log 2>&1`). No `O_*` flag is this
-    /// bit.
+    /// Not the open file of the last descriptor that agrees in target, flags and offset, but
+    /// another one (kcmp(2)). Without it they are nearly always one (`> log 2>&1`). No `O_*` flag
+    /// is this bit.
     pub const APART: u32 = 1 << 31;
 
     /// Whether [`FdState::APART`] is set.

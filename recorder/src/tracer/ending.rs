@@ -1,8 +1,8 @@
 //! Tasks that outlive the command.
 //!
 //! They can't be let go: the filter stays with them, and without a recorder their calls would fail. They are waited for, the
-//! user is told, and an interrupt (or the end of the time to linger) ends them. Those that only wait
-//! for a tracer that they can't have are ended at once.
+//! user is told, and an interrupt (or the end of the time to linger) ends them. Those that only
+//! wait for a tracer that they can't have are ended at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -145,8 +145,8 @@ impl Planner {
     }
 
     /// What the range of a lock is counted from, and where it begins. Where it is counted from the
-    /// offset, it is told from the start of the file: the carrier's offset is another one, and tasks
-    /// that share one may move it in another order than the model has it.
+    /// offset, it is told from the start of the file: the carrier's offset is another one, and
+    /// tasks that share one may move it in another order than the model has it.
     fn asked_start(&mut self, cx: &Cx, file: &File) -> (u64, i64) {
         let asked = cx.event.arg(ArgKind::LockStart).unwrap_or(0) as i64;
         let whence = cx.event.arg(ArgKind::Whence).unwrap_or(0);

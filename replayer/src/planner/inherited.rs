@@ -82,8 +82,8 @@ impl Planner {
     /// The descriptor that leads to the same open file (`> log 2>&1`), whose offset is one for both.
     ///
     /// Two of a task that were open from the start and agree in file, offset and all flags but
-    /// close-on-exec are nearly always one. Where the recorder could ask the kernel and they are not,
-    /// the state says so.
+    /// close-on-exec are nearly always one. Where the recorder could ask the kernel and they are
+    /// not, the state says so.
     fn shared_with(&self, state: &FdState, tables: &Tables) -> Option<u32> {
         if self.coverage.events > 0 || state.is_apart() {
             return None;

@@ -1,7 +1,7 @@
 //! What the tool mounts itself. A replay mounts nothing: what lies below such a mount is another
-//! file system, which the replay has none of, so that calls there are not issued. A directory that is
-//! bound to a second place (`mount --bind`) is replayed, at its first one. What a mount hides comes
-//! back when it is taken away.
+//! file system, which the replay has none of, so that calls there are not issued. A directory that
+//! is bound to a second place (`mount --bind`) is replayed, at its first one. What a mount hides
+//! comes back when it is taken away.
 //!
 //! Mounts of tasks in mount namespaces of their own are not in a trace.
 
@@ -59,8 +59,8 @@ impl Planner {
         top
     }
 
-    /// A directory that gets a second place (`mount --bind`), if it is replayed: what is done at the
-    /// second place is issued at the first.
+    /// A directory that gets a second place (`mount --bind`), if it is replayed: what is done at
+    /// the second place is issued at the first.
     fn bound_directory(&mut self, cx: &Cx, over: u32) -> Option<u32> {
         let (_, ino) = self.place_named(cx, ArgKind::Target)?;
         let inode = self.tree.inode(ino);

@@ -99,8 +99,8 @@ pub struct Stuck {
     pub of: u64,
 }
 
-/// Plays a plan on paper with those prices on so many processors. Takes some tenths of a microsecond
-/// for each op and no memory for it.
+/// Plays a plan on paper with those prices on so many processors. Takes some tenths of a
+/// microsecond for each op and no memory for it.
 pub fn simulate(
     plan: &Plan,
     prices: &impl Prices,

@@ -56,8 +56,8 @@ impl Planner {
         }
     }
 
-    /// Whether a call was refused on something whose flags the tool had set, or in such a directory.
-    /// It is noted then.
+    /// Whether a call was refused on something whose flags the tool had set, or in such a
+    /// directory. It is noted then.
     pub(crate) fn refused_by_flags(&mut self, cx: &Cx, walked: &Walked) -> bool {
         if cx.event.errno() != Some(libc::EPERM) {
             return false;
