@@ -160,6 +160,7 @@ mod tests {
             queued_seconds: 0.0,
             outside_seconds: outside,
             places: Vec::new(),
+            sentence: String::new(),
         }
     }
 

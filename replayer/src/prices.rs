@@ -86,16 +86,21 @@ impl<'p> Rounds<'p> {
         self.of(&self.kept.iter().collect::<Vec<_>>(), estimator)
     }
 
-    /// From each of so many groups of rounds, as far as there are rounds: what is simulated with
-    /// each of them tells how far the whole can be trusted. Neighbours in time go to different
-    /// groups, so that all groups see the same drift.
-    pub fn in_groups(&self, count: NonZeroUsize, estimator: Estimator) -> Vec<OpPrices> {
-        let count = count.get().min(self.kept.len());
-        let group = |first: usize| {
-            let rounds: Vec<_> = self.kept.iter().skip(first).step_by(count).collect();
+    /// From all rounds but those of one of so many groups, each left out in turn, as far as there
+    /// are rounds: how much the whole depends on single rounds tells how far it can be trusted.
+    /// Neighbours in time are in different groups, so that all groups see the same drift.
+    pub fn leaving_out(
+        &self,
+        groups: NonZeroUsize,
+        estimator: Estimator,
+    ) -> impl Iterator<Item = OpPrices> + '_ {
+        let groups = groups.get().min(self.kept.len());
+        (0..groups).map(move |left_out| {
+            let rounds = self.kept.iter().enumerate();
+            let rounds = rounds.filter(|(at, _)| groups == 1 || at % groups != left_out);
+            let rounds: Vec<_> = rounds.map(|(_, round)| round).collect();
             self.of(&rounds, estimator)
-        };
-        (0..count).map(group).collect()
+        })
     }
 
     fn of(&self, rounds: &[&Vec<LaneRun>], estimator: Estimator) -> OpPrices {
@@ -321,19 +326,18 @@ mod tests {
     }
 
     #[test]
-    fn each_round_is_in_one_group() {
+    fn each_round_is_left_out_once() {
         let plan = plan(&[Call::fstat]);
         let rounds = rounds(&plan, &[&[10], &[20], &[30]], 0);
-        let groups = |count| {
-            let count = NonZeroUsize::new(count).expect("some");
-            let groups = rounds.in_groups(count, Estimator::Mean);
-            groups
-                .iter()
-                .map(|group| group.calls[0][0])
-                .collect::<Vec<_>>()
+        let without = |groups| {
+            let groups = NonZeroUsize::new(groups).expect("some");
+            let all = rounds.leaving_out(groups, Estimator::Mean);
+            all.map(|prices| prices.calls[0][0]).collect::<Vec<_>>()
         };
-        assert_eq!(groups(2), [20.0, 20.0]);
-        assert_eq!(groups(5), [10.0, 20.0, 30.0]);
+        assert_eq!(without(3), [25.0, 20.0, 15.0]);
+        assert_eq!(without(9), [25.0, 20.0, 15.0]);
+        assert_eq!(without(2), [20.0, 20.0]);
+        assert_eq!(without(1), [20.0]);
     }
 
     #[test]

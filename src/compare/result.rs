@@ -184,10 +184,16 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
     let doubt = Doubt {
         others: measured.others,
         budget: measured.budget,
-        ..Doubt::of(&series.samples, &base.samples)
+        ..Doubt::of(&walls(rounds), &walls(&measured.rounds[measured.baseline]))
     };
     let unranked = unranked(measured, number, &told);
-    let (verdict, reason) = judged(&series.ratio(base), doubt, is_baseline, unranked);
+    let (verdict, reason) = judged(
+        &series.ratio(base),
+        measured.method,
+        doubt,
+        is_baseline,
+        unranked,
+    );
     Found {
         name: target.name.clone(),
         path: target.dir.display().to_string(),
@@ -216,6 +222,12 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
         directories: directories(plan, rounds),
         ..Found::default()
     }
+}
+
+/// What rounds took by the clock, seconds.
+fn walls(rounds: &[Played]) -> Vec<f64> {
+    let rounds = rounds.iter();
+    rounds.map(|played| played.round.wall_seconds).collect()
 }
 
 /// Share of outcomes as recorded, in the worst round.

@@ -59,7 +59,7 @@ pub fn table(comparison: &Compare) -> Text {
         _ => "the replay takes",
     };
     let header = [
-        "target", time, "rounds", "in calls", "ratio", "95 %", "", "diverged",
+        "target", time, "95 %", "in calls", "ratio", "95 %", "", "diverged",
     ];
     let table = term::aligned_table(&header, rows, |column| matches!(column, 1..=5 | 7));
     let styles: Vec<Style> = comparison.targets.iter().map(style).collect();
@@ -76,9 +76,8 @@ fn style(target: &Target) -> Style {
 }
 
 fn row(target: &Target) -> Vec<String> {
-    let low = target.rounds.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = target.rounds.iter().copied().fold(0.0, f64::max);
     let ratio = &target.ratio;
+    let within = target.seconds.interval();
     let interval = match ratio.estimate.interval() {
         Some((low, high)) if ratio.verdict != Verdict::Baseline => format!("{low:.2}–{high:.2}"),
         _ => String::new(),
@@ -86,7 +85,9 @@ fn row(target: &Target) -> Vec<String> {
     vec![
         format!("{} ({}, {})", target.name, target.class, target.fs_type),
         term::seconds(target.seconds.value),
-        format!("{}–{}", term::seconds(low), term::seconds(high)),
+        within.map_or_else(String::new, |(low, high)| {
+            format!("{}–{}", term::seconds(low), term::seconds(high))
+        }),
         term::seconds(target.file_system_seconds),
         format!("{:.2}", ratio.estimate.value),
         interval,
