@@ -5,9 +5,9 @@ mod candidates;
 mod lines;
 mod placements;
 pub mod result;
+mod tried;
 pub mod view;
 
-use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     export::write(args.markdown.as_ref(), || export::advise_markdown(&advice))?;
     let files = [&args.json, &args.html, &args.csv, &args.markdown];
     if !args.quiet && !term::is_taken(&files) {
-        term::print(&view::text(&advice))?;
+        term::print(&view::text(&advice, &args.trace.path))?;
     }
     Ok(status)
 }
@@ -111,15 +111,14 @@ pub fn find(args: &AdviseArgs, cancelled: &AtomicBool) -> Result<(Advise, i32), 
         refused,
         ..
     } = play(&plans, names, rest)?;
-    let mut unfit: BTreeSet<String> = kept.iter().map(|path| result::kept(path)).collect();
+    let mut unfit = Vec::new();
     for (number, error) in refused.into_iter().rev() {
         // The layout as it lies now comes first; nothing can be compared without it.
         let Some(tried) = number.checked_sub(1) else {
             return Err(planning::failure(error));
         };
         plans.remove(number);
-        let name = &targets[moves.remove(tried).target].name;
-        unfit.insert(format!("{name} is left out: {}.", exit::chain(&error)));
+        unfit.push((moves.remove(tried), exit::chain(&error)));
     }
     let advice = result::of(Measured {
         described,
@@ -131,7 +130,9 @@ pub fn find(args: &AdviseArgs, cancelled: &AtomicBool) -> Result<(Advise, i32), 
         plans: &plans,
         rounds,
         series,
-        unfit,
+        kept,
+        refused: unfit,
+        seen: &seen,
     });
     Ok((advice, status))
 }

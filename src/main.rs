@@ -18,6 +18,7 @@ mod info;
 mod inspect;
 mod measuring;
 mod mounts;
+mod places;
 mod planning;
 mod play;
 mod progress;

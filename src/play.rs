@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::PlayArgs;
 use crate::caveats::{self, Unrecorded};
 use crate::exit::{self, Failure};
+use crate::places;
 use crate::planning;
 use crate::term::{self, Text};
 use crate::{say, text};
@@ -71,28 +72,26 @@ fn plan_options(args: &PlayArgs) -> Result<PlanOptions, Failure> {
         .iter()
         .map(placement)
         .collect::<Result<Vec<_>, _>>()?;
+    let (moved, dirs): (Vec<&[u8]>, Vec<PathBuf>) = place.into_iter().unzip();
+    let moved = places::recorded("--place", &moved, &args.trace)?;
+    let skip: Vec<&[u8]> = args.skip.iter().map(|path| path.as_bytes()).collect();
     Ok(PlanOptions {
-        skip: args
-            .skip
-            .iter()
-            .map(|path| path.as_bytes().to_vec())
-            .collect(),
-        ..planning::options(args.target.clone(), place)
+        skip: places::recorded("--skip", &skip, &args.trace)?,
+        ..planning::options(args.target.clone(), moved.into_iter().zip(dirs).collect())
     })
 }
 
-/// `RECORDED=DIR`, both parts there, the first absolute.
-fn placement(text: &OsString) -> Result<(Vec<u8>, PathBuf), Failure> {
+/// `RECORDED=DIR`, both parts there.
+fn placement(text: &OsString) -> Result<(&[u8], PathBuf), Failure> {
     let bytes = text.as_bytes();
     let parts = bytes
         .iter()
         .position(|byte| *byte == b'=')
         .map(|at| (&bytes[..at], &bytes[at + 1..]));
     match parts {
-        Some((recorded, dir)) if recorded.starts_with(b"/") && !dir.is_empty() => Ok((
-            recorded.to_vec(),
-            PathBuf::from(std::ffi::OsStr::from_bytes(dir)),
-        )),
+        Some((recorded, dir)) if !recorded.is_empty() && !dir.is_empty() => {
+            Ok((recorded, PathBuf::from(std::ffi::OsStr::from_bytes(dir))))
+        }
         _ => Err(Failure::new(
             exit::USAGE,
             format!(

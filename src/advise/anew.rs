@@ -12,6 +12,24 @@ use crate::args::TraceArgs;
 use crate::exit::Failure;
 use crate::planning;
 
+/// What makes a directory's files again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// A command, run beside the directory.
+    Command(&'static str),
+    /// Who does so without being asked.
+    Itself(&'static str),
+}
+
+/// How a directory that can be made anew is filled again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refill {
+    /// By what.
+    pub maker: Maker,
+    /// The directory beside which a command is run.
+    pub within: Vec<u8>,
+}
+
 /// A directory that a tool makes again by itself, or by a command that all who use it know.
 struct Rule {
     /// The end of its path.
@@ -19,14 +37,24 @@ struct Rule {
     /// One of these lies beside it; empty where the name alone says enough.
     beside: &'static [&'static str],
     /// What fills it again.
-    refill: &'static str,
+    maker: Maker,
 }
 
-const fn rule(name: &'static str, beside: &'static [&'static str], refill: &'static str) -> Rule {
+/// By a command, where a file of the tool lies beside it.
+const fn rule(name: &'static str, beside: &'static [&'static str], command: &'static str) -> Rule {
     Rule {
         name,
         beside,
-        refill,
+        maker: Maker::Command(command),
+    }
+}
+
+/// By a tool itself.
+const fn itself(name: &'static str, beside: &'static [&'static str], tool: &'static str) -> Rule {
+    Rule {
+        name,
+        beside,
+        maker: Maker::Itself(tool),
     }
 }
 
@@ -40,41 +68,41 @@ const RULES: &[Rule] = &[
     ),
     rule("node_modules", &["yarn.lock"], "yarn install"),
     rule("node_modules", &["pnpm-lock.yaml"], "pnpm install"),
-    rule("target", &["Cargo.toml"], "cargo build"),
-    rule("target", &["pom.xml"], "mvn package"),
-    rule(
+    itself("target", &["Cargo.toml"], "cargo build"),
+    itself("target", &["pom.xml"], "mvn package"),
+    itself(
         "build",
         &["build.gradle", "build.gradle.kts"],
         "gradle build",
     ),
-    rule(
+    itself(
         ".gradle",
         &["build.gradle", "build.gradle.kts"],
         "gradle build",
     ),
-    rule(
+    itself(
         "dist",
         &["package-lock.json", "yarn.lock", "pnpm-lock.yaml"],
-        "the build",
+        "the next build",
     ),
-    rule(".next", &["package.json"], "next build"),
-    rule(".turbo", &["turbo.json"], "turbo build"),
+    itself(".next", &["package.json"], "next build"),
+    itself(".turbo", &["turbo.json"], "turbo build"),
     rule(
         ".venv",
         &["requirements.txt"],
-        "pip install -r requirements.txt",
+        "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
     ),
     rule(".venv", &["uv.lock"], "uv sync"),
     rule(".venv", &["poetry.lock"], "poetry install"),
     rule("vendor", &["composer.lock"], "composer install"),
-    rule("__pycache__", &[], "python, as it runs"),
-    rule(".pytest_cache", &[], "pytest, as it runs"),
-    rule(".mypy_cache", &[], "mypy, as it runs"),
-    rule(".ccache", &[], "ccache, as it runs"),
-    rule(".cache", &[], "the tools that use it"),
-    rule(".npm/_cacache", &[], "npm, as it runs"),
-    rule(".m2/repository", &[], "mvn, as it runs"),
-    rule(".cargo/registry", &[], "cargo, as it runs"),
+    itself("__pycache__", &[], "python"),
+    itself(".pytest_cache", &[], "pytest"),
+    itself(".mypy_cache", &[], "mypy"),
+    itself(".ccache", &[], "ccache"),
+    itself(".cache", &[], "the tools that use it"),
+    itself(".npm/_cacache", &[], "npm"),
+    itself(".m2/repository", &[], "mvn"),
+    itself(".cargo/registry", &[], "cargo"),
     rule("go/pkg/mod", &[], "go mod download"),
 ];
 
@@ -109,7 +137,7 @@ impl Seen {
     }
 
     /// What fills a directory again if it can be made anew; `None` if it can't, or isn't known to.
-    pub fn refill(&self, workspace: &[u8], path: &[u8]) -> Option<&'static str> {
+    pub fn refill(&self, workspace: &[u8], path: &[u8]) -> Option<Refill> {
         // The workspace and all around it hold what is made by hand.
         if below(path, workspace).is_some() {
             return None;
@@ -123,10 +151,12 @@ impl Seen {
             if below(root, workspace).is_some() || self.holds_repository(root) {
                 return None;
             }
-            RULES
-                .iter()
-                .find(|rule| self.fits(rule, root))
-                .map(|rule| rule.refill)
+            let rule = RULES.iter().find(|rule| self.fits(rule, root))?;
+            Some(Refill {
+                maker: rule.maker,
+                // Without the slash between both.
+                within: root[..root.len() - rule.name.len() - 1].to_vec(),
+            })
         })
     }
 

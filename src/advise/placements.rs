@@ -1,6 +1,5 @@
 //! What is tried: the workspace as it lies now, and each directory that costs something, several together, and the whole, elsewhere.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use fsreplay_replayer::plan::Plan;
@@ -65,15 +64,19 @@ impl Layout {
         candidates: &[Candidate],
         targets: &[Target],
         seen: &Seen,
-    ) -> (Vec<Move>, BTreeSet<Vec<u8>>) {
+    ) -> (Vec<Move>, Vec<Move>) {
         let mut moves: Vec<Move> = Vec::new();
-        let mut kept = BTreeSet::new();
+        let mut kept: Vec<Move> = Vec::new();
         for (target, mount) in targets.iter().enumerate() {
             let is_lost = matches!(mount.fs_type.as_str(), "tmpfs" | "ramfs");
             let mut may_go = |path: &[u8]| {
                 let may = !is_lost || seen.refill(&self.workspace, path).is_some();
-                if !may {
-                    kept.insert(path.to_vec());
+                let one = Move {
+                    paths: vec![path.to_vec()],
+                    target,
+                };
+                if !may && !kept.contains(&one) {
+                    kept.push(one);
                 }
                 may
             };
@@ -129,6 +132,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn target(mount_point: &str, fs_type: &str) -> Target {
         Target {
@@ -280,7 +284,11 @@ mod tests {
             let moved = moved.map(|path| String::from_utf8_lossy(path).into_owned());
             let moved: BTreeSet<String> = moved.collect();
             assert_eq!(moved, anew, "in {root}, with {seen:?}");
-            assert!(kept.contains(root.as_bytes()));
+            let whole = Move {
+                paths: vec![root.into()],
+                target: 1,
+            };
+            assert!(kept.contains(&whole));
             allowed += anew.len();
         }
         assert!(allowed > 0, "nothing was ever allowed");

@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use fsreplay_replayer::Played;
 use fsreplay_replayer::estimate::Series;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_results::SCHEMA_VERSION;
-use fsreplay_results::advise::{self, Advise, Baseline, Directory};
+use fsreplay_results::advise::{self, Advise, Baseline, Directory, Reason, Tried};
+use fsreplay_results::{SCHEMA_VERSION, Verdict};
 
+use super::anew::Seen;
 use super::candidates::{Candidate, below};
 use super::lines::{self, Part};
 use super::placements::{Layout, Move};
+use super::tried;
 use crate::caveats::{self, Caveat};
-use crate::compare::result::{Described, LEAST_FIDELITY, machine};
+use crate::compare::result::{Described, machine};
 use crate::compare::targets::Target;
 use crate::term;
 
@@ -35,21 +37,17 @@ pub struct Measured<'a> {
     pub rounds: Vec<Vec<Played>>,
     /// What the tool takes with each of them.
     pub series: Vec<Series>,
-    /// What is said of targets that can't hold the tree; moves to them are not among the others.
-    pub unfit: BTreeSet<String>,
+    /// Moves to a tmpfs that were not tried, as what is moved can't be made anew.
+    pub kept: Vec<Move>,
+    /// Moves to targets that can't hold the tree, and why; they are not among the others.
+    pub refused: Vec<(Move, String)>,
+    /// What was there while the trace was recorded.
+    pub seen: &'a Seen,
 }
 
-fn text(bytes: &[u8]) -> String {
+/// Bytes as text, for people.
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Why something wasn't tried on a tmpfs, in a sentence.
-pub fn kept(path: &[u8]) -> String {
-    format!(
-        "{} is not tried on a tmpfs, which is empty after each start: \
-         nothing in the trace shows that it can be made anew.",
-        text(path)
-    )
 }
 
 /// What is moved, for people.
@@ -61,29 +59,32 @@ pub fn paths(one: &Move) -> String {
 /// The result of what was measured.
 pub fn of(measured: Measured<'_>) -> Advise {
     let base = &measured.series[0];
+    let now = base.time();
     let unrecorded = measured.described.unrecorded.caveat();
     let is_withheld = unrecorded.as_ref().is_some_and(|caveat| caveat.withholds);
-    let mut moves: Vec<Gain> = measured
-        .moves
-        .iter()
-        .enumerate()
-        .filter(|_| !is_withheld)
-        .filter_map(|(number, one)| gain(&measured, number + 1, one, base))
-        .collect();
-    moves.sort_by(|a, b| {
+    let (mut tried, mut gains) = (Vec::new(), Vec::new());
+    for (number, one) in measured.moves.iter().enumerate() {
+        let found = tried::played(&measured, number + 1, one, base);
+        if found.verdict == Verdict::Faster {
+            gains.push(gain(&measured, number + 1, one, &found, now.value));
+        }
+        tried.push(found);
+    }
+    gains.sort_by(|a, b| {
         let seconds = |gain: &Gain| gain.result.seconds.value;
         seconds(a).total_cmp(&seconds(b))
     });
+    let advised = advised(&gains);
+    let moves: Vec<advise::Move> = gains.into_iter().map(|gain| gain.result).collect();
+    reasons(&mut tried, &moves, advised);
+    let is_open = tried.iter().any(|one| tried::may_gain(one, now.value));
+    tried.extend(tried::unplayed(&measured));
+    tried::sort(&mut tried);
     let directories = measured.candidates.iter().map(|candidate| Directory {
         path: text(&candidate.path),
         share: candidate.share,
         seconds: candidate.seconds,
         count: candidate.count,
-    });
-    let is_open = measured.series.iter().skip(1).any(|series| {
-        let (_, found) = series.beside(base);
-        let interval = found.interval();
-        interval.is_none_or(|(low, high)| may_gain(low, high, base.time().value))
     });
     let caveats = told(&measured, unrecorded);
     let mut advice = Advise {
@@ -92,11 +93,13 @@ pub fn of(measured: Measured<'_>) -> Advise {
         machine: machine(),
         baseline: Baseline {
             name: measured.targets[measured.baseline].name.clone(),
-            seconds: base.time(),
+            seconds: now,
         },
+        workspace: text(&measured.layout.workspace),
         directories: directories.collect(),
-        advised: advised(&moves),
-        moves: moves.into_iter().map(|gain| gain.result).collect(),
+        tried,
+        advised,
+        moves,
         caveats,
         unrecorded: measured.described.unrecorded.calls,
         ..Advise::default()
@@ -109,6 +112,27 @@ pub fn of(measured: Measured<'_>) -> Advise {
         whole.join(" ")
     };
     advice
+}
+
+/// Says of each that gains something why it is the advice, or isn't.
+fn reasons(tried: &mut [Tried], moves: &[advise::Move], advised: Option<usize>) {
+    let most = moves.iter().map(|one| one.gain_seconds).fold(0.0, f64::max);
+    for one in tried {
+        let same = |other: &advise::Move| other.paths == one.paths && other.to == one.to;
+        let Some(number) = moves.iter().position(same) else {
+            continue;
+        };
+        let gain = moves[number].gain_seconds;
+        one.reason = if advised == Some(number) {
+            Reason::Advised
+        } else if gain < LEAST_GAIN {
+            Reason::TooLittle
+        } else if gain < most * NEARLY_ALL {
+            Reason::GainsLess
+        } else {
+            Reason::MoreTrouble
+        };
+    }
 }
 
 /// The move that is advised.
@@ -131,10 +155,17 @@ fn answer(advice: &Advise, is_open: bool) -> String {
         };
         return format!("Nothing that was tried {found}: leave everything where it is ({now}).");
     };
+    let how = if best.paths == [advice.workspace.as_str()] && lines::is_volume(&best.class) {
+        // The name under which people look for it.
+        format!(
+            "Clone the repository in a container volume (as {} here)",
+            best.to
+        )
+    } else {
+        format!("Move {} to {}", best.path, best.to)
+    };
     format!(
-        "Move {} to {}: {} instead of {now} ({:.1} times faster).",
-        best.path,
-        best.to,
+        "{how}: {} instead of {now} ({:.1} times faster).",
         term::seconds(best.seconds.value),
         1.0 / best.ratio.value
     )
@@ -150,12 +181,16 @@ fn told(measured: &Measured<'_>, unrecorded: Option<Caveat>) -> Vec<String> {
         told.map(move |caveat| caveats::sentence(Some(&place), &caveat.text))
     });
     let of_trace = unrecorded.map(|caveat| caveats::sentence(None, &caveat.text));
-    let unfit = measured.unfit.iter().cloned();
-    unfit.chain(of_moves).chain(of_trace).collect()
+    let unfit = measured.refused.iter().map(|(one, why)| {
+        let name = &measured.targets[one.target].name;
+        format!("{name} is left out: {why}.")
+    });
+    let unfit: BTreeSet<String> = unfit.collect();
+    unfit.into_iter().chain(of_moves).chain(of_trace).collect()
 }
 
 /// What a tool would notice in the round with the most divergences.
-fn outcomes(rounds: &[Played]) -> Vec<Caveat> {
+pub fn outcomes(rounds: &[Played]) -> Vec<Caveat> {
     let worst = rounds.iter().max_by_key(|played| played.round.divergences);
     worst.map_or_else(Vec::new, |played| caveats::of_outcomes(&played.groups))
 }
@@ -164,15 +199,7 @@ fn outcomes(rounds: &[Played]) -> Vec<Caveat> {
 const NEARLY_ALL: f64 = 0.9;
 
 /// What nobody notices in a tool that is run by hand, seconds: no mount is worth it.
-const LEAST_GAIN: f64 = 0.005;
-
-/// A ratio from here on is as good as none gained.
-const THE_SAME: f64 = 0.95;
-
-/// Whether an interval of ratios holds both no gain and one that is worth a mount.
-fn may_gain(low: f64, high: f64, base_seconds: f64) -> bool {
-    low < THE_SAME && high >= 1.0 && (1.0 - low) * base_seconds >= LEAST_GAIN
-}
+pub const LEAST_GAIN: f64 = 0.005;
 
 /// Of the moves that gain nearly all, that with the least trouble.
 fn advised(moves: &[Gain]) -> Option<usize> {
@@ -201,40 +228,15 @@ fn trouble(one: &Move, workspace: &[u8], class: &str, can_be_written: bool) -> u
     size * 2 + u32::from(class == "tmpfs") + if can_be_written { 0 } else { 10 }
 }
 
-/// What a move gains; `None` if it gains nothing that is certain, or can't be relied on.
-fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &Series) -> Option<Gain> {
-    let rounds = &measured.rounds[number];
-    let (then, found) = measured.series[number].beside(base);
-    let divergences = rounds.iter().map(|played| played.round.divergences).max();
-    let divergences = divergences.unwrap_or(0);
-    let events = measured.plans[number].coverage.events.max(1);
-    // Without an interval nothing is certain.
-    if found.high.is_none_or(|high| high >= 1.0)
-        || 1.0 - divergences as f64 / (events as f64) < LEAST_FIDELITY
-    {
-        return None;
-    }
-    let told = outcomes(rounds);
-    if told.iter().any(|caveat| caveat.withholds) {
-        return None;
-    }
+/// A move that gains something, with the lines to write.
+fn gain(measured: &Measured<'_>, number: usize, one: &Move, found: &Tried, now: f64) -> Gain {
     let target = &measured.targets[one.target];
     let layout = measured.layout;
-    let parts: Vec<Part> = one
-        .paths
-        .iter()
-        .map(|path| Part {
-            path: text(path),
-            below: below(&layout.workspace, path)
-                .map_or_else(String::new, text)
-                .trim_start_matches('/')
-                .to_owned(),
-        })
-        .collect();
-    let mut lines = lines::of(&parts, target);
-    lines
-        .caveats
-        .extend(told.into_iter().map(|caveat| caveat.text));
+    let parts = one.paths.iter().map(|path| part(measured, path));
+    let parts: Vec<Part> = parts.collect();
+    let mut lines = lines::of(&parts, &text(&layout.workspace), target);
+    let told = outcomes(&measured.rounds[number]).into_iter();
+    lines.caveats.extend(told.map(|caveat| caveat.text));
     for (path, _) in layout.parts.iter().skip(1) {
         if one.paths.contains(path) {
             let path = text(path);
@@ -243,27 +245,32 @@ fn gain(measured: &Measured<'_>, number: usize, one: &Move, base: &Series) -> Op
             lines.caveats.push(caveat);
         }
     }
-    let now = base.time().value;
-    let trouble = trouble(
-        one,
-        &layout.workspace,
-        target.class,
-        !lines.devcontainer.is_empty(),
-    );
     let result = advise::Move {
-        path: paths(one),
-        paths: parts.into_iter().map(|part| part.path).collect(),
-        to: target.name.clone(),
-        class: target.class.to_owned(),
-        seconds: then,
-        gain_seconds: now - then.value,
-        ratio: found,
-        divergences,
+        path: found.path.clone(),
+        paths: found.paths.clone(),
+        to: found.to.clone(),
+        class: found.class.clone(),
+        seconds: found.seconds,
+        gain_seconds: now - found.seconds.value,
+        ratio: found.ratio,
+        divergences: found.divergences.unwrap_or(0),
         devcontainer: lines.devcontainer,
         compose: lines.compose,
         caveats: lines.caveats,
     };
-    Some(Gain { result, trouble })
+    let trouble = trouble(one, &layout.workspace, target.class, lines.can_be_made);
+    Gain { result, trouble }
+}
+
+/// A directory, for the lines.
+fn part(measured: &Measured<'_>, path: &[u8]) -> Part {
+    let workspace = &measured.layout.workspace;
+    let below = below(workspace, path).map_or_else(String::new, text);
+    Part {
+        path: path.to_vec(),
+        below: below.trim_start_matches('/').to_owned(),
+        refill: measured.seen.refill(workspace, path),
+    }
 }
 
 #[cfg(test)]
@@ -287,14 +294,6 @@ mod tests {
         assert_eq!(advised(&moves), Some(0));
         assert_eq!(advised(&[]), None);
         assert_eq!(advised(&[moved("/w", 0.000_15, 0)]), None);
-    }
-
-    #[test]
-    fn what_may_gain_is_not_said_to_gain_nothing() {
-        assert!(may_gain(0.6, 1.3, 1.0));
-        assert!(!may_gain(0.97, 1.3, 1.0), "the same or slower");
-        assert!(!may_gain(0.6, 0.9, 1.0), "a gain for certain");
-        assert!(!may_gain(0.6, 1.3, 0.001), "too little to be noticed");
     }
 
     #[test]

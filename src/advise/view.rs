@@ -1,13 +1,16 @@
 //! The advice on the terminal: where the time goes, what gains something, and the lines to write.
 
-use fsreplay_results::advise::{Advise, Move};
+use std::path::Path;
+
+use fsreplay_results::Verdict;
+use fsreplay_results::advise::{Advise, Move, Tried};
 
 use super::result::best;
 use crate::term::{self, Text};
 use crate::{say, text};
 
-/// For the terminal.
-pub fn text(advice: &Advise) -> Text {
+/// For the terminal. The trace is where the user has it.
+pub fn text(advice: &Advise, trace: &Path) -> Text {
     let mut out = text!(
         "{}\nas it lies now, on {}: {}\n\n",
         advice.trace.command.join(" "),
@@ -28,31 +31,91 @@ pub fn text(advice: &Advise) -> Text {
             rows.collect(),
         ));
     }
-    if !advice.moves.is_empty() {
+    if !advice.tried.is_empty() {
         out.push(&text!("\n\n{}", table(advice)));
     }
     say!(out, "\n\n{}", term::strong(&advice.sentence));
     if let Some(best) = best(advice) {
         out.push(&instructions(advice, best));
     }
+    if let Some(command) = command(advice, trace) {
+        say!(out, "to see it: {}", command);
+    }
     out
 }
 
+/// What shows the difference call by call: of what is advised, else of the first that was tried.
+fn command(advice: &Advise, trace: &Path) -> Option<String> {
+    let advised = best(advice).map(|one| &one.paths);
+    let paths = advised.or_else(|| advice.tried.first().map(|one| &one.paths))?;
+    // A comma divides what `--move` takes.
+    if paths.iter().any(|path| path.contains(',')) {
+        return None;
+    }
+    let trace = trace.to_string_lossy();
+    let trace = if trace.starts_with('-') {
+        format!("./{trace}")
+    } else {
+        trace.into_owned()
+    };
+    Some(format!(
+        "fsreplay compare {} --move {}",
+        quoted(&trace),
+        quoted(&paths.join(","))
+    ))
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@,=:".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// All that was tried. Paths are told below the workspace, so that the table fits a terminal.
 fn table(advice: &Advise) -> Text {
-    let rows = advice.moves.iter().map(|gain| {
+    let rows = advice.tried.iter().map(|tried| {
+        let seconds = tried.seconds.known().map(term::seconds);
+        let ratio = tried.ratio.known().map(|ratio| format!("{ratio:.2}"));
+        let interval = tried.ratio.interval();
         vec![
-            term::shortened(&gain.path, 60),
-            gain.to.clone(),
-            term::seconds(gain.seconds.value),
-            gain.seconds.interval().map_or("–".into(), |(low, high)| {
-                format!("{}–{}", term::seconds(low), term::seconds(high))
-            }),
-            term::seconds(gain.gain_seconds),
-            term::count(gain.divergences),
+            below(advice, tried),
+            tried.to.clone(),
+            seconds.unwrap_or_default(),
+            ratio.unwrap_or_default(),
+            interval.map_or_else(String::new, |(low, high)| format!("{low:.2}–{high:.2}")),
+            outcome(tried),
         ]
     });
-    let header = ["moved", "to", "it then takes", "95 %", "gain", "diverged"];
-    term::aligned_table(&header, rows.collect(), |column| column > 1)
+    let header = ["tried", "on", "takes", "ratio", "95 %", ""];
+    term::aligned_table(&header, rows.collect(), |column| (2..5).contains(&column))
+}
+
+/// What came of it, in a few words.
+fn outcome(tried: &Tried) -> String {
+    match (tried.verdict, tried.reason) {
+        (Verdict::Faster, reason) => format!("faster: {}", reason.text()),
+        (Verdict::NotRanked, reason) => reason.text().into(),
+        (verdict, _) => verdict.text().into(),
+    }
+}
+
+/// What is moved, below the workspace.
+fn below(advice: &Advise, tried: &Tried) -> String {
+    let workspace = advice.workspace.as_str();
+    let names = tried.paths.iter().map(|path| {
+        let rest = path.strip_prefix(workspace);
+        match rest.and_then(|rest| rest.strip_prefix('/')) {
+            Some(rest) => rest,
+            None if path == workspace => "the workspace",
+            None => path,
+        }
+    });
+    let names: Vec<&str> = names.collect();
+    names.join(" and ")
 }
 
 /// The lines to write, what each gains, and what to know.

@@ -3,26 +3,19 @@
 use fsreplay_trace::model::{FileKind, Header, Mount, NodeId, Record};
 
 use crate::args::TraceArgs;
-use crate::exit::{self, Failure};
-use crate::planning;
+use crate::exit::Failure;
+use crate::{places, planning};
 
 /// From what the user asked for to recorded directories; `/` stands for everything.
 pub fn resolve(asked: &str, trace: &TraceArgs, header: &Header) -> Result<Vec<Vec<u8>>, Failure> {
     match asked {
         "all" => Ok(vec![b"/".to_vec()]),
         "workspace" => Ok(vec![workspace(trace, header)?]),
-        paths => paths.split(',').map(directory).collect(),
+        paths => {
+            let paths: Vec<&[u8]> = paths.split(',').map(str::as_bytes).collect();
+            places::recorded("--move", &paths, trace)
+        }
     }
-}
-
-fn directory(text: &str) -> Result<Vec<u8>, Failure> {
-    if !text.starts_with('/') {
-        return Err(Failure::new(
-            exit::USAGE,
-            format!("--move {text}: give workspace, all, or absolute recorded directories"),
-        ));
-    }
-    Ok(text.as_bytes().to_vec())
 }
 
 /// The mount that the working directory lay on, where it is not the root; else the repository that it lay in; else itself.
@@ -127,14 +120,5 @@ mod tests {
         ];
         let ids: Vec<u32> = mounts_in(&twice, b"/w").iter().map(|m| m.id).collect();
         assert_eq!(ids, [7]);
-    }
-
-    #[test]
-    fn relative_directories_are_refused() {
-        assert!(directory("node_modules").is_err());
-        assert_eq!(
-            directory("/w/node_modules").expect("a directory"),
-            b"/w/node_modules"
-        );
     }
 }

@@ -225,7 +225,7 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
 }
 
 /// What rounds took by the clock, seconds.
-fn walls(rounds: &[Played]) -> Vec<f64> {
+pub fn walls(rounds: &[Played]) -> Vec<f64> {
     let rounds = rounds.iter();
     rounds.map(|played| played.round.wall_seconds).collect()
 }
