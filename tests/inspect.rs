@@ -118,6 +118,6 @@ fn json_has_the_share_of_file_access() {
     // However busy the machine is, what it slept is no file access.
     assert!(number("outside_seconds") >= 0.15, "{told}");
     assert!(number("gain_seconds") <= number("seconds") - 0.15, "{told}");
-    let sentence = told["share_sentence"].as_str().expect("a sentence");
+    let sentence = told["share"]["sentence"].as_str().expect("a sentence");
     assert!(sentence.contains("is file access"), "{sentence}");
 }

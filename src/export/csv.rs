@@ -1,7 +1,7 @@
 //! Results as CSV (RFC 4180): numbers in full, times in seconds.
 
 use fsreplay_results::Estimate;
-use fsreplay_results::advise::Advise;
+use fsreplay_results::advise::{Advise, Reason};
 use fsreplay_results::compare::Compare;
 use fsreplay_shown::shown;
 
@@ -45,7 +45,7 @@ pub fn compare(result: &Compare) -> String {
     out
 }
 
-/// One row for each move that gains something.
+/// One row for each directory and mount that was tried, or was not and why.
 pub fn advise(result: &Advise) -> String {
     let header = [
         "trace",
@@ -63,12 +63,16 @@ pub fn advise(result: &Advise) -> String {
         "ratio_high",
         "divergences",
         "advised",
+        "verdict",
+        "reason",
+        "detail",
     ];
     let mut out = line(header.map(str::to_owned));
     let command = name(&result.trace.command.join(" "));
-    for (index, one) in result.moves.iter().enumerate() {
+    for one in &result.tried {
         let [seconds, low, high] = estimate(&one.seconds);
         let [ratio, ratio_low, ratio_high] = estimate(&one.ratio);
+        let gain = result.baseline.seconds.value - one.seconds.value;
         out.push_str(&line([
             name(&result.trace.id),
             command.clone(),
@@ -79,12 +83,15 @@ pub fn advise(result: &Advise) -> String {
             seconds,
             low,
             high,
-            number(Some(one.gain_seconds)),
+            number(Some(gain)),
             ratio,
             ratio_low,
             ratio_high,
-            one.divergences.to_string(),
-            (result.advised == Some(index)).to_string(),
+            one.divergences.map_or_else(String::new, |n| n.to_string()),
+            (one.reason == Reason::Advised).to_string(),
+            one.verdict.to_string(),
+            one.reason.text().to_owned(),
+            name(one.detail.as_deref().unwrap_or_default()),
         ]));
     }
     out
@@ -124,7 +131,8 @@ fn line<const N: usize>(cells: [String; N]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fsreplay_results::advise::Move;
+    use fsreplay_results::Verdict;
+    use fsreplay_results::advise::{Baseline, Tried};
     use fsreplay_results::compare::Target;
 
     #[test]
@@ -149,17 +157,33 @@ mod tests {
     }
 
     #[test]
-    fn each_move_has_a_row() {
+    fn all_that_was_tried_has_a_row() {
+        let kept = Tried {
+            path: "@a".into(),
+            reason: Reason::NotForTmpfs,
+            detail: Some("a, b".into()),
+            ..Tried::default()
+        };
+        let played = Tried {
+            seconds: Estimate::within(1.0, 0.5, 2.0),
+            verdict: Verdict::Faster,
+            reason: Reason::Advised,
+            divergences: Some(0),
+            ..Tried::default()
+        };
         let result = Advise {
-            moves: vec![Move {
-                path: "@a".into(),
-                seconds: Estimate::within(1.0, 0.5, 2.0),
-                ..Move::default()
-            }],
-            advised: Some(0),
+            baseline: Baseline {
+                seconds: Estimate::within(3.0, 3.0, 3.0),
+                ..Baseline::default()
+            },
+            tried: vec![played, kept],
             ..Advise::default()
         };
         let text = advise(&result);
-        assert!(text.ends_with(",,,'@a,,,1,0.5,2,0,,,,0,true\r\n"), "{text}");
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(lines[1], ",,,,,,1,0.5,2,2,,,,0,true,faster,advised,");
+        let expected = ",,,'@a,,,,,,,,,,,false,\"not ranked\",\"not for a tmpfs\",\"a, b\"";
+        assert_eq!(lines[2], expected);
     }
 }

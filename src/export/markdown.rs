@@ -29,24 +29,36 @@ pub fn compare(result: &Compare) -> String {
     out
 }
 
-/// The sentence, and a row for each move that gains something.
+/// The sentence, and a row for each directory and mount that was tried, or was not and why.
 pub fn advise(result: &Advise) -> String {
     let mut out = answer(&result.sentence);
-    if result.moves.is_empty() {
+    if result.tried.is_empty() {
         return out;
     }
-    let header = ["moved", "to", "it then takes", "95 %", "gain", "ratio", ""];
+    let header = [
+        "tried",
+        "on",
+        "it then takes",
+        "ratio",
+        "95 %",
+        "verdict",
+        "why",
+    ];
     out.push_str(&head(&header));
-    for (index, one) in result.moves.iter().enumerate() {
-        let is_advised = result.advised == Some(index);
+    for one in &result.tried {
+        let reason = one.reason.text();
+        let why = match &one.detail {
+            Some(detail) => format!("{reason}: {detail}"),
+            None => reason.to_owned(),
+        };
         out.push_str(&row(&[
             name(&one.path),
             name(&one.to),
             seconds(one.seconds.value),
-            interval(&one.seconds, term::seconds),
-            term::seconds(one.gain_seconds),
             plain(one.ratio.value),
-            if is_advised { "advised" } else { "" }.to_owned(),
+            interval(&one.ratio, plain),
+            one.verdict.to_string(),
+            name(&why),
         ]));
     }
     out
@@ -109,6 +121,7 @@ fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fsreplay_results::advise::{Reason, Tried};
     use fsreplay_results::compare::{Ratio, Target};
     use fsreplay_results::{Estimate, Verdict};
 
@@ -138,6 +151,24 @@ mod tests {
             | --- | --- | --- | --- | --- | --- |\n\
             | disk | 1.00 s | 900 ms–1.25 s | 0.50 | 0.40–0.60 | faster |\n";
         assert_eq!(compare(&result), expected);
+    }
+
+    #[test]
+    fn what_was_tried_is_a_row_with_its_reason() {
+        let kept = Tried {
+            path: "/w".into(),
+            to: "memory".into(),
+            reason: Reason::NotForTmpfs,
+            detail: Some("a|b".into()),
+            ..Tried::default()
+        };
+        let text = advise(&Advise {
+            tried: vec![kept],
+            ..Advise::default()
+        });
+        let last = text.lines().last();
+        let row = "| /w | memory | – | – |  | not ranked | not for a tmpfs&#58; a&#124;b |";
+        assert_eq!(last, Some(row));
     }
 
     #[test]
