@@ -146,7 +146,7 @@ fn answer(advice: &Advise, is_open: bool) -> String {
         if is_open {
             return format!(
                 "It can't be told whether any of what was tried is faster than now ({now}): \
-                 the rounds differ too much. Try again with more --rounds."
+                 the rounds are too few or differ too much. Try again with a larger --budget."
             );
         }
         let found = match advice.moves.first() {
