@@ -153,7 +153,16 @@ fn answer(advice: &Advise, is_open: bool) -> String {
             Some(most) => format!("gains more than {}", term::seconds(most.gain_seconds)),
             None => "is faster".into(),
         };
-        return format!("Nothing that was tried {found}: leave everything where it is ({now}).");
+        let mut text =
+            format!("Nothing that was tried {found}: leave everything where it is ({now}).");
+        let kept = |one: &Tried| one.reason == Reason::NotForTmpfs;
+        if advice.tried.iter().any(kept) {
+            text.push_str(
+                " A tmpfs was not tried: it is empty after each start, and nothing in the trace \
+                 shows that what lies there can be made anew.",
+            );
+        }
+        return text;
     };
     let how = if best.paths == [advice.workspace.as_str()] && lines::is_volume(&best.class) {
         // The name under which people look for it.
