@@ -21,7 +21,7 @@ def work(name):
         open(f"{name}/{n}", "w").close()
 
 work("first")
-time.sleep(1.5)
+time.sleep(2)
 work("second")
 server = socket.socket()
 server.bind(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ work("fifth")
 "#;
 
 /// More than a pause of a tool that works.
-const WAIT: Duration = Duration::from_millis(1500);
+const WAIT: Duration = Duration::from_secs(3);
 
 fn line(output: &mut BufReader<ChildStdout>) -> String {
     let mut line = String::new();

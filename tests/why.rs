@@ -59,7 +59,7 @@ fn a_command_is_recorded_and_explained() {
 #[test]
 fn a_tool_that_computes_is_told_so_and_nothing_is_replayed() {
     let dir = tempfile::tempdir().expect("a directory");
-    let script = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done";
+    let script = "i=0; while [ $i -lt 3000000 ]; do i=$((i+1)); done";
     let output = why(dir.path(), &["--", "sh", "-c", script]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
