@@ -254,6 +254,8 @@ impl Tracer {
             if now != ticks {
                 ticks = now;
                 if !self.stopped {
+                    // It may have been stopped since it looked, at what came before this.
+                    self.look_for_stop();
                     self.session.time();
                 }
                 self.session.trace.flush();
