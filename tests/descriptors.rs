@@ -14,6 +14,22 @@ echo to-stderr >&2
 python3 -c 'import os; print(os.lseek(1, 0, 1), os.lseek(2, 0, 1))'
 ";
 
+/// Records what writes its output and its errors to `log`, which both were opened from; gives what
+/// then stands there, and how the replay goes.
+fn written(log: &Path, trace: &Path, output: File, errors: File) -> (String, Replay) {
+    let status = fsreplay()
+        .args(["record", "-q", "-o"])
+        .arg(trace)
+        .args(["--", "sh", "-c", SHARED])
+        .current_dir(log.parent().expect("a directory"))
+        .stdout(Stdio::from(output))
+        .stderr(Stdio::from(errors))
+        .status();
+    assert!(status.expect("fsreplay runs").success());
+    let written = std::fs::read_to_string(log).expect("the log");
+    (written, play(trace, Path::new(env!("CARGO_TARGET_TMPDIR"))))
+}
+
 #[test]
 fn output_and_errors_in_one_file_have_one_offset() {
     if !have("python3") {
@@ -23,18 +39,8 @@ fn output_and_errors_in_one_file_have_one_offset() {
     let (log, trace) = (dir.path().join("log"), dir.path().join("t.zst"));
     let output = File::create(&log).expect("a file");
     let errors = output.try_clone().expect("another descriptor");
-    let status = fsreplay()
-        .args(["record", "-q", "-o"])
-        .arg(&trace)
-        .args(["--", "sh", "-c", SHARED])
-        .current_dir(dir.path())
-        .stdout(Stdio::from(output))
-        .stderr(Stdio::from(errors))
-        .status();
-    assert!(status.expect("fsreplay runs").success());
-    let written = std::fs::read_to_string(&log).expect("the log");
+    let (written, replay) = written(&log, &trace, output, errors);
     assert_eq!(written, "to-stdout\nto-stderr\n20 20\n");
-    let replay = play(&trace, Path::new(env!("CARGO_TARGET_TMPDIR")));
     assert_eq!(replay.number("divergences"), 0, "{}", groups(&replay));
 }
 
@@ -47,19 +53,9 @@ fn output_and_errors_that_were_opened_apart_have_an_offset_each() {
     let (log, trace) = (dir.path().join("log"), dir.path().join("t.zst"));
     let output = File::create(&log).expect("a file");
     let errors = File::create(&log).expect("the same file");
-    let status = fsreplay()
-        .args(["record", "-q", "-o"])
-        .arg(&trace)
-        .args(["--", "sh", "-c", SHARED])
-        .current_dir(dir.path())
-        .stdout(Stdio::from(output))
-        .stderr(Stdio::from(errors))
-        .status();
-    assert!(status.expect("fsreplay runs").success());
+    let (written, replay) = written(&log, &trace, output, errors);
     // The second of them wrote over what the first one had written.
-    let written = std::fs::read_to_string(&log).expect("the log");
     assert_eq!(written, "to-stderr\n10 10\n");
-    let replay = play(&trace, Path::new(env!("CARGO_TARGET_TMPDIR")));
     assert_eq!(replay.number("divergences"), 0, "{}", groups(&replay));
 }
 

@@ -21,30 +21,10 @@ pub struct Outcome {
     pub rounds: Vec<Vec<Played>>,
     /// Why there are no more rounds.
     pub end: End,
-    /// How many rounds something else slowed.
-    pub slowed: usize,
     /// Directories that could not be removed.
     pub left: Vec<ReplayError>,
     /// Plans whose targets can't hold the tree, in order, and why; they are not among the rounds.
     pub refused: Vec<(usize, ReplayError)>,
-}
-
-/// Plays plans in turn, `options.rounds` times. When `cancelled` becomes true, the rounds that were
-/// whole by then are kept; without any, that is an error. `progress` is told the plan, and what
-/// happens to it.
-pub fn contest(
-    plans: &[Plan],
-    options: PlayOptions,
-    cancelled: &AtomicBool,
-    progress: &(dyn Fn(usize, Stage) + Sync),
-) -> Result<Outcome, ReplayError> {
-    let rounds = Judged {
-        budget: None,
-        least: options.rounds,
-        judge: &mut |rounds| vec![false; rounds.len()],
-        told: &mut |_| (),
-    };
-    contest_until(plans, options, rounds, cancelled, progress)
 }
 
 /// When a contest is over.
@@ -61,7 +41,13 @@ pub struct Judged<'j> {
     pub told: &'j mut dyn FnMut(&Standing<'_, Played>),
 }
 
-/// The same until all verdicts stand or the budget is spent.
+/// Plays plans in turn until all verdicts stand, the budget is spent, or there were as many rounds
+/// as [`PlayOptions::rounds`] says. When `cancelled` becomes true, the rounds that were whole by
+/// then are kept; without any, that is an error. `progress` is told the plan, and what happens to
+/// it.
+///
+/// # Errors
+/// A target that can't be used, where it is the last one; anything else that ends a replay.
 pub fn contest_until(
     plans: &[Plan],
     options: PlayOptions,
@@ -117,11 +103,10 @@ pub(crate) fn contest_with(
         }
         return Err(ReplayError::Cancelled);
     }
-    let slowed = unslow(&mut rounds);
+    unslow(&mut rounds);
     Ok(Outcome {
         rounds,
         end: outcome.end,
-        slowed,
         left,
         refused: outcome.refused,
     })

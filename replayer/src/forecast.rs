@@ -44,7 +44,7 @@ pub struct Asked<'a> {
 /// Rounds of all plans, and from them what the tool takes with each plan that was not refused.
 ///
 /// # Errors
-/// As [`crate::contest::contest`]; and a plan that can't be played to its end on paper.
+/// As [`crate::contest::contest_until`]; and a plan that can't be played to its end on paper.
 pub fn forecast(
     plans: &[Plan],
     options: PlayOptions,
@@ -52,9 +52,8 @@ pub fn forecast(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, Stage) + Sync),
 ) -> Result<(Outcome, Vec<Series>), ReplayError> {
-    let kept: Vec<Rounds<'_>> = plans.iter().map(Rounds::new).collect();
-    let kept = RefCell::new(kept);
-    let latest: RefCell<Vec<Series>> = RefCell::default();
+    let papers: Vec<Paper<'_>> = plans.iter().map(Paper::new).collect();
+    let papers = RefCell::new(papers);
     let mut stood = vec![false; plans.len()];
     let Asked {
         budget,
@@ -69,61 +68,87 @@ pub fn forecast(
             least: LOOK as u32,
             judge: &mut |rounds| {
                 let played = rounds.iter().map(Vec::len).max().unwrap_or(0);
-                if !played.is_multiple_of(LOOK) {
-                    return stood.clone();
+                if played.is_multiple_of(LOOK) {
+                    // A plan that gets stuck is told at the end.
+                    let series = on_paper(&mut papers.borrow_mut()).unwrap_or_default();
+                    stood = stand(&series, rounds, baseline);
                 }
-                // A plan that gets stuck is told at the end.
-                let series = on_paper(plans, &kept.borrow()).unwrap_or_default();
-                stood = stand(&series, rounds, baseline);
-                latest.replace(series);
                 stood.clone()
             },
-            told: &mut |standing| told(&latest.borrow(), standing),
+            told: &mut |standing| told(&so_far(&papers.borrow()), standing),
         },
         &mut |plan, lanes| {
-            if let Some(rounds) = kept.borrow_mut().get_mut(plan) {
-                rounds.add(lanes);
+            if let Some(paper) = papers.borrow_mut().get_mut(plan) {
+                paper.rounds.add(lanes);
+                paper.is_stale = true;
             }
         },
         cancelled,
         progress,
     )?;
-    let mut series = on_paper(plans, &kept.borrow())?;
+    let mut series = on_paper(&mut papers.borrow_mut())?;
     for (number, _) in outcome.refused.iter().rev() {
         series.remove(*number);
     }
     Ok((outcome, series))
 }
 
-/// What each plan takes with the prices of its rounds.
+/// A plan, its rounds, and what these said when it was last looked at.
+struct Paper<'p> {
+    plan: &'p Plan,
+    rounds: Rounds<'p>,
+    series: Series,
+    /// There were rounds since.
+    is_stale: bool,
+}
+
+impl<'p> Paper<'p> {
+    fn new(plan: &'p Plan) -> Paper<'p> {
+        Paper {
+            plan,
+            rounds: Rounds::new(plan),
+            series: Series::default(),
+            is_stale: false,
+        }
+    }
+}
+
+fn so_far(papers: &[Paper<'_>]) -> Vec<Series> {
+    papers.iter().map(|paper| paper.series.clone()).collect()
+}
+
+/// What each plan takes with the prices of its rounds; those without rounds since are as they were.
+fn on_paper(papers: &mut [Paper<'_>]) -> Result<Vec<Series>, ReplayError> {
+    for paper in papers.iter_mut().filter(|paper| paper.is_stale) {
+        paper.series = played(paper.plan, &paper.rounds)?;
+        paper.is_stale = false;
+    }
+    Ok(so_far(papers))
+}
+
+/// What a plan takes with the prices of its rounds.
 ///
 /// How far that can be trusted is told by the jackknife (Tukey 1958; Efron and Tibshirani, "An
 /// Introduction to the Bootstrap", 1993): what it would be without a group of the rounds, for each
 /// group, gives as many values that scatter as if each were of its group alone. Each of them stands
 /// on nearly all rounds, so that a neighbour who slowed one round moves none of them far.
-fn on_paper(plans: &[Plan], kept: &[Rounds<'_>]) -> Result<Vec<Series>, ReplayError> {
+fn played(plan: &Plan, rounds: &Rounds<'_>) -> Result<Series, ReplayError> {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let of = |(plan, rounds): (&Plan, &Rounds<'_>)| {
-        if rounds.is_empty() {
-            return Ok(Series::default());
-        }
-        let seconds = |prices: &_| {
-            let found = simulate(plan, prices, &Groups::one(), processors);
-            let found = found.map_err(|stuck| ReplayError::Plan(stuck.to_string()))?;
-            Ok::<f64, ReplayError>(found.seconds)
-        };
-        let whole = seconds(&rounds.prices(Estimator::Median))?;
-        let groups = groups_of(plan, rounds.len());
-        let without = rounds.leaving_out(groups, Estimator::Median);
-        let without: Vec<f64> = without
-            .map(|prices| seconds(&prices))
-            .collect::<Result<_, _>>()?;
-        Ok(Series {
-            samples: pseudo_values(whole, &without),
-            whole: Some(whole),
-        })
+    let seconds = |prices: &_| {
+        let found = simulate(plan, prices, &Groups::one(), processors);
+        let found = found.map_err(|stuck| ReplayError::Plan(stuck.to_string()))?;
+        Ok::<f64, ReplayError>(found.seconds)
     };
-    plans.iter().zip(kept).map(of).collect()
+    let whole = seconds(&rounds.prices(Estimator::Median))?;
+    let groups = groups_of(plan, rounds.len());
+    let without = rounds.leaving_out(groups, Estimator::Median);
+    let without: Vec<f64> = without
+        .map(|prices| seconds(&prices))
+        .collect::<Result<_, _>>()?;
+    Ok(Series {
+        samples: pseudo_values(whole, &without),
+        whole: Some(whole),
+    })
 }
 
 /// From what the whole is and what it is without each of some groups to what each group says, on a

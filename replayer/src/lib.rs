@@ -33,4 +33,4 @@ pub use cache::{Cache, rest_before_run};
 pub use error::ReplayError;
 pub use fence::Fence;
 pub use play::{PlayOptions, Replayed, Stage, Timing, play};
-pub use player::{Ended, Played, Player, unslowed_seconds};
+pub use player::{Ended, Played, Player};

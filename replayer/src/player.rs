@@ -254,7 +254,7 @@ impl Played {
 }
 
 /// Wall times of rounds had nothing slowed the machine, seconds.
-pub fn unslowed_seconds(rounds: &[Played]) -> Vec<f64> {
+pub(crate) fn unslowed_seconds(rounds: &[Played]) -> Vec<f64> {
     let each = rounds.iter().map(|played| played.unslowed_seconds);
     each.collect()
 }

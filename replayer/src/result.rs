@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fsreplay_measure::estimate::variation;
 use fsreplay_results::play::{CallStatistics, Prediction};
 use hdrhistogram::Histogram;
 
@@ -19,17 +20,6 @@ pub fn prediction(rounds: &[f64], plan: &Plan) -> Prediction {
         variation: variation(rounds),
         basis: basis.to_owned(),
     }
-}
-
-/// Standard deviation divided by the mean.
-pub fn variation(values: &[f64]) -> Option<f64> {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    if values.len() < 2 || mean <= 0.0 {
-        return None;
-    }
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((squares / (count - 1.0)).sqrt() / mean)
 }
 
 /// Statistics by call, and the sum of all time in calls in seconds.

@@ -36,14 +36,6 @@ pub fn text(comparison: &Compare, verbose: bool) -> Text {
             term::count(target.left_out)
         );
     }
-    if comparison.slowed_rounds > 0 {
-        say!(
-            out,
-            "note: something else slowed this machine in some rounds ({}), \
-             which is taken out of their times",
-            term::count(comparison.slowed_rounds)
-        );
-    }
     if comparison.interrupted {
         say!(out, "note: ended early; the rounds so far count");
     }
