@@ -4,6 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use common::{fsreplay, have, is_root, record, sh, text, workspace};
 
@@ -94,6 +95,7 @@ fn two_targets_are_compared_and_left_empty() {
 
 #[test]
 fn without_targets_the_mounts_of_this_machine_are_taken() {
+    let _alone = MOUNTS.write().unwrap_or_else(PoisonError::into_inner);
     let dir = workspace();
     let (_, trace) = recorded(dir.path());
     let output = run("compare", &trace, &["--rounds", "2"]);
@@ -260,14 +262,27 @@ fn what_was_not_recorded_is_told_wherever_figures_are() {
 }
 
 /// A file system mounted on a directory; unmounted when dropped.
-struct Mounted(PathBuf);
+struct Mounted {
+    point: PathBuf,
+    /// Who takes all mounts of this machine waits until it is gone.
+    _there: RwLockReadGuard<'static, ()>,
+}
+
+/// Held while something is mounted here, and alone by who takes the mounts that there are: one that
+/// another test unmounts meanwhile is no target.
+static MOUNTS: RwLock<()> = RwLock::new(());
 
 impl Mounted {
     fn new(point: &Path, arguments: &[&str]) -> Option<Mounted> {
+        // A test that failed left nothing that could be wrong.
+        let there = MOUNTS.read().unwrap_or_else(PoisonError::into_inner);
         let mut mount = std::process::Command::new("mount");
         let output = mount.args(arguments).arg(point).output().ok()?;
         if output.status.success() {
-            return Some(Mounted(point.into()));
+            return Some(Mounted {
+                point: point.into(),
+                _there: there,
+            });
         }
         // Not for want of privilege: containers and ordinary users may not mount.
         let denied = text(&output).contains("permission") || text(&output).contains("superuser");
@@ -283,7 +298,9 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(&self.0).output();
+        let _ = std::process::Command::new("umount")
+            .arg(&self.point)
+            .output();
     }
 }
 
