@@ -136,7 +136,8 @@ pub struct Target {
 pub struct Ratio {
     /// Name of the baseline.
     pub to: String,
-    /// Quotient of both times; a repeated run's lies in its interval in 95 % of cases.
+    /// Quotient of both times; the true one lies in its interval in 95 % of cases and more, no matter
+    /// after which round one stops.
     #[serde(flatten)]
     pub estimate: Estimate,
     /// What that says.
