@@ -105,6 +105,7 @@ pub fn find(
         method,
         rounds,
         series,
+        prices,
         end,
         budget,
         others,
@@ -124,6 +125,9 @@ pub fn find(
         },
         cancelled,
     )?;
+    let share = prices
+        .and_then(|prices| share::measured(&plans[baseline], &described, &prices))
+        .or(share);
     let unfit = leave_out(refused, &mut targets, &mut plans);
     // One that was left out may have been the baseline.
     let baseline = targets::baseline(

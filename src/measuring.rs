@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use fsreplay_measure::contest::{End, Standing};
 use fsreplay_measure::machine::Look;
-use fsreplay_replayer::contest::{Judged, Outcome, contest_until};
+use fsreplay_replayer::contest::{Judged, contest_until};
 use fsreplay_replayer::estimate::Series;
-use fsreplay_replayer::forecast::{self, forecast};
+use fsreplay_replayer::forecast::{self, Forecast, forecast};
 use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::prices::OpPrices;
 use fsreplay_replayer::{Cache, PlayOptions, Played, ReplayError, Timing};
 use fsreplay_results::compare::Method;
 
@@ -53,6 +54,8 @@ pub struct Found {
     pub rounds: Vec<Vec<Played>>,
     /// And what the tool takes.
     pub series: Vec<Series>,
+    /// What calls take with the baseline, where it was told on paper.
+    pub prices: Option<OpPrices>,
     /// Why there are no more rounds.
     pub end: End,
     /// What they were allowed to take.
@@ -69,16 +72,22 @@ pub struct Found {
 pub fn measure(asked: Asked<'_>, cancelled: &AtomicBool) -> Result<Found, Failure> {
     let method = method(asked.timing, asked.precise);
     let before = Look::now();
-    let (budget, outcome, series) = if method == Method::Paper {
+    let (budget, found) = if method == Method::Paper {
         on_paper(&asked, cancelled)?
     } else {
         by_the_clock(&asked, cancelled)?
     };
     let meanwhile = before.until(&Look::now());
+    let Forecast {
+        outcome,
+        series,
+        prices,
+    } = found;
     Ok(Found {
         method,
         rounds: outcome.rounds,
         series,
+        prices,
         end: outcome.end,
         budget,
         others: meanwhile.others,
@@ -95,7 +104,8 @@ fn method(timing: Timing, precise: bool) -> Method {
     }
 }
 
-type Measured = (Option<Duration>, Outcome, Vec<Series>);
+/// What the rounds were allowed to take, and what was found.
+type Measured = (Option<Duration>, Forecast);
 
 fn on_paper(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, Failure> {
     let budget = asked.budget.unwrap_or(BUDGET);
@@ -121,8 +131,7 @@ fn on_paper(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, Failu
         &|number, stage| progress.show(number, stage),
     );
     progress.end();
-    let (outcome, series) = found.map_err(stopped)?;
-    Ok((Some(budget), outcome, series))
+    Ok((Some(budget), found.map_err(stopped)?))
 }
 
 fn by_the_clock(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, Failure> {
@@ -157,7 +166,12 @@ fn by_the_clock(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, F
         Series::of(rounds.collect())
     };
     let series = outcome.rounds.iter().map(times).collect();
-    Ok((asked.budget, outcome, series))
+    let found = Forecast {
+        outcome,
+        series,
+        prices: None,
+    };
+    Ok((asked.budget, found))
 }
 
 /// A replay's failure; the user's own wish to stop is only one if there is nothing to show for it.

@@ -1,8 +1,11 @@
 //! How much of a tool's time is file access, in a sentence.
 
+use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::prices::OpPrices;
 use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
 
 use crate::args::TraceArgs;
+use crate::compare::result::Described;
 use crate::exit::{self, Failure};
 use crate::planning;
 use crate::term;
@@ -38,6 +41,15 @@ pub fn of_whole(trace: &TraceArgs, truncated: bool) -> Result<Result<FileShare, 
             ..share
         })
         .map_err(|error| exit::chain(&error)))
+}
+
+/// The share where calls take what was measured, with its sentence; none where it can't be told.
+pub fn measured(plan: &Plan, trace: &Described, prices: &OpPrices) -> Option<FileShare> {
+    let share = fsreplay_replayer::share::measured(plan, &trace.header, prices).ok()?;
+    Some(FileShare {
+        sentence: sentence(&trace.trace.command, &share),
+        ..share
+    })
 }
 
 /// Whether no mount can make a difference that anyone would notice.

@@ -45,20 +45,17 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
     }
-    let in_words = match &mut why.inspect.share {
-        Some(share) => {
-            share.sentence = share::sentence(&why.trace.command, share);
-            share.sentence.clone()
-        }
-        None => in_words,
-    };
+    if let Some(share) = &mut why.inspect.share {
+        share.sentence = share::sentence(&why.trace.command, share);
+    }
     let mut left = exit::OK;
     let is_small = why.inspect.share.as_ref().is_some_and(share::is_small);
     if !is_small {
         let cancelled = planning::cancelled_by_signals()?;
         left = measure(args, &trace, began, &cancelled, &mut why)?;
     }
-    why.sentence = answer(&why, &in_words);
+    let share = restated(&mut why).unwrap_or(in_words);
+    why.sentence = answer(&why, &share);
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Why(Box::new(why.clone())))?;
     }
@@ -113,6 +110,16 @@ fn measure(
         why.advise = Some(advice);
     }
     Ok(status)
+}
+
+/// How much is file access, in words: where mounts were measured, with what calls took then. Those
+/// of the recording may have been slowed by its recorder and by what else ran.
+fn restated(why: &mut Why) -> Option<String> {
+    let measured = why.compare.as_mut().and_then(|found| found.share.as_mut());
+    let share = measured.or(why.inspect.share.as_mut())?;
+    share.sentence = share::sentence(&why.trace.command, share);
+    why.file_share = Some(share.file_share);
+    Some(share.sentence.clone())
 }
 
 /// What somebody reads who reads one thing only.

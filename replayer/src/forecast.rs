@@ -20,7 +20,7 @@ use crate::estimate::Series;
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage};
 use crate::player::Played;
-use crate::prices::{Estimator, Rounds};
+use crate::prices::{Estimator, OpPrices, Rounds};
 use crate::simulate::{Groups, simulate};
 
 /// Rounds between two looks at whether the verdicts stand, and the fewest before the first look: an
@@ -41,6 +41,16 @@ pub struct Asked<'a> {
     pub told: &'a mut dyn FnMut(&[Series], &Standing<'_, Played>),
 }
 
+/// What was found.
+pub struct Forecast {
+    /// Rounds of all plans that were not refused.
+    pub outcome: Outcome,
+    /// What the tool takes with each of them.
+    pub series: Vec<Series>,
+    /// What calls take with the baseline, unless it was refused.
+    pub prices: Option<OpPrices>,
+}
+
 /// Rounds of all plans, and from them what the tool takes with each plan that was not refused.
 ///
 /// # Errors
@@ -51,7 +61,7 @@ pub fn forecast(
     asked: Asked<'_>,
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, Stage) + Sync),
-) -> Result<(Outcome, Vec<Series>), ReplayError> {
+) -> Result<Forecast, ReplayError> {
     let papers: Vec<Paper<'_>> = plans.iter().map(Paper::new).collect();
     let papers = RefCell::new(papers);
     let mut stood = vec![false; plans.len()];
@@ -90,7 +100,13 @@ pub fn forecast(
     for (number, _) in outcome.refused.iter().rev() {
         series.remove(*number);
     }
-    Ok((outcome, series))
+    let papers = papers.into_inner();
+    let base = papers.get(baseline).filter(|base| !base.rounds.is_empty());
+    Ok(Forecast {
+        outcome,
+        series,
+        prices: base.map(|base| base.rounds.prices(Estimator::Median)),
+    })
 }
 
 /// A plan, its rounds, and what these said when it was last looked at.

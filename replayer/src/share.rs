@@ -34,14 +34,34 @@ impl Prices for AsRecorded<'_> {
 /// A plan that can't be played to its end.
 pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
     let processors = NonZeroUsize::new(header.cpus as usize).unwrap_or(NonZeroUsize::MIN);
-    let sorted = Sorted::of(plan, header);
-    let recorded = AsRecorded(plan);
-    let all = simulate(plan, &recorded, &sorted.groups, processors)?;
-    let nothing = |_: usize, _: usize| Price::default();
-    let none = simulate(plan, &nothing, &Groups::one(), processors)?;
     // A run without the recorder knows better how long it took, but not what of it was what.
     let unobserved = plan.timing.unobserved.map(|run| run.elapsed as f64 / 1e9);
-    let seconds = unobserved.unwrap_or(all.seconds);
+    of(plan, header, &AsRecorded(plan), processors, unobserved)
+}
+
+/// The same where calls take what was measured on this machine, which a recorder that slowed them
+/// down, or a machine that was busy meanwhile, has no part in.
+///
+/// # Errors
+/// A plan that can't be played to its end.
+pub fn measured(plan: &Plan, header: &Header, prices: &impl Prices) -> Result<FileShare, Stuck> {
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    of(plan, header, prices, processors, None)
+}
+
+/// `seconds` is what the tool took, where that is known better than on paper.
+fn of(
+    plan: &Plan,
+    header: &Header,
+    prices: &impl Prices,
+    processors: NonZeroUsize,
+    seconds: Option<f64>,
+) -> Result<FileShare, Stuck> {
+    let sorted = Sorted::of(plan, header);
+    let all = simulate(plan, prices, &sorted.groups, processors)?;
+    let nothing = |_: usize, _: usize| Price::default();
+    let none = simulate(plan, &nothing, &Groups::one(), processors)?;
+    let seconds = seconds.unwrap_or(all.seconds);
     let scale = if all.seconds > 0.0 {
         seconds / all.seconds
     } else {
@@ -57,7 +77,8 @@ pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
             continue;
         }
         let others = Without {
-            recorded: AsRecorded(plan),
+            plan,
+            all: prices,
             groups: &sorted.groups,
             group,
         };
@@ -86,20 +107,21 @@ pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
     })
 }
 
-/// As recorded, but for the calls of one group, which take nothing.
-struct Without<'p> {
-    recorded: AsRecorded<'p>,
+/// All prices but for the calls of one group, which take nothing.
+struct Without<'p, P> {
+    plan: &'p Plan,
+    all: &'p P,
     groups: &'p Groups,
     group: usize,
 }
 
-impl Prices for Without<'_> {
+impl<P: Prices> Prices for Without<'_, P> {
     fn price(&self, lane: usize, op: usize) -> Price {
-        let step = self.recorded.0.lanes[lane].steps()[op];
+        let step = self.plan.lanes[lane].steps()[op];
         if self.groups.group(step.op()) == self.group {
             Price::default()
         } else {
-            self.recorded.price(lane, op)
+            self.all.price(lane, op)
         }
     }
 }
