@@ -18,7 +18,7 @@ use fsreplay_results::advise::Advise;
 
 use crate::args::AdviseArgs;
 use crate::compare::moved;
-use crate::compare::result::describe_trace;
+use crate::compare::result::{Described, describe_trace};
 use crate::compare::targets;
 use crate::exit::{self, Failure};
 use crate::export;
@@ -35,7 +35,8 @@ const FIRST_SHARE: f64 = 0.1;
 /// Runs the command.
 pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let cancelled = planning::cancelled_by_signals()?;
-    let (advice, status) = find(args, &cancelled)?;
+    let described = describe_trace(&args.trace)?;
+    let (advice, status) = find(args, described, &cancelled)?;
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Advise(advice.clone()))?;
     }
@@ -52,8 +53,11 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
 }
 
 /// Measures, and gives what was found and the status to exit with.
-pub fn find(args: &AdviseArgs, cancelled: &AtomicBool) -> Result<(Advise, i32), Failure> {
-    let described = describe_trace(&args.trace)?;
+pub fn find(
+    args: &AdviseArgs,
+    described: Described,
+    cancelled: &AtomicBool,
+) -> Result<(Advise, i32), Failure> {
     let header = &described.header;
     let workspace = moved::resolve("workspace", &args.trace, header)?;
     let neutral = targets::neutral(args.neutral.as_deref())?;
@@ -148,6 +152,8 @@ fn play(
         plans,
         names,
         baseline: 0,
+        phases: &[],
+        phase: None,
         timing: Timing::Scaled(1.0),
         precise: false,
         rounds: args.rounds,

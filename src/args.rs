@@ -263,6 +263,10 @@ pub struct CompareArgs {
     /// Compare even where the trace says that no mount can make a difference
     #[arg(long)]
     pub anyway: bool,
+    /// Compare one phase of a tool that also waits for what is outside of it, such as start or 'rebuild 2'
+    /// (inspect names them), and not all that it works
+    #[arg(long, value_name = "NAME")]
+    pub phase: Option<String>,
     /// The target that others are compared with [default: where the workspace was recorded, else the first]
     #[arg(long, value_name = "NAME")]
     pub baseline: Option<String>,

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use fsreplay_measure::contest::End;
-use fsreplay_replayer::ReplayError;
 use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::{ReplayError, Timing};
 use fsreplay_results::compare::{self, Compare, Unfit};
+use fsreplay_results::timeline::Phase;
 use fsreplay_results::{Document, FileShare, Verdict};
 
 use crate::args::CompareArgs;
@@ -27,7 +28,7 @@ use crate::share;
 use crate::term;
 use crate::text;
 use condition::Condition;
-use result::Measured;
+use result::{Described, Measured};
 use targets::Target;
 
 /// Runs the command and gives the status to exit with.
@@ -37,6 +38,10 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         .iter()
         .map(|text| Condition::parse(text))
         .collect::<Result<Vec<_>, _>>()?;
+    if args.phase.is_some() && (args.precise || args.timing != Timing::Scaled(1.0)) {
+        let message = "--phase goes with times on paper: without --precise and --timing";
+        return Err(Failure::new(exit::USAGE, message));
+    }
     let share = share::of(&args.trace)?;
     if let Some(share) = share.as_ref().filter(|share| is_enough(args, share)) {
         let answer = format!("{} Compare all the same with --anyway.", share.sentence);
@@ -46,7 +51,8 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         return Ok(exit::OK);
     }
     let cancelled = planning::cancelled_by_signals()?;
-    let (comparison, left) = find(args, &conditions, share, &cancelled)?;
+    let described = result::describe_trace(&args.trace)?;
+    let (comparison, left) = find(args, described, &conditions, share, &cancelled)?;
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Compare(comparison.clone()))?;
     }
@@ -79,11 +85,12 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
 /// Measures, and gives what was found and the directories that could not be removed.
 pub fn find(
     args: &CompareArgs,
+    described: Described,
     conditions: &[Condition],
     share: Option<FileShare>,
     cancelled: &AtomicBool,
 ) -> Result<(Compare, Vec<ReplayError>), Failure> {
-    let described = result::describe_trace(&args.trace)?;
+    let phase = phase(args.phase.as_deref(), &described.phases)?;
     let moved = moved::resolve(&args.moved, &args.trace, &described.header)?;
     let neutral = targets::neutral(args.neutral.as_deref())?;
     let (mut targets, mut plans) = targets::planned(
@@ -105,6 +112,7 @@ pub fn find(
         method,
         rounds,
         series,
+        in_phases,
         prices,
         end,
         budget,
@@ -116,6 +124,8 @@ pub fn find(
             plans: &plans,
             names,
             baseline,
+            phases: &described.phases,
+            phase,
             timing: args.timing,
             precise: args.precise,
             rounds: args.rounds,
@@ -143,6 +153,8 @@ pub fn find(
         plans: &plans,
         rounds,
         series,
+        in_phases,
+        phase,
         method,
         share,
         others,
@@ -165,6 +177,25 @@ fn is_enough(args: &CompareArgs, share: &FileShare) -> bool {
         || !args.fail_if.is_empty()
         || files.iter().any(|file| file.is_some());
     !is_told_to_go_on && share::is_small(share)
+}
+
+/// The number of the phase that was asked for.
+fn phase(name: Option<&str>, phases: &[Phase]) -> Result<Option<usize>, Failure> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let found = phases.iter().position(|phase| phase.name == name);
+    if found.is_some() {
+        return Ok(found);
+    }
+    let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+    let known = if names.is_empty() {
+        "the tool did not wait for the outside in between, so that there is one phase only".into()
+    } else {
+        format!("phases are: {}", names.join(", "))
+    };
+    let message = format!("there is no phase {name:?}; {known}");
+    Err(Failure::new(exit::USAGE, message))
 }
 
 /// Takes the targets out that can't hold the tree.

@@ -10,8 +10,9 @@ use fsreplay_inspector::{Inspector, Options, inspect, write_folded};
 use fsreplay_results::Document;
 use fsreplay_results::inspect::{Inspect, Share};
 use fsreplay_trace::format::TraceError;
+use fsreplay_trace::model::Header;
 
-use crate::args::InspectArgs;
+use crate::args::{InspectArgs, TraceArgs};
 use crate::caveats::{self, Unrecorded};
 use crate::exit::{self, Failure};
 use crate::planning;
@@ -21,7 +22,12 @@ use crate::{say, text};
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let (inspector, inspection, share) = found(args)?;
+    let Found {
+        inspector,
+        inspection,
+        share,
+        ..
+    } = found(args)?;
     if let Some(file) = &args.folded {
         term::write_data(file, |mut out| write_folded(&inspector, &mut out))?;
     }
@@ -38,16 +44,34 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     term::print(&text(&inspection, &share))
 }
 
-/// What was found in a trace, and how much of its time is file access, in words.
-pub fn found(args: &InspectArgs) -> Result<(Inspector, Inspect, String), Failure> {
-    let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
+/// What was found in a trace.
+pub struct Found {
+    /// For flame graphs.
+    pub inspector: Inspector,
+    /// All of it.
+    pub inspection: Inspect,
+    /// How much of the time is file access, in words.
+    pub share: String,
+    /// The trace's header.
+    pub header: Header,
+}
+
+/// Looks at a trace once, but not at how much of its time is file access.
+pub fn read(trace: &TraceArgs, options: &Options) -> Result<(Inspector, Inspect, Header), Failure> {
+    let failed = |error: TraceError| Failure::trace(&trace.path, &error);
+    let mut reader = planning::open(trace)?;
+    let inspector = inspect(&mut reader, options).map_err(failed)?;
+    let inspection = inspector.finish(reader.tables(), reader.footer(), options);
+    Ok((inspector, inspection, reader.header().clone()))
+}
+
+/// All that is found in a trace.
+pub fn found(args: &InspectArgs) -> Result<Found, Failure> {
     let options = Options {
         top: args.top,
         truncated: args.truncated,
     };
-    let mut reader = planning::open(&args.trace)?;
-    let inspector = inspect(&mut reader, &options).map_err(failed)?;
-    let mut inspection = inspector.finish(reader.tables(), reader.footer(), &options);
+    let (inspector, mut inspection, header) = read(&args.trace, &options)?;
     let unrecorded = Unrecorded {
         calls: inspection.unrecorded.clone(),
         events: inspection.events,
@@ -58,11 +82,16 @@ pub fn found(args: &InspectArgs) -> Result<(Inspector, Inspect, String), Failure
         .collect();
     let share = share::of_whole(&args.trace, args.truncated)?;
     inspection.share = share.as_ref().ok().cloned();
-    let in_words = match share {
-        Ok(share) => share.sentence,
-        Err(reason) => format!("how much of the time is file access can't be told: {reason}"),
-    };
-    Ok((inspector, inspection, in_words))
+    let share = share.map_or_else(
+        |reason| format!("how much of the time is file access can't be told: {reason}"),
+        |share| share.sentence,
+    );
+    Ok(Found {
+        inspector,
+        inspection,
+        share,
+        header,
+    })
 }
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! From plans to what the tool takes with each of them: on paper, or by the clock.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::prices::OpPrices;
 use fsreplay_replayer::{Cache, PlayOptions, Played, ReplayError, Timing};
 use fsreplay_results::compare::Method;
+use fsreplay_results::timeline::Phase;
 
 use crate::exit::{self, Failure};
 use crate::planning;
@@ -32,6 +34,10 @@ pub struct Asked<'a> {
     pub names: Vec<String>,
     /// Number of the one that others are compared with.
     pub baseline: usize,
+    /// Phases that are told apart, in order.
+    pub phases: &'a [Phase],
+    /// The one of them that the verdicts are of; none where they are of all that the tool does.
+    pub phase: Option<usize>,
     /// With or without the tool's own time.
     pub timing: Timing,
     /// With the tool's own time: by the clock, and not on paper.
@@ -54,6 +60,8 @@ pub struct Found {
     pub rounds: Vec<Vec<Played>>,
     /// And what the tool takes.
     pub series: Vec<Series>,
+    /// For each of these plans, what it takes in each phase, where that was told on paper.
+    pub in_phases: Vec<Vec<Series>>,
     /// What calls take with the baseline, where it was told on paper.
     pub prices: Option<OpPrices>,
     /// Why there are no more rounds.
@@ -81,12 +89,14 @@ pub fn measure(asked: Asked<'_>, cancelled: &AtomicBool) -> Result<Found, Failur
     let Forecast {
         outcome,
         series,
+        phases: in_phases,
         prices,
     } = found;
     Ok(Found {
         method,
         rounds: outcome.rounds,
         series,
+        in_phases,
         prices,
         end: outcome.end,
         budget,
@@ -119,12 +129,19 @@ fn on_paper(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, Failu
     let mut told = |series: &[Series], standing: &Standing<'_, Played>| {
         progress.so_far(series, asked.baseline, standing.rounds);
     };
+    let number = |event: u64| u32::try_from(event).unwrap_or(u32::MAX);
+    let phases = asked.phases.iter();
+    let phases: Vec<Range<u32>> = phases
+        .map(|phase| number(phase.first_event)..number(phase.end_event))
+        .collect();
     let found = forecast(
         asked.plans,
         options,
         forecast::Asked {
             budget,
             baseline: asked.baseline,
+            phases: &phases,
+            phase: asked.phase,
             told: &mut told,
         },
         cancelled,
@@ -169,6 +186,7 @@ fn by_the_clock(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, F
     let found = Forecast {
         outcome,
         series,
+        phases: Vec::new(),
         prices: None,
     };
     Ok((asked.budget, found))

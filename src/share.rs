@@ -14,6 +14,9 @@ use crate::term;
 const NOTICED: f64 = 0.05;
 /// What makes up so much of a time explains it.
 const MOST: f64 = 0.5;
+/// What takes less feels instantaneous, seconds (Miller, "Response time in man-computer
+/// conversational transactions", 1968).
+const AT_ONCE: f64 = 0.1;
 
 /// Characters of a command that name it well enough.
 const NAME: usize = 40;
@@ -54,7 +57,9 @@ pub fn measured(plan: &Plan, trace: &Described, prices: &OpPrices) -> Option<Fil
 
 /// Whether no mount can make a difference that anyone would notice.
 pub fn is_small(share: &FileShare) -> bool {
-    share.file_share < NOTICED
+    // Of a tool that waits nearly all the time, nobody notices what is short and rare.
+    let is_rare = share.gain_seconds < NOTICED * share.seconds && share.gain_seconds < AT_ONCE;
+    share.file_share < NOTICED || is_rare
 }
 
 /// One or two sentences: how much of what is file access, and what a mount can gain.
@@ -62,17 +67,11 @@ pub fn sentence(command: &[String], share: &FileShare) -> String {
     if share.seconds <= 0.0 {
         return "nothing is known of the tool's time".into();
     }
-    let name = name(command);
-    let whole = term::seconds(share.seconds);
-    let part = format!(
-        "{} of {name} is file access: {} of {whole}",
-        percent(share.file_share),
-        term::seconds(share.gain_seconds),
-    );
+    let mut text = part(&name(command), share);
     if is_small(share) {
-        return format!("{part}. No mount can help: {}.", instead(share));
+        text.push_str(&format!(". No mount can help: {}.", instead(share)));
+        return text;
     }
-    let mut text = part;
     if let Some(place) = share.places.first() {
         let all = place.gain_seconds > (1.0 - NOTICED) * share.gain_seconds;
         if all || place.gain_seconds > MOST * share.gain_seconds {
@@ -84,28 +83,32 @@ pub fn sentence(command: &[String], share: &FileShare) -> String {
         ". Up to {} can be gained",
         percent(share.file_share)
     ));
-    if share.outside_seconds > MOST * share.seconds {
-        text.push_str("; most of the time it waits for the outside");
-    }
     text.push('.');
     text
 }
 
+/// How much of a tool is file access: of what it does, where it also waits.
+fn part(name: &str, share: &FileShare) -> String {
+    let percent = percent(share.file_share);
+    let gain = term::seconds(share.gain_seconds);
+    if share.outside_seconds <= NOTICED * share.seconds {
+        let whole = term::seconds(share.seconds);
+        return format!("{percent} of {name} is file access: {gain} of {whole}");
+    }
+    let worked = term::seconds(share.seconds - share.outside_seconds);
+    let outside = term::seconds(share.outside_seconds);
+    format!(
+        "{percent} of what {name} does is file access: {gain} of {worked}, beside {outside} in which \
+         it waits for the outside (timers, network, people)"
+    )
+}
+
 /// What the tool does all the time if it isn't file access.
-fn instead(share: &FileShare) -> String {
-    let outside = share.outside_seconds;
-    if outside > MOST * share.seconds {
-        format!(
-            "it waits for the outside (timers, network, people), {}",
-            term::seconds(outside)
-        )
-    } else if outside > NOTICED * share.seconds {
-        format!(
-            "it computes, and waits {} for the outside (timers, network, people)",
-            term::seconds(outside)
-        )
+fn instead(share: &FileShare) -> &'static str {
+    if share.outside_seconds > MOST * share.seconds {
+        "it waits"
     } else {
-        "it computes".into()
+        "it computes"
     }
 }
 
@@ -164,7 +167,7 @@ mod tests {
 
     fn share(seconds: f64, gain: f64, outside: f64) -> FileShare {
         FileShare {
-            file_share: gain / seconds,
+            file_share: gain / (seconds - outside),
             seconds,
             gain_seconds: gain,
             call_seconds: gain,
@@ -198,14 +201,15 @@ mod tests {
             "2 % of `npm ls` is file access: 18.0 ms of 822 ms. No mount can help: it computes."
         );
         assert_eq!(
-            told(&["watch"], &share(8.3, 0.1, 8.0)),
-            "1 % of `watch` is file access: 100 ms of 8.30 s. No mount can help: it waits for the \
-             outside (timers, network, people), 8.00 s."
+            told(&["watch"], &share(8.3, 0.05, 8.0)),
+            "17 % of what `watch` does is file access: 50.0 ms of 300 ms, beside 8.00 s in which it \
+             waits for the outside (timers, network, people). No mount can help: it waits."
         );
         assert_eq!(
             told(&["curl"], &share(2.0, 0.01, 0.5)),
-            "less than 1 % of `curl` is file access: 10.0 ms of 2.00 s. No mount can help: it \
-             computes, and waits 500 ms for the outside (timers, network, people)."
+            "less than 1 % of what `curl` does is file access: 10.0 ms of 1.50 s, beside 500 ms in \
+             which it waits for the outside (timers, network, people). No mount can help: it \
+             computes."
         );
     }
 
@@ -220,22 +224,23 @@ mod tests {
             place(PlaceKind::Workspace, 0.4),
             place(PlaceKind::System, 0.2),
         ];
-        let told = sentence(&[], &large);
+        let most = sentence(&[], &large);
         assert!(
-            told.starts_with("61 % of the tool's time is file access"),
-            "{told}"
+            most.starts_with("61 % of the tool's time is file access"),
+            "{most}"
         );
         assert!(
-            told.contains("1.00 s, most of it in the workspace. Up"),
-            "{told}"
+            most.contains("1.00 s, most of it in the workspace. Up"),
+            "{most}"
         );
         large.places = vec![place(PlaceKind::Toolchain, 0.61)];
-        let told = sentence(&[], &large);
-        assert!(told.contains("1.00 s, in the toolchain. Up"), "{told}");
-        let waits = sentence(&[], &share(1.0, 0.3, 0.6));
-        assert!(
-            waits.ends_with("gained; most of the time it waits for the outside."),
-            "{waits}"
+        let all = sentence(&[], &large);
+        assert!(all.contains("1.00 s, in the toolchain. Up"), "{all}");
+        let waits = told(&["watch"], &share(8.3, 0.15, 8.0));
+        assert_eq!(
+            waits,
+            "50 % of what `watch` does is file access: 150 ms of 300 ms, beside 8.00 s in which it \
+             waits for the outside (timers, network, people). Up to 50 % can be gained."
         );
     }
 

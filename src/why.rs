@@ -10,7 +10,7 @@ use fsreplay_results::why::Why;
 use fsreplay_results::{Document, SCHEMA_VERSION, Verdict};
 
 use crate::args::{AdviseArgs, CompareArgs, InspectArgs, RecordArgs, TraceArgs, WhyArgs};
-use crate::compare::result::describe_trace;
+use crate::compare::result::{Described, described};
 use crate::exit::{self, Failure};
 use crate::inspect::findings;
 use crate::term::{self, Text};
@@ -28,14 +28,13 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     let (path, status) = recorded(args)?;
     let trace = TraceArgs::usual(path);
     let began = Instant::now();
-    let described = describe_trace(&trace)?;
-    let (_, inspection, in_words) = inspect::found(&InspectArgs::of(&trace))?;
+    let found = inspect::found(&InspectArgs::of(&trace))?;
+    let described = described(&trace, found.header, &found.inspection);
     let mut why = Why {
         schema_version: SCHEMA_VERSION,
-        trace: described.trace,
+        trace: described.trace.clone(),
         status,
-        file_share: inspection.share.as_ref().map(|share| share.file_share),
-        inspect: inspection,
+        inspect: found.inspection,
         ..Why::default()
     };
     if !args.command.is_empty() {
@@ -52,9 +51,9 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     let is_small = why.inspect.share.as_ref().is_some_and(share::is_small);
     if !is_small {
         let cancelled = planning::cancelled_by_signals()?;
-        left = measure(args, &trace, began, &cancelled, &mut why)?;
+        left = measure(args, &trace, described, began, &cancelled, &mut why)?;
     }
-    let share = restated(&mut why).unwrap_or(in_words);
+    let share = restated(&mut why).unwrap_or(found.share);
     why.sentence = answer(&why, &share);
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Why(Box::new(why.clone())))?;
@@ -85,13 +84,14 @@ fn recorded(args: &WhyArgs) -> Result<(PathBuf, Option<i32>), Failure> {
 fn measure(
     args: &WhyArgs,
     trace: &TraceArgs,
+    described: Described,
     began: Instant,
     cancelled: &AtomicBool,
     why: &mut Why,
 ) -> Result<i32, Failure> {
     let of_mounts = CompareArgs::of(trace, &args.target, args.budget.mul_f64(COMPARED));
     let share = why.inspect.share.clone();
-    let (compared, left) = compare::find(&of_mounts, &[], share, cancelled)?;
+    let (compared, left) = compare::find(&of_mounts, described.clone(), &[], share, cancelled)?;
     let mut status = planning::left(&left, exit::OK);
     let targets = compared.targets.iter();
     let is_worth = targets
@@ -100,8 +100,11 @@ fn measure(
     why.compare = Some(compared);
     let rest = args.budget.saturating_sub(began.elapsed());
     if is_worth && !rest.is_zero() {
-        let (advice, of_advice) =
-            advise::find(&AdviseArgs::of(trace, &args.target, rest), cancelled)?;
+        let (advice, of_advice) = advise::find(
+            &AdviseArgs::of(trace, &args.target, rest),
+            described,
+            cancelled,
+        )?;
         status = if status == exit::OK {
             of_advice
         } else {
@@ -160,7 +163,7 @@ fn screen(why: &Why, trace: &TraceArgs) -> Text {
 
 fn heading(why: &Why) -> Text {
     let mut out = text!(
-        "{}\n{} events in {}\n",
+        "{}\n{} events, recorded in {}\n",
         term::shortened(&why.trace.command.join(" "), 78),
         term::count(why.inspect.events),
         term::seconds(why.inspect.elapsed_seconds)
@@ -192,8 +195,9 @@ fn heading(why: &Why) -> Text {
 /// What the tool does without need.
 fn waste(inspection: &Inspect) -> Text {
     let mut out = Text::default();
+    let all = inspection.totals.file_system.seconds;
     for finding in inspection.findings.iter().take(FINDINGS) {
-        out.push(&findings::line(finding));
+        out.push(&findings::brief(finding, all));
     }
     for polling in inspection.timeline.polling.iter().take(POLLERS) {
         say!(

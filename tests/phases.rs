@@ -124,6 +124,62 @@ fn each_wait_for_the_outside_ends_a_phase_and_what_came_names_the_next() {
         .filter(|line| line.chars().count() > 80)
         .collect();
     assert!(wide.is_empty(), "{wide:?}");
+    work_is_compared_phase_by_phase(&trace, &told);
+}
+
+/// No time is looked at, but what is told apart: waits for the outside are no work on any mount.
+fn work_is_compared_phase_by_phase(trace: &std::path::Path, told: &Value) {
+    let (one, other) = (workspace(), workspace());
+    let compare = |more: &[&str]| {
+        let mut command = fsreplay();
+        command.arg("compare").arg(trace).args(["--json", "-"]);
+        for (name, dir) in [("one", &one), ("other", &other)] {
+            let target = format!("{name}={}", dir.path().display());
+            command.args(["--target", &target]);
+        }
+        command.args(["--rounds", "5"]).args(more);
+        command.output().expect("fsreplay runs")
+    };
+    let output = compare(&[]);
+    assert!(
+        matches!(output.status.code(), Some(0 | 5)),
+        "{}",
+        text(&output)
+    );
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let waited = told["waiting_seconds"].as_f64().expect("seconds");
+    let outside = found["share"]["outside_seconds"].as_f64();
+    assert!(outside > Some(waited / 2.0), "{outside:?} of {waited}");
+    let phases = told["phases"].as_array().expect("phases");
+    for target in found["targets"].as_array().expect("targets") {
+        let of = target["phases"].as_array().expect("phases");
+        let names =
+            |all: &[Value]| -> Vec<Value> { all.iter().map(|p| p["name"].clone()).collect() };
+        assert_eq!(names(of), names(phases));
+        let sum: f64 = of
+            .iter()
+            .filter_map(|p| p["seconds"]["value"].as_f64())
+            .sum();
+        let all = target["seconds"]["value"].as_f64().expect("seconds");
+        assert!(sum > 0.0, "{target}");
+        // Times on other targets are the baseline's multiplied by a ratio each.
+        let is_baseline = target["name"] == found["baseline"];
+        assert!(!is_baseline || sum <= all * 1.001, "{sum} of {all}");
+    }
+    let output = compare(&["--phase", "rebuild"]);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["phase"], "rebuild");
+    let output = compare(&["--phase", "rebuild 9"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output).contains("phases are: start"),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(
+        compare(&["--phase", "start", "--precise"]).status.code(),
+        Some(2)
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage};
 use crate::player::Played;
 use crate::prices::{Estimator, OpPrices, Rounds};
-use crate::simulate::{Groups, simulate};
+use crate::simulate::{Groups, Simulated, simulate};
 
 /// Rounds between two looks at whether the verdicts stand, and the fewest before the first look: an
 /// interval of fewer is wide whatever was measured.
@@ -37,6 +38,10 @@ pub struct Asked<'a> {
     pub budget: Duration,
     /// Number of the plan that the others are compared with.
     pub baseline: usize,
+    /// Phases that are told apart, in order: numbers of their events.
+    pub phases: &'a [Range<u32>],
+    /// The one of them that the verdicts are of; none where they are of all that the tool does.
+    pub phase: Option<usize>,
     /// Is told after some rounds: what each plan takes so far; nothing of those that were refused.
     pub told: &'a mut dyn FnMut(&[Series], &Standing<'_, Played>),
 }
@@ -45,8 +50,10 @@ pub struct Asked<'a> {
 pub struct Forecast {
     /// Rounds of all plans that were not refused.
     pub outcome: Outcome,
-    /// What the tool takes with each of them.
+    /// What the tool works with each of them, in the phase that was asked for or in all.
     pub series: Vec<Series>,
+    /// For each of them, what it works in each phase that is told apart.
+    pub phases: Vec<Vec<Series>>,
     /// What calls take with the baseline, unless it was refused.
     pub prices: Option<OpPrices>,
 }
@@ -62,14 +69,17 @@ pub fn forecast(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, Stage) + Sync),
 ) -> Result<Forecast, ReplayError> {
-    let papers: Vec<Paper<'_>> = plans.iter().map(Paper::new).collect();
-    let papers = RefCell::new(papers);
-    let mut stood = vec![false; plans.len()];
     let Asked {
         budget,
         baseline,
+        phases,
+        phase,
         told,
     } = asked;
+    let apart = Groups::in_phases(phases.to_vec());
+    let papers = plans.iter().map(|plan| Paper::new(plan, &apart, phase));
+    let papers: RefCell<Vec<Paper<'_>>> = RefCell::new(papers.collect());
+    let mut stood = vec![false; plans.len()];
     let outcome = contest_with(
         plans,
         options,
@@ -96,74 +106,105 @@ pub fn forecast(
         cancelled,
         progress,
     )?;
-    let mut series = on_paper(&mut papers.borrow_mut())?;
-    for (number, _) in outcome.refused.iter().rev() {
-        series.remove(*number);
-    }
-    let papers = papers.into_inner();
+    let mut papers = papers.into_inner();
+    on_paper(&mut papers)?;
     let base = papers.get(baseline).filter(|base| !base.rounds.is_empty());
+    let prices = base.map(|base| base.rounds.prices(Estimator::Median));
+    for (number, _) in outcome.refused.iter().rev() {
+        papers.remove(*number);
+    }
     Ok(Forecast {
         outcome,
-        series,
-        prices: base.map(|base| base.rounds.prices(Estimator::Median)),
+        series: so_far(&papers),
+        phases: papers
+            .into_iter()
+            .map(|paper| paper.series.phases)
+            .collect(),
+        prices,
     })
 }
 
 /// A plan, its rounds, and what these said when it was last looked at.
 struct Paper<'p> {
     plan: &'p Plan,
+    apart: &'p Groups,
+    phase: Option<usize>,
     rounds: Rounds<'p>,
-    series: Series,
+    series: Works,
     /// There were rounds since.
     is_stale: bool,
 }
 
+/// What the tool works.
+#[derive(Default)]
+struct Works {
+    all: Series,
+    phases: Vec<Series>,
+}
+
 impl<'p> Paper<'p> {
-    fn new(plan: &'p Plan) -> Paper<'p> {
+    fn new(plan: &'p Plan, apart: &'p Groups, phase: Option<usize>) -> Paper<'p> {
         Paper {
             plan,
+            apart,
+            phase,
             rounds: Rounds::new(plan),
-            series: Series::default(),
+            series: Works::default(),
             is_stale: false,
         }
+    }
+
+    /// What the verdict is of.
+    fn judged(&self) -> &Series {
+        let phase = self.phase.and_then(|phase| self.series.phases.get(phase));
+        phase.unwrap_or(&self.series.all)
     }
 }
 
 fn so_far(papers: &[Paper<'_>]) -> Vec<Series> {
-    papers.iter().map(|paper| paper.series.clone()).collect()
+    papers.iter().map(|paper| paper.judged().clone()).collect()
 }
 
 /// What each plan takes with the prices of its rounds; those without rounds since are as they were.
 fn on_paper(papers: &mut [Paper<'_>]) -> Result<Vec<Series>, ReplayError> {
     for paper in papers.iter_mut().filter(|paper| paper.is_stale) {
-        paper.series = played(paper.plan, &paper.rounds)?;
+        paper.series = played(paper)?;
         paper.is_stale = false;
     }
     Ok(so_far(papers))
 }
 
-/// What a plan takes with the prices of its rounds.
+/// What the tool works with the prices of a plan's rounds: waiting for what is outside of it is not
+/// counted, which no mount changes and which would hide what one does.
 ///
 /// How far that can be trusted is told by the jackknife (Tukey 1958; Efron and Tibshirani, "An
 /// Introduction to the Bootstrap", 1993): what it would be without a group of the rounds, for each
 /// group, gives as many values that scatter as if each were of its group alone. Each of them stands
 /// on nearly all rounds, so that a neighbour who slowed one round moves none of them far.
-fn played(plan: &Plan, rounds: &Rounds<'_>) -> Result<Series, ReplayError> {
+fn played(paper: &Paper<'_>) -> Result<Works, ReplayError> {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let seconds = |prices: &_| {
-        let found = simulate(plan, prices, &Groups::one(), processors);
-        let found = found.map_err(|stuck| ReplayError::Plan(stuck.to_string()))?;
-        Ok::<f64, ReplayError>(found.seconds)
+    let simulated = |prices: &_| {
+        let found = simulate(paper.plan, prices, paper.apart, processors);
+        found.map_err(|stuck| ReplayError::Plan(stuck.to_string()))
     };
-    let whole = seconds(&rounds.prices(Estimator::Median))?;
-    let groups = groups_of(plan, rounds.len());
-    let without = rounds.leaving_out(groups, Estimator::Median);
-    let without: Vec<f64> = without
-        .map(|prices| seconds(&prices))
+    let whole = simulated(&paper.rounds.prices(Estimator::Median))?;
+    let groups = groups_of(paper.plan, paper.rounds.len());
+    let without = paper.rounds.leaving_out(groups, Estimator::Median);
+    let without: Vec<Simulated> = without
+        .map(|prices| simulated(&prices))
         .collect::<Result<_, _>>()?;
-    Ok(Series {
-        samples: pseudo_values(whole, &without),
-        whole: Some(whole),
+    let series = |seconds: &dyn Fn(&Simulated) -> f64| {
+        let without: Vec<f64> = without.iter().map(seconds).collect();
+        Series {
+            samples: pseudo_values(seconds(&whole), &without),
+            whole: Some(seconds(&whole)),
+        }
+    };
+    let between = whole.busy.len().saturating_sub(1);
+    let phases = (0..between).map(|phase| series(&|simulated| simulated.busy[phase]));
+    Ok(Works {
+        phases: phases.collect(),
+        all: series(&Simulated::busy_seconds),
     })
 }
 
@@ -171,7 +212,13 @@ fn played(plan: &Plan, rounds: &Rounds<'_>) -> Result<Series, ReplayError> {
 /// logarithmic scale.
 fn pseudo_values(whole: f64, without: &[f64]) -> Vec<f64> {
     let groups = without.len() as f64;
-    let of = |without: &f64| whole * (whole / without).powf(groups - 1.0);
+    let of = |without: &f64| {
+        if *without > 0.0 {
+            whole * (whole / without).powf(groups - 1.0)
+        } else {
+            whole
+        }
+    };
     without.iter().map(of).collect()
 }
 

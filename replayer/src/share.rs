@@ -62,14 +62,12 @@ fn of(
     let nothing = |_: usize, _: usize| Price::default();
     let none = simulate(plan, &nothing, &Groups::one(), processors)?;
     let seconds = seconds.unwrap_or(all.seconds);
-    let scale = if all.seconds > 0.0 {
-        seconds / all.seconds
-    } else {
-        0.0
-    };
+    let part = |one: f64, whole: f64| if whole > 0.0 { one / whole } else { 0.0 };
+    let scale = part(seconds, all.seconds);
+    let working = all.busy_seconds();
     // Lanes that share processors may take longer where some of them have less to do.
-    let gain = |without: &Simulated| (all.seconds - without.seconds).max(0.0) * scale;
-    let share = |gain: f64| if seconds > 0.0 { gain / seconds } else { 0.0 };
+    let gain = |without: &Simulated| (working - without.busy_seconds()).max(0.0) * scale;
+    let share = |gain: f64| part(gain, working * scale);
     let mut places = Vec::new();
     for (group, (kind, directory)) in sorted.places.into_iter().enumerate() {
         let in_calls = all.path.calls.get(group).copied().unwrap_or_default();
@@ -101,7 +99,7 @@ fn of(
         call_seconds: all.path.in_calls() * scale,
         computing_seconds: all.path.computing * scale,
         queued_seconds: all.path.queued * scale,
-        outside_seconds: all.path.asleep * scale,
+        outside_seconds: (all.seconds - working).max(0.0) * scale,
         places,
         sentence: String::new(),
     })

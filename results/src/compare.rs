@@ -41,8 +41,10 @@ pub struct Compare {
     pub neutral: Option<Neutral>,
     /// How much of the tool's time is file access; null where it is not known.
     pub share: Option<FileShare>,
-    /// Busy stretches of the recording; empty where they are not told apart.
+    /// Busy stretches of the recording; empty where there is only one.
     pub phases: Vec<Phase>,
+    /// The phase that times and verdicts are of; null where they are of all work.
+    pub phase: Option<String>,
     /// Name of the target that the others are compared with.
     pub baseline: String,
     /// In the order of the command line.

@@ -33,7 +33,7 @@ pub struct PlaceShare {
     pub call_seconds: f64,
     /// What can be gained at most if calls there take nothing, seconds.
     pub gain_seconds: f64,
-    /// The same as part of all of the tool's time, 0 to 1.
+    /// The same as part of the time that the tool works, 0 to 1.
     pub share: f64,
 }
 
@@ -42,7 +42,8 @@ pub struct PlaceShare {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct FileShare {
-    /// The part of the tool's time that a mount can gain at most, 0 to 1.
+    /// The part of the time that the tool works, which a mount can gain at most, 0 to 1. Waiting for
+    /// what is outside of it is no work.
     pub file_share: f64,
     /// How long the tool took, seconds: without the recorder if the trace knows that, else as
     /// recorded without the recorder's own cost.
@@ -55,7 +56,7 @@ pub struct FileShare {
     pub computing_seconds: f64,
     /// Waiting on it for a processor that the tool's own tasks had, seconds.
     pub queued_seconds: f64,
-    /// Waiting on it for what is outside of the tool, seconds: timers, the network, people.
+    /// All of its tasks waited for what is outside of the tool, seconds: timers, the network, people.
     pub outside_seconds: f64,
     /// By place, what can be gained most first.
     pub places: Vec<PlaceShare>,

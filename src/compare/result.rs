@@ -1,6 +1,6 @@
 //! From what was measured to the result of a comparison.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,8 +11,10 @@ use fsreplay_replayer::estimate::Series;
 use fsreplay_replayer::mounts::survey;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_results::compare::{
-    Cause, Compare, Directory, Method, Neutral, Ratio, Target as Found, Unfit,
+    Cause, Compare, Directory, Method, Neutral, Ratio, Target as Found, TargetPhase, Unfit,
 };
+use fsreplay_results::inspect::Inspect;
+use fsreplay_results::timeline::Phase;
 use fsreplay_results::{FileShare, Machine, SCHEMA_VERSION, Trace};
 use fsreplay_trace::model::Header;
 
@@ -22,12 +24,13 @@ use crate::args::CompareArgs;
 use crate::args::TraceArgs;
 use crate::caveats::{self, Caveat, Unrecorded};
 use crate::exit::Failure;
-use crate::planning;
+use crate::inspect;
 
 /// Below this share of outcomes as recorded, targets are not ranked.
 pub const LEAST_FIDELITY: f64 = 0.98;
 
 /// What a trace says of itself.
+#[derive(Clone)]
 pub struct Described {
     /// Its header.
     pub header: Header,
@@ -35,6 +38,8 @@ pub struct Described {
     pub trace: Trace,
     /// What the recorder saw and did not record.
     pub unrecorded: Unrecorded,
+    /// When the tool worked, if it also waited for what is outside of it; else empty.
+    pub phases: Vec<Phase>,
 }
 
 /// All that a result is made of.
@@ -46,6 +51,10 @@ pub struct Measured<'a> {
     pub rounds: Vec<Vec<Played>>,
     /// What the tool takes on each target.
     pub series: Vec<Series>,
+    /// What it takes in each phase there, of those that are told apart.
+    pub in_phases: Vec<Vec<Series>>,
+    /// The phase that the verdicts are of; none where they are of all that it does.
+    pub phase: Option<usize>,
     /// How that was found.
     pub method: Method,
     /// How much of the tool's time is file access, where it is known.
@@ -64,41 +73,40 @@ pub struct Measured<'a> {
 
 /// Reads what a trace says of itself.
 pub fn describe_trace(trace: &TraceArgs) -> std::result::Result<Described, Failure> {
-    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-    let mut reader = planning::open(trace)?;
-    let header = reader.header().clone();
-    let (mut events, mut elapsed) = (0, 0);
-    loop {
-        match reader.next_record() {
-            Ok(Some(fsreplay_trace::model::Record::Event(event))) => {
-                events += 1;
-                elapsed = elapsed.max(event.exit());
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(error) => return Err(Failure::trace(&trace.path, &error)),
-        }
-    }
-    let unrecorded = Unrecorded {
-        calls: reader
-            .footer()
-            .map_or_else(BTreeMap::new, |footer| footer.unrecorded.clone()),
-        events,
+    let options = fsreplay_inspector::Options {
+        top: 0,
+        truncated: false,
     };
-    let elapsed = reader.footer().map_or(elapsed, |footer| footer.elapsed);
-    let trace = Trace {
+    let (_, inspection, header) = inspect::read(trace, &options)?;
+    Ok(described(trace, header, &inspection))
+}
+
+/// The same of a trace that was inspected.
+pub fn described(trace: &TraceArgs, header: Header, inspection: &Inspect) -> Described {
+    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+    let unrecorded = Unrecorded {
+        calls: inspection.unrecorded.clone(),
+        events: inspection.events,
+    };
+    let phases = &inspection.timeline.phases;
+    let told = Trace {
         id: identity(&trace.path),
         command: header.command.iter().map(text).collect(),
         cwd: text(&header.cwd),
-        events,
+        events: inspection.events,
         recorded_on: format!("{} Linux {}", header.architecture, header.kernel),
-        elapsed_seconds: Some(elapsed as f64 / 1e9),
+        elapsed_seconds: Some(inspection.elapsed_seconds),
     };
-    Ok(Described {
+    Described {
         header,
-        trace,
+        trace: told,
         unrecorded,
-    })
+        phases: if phases.len() > 1 {
+            phases.clone()
+        } else {
+            Vec::new()
+        },
+    }
 }
 
 /// FNV-1a of the file's bytes (Fowler, Noll, Vo): the same trace has the same on every machine.
@@ -122,6 +130,7 @@ pub fn of(measured: Measured<'_>) -> Compare {
     let cache = measured.rounds.first().and_then(|rounds| rounds.last());
     let moved = measured.moved.iter();
     let notes = measured.plans.first();
+    let phases = measured.described.phases;
     let mut result = Compare {
         schema_version: SCHEMA_VERSION,
         trace: measured.described.trace,
@@ -129,6 +138,11 @@ pub fn of(measured: Measured<'_>) -> Compare {
         timing: measured.args.timing.to_string(),
         method: measured.method,
         share: measured.share,
+        phase: measured
+            .phase
+            .and_then(|phase| phases.get(phase))
+            .map(|one| one.name.clone()),
+        phases,
         others_share: measured.others,
         cache: cache.map_or("", |played| played.cache).to_owned(),
         rounds_asked: measured.args.rounds.map(u64::from),
@@ -220,8 +234,27 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
         fidelity: Some(fidelity(plan, rounds)),
         calls: last.map_or_else(Vec::new, |round| round.calls.clone()),
         directories: directories(plan, rounds),
-        ..Found::default()
+        phases: in_phases(measured, number),
     }
+}
+
+/// What a target's phases take, each beside the same of the baseline.
+fn in_phases(measured: &Measured<'_>, number: usize) -> Vec<TargetPhase> {
+    let Some(own) = measured.in_phases.get(number) else {
+        return Vec::new();
+    };
+    let base = measured.in_phases.get(measured.baseline).unwrap_or(own);
+    let phases = own.iter().zip(base).zip(&measured.described.phases);
+    phases
+        .map(|((own, base), phase)| TargetPhase {
+            name: phase.name.clone(),
+            seconds: if number == measured.baseline {
+                own.time()
+            } else {
+                own.beside(base).0
+            },
+        })
+        .collect()
 }
 
 /// What rounds took by the clock, seconds.

@@ -3,11 +3,15 @@
 use console::Style;
 
 use fsreplay_results::Verdict;
-use fsreplay_results::compare::{Compare, Target};
+use fsreplay_results::compare::{Compare, Method, Target};
+use fsreplay_results::timeline::Phase;
 
 use super::sentence::beginning;
 use crate::term::{self, Text};
 use crate::{say, text};
+
+/// Phases that have a line.
+const PHASES: usize = 10;
 
 /// The whole text.
 pub fn text(comparison: &Compare, verbose: bool) -> Text {
@@ -19,6 +23,7 @@ pub fn text(comparison: &Compare, verbose: bool) -> Text {
         comparison.cache
     );
     out.push(&table(comparison).line());
+    out.push(&phases(comparison));
     if verbose {
         out.push(&differences(comparison));
     }
@@ -46,16 +51,60 @@ pub fn text(comparison: &Compare, verbose: bool) -> Text {
 /// A row for each target.
 pub fn table(comparison: &Compare) -> Text {
     let rows = comparison.targets.iter().map(row).collect();
-    let time = match comparison.timing.as_str() {
-        "recorded" => "the tool takes",
-        _ => "the replay takes",
+    let time = if comparison.timing != "recorded" {
+        "the replay takes".to_owned()
+    } else if let Some(phase) = &comparison.phase {
+        format!("{phase} takes")
+    } else if is_busy_time(comparison) {
+        "the tool works".to_owned()
+    } else {
+        "the tool takes".to_owned()
     };
     let header = [
-        "target", time, "95 %", "in calls", "ratio", "95 %", "", "diverged",
+        "target", &time, "95 %", "in calls", "ratio", "95 %", "", "diverged",
     ];
     let table = term::aligned_table(&header, rows, |column| matches!(column, 1..=5 | 7));
     let styles: Vec<Style> = comparison.targets.iter().map(style).collect();
     term::styled_rows(&table, &styles)
+}
+
+/// Whether times leave out what the tool waited for the outside, and that is some.
+fn is_busy_time(comparison: &Compare) -> bool {
+    comparison.method == Method::Paper && !comparison.phases.is_empty()
+}
+
+/// What each phase takes, target beside target; nothing where there is only one.
+fn phases(comparison: &Compare) -> Text {
+    let targets = &comparison.targets;
+    if comparison.phases.is_empty() || targets.iter().any(|target| target.phases.is_empty()) {
+        return Text::default();
+    }
+    let all = comparison.phases.iter().enumerate();
+    let mut most: Vec<(usize, &Phase)> = all.collect();
+    most.sort_by(|a, b| b.1.busy_seconds.total_cmp(&a.1.busy_seconds));
+    most.truncate(PHASES);
+    most.sort_by_key(|(number, _)| *number);
+    let rows = most.iter().map(|(number, phase)| {
+        let mut row = vec![phase.name.clone()];
+        row.extend(targets.iter().map(|target| {
+            let seconds = target.phases.get(*number).map(|phase| phase.seconds.value);
+            seconds.map_or_else(String::new, term::seconds)
+        }));
+        row
+    });
+    let names = targets.iter().map(|target| target.name.as_str());
+    let header: Vec<&str> = std::iter::once("phase").chain(names).collect();
+    let table = term::aligned_table(&header, rows.collect(), |column| column > 0);
+    let mut out = text!("\n{}\n", table);
+    let others = comparison.phases.len() - most.len();
+    if others > 0 {
+        say!(
+            out,
+            "and {} with less work",
+            term::counted(others as u64, "phase", "phases")
+        );
+    }
+    out
 }
 
 fn style(target: &Target) -> Style {

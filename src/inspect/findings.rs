@@ -22,14 +22,28 @@ pub fn text(inspection: &Inspect) -> Text {
     out
 }
 
-/// One finding in a line.
-pub fn line(finding: &Finding) -> Text {
+/// One finding in a line, with what it took in the recording.
+fn line(finding: &Finding) -> Text {
+    with(finding, &term::seconds(finding.seconds))
+}
+
+/// One finding in a line, with its part of all time in calls on files. Its own time is the
+/// recording's, which the recorder made long.
+pub fn brief(finding: &Finding, all_seconds: f64) -> Text {
+    let share = 100.0 * finding.seconds / all_seconds.max(f64::MIN_POSITIVE);
+    with(
+        finding,
+        &format!("{:.0} % of its time in calls", share.min(100.0)),
+    )
+}
+
+fn with(finding: &Finding, took: &str) -> Text {
     text!(
         "• {}: {}{}, {}, on {}; {}\n",
         title(finding.kind),
         term::count(finding.count),
         bytes(finding.bytes),
-        term::seconds(finding.seconds),
+        took,
         term::counted(finding.paths, "path", "paths"),
         responsible(&finding.processes),
     )

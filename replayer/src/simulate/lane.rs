@@ -57,6 +57,8 @@ pub(super) struct Runner<'p> {
     waits: &'p [Wait],
     price: Price,
     group: usize,
+    /// The phase of the op that it is at.
+    pub(super) phase: usize,
     /// How many of its ops are done.
     pub(super) op: usize,
     /// How often it went on.
@@ -78,6 +80,7 @@ impl<'p> Runner<'p> {
             waits: &[],
             price: Price::default(),
             group: 0,
+            phase: 0,
             op: 0,
             turn: 0,
             activity: None,
@@ -179,6 +182,7 @@ impl<'p> Runner<'p> {
         }
         self.price = Price::default();
         self.group = groups.group(step.op());
+        self.phase = groups.phase(self.lane.moment(self.op));
         let op = plan.ops.get(step.op());
         if op.is_some_and(|op| !matches!(op.action, Action::Nothing)) {
             self.price = prices.price(number, self.op);

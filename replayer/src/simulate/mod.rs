@@ -10,6 +10,7 @@
 //! Each lane carries what the longest way to its present consists of. One that waited goes on with
 //! the way of the lane that it waited for, so nothing has to be kept for each op.
 
+mod busy;
 mod due;
 mod lane;
 mod path;
@@ -17,9 +18,11 @@ mod path;
 mod tests;
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use crate::execute::parts::cuts;
 use crate::plan::{Plan, WaitFor};
+use busy::Busy;
 use due::{Due, Time, Waiting};
 use lane::{Activity, Next, Runner};
 pub use path::Path;
@@ -46,11 +49,14 @@ impl<F: Fn(usize, usize) -> Price> Prices for F {
     }
 }
 
-/// Calls in groups whose time on the longest way is told apart.
+/// What is told apart: calls in groups, by their time on the longest way, and phases, by the time in
+/// which the tool is busy in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups {
     of: Vec<u16>,
     count: usize,
+    /// In order: numbers of the events of each phase.
+    phases: Vec<Range<u32>>,
 }
 
 impl Groups {
@@ -59,13 +65,43 @@ impl Groups {
         Groups {
             of: Vec::new(),
             count: 1,
+            phases: Vec::new(),
+        }
+    }
+
+    /// All calls in one group, and phases with events of those numbers, in order. What lies between
+    /// phases is one more.
+    pub fn in_phases(phases: Vec<Range<u32>>) -> Groups {
+        Groups {
+            phases,
+            ..Groups::one()
         }
     }
 
     /// The group of each op of [`Plan::ops`]; those beyond the end are in group 0.
     pub fn of_ops(of: Vec<u16>) -> Groups {
         let count = of.iter().max().map_or(1, |most| usize::from(*most) + 1);
-        Groups { of, count }
+        Groups {
+            of,
+            count,
+            phases: Vec::new(),
+        }
+    }
+
+    /// The phase of an op before which so many events had returned; the one after the last for
+    /// what lies between them.
+    #[inline]
+    fn phase(&self, moment: u32) -> usize {
+        if self.phases.is_empty() {
+            return 0;
+        }
+        let at = self.phases.partition_point(|phase| phase.end <= moment);
+        let is_in = |phase: &Range<u32>| phase.contains(&moment);
+        if self.phases.get(at).is_some_and(is_in) {
+            at
+        } else {
+            self.phases.len()
+        }
     }
 
     /// How many groups there are, at least one.
@@ -85,8 +121,18 @@ impl Groups {
 pub struct Simulated {
     /// From the beginning to the end of the last op.
     pub seconds: f64,
+    /// Of those, with a lane that was busy, by phase; last, what lies between them. All others waited
+    /// for what is outside of the tool.
+    pub busy: Vec<f64>,
     /// What the longest way to that end consists of; its sum is [`Simulated::seconds`].
     pub path: Path,
+}
+
+impl Simulated {
+    /// With a lane that was busy, in all phases and between them, seconds.
+    pub fn busy_seconds(&self) -> f64 {
+        self.busy.iter().sum()
+    }
 }
 
 /// Lanes wait for each other in a ring, or for what no lane does: no planner makes such a plan.
@@ -134,6 +180,7 @@ struct Machine<'p, P> {
     ready: Vec<usize>,
     runners: Vec<Runner<'p>>,
     paths: Paths,
+    busy: Busy,
     /// The lane that ended last, and when.
     last: (usize, f64),
 }
@@ -157,6 +204,7 @@ impl<'p, P: Prices> Machine<'p, P> {
                 .map(|(cuts, lane)| Runner::new(lane, cuts))
                 .collect(),
             paths: Paths::new(lanes, groups.count()),
+            busy: Busy::new(groups.phases.len() + 1),
             last: (0, 0.0),
         }
     }
@@ -180,16 +228,22 @@ impl<'p, P: Prices> Machine<'p, P> {
         };
         let due = if works {
             let due = self.working.pop()?;
-            self.now = work?;
+            self.pass(work?);
             self.worked = self.worked.max(due.at.0);
             due
         } else {
             let due = self.asleep.pop()?;
             self.worked += (due.at.0 - self.now).max(0.0) * rate;
-            self.now = self.now.max(due.at.0);
+            self.pass(self.now.max(due.at.0));
             due
         };
         Some(due.lane as usize)
+    }
+
+    /// Time passes until then.
+    fn pass(&mut self, until: f64) {
+        self.busy.pass(until - self.now);
+        self.now = until;
     }
 
     /// Lets a lane go on until something takes time.
@@ -198,6 +252,9 @@ impl<'p, P: Prices> Machine<'p, P> {
         runner.turn = runner.turn.wrapping_add(1);
         runner.nap = None;
         if let Some(activity) = runner.activity.take() {
+            if activity.kind != Kind::Asleep {
+                self.busy.end(runner.phase);
+            }
             self.paths.add(lane, activity, self.now);
         }
         loop {
@@ -257,6 +314,9 @@ impl<'p, P: Prices> Machine<'p, P> {
 
     fn begin(&mut self, lane: usize, kind: Kind, time: f64, due: f64) -> Due<Time> {
         let runner = &mut self.runners[lane];
+        if kind != Kind::Asleep {
+            self.busy.begin(runner.phase);
+        }
         runner.activity = Some(Activity {
             kind,
             time,
@@ -320,6 +380,7 @@ impl<'p, P: Prices> Machine<'p, P> {
         let (lane, end) = self.last;
         Ok(Simulated {
             seconds: end / 1e9,
+            busy: self.busy.seconds(),
             path: self.paths.of(lane),
         })
     }

@@ -410,3 +410,43 @@ proptest! {
         prop_assert!(without.seconds >= least - 1e-12);
     }
 }
+
+#[test]
+fn what_all_lanes_sleep_is_no_work() {
+    let mut plan = lanes(2);
+    let pace = Pace {
+        asleep: 1000.0,
+        ..think(10.0)
+    };
+    plan.push(0, call(0), 0, pace);
+    plan.push(1, call(1), 1, think(300.0));
+    let each = Price {
+        on_cpu: 1.0,
+        blocked: 4.0,
+    };
+    let simulated = played(&plan, each, 2);
+    assert_near(nanoseconds(&simulated), 1015.0);
+    // One works 305 meanwhile, the other 5 after its sleep.
+    assert_near(simulated.busy_seconds() * 1e9, 310.0);
+}
+
+#[test]
+fn work_counts_for_the_phase_of_its_event() {
+    let mut plan = lanes(1);
+    let pace = |think: f32| Pace {
+        think,
+        asleep: 1000.0,
+        ..Pace::NONE
+    };
+    for (event, think) in [10.0, 20.0, 40.0, 80.0].into_iter().enumerate() {
+        plan.push(0, call(0), event as u32, pace(think));
+    }
+    let groups = Groups::in_phases(vec![0..2, 3..4]);
+    let price = |_: usize, _: usize| NONE;
+    let simulated = simulate(&plan, &price, &groups, processors(1)).expect("it ends");
+    let busy: Vec<f64> = simulated.busy.iter().map(|busy| busy * 1e9).collect();
+    for (found, wanted) in busy.iter().zip([30.0, 80.0, 40.0]) {
+        assert_near(*found, wanted);
+    }
+    assert_eq!(busy.len(), 3);
+}
