@@ -6,15 +6,17 @@ mod lines;
 mod placements;
 pub mod result;
 mod tried;
+mod verify;
 pub mod view;
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use fsreplay_replayer::Timing;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_results::Document;
 use fsreplay_results::advise::Advise;
+use fsreplay_results::{Document, Verdict};
 
 use crate::args::AdviseArgs;
 use crate::compare::moved;
@@ -36,7 +38,26 @@ const FIRST_SHARE: f64 = 0.1;
 pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let cancelled = planning::cancelled_by_signals()?;
     let described = describe_trace(&args.trace)?;
-    let (advice, status) = find(args, described, &cancelled)?;
+    let directory = PathBuf::from(&described.trace.cwd);
+    let Advice {
+        mut advice,
+        targets,
+        mut status,
+    } = find(args, described, &cancelled)?;
+    if args.verify {
+        let asked = verify::Asked {
+            command: &args.command,
+            directory: &directory,
+            targets: &targets,
+            budget: args.budget,
+        };
+        let of_command = verified(&asked, &mut advice, &cancelled)?;
+        status = if status == exit::OK {
+            of_command
+        } else {
+            status
+        };
+    }
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Advise(advice.clone()))?;
     }
@@ -52,12 +73,44 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     Ok(status)
 }
 
-/// Measures, and gives what was found and the status to exit with.
+/// What was found.
+pub struct Advice {
+    /// All of it.
+    pub advice: Advise,
+    /// Names and directories of the targets.
+    pub targets: Vec<(String, PathBuf)>,
+    /// The status to exit with.
+    pub status: i32,
+}
+
+/// Tries the advice with the real command, and gives the status that tells whether that confirms
+/// it. Where there is none, there is nothing to confirm.
+fn verified(
+    asked: &verify::Asked<'_>,
+    advice: &mut Advise,
+    cancelled: &AtomicBool,
+) -> Result<i32, Failure> {
+    let Some(best) = result::best(advice) else {
+        return Ok(exit::OK);
+    };
+    let found = verify::verify(asked, advice, best, cancelled)?;
+    let sentence = verify::sentence(&found, best);
+    let status = match found.verdict {
+        Verdict::Faster => exit::OK,
+        Verdict::CannotTell => exit::CANNOT_TELL,
+        _ => exit::DIVERGED,
+    };
+    advice.sentence = format!("{} {sentence}", advice.sentence);
+    advice.verified = Some(found);
+    Ok(status)
+}
+
+/// Measures.
 pub fn find(
     args: &AdviseArgs,
     described: Described,
     cancelled: &AtomicBool,
-) -> Result<(Advise, i32), Failure> {
+) -> Result<Advice, Failure> {
     let header = &described.header;
     let workspace = moved::resolve("workspace", &args.trace, header)?;
     let neutral = targets::neutral(args.neutral.as_deref())?;
@@ -138,7 +191,12 @@ pub fn find(
         refused: unfit,
         seen: &seen,
     });
-    Ok((advice, status))
+    let targets = targets.into_iter();
+    Ok(Advice {
+        advice,
+        targets: targets.map(|target| (target.name, target.dir)).collect(),
+        status,
+    })
 }
 
 fn play(

@@ -14,7 +14,7 @@ use fsreplay_trace::format::Limits;
     name = "fsreplay",
     version,
     about,
-    after_help = "Exit status: 0 success; 1 divergences under --strict, or a condition of --fail-if; 2 bad usage;\n\
+    after_help = "Exit status: 0 success; 1 divergences under --strict, a condition of --fail-if, or advice that --verify refutes; 2 bad usage;\n\
                   3 a trace or result that can't be read;\n\
                   4 a target that can't be used; 5 a comparison that can't be told; 6 any other failure.\n\
                   `record` exits with the status of the tool; 125, 126 and 127 are its own failures to run it, as with env(1)."
@@ -331,6 +331,14 @@ pub struct AdviseArgs {
     /// Rounds of each placement, at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub rounds: Option<u32>,
+    /// Run the command itself, given after --, on copies of the workspace as it lies now and as it is
+    /// advised, and show both times; needs the privilege to mount. What it changes elsewhere it
+    /// changes really
+    #[arg(long, requires = "command")]
+    pub verify: bool,
+    /// For --verify: the command with its arguments
+    #[arg(last = true, value_name = "COMMAND", requires = "verify")]
+    pub command: Vec<OsString>,
     /// Where everything outside of the workspace is replayed [default: a directory of the root file system]
     #[arg(long, value_name = "DIR")]
     pub neutral: Option<PathBuf>,

@@ -100,17 +100,17 @@ fn measure(
     why.compare = Some(compared);
     let rest = args.budget.saturating_sub(began.elapsed());
     if is_worth && !rest.is_zero() {
-        let (advice, of_advice) = advise::find(
+        let found = advise::find(
             &AdviseArgs::of(trace, &args.target, rest),
             described,
             cancelled,
         )?;
         status = if status == exit::OK {
-            of_advice
+            found.status
         } else {
             status
         };
-        why.advise = Some(advice);
+        why.advise = Some(found.advice);
     }
     Ok(status)
 }

@@ -32,12 +32,35 @@ pub struct Advise {
     pub moves: Vec<Move>,
     /// Number of the move that is advised; null where none is.
     pub advised: Option<usize>,
+    /// What came of it with the real command (`--verify`); null where that was not tried.
+    pub verified: Option<Verified>,
     /// The answer.
     pub sentence: String,
     /// What to know before believing it, in sentences.
     pub caveats: Vec<String>,
     /// Calls that were seen and not recorded, by name.
     pub unrecorded: BTreeMap<String, u64>,
+}
+
+/// The real command on copies: as everything lies now, and as it is advised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Verified {
+    /// The command.
+    pub command: Vec<String>,
+    /// Runs with each layout that count.
+    pub runs: u64,
+    /// The status that its last run ended with.
+    pub status: i32,
+    /// What it takes on a copy as everything lies now, seconds.
+    pub before_seconds: Estimate,
+    /// What it takes as it is advised, seconds.
+    pub after_seconds: Estimate,
+    /// Quotient of both.
+    pub ratio: Estimate,
+    /// What that says: `faster` confirms the advice.
+    pub verdict: Verdict,
 }
 
 /// What the moves are compared with.
