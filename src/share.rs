@@ -1,14 +1,12 @@
 //! How much of a tool's time is file access, in a sentence.
 
-use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
+use fsreplay_results::share::{FileShare, NOTICED, PlaceKind, PlaceShare};
 
 use crate::args::TraceArgs;
 use crate::exit::{self, Failure};
 use crate::planning;
 use crate::term;
 
-/// What makes less of a difference nobody notices: the same bound as for times that count as equal.
-const NOTICED: f64 = 0.05;
 /// What makes up so much of a time explains it.
 const MOST: f64 = 0.5;
 
@@ -42,7 +40,7 @@ pub fn of_whole(trace: &TraceArgs, truncated: bool) -> Result<Result<FileShare, 
 
 /// Whether no mount can make a difference that anyone would notice.
 pub fn is_small(share: &FileShare) -> bool {
-    share.file_share < NOTICED
+    share.is_small()
 }
 
 /// One or two sentences: how much of what is file access, and what a mount can gain.

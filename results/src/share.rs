@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What makes less of a difference nobody notices, as part of a time: the same bound as for times
+/// that count as equal.
+pub const NOTICED: f64 = 0.05;
+
 /// What kind of place files lie in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -61,4 +65,11 @@ pub struct FileShare {
     pub places: Vec<PlaceShare>,
     /// In words.
     pub sentence: String,
+}
+
+impl FileShare {
+    /// Whether no mount can make a difference that anyone would notice.
+    pub fn is_small(&self) -> bool {
+        self.file_share < NOTICED
+    }
 }
