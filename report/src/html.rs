@@ -69,7 +69,7 @@ impl Html {
     /// A sentence of a result: what stands between backticks is code, and no unit stands alone.
     pub fn sentence(&mut self, text: &str) {
         let text = text.replace(" %", "\u{a0}%");
-        let is_paired = text.matches('`').count() % 2 == 0;
+        let is_paired = text.matches('`').count().is_multiple_of(2);
         for (number, part) in text.split('`').enumerate() {
             if number > 0 && !is_paired {
                 self.text("`");

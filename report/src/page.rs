@@ -298,7 +298,7 @@ impl Place {
     }
 }
 
-/// Writes something for each comparison; where there are several, each has a heading and can be folded away.
+/// Writes something for each comparison; where there are several, each can be folded away.
 fn each_run(html: &mut Html, results: &OfTrace, write: impl Fn(&mut Html, &Compare)) {
     if let [one] = results.compares.as_slice() {
         return write(html, one);

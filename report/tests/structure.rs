@@ -37,7 +37,8 @@ fn compare(command: &str, verdict: &str, ratio: f64) -> Value {
     json!({"schema_version": 2, "kind": "compare", "baseline": "disk", "timing": "recorded",
         "trace": {"command": [command], "events": 7}, "sentence": "So it is.",
         "targets": [
-            {"name": "disk", "seconds": {"value": 2.0}, "ratio": {"value": 1.0, "verdict": "baseline"}},
+            {"name": "disk", "seconds": {"value": 2.0},
+                "ratio": {"value": 1.0, "verdict": "baseline"}},
             {"name": "volume", "seconds": {"value": 2.0 * ratio},
                 "ratio": {"value": ratio, "verdict": verdict}}]})
 }
@@ -166,8 +167,9 @@ fn a_result_without_figures_has_no_pictures() {
 fn an_answer_of_why_is_shown_as_its_own() {
     let mut compared = compare("tool", "faster", 0.5);
     compared["sentence"] = json!("It is what is said anyway.");
-    let why = json!({"schema_version": 2, "kind": "why", "trace": {"command": ["tool"], "events": 7},
-        "status": 3, "file_share": 0.5, "sentence": "Half of it. On volume it is faster.",
+    let why = json!({"schema_version": 2, "kind": "why",
+        "trace": {"command": ["tool"], "events": 7}, "status": 3, "file_share": 0.5,
+        "sentence": "Half of it. On volume it is faster.",
         "inspect": inspect("tool", 2.0, 0.5), "compare": compared});
     let page = page_of(&[why]);
     assert!(page.contains("Half of it. On volume it is faster."));
@@ -240,7 +242,10 @@ fn the_flame_graph_has_a_frame_for_each_path_and_a_colour_for_each_kind_of_work(
 
 #[test]
 fn phases_are_drawn_and_told_by_mount() {
-    let phase = |name: &str, begin: f64| json!({"name": name, "begin_seconds": begin, "end_seconds": begin + 1.0, "busy_seconds": 1.0});
+    let phase = |name: &str, begin: f64| {
+        let end = begin + 1.0;
+        json!({"name": name, "begin_seconds": begin, "end_seconds": end, "busy_seconds": 1.0})
+    };
     let phases = json!([phase("start", 0.0), phase("rebuild", 5.0)]);
     let mut inspected = inspect("tool", 2.0, 0.5);
     inspected["phases"] = phases.clone();

@@ -113,8 +113,8 @@ fn interrupted(compare: &fsreplay_results::compare::Compare) -> String {
         .map(|target| target.rounds.len())
         .min();
     format!(
-        "The measurement was interrupted after at least {} on each target: intervals are wider than \
-         they would be.",
+        "The measurement was interrupted after at least {} on each target: intervals are wider \
+         than they would be.",
         units::of(finished.unwrap_or(0) as u64, "sample", "samples")
     )
 }

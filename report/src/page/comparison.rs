@@ -87,7 +87,8 @@ fn targets(html: &mut Html, compare: &Compare) {
     if compare.targets.iter().any(|target| exceeds(&target)) {
         remark(
             html,
-            "“In calls” sums the time of all threads in system calls on files, so it may exceed the whole.",
+            "“In calls” sums the time of all threads in system calls on files, so it may exceed \
+             the whole.",
         );
     }
 }
@@ -131,7 +132,7 @@ fn times(html: &mut Html, results: &OfTrace, place: Place) {
         html.text_element(
             "figcaption",
             &[],
-            "Thin line: 95 % interval. Dots: single samples.",
+            "Times with their 95 % intervals (thin lines) and single samples (dots)",
         );
         for compare in &results.compares {
             run_title(html, results, compare, place);

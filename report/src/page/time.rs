@@ -141,7 +141,8 @@ fn by_path(html: &mut Html, tree: &[Branch]) {
     remark(
         html,
         "As wide as the time in calls on a path and on all below it, summed over threads, the \
-         recorder’s own cost included; the widest on the left. Rest the pointer on one for its figures.",
+         recorder’s own cost included; the widest on the left. Rest the pointer on one for its \
+         figures.",
     );
     numbers(html, &frames);
 }

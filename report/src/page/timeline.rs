@@ -2,9 +2,7 @@
 
 use super::comparison::ordered;
 use super::table::{self, Cell};
-use super::{each_run, remark};
-
-use super::Place;
+use super::{Place, each_run, remark};
 use crate::chart::{axis, grid, image, percent, scale::Scale};
 use crate::html::Html;
 use crate::traces::OfTrace;
