@@ -176,7 +176,7 @@ fn is_enough(args: &CompareArgs, share: &FileShare) -> bool {
         || !args.target.is_empty()
         || !args.fail_if.is_empty()
         || files.iter().any(|file| file.is_some());
-    !is_told_to_go_on && share::is_small(share)
+    !is_told_to_go_on && share.is_small()
 }
 
 /// The number of the phase that was asked for.

@@ -2,7 +2,7 @@
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::prices::OpPrices;
-use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
+use fsreplay_results::share::{FileShare, NOTICED, PlaceKind, PlaceShare};
 
 use crate::args::TraceArgs;
 use crate::compare::result::Described;
@@ -10,13 +10,8 @@ use crate::exit::{self, Failure};
 use crate::planning;
 use crate::term;
 
-/// What makes less of a difference nobody notices: the same bound as for times that count as equal.
-const NOTICED: f64 = 0.05;
 /// What makes up so much of a time explains it.
 const MOST: f64 = 0.5;
-/// What takes less feels instantaneous, seconds (Miller, "Response time in man-computer
-/// conversational transactions", 1968).
-const AT_ONCE: f64 = 0.1;
 
 /// Characters of a command that name it well enough.
 const NAME: usize = 40;
@@ -55,20 +50,13 @@ pub fn measured(plan: &Plan, trace: &Described, prices: &OpPrices) -> Option<Fil
     })
 }
 
-/// Whether no mount can make a difference that anyone would notice.
-pub fn is_small(share: &FileShare) -> bool {
-    // Of a tool that waits nearly all the time, nobody notices what is short and rare.
-    let is_rare = share.gain_seconds < NOTICED * share.seconds && share.gain_seconds < AT_ONCE;
-    share.file_share < NOTICED || is_rare
-}
-
 /// One or two sentences: how much of what is file access, and what a mount can gain.
 pub fn sentence(command: &[String], share: &FileShare) -> String {
     if share.seconds <= 0.0 {
         return "nothing is known of the tool's time".into();
     }
     let mut text = part(&name(command), share);
-    if is_small(share) {
+    if share.is_small() {
         text.push_str(&format!(". No mount can help: {}.", instead(share)));
         return text;
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use fsreplay_results::FileShare;
 use fsreplay_results::inspect::Inspect;
 use fsreplay_results::why::Why;
 use fsreplay_results::{Document, SCHEMA_VERSION, Verdict};
@@ -48,7 +49,7 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
         share.sentence = share::sentence(&why.trace.command, share);
     }
     let mut left = exit::OK;
-    let is_small = why.inspect.share.as_ref().is_some_and(share::is_small);
+    let is_small = why.inspect.share.as_ref().is_some_and(FileShare::is_small);
     if !is_small {
         let cancelled = planning::cancelled_by_signals()?;
         left = measure(args, &trace, described, began, &cancelled, &mut why)?;

@@ -120,7 +120,7 @@ fn the_result_is_also_a_page() {
     let output = run("compare", &trace, &options);
     assert!(answers(&output), "{}", text(&output));
     let page = std::fs::read_to_string(page).expect("a page");
-    assert!(page.contains("Targets compared") && page.contains("memory"));
+    assert!(page.contains("On other mounts") && page.contains("memory"));
     // No terminal: no colours; and with -v the targets stand beside each other.
     assert!(!output.stdout.contains(&0x1b), "{}", text(&output));
     let told = text(&output);

@@ -35,8 +35,9 @@ fn results_of_inspect_and_play_make_one_page_about_one_trace() {
     let page = fs::read_to_string(root.join("r.html")).expect("a page");
     assert!(page.contains("cat &lt;b&gt;") && !page.contains("<b>"));
     for section in [
-        "What the tool does",
+        "What it does without need",
         "Single replays",
+        "Where the time goes",
         "How it was measured",
     ] {
         assert!(page.contains(section), "no {section}");

@@ -21,6 +21,7 @@ mod places;
 mod processes;
 mod report;
 mod tally;
+mod tree;
 mod walk;
 
 #[cfg(test)]

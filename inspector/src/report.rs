@@ -17,6 +17,7 @@ use crate::mounts;
 use crate::phases;
 use crate::places::NONE;
 use crate::tally::Tally;
+use crate::tree;
 
 /// What to leave out.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +147,7 @@ pub(crate) fn build(
         timeline: phases::build(inspector, &names, elapsed),
         calls: costs.calls(),
         directories: costs.directories(inspector, options.top),
+        tree: tree::build(inspector),
         mounts: costs.mounts(inspector),
         programs: programs(inspector, &names, options.top),
         processes: processes(inspector, &names, tables, options.top),

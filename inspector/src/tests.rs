@@ -1,5 +1,7 @@
 //! Traces made by hand, and what has to be found in them.
 
+mod tree;
+
 use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE as NO_ARGUMENT};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{

@@ -1,6 +1,7 @@
 //! Charts as rows of inline SVG: no text inside but the ticks', horizontal positions in percent, so that they follow the
 //! width of the page without being scaled. The words and numbers beside them are HTML.
 
+pub mod flame;
 pub mod latency;
 pub mod rows;
 pub mod scale;

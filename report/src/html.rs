@@ -66,6 +66,22 @@ impl Html {
         escape(&mut self.out, text);
     }
 
+    /// A sentence of a result: what stands between backticks is code, and no unit stands alone.
+    pub fn sentence(&mut self, text: &str) {
+        let text = text.replace(" %", "\u{a0}%");
+        let is_paired = text.matches('`').count().is_multiple_of(2);
+        for (number, part) in text.split('`').enumerate() {
+            if number > 0 && !is_paired {
+                self.text("`");
+            }
+            if is_paired && number % 2 == 1 {
+                self.text_element("code", &[], part);
+            } else {
+                self.text(part);
+            }
+        }
+    }
+
     /// A path: may break after each slash, so that narrow columns don't cut it.
     pub fn path(&mut self, path: &str) {
         self.element("code", &[("class", "path")], |html| {
@@ -138,6 +154,21 @@ mod tests {
             "a\\x00\\x1b[31m\\u{202e}b\\u{ffff}\\u{e0041}\\u{fe0f}"
         );
         assert_eq!(escaped("naïve – \u{fffd}"), "naïve – \u{fffd}");
+    }
+
+    #[test]
+    fn code_in_a_sentence_is_code_if_it_ends() {
+        let written = |text: &str| {
+            let mut html = Html::default();
+            html.sentence(text);
+            html.finish()
+        };
+        assert_eq!(
+            written("2 % of `a <b>` is"),
+            "2\u{a0}% of <code>a &lt;b&gt;</code> is"
+        );
+        assert_eq!(written("a ` b"), "a ` b");
+        assert_eq!(written(""), "");
     }
 
     #[test]

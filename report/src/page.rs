@@ -5,14 +5,18 @@ mod answer;
 mod calls;
 mod comparison;
 mod fidelity;
-mod inspection;
 mod method;
 mod plays;
+mod recorded;
+mod summary;
 mod table;
+mod time;
 mod timeline;
+mod waste;
 
 use crate::html::Html;
 use crate::traces::OfTrace;
+use fsreplay_results::compare::Compare;
 
 /// Where a section stands: the level of its heading.
 #[derive(Clone, Copy, Debug)]
@@ -20,80 +24,122 @@ struct Place {
     level: usize,
 }
 
-/// Writes a section's content.
-type Write = fn(&mut Html, &OfTrace, Place);
-
 /// A section of a trace's results.
 struct Section {
     anchor: &'static str,
     title: &'static str,
-    write: Write,
+    /// For those who want to know it all: folded away.
+    is_detail: bool,
+    /// Whether these results fill it.
+    is_known: fn(&OfTrace) -> bool,
+    /// Writes its content.
+    write: fn(&mut Html, &OfTrace, Place),
+}
+
+const fn section(
+    anchor: &'static str,
+    title: &'static str,
+    is_known: fn(&OfTrace) -> bool,
+    write: fn(&mut Html, &OfTrace, Place),
+) -> Section {
+    Section {
+        anchor,
+        title,
+        is_detail: false,
+        is_known,
+        write,
+    }
+}
+
+const fn detail(section: Section) -> Section {
+    Section {
+        is_detail: true,
+        ..section
+    }
+}
+
+/// All sections, what matters most first.
+const SECTIONS: [Section; 12] = [
+    section(
+        "comparison",
+        "On other mounts",
+        comparison::is_known,
+        comparison::write,
+    ),
+    section("advice", "What to change", has_advice, advice::write),
+    section(
+        "waste",
+        "What it does without need",
+        waste::is_known,
+        waste::write,
+    ),
+    section(
+        "phases",
+        "Work and waiting",
+        timeline::is_known,
+        timeline::write,
+    ),
+    section("time", "Where the time goes", time::is_known, time::write),
+    section("replays", "Single replays", has_plays, plays::write),
+    detail(section(
+        "calls",
+        "Time by call",
+        calls::has_calls,
+        calls::write,
+    )),
+    detail(section(
+        "latency",
+        "Latency distributions",
+        calls::has_latencies,
+        calls::write_latencies,
+    )),
+    detail(section(
+        "directories",
+        "Time by directory",
+        calls::has_directories,
+        calls::write_directories,
+    )),
+    detail(section(
+        "recorded",
+        "What was recorded",
+        recorded::is_known,
+        recorded::write,
+    )),
+    detail(section(
+        "fidelity",
+        "Was it the same work?",
+        comparison::is_known,
+        fidelity::write,
+    )),
+    detail(section(
+        "method",
+        "How it was measured",
+        |_| true,
+        method::write,
+    )),
+];
+
+fn has_advice(results: &OfTrace) -> bool {
+    !results.advises.is_empty()
+}
+
+fn has_plays(results: &OfTrace) -> bool {
+    !results.plays.is_empty()
 }
 
 /// The sections that these results fill.
-fn sections(results: &OfTrace) -> Vec<Section> {
-    let compares = !results.compares.is_empty();
-    let has_targets = results.compares.iter().any(|c| !c.targets.is_empty());
-    let all: [(bool, &'static str, &'static str, Write); 8] = [
-        (
-            compares,
-            "comparison",
-            "Targets compared",
-            comparison::write,
-        ),
-        (
-            !results.advises.is_empty(),
-            "advice",
-            "What to change",
-            advice::write,
-        ),
-        (has_targets, "calls", "Time by call", calls::write),
-        (
-            has_targets,
-            "latency",
-            "Latency distributions",
-            calls::write_latencies,
-        ),
-        (
-            has_targets,
-            "directories",
-            "Time by directory",
-            calls::write_directories,
-        ),
-        (
-            !results.inspects.is_empty(),
-            "inspection",
-            "What the tool does",
-            inspection::write,
-        ),
-        (
-            !results.plays.is_empty(),
-            "replays",
-            "Single replays",
-            plays::write,
-        ),
-        (
-            compares,
-            "fidelity",
-            "Was it the same work?",
-            fidelity::write,
-        ),
-    ];
-    let mut sections: Vec<Section> = all
-        .into_iter()
-        .filter(|(is_filled, ..)| *is_filled)
-        .map(|(_, anchor, title, write)| Section {
-            anchor,
-            title,
-            write,
-        })
-        .collect();
-    sections.push(Section {
-        anchor: "method",
-        title: "How it was measured",
-        write: method::write,
-    });
-    sections
+fn sections(results: &OfTrace) -> impl Iterator<Item = &'static Section> {
+    let all = SECTIONS.iter();
+    all.filter(|section| (section.is_known)(results))
+}
+
+/// The identifier of a command's part of the page, and of a section in it.
+fn trace_id(trace: usize) -> String {
+    format!("t{trace}")
+}
+
+fn section_id(trace: usize, section: &Section) -> String {
+    format!("t{trace}-{}", section.anchor)
 }
 
 /// The page.
@@ -161,9 +207,12 @@ fn body(html: &mut Html, traces: &[OfTrace], title: &str) {
     html.element("main", &[("id", "main")], |html| {
         if traces.is_empty() {
             html.text_element("p", &[], "No results were given.");
+            return;
         }
+        summary::write(html, traces, trace_id);
+        contents(html, traces);
         for (index, results) in traces.iter().enumerate() {
-            html.element("article", &[], |html| {
+            html.element("article", &[("id", &trace_id(index))], |html| {
                 of_trace(html, results, index, traces.len() > 1);
             });
         }
@@ -181,6 +230,32 @@ fn body(html: &mut Html, traces: &[OfTrace], title: &str) {
     });
 }
 
+/// Links to the sections.
+fn contents(html: &mut Html, traces: &[OfTrace]) {
+    html.element("nav", &[("aria-label", "Contents")], |html| {
+        html.element("ul", &[("class", "contents")], |html| {
+            for (index, results) in traces.iter().enumerate() {
+                html.element("li", &[], |html| {
+                    if traces.len() > 1 {
+                        let target = format!("#{}", trace_id(index));
+                        html.text_element("a", &[("href", &target)], &results.title());
+                    }
+                    html.element("ul", &[], |html| {
+                        // Of many commands, what matters most of each.
+                        let is_listed = |one: &&Section| traces.len() == 1 || !one.is_detail;
+                        for section in sections(results).filter(is_listed) {
+                            let target = format!("#{}", section_id(index, section));
+                            html.element("li", &[], |html| {
+                                html.text_element("a", &[("href", &target)], section.title);
+                            });
+                        }
+                    });
+                });
+            }
+        });
+    });
+}
+
 fn of_trace(html: &mut Html, results: &OfTrace, trace: usize, is_one_of_many: bool) {
     let place = Place {
         level: if is_one_of_many { 3 } else { 2 },
@@ -190,32 +265,29 @@ fn of_trace(html: &mut Html, results: &OfTrace, trace: usize, is_one_of_many: bo
         answer::about(html, results);
     }
     answer::write(html, results);
-    let sections = sections(results);
-    html.element(
-        "nav",
-        &[("aria-label", &format!("Sections of {}", results.title()))],
-        |html| {
-            html.element("ul", &[], |html| {
-                for section in &sections {
-                    let target = format!("#t{trace}-{}", section.anchor);
-                    html.element("li", &[], |html| {
-                        html.text_element("a", &[("href", &target)], section.title);
-                    });
-                }
-            });
-        },
-    );
-    for section in &sections {
-        let id = format!("t{trace}-{}", section.anchor);
+    for section in sections(results) {
+        let id = section_id(trace, section);
         let heading = format!("{id}-title");
-        html.element(
-            "section",
-            &[("id", &id), ("aria-labelledby", &heading)],
-            |html| {
-                html.text_element(place.heading(0), &[("id", &heading)], section.title);
+        let title = |html: &mut Html| {
+            html.text_element(place.heading(0), &[("id", &heading)], section.title);
+        };
+        if section.is_detail {
+            html.element("section", &[("aria-labelledby", &heading)], |html| {
+                html.element("details", &[("class", "section")], |html| {
+                    html.element("summary", &[], title);
+                    // A link to what is inside opens it.
+                    html.element("div", &[("id", &id)], |html| {
+                        (section.write)(html, results, place);
+                    });
+                });
+            });
+        } else {
+            let attributes = [("id", id.as_str()), ("aria-labelledby", &heading)];
+            html.element("section", &attributes, |html| {
+                title(html);
                 (section.write)(html, results, place);
-            },
-        );
+            });
+        }
     }
 }
 
@@ -226,12 +298,8 @@ impl Place {
     }
 }
 
-/// Writes something for each comparison; where there are several, each has a heading and can be folded away.
-fn each_run(
-    html: &mut Html,
-    results: &OfTrace,
-    write: impl Fn(&mut Html, &fsreplay_results::compare::Compare),
-) {
+/// Writes something for each comparison; where there are several, each can be folded away.
+fn each_run(html: &mut Html, results: &OfTrace, write: impl Fn(&mut Html, &Compare)) {
     if let [one] = results.compares.as_slice() {
         return write(html, one);
     }

@@ -4,6 +4,8 @@ use fsreplay_results::advise::Advise;
 use fsreplay_results::compare::Compare;
 use fsreplay_results::inspect::Inspect;
 use fsreplay_results::play::Play;
+use fsreplay_results::share::FileShare;
+use fsreplay_results::why::Why;
 use fsreplay_results::{Document, Trace};
 
 /// All results of one trace, in the order given.
@@ -11,6 +13,8 @@ use fsreplay_results::{Document, Trace};
 pub struct OfTrace {
     /// What is known of the trace.
     pub trace: Trace,
+    /// Answers of `why`, without the results that they are made of: those stand below.
+    pub whys: Vec<Why>,
     /// Comparisons: one for each machine or day.
     pub compares: Vec<Compare>,
     /// Advice.
@@ -113,13 +117,31 @@ impl OfTrace {
             Document::Advise(advise) => self.advises.push(advise),
             Document::Inspect(inspect) => self.inspects.push(inspect),
             Document::Play(play) => self.plays.push(play),
-            Document::Why(why) => {
-                self.inspects.push(why.inspect);
-                self.compares.extend(why.compare);
-                self.advises.extend(why.advise);
+            Document::Why(mut why) => {
+                self.inspects.push(std::mem::take(&mut why.inspect));
+                // Its own sentence says what theirs say.
+                self.compares
+                    .extend(why.compare.take().map(|compare| Compare {
+                        sentence: String::new(),
+                        ..compare
+                    }));
+                self.advises.extend(why.advise.take().map(|advise| Advise {
+                    sentence: String::new(),
+                    ..advise
+                }));
+                self.whys.push(*why);
             }
             Document::Info(_) | Document::Mounts(_) => {}
         }
+    }
+
+    /// How much of the tool's time is file access, if any of the results tells.
+    pub fn share(&self) -> Option<&FileShare> {
+        let inspects = self.inspects.iter().rev().map(|one| &one.share);
+        let compares = self.compares.iter().map(|one| &one.share);
+        let advises = self.advises.iter().map(|one| &one.share);
+        let all = inspects.chain(compares).chain(advises);
+        all.flatten().find(|share| share.seconds > 0.0)
     }
 
     /// The recorded command, as a line.

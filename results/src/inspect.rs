@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::share::FileShare;
 use crate::timeline::Timeline;
+use crate::tree::Branch;
 
 /// What a tool does to the file system.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Inspect {
     pub calls: Vec<CallCost>,
     /// Directories by the time spent on them and on the names in them.
     pub directories: Vec<DirectoryCost>,
+    /// Time by path: the paths that took most, from the root downwards.
+    pub tree: Vec<Branch>,
     /// Recorded mounts by time; all that were used.
     pub mounts: Vec<MountCost>,
     /// Programs by the time of all processes that ran them.

@@ -22,6 +22,7 @@ pub mod play;
 mod schema;
 pub mod share;
 pub mod timeline;
+pub mod tree;
 pub mod why;
 
 pub use common::{Estimate, Machine, Trace, Verdict};

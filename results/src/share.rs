@@ -2,6 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What makes less of a difference nobody notices, as part of a time: the same bound as for times
+/// that count as equal.
+pub const NOTICED: f64 = 0.05;
+
+/// What takes less feels instantaneous, seconds (Miller, "Response time in man-computer
+/// conversational transactions", 1968).
+const AT_ONCE: f64 = 0.1;
+
 /// What kind of place files lie in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -62,4 +70,13 @@ pub struct FileShare {
     pub places: Vec<PlaceShare>,
     /// In words.
     pub sentence: String,
+}
+
+impl FileShare {
+    /// Whether no mount can make a difference that anyone would notice.
+    pub fn is_small(&self) -> bool {
+        // Of a tool that waits nearly all the time, nobody notices what is short and rare.
+        let is_rare = self.gain_seconds < NOTICED * self.seconds && self.gain_seconds < AT_ONCE;
+        self.file_share < NOTICED || is_rare
+    }
 }

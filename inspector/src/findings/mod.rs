@@ -18,6 +18,8 @@ use crate::places::{NONE, Places};
 use crate::report::{Names, lossy, seconds};
 use crate::tally::Tally;
 
+pub(crate) use repeats::again;
+
 /// How many programs an item names.
 const PROGRAMS: usize = 3;
 /// How many names an item gives as examples.

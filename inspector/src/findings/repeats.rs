@@ -3,7 +3,8 @@
 use fsreplay_results::inspect::{Finding, FindingKind};
 
 use super::{Context, Suspect};
-use crate::places::Count;
+use crate::inspector::Inspector;
+use crate::places::{Count, Place};
 
 /// Fewer are ordinary.
 const AGAIN: u64 = 10;
@@ -14,6 +15,15 @@ const KINDS: [(Count, FindingKind); 4] = [
     (Count::List, FindingKind::RepeatedListings),
     (Count::ReadLink, FindingKind::RepeatedReadlinks),
 ];
+
+/// Nanoseconds that questions of one kind took at a place after the first one, if it counts as
+/// asked again and again.
+pub(crate) fn again(inspector: &Inspector, place: &Place, count: Count) -> u64 {
+    match inspector.tallies.get(place.tallies[count as usize]) {
+        Some(tally) if tally.count >= AGAIN => tally.time - tally.time / tally.count,
+        _ => 0,
+    }
+}
 
 /// One finding for each kind of question.
 pub(super) fn all(cx: &Context) -> Vec<Finding> {

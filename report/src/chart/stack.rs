@@ -43,22 +43,35 @@ fn positive(seconds: f64) -> f64 {
 pub fn bar(html: &mut Html, target: &Target, parts: &[(&str, f64)], scale: &Scale) {
     let whole: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
     let title = format!("{}: {} in calls", target.name, units::seconds(whole));
+    let classes: Vec<String> = (0..parts.len()).map(class).collect();
+    let parts = parts.iter().zip(&classes);
+    let parts: Vec<Part> = parts
+        .map(|((name, seconds), class)| (class.as_str(), *name, *seconds))
+        .collect();
+    of_parts(html, &title, &parts, scale);
+}
+
+/// The class that colours a part, its name, and its seconds.
+pub type Part<'a> = (&'a str, &'a str, f64);
+
+/// A bar of parts one after another.
+pub fn of_parts(html: &mut Html, title: &str, parts: &[Part], scale: &Scale) {
     let told: Vec<String> = parts
         .iter()
-        .filter(|(_, seconds)| *seconds > 0.0)
-        .map(|(name, seconds)| format!("{name} {}", units::seconds(*seconds)))
+        .filter(|(_, _, seconds)| *seconds > 0.0)
+        .map(|(_, name, seconds)| format!("{name} {}", units::seconds(*seconds)))
         .collect();
-    image(html, "plot thin", &title, &told.join(", "), |html| {
+    image(html, "plot thin", title, &told.join(", "), |html| {
         grid(html, scale);
         let mut from = 0.0;
-        for (index, (_, seconds)) in parts.iter().enumerate() {
-            let to = from + seconds;
+        for (class, _, seconds) in parts {
+            let to = from + positive(*seconds);
             let (x, end) = (scale.position(from), scale.position(to));
             if end - x > 0.02 {
                 html.empty(
                     "rect",
                     &[
-                        ("class", &format!("part c{}", index.min(PARTS))),
+                        ("class", &format!("part {class}")),
                         ("x", &percent(x)),
                         ("y", "3"),
                         ("width", &percent(end - x)),
@@ -71,15 +84,15 @@ pub fn bar(html: &mut Html, target: &Target, parts: &[(&str, f64)], scale: &Scal
     });
 }
 
-/// What the colours mean, in the order of the parts.
-pub fn legend(html: &mut Html, names: &[&str]) {
+/// What the colours mean: class and name of each.
+pub fn legend<'a>(html: &mut Html, colours: impl IntoIterator<Item = (&'a str, &'a str)>) {
     html.element(
         "ul",
         &[("class", "legend"), ("aria-label", "Colours")],
         |html| {
-            for (index, name) in names.iter().enumerate() {
+            for (class, name) in colours {
                 html.element("li", &[], |html| {
-                    swatch(html, index);
+                    swatch(html, class);
                     html.text(name);
                 });
             }
@@ -87,9 +100,13 @@ pub fn legend(html: &mut Html, names: &[&str]) {
     );
 }
 
-/// The colour of a part.
-pub fn swatch(html: &mut Html, index: usize) {
-    let class = format!("part c{}", index.min(PARTS));
+/// The class of the colour of a part by its number.
+pub fn class(index: usize) -> String {
+    format!("c{}", index.min(PARTS))
+}
+
+/// A patch of a colour.
+pub fn swatch(html: &mut Html, class: &str) {
     html.element(
         "svg",
         &[("class", "swatch"), ("aria-hidden", "true")],
@@ -97,7 +114,7 @@ pub fn swatch(html: &mut Html, index: usize) {
             html.empty(
                 "rect",
                 &[
-                    ("class", &class),
+                    ("class", &format!("part {class}")),
                     ("width", "100%"),
                     ("height", "100%"),
                     ("rx", "2"),

@@ -1,11 +1,12 @@
-//! What to change: each verified move, and the lines to copy.
+//! What to change: the move that is advised with its lines to copy, and all that was tried.
 
 use super::table::{self, Cell};
 use super::{Place, method, remark};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
-use fsreplay_results::advise::{Advise, Move};
+use fsreplay_results::Verdict;
+use fsreplay_results::advise::{Advise, Move, Reason, Tried};
 
 /// The section.
 pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
@@ -15,24 +16,23 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
             let name = method::machine_name(&advise.machine);
             html.text_element("p", &[("class", "run-title")], &name);
         }
-        if advise.moves.is_empty() {
-            remark(
-                html,
-                "No move of a directory gains anything worth its trouble.",
-            );
-        }
         let advised = advise.advised.and_then(|number| advise.moves.get(number));
         match advised {
-            Some(best) => {
-                card(html, advise, best, place);
-                others(html, advise, place);
-            }
+            Some(best) => card(html, advise, best, place),
             // Older results don't say which.
-            None => advise
-                .moves
-                .iter()
-                .for_each(|one| card(html, advise, one, place)),
+            None if advise.tried.is_empty() && !advise.moves.is_empty() => {
+                let moves = advise.moves.iter();
+                moves.for_each(|one| card(html, advise, one, place));
+                costs(html, advise);
+                continue;
+            }
+            None => remark(
+                html,
+                "No move of a directory gains anything worth its trouble.",
+            ),
         }
+        tried(html, advise);
+        others(html, advise, place);
         costs(html, advise);
     }
 }
@@ -43,47 +43,70 @@ fn card(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
     });
 }
 
-/// All that was tried and gains something, and the lines of what is not advised, folded away.
+/// The lines of what is not advised, folded away.
 fn others(html: &mut Html, advise: &Advise, place: Place) {
-    if advise.moves.len() < 2 {
+    let moves = advise.moves.iter().enumerate();
+    let others = moves.filter(|(number, _)| advise.advised != Some(*number));
+    let others: Vec<&Move> = others.map(|(_, one)| one).collect();
+    if others.is_empty() {
         return;
     }
+    html.element("details", &[], |html| {
+        html.text_element("summary", &[], "Lines for the other moves");
+        others
+            .into_iter()
+            .for_each(|one| card(html, advise, one, place));
+    });
+}
+
+/// All that was tried, with its result or the reason why there is none.
+fn tried(html: &mut Html, advise: &Advise) {
     let rows: Vec<Vec<Cell>> = advise
-        .moves
+        .tried
         .iter()
-        .enumerate()
-        .map(|(number, one)| {
-            let interval = one.seconds.interval().map_or("–".into(), |(low, high)| {
-                format!("{} to {}", units::seconds(low), units::seconds(high))
+        .map(|one| {
+            let interval = one.ratio.interval().map_or("–".into(), |(low, high)| {
+                format!("{}–{}", units::ratio(low), units::ratio(high))
             });
-            let what = match advise.advised == Some(number) {
-                true => Cell::Badge("faster", "advised".into()),
-                false => Cell::Text(String::new()),
-            };
+            let mut why = one.detail.clone().unwrap_or_default();
+            if let Some(count) = one.divergences.filter(|count| *count > 0) {
+                let count = units::of(count, "divergence", "divergences");
+                let comma = if why.is_empty() { "" } else { "; " };
+                why.push_str(&format!("{comma}{count}"));
+            }
             vec![
                 Cell::Path(one.path.clone()),
                 Cell::Text(one.to.clone()),
-                Cell::Number(units::seconds(one.seconds.value)),
+                Cell::Number(one.seconds.known().map_or("–".into(), units::seconds)),
+                Cell::Number(units::ratio(one.ratio.value)),
                 Cell::Number(interval),
-                Cell::Number(units::seconds(one.gain_seconds)),
-                what,
+                Cell::Badge(tone(one), one.reason.text().into()),
+                Cell::Text(why),
             ]
         })
         .collect();
-    table::write(
-        html,
-        "All moves that gain something",
-        &["Moved", "To", "It then takes", "95 %", "Gain", ""],
-        &rows,
-    );
-    html.element("details", &[], |html| {
-        html.text_element("summary", &[], "Lines for the other moves");
-        for (number, one) in advise.moves.iter().enumerate() {
-            if advise.advised != Some(number) {
-                card(html, advise, one, place);
-            }
-        }
-    });
+    if !rows.is_empty() {
+        let header = [
+            "Moved",
+            "To",
+            "It then takes",
+            "Ratio",
+            "95 %",
+            "Result",
+            "Why",
+        ];
+        table::write(html, "What was tried", &header, &rows);
+    }
+}
+
+fn tone(one: &Tried) -> &'static str {
+    match (one.reason, one.verdict) {
+        (_, Verdict::Faster) => "faster",
+        (_, Verdict::Slower) => "slower",
+        (_, Verdict::Same | Verdict::Baseline) => "same",
+        (Reason::Advised, Verdict::CannotTell | Verdict::NotRanked) => "faster",
+        (_, Verdict::CannotTell | Verdict::NotRanked) => "unranked",
+    }
 }
 
 fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
@@ -97,9 +120,8 @@ fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
     html.element("p", &[], |html| {
         html.text_element("strong", &[], &units::seconds(one.seconds.value));
         html.text(&format!(
-            " instead of {} on {}",
-            units::seconds(advise.baseline.seconds.value),
-            advise.baseline.name
+            " instead of {} where it lies now",
+            units::seconds(advise.baseline.seconds.value)
         ));
         if let Some((low, high)) = one.seconds.interval() {
             let interval = format!(
@@ -158,12 +180,8 @@ fn costs(html: &mut Html, advise: &Advise) {
         })
         .collect();
     if !rows.is_empty() {
-        let caption = format!("What the directories cost on {}", advise.baseline.name);
-        table::write(
-            html,
-            &caption,
-            &["Directory", "Share", "Time", "Calls"],
-            &rows,
-        );
+        let caption = "What the directories cost where they lie now";
+        let header = ["Directory", "Share", "Time", "Calls"];
+        table::folded(html, caption, &header, &rows);
     }
 }

@@ -24,43 +24,62 @@ pub fn about(html: &mut Html, results: &OfTrace) {
     });
 }
 
-/// The sentences of all results; advice is the answer to what to change and stands beside it.
+/// The sentences of all results, that of `why` first; advice is the answer to what to change and
+/// stands beside it.
 pub fn write(html: &mut Html, results: &OfTrace) {
-    let several = results.compares.len() > 1;
     html.element("div", &[("class", "answer")], |html| {
-        for compare in &results.compares {
-            let sentence = if compare.sentence.is_empty() {
-                "The comparison came to no conclusion."
-            } else {
-                &compare.sentence
-            };
-            html.element("p", &[("class", "sentence")], |html| {
-                if several {
-                    let name = super::method::run_name(compare);
-                    html.text_element("span", &[("class", "run-name")], &name);
-                }
-                html.text(sentence);
-            });
-            if compare.interrupted {
-                notice(html, &interrupted(compare));
+        for why in &results.whys {
+            said(html, "sentence", &why.sentence);
+            if let Some(status) = why.status.filter(|status| *status != 0) {
+                let ended =
+                    format!("it ended with status {status}: this is what it did until then.");
+                notice(html, &ended);
             }
         }
-        for advise in results
-            .advises
-            .iter()
-            .filter(|advise| !advise.sentence.is_empty())
-        {
-            html.element("p", &[("class", "sentence second")], |html| {
-                html.text(&advise.sentence)
-            });
+        let share = results.share().map(|share| share.sentence.as_str());
+        let share = share.filter(|sentence| !sentence.is_empty() && !is_said(results, sentence));
+        if let Some(sentence) = share {
+            said(html, "sentence", sentence);
         }
-        if results.compares.is_empty() && results.advises.is_empty() {
-            html.text_element("p", &[("class", "sentence")], &without_comparison(results));
+        comparisons(html, results);
+        let advises = results.advises.iter().map(|one| one.sentence.as_str());
+        for sentence in advises.filter(|sentence| !sentence.is_empty()) {
+            said(html, "sentence second", sentence);
+        }
+        if results.whys.is_empty() && results.compares.is_empty() && results.advises.is_empty() {
+            let sentence = without_comparison(results);
+            said(html, "sentence second", &sentence);
         }
         for caveat in caveats(results) {
             notice(html, caveat);
         }
     });
+}
+
+fn said(html: &mut Html, class: &'static str, sentence: &str) {
+    html.element("p", &[("class", class)], |html| html.sentence(sentence));
+}
+
+fn comparisons(html: &mut Html, results: &OfTrace) {
+    let several = results.compares.len() > 1;
+    for compare in &results.compares {
+        let sentence = match compare.sentence.as_str() {
+            "" if results.whys.is_empty() => "The comparison came to no conclusion.",
+            sentence => sentence,
+        };
+        if !sentence.is_empty() {
+            html.element("p", &[("class", "sentence")], |html| {
+                if several {
+                    let name = super::method::run_name(compare);
+                    html.text_element("span", &[("class", "run-name")], &name);
+                }
+                html.sentence(sentence);
+            });
+        }
+        if compare.interrupted {
+            notice(html, &interrupted(compare));
+        }
+    }
 }
 
 /// What to know that no sentence says, each once.
@@ -69,20 +88,22 @@ fn caveats(results: &OfTrace) -> Vec<&str> {
     let advises = results.advises.iter().flat_map(|one| &one.caveats);
     let plays = results.plays.iter().flat_map(|one| &one.caveats);
     let inspects = results.inspects.iter().flat_map(|one| &one.caveats);
-    let is_said = |caveat: &str| {
-        let compares = results.compares.iter().map(|one| &one.sentence);
-        let advises = results.advises.iter().map(|one| &one.sentence);
-        compares
-            .chain(advises)
-            .any(|sentence| sentence.contains(caveat))
-    };
     let mut told: Vec<&str> = Vec::new();
     for caveat in compares.chain(advises).chain(plays).chain(inspects) {
-        if !told.contains(&caveat.as_str()) && !is_said(caveat) {
+        if !told.contains(&caveat.as_str()) && !is_said(results, caveat) {
             told.push(caveat);
         }
     }
     told
+}
+
+/// Whether a sentence that stands above holds this one.
+pub fn is_said(results: &OfTrace, text: &str) -> bool {
+    let whys = results.whys.iter().map(|one| &one.sentence);
+    let compares = results.compares.iter().map(|one| &one.sentence);
+    let advises = results.advises.iter().map(|one| &one.sentence);
+    let mut all = whys.chain(compares).chain(advises);
+    all.any(|sentence| sentence.contains(text))
 }
 
 fn interrupted(compare: &fsreplay_results::compare::Compare) -> String {
@@ -92,21 +113,15 @@ fn interrupted(compare: &fsreplay_results::compare::Compare) -> String {
         .map(|target| target.rounds.len())
         .min();
     format!(
-        "The measurement was interrupted after at least {} on each target: intervals are wider than \
-         they would be.",
+        "The measurement was interrupted after at least {} on each target: intervals are wider \
+         than they would be.",
         units::of(finished.unwrap_or(0) as u64, "sample", "samples")
     )
 }
 
 fn without_comparison(results: &OfTrace) -> String {
-    if let Some(inspect) = results.inspects.first() {
-        let on_files = &inspect.totals.file_system;
-        return format!(
-            "{} of its {} are on files; they took {} in the kernel.",
-            units::count(on_files.count),
-            units::of(inspect.events, "event", "events"),
-            units::seconds(on_files.seconds)
-        );
+    if let Some(inspect) = results.inspects.last() {
+        return super::recorded::on_files(inspect);
     }
     match results.plays.as_slice() {
         [one] => format!(
@@ -121,6 +136,6 @@ fn without_comparison(results: &OfTrace) -> String {
 pub fn notice(html: &mut Html, text: &str) {
     html.element("p", &[("class", "notice")], |html| {
         html.text_element("strong", &[], "Note: ");
-        html.text(text);
+        html.sentence(text);
     });
 }

@@ -18,6 +18,30 @@ const DISTRIBUTIONS: usize = 6;
 /// Directories in the table.
 const DIRECTORIES: usize = 20;
 
+/// Whether any target tells its calls.
+pub fn has_calls(results: &OfTrace) -> bool {
+    targets(results).any(|target| target.calls.iter().any(|call| call.total_seconds > 0.0))
+}
+
+/// Whether any target tells how long its calls took one by one.
+pub fn has_latencies(results: &OfTrace) -> bool {
+    targets(results).any(|target| target.calls.iter().any(has_histogram))
+}
+
+/// Whether any target tells its directories.
+pub fn has_directories(results: &OfTrace) -> bool {
+    targets(results).any(|target| !target.directories.is_empty())
+}
+
+fn targets(results: &OfTrace) -> impl Iterator<Item = &Target> {
+    let compares = results.compares.iter();
+    compares.flat_map(|compare| &compare.targets)
+}
+
+fn has_histogram(call: &Call) -> bool {
+    call.histogram.iter().any(|(_, count)| *count > 0)
+}
+
 /// Time by call.
 pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
     each_run(html, results, |html, compare| {
@@ -29,13 +53,13 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
                 .map(|c| (c.name.as_str(), c.total_seconds))
         });
         if calls.is_empty() {
-            return remark(html, "The result holds no times by call.");
+            return;
         }
         stacked(html, &targets, &calls);
         let shown = calls.len().min(CALLS);
         call_table(
             html,
-            "Time in each call, by target",
+            "Time in each call, by mount",
             &targets,
             &calls[..shown],
             0,
@@ -46,7 +70,7 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
                 html.text_element("summary", &[], &text);
                 call_table(
                     html,
-                    "Time in the other calls, by target",
+                    "Time in the other calls, by mount",
                     &targets,
                     &calls[CALLS..],
                     CALLS,
@@ -85,8 +109,9 @@ fn stacked(html: &mut Html, targets: &[&Target], calls: &[&str]) {
     html.element("figure", &[], |html| {
         html.text_element("figcaption", &[], "Time in calls, summed over threads");
         if let Some(first) = parts.first() {
-            let names: Vec<&str> = first.iter().map(|(name, _)| *name).collect();
-            stack::legend(html, &names);
+            let classes: Vec<String> = (0..first.len()).map(stack::class).collect();
+            let names = first.iter().map(|(name, _)| *name);
+            stack::legend(html, classes.iter().map(String::as_str).zip(names));
         }
         html.element("ul", &[("class", "rows")], |html| {
             for (target, parts) in targets.iter().zip(&parts) {
@@ -156,14 +181,11 @@ pub fn write_latencies(html: &mut Html, results: &OfTrace, place: Place) {
     each_run(html, results, |html, compare| {
         let targets = ordered(compare);
         let calls = sums(&targets, |target| {
-            let drawn = target
-                .calls
-                .iter()
-                .filter(|call| !call.histogram.is_empty());
+            let drawn = target.calls.iter().filter(|call| has_histogram(call));
             drawn.map(|call| (call.name.as_str(), call.total_seconds))
         });
         if calls.is_empty() {
-            return remark(html, "The result holds no histograms.");
+            return;
         }
         html.element("div", &[("class", "panels")], |html| {
             for name in calls.into_iter().take(DISTRIBUTIONS) {
@@ -180,7 +202,7 @@ fn distribution(html: &mut Html, targets: &[&Target], name_of_call: &str, place:
             let call = target.calls.iter().find(|call| call.name == name_of_call)?;
             Some((*target, call))
         })
-        .filter(|(_, call)| !call.histogram.is_empty())
+        .filter(|(_, call)| has_histogram(call))
         .collect();
     let scale = latency::scale_of(of_call.iter().map(|(_, call)| *call));
     html.element("div", &[("class", "panel")], |html| {
@@ -216,7 +238,7 @@ fn directories(html: &mut Html, compare: &Compare) {
             .map(|d| (d.path.as_str(), d.seconds))
     });
     if paths.is_empty() {
-        return remark(html, "The result holds no times by directory.");
+        return;
     }
     let find =
         |target: &Target, path: &str| target.directories.iter().find(|d| d.path == path).cloned();
@@ -247,7 +269,7 @@ fn directories(html: &mut Html, compare: &Compare) {
         .collect();
     table::write(
         html,
-        "Time in calls on each directory and the names in it, by target",
+        "Time in calls on each directory and the names in it, by mount",
         &header,
         &rows,
     );

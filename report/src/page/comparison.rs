@@ -1,7 +1,7 @@
 //! The targets beside each other: time, interval, ratio to the baseline, verdict.
 
-use super::table::{self, Cell, badge};
-use super::{Place, answer::notice, method, remark};
+use super::table::{self, Cell};
+use super::{Place, answer::is_said, answer::notice, each_run, method, remark};
 use crate::chart::rows;
 use crate::chart::scale::Scale;
 use crate::html::Html;
@@ -10,26 +10,132 @@ use crate::units;
 use fsreplay_results::Verdict;
 use fsreplay_results::compare::{Compare, Target};
 
-/// The section.
+/// The section: a table of each run, pictures and all numbers below it.
 pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
     let several = results.compares.len() > 1;
-    let all = || results.compares.iter().flat_map(|compare| &compare.targets);
-    if all().next().is_none() {
-        return remark(html, "No target was measured.");
+    if several {
+        side_by_side(html, &results.compares);
     }
-    let scale = rows::scale_of(all());
-    html.element("figure", &[], |html| {
-        html.element("figcaption", &[], |html| {
-            html.text(&caption(&results.compares));
+    each_run(html, results, |html, compare| {
+        targets(html, compare);
+        for target in &compare.targets {
+            doubts(html, results, target);
+        }
+        for unfit in &compare.unfit {
+            notice(
+                html,
+                &format!("“{}” was left out: {}", unfit.name, unfit.reason),
+            );
+        }
+    });
+    let measured = |target: &Target| target.seconds.known().is_some();
+    let all = results.compares.iter().flat_map(|compare| &compare.targets);
+    if all.clone().filter(|target| measured(target)).count() > 1 {
+        html.element("details", &[], |html| {
+            html.text_element("summary", &[], "Rounds and intervals as pictures");
+            times(html, results, place);
+            ratios(html, results, place);
         });
-        for compare in &results.compares {
-            if several {
-                html.text_element(
-                    place.heading(1),
-                    &[("class", "run-title")],
-                    &method::run_name(compare),
-                );
+    }
+}
+
+/// Why nothing can be said of a target, where no sentence says it.
+fn doubts(html: &mut Html, results: &OfTrace, target: &Target) {
+    match target.ratio.verdict {
+        Verdict::NotRanked => {
+            let reason = super::fidelity::reason(target);
+            notice(html, &format!("“{}” is not ranked: {reason}", target.name));
+        }
+        Verdict::CannotTell => {
+            let reason = target.ratio.reason.as_deref();
+            let reason = reason.filter(|reason| !is_said(results, reason));
+            if let Some(reason) = reason {
+                remark(html, &format!("“{}” can’t be told: {reason}.", target.name));
             }
+        }
+        Verdict::Baseline | Verdict::Faster | Verdict::Slower | Verdict::Same => {}
+    }
+}
+
+/// Whether any target was measured.
+pub fn is_known(results: &OfTrace) -> bool {
+    results.compares.iter().any(|one| !one.targets.is_empty())
+}
+
+/// What somebody looks for who wants to know where it is fast; the baseline is named here.
+fn targets(html: &mut Html, compare: &Compare) {
+    let ordered = ordered(compare);
+    let seconds = ordered.iter().filter_map(|target| target.seconds.known());
+    let most = seconds.fold(f64::MIN_POSITIVE, f64::max);
+    let rows: Vec<Vec<Cell>> = ordered.iter().map(|target| row(target, most)).collect();
+    let mut caption = caption(compare).to_string();
+    if !compare.baseline.is_empty() && compare.targets.len() > 1 {
+        caption.push_str(&format!("; ratios are to “{}”", compare.baseline));
+    }
+    let header = [
+        "Mount",
+        "Time",
+        "95 %",
+        "Ratio",
+        "Verdict",
+        "In calls",
+        "Samples",
+        "Directory",
+    ];
+    table::write(html, &caption, &header, &rows);
+    let exceeds = |target: &&Target| target.seconds.value < target.file_system_seconds;
+    if compare.targets.iter().any(|target| exceeds(&target)) {
+        remark(
+            html,
+            "“In calls” sums the time of all threads in system calls on files, so it may exceed \
+             the whole.",
+        );
+    }
+}
+
+fn row(target: &Target, most: f64) -> Vec<Cell> {
+    let mut name = target.name.clone();
+    for text in [&target.class, &target.fs_type] {
+        if !text.is_empty() && !name.contains(text.as_str()) {
+            name.push_str(&format!(" · {text}"));
+        }
+    }
+    let interval = target.seconds.interval().map_or("–".into(), |(low, high)| {
+        format!("{} – {}", units::seconds(low), units::seconds(high))
+    });
+    let is_baseline = target.ratio.verdict == Verdict::Baseline;
+    let ratio = if is_baseline {
+        "–".into()
+    } else {
+        ratio_text(target)
+    };
+    vec![
+        Cell::Text(name),
+        match target.seconds.known() {
+            Some(seconds) => Cell::Bar(units::seconds(seconds), seconds / most),
+            None => Cell::Number("–".into()),
+        },
+        Cell::Number(interval),
+        Cell::Number(ratio),
+        Cell::Badge(rows::tone(target), verdict(target)),
+        Cell::Number(units::seconds(target.file_system_seconds)),
+        Cell::Number(target.rounds.len().to_string()),
+        Cell::Path(target.path.clone()),
+    ]
+}
+
+/// Times with their rounds and intervals, on one scale for all runs.
+fn times(html: &mut Html, results: &OfTrace, place: Place) {
+    let all = results.compares.iter().flat_map(|compare| &compare.targets);
+    let scale = rows::scale_of(all);
+    html.element("figure", &[], |html| {
+        html.text_element(
+            "figcaption",
+            &[],
+            "Times with their 95 % intervals (thin lines) and single samples (dots)",
+        );
+        for compare in &results.compares {
+            run_title(html, results, compare, place);
             html.element("ul", &[("class", "rows")], |html| {
                 for target in ordered(compare) {
                     html.element("li", &[("class", "row")], |html| {
@@ -40,29 +146,20 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
         }
         rows::axis_row(html, &scale, "row axis-row");
     });
-    remark(html, "Thin line: 95 % interval. Dots: single rounds.");
-    ratios(html, results, place);
-    if several {
-        side_by_side(html, &results.compares);
-    }
-    for compare in &results.compares {
-        let caption = if several {
-            format!("All numbers: {}", method::run_name(compare))
-        } else {
-            "All numbers".into()
-        };
-        numbers(html, &caption, compare);
-    }
-    withheld(html, results);
 }
 
-fn caption(compares: &[Compare]) -> String {
-    let predicted = compares.iter().any(|compare| compare.timing == "recorded");
-    if predicted {
-        "What the tool would take on each target: file system and its own computing together".into()
+fn run_title(html: &mut Html, results: &OfTrace, compare: &Compare, place: Place) {
+    if results.compares.len() > 1 {
+        let name = method::run_name(compare);
+        html.text_element(place.heading(1), &[("class", "run-title")], &name);
+    }
+}
+
+fn caption(compare: &Compare) -> &'static str {
+    if compare.timing == "recorded" {
+        "What the tool would take on each mount"
     } else {
-        "Wall time of the replay on each target: file system without the tool's own computing"
-            .into()
+        "What the replay takes on each mount: file access without the tool’s own computing"
     }
 }
 
@@ -93,17 +190,17 @@ fn time_row(html: &mut Html, target: &Target, scale: &Scale) {
     html.element("div", &[("class", "value")], |html| {
         let shown = target.seconds.known().map_or("–".into(), units::seconds);
         html.text_element("strong", &[], &shown);
-        html.text(" ");
-        badge(html, rows::tone(target), &verdict(target));
     });
 }
 
 fn ratios(html: &mut Html, results: &OfTrace, place: Place) {
     let all = || {
         let targets = results.compares.iter().flat_map(|compare| &compare.targets);
+        // The baseline's own is 1 by definition.
+        let targets = targets.filter(|target| target.ratio.verdict != Verdict::Baseline);
         targets.filter_map(|target| Some((target.ratio.estimate, target.ratio.estimate.known()?)))
     };
-    if all().count() < 2 {
+    if all().next().is_none() {
         return;
     }
     let low = all()
@@ -117,19 +214,14 @@ fn ratios(html: &mut Html, results: &OfTrace, place: Place) {
         html.text_element(
             "figcaption",
             &[],
-            "Ratio to the baseline, with its 95 % interval (left of 1× is faster)",
+            "Ratios with their 95 % intervals (left of 1× is faster)",
         );
         for compare in &results.compares {
-            if results.compares.len() > 1 {
-                html.text_element(
-                    place.heading(1),
-                    &[("class", "run-title")],
-                    &method::run_name(compare),
-                );
-            }
+            run_title(html, results, compare, place);
             html.element("ul", &[("class", "rows")], |html| {
                 for target in ordered(compare) {
-                    if target.ratio.estimate.known().is_none() {
+                    let is_baseline = target.ratio.verdict == Verdict::Baseline;
+                    if is_baseline || target.ratio.estimate.known().is_none() {
                         continue;
                     }
                     html.element("li", &[("class", "row")], |html| {
@@ -161,43 +253,7 @@ fn ratio_text(target: &Target) -> String {
     }
 }
 
-fn numbers(html: &mut Html, caption: &str, compare: &Compare) {
-    let rows: Vec<Vec<Cell>> = ordered(compare)
-        .into_iter()
-        .map(|target| {
-            let interval = target.seconds.interval().map_or("–".into(), |(low, high)| {
-                format!("{} – {}", units::seconds(low), units::seconds(high))
-            });
-            vec![
-                Cell::Text(target.name.clone()),
-                Cell::Path(target.path.clone()),
-                Cell::Number(target.seconds.known().map_or("–".into(), units::seconds)),
-                Cell::Number(interval),
-                Cell::Number(ratio_text(target)),
-                Cell::Badge(rows::tone(target), verdict(target)),
-                Cell::Number(units::seconds(target.file_system_seconds)),
-                Cell::Number(target.rounds.len().to_string()),
-            ]
-        })
-        .collect();
-    let header = [
-        "Target",
-        "Directory",
-        "Time",
-        "95 % interval",
-        "Ratio",
-        "Verdict",
-        "In calls",
-        "Rounds",
-    ];
-    table::write(html, caption, &header, &rows);
-    remark(
-        html,
-        "“In calls” sums the time of all threads in system calls on files; it may exceed the wall time.",
-    );
-}
-
-/// Targets by name, runs beside each other.
+/// Mounts by name, runs beside each other.
 fn side_by_side(html: &mut Html, compares: &[Compare]) {
     let mut names: Vec<&str> = Vec::new();
     for target in compares.iter().flat_map(|compare| &compare.targets) {
@@ -206,7 +262,7 @@ fn side_by_side(html: &mut Html, compares: &[Compare]) {
         }
     }
     let runs: Vec<String> = compares.iter().map(method::run_name).collect();
-    let header: Vec<&str> = std::iter::once("Target")
+    let header: Vec<&str> = std::iter::once("Mount")
         .chain(runs.iter().map(String::as_str))
         .collect();
     let rows: Vec<Vec<Cell>> = names
@@ -216,7 +272,10 @@ fn side_by_side(html: &mut Html, compares: &[Compare]) {
                 let target = compare.targets.iter().find(|target| target.name == *name);
                 Cell::Number(target.map_or("–".into(), |target| {
                     let seconds = target.seconds.known().map_or("–".into(), units::seconds);
-                    format!("{seconds} · {}", verdict(target))
+                    match target.ratio.verdict {
+                        Verdict::Baseline => seconds,
+                        _ => format!("{seconds} · {}", verdict(target)),
+                    }
                 }))
             });
             std::iter::once(Cell::Text(name.to_string()))
@@ -225,14 +284,4 @@ fn side_by_side(html: &mut Html, compares: &[Compare]) {
         })
         .collect();
     table::write(html, "Machines and days side by side", &header, &rows);
-}
-
-/// Why a target has no rank stands where the ranks are.
-fn withheld(html: &mut Html, results: &OfTrace) {
-    for target in results.compares.iter().flat_map(|compare| &compare.targets) {
-        if target.is_unranked() {
-            let reason = super::fidelity::reason(target);
-            notice(html, &format!("“{}” is not ranked: {reason}", target.name));
-        }
-    }
 }

@@ -2,7 +2,6 @@
 
 use super::table::{self, Cell};
 use super::{Place, each_run, remark};
-use crate::chart::rows::tone;
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
@@ -29,19 +28,12 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
                     Cell::Text(target.name.clone()),
                     Cell::Number(target.fidelity.map_or("–".into(), units::percent)),
                     Cell::Number(units::count(target.divergences)),
-                    Cell::Badge(tone(target), super::comparison::verdict(target)),
                     Cell::Text(ranked),
                 ]
             })
             .collect();
-        let header = [
-            "Target",
-            "Outcomes as recorded",
-            "Divergences",
-            "Verdict",
-            "Ranked",
-        ];
-        table::write(html, "Divergences by target", &header, &rows);
+        let header = ["Mount", "Outcomes as recorded", "Divergences", "Ranked"];
+        table::write(html, "Divergences by mount", &header, &rows);
     });
 }
 

@@ -130,7 +130,6 @@ fn measurement(compare: &Compare) -> Facts {
             format!("{} ({})", neutral.path, neutral.what),
         ));
     }
-    facts.push(("Baseline", compare.baseline.clone()));
     facts
 }
 

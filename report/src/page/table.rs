@@ -1,7 +1,10 @@
 //! Tables: a caption, headers with their scope, and cells of text, numbers or paths.
 
-use crate::chart::cell_bar;
+use crate::chart::{cell_bar, stack};
 use crate::html::Html;
+
+/// Bytes of a text that would make a narrow column tall.
+const LONG: usize = 40;
 
 /// A cell.
 pub enum Cell {
@@ -15,6 +18,8 @@ pub enum Cell {
     Bar(String, f64),
     /// The colour of a part of a chart, and its name.
     Swatch(usize, String),
+    /// A link to an identifier of this page.
+    Link(String, String),
     /// A verdict, with the class that colours it.
     Badge(&'static str, String),
 }
@@ -29,7 +34,10 @@ pub fn write(html: &mut Html, caption: &str, header: &[&str], rows: &[Vec<Cell>]
     ];
     html.element("div", &frame, |html| {
         html.element("table", &[], |html| {
-            html.text_element("caption", &[], caption);
+            html.element("caption", &[], |html| {
+                // Stays in sight where the table scrolls sideways.
+                html.text_element("span", &[], caption);
+            });
             html.element("thead", &[], |html| {
                 html.element("tr", &[], |html| head(html, header, rows.first()));
             });
@@ -59,6 +67,7 @@ fn head(html: &mut Html, header: &[&str], row: Option<&Vec<Cell>>) {
 fn write_cell(html: &mut Html, cell: &Cell, is_header: bool) {
     let class = match cell {
         Cell::Number(_) | Cell::Bar(..) => "number",
+        Cell::Text(text) if text.len() > LONG => "long",
         _ => "",
     };
     let name = if is_header { "th" } else { "td" };
@@ -75,10 +84,21 @@ fn write_cell(html: &mut Html, cell: &Cell, is_header: bool) {
             cell_bar(html, *share);
         }
         Cell::Swatch(index, text) => {
-            crate::chart::stack::swatch(html, *index);
+            stack::swatch(html, &stack::class(*index));
             html.text(text);
         }
+        Cell::Link(id, text) => {
+            html.text_element("a", &[("href", &format!("#{id}"))], text);
+        }
         Cell::Badge(class, text) => badge(html, class, text),
+    });
+}
+
+/// A table that is folded away under its caption.
+pub fn folded(html: &mut Html, caption: &str, header: &[&str], rows: &[Vec<Cell>]) {
+    html.element("details", &[], |html| {
+        html.text_element("summary", &[], caption);
+        write(html, caption, header, rows);
     });
 }
 

@@ -1,16 +1,23 @@
-//! What the tool does: suspicious work first, then time by call, directory, mount and program.
+//! What the tool does without need: suspicious work, polling, watches that tell nothing.
 
 use super::table::{self, Cell};
-use super::{Place, answer::notice, remark, timeline};
+use super::{Place, remark, timeline};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
-use fsreplay_results::inspect::{Finding, FindingKind, Inspect, Item, Share};
+use fsreplay_results::inspect::{Finding, FindingKind, Item};
 
+/// Findings that aren't folded away.
+const OPEN: usize = 3;
 /// Rows of each list.
 const ROWS: usize = 10;
 /// Names shown of a list.
 const NAMES: usize = 8;
+
+/// Whether there is anything to write.
+pub fn is_known(results: &OfTrace) -> bool {
+    !results.inspects.is_empty()
+}
 
 /// The section.
 pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
@@ -18,23 +25,35 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
     let Some(inspect) = results.inspects.last() else {
         return;
     };
-    remark(
-        html,
-        "Times are those of the recording, its own cost included, summed over threads. A call may count in several findings.",
-    );
-    if inspect.complete == Some(false) {
-        notice(html, "the trace was cut off; this is what was whole of it.");
+    let polls = timeline::polling(html, inspect);
+    if inspect.findings.is_empty() && !polls {
+        return remark(html, "Nothing suspicious was found.");
     }
-    timeline::write(html, inspect);
-    if inspect.findings.is_empty() {
-        remark(html, "Nothing suspicious was found.");
+    let first = inspect.findings.len().min(OPEN);
+    let (open, rest) = inspect.findings.split_at(first);
+    for finding in open {
+        card(html, finding, place);
     }
-    for finding in &inspect.findings {
-        html.element("div", &[("class", "card")], |html| {
-            one(html, finding, place)
+    if !rest.is_empty() {
+        html.element("details", &[], |html| {
+            let text = units::of(rest.len() as u64, "more finding", "more findings");
+            html.text_element("summary", &[], &text);
+            for finding in rest {
+                card(html, finding, place);
+            }
         });
     }
-    costs(html, inspect);
+    remark(
+        html,
+        "Times are those of the recording, its own cost included, summed over threads. A call may \
+         count in several findings.",
+    );
+}
+
+fn card(html: &mut Html, finding: &Finding, place: Place) {
+    html.element("div", &[("class", "card")], |html| {
+        one(html, finding, place)
+    });
 }
 
 fn one(html: &mut Html, finding: &Finding, place: Place) {
@@ -125,59 +144,6 @@ fn about(item: &Item) -> String {
         parts.push(names.join(", "));
     }
     parts.join(" · ")
-}
-
-fn costs(html: &mut Html, inspect: &Inspect) {
-    let calls = inspect.calls.iter();
-    let calls = calls.map(|call| (Cell::Text(call.name.clone()), call.share));
-    list(html, "Recorded time by call", "Call", calls.collect());
-    let directories = inspect.directories.iter();
-    let directories = directories.map(|one| (Cell::Path(one.path.clone()), one.share));
-    let caption = "Recorded time by directory";
-    list(html, caption, "Directory", directories.collect());
-    let mounts = inspect.mounts.iter().map(|mount| {
-        let remote = if mount.remote { ", remote" } else { "" };
-        let name = format!("{} ({}{remote})", mount.mount_point, mount.fs_type);
-        (Cell::Text(name), mount.share)
-    });
-    list(html, "Recorded time by mount", "Mount", mounts.collect());
-    let programs = inspect.programs.iter().map(|program| {
-        let name = match program.processes {
-            0 | 1 => program.name.clone(),
-            many => format!("{} ({} processes)", program.name, units::count(many)),
-        };
-        (Cell::Text(name), program.share)
-    });
-    list(
-        html,
-        "Recorded time by program",
-        "Program",
-        programs.collect(),
-    );
-}
-
-/// A list of names and what they cost, folded away.
-fn list(html: &mut Html, caption: &str, first: &str, costs: Vec<(Cell, Share)>) {
-    if costs.is_empty() {
-        return;
-    }
-    let most = costs
-        .iter()
-        .map(|(_, cost)| cost.seconds)
-        .fold(0.0, f64::max);
-    let rows = costs.into_iter().take(ROWS).map(|(name, cost)| {
-        vec![
-            name,
-            Cell::Number(units::count(cost.count)),
-            Cell::Number(units::count(cost.failed)),
-            Cell::Bar(units::seconds(cost.seconds), cost.seconds / most),
-        ]
-    });
-    let rows: Vec<Vec<Cell>> = rows.collect();
-    html.element("details", &[], |html| {
-        html.text_element("summary", &[], caption);
-        table::write(html, caption, &[first, "Calls", "Failed", "Time"], &rows);
-    });
 }
 
 fn title(kind: FindingKind) -> &'static str {
