@@ -182,5 +182,6 @@ fn header(options: &RecordOptions, cwd: &Path) -> Header {
         started: started.map_or(0, |time| time.as_secs() as i64),
         mounts: mountinfo::parse(&mountinfo),
         costs: None,
+        tells_waiting: true,
     }
 }

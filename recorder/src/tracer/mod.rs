@@ -182,6 +182,8 @@ impl Tracer {
                 .collect(),
             unobserved: None,
             processors: None,
+            recorded_inside: 0,
+            samples: None,
         }
     }
 
