@@ -493,6 +493,10 @@ const PSEUDO_TYPES: &[&str] = &[
     "selinuxfs",
     "efivarfs",
     "resctrl",
+    "smackfs",
+    "functionfs",
+    "pipefs",
+    "sockfs",
 ];
 
 /// Whether nothing that is stored lies on a file system of that type: its files are the kernel's own state.
