@@ -75,7 +75,7 @@ impl<M: Memory + ?Sized> Memory for &M {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Bytes that stand at an address.

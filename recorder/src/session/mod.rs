@@ -38,7 +38,6 @@ pub mod memory;
 mod numbers;
 mod paths;
 mod places;
-mod returned;
 pub mod states;
 pub mod task;
 pub mod trace;

@@ -4,8 +4,7 @@ use std::io::Write;
 
 use fsreplay_trace::format::{TraceError, TraceWriter};
 use fsreplay_trace::model::{Event, Footer, Header, NodeId, Record, StringId};
-
-use super::returned::Returned;
+use fsreplay_trace::returned::Returned;
 
 /// Where the bytes go.
 pub type Sink = Box<dyn Write + Send>;

@@ -23,10 +23,15 @@ impl Returned {
         self.events
     }
 
+    /// When the last one returned.
+    pub fn latest(&self) -> u64 {
+        self.recent.back().copied().unwrap_or(0)
+    }
+
     /// An event returned at that moment. One that is written late (a call that was interrupted and
     /// not made again) counts as returned when the last one before it did.
     pub fn push(&mut self, moment: u64) {
-        let latest = self.recent.back().copied().unwrap_or(0);
+        let latest = self.latest();
         if self.recent.len() == RECENT
             && let Some(oldest) = self.recent.pop_front()
         {
