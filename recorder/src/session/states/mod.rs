@@ -2,7 +2,7 @@
 //!
 //! Paths are walked here as the kernel would walk them, link by link, over a trie of names (the trace's nodes).
 //! Each name that is not known is looked up once; successful calls of the tool keep what is known up to date
-//! ([`effects`](super::effects)), so nothing known is looked up again.
+//! (`effects`), so nothing known is looked up again.
 //!
 //! After a rename of a directory everything below it has moved: each directory has an *epoch*, and what is known of a name
 //! counts only while its directory is in the epoch in which it was learned.
