@@ -130,6 +130,7 @@ fn describe(
         kernel: header.kernel.clone(),
         cpus: header.cpus,
         backend: header.backend.clone(),
+        recorded_inside: footer.recorded_inside,
         uid: header.uid,
         calls: counts.calls.into_iter().map(named).collect(),
         initial_files: counts.files,
@@ -202,6 +203,15 @@ fn text(info: &Info) -> Text {
         term::counted(info.tasks, "task", "tasks"),
         term::counted(info.files, "path", "paths")
     );
+    if info.recorded_inside > 0 {
+        let stopped = info.events.saturating_sub(info.recorded_inside);
+        say!(
+            out,
+            "            {} recorded inside the tool, {} at stops",
+            term::count(info.recorded_inside),
+            term::count(stopped)
+        );
+    }
     say!(
         out,
         "tree        {} ({}), {}, {} touched",
@@ -262,4 +272,23 @@ fn text(info: &Info) -> Text {
         term::table(&["mount", "type", "source", "root"], rows)
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_events_were_recorded_inside_is_told_where_any_were() {
+        let said = |recorded_inside| {
+            let info = Info {
+                events: 10,
+                recorded_inside,
+                ..Info::default()
+            };
+            text(&info).as_str().to_owned()
+        };
+        assert!(said(7).contains(" 7 recorded inside the tool, 3 at stops\n"));
+        assert!(!said(0).contains("inside"));
+    }
 }

@@ -9,22 +9,26 @@
 //! |---|---|
 //! | [`record()`] | one recording from start to end: the surface for the binary |
 //! | [`probe()`] | can this machine record at all, and if not, why |
+//! | `session` | the core: calls in, records out. It knows no kernel, and says what a backend delivers |
+//! | `session/decode` | arguments of a call, read through the `Memory` trait; pure |
+//! | `session/states` | states of paths, taken before the first call on them |
+//! | `session/task` | tasks, and what they share (descriptors, working directory, memory) |
+//! | `machine` | what the core asks of the machine: files, and /proc |
+//! | `tracer` | the backend: stops of ptrace in, calls out |
+//! | `tracer/affinity` | tracer and tool on one CPU while that pays |
+//! | `tracer/filter` | the BPF program that decides which calls stop |
+//! | `tracer/costs`, `tracer/cpu_time` | what a stop costs, and where a task's time went |
 //! | `spawn` | fork the command, attach, install the filter, exec |
-//! | `tracer` | the event loop: stops in, records out |
-//! | `tasks` | tasks, and what they share (descriptors, working directory, memory) |
-//! | `decode` | arguments of a call, read through the `memory` trait; pure |
-//! | `observe` | states of paths, taken before the first call on them |
-//! | `affinity` | tracer and tool on one CPU while that pays |
 //! | `output`, `state`, `beside` | the incomplete file and its way to the final name; what is left of others |
 //! | `limits`, `headroom` | limits of this process, and the memory that they leave |
-//! | `filter`, `arch`, `sys` | BPF, what differs by architecture, system calls |
+//! | `arch`, `sys` | what differs by architecture, system calls |
 //!
 //! # Wake-ups
 //!
 //! What a stop costs is the switch to the recorder and back, not the recorder's work: across idle
 //! virtual CPUs it is several times the cost on one CPU. While only one task of the tool runs at a
 //! time, the recorder and that task are kept on one CPU; as soon as two want to run at once, all
-//! go back to the CPUs they had (see `affinity`). The tool does not see it: `sched_getaffinity` is
+//! go back to the CPUs they had (see `tracer/affinity`). The tool does not see it: `sched_getaffinity` is
 //! answered with the mask it would have had, and a task that sets its own affinity is left alone.
 //! (`Cpus_allowed` in `/proc/PID/status` does show it.)
 //!
@@ -46,32 +50,21 @@
 //! When the recording can't go on, the tool does (`tracer/escort`), and keeps its status. What
 //! happens at each fault stands in docs/faults.md.
 
-mod affinity;
 mod arch;
 mod beside;
-mod calibrate;
-mod cpu_time;
-mod decode;
-mod effects;
 mod error;
-mod fds;
-mod filter;
 mod headroom;
 mod limits;
-mod maps;
-mod memory;
+mod machine;
 mod mountinfo;
-mod observe;
 mod options;
 mod output;
-mod paths;
 mod probe;
 mod record;
+pub mod session;
 mod spawn;
 mod state;
 mod sys;
-mod tasks;
-mod trace;
 mod tracer;
 mod unobserved;
 

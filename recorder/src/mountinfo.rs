@@ -68,37 +68,6 @@ fn octal(digits: &[u8]) -> Option<u8> {
     })
 }
 
-/// Whether a file system of this type holds no files of its own: nothing is observed there.
-pub fn is_pseudo(fs_type: &str) -> bool {
-    const TYPES: &[&str] = &[
-        "proc",
-        "sysfs",
-        "devtmpfs",
-        "devpts",
-        "cgroup",
-        "cgroup2",
-        "mqueue",
-        "securityfs",
-        "debugfs",
-        "tracefs",
-        "bpf",
-        "pstore",
-        "configfs",
-        "fusectl",
-        "binfmt_misc",
-        "nsfs",
-        "efivarfs",
-        "rpc_pipefs",
-        "selinuxfs",
-        "resctrl",
-        "smackfs",
-        "functionfs",
-        "pipefs",
-        "sockfs",
-    ];
-    TYPES.contains(&fs_type)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,13 @@
 //! Can a recording be made here, and if not, why.
 
 use crate::error::RecordError;
-use crate::filter::Rings;
-use crate::memory::Memory;
+use crate::session::Memory;
 use crate::spawn;
 use crate::sys::process::Work;
 use crate::sys::ptrace::{self, Stop};
 use crate::sys::signal::{self, Blocked};
 use crate::tracer::TaskMemory;
+use crate::tracer::filter::Rings;
 
 /// What this machine lets the recorder do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,25 +2,28 @@
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fsreplay_trace::model::{Header, Unobserved};
 
-use crate::calibrate::Costs;
+use crate::arch;
 use crate::error::RecordError;
-use crate::filter::Rings;
 use crate::headroom::Headroom;
 use crate::limits::Raised;
+use crate::machine::Machine;
 use crate::mountinfo;
-use crate::observe::States;
 use crate::options::{Fault, Kept, Observer, RecordOptions, Recording, Status};
 use crate::output::{Incomplete, Stranded};
+use crate::session::trace::Sink;
+use crate::session::{Session, States, Trace, World};
 use crate::spawn;
 use crate::sys;
 use crate::sys::process::Work;
 use crate::sys::signal::{Blocked, FileSizeLimit, Handlers, Ticker};
-use crate::trace::{Sink, Trace};
-use crate::tracer::{BrokenOff, Ended, Session, Tracer};
+use crate::tracer::costs::Costs;
+use crate::tracer::filter::Rings;
+use crate::tracer::{BrokenOff, Clock, Ended, Tracer};
 use crate::unobserved::Again;
 
 const WITHHELD: &str = "io_uring was withheld from the tool (--no-io-uring): \
@@ -67,16 +70,18 @@ pub fn record(
     drop(blocked);
     // Before the recording's time begins, and this thread goes to a processor of its own.
     observer.begins();
-    let start = sys::now();
-    let states = States::new(&header.mounts, &mut trace);
-    let mut session = Session::new(trace, states, start, costs);
+    let clock = Clock::start();
+    let world: Rc<dyn World> = Rc::new(Machine);
+    let states = States::new(&header.mounts, Rc::clone(&world), &mut trace);
+    let privileged = sys::effective_ids().0 == 0;
+    let mut session = Session::new(trace, states, world, arch::ARCHITECTURE, privileged);
     if options.withhold_io_uring {
         session.warnings.insert(WITHHELD.to_owned());
     }
     if options.keep_arguments {
         session.keep_arguments();
     }
-    let tracer = Tracer::new(session, pid, headroom, options);
+    let tracer = Tracer::new(session, clock, costs, pid, headroom, options);
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
@@ -182,5 +187,6 @@ fn header(options: &RecordOptions, cwd: &Path) -> Header {
         started: started.map_or(0, |time| time.as_secs() as i64),
         mounts: mountinfo::parse(&mountinfo),
         costs: None,
+        tells_waiting: true,
     }
 }

@@ -6,10 +6,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::RecordError;
-use crate::filter::{self, Rings};
 use crate::sys::process::{self, Child, Program, Work};
 use crate::sys::ptrace;
 use crate::sys::signal::Blocked;
+use crate::tracer::filter::{self, Rings};
 
 /// Where `execvp` looks without a PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";

@@ -45,6 +45,9 @@ pub struct Info {
     pub cpus: u32,
     /// How calls were seen.
     pub backend: String,
+    /// Of the events, those that were recorded inside the tool's own processes; at all others the
+    /// tool was stopped.
+    pub recorded_inside: u64,
     /// The user who recorded.
     pub uid: u32,
     /// Events by call.

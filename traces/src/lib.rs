@@ -7,6 +7,8 @@
 
 pub mod abi;
 pub mod anonymize;
+pub mod build;
 pub mod call;
 pub mod format;
 pub mod model;
+pub mod returned;

@@ -141,7 +141,7 @@ impl Event {
 /// Where a task's time went from its previous record's end (its start, a call's return, a fork) to the end of this one,
 /// nanoseconds as the kernel accounts them, less what a stop of the recorder costs on average.
 ///
-/// All 0 where a recorder could not tell (traces of version 1).
+/// All 0 where the recorder did not tell ([`Header::tells_waiting`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Spent {
     /// On a processor before the call: computing, page faults, calls that are not recorded.
@@ -178,6 +178,27 @@ pub struct Unobserved {
     /// Processor time that each event takes besides what was recorded (may be negative), nanoseconds, so that a replay where the
     /// command was recorded takes as long as the command did; `None` where that was not tried.
     pub per_event: Option<f64>,
+}
+
+/// Runs of the command without the recorder, as they were measured: what is made of them is the
+/// reader's to say.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Samples {
+    /// Which way of measuring this was: those of another one are not to be compared with.
+    pub engine: u32,
+    /// One for each run, in the order in which they were made.
+    pub runs: Vec<Sample>,
+}
+
+/// A run of the command without the recorder, with all of its children that were waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sample {
+    /// From its start to its end, nanoseconds.
+    pub elapsed: u64,
+    /// On processors, nanoseconds.
+    pub cpu: u64,
+    /// Ready to run and kept waiting for a processor, nanoseconds.
+    pub queued: u64,
 }
 
 /// How fast processors were that something else may have slowed: a virtual machine's neighbours.
@@ -391,6 +412,10 @@ pub struct Header {
     /// What the recorder's stops add to times; `None` where it was not measured.
     #[serde(skip)]
     pub costs: Option<StopCosts>,
+    /// Whether events tell what a task computed and what it waited for ([`Spent`], and the `think`
+    /// of starts and exits). Where they don't, all time between calls counts as computing.
+    #[serde(skip)]
+    pub tells_waiting: bool,
 }
 
 /// What the producer of an anonymized trace ends with.
@@ -435,6 +460,13 @@ pub struct Footer {
     /// How fast the processors were (`--calibrate`).
     #[serde(skip)]
     pub processors: Option<Processors>,
+    /// Of the events, those that were recorded inside the tool's own processes. For all others the
+    /// tool was stopped.
+    #[serde(skip)]
+    pub recorded_inside: u64,
+    /// Runs of the same command without the recorder (`--calibrate`).
+    #[serde(skip)]
+    pub samples: Option<Samples>,
 }
 
 /// File systems whose files are the kernel's own state.
@@ -461,6 +493,10 @@ const PSEUDO_TYPES: &[&str] = &[
     "selinuxfs",
     "efivarfs",
     "resctrl",
+    "smackfs",
+    "functionfs",
+    "pipefs",
+    "sockfs",
 ];
 
 /// Whether nothing that is stored lies on a file system of that type: its files are the kernel's own state.

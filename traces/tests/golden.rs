@@ -59,7 +59,7 @@ fn rows() -> Vec<&'static Row> {
     if std::env::var_os("BLESS").is_some() {
         return TABLE.iter().collect();
     }
-    let text = std::fs::read_to_string(golden("everything-v5.txt")).expect("the golden text");
+    let text = std::fs::read_to_string(golden("everything-v6.txt")).expect("the golden text");
     let names = text.lines().filter_map(|line| line.split_once(" call: "));
     let names = names.filter_map(|(_, rest)| rest.split(',').next());
     let calls = names.map(|name| Call::from_name(name).expect("a call of the table"));
@@ -80,6 +80,7 @@ fn everything() -> Vec<u8> {
             cpu: 700,
             duration: 2700,
         }),
+        tells_waiting: true,
         mounts: vec![Mount {
             fs_type: "ext4".into(),
             mount_point: b"/".to_vec(),
@@ -233,6 +234,22 @@ fn everything() -> Vec<u8> {
             work: 1,
             boot: "b007".into(),
         }),
+        recorded_inside: 100,
+        samples: Some(Samples {
+            engine: 7,
+            runs: vec![
+                Sample {
+                    elapsed: 9_000_000,
+                    cpu: 8_000_000,
+                    queued: 0,
+                },
+                Sample {
+                    elapsed: 9_500_000,
+                    cpu: 8_100_000,
+                    queued: 400_000,
+                },
+            ],
+        }),
     };
     out.finish(&footer).expect("a trace")
 }
@@ -240,8 +257,9 @@ fn everything() -> Vec<u8> {
 #[test]
 fn every_record_and_call_is_read_as_ever() {
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(golden("everything-v5.zst"), everything()).expect("written");
+        std::fs::write(golden("everything-v6.zst"), everything()).expect("written");
     }
+    check("everything-v6");
     check("everything-v5");
     check("everything-v4");
     check("everything-v3");
@@ -254,7 +272,7 @@ fn what_is_written_today_says_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
     std::fs::write(&path, everything()).expect("written");
-    let expected = std::fs::read_to_string(golden("everything-v5.txt")).expect("the golden text");
+    let expected = std::fs::read_to_string(golden("everything-v6.txt")).expect("the golden text");
     let told = told(&path);
     let is_same = |line: &&str| {
         let mut since = RECORDED_SINCE.iter();
@@ -278,6 +296,7 @@ fn zstd_finds_traces_whole() {
         "everything-v3.zst",
         "everything-v4.zst",
         "everything-v5.zst",
+        "everything-v6.zst",
         "shell-v1.zst",
     ] {
         let bytes = std::fs::read(golden(name)).expect("a trace");
@@ -310,7 +329,7 @@ fn calls_keep_their_meaning() {
 fn a_footer_can_be_replaced_and_nothing_else_changes() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
-    std::fs::copy(golden("everything-v5.zst"), &path).expect("copied");
+    std::fs::copy(golden("everything-v6.zst"), &path).expect("copied");
     let owners_alone = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&path, owners_alone).expect("chmod");
     let before = told(&path);
@@ -332,7 +351,7 @@ fn a_footer_can_be_replaced_and_nothing_else_changes() {
     zstd::stream::copy_decode(&bytes[..], std::io::sink()).expect("a zstd file");
     assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
     // A footer of this version behind the mark of an earlier one could not be read.
-    for earlier in ["everything-v1", "everything-v2", "everything-v3"] {
+    for earlier in ["everything-v1", "everything-v3", "everything-v5"] {
         let path = dir.path().join("earlier.zst");
         std::fs::copy(golden(&format!("{earlier}.zst")), &path).expect("copied");
         assert!(format::replace_footer(&path, &other).is_err(), "{earlier}");

@@ -43,7 +43,10 @@ pub(crate) enum Stream {
 /// Follows when tasks are busy.
 #[derive(Default)]
 pub(crate) struct Phases {
-    costs: Option<StopCosts>,
+    /// Whether computing and waiting are told apart.
+    told: bool,
+    /// What stops add to times.
+    costs: StopCosts,
     /// When each task's last record was, nanoseconds since the start of the recording.
     since: HashMap<u32, u64>,
     /// What each process has worked so far, nanoseconds.
@@ -58,7 +61,8 @@ impl Phases {
     /// For a trace with that header.
     pub(crate) fn new(header: &Header) -> Phases {
         Phases {
-            costs: header.costs,
+            told: header.tells_waiting,
+            costs: header.costs.unwrap_or_default(),
             ..Phases::default()
         }
     }
@@ -103,15 +107,16 @@ impl Phases {
         let since = self.since.insert(event.task.0, exit).unwrap_or(event.entry);
         let gap = event.entry.saturating_sub(since);
         // Without the kernel's counts, all time between calls counts as computing.
-        let (think, blocked, stop) = match self.costs {
-            Some(costs) => (event.spent.think, event.spent.blocked, costs.duration),
-            None => (gap, 0, 0),
+        let (think, blocked) = if self.told {
+            (event.spent.think, event.spent.blocked)
+        } else {
+            (gap, 0)
         };
         let begin = event.entry - gap + blocked.min(gap);
         let think = think.min(event.entry - begin);
         let mut worked = think;
         if busy {
-            let own = event.duration.saturating_sub(stop);
+            let own = event.duration.saturating_sub(self.costs.duration);
             worked = worked.saturating_add(own);
             self.bursts.add(
                 Piece {
@@ -162,7 +167,7 @@ impl Inspector {
         let busy = !event.call.row().waits || on_file;
         let cause = cause(task, event, on_file);
         self.phases.work(event, task.process, busy, &self.places);
-        let stop = self.phases.costs.map_or(0, |costs| costs.duration);
+        let stop = self.phases.costs.duration;
         let burst = self.phases.bursts.of_event(event.exit());
         if burst.first == u64::MAX {
             burst.first = self.events;

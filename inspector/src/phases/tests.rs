@@ -43,6 +43,7 @@ impl Recording {
             architecture: "x86_64".into(),
             mounts: vec![mount("/", "ext4"), mount("/host", "virtiofs")],
             costs,
+            tells_waiting: costs.is_some(),
             ..Header::default()
         };
         let mut recording = Recording {

@@ -9,12 +9,12 @@ use std::collections::HashSet;
 use super::ending::Ending;
 use super::requests::Requests;
 use super::{init, stopping};
-use crate::affinity::Gatherer;
 use crate::error::RecordError;
 use crate::options::Observer;
 use crate::spawn;
 use crate::sys::ptrace::{self, Waited};
 use crate::sys::signal;
+use crate::tracer::affinity::Gatherer;
 
 /// The tool's tasks, none of which is recorded.
 pub struct Escort {

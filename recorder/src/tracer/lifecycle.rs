@@ -1,15 +1,16 @@
 //! Tasks that appear, and programs that start.
 
-use fsreplay_trace::model::{Record, TaskId, TaskStart};
-
+use super::tracee::Tracee;
 use super::{TaskMemory, Tracer, unless_gone};
 use crate::error::RecordError;
-use crate::memory::Memory;
+use crate::session::{End, Memory, NewTask};
 use crate::spawn;
 use crate::sys::ptrace;
 
 /// The signal that a child's end sends, in the flags of `clone`.
 const EXIT_SIGNAL: u64 = 0xff;
+/// The end of a task takes no longer than this; more was waiting, nanoseconds.
+const LONGEST_RELEASE: u64 = 20_000_000;
 
 impl Tracer {
     /// A task made another one.
@@ -20,7 +21,7 @@ impl Tracer {
         let flags = clone_flags(parent);
         self.add_task(parent, tid, flags)?;
         if let Some(task) = self.tasks.get_mut(&parent) {
-            task.time.leaves(self.session.time());
+            task.time.leaves(self.clock.time());
         }
         self.resume(parent, 0)
     }
@@ -29,23 +30,18 @@ impl Tracer {
         let Some(from) = self.tasks.get_mut(&parent) else {
             return Ok(());
         };
-        let think = self.session.forks(from);
-        let id = TaskId(self.started);
-        self.started += 1;
-        let mut task = from.child(id, tid, flags);
-        let record = TaskStart {
-            task: id,
-            parent: Some(from.id),
-            time: self.session.time(),
+        let think = from.thought(self.clock.time(), &self.costs);
+        let new = NewTask {
+            tid,
             flags,
-            tid: tid as u32,
+            time: self.clock.time(),
             think,
         };
-        task.time.leaves(record.time);
-        self.session.made_namespace(&task, flags);
-        self.gatherer.adopt(tid, &mut task.placement);
-        self.session.trace.push(Record::TaskStart(record));
-        self.tasks.insert(tid, task);
+        let task = self.session.starts(&from.task, &new);
+        let mut tracee = Tracee::child(task, from.placement.clone());
+        tracee.time.leaves(new.time);
+        self.gatherer.adopt(tid, &mut tracee.placement);
+        self.tasks.insert(tid, tracee);
         if self.strangers.remove(&tid).is_some() {
             return self.resume(tid, 0);
         }
@@ -93,12 +89,27 @@ impl Tracer {
 
     /// A task is about to end: the last that is seen of it while it lives.
     pub(super) fn on_last_stop(&mut self, tid: i32) -> Result<(), RecordError> {
-        if let Some(task) = self.tasks.get_mut(&tid) {
-            let now = self.session.time();
-            task.last_think = self.session.gap(task, now).think;
-            task.time.leaves(now);
+        if let Some(tracee) = self.tasks.get_mut(&tid) {
+            tracee.last_think = tracee.thought(self.clock.time(), &self.costs);
         }
         self.resume(tid, 0)
+    }
+
+    /// A task is gone.
+    pub(super) fn ended(&mut self, mut tracee: Tracee, status: i32) {
+        let time = self.clock.time();
+        // After its last stop it released its memory, and nothing else.
+        let released = match tracee.last_think {
+            0 => 0,
+            _ => time.saturating_sub(tracee.time.left()).min(LONGEST_RELEASE),
+        };
+        let end = End {
+            time,
+            status,
+            cpu: tracee.time.total(),
+            think: tracee.last_think + released,
+        };
+        self.session.ends(&mut tracee.task, &end);
     }
 
     /// A program was started. If a task other than the process's first did it, that task takes over the id.
@@ -107,17 +118,16 @@ impl Tracer {
             return Ok(());
         };
         if earlier != tid
-            && let Some(task) = self.tasks.remove(&earlier)
-            && let Some(mut leader) = self.tasks.insert(tid, task)
+            && let Some(tracee) = self.tasks.remove(&earlier)
+            && let Some(leader) = self.tasks.insert(tid, tracee)
         {
-            self.session.abandoned(&mut leader);
-            self.push_exit(&leader, 0);
+            self.ended(leader, 0);
         }
-        if let Some(task) = self.tasks.get_mut(&tid) {
-            task.started_program();
-            task.time.stood_in_call();
+        if let Some(tracee) = self.tasks.get_mut(&tid) {
+            tracee.task.started_program();
+            tracee.time.stood_in_call();
             if earlier != tid {
-                task.time.renamed(tid);
+                tracee.renamed(tid);
             }
         }
         self.running = true;

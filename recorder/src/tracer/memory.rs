@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::memory::Memory;
+use crate::session::Memory;
 use crate::sys::ptrace;
 
 /// A task's memory: process_vm_readv, or /proc/TID/mem where a profile forbids that.
@@ -26,14 +26,13 @@ impl TaskMemory {
     pub fn refused(&self) -> bool {
         self.through_proc.get()
     }
-
-    /// Whether this task's memory may not be read at all.
-    pub fn denied(&self) -> bool {
-        self.denied.get()
-    }
 }
 
 impl Memory for TaskMemory {
+    fn is_denied(&self) -> bool {
+        self.denied.get()
+    }
+
     fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
         if self.denied.get() {
             return 0;

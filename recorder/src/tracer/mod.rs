@@ -2,58 +2,61 @@
 //!
 //! One thread does all of it: ptrace requests must come from the thread that attached.
 
+mod affinity;
+mod clock;
+pub mod costs;
+mod cpu_time;
 mod ending;
 mod escort;
+pub mod filter;
 mod init;
-mod interrupted;
 mod lifecycle;
 mod memory;
 mod pending;
-mod places;
 mod refused;
 mod requests;
-mod session;
 mod side;
 mod stopping;
+mod tracee;
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use fsreplay_trace::model::{Footer, Record, TaskExit, TaskId, TaskStart};
+use fsreplay_trace::model::Footer;
 
+pub use clock::Clock;
 pub use memory::TaskMemory;
-pub use session::Session;
 
-use crate::affinity::Gatherer;
 use crate::arch;
 use crate::error::RecordError;
-use crate::filter::{FOREIGN_CALL, SIDE_CALL};
 use crate::headroom::Headroom;
 use crate::options::{Observer, RecordOptions};
+use crate::session::{Next, RawCall, Session, Trace};
 use crate::sys::ptrace::{self, Stop, Waited};
 use crate::sys::signal;
-use crate::tasks::{Phase, Task};
-use crate::trace::Trace;
+use affinity::Gatherer;
+use costs::Costs;
 use ending::Ending;
 use escort::Escort;
+use filter::{FOREIGN_CALL, SIDE_CALL};
 use pending::Pending;
 use requests::Requests;
-use session::Next;
-
-/// The end of a task takes no longer than this; more was waiting, nanoseconds.
-const LONGEST_RELEASE: u64 = 20_000_000;
+use tracee::Tracee;
 
 /// A command under observation.
 pub struct Tracer {
     session: Session,
-    tasks: HashMap<i32, Task>,
+    clock: Clock,
+    costs: Costs,
+    /// Memory is read through /proc: a profile forbids the quicker way.
+    through_proc: bool,
+    tasks: HashMap<i32, Tracee>,
     /// New tasks that stopped before their parent's event told of them, with the status of that
     /// stop.
     strangers: HashMap<i32, i32>,
     gatherer: Gatherer,
-    started: u32,
     main: i32,
     status: Option<i32>,
     /// The first exec has succeeded.
@@ -117,26 +120,22 @@ impl Tracer {
     /// Takes over the command's first task, which is attached and stands before its exec.
     pub fn new(
         mut session: Session,
+        clock: Clock,
+        costs: Costs,
         main: i32,
         headroom: Option<Headroom>,
         options: &RecordOptions,
     ) -> Tracer {
         let (gatherer, placement) = Gatherer::new(options.affinity, main);
-        let time = session.time();
-        session.trace.push(Record::TaskStart(TaskStart {
-            task: TaskId(0),
-            parent: None,
-            time,
-            flags: 0,
-            tid: main as u32,
-            think: 0,
-        }));
+        let task = session.first(main, clock.time());
         Tracer {
             session,
-            tasks: HashMap::from([(main, Task::first(main, placement))]),
+            clock,
+            costs,
+            through_proc: false,
+            tasks: HashMap::from([(main, Tracee::first(task, placement))]),
             strangers: HashMap::new(),
             gatherer,
-            started: 1,
             main,
             status: None,
             running: false,
@@ -169,20 +168,9 @@ impl Tracer {
     }
 
     fn footer(&mut self) -> Footer {
-        self.session.warnings.extend(self.session.states.warning());
-        Footer {
-            status: self.status,
-            elapsed: self.session.time(),
-            events: self.session.trace.events(),
-            tasks: u64::from(self.started),
-            unrecorded: std::mem::take(&mut self.session.unrecorded),
-            left_running: self.ending.ended(),
-            warnings: std::mem::take(&mut self.session.warnings)
-                .into_iter()
-                .collect(),
-            unobserved: None,
-            processors: None,
-        }
+        let elapsed = self.clock.time();
+        self.session
+            .footer(elapsed, self.status, self.ending.ended())
     }
 
     /// Saves what was recorded, and stays the tool's tracer without recording.
@@ -256,12 +244,12 @@ impl Tracer {
                 if !self.stopped {
                     // It may have been stopped since it looked, at what came before this.
                     self.look_for_stop();
-                    self.session.time();
+                    self.clock.time();
                 }
                 self.session.trace.flush();
-                observer.progress(self.session.trace.events(), u64::from(self.started));
+                observer.progress(self.session.trace.events(), self.session.tasks());
                 // Strangers, too: tasks of which nothing will be told any more would else be waited for without end.
-                let left = self.tasks.values().map(|task| task.tgid);
+                let left = self.tasks.values().map(|tracee| tracee.task.tgid);
                 let left = left.chain(self.strangers.keys().copied());
                 self.ending.tick(self.status.is_some(), left, observer);
             }
@@ -305,7 +293,7 @@ impl Tracer {
     fn on_signal(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
         self.requests.saw(self.main, tid, signal);
         if let Some(task) = self.tasks.get_mut(&tid) {
-            self.session.unrecorded_stop(task);
+            task.time.foreign_stop();
         }
         if unless_gone("PTRACE_DETACH", tid, init::let_die(tid, signal))? == Some(true) {
             self.on_end(tid, signal);
@@ -316,11 +304,7 @@ impl Tracer {
 
     /// Lets a task go on: to the exit of its call if it is in one.
     fn resume(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
-        let to_exit = self
-            .tasks
-            .get(&tid)
-            .is_some_and(|task| matches!(task.phase, Phase::InCall(_) | Phase::Side(_)));
-        let result = if to_exit {
+        let result = if self.tasks.get(&tid).is_some_and(Tracee::is_awaited) {
             ptrace::resume_to_exit(tid, signal)
         } else {
             ptrace::resume(tid, signal)
@@ -337,27 +321,44 @@ impl Tracer {
             // It is gone, or in another stop by now, which will be told.
             return Ok(());
         };
-        let Some(task) = self.tasks.get_mut(&tid) else {
+        let Some(tracee) = self.tasks.get_mut(&tid) else {
             return Ok(());
         };
         match data {
             FOREIGN_CALL => {
-                self.session.unrecorded_stop(task);
+                tracee.time.foreign_stop();
                 self.session.count_unrecorded(arch::FOREIGN_NAME);
             }
             SIDE_CALL => {
-                self.session.unrecorded_stop(task);
+                tracee.time.foreign_stop();
                 self.on_side_call(tid, number, args);
             }
-            _ => {
-                let next = self.session.entry(tid, task, number, args);
-                if next == Next::Exit {
-                    let now = self.session.time();
-                    self.gatherer.sample(now, tid, &mut self.tasks);
-                }
-            }
+            _ => self.on_entry_of_call(tid, number, args),
         }
         self.resume(tid, 0)
+    }
+
+    fn on_entry_of_call(&mut self, tid: i32, number: u64, registers: [u64; 6]) {
+        let Some(tracee) = self.tasks.get_mut(&tid) else {
+            return;
+        };
+        let memory = TaskMemory::new(tid, self.through_proc);
+        let raw = RawCall {
+            number,
+            registers,
+            memory: &memory,
+        };
+        let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
+        let next = self.session.entry(task, &raw, &mut clock);
+        self.through_proc = memory.refused();
+        match next {
+            Next::Exit => {
+                let now = self.clock.time();
+                self.gatherer.sample(now, tid, &mut self.tasks);
+            }
+            Next::Written => tracee.time.leaves(self.clock.time()),
+            Next::Result | Next::Nothing => tracee.time.foreign_stop(),
+        }
     }
 
     fn on_exit_of_call(&mut self, tid: i32) -> Result<(), RecordError> {
@@ -365,56 +366,40 @@ impl Tracer {
         let Some(stop) = unless_gone("PTRACE_GET_SYSCALL_INFO", tid, info)? else {
             return Ok(());
         };
-        let Some(task) = self.tasks.get_mut(&tid) else {
+        let Some(tracee) = self.tasks.get_mut(&tid) else {
             return Ok(());
         };
         let Stop::Exit { result } = stop else {
             return Ok(()); // another stop by now, which will be told
         };
-        match &task.phase {
-            Phase::Side(side) => {
-                let side = side.clone();
-                task.phase = Phase::Running;
-                self.on_side_result(tid, &side, result);
-            }
-            _ => {
-                if !self.running && result < 0 {
-                    self.first_error
-                        .get_or_insert(io::Error::from_raw_os_error(-result as i32));
-                }
-                self.session.exit(tid, task, result);
-            }
+        if let Some(side) = tracee.side.take() {
+            self.on_side_result(tid, side, result);
+            return self.resume(tid, 0);
+        }
+        if !self.running && result < 0 {
+            self.first_error
+                .get_or_insert(io::Error::from_raw_os_error(-result as i32));
+        }
+        let is_event = tracee.task.call().is_some();
+        let memory = TaskMemory::new(tid, self.through_proc);
+        let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
+        self.session.exit(task, result, &memory, &mut clock);
+        if is_event {
+            tracee.time.leaves(self.clock.time());
         }
         self.resume(tid, 0)
     }
 
     fn on_end(&mut self, tid: i32, status: i32) {
         self.strangers.remove(&tid);
-        if let Some(mut task) = self.tasks.remove(&tid) {
-            self.session.abandoned(&mut task);
-            self.push_exit(&task, status);
+        if let Some(tracee) = self.tasks.remove(&tid) {
+            self.ended(tracee, status);
         }
         if tid == self.main {
             self.status = Some(status);
             self.requests.command_ended();
         }
         self.adopt_orphans(tid);
-    }
-
-    fn push_exit(&mut self, task: &Task, status: i32) {
-        let time = self.session.time();
-        // After its last stop it released its memory, and nothing else.
-        let released = match task.last_think {
-            0 => 0,
-            _ => time.saturating_sub(task.time.left()).min(LONGEST_RELEASE),
-        };
-        self.session.trace.push(Record::TaskExit(TaskExit {
-            task: task.id,
-            time,
-            status,
-            cpu: task.time.total(),
-            think: task.last_think + released,
-        }));
     }
 
     fn kill_all(&self) {

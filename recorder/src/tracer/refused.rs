@@ -4,8 +4,8 @@
 //! leave children behind that wait for their tracer, stopped perhaps. Nothing would end these.
 
 use super::Tracer;
+use super::tracee::Traced;
 use crate::spawn;
-use crate::tasks::Traced;
 
 impl Tracer {
     /// A task was refused to trace.

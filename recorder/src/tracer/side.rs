@@ -1,12 +1,12 @@
 //! Calls that are no events, and that the recorder must know of or answer: where a task may run,
 //! whether it has a filter, new tasks that would escape, and other tracers and supervisors.
 
+use super::tracee::{Side, Traced};
 use super::{TaskMemory, Tracer};
-use crate::memory::Memory;
+use crate::session::Memory;
 use crate::spawn;
 use crate::sys::ptrace;
 use crate::sys::seccomp;
-use crate::tasks::{Phase, Side, Traced};
 
 /// `PTRACE_TRACEME`.
 const TRACE_ME: u64 = 0;
@@ -47,17 +47,17 @@ impl Tracer {
             _ => None,
         };
         if let Some(side) = side
-            && let Some(task) = self.tasks.get_mut(&tid)
+            && let Some(tracee) = self.tasks.get_mut(&tid)
         {
-            self.session.give_up_interrupted(task);
-            task.phase = Phase::Side(side);
+            self.session.give_up_interrupted(&mut tracee.task);
+            tracee.side = Some(side);
         }
     }
 
     /// Such a call returned.
-    pub(super) fn on_side_result(&mut self, tid: i32, side: &Side, result: i64) {
+    pub(super) fn on_side_result(&mut self, tid: i32, side: Side, result: i64) {
         match side {
-            Side::Affinity(registers) => self.answer_affinity(tid, *registers, result),
+            Side::Affinity(registers) => self.answer_affinity(tid, registers, result),
             Side::SeccompMode => answer_mode(tid, result),
             Side::Supervisor if result >= 0 => {
                 let name = spawn::program_name(tid);
@@ -67,16 +67,9 @@ impl Tracer {
                 ));
             }
             Side::Traces(whom) if result == -i64::from(libc::EPERM) => {
-                self.refused_to_trace(tid, *whom);
+                self.refused_to_trace(tid, whom);
             }
             Side::Supervisor | Side::Traces(_) => {}
-            Side::Mounts(_) | Side::EntersNamespaces if result < 0 => {}
-            Side::Mounts(below) => self.session.mounted(*below),
-            Side::EntersNamespaces => {
-                if let Some(task) = self.tasks.get(&tid) {
-                    self.session.entered_namespaces(tid, task);
-                }
-            }
         }
     }
 

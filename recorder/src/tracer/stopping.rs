@@ -13,25 +13,25 @@ use crate::sys::signal;
 impl Tracer {
     /// The command's first task has stopped.
     pub(super) fn command_stopped(&mut self) {
-        self.session.time();
+        self.clock.time();
         self.stopped = true;
         if stop_with(self.main) {
             signal::take_continued();
-            self.session.stood_still();
+            self.clock.stood_still();
         }
     }
 
     /// Something is told of the command's first task: it runs.
     pub(super) fn command_goes_on(&mut self) {
         if std::mem::take(&mut self.stopped) {
-            self.session.stood_still();
+            self.clock.stood_still();
         }
     }
 
     /// Looks whether this process was stopped meanwhile, and the tool with it.
     pub(super) fn look_for_stop(&mut self) {
-        if signal::take_continued() && self.session.is_late() {
-            self.session.stood_still();
+        if signal::take_continued() && self.clock.is_late() {
+            self.clock.stood_still();
         }
     }
 }

@@ -35,7 +35,10 @@ struct Returned {
 
 /// Paces of events, in trace order.
 pub(crate) struct Pacer {
-    costs: Option<StopCosts>,
+    /// Whether computing and waiting are told apart.
+    told: bool,
+    /// What stops add to times.
+    costs: StopCosts,
     /// By task: when its last call returned.
     exits: Vec<u64>,
     /// By task: how many events had returned then.
@@ -55,7 +58,8 @@ pub(crate) struct Pacer {
 impl Pacer {
     pub(crate) fn new(header: &Header) -> Pacer {
         Pacer {
-            costs: header.costs,
+            told: header.tells_waiting,
+            costs: header.costs.unwrap_or_default(),
             exits: Vec::new(),
             moments: Vec::new(),
             end: 0,
@@ -67,13 +71,12 @@ impl Pacer {
     }
 
     pub(crate) fn told(&self) -> bool {
-        self.costs.is_some()
+        self.told
     }
 
     /// Whether a wait is no longer than the stops of others may make it.
     pub(crate) fn is_short(&self, event: &Event) -> bool {
-        self.costs
-            .is_some_and(|costs| event.duration < SHORT_WAIT.saturating_mul(costs.duration))
+        event.duration < SHORT_WAIT.saturating_mul(self.costs.duration)
     }
 
     /// Computing that no event stands for.
@@ -84,8 +87,7 @@ impl Pacer {
 
     /// What stops add to the time of a recording, for each event, nanoseconds.
     pub(crate) fn stop(&self) -> f64 {
-        self.costs
-            .map_or(0.0, |costs| costs.think as f64 + costs.duration as f64)
+        self.costs.think as f64 + self.costs.duration as f64
     }
 
     /// A task begins when so many events have returned.
@@ -150,14 +152,14 @@ impl Pacer {
     /// The pace of an event's op.
     pub(crate) fn event(&mut self, event: &Event, draft: &Draft) -> Pace {
         let caused = std::mem::take(&mut self.caused);
-        let Some(costs) = self.costs else {
+        if !self.told {
             return self.by_the_clock(event);
-        };
+        }
         let think = self.think(event.spent.think);
         let cpu = event.spent.cpu as f64;
         self.cpu += cpu;
         let issued = draft.class == Class::Issued;
-        let slept = (event.duration.saturating_sub(costs.duration) as f64 - cpu)
+        let slept = (event.duration.saturating_sub(self.costs.duration) as f64 - cpu)
             .min(event.spent.asleep as f64);
         // A terminal lies in a pseudo file system; a pipe from outside is none of the plan's.
         let outside = matches!(draft.class, Class::Other | Class::Pseudo);
@@ -188,11 +190,11 @@ impl Pacer {
             return Took::default();
         }
         let event = cx.event;
-        let costs = self.costs.unwrap_or_default();
-        let all = event.duration.saturating_sub(costs.duration) as f64;
-        let on_cpu = match self.costs {
-            Some(_) => (event.spent.cpu as f64).min(all),
-            None => all,
+        let all = event.duration.saturating_sub(self.costs.duration) as f64;
+        let on_cpu = if self.told {
+            (event.spent.cpu as f64).min(all)
+        } else {
+            all
         };
         // Others that stopped meanwhile kept the recorder busy.
         let stops = self.stop() * f64::from(event.overlapped);

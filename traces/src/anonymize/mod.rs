@@ -118,6 +118,7 @@ fn header(
         started: header.started,
         mounts: mounts?,
         costs: header.costs,
+        tells_waiting: header.tells_waiting,
     })
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::error::TraceError;
 use crate::call::TABLE;
-use crate::model::{Footer, Header, Processors, StopCosts, Unobserved};
+use crate::model::{Footer, Header, Processors, Samples, StopCosts, Unobserved};
 
 /// The most bytes that a header or footer may have.
 const LIMIT: usize = 16 << 20;
@@ -31,11 +31,18 @@ impl FileHeader {
     }
 }
 
-/// From version 2 on.
+/// Of versions 2 to 5.
 #[derive(Serialize, Deserialize)]
 struct FileHeaderV2 {
     first: FileHeader,
     costs: Option<StopCosts>,
+}
+
+/// From version 6 on.
+#[derive(Serialize, Deserialize)]
+struct FileHeaderV6 {
+    second: FileHeaderV2,
+    tells_waiting: bool,
 }
 
 /// Of version 2.
@@ -45,18 +52,30 @@ struct FooterV2 {
     unobserved: Option<Unobserved>,
 }
 
-/// From version 3 on.
+/// Of versions 3 to 5.
 #[derive(Serialize, Deserialize)]
 struct FooterV3 {
     second: FooterV2,
     processors: Option<Processors>,
 }
 
+/// From version 6 on.
+#[derive(Serialize, Deserialize)]
+struct FooterV6 {
+    third: FooterV3,
+    recorded_inside: u64,
+    samples: Option<Samples>,
+}
+
 /// The header's bytes.
 pub fn encode_header(header: &Header) -> Result<Vec<u8>, TraceError> {
-    let value = FileHeaderV2 {
+    let second = FileHeaderV2 {
         first: FileHeader::new(header),
         costs: header.costs,
+    };
+    let value = FileHeaderV6 {
+        second,
+        tells_waiting: header.tells_waiting,
     };
     encode("header", &value)
 }
@@ -67,36 +86,65 @@ pub fn encode_footer(footer: &Footer) -> Result<Vec<u8>, TraceError> {
         first: footer.clone(),
         unobserved: footer.unobserved,
     };
-    let value = FooterV3 {
+    let third = FooterV3 {
         second,
         processors: footer.processors.clone(),
+    };
+    let value = FooterV6 {
+        third,
+        recorded_inside: footer.recorded_inside,
+        samples: footer.samples.clone(),
     };
     encode("footer", &value)
 }
 
 /// The header of a file of that version.
 pub fn decode_header(bytes: &[u8], version: u16) -> Result<FileHeader, TraceError> {
-    if version < 2 {
-        return decode(bytes);
+    let whole = |second: FileHeaderV2, tells_waiting| {
+        let FileHeaderV2 { mut first, costs } = second;
+        first.header.costs = costs;
+        first.header.tells_waiting = tells_waiting;
+        first
+    };
+    match version {
+        0 | 1 => decode(bytes),
+        2..=5 => {
+            let second: FileHeaderV2 = decode(bytes)?;
+            // Recorders of these told both or neither.
+            let tells_waiting = second.costs.is_some();
+            Ok(whole(second, tells_waiting))
+        }
+        _ => {
+            let FileHeaderV6 {
+                second,
+                tells_waiting,
+            } = decode(bytes)?;
+            Ok(whole(second, tells_waiting))
+        }
     }
-    let FileHeaderV2 { mut first, costs } = decode(bytes)?;
-    first.header.costs = costs;
-    Ok(first)
 }
 
 /// The footer of a file of that version.
 pub fn decode_footer(bytes: &[u8], version: u16) -> Result<Footer, TraceError> {
-    let whole = |second: FooterV2, processors| Footer {
+    let second = |second: FooterV2| Footer {
         unobserved: second.unobserved,
-        processors,
         ..second.first
+    };
+    let third = |third: FooterV3| Footer {
+        processors: third.processors,
+        ..second(third.second)
     };
     match version {
         0 | 1 => decode(bytes),
-        2 => Ok(whole(decode(bytes)?, None)),
+        2 => Ok(second(decode(bytes)?)),
+        3..=5 => Ok(third(decode(bytes)?)),
         _ => {
-            let FooterV3 { second, processors } = decode(bytes)?;
-            Ok(whole(second, processors))
+            let whole: FooterV6 = decode(bytes)?;
+            Ok(Footer {
+                recorded_inside: whole.recorded_inside,
+                samples: whole.samples,
+                ..third(whole.third)
+            })
         }
     }
 }

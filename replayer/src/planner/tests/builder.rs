@@ -97,6 +97,7 @@ impl Trace {
             cpu: stop,
             duration: stop,
         });
+        header.tells_waiting = true;
         let mut trace = Trace::new();
         trace.planner = Planner::new(&header, PlanOptions::default());
         trace.task(0, None, 0);

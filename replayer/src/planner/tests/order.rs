@@ -1,9 +1,11 @@
 //! Which calls of different tasks are put in order, and which stay free.
 
 use fsreplay_trace::call::{ArgKind, Call};
+use fsreplay_trace::model::Header;
 
-use super::builder::{Arg, Trace, step, waits};
+use super::builder::{Arg, Trace, header, step, waits};
 use crate::plan::{Plan, Sleep, Slept, WaitFor};
+use crate::planner::PlanOptions;
 
 const CLONE_THREAD: u64 = 0x1_0f00;
 
@@ -305,6 +307,22 @@ fn a_sleeper_may_have_waited_for_what_others_did_last() {
     assert_eq!((second.within.events, second.within.last), (0, None));
     assert_eq!(plan.sleep_of(0, second.op as usize), Some(&second));
     assert_eq!(plan.sleep_of(1, 0), None);
+}
+
+#[test]
+fn a_recorder_may_tell_waiting_and_add_nothing_to_times() {
+    for (tells_waiting, think) in [(true, 0.0), (false, 100.0)] {
+        let header = Header {
+            tells_waiting,
+            ..header()
+        };
+        let mut trace = Trace::of(&header, PlanOptions::default());
+        trace.path(0, Call::stat, "f", -2);
+        trace.path(0, Call::stat, "f", -2);
+        let plan = trace.finish();
+        assert_eq!(plan.lanes[0].pace(1).think, think, "{tells_waiting}");
+        assert_eq!(plan.timing.told, tells_waiting);
+    }
 }
 
 #[test]

@@ -2,25 +2,21 @@
 //!
 //! Paths are walked here as the kernel would walk them, link by link, over a trie of names (the trace's nodes).
 //! Each name that is not known is looked up once; successful calls of the tool keep what is known up to date
-//! ([`effects`](crate::effects)), so nothing known is looked up again.
+//! (`effects`), so nothing known is looked up again.
 //!
 //! After a rename of a directory everything below it has moved: each directory has an *epoch*, and what is known of a name
 //! counts only while its directory is in the epoch in which it was learned.
 
 mod look;
-mod on_disk;
-mod sparse;
-
-pub use look::file_kind;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use fsreplay_trace::abi::MAX_LINKS;
-use fsreplay_trace::model::{FileKind, Mount, NodeId};
+use fsreplay_trace::model::{FileKind, Mount, NodeId, is_pseudo};
 
-use crate::mountinfo;
-use crate::trace::Trace;
+use super::trace::Trace;
+use super::world::World;
 
 /// The tool made it (or moved it): what stood in it before is known.
 const MADE: u8 = 1;
@@ -53,8 +49,8 @@ struct Known {
 pub struct View {
     /// Its root directory.
     pub root: NodeId,
-    /// What stands before a path when the recorder looks: empty, or `/proc/TID/root` for other mount namespaces.
-    pub prefix: Vec<u8>,
+    /// The task through whose root the recorder looks, in another mount namespace than its own.
+    pub through: Option<i32>,
 }
 
 /// Where a walk ended.
@@ -68,6 +64,7 @@ pub struct Found {
 
 /// What is known of all paths.
 pub struct States {
+    world: Rc<dyn World>,
     known: Vec<Known>,
     links: HashMap<NodeId, Rc<[u8]>>,
     link_groups: HashMap<(u64, u64), u64>,
@@ -81,8 +78,9 @@ pub struct States {
 
 impl States {
     /// Nothing known but where file systems are mounted.
-    pub fn new(mounts: &[Mount], trace: &mut Trace) -> States {
+    pub fn new(mounts: &[Mount], world: Rc<dyn World>, trace: &mut Trace) -> States {
         let mut states = States {
+            world,
             known: Vec::new(),
             links: HashMap::new(),
             link_groups: HashMap::new(),
@@ -96,7 +94,7 @@ impl States {
             let known = states.known_mut(node);
             known.mount = u16::try_from(index).unwrap_or(u16::MAX);
             known.flags = MOUNT_POINT;
-            if mountinfo::is_pseudo(&mount.fs_type) {
+            if is_pseudo(&mount.fs_type) {
                 known.flags |= PSEUDO;
             }
         }
@@ -277,6 +275,3 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let end = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
     path.split_at(end)
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,8 +4,8 @@ use fsreplay_trace::abi::{RENAME_EXCHANGE, RENAME_WHITEOUT};
 use fsreplay_trace::call::{ArgKind, Call, Names, Op};
 use fsreplay_trace::model::{FileKind, NodeId};
 
-use crate::observe::{Found, States};
-use crate::trace::Trace;
+use super::states::{Found, States};
+use super::trace::Trace;
 
 /// A call as far as its effect on paths goes.
 pub struct Change<'a> {

@@ -3,8 +3,8 @@
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::Spent;
 
-use super::session::{Next, Session};
-use crate::tasks::{InCall, Phase, Task};
+use super::task::{InCall, Phase, Task};
+use super::{Clock, Next, Session};
 
 impl Session {
     /// Decides about an interrupted call before this one: gives it back if this is it again.
@@ -26,26 +26,25 @@ impl Session {
         }
     }
 
-    /// Another call comes, that is no event: the tool saw `EINTR`.
-    pub(super) fn give_up_interrupted(&mut self, task: &mut Task) {
+    /// The task makes another call, of which nothing is told: the tool saw `EINTR`.
+    pub fn give_up_interrupted(&mut self, task: &mut Task) {
         if let Phase::Interrupted(earlier, time) = std::mem::take(&mut task.phase) {
             self.event(task.id, &earlier, time, -i64::from(libc::EINTR));
         }
     }
 
     /// The kernel goes on with a wait that a signal without a handler interrupted (restart_syscall(2)): the tool sees one call.
-    pub(super) fn restarted(&mut self, task: &mut Task) -> Next {
+    pub(super) fn restarted(&mut self, task: &mut Task, clock: &mut dyn Clock) -> Next {
         match std::mem::take(&mut task.phase) {
             Phase::Interrupted(mut call, _) => {
-                let gap = self.gap(task, self.time());
-                call.spent = sum(call.spent, gap);
+                call.spent = sum(call.spent, clock.gap());
                 task.phase = Phase::InCall(call);
                 Next::Exit
             }
             // Of a call that is not recorded.
             other => {
                 task.phase = other;
-                self.pass(task)
+                Next::Nothing
             }
         }
     }

@@ -6,15 +6,15 @@
 //! to the CPUs that it had.
 //!
 //! Which of the two it is shows in samples: while the recorder handles a stop of one task, is another of
-//! the tool's tasks runnable? (One that is stopped, or waits for a child, is not looked at.)
+//! the tool's tasks runnable? (One that waits for a child is not looked at.)
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::tracee::Tracee;
 use crate::options::Affinity;
 use crate::sys;
 use crate::sys::affinity::Mask;
-use crate::tasks::Task;
 
 /// Time between samples, nanoseconds.
 const INTERVAL: u64 = 1_000_000;
@@ -95,7 +95,7 @@ impl Gatherer {
     }
 
     /// Called at a stop of `stopped`: looks now and then whether others want to run, and acts on it.
-    pub fn sample(&mut self, now: u64, stopped: i32, tasks: &mut HashMap<i32, Task>) {
+    pub fn sample(&mut self, now: u64, stopped: i32, tasks: &mut HashMap<i32, Tracee>) {
         if self.cpu.is_none() || now < self.next_sample {
             return;
         }
@@ -122,7 +122,7 @@ impl Gatherer {
     }
 
     /// Puts all tasks back to their own CPUs for good.
-    pub fn scatter(&mut self, tasks: &mut HashMap<i32, Task>) {
+    pub fn scatter(&mut self, tasks: &mut HashMap<i32, Tracee>) {
         // With masks of its own about, a task's may be meant.
         if self.gathered && tasks.values().all(|task| !task.placement.own) {
             self.left_behind.clone_from(&self.cpu);
@@ -145,7 +145,7 @@ impl Gatherer {
         }
     }
 
-    fn switch(&mut self, gather: bool, tasks: &mut HashMap<i32, Task>) {
+    fn switch(&mut self, gather: bool, tasks: &mut HashMap<i32, Tracee>) {
         let Some(cpu) = &self.cpu else {
             return;
         };
@@ -186,10 +186,11 @@ fn place(tid: i32, placement: &mut Placement, cpu: Option<&Mask>) {
     }
 }
 
-/// Whether a task could be running: not held by the recorder and not waiting for a child.
-fn may_run(task: &Task) -> bool {
+/// Whether a task could be running: not waiting for a child.
+fn may_run(tracee: &Tracee) -> bool {
     use fsreplay_trace::call::Op;
-    !task.stopped && task.call().is_none_or(|call| call.row().op != Op::Wait)
+    let call = tracee.task.call();
+    call.is_none_or(|call| call.row().op != Op::Wait)
 }
 
 /// Whether the kernel has a task running or waiting for a CPU.

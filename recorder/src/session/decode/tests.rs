@@ -1,7 +1,7 @@
 //! Decoders on a slice of memory instead of a task.
 
 use super::*;
-use crate::memory::tests::Slice;
+use crate::session::memory::tests::Slice;
 
 const BASE: u64 = 0x1_0000;
 

@@ -1,4 +1,4 @@
-//! Where the recorder finds a node: under a path that the kernel takes, however deep it lies.
+//! Where the recorder finds a path: under a path that the kernel takes, however deep it lies.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -7,15 +7,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use fsreplay_trace::model::NodeId;
-
-use super::View;
-use crate::trace::Trace;
+use crate::session::world::Spot;
 
 /// Longer paths are gone in steps of at most this many bytes; the kernel takes 4,096.
 const STEP: usize = 3072;
 
-/// A node's place, good while it lives.
+/// A path's place, good while it lives.
 pub struct OnDisk {
     path: PathBuf,
     /// A directory on the way, from which the path goes on.
@@ -23,19 +20,15 @@ pub struct OnDisk {
 }
 
 impl OnDisk {
-    /// Finds it as a task with that view does.
-    pub fn of(trace: &Trace, view: &View, node: NodeId) -> OnDisk {
-        let path = trace.path(node);
-        if view.prefix.is_empty() {
-            return OnDisk::reach(path);
+    /// Finds it as the task does.
+    pub fn of(spot: &Spot) -> OnDisk {
+        match spot.through {
+            None => OnDisk::reach(spot.path.clone()),
+            Some(tid) => {
+                let root = format!("/proc/{tid}/root").into_bytes();
+                OnDisk::reach([&root, spot.path.as_slice()].concat())
+            }
         }
-        // The prefix leads to the task's root, wherever in its namespace that is.
-        let root = match view.root {
-            NodeId::ROOT => Vec::new(),
-            root => trace.path(root),
-        };
-        let below = path.strip_prefix(root.as_slice()).unwrap_or(&path);
-        OnDisk::reach([&view.prefix, below].concat())
     }
 
     /// The path to look at.

@@ -7,10 +7,8 @@ use std::rc::Rc;
 use fsreplay_trace::call::{Call, MAX_ARGS};
 use fsreplay_trace::model::{NodeId, Spent, TaskId};
 
-use crate::affinity::Placement;
-use crate::cpu_time::CpuTime;
-use crate::maps::Maps;
-use crate::observe::{Found, View};
+use super::maps::Maps;
+use super::states::{Found, View};
 
 /// A directory, and the count of directory renames up to which that is where it is.
 pub type Kept = (NodeId, u32);
@@ -24,19 +22,6 @@ pub struct Place {
     pub root: NodeId,
     /// In a mount namespace of its own.
     pub foreign: bool,
-}
-
-impl Place {
-    /// From where a task in this place sees the tree.
-    pub fn view(&self, tid: i32) -> View {
-        View {
-            root: self.root,
-            prefix: match self.foreign {
-                true => format!("/proc/{tid}/root").into_bytes(),
-                false => Vec::new(),
-            },
-        }
-    }
 }
 
 /// Directories that descriptors lead to, as far as asked for; shared by `CLONE_FILES`.
@@ -55,7 +40,7 @@ pub struct InCall {
     pub entry: u64,
     /// Events that had returned by then.
     pub events_at_entry: u64,
-    /// Renames of directories by then ([`States::moves`](crate::observe::States::moves)).
+    /// Renames of directories by then ([`States::moves`](super::States::moves)).
     pub moves: u32,
     /// Where the walks of its paths ended.
     pub found: [Option<Found>; 2],
@@ -65,42 +50,25 @@ pub struct InCall {
     pub spent: Spent,
 }
 
-/// Whom a task asks to trace.
+/// What a call that is no event does if it succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Traced {
-    /// Itself, by its parent (`PTRACE_TRACEME`).
-    Itself,
-    /// Another task.
-    Another,
-}
-
-/// A call that is no event, whose result the recorder waits for.
-#[derive(Clone, Debug)]
-pub enum Side {
-    /// It asks where it may run, with these argument registers.
-    Affinity([u64; 6]),
-    /// It asks whether it has a filter.
-    SeccompMode,
-    /// It installs a filter whose answers another process gives.
-    Supervisor,
-    /// It begins to trace.
-    Traces(Traced),
+pub enum Effect {
     /// It mounts or unmounts: what lies below this directory is another tree then.
     Mounts(NodeId),
     /// It enters namespaces.
     EntersNamespaces,
 }
 
-/// Where a task is between two stops.
+/// Where a task is.
 #[derive(Clone, Debug, Default)]
 pub enum Phase {
     /// It runs, in no recorded call.
     #[default]
     Running,
-    /// In a call; the next stop is its exit.
+    /// In a call.
     InCall(InCall),
-    /// In a call that is no event; the next stop is its exit.
-    Side(Side),
+    /// In a call that is no event, whose result matters.
+    Counted(Effect),
     /// A call was interrupted, at that time: it will be made again, or the tool saw `EINTR`.
     Interrupted(InCall, u64),
 }
@@ -110,34 +78,28 @@ pub enum Phase {
 pub struct Task {
     /// Its id in the trace.
     pub id: TaskId,
+    /// Its id as the recorder sees it.
+    pub tid: i32,
     /// Its process.
     pub tgid: i32,
     /// Where it is.
-    pub phase: Phase,
-    /// In a ptrace stop that the recorder left it in (a group stop does not count: it is waited for).
-    pub stopped: bool,
+    pub(super) phase: Phase,
     /// Working directory and root.
-    pub place: Rc<RefCell<Place>>,
+    pub(super) place: Rc<RefCell<Place>>,
     /// Known directories of descriptors.
-    pub directories: Rc<RefCell<Directories>>,
+    pub(super) directories: Rc<RefCell<Directories>>,
     /// Mappings of files.
-    pub maps: Rc<RefCell<Maps>>,
-    /// Where it may run.
-    pub placement: Placement,
-    /// Where its time goes.
-    pub time: CpuTime,
-    /// Processor time between its last record and its last stop.
-    pub last_think: u64,
+    pub(super) maps: Rc<RefCell<Maps>>,
 }
 
 impl Task {
     /// The first task.
-    pub fn first(tid: i32, placement: Placement) -> Task {
+    pub(super) fn first(id: TaskId, tid: i32) -> Task {
         Task {
-            id: TaskId(0),
+            id,
+            tid,
             tgid: tid,
             phase: Phase::Running,
-            stopped: false,
             place: Rc::new(RefCell::new(Place {
                 cwd: None,
                 root: NodeId::ROOT,
@@ -145,30 +107,24 @@ impl Task {
             })),
             directories: Rc::default(),
             maps: Rc::default(),
-            placement,
-            time: CpuTime::new(tid),
-            last_think: 0,
         }
     }
 
     /// A task that this one makes with `clone` flags.
-    pub fn child(&self, id: TaskId, tid: i32, flags: u64) -> Task {
+    pub(super) fn child(&self, id: TaskId, tid: i32, flags: u64) -> Task {
         let has = |flag: i32| flags & flag as u64 != 0;
         Task {
             id,
+            tid,
             tgid: if has(libc::CLONE_THREAD) {
                 self.tgid
             } else {
                 tid
             },
             phase: Phase::Running,
-            stopped: false,
             place: share(&self.place, has(libc::CLONE_FS)),
             directories: share(&self.directories, has(libc::CLONE_FILES)),
             maps: share(&self.maps, has(libc::CLONE_VM)),
-            placement: self.placement.clone(),
-            time: CpuTime::started(tid),
-            last_think: 0,
         }
     }
 
@@ -179,12 +135,26 @@ impl Task {
     }
 
     /// It stopped sharing what these `CLONE_*` flags say.
-    pub fn unshare(&mut self, flags: u64) {
+    pub(super) fn unshare(&mut self, flags: u64) {
         if flags & (libc::CLONE_FS | libc::CLONE_NEWNS) as u64 != 0 {
             self.place = share(&self.place, false);
         }
         if flags & libc::CLONE_FILES as u64 != 0 {
             self.directories = share(&self.directories, false);
+        }
+    }
+
+    /// Whether it is in a call whose exit is to be told.
+    pub fn is_in_call(&self) -> bool {
+        matches!(self.phase, Phase::InCall(_) | Phase::Counted(_))
+    }
+
+    /// From where it sees the tree.
+    pub(super) fn view(&self) -> View {
+        let place = self.place.borrow();
+        View {
+            root: place.root,
+            through: place.foreign.then_some(self.tid),
         }
     }
 

@@ -1,18 +1,12 @@
 //! The looks themselves: one `lstat` for a new name, one listing for a directory, attributes.
 
-use std::fs::{self, FileType};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
 
 use fsreplay_trace::model::{FileKind, Listing, Metadata, NodeId, PathState, Record, Xattrs};
 
-use super::on_disk::OnDisk;
-use super::sparse;
 use super::{LISTED, MADE, MOUNT_POINT, PSEUDO, SET_ID, States, View, XATTRS};
-use crate::sys;
-use crate::trace::Trace;
+use crate::session::trace::Trace;
+use crate::session::world::{Inode, Spot};
 
 impl States {
     /// What a node is; looked up and recorded if it is not known. Its directory must be known.
@@ -20,10 +14,8 @@ impl States {
         if let Some(kind) = self.kind(trace, node) {
             return kind;
         }
-        let place = OnDisk::of(trace, view, node);
-        let path = place.path();
-        let (kind, found) = match fs::symlink_metadata(path) {
-            Ok(found) => (file_kind(found.file_type()), Some(found)),
+        let (kind, found) = match self.world.look(&spot(trace, view, node)) {
+            Ok(found) => (found.kind, Some(found)),
             Err(error) => (kind_of_error(&error), None),
         };
         let parent = self.known(trace.parent(node));
@@ -38,7 +30,7 @@ impl States {
             // The tool made the directory: that it holds nothing else goes without saying.
             return kind;
         }
-        let metadata = found.map(|found| self.metadata(trace, node, path, &found));
+        let metadata = found.map(|found| self.metadata(trace, node, found));
         trace.push(Record::PathState(PathState {
             node,
             kind,
@@ -56,42 +48,31 @@ impl States {
         }
     }
 
-    fn metadata(
-        &mut self,
-        trace: &mut Trace,
-        node: NodeId,
-        path: &Path,
-        found: &fs::Metadata,
-    ) -> Metadata {
-        let kind = file_kind(found.file_type());
+    fn metadata(&mut self, trace: &mut Trace, node: NodeId, found: Inode) -> Metadata {
         let mut target = None;
-        if kind == FileKind::Symlink {
-            let text = fs::read_link(path).map(|text| text.into_os_string().into_vec());
-            let text = text.unwrap_or_default();
+        if let Some(text) = found.target {
             target = Some(trace.string(&text));
             self.links.insert(node, text.into());
         }
+        let is_file = found.kind == FileKind::File;
         let mut link_group = 0;
-        if kind == FileKind::File && found.nlink() > 1 {
+        if is_file && found.links > 1 {
             let next = self.link_groups.len() as u64 + 1;
-            link_group = *self
-                .link_groups
-                .entry((found.dev(), found.ino()))
-                .or_insert(next);
+            link_group = *self.link_groups.entry(found.id).or_insert(next);
         }
-        if kind == FileKind::File && found.mode() & 0o6000 != 0 {
+        if is_file && found.mode & 0o6000 != 0 {
             self.known_mut(node).flags |= SET_ID;
         }
         Metadata {
-            size: found.size(),
-            mode: found.mode() & 0o7777,
-            uid: found.uid(),
-            gid: found.gid(),
-            mtime: found.mtime(),
+            size: found.size,
+            mode: found.mode,
+            uid: found.uid,
+            gid: found.gid,
+            mtime: found.mtime,
             link_group,
             target,
             mount: u32::from(self.known(node).mount),
-            allocated: sparse::allocated(path, found),
+            allocated: found.allocated,
         }
     }
 
@@ -101,16 +82,14 @@ impl States {
             return;
         }
         self.known_mut(node).flags |= LISTED;
-        let place = OnDisk::of(trace, view, node);
-        let directory = match fs::read_dir(place.path()) {
-            Ok(directory) => directory,
+        let found = match self.world.list(&spot(trace, view, node)) {
+            Ok(found) => found,
             Err(error) => return self.missed(trace, node, &error),
         };
-        let mut entries = Vec::new();
-        for entry in directory.flatten() {
-            let kind = entry.file_type().map_or(FileKind::Unknown, file_kind);
-            entries.push((trace.node(node, entry.file_name().as_bytes()), kind));
-        }
+        let found = found.into_iter();
+        let mut entries: Vec<_> = found
+            .map(|(name, kind)| (trace.node(node, &name), kind))
+            .collect();
         // A hash table's order tells nothing, and takes more room than the names.
         entries.sort_unstable_by_key(|(node, _)| *node);
         trace.push(Record::Listing(Listing {
@@ -150,8 +129,8 @@ impl States {
             return;
         }
         self.known_mut(node).flags |= XATTRS;
-        let place = OnDisk::of(trace, view, node);
-        let entries = sys::xattr::list(place.path())
+        let found = self.world.xattrs(&spot(trace, view, node));
+        let entries = found
             .into_iter()
             .map(|(name, size)| (trace.string(&name), size))
             .collect();
@@ -166,23 +145,19 @@ fn kind_of_error(error: &io::Error) -> FileKind {
     }
 }
 
-/// The kind of a file by its type.
-pub fn file_kind(file_type: FileType) -> FileKind {
-    if file_type.is_file() {
-        FileKind::File
-    } else if file_type.is_dir() {
-        FileKind::Directory
-    } else if file_type.is_symlink() {
-        FileKind::Symlink
-    } else if file_type.is_fifo() {
-        FileKind::Fifo
-    } else if file_type.is_socket() {
-        FileKind::Socket
-    } else if file_type.is_char_device() {
-        FileKind::CharDevice
-    } else if file_type.is_block_device() {
-        FileKind::BlockDevice
-    } else {
-        FileKind::Unknown
+/// Where a node is found by a task with that view.
+fn spot(trace: &Trace, view: &View, node: NodeId) -> Spot {
+    let path = trace.path(node);
+    let (Some(through), true) = (view.through, view.root != NodeId::ROOT) else {
+        return Spot {
+            path,
+            through: view.through,
+        };
+    };
+    // The task's root is its own, wherever in its namespace that is.
+    let root = trace.path(view.root);
+    Spot {
+        path: path.strip_prefix(root.as_slice()).unwrap_or(&path).to_vec(),
+        through: Some(through),
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use fsreplay_trace::format::{TraceError, TraceWriter};
 use fsreplay_trace::model::{Event, Footer, Header, NodeId, Record, StringId};
+use fsreplay_trace::returned::Returned;
 
 /// Where the bytes go.
 pub type Sink = Box<dyn Write + Send>;
@@ -15,7 +16,7 @@ pub type Sink = Box<dyn Write + Send>;
 pub struct Trace {
     writer: TraceWriter<Sink>,
     error: Option<TraceError>,
-    events: u64,
+    returned: Returned,
     unflushed: bool,
 }
 
@@ -25,14 +26,19 @@ impl Trace {
         Ok(Trace {
             writer: TraceWriter::new(sink, header, Default::default())?,
             error: None,
-            events: 0,
+            returned: Returned::default(),
             unflushed: false,
         })
     }
 
     /// Events so far.
     pub fn events(&self) -> u64 {
-        self.events
+        self.returned.events()
+    }
+
+    /// Events that had returned by a moment, nanoseconds since the start of the recording.
+    pub fn returned_before(&self, moment: u64) -> u64 {
+        self.returned.before(moment)
     }
 
     /// Appends a record.
@@ -45,9 +51,9 @@ impl Trace {
 
     /// Appends an event; `events_at_entry` tells how many had returned when it was entered.
     pub fn event(&mut self, mut event: Event, events_at_entry: u64) {
-        let overlapped = self.events.saturating_sub(events_at_entry);
+        let overlapped = self.events().saturating_sub(events_at_entry);
         event.overlapped = u32::try_from(overlapped).unwrap_or(u32::MAX);
-        self.events += 1;
+        self.returned.push(event.exit());
         self.push(Record::Event(event));
     }
 

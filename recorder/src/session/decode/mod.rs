@@ -9,7 +9,7 @@ use std::ops::Range;
 use fsreplay_trace::abi::{FICLONE, FICLONERANGE, O_CREAT, OpenFlags, PATH_MAX};
 use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE};
 
-use crate::memory::Memory;
+use crate::session::memory::Memory;
 
 /// The longest name of an extended attribute.
 const XATTR_NAME_MAX: usize = 256;

@@ -1,17 +1,16 @@
 //! Where the tool sees the tree from: directories behind descriptors, roots, mount namespaces, and
 //! what it mounts.
 //!
-//! A task in a mount namespace of its own is looked at through `/proc/TID/root`. There is one tree
+//! A task in a mount namespace of its own is looked at through its root. There is one tree
 //! in a trace: where two tasks see different things under one name, the first one seen counts.
 
 use fsreplay_trace::abi::MS_ONLY_FLAGS;
 use fsreplay_trace::call::{ArgKind, Call, Closes, Op, Row};
 use fsreplay_trace::model::{FileKind, NodeId};
 
-use super::TaskMemory;
-use super::session::Session;
-use crate::memory::Memory;
-use crate::tasks::{InCall, Side, Task};
+use super::task::{Effect, InCall, Task};
+use super::world::Link;
+use super::{RawCall, Session};
 
 /// The longest path that the kernel takes, bytes.
 const PATH_MAX: usize = 4096;
@@ -20,8 +19,8 @@ const OWN_NAMESPACE: &str = "the tool used mount namespaces of its own: what it 
     not in the mount table, and states are as the first task that came by saw them";
 
 impl Session {
-    pub(super) fn changed_root(&mut self, tid: i32, task: &Task) {
-        let node = self.node_of_link(tid, task, &format!("/proc/{tid}/root"));
+    pub(super) fn changed_root(&mut self, task: &Task) {
+        let node = self.node_of_link(task, Link::Root);
         let mut place = task.place.borrow_mut();
         place.cwd = None;
         match node {
@@ -49,27 +48,36 @@ impl Session {
     /// What to do when a call that isn't recorded has succeeded: it may change what lies where.
     pub(super) fn changes_mounts(
         &mut self,
-        tid: i32,
         task: &Task,
         call: Call,
-        registers: &[u64; 6],
-    ) -> Option<Side> {
+        raw: &RawCall<'_>,
+    ) -> Option<Effect> {
+        let registers = &raw.registers;
         let namespaces = registers[1] == 0 || registers[1] & libc::CLONE_NEWNS as u64 != 0;
         let target = match call {
             Call::mount if registers[3] & u64::from(MS_ONLY_FLAGS) == 0 => registers[1],
             Call::umount2 => registers[0],
-            Call::move_mount | Call::pivot_root => return Some(Side::Mounts(NodeId::ROOT)),
-            Call::setns if namespaces => return Some(Side::EntersNamespaces),
+            Call::move_mount | Call::pivot_root => return Some(Effect::Mounts(NodeId::ROOT)),
+            Call::setns if namespaces => return Some(Effect::EntersNamespaces),
             _ => return None,
         };
         let mut path = Vec::new();
-        TaskMemory::new(tid, false).read_string(target, PATH_MAX, &mut path)?;
-        let base = self.base(tid, task, None)?;
-        let view = task.place.borrow().view(tid);
+        raw.memory.read_string(target, PATH_MAX, &mut path)?;
+        let base = self.base(task, None)?;
+        let view = task.view();
         let found = self
             .states
             .walk(&mut self.trace, &view, base, &path, true)?;
-        Some(Side::Mounts(found.node))
+        Some(Effect::Mounts(found.node))
+    }
+
+    /// A call that is no event has returned.
+    pub(super) fn counted(&mut self, task: &Task, effect: Effect, result: i64) {
+        match effect {
+            Effect::Mounts(_) | Effect::EntersNamespaces if result < 0 => {}
+            Effect::Mounts(below) => self.mounted(below),
+            Effect::EntersNamespaces => self.entered_namespaces(task),
+        }
     }
 
     /// Descriptors that lead elsewhere now.
@@ -151,15 +159,13 @@ impl Session {
     }
 
     /// Something was mounted there, or taken away: what is below is another tree.
-    pub(super) fn mounted(&mut self, below: NodeId) {
+    fn mounted(&mut self, below: NodeId) {
         self.states.forget(below);
     }
 
     /// A task entered namespaces, of mounts perhaps.
-    pub(super) fn entered_namespaces(&mut self, tid: i32, task: &Task) {
-        let mounts = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
-        let its = mounts(&tid.to_string());
-        let foreign = its.is_none() || its != mounts("self");
+    fn entered_namespaces(&mut self, task: &Task) {
+        let foreign = self.world.has_own_mounts(task.tid);
         let mut place = task.place.borrow_mut();
         if !foreign && !place.foreign {
             return;

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use fsreplay_trace::model::Spent;
 
 use crate::limits;
+use crate::session::Within;
 use crate::spawn;
 
 /// Sleep in a gap that is shorter is taken for the recorder's own.
@@ -27,15 +28,6 @@ struct Counts {
     delay: u64,
     /// Times that it was put on a processor.
     slices: u64,
-}
-
-/// Where the time in a call went, nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InCall {
-    /// On a processor, without what a stop costs.
-    pub cpu: u64,
-    /// Asleep.
-    pub asleep: u64,
 }
 
 /// One task's time, and where it stood at the last look.
@@ -134,9 +126,9 @@ impl CpuTime {
     ///
     /// What is neither processor time nor waiting for a processor is sleep only where the task went
     /// to sleep: otherwise the recorder was late.
-    pub fn call(&mut self, wall: u64, cost: u64) -> InCall {
+    pub fn call(&mut self, wall: u64, cost: u64) -> Within {
         let Some(counts) = self.counts() else {
-            return InCall {
+            return Within {
                 cpu: less(&mut self.debts[1], wall, cost),
                 asleep: 0,
             };
@@ -148,7 +140,7 @@ impl CpuTime {
         self.stops += 1;
         // The first one is that in which it was let go.
         let slept = slices > 1 && self.slept();
-        InCall {
+        Within {
             cpu: less(&mut self.debts[1], cpu, cost),
             asleep: if slept {
                 wall.saturating_sub(cpu).saturating_sub(delay)

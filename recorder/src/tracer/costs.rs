@@ -3,16 +3,16 @@
 
 use fsreplay_trace::model::StopCosts;
 
-use crate::affinity::Gatherer;
-use crate::cpu_time::CpuTime;
 use crate::error::RecordError;
-use crate::filter::Rings;
 use crate::options::Affinity;
 use crate::spawn;
 use crate::sys;
 use crate::sys::process::{self, Work};
 use crate::sys::ptrace::{self, Stop};
 use crate::sys::signal::{self, Blocked};
+use crate::tracer::affinity::Gatherer;
+use crate::tracer::cpu_time::CpuTime;
+use crate::tracer::filter::Rings;
 
 /// Calls of the child while it shares the recorder's processor; apart, each takes many times as long.
 const CALLS: u32 = 800;

@@ -3,7 +3,7 @@
 use fsreplay_trace::call::{ArgKind, Call, NONE};
 
 use super::Arguments;
-use crate::memory::Memory;
+use crate::session::memory::Memory;
 
 /// The most bytes of an argument list that are kept.
 const ARGUMENTS_MAX: usize = 128 * 1024;

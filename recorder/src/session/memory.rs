@@ -7,6 +7,11 @@ pub trait Memory {
     /// Reads up to `buffer.len()` bytes at `address`; returns how many could be read (0 if none).
     fn read(&self, address: u64, buffer: &mut [u8]) -> usize;
 
+    /// Whether it turned out that none of it may be read.
+    fn is_denied(&self) -> bool {
+        false
+    }
+
     /// Fills `buffer` completely or says that it can't.
     fn read_exact(&self, address: u64, buffer: &mut [u8]) -> Option<()> {
         (self.read(address, buffer) == buffer.len()).then_some(())
@@ -59,8 +64,18 @@ pub trait Memory {
     }
 }
 
+impl<M: Memory + ?Sized> Memory for &M {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
+        (**self).read(address, buffer)
+    }
+
+    fn is_denied(&self) -> bool {
+        (**self).is_denied()
+    }
+}
+
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Bytes that stand at an address.

@@ -1,0 +1,75 @@
+//! The recording's clock, and where a task's time went that stands still.
+
+use std::cell::Cell;
+
+use fsreplay_trace::model::{Spent, StopCosts};
+
+use super::cpu_time::CpuTime;
+use crate::session::{self, Within};
+use crate::sys;
+
+/// The recorder looks at its clock once a second at least. If that is so much late, it was stopped,
+/// nanoseconds.
+const LATE: u64 = 1_500_000_000;
+
+/// Nanoseconds since the recording began, without the time in which the tool was stopped.
+pub struct Clock {
+    start: u64,
+    /// The last time that was told.
+    last: Cell<u64>,
+}
+
+impl Clock {
+    /// Of a recording that begins now.
+    pub fn start() -> Clock {
+        Clock {
+            start: sys::now(),
+            last: Cell::new(0),
+        }
+    }
+
+    /// Nanoseconds since the start of the recording.
+    pub fn time(&self) -> u64 {
+        let time = self.elapsed();
+        self.last.set(time);
+        time
+    }
+
+    /// Whether nothing was told for longer than the recorder's own ticks would let pass.
+    pub fn is_late(&self) -> bool {
+        self.elapsed() > self.last.get() + LATE
+    }
+
+    /// The tool stood still since something was told last: that time is not its own.
+    pub fn stood_still(&mut self) {
+        self.start += self.elapsed().saturating_sub(self.last.get());
+    }
+
+    fn elapsed(&self) -> u64 {
+        sys::now().saturating_sub(self.start)
+    }
+}
+
+/// The clock of a task in a stop.
+pub struct AtStop<'a> {
+    /// The recording's.
+    pub clock: &'a Clock,
+    /// The task's time.
+    pub time: &'a mut CpuTime,
+    /// What a stop adds to it.
+    pub costs: StopCosts,
+}
+
+impl session::Clock for AtStop<'_> {
+    fn gap(&mut self) -> Spent {
+        self.time.gap(self.clock.time(), self.costs.think)
+    }
+
+    fn moment(&mut self) -> u64 {
+        self.clock.time()
+    }
+
+    fn within(&mut self, duration: u64) -> Within {
+        self.time.call(duration, self.costs.cpu)
+    }
+}

@@ -1,0 +1,99 @@
+//! A task under ptrace: what the core knows of it, and what only stops need.
+
+use super::affinity::Placement;
+use super::clock::{AtStop, Clock};
+use super::costs::Costs;
+use super::cpu_time::CpuTime;
+use crate::session::Task;
+
+/// Whom a task asks to trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traced {
+    /// Itself, by its parent (`PTRACE_TRACEME`).
+    Itself,
+    /// Another task.
+    Another,
+}
+
+/// A call that is none of the table, whose result the tracer waits for.
+#[derive(Clone, Copy, Debug)]
+pub enum Side {
+    /// It asks where it may run, with these argument registers.
+    Affinity([u64; 6]),
+    /// It asks whether it has a filter.
+    SeccompMode,
+    /// It installs a filter whose answers another process gives.
+    Supervisor,
+    /// It begins to trace.
+    Traces(Traced),
+}
+
+/// A task under ptrace.
+#[derive(Debug)]
+pub struct Tracee {
+    /// The core's.
+    pub task: Task,
+    /// It is in such a call.
+    pub side: Option<Side>,
+    /// Where it may run.
+    pub placement: Placement,
+    /// Where its time goes.
+    pub time: CpuTime,
+    /// Processor time between its last record and its last stop.
+    pub last_think: u64,
+}
+
+impl Tracee {
+    /// The command's first task.
+    pub fn first(task: Task, placement: Placement) -> Tracee {
+        Tracee {
+            time: CpuTime::new(task.tid),
+            task,
+            side: None,
+            placement,
+            last_think: 0,
+        }
+    }
+
+    /// A task that another one made.
+    pub fn child(task: Task, placement: Placement) -> Tracee {
+        Tracee {
+            time: CpuTime::started(task.tid),
+            ..Tracee::first(task, placement)
+        }
+    }
+
+    /// Whether its next stop is to be that at the exit of its call.
+    pub fn is_awaited(&self) -> bool {
+        self.side.is_some() || self.task.is_in_call()
+    }
+
+    /// The core's task, and its clock at this stop.
+    pub fn at_stop<'a>(
+        &'a mut self,
+        clock: &'a Clock,
+        costs: &Costs,
+    ) -> (&'a mut Task, AtStop<'a>) {
+        let costs = costs.of(self.placement.gathered);
+        let clock = AtStop {
+            clock,
+            time: &mut self.time,
+            costs,
+        };
+        (&mut self.task, clock)
+    }
+
+    /// What it computed since its last record.
+    pub fn thought(&mut self, now: u64, costs: &Costs) -> u64 {
+        let costs = costs.of(self.placement.gathered);
+        let spent = self.time.gap(now, costs.think);
+        self.time.leaves(now);
+        spent.think
+    }
+
+    /// It is a process's first task from now on, and has the id of that.
+    pub fn renamed(&mut self, tid: i32) {
+        self.task.tid = tid;
+        self.time.renamed(tid);
+    }
+}

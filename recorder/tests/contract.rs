@@ -1,0 +1,252 @@
+//! The core without a kernel: what a backend delivers, and what is written of it.
+
+mod fake;
+
+use std::path::Path;
+
+use fake::{Fake, Hand, OTHER_TEXT, Segments, TEXT, Unasked};
+use fsreplay_recorder::session::{End, NewTask, Next};
+use fsreplay_trace::call::Call;
+use fsreplay_trace::model::{Event, FileKind, Record, Spent, UNREADABLE_ARGUMENTS};
+
+const CWD: u64 = -100_i64 as u64;
+const ERESTARTSYS: i64 = -512;
+const EINTR: i64 = -4;
+
+fn at(moment: u64) -> Hand {
+    Hand {
+        moment,
+        spent: Spent {
+            think: 160,
+            cpu: 80,
+            ..Spent::default()
+        },
+    }
+}
+
+/// Opens, reads and closes a file, told at stops or after the fact.
+fn read_a_file(after_the_fact: bool) -> fake::Written {
+    let mut fake = Fake::new(&["a"]);
+    let mut task = fake.session.first(50, 0);
+    let path = Segments::text("a");
+    let none = Segments::default();
+    let calls = [
+        (Call::openat, [CWD, TEXT, 0, 0, 0, 0], &path, 3),
+        (Call::read, [3, 0x9000, 100, 0, 0, 0], &none, 12),
+        (Call::close, [3, 0, 0, 0, 0, 0], &none, 0),
+    ];
+    for (turn, (call, registers, memory, result)) in (1..).zip(calls) {
+        let (entry, exit) = (turn * 1600, turn * 1600 + 800);
+        if after_the_fact {
+            fake.call(&mut task, call, registers, memory, (entry, exit), result);
+        } else {
+            let next = fake.enter(&mut task, call, registers, memory, &mut at(entry));
+            assert_eq!(next, Next::Exit);
+            assert!(task.is_in_call());
+            let clock = &mut at(exit);
+            fake.session.exit(&mut task, result, &none, clock);
+            assert!(!task.is_in_call());
+        }
+    }
+    fake.session.ends(
+        &mut task,
+        &End {
+            time: 9600,
+            status: 0,
+            cpu: 70,
+            think: 1,
+        },
+    );
+    fake.finish()
+}
+
+#[test]
+fn a_file_is_read_and_told_alike_at_stops_and_after_the_fact() {
+    let [stopped, delivered] = [false, true].map(read_a_file);
+    assert_eq!(stopped.records, delivered.records);
+    assert_eq!(stopped.footer.recorded_inside, 0);
+    assert_eq!(delivered.footer.recorded_inside, 3);
+    let events = delivered.events();
+    let told = |event: &Event| (event.call, event.entry, event.duration, event.result);
+    let told: Vec<_> = events.iter().map(told).collect();
+    assert_eq!(
+        told,
+        [
+            (Call::openat, 1600, 800, 3),
+            (Call::read, 3200, 800, 12),
+            (Call::close, 4800, 800, 0)
+        ]
+    );
+    assert_eq!(delivered.text(events[0].args[1]), "a");
+    let states = delivered.states();
+    assert!(states.contains(&("/work/a".to_owned(), FileKind::File, 0)));
+    assert!(matches!(
+        delivered.records.last(),
+        Some(Record::TaskExit(exit)) if exit.cpu == 70
+    ));
+}
+
+#[test]
+fn what_a_rename_moves_is_looked_at_before_it_and_not_again() {
+    let mut fake = Fake::new(&["a"]);
+    let mut task = fake.session.first(50, 0);
+    let names = Segments::texts("a", "b");
+    let registers = [TEXT, OTHER_TEXT, 0, 0, 0, 0];
+    fake.enter(&mut task, Call::rename, registers, &names, &mut at(100));
+    fake.files.rename("/work/a", "/work/b");
+    fake.leave(&mut task, 0, 200);
+    let looks = fake.files.looks.borrow().len();
+    for (turn, name) in (3..).zip(["b", "a"]) {
+        let result = if name == "b" { 0 } else { -2 };
+        let times = (turn * 100, turn * 100 + 50);
+        let registers = [TEXT, 0, 0, 0, 0, 0];
+        let memory = Segments::text(name);
+        fake.call(&mut task, Call::stat, registers, &memory, times, result);
+    }
+    assert_eq!(fake.files.looks.borrow().len(), looks);
+    let written = fake.finish();
+    let states = written.states();
+    for (path, kind) in [("/work/a", FileKind::File), ("/work/b", FileKind::Absent)] {
+        let found: Vec<_> = states.iter().filter(|state| state.0 == path).collect();
+        assert_eq!(found, [&(path.to_owned(), kind, 0)]);
+    }
+}
+
+#[test]
+fn how_many_events_overlapped_goes_by_their_times_however_late_they_are_told() {
+    let mut fake = Fake::new(&["a", "b"]);
+    let mut one = fake.session.first(50, 0);
+    let new = NewTask {
+        tid: 51,
+        flags: 0,
+        time: 50,
+        think: 0,
+    };
+    let mut other = fake.session.starts(&one, &new);
+    let path = [TEXT, 0, 0, 0, 0, 0];
+    let [a, b] = ["a", "b"].map(Segments::text);
+    // At a stop: entered before the calls of the other, and returns between them.
+    fake.enter(&mut one, Call::stat, path, &a, &mut at(100));
+    fake.call(&mut other, Call::stat, path, &b, (80, 160), 0);
+    fake.call(&mut other, Call::stat, path, &b, (200, 300), 0);
+    fake.leave(&mut one, 0, 400);
+    // Told when the one before is written already: it began before that one returned.
+    fake.call(&mut other, Call::stat, path, &b, (350, 500), 0);
+    fake.call(&mut other, Call::stat, path, &b, (520, 600), 0);
+    let written = fake.finish();
+    let overlapped = written.events().into_iter().map(|event| event.overlapped);
+    let overlapped: Vec<u32> = overlapped.collect();
+    assert_eq!(overlapped, [0, 0, 2, 1, 0]);
+}
+
+#[test]
+fn an_interrupted_call_that_is_made_again_is_one_event_and_else_the_tool_saw_it() {
+    let mut fake = Fake::new(&[]);
+    let mut task = fake.session.first(50, 0);
+    let none = Segments::default();
+    let read = [0, 0x9000, 100, 0, 0, 0];
+    let other = [1, 0x9000, 1, 0, 0, 0];
+    let mut turn = |registers, (entry, exit), result| {
+        fake.enter(&mut task, Call::read, registers, &none, &mut at(entry));
+        fake.session.exit(&mut task, result, &none, &mut at(exit));
+    };
+    turn(read, (160, 320), ERESTARTSYS);
+    turn(read, (480, 640), 5);
+    turn(read, (800, 960), ERESTARTSYS);
+    turn(other, (1120, 1280), 1);
+    let events = fake.finish().events();
+    let told = |event: &Event| (event.entry, event.duration, event.result);
+    let told: Vec<_> = events.iter().map(told).collect();
+    assert_eq!(told, [(160, 480, 5), (800, 160, EINTR), (1120, 160, 1)]);
+    assert_eq!((events[0].spent.think, events[0].spent.cpu), (320, 160));
+}
+
+#[test]
+fn a_task_that_dies_in_a_call_leaves_an_event_without_a_return() {
+    let mut fake = Fake::new(&[]);
+    let mut task = fake.session.first(50, 0);
+    let none = Segments::default();
+    let read = [0, 0x9000, 100, 0, 0, 0];
+    fake.enter(&mut task, Call::read, read, &none, &mut at(160));
+    let end = End {
+        time: 320,
+        status: 9,
+        cpu: 0,
+        think: 0,
+    };
+    fake.session.ends(&mut task, &end);
+    let events = fake.finish().events();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].result, Event::NO_RETURN);
+}
+
+#[test]
+fn of_what_is_no_event_no_time_is_asked() {
+    let mut fake = Fake::new(&[]);
+    let mut task = fake.session.first(50, 0);
+    let none = Segments::default();
+    // Memory that maps no file.
+    let unmap = [0x10000, 4096, 0, 0, 0, 0];
+    let next = fake.enter(&mut task, Call::munmap, unmap, &none, &mut Unasked);
+    assert_eq!(next, Next::Nothing);
+    // It is counted, and its result decides what is known of the tree from now on.
+    let pivot = [TEXT, TEXT, 0, 0, 0, 0];
+    let next = fake.enter(&mut task, Call::pivot_root, pivot, &none, &mut Unasked);
+    assert_eq!(next, Next::Result);
+    fake.session.exit(&mut task, 0, &none, &mut Unasked);
+    let written = fake.finish();
+    assert!(written.events().is_empty());
+    assert_eq!(written.footer.unrecorded.get("pivot_root"), Some(&1));
+}
+
+#[test]
+fn memory_that_may_not_be_read_is_counted_and_told_once() {
+    let mut fake = Fake::new(&["a"]);
+    let mut task = fake.session.first(50, 0);
+    let denied = Segments {
+        denied: true,
+        ..Segments::default()
+    };
+    for turn in 1..3 {
+        let times = (turn * 100, turn * 100 + 50);
+        let registers = [TEXT, 0, 0, 0, 0, 0];
+        fake.call(&mut task, Call::stat, registers, &denied, times, 0);
+    }
+    let written = fake.finish();
+    let footer = &written.footer;
+    assert_eq!(footer.unrecorded.get(UNREADABLE_ARGUMENTS), Some(&2));
+    assert_eq!(footer.warnings.len(), 1);
+    assert!(footer.warnings[0].starts_with("program-50 "));
+    assert_eq!(written.events().len(), 2);
+}
+
+/// What must not be named in the core: other modules of the recorder, and the system.
+#[test]
+fn the_core_names_neither_a_backend_nor_the_system() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/session");
+    let mut files = 0;
+    let mut left = vec![core];
+    while let Some(directory) = left.pop() {
+        for entry in std::fs::read_dir(directory).expect("listed") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                left.push(path);
+                continue;
+            }
+            files += 1;
+            let text = std::fs::read_to_string(&path).expect("a source");
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let lines = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            for line in lines {
+                let line = line.replace("crate::session", "");
+                let named = ["crate::", "std::fs", "std::process", "ptrace", "nix::"]
+                    .into_iter()
+                    .find(|name| line.contains(name));
+                assert_eq!(named, None, "{}: {line}", path.display());
+            }
+        }
+    }
+    assert!(files > 15, "{files}");
+}
