@@ -122,7 +122,7 @@ pub fn find(
                 .iter()
                 .map(|path| (path.clone(), target.dir.clone()));
             let options = planning::apart(neutral.clone(), place.collect());
-            planning::plan(&args.trace, false, &options)
+            planning::plan(&args.trace, &options, described.time)
         },
     )?;
     let asked = args.baseline.as_deref();
@@ -131,15 +131,19 @@ pub fn find(
         let message = "there is only one mount to choose from; name more with --target NAME=DIR";
         return Err(Failure::new(exit::USAGE, message));
     }
+    let is_recorded = targets::recorded(&targets, &workspace, header) == Some(baseline);
     let workspace = workspace.into_iter().next().unwrap_or_default();
     let layout = Layout::of(workspace, baseline, &header.mounts, &targets);
-    let plan = |moved: Option<&Move>| layout.plan(&args.trace, moved, &targets, neutral.clone());
+    let plan = |moved: Option<&Move>| {
+        let options = layout.options(moved, &targets, neutral.clone());
+        planning::plan(&args.trace, &options, described.time)
+    };
     let base = plan(None)?;
     let now = vec!["where the time goes".to_owned()];
     let began = Instant::now();
     let mut status = exit::OK;
     let mut play = |plans: &[Plan], names, budget| {
-        let found = play(args, plans, names, budget, cancelled)?;
+        let found = play(args, plans, names, budget, is_recorded, cancelled)?;
         status = planning::left(&found.left, status);
         Ok::<Found, Failure>(found)
     };
@@ -204,6 +208,7 @@ fn play(
     plans: &[Plan],
     names: Vec<String>,
     budget: Duration,
+    is_recorded: bool,
     cancelled: &AtomicBool,
 ) -> Result<Found, Failure> {
     let asked = Asked {
@@ -212,6 +217,7 @@ fn play(
         baseline: 0,
         phases: &[],
         phase: None,
+        recorded: is_recorded.then_some(0),
         timing: Timing::Scaled(1.0),
         precise: false,
         rounds: args.rounds,

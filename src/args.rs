@@ -149,15 +149,16 @@ pub struct RecordArgs {
     /// The trace to write; an existing one is kept as FILE.old
     #[arg(short, long, value_name = "FILE", default_value = "trace.zst")]
     pub output: PathBuf,
-    /// Run the command again afterwards without recording it, in turn with its replay, so that
-    /// predictions can take out what recording cost; only for commands that do the same when run
-    /// again, with nothing on their standard input
+    /// Run the command some more times afterwards without recording it, so that predictions can take
+    /// out what recording cost; only for commands that do the same when run again, with nothing on
+    /// their standard input
     #[arg(long)]
     pub calibrate: bool,
     /// With --calibrate: what all further runs may take, such as 30s or 2m
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = budget)]
     pub budget: Duration,
-    /// With --calibrate: what to run (by sh -c) before each of the further runs, to put back what the command changed
+    /// With --calibrate: what to run (by sh -c) before each of the further runs, to put back what the
+    /// command changed
     #[arg(long, value_name = "SCRIPT", requires = "calibrate")]
     pub reset: Option<OsString>,
     /// Keep all arguments of all programs in the trace, not only their names: arguments hold passwords and tokens

@@ -89,6 +89,16 @@ impl Unrecorded {
     }
 }
 
+/// That a trace doesn't say what the tool takes without the recorder.
+pub fn uncalibrated() -> Caveat {
+    Caveat {
+        text: "the trace is not calibrated: what recording slows besides its own stops is in all \
+               times; record --calibrate takes it out"
+            .into(),
+        withholds: false,
+    }
+}
+
 /// Outcomes of a replay that a tool would notice, whatever their share.
 pub fn of_outcomes(groups: &[DivergenceGroup]) -> Vec<Caveat> {
     let mut crossing: BTreeMap<&str, u64> = BTreeMap::new();

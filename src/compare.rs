@@ -96,7 +96,7 @@ pub fn find(
     let (mut targets, mut plans) = targets::planned(
         targets::all(&args.target, &moved, &described.header)?,
         &args.target,
-        |target| plan(args, target, &moved, neutral.clone()),
+        |target| plan(args, &described, target, &moved, neutral.clone()),
     )?;
     let baseline = targets::baseline(
         args.baseline.as_deref(),
@@ -113,7 +113,7 @@ pub fn find(
         rounds,
         series,
         in_phases,
-        prices,
+        calls,
         end,
         budget,
         others,
@@ -126,6 +126,7 @@ pub fn find(
             baseline,
             phases: &described.phases,
             phase,
+            recorded: targets::recorded(&targets, &moved, &described.header),
             timing: args.timing,
             precise: args.precise,
             rounds: args.rounds,
@@ -135,8 +136,8 @@ pub fn find(
         },
         cancelled,
     )?;
-    let share = prices
-        .and_then(|prices| share::measured(&plans[baseline], &described, &prices))
+    let share = calls
+        .and_then(|calls| share::measured(&plans[baseline], &described, &calls))
         .or(share);
     let unfit = leave_out(refused, &mut targets, &mut plans);
     // One that was left out may have been the baseline.
@@ -222,6 +223,7 @@ fn leave_out(
 /// The plan for a target: what is moved goes there, all else to the neutral place.
 fn plan(
     args: &CompareArgs,
+    described: &Described,
     target: &Target,
     moved: &[Vec<u8>],
     neutral: PathBuf,
@@ -234,5 +236,5 @@ fn plan(
             planning::apart(neutral, place.collect())
         }
     };
-    planning::plan(&args.trace, false, &options)
+    planning::plan(&args.trace, &options, described.time)
 }

@@ -10,7 +10,7 @@ use fsreplay_inspector::{Inspector, Options, inspect, write_folded};
 use fsreplay_results::Document;
 use fsreplay_results::inspect::{Inspect, Share};
 use fsreplay_trace::format::TraceError;
-use fsreplay_trace::model::Header;
+use fsreplay_trace::model::{Footer, Header};
 
 use crate::args::{InspectArgs, TraceArgs};
 use crate::caveats::{self, Unrecorded};
@@ -22,12 +22,12 @@ use crate::{say, text};
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let Found {
+    let Found { read, share } = found(args)?;
+    let Read {
         inspector,
         inspection,
-        share,
         ..
-    } = found(args)?;
+    } = read;
     if let Some(file) = &args.folded {
         term::write_data(file, |mut out| write_folded(&inspector, &mut out))?;
     }
@@ -46,23 +46,36 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
 
 /// What was found in a trace.
 pub struct Found {
-    /// For flame graphs.
-    pub inspector: Inspector,
     /// All of it.
-    pub inspection: Inspect,
+    pub read: Read,
     /// How much of the time is file access, in words.
     pub share: String,
-    /// The trace's header.
-    pub header: Header,
 }
 
-/// Looks at a trace once, but not at how much of its time is file access.
-pub fn read(trace: &TraceArgs, options: &Options) -> Result<(Inspector, Inspect, Header), Failure> {
+/// What one look at a trace gives.
+pub struct Read {
+    /// For flame graphs.
+    pub inspector: Inspector,
+    /// All but how much of the time is file access.
+    pub inspection: Inspect,
+    /// The trace's header.
+    pub header: Header,
+    /// And its footer, if it ends with one.
+    pub footer: Option<Footer>,
+}
+
+/// Looks at a trace once.
+pub fn read(trace: &TraceArgs, options: &Options) -> Result<Read, Failure> {
     let failed = |error: TraceError| Failure::trace(&trace.path, &error);
     let mut reader = planning::open(trace)?;
     let inspector = inspect(&mut reader, options).map_err(failed)?;
     let inspection = inspector.finish(reader.tables(), reader.footer(), options);
-    Ok((inspector, inspection, reader.header().clone()))
+    Ok(Read {
+        inspector,
+        inspection,
+        header: reader.header().clone(),
+        footer: reader.footer().cloned(),
+    })
 }
 
 /// All that is found in a trace.
@@ -71,7 +84,8 @@ pub fn found(args: &InspectArgs) -> Result<Found, Failure> {
         top: args.top,
         truncated: args.truncated,
     };
-    let (inspector, mut inspection, header) = read(&args.trace, &options)?;
+    let mut read = read(&args.trace, &options)?;
+    let inspection = &mut read.inspection;
     let unrecorded = Unrecorded {
         calls: inspection.unrecorded.clone(),
         events: inspection.events,
@@ -86,12 +100,7 @@ pub fn found(args: &InspectArgs) -> Result<Found, Failure> {
         |reason| format!("how much of the time is file access can't be told: {reason}"),
         |share| share.sentence,
     );
-    Ok(Found {
-        inspector,
-        inspection,
-        share,
-        header,
-    })
+    Ok(Found { read, share })
 }
 
 fn draw(inspector: &Inspector, file: &Path) -> Result<(), Failure> {

@@ -6,7 +6,6 @@
 mod advise;
 mod anonymize;
 mod args;
-mod calibrate;
 mod caveats;
 mod clean;
 mod compare;

@@ -8,9 +8,8 @@ use fsreplay_measure::contest::{End, Standing};
 use fsreplay_measure::machine::Look;
 use fsreplay_replayer::contest::{Judged, contest_until};
 use fsreplay_replayer::estimate::Series;
-use fsreplay_replayer::forecast::{self, Forecast, forecast};
+use fsreplay_replayer::forecast::{self, Calls, Forecast, forecast};
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::prices::OpPrices;
 use fsreplay_replayer::{Cache, PlayOptions, Played, ReplayError, Timing};
 use fsreplay_results::compare::Method;
 use fsreplay_results::timeline::Phase;
@@ -38,6 +37,8 @@ pub struct Asked<'a> {
     pub phases: &'a [Phase],
     /// The one of them that the verdicts are of; none where they are of all that the tool does.
     pub phase: Option<usize>,
+    /// Number of the one that is as it was recorded, if there is one.
+    pub recorded: Option<usize>,
     /// With or without the tool's own time.
     pub timing: Timing,
     /// With the tool's own time: by the clock, and not on paper.
@@ -63,7 +64,7 @@ pub struct Found {
     /// For each of these plans, what it takes in each phase, where that was told on paper.
     pub in_phases: Vec<Vec<Series>>,
     /// What calls take with the baseline, where it was told on paper.
-    pub prices: Option<OpPrices>,
+    pub calls: Option<Calls>,
     /// Why there are no more rounds.
     pub end: End,
     /// What they were allowed to take.
@@ -90,14 +91,14 @@ pub fn measure(asked: Asked<'_>, cancelled: &AtomicBool) -> Result<Found, Failur
         outcome,
         series,
         phases: in_phases,
-        prices,
+        calls,
     } = found;
     Ok(Found {
         method,
         rounds: outcome.rounds,
         series,
         in_phases,
-        prices,
+        calls,
         end: outcome.end,
         budget,
         others: meanwhile.others,
@@ -142,6 +143,7 @@ fn on_paper(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, Failu
             baseline: asked.baseline,
             phases: &phases,
             phase: asked.phase,
+            recorded: asked.recorded,
             told: &mut told,
         },
         cancelled,
@@ -187,7 +189,7 @@ fn by_the_clock(asked: &Asked<'_>, cancelled: &AtomicBool) -> Result<Measured, F
         outcome,
         series,
         phases: Vec::new(),
-        prices: None,
+        calls: None,
     };
     Ok((asked.budget, found))
 }

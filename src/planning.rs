@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::fit;
+use fsreplay_replayer::plan::{self, Plan};
 use fsreplay_replayer::planner::{PlanError, PlanOptions, Planner};
 use fsreplay_replayer::preflight::is_one_mount;
 use fsreplay_replayer::{Cache, ReplayError, Timing};
@@ -70,13 +71,27 @@ pub fn open(trace: &TraceArgs) -> Result<TraceReader, Failure> {
     reader.map_err(|error| Failure::trace(&trace.path, &error))
 }
 
-/// Plans a trace, and makes its times those of a run without the recorder if it holds one.
-pub fn plan(trace: &TraceArgs, truncated: bool, options: &PlanOptions) -> Result<Plan, Failure> {
-    let (mut plan, footer) = plan_as_recorded(trace, truncated, options)?;
-    if let Some(footer) = footer {
-        plan.calibrate(&footer);
-    }
+/// Plans a trace, with what is known of the tool's own time besides ([`tool_time`]).
+pub fn plan(
+    trace: &TraceArgs,
+    options: &PlanOptions,
+    time: Option<plan::Timing>,
+) -> Result<Plan, Failure> {
+    let (mut plan, _) = plan_as_recorded(trace, false, options)?;
+    plan.timing = time.unwrap_or(plan.timing);
     Ok(plan)
+}
+
+/// The tool's own time by its runs without the recorder; none where the trace holds none.
+pub fn tool_time(
+    trace: &TraceArgs,
+    footer: Option<&Footer>,
+) -> Result<Option<plan::Timing>, Failure> {
+    if footer.and_then(fit::processor_seconds).is_none() {
+        return Ok(None);
+    }
+    let (plan, _) = plan_on_paper(trace, false)?;
+    Ok(Some(plan.timing))
 }
 
 /// Plans a trace with its times as recorded; also gives what was known when the recording ended, if it did.
@@ -95,7 +110,7 @@ pub fn plan_as_recorded(
 }
 
 /// Plans a trace that is not to be replayed, only played on paper; also gives its header. No target
-/// is looked at. Its times are those of a run without the recorder if the trace holds one.
+/// is looked at. Its computing is that of runs without the recorder if the trace holds such.
 pub fn plan_on_paper(trace: &TraceArgs, truncated: bool) -> Result<(Plan, Header), Failure> {
     let mut reader = open(trace)?;
     let options = PlanOptions {
@@ -104,7 +119,7 @@ pub fn plan_on_paper(trace: &TraceArgs, truncated: bool) -> Result<(Plan, Header
     };
     let mut plan = planned(&mut reader, trace, truncated, &options)?;
     if let Some(footer) = reader.footer() {
-        plan.calibrate(footer);
+        fit::calibrate(&mut plan, footer);
     }
     Ok((plan, reader.header().clone()))
 }

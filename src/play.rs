@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::PlanOptions;
-use fsreplay_replayer::{PlayOptions, Replayed, Stage};
+use fsreplay_replayer::{PlayOptions, Replayed, Stage, Timing};
 use fsreplay_results::Document;
 use fsreplay_results::play::{Coverage, Play, Round};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,8 +24,10 @@ use crate::{say, text};
 pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     let options = plan_options(args)?;
     let (mut plan, footer) = planning::plan_as_recorded(&args.trace, args.truncated, &options)?;
-    if let Some(footer) = &footer {
-        plan.calibrate(footer);
+    if args.timing != Timing::Fast
+        && let Some(time) = planning::tool_time(&args.trace, footer.as_ref())?
+    {
+        plan.timing = time;
     }
     if args.dry_run {
         fsreplay_replayer::preflight::preflight(&plan).map_err(planning::failure)?;
@@ -267,19 +269,12 @@ fn time(result: &Play, last: &Round) -> Text {
     };
     let mut out = text!("{} {}", what, term::seconds(result.seconds.value));
     let rounds: Vec<String> = result
-        .unslowed_seconds
+        .wall_seconds
         .iter()
         .map(|s| term::seconds(*s))
         .collect();
     if rounds.len() > 1 {
-        out.push(&text!(" (of rounds of {}", rounds.join(", ")));
-        out.push(&match result.slowed_rounds {
-            0 => text!(")"),
-            slowed => text!(
-                "; what slowed this machine in {} of them is taken out)",
-                slowed
-            ),
-        });
+        out.push(&text!(" (of rounds of {})", rounds.join(", ")));
     }
     say!(
         out,

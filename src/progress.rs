@@ -44,14 +44,7 @@ impl Progress {
     }
 
     fn of(quiet: bool, names: Vec<String>, all: u64, template: &str) -> Progress {
-        let bar = if quiet {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::new(all)
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        let bar = drawn(quiet, all, template);
         // They are drawn on a terminal.
         let shown = names.iter().map(|name| Text::of(name).as_str().to_owned());
         Progress {
@@ -110,7 +103,25 @@ impl Progress {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+/// A line for what may take so long, whose position is in milliseconds.
+pub fn bar(quiet: bool, budget: Duration, template: &str) -> ProgressBar {
+    drawn(quiet, milliseconds(budget), template)
+}
+
+fn drawn(quiet: bool, all: u64, template: &str) -> ProgressBar {
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(all)
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// As positions are counted.
+pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

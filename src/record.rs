@@ -4,31 +4,39 @@ use std::error::Error;
 use std::time::Duration;
 
 use fsreplay_recorder::{
-    Again, Fault, Kept, Observer, RecordError, RecordOptions, Recording, Status, Writer,
+    Calibration, Fault, Kept, Observer, RecordError, RecordOptions, Recording, Status, Writer,
 };
-use fsreplay_replayer::quiet::{Look, Probes};
-use nix::sys::signal::{SigSet, SigmaskHow};
+use fsreplay_replayer::expiry;
+use indicatif::ProgressBar;
 
 use crate::args::RecordArgs;
-use crate::calibrate;
 use crate::caveats::Unrecorded;
 use crate::exit::{self, Failure};
+use crate::progress::{self, bar};
 use crate::term::{self, Text};
 use crate::text;
 
 /// Tells the user on standard error; standard output belongs to the tool.
 struct Terminal {
     quiet: bool,
-    /// Whether to look at the processors while the command is recorded: neighbours may slow them.
-    looks: bool,
-    /// What does, from the command's first instruction on.
-    probes: Option<Probes>,
-    /// What was seen until its end.
-    look: Look,
+    /// What calibration may take.
+    budget: Duration,
+    /// How far it is.
+    bar: Option<ProgressBar>,
+}
+
+impl Terminal {
+    /// Takes the line about calibration away, which is drawn anew if there are more runs.
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 impl Observer for Terminal {
     fn warning(&mut self, text: &str) {
+        self.clear();
         if !self.quiet {
             tell(text);
         }
@@ -41,12 +49,19 @@ impl Observer for Terminal {
         ));
     }
 
-    fn begins(&mut self) {
-        self.probes = self.looks.then(probes).flatten();
-    }
-
-    fn recorded(&mut self) {
-        self.look = self.probes.take().map(Probes::end).unwrap_or_default();
+    fn calibrates(&mut self, done: usize, most: usize, spent: Duration) {
+        let (quiet, budget) = (self.quiet, self.budget);
+        let bar = self
+            .bar
+            .get_or_insert_with(|| bar(quiet, budget, "{msg} {wide_bar} at most {eta} left"));
+        // The budget, or as long as the most runs take.
+        let all = spent
+            .checked_div(done as u32)
+            .map(|each| each.saturating_mul(most as u32));
+        let all = all.map_or(budget, |all| all.min(budget));
+        bar.set_length(progress::milliseconds(all));
+        bar.set_position(progress::milliseconds(spent));
+        bar.set_message(format!("run {} without recording", done + 1));
     }
 }
 
@@ -56,51 +71,26 @@ fn tell(text: &str) {
     term::tell(&Text::of(text));
 }
 
-/// Looks at the processors from now on, in threads that take no signals: these are the recorder's.
-fn probes() -> Option<Probes> {
-    let before = SigSet::all()
-        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
-        .ok()?;
-    let probes = Probes::begin(false);
-    // What could be set can be set back.
-    let _ = before.thread_set_mask();
-    Some(probes)
-}
-
 /// Runs the command and gives the status to exit with: the tool's own.
 pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     let mut options = RecordOptions::new(args.command.clone(), args.output.clone());
     options.force = args.force;
-    options.calibrate = args.calibrate;
     options.keep_arguments = args.keep_arguments;
     options.withhold_io_uring = args.no_io_uring;
-    options.reset = args.reset.clone();
+    options.calibration = args.calibrate.then(|| Calibration {
+        budget: args.budget,
+        reset: args.reset.clone(),
+        rest: rest(),
+    });
     options.linger = args.linger.map(u64::from).map(Duration::from_secs);
     let mut terminal = Terminal {
         quiet: args.quiet,
-        looks: args.calibrate,
-        probes: None,
-        look: Look::default(),
+        budget: args.budget,
+        bar: None,
     };
-    let recording =
-        fsreplay_recorder::record(&options, &mut terminal).map_err(|error| failure(&error))?;
-    if recording.footer.unobserved.is_some()
-        && recording.fault.is_none()
-        && let Some(status) = recording.footer.status
-        && let Err(failure) = calibrate::fit(&calibrate::Asked {
-            path: &recording.path,
-            again: &Again {
-                command: &options.command,
-                reset: options.reset.as_deref(),
-                status,
-            },
-            look: &terminal.look,
-            budget: args.budget,
-            quiet: args.quiet,
-        })
-    {
-        terminal.warning(&calibrate::explain(&failure));
-    }
+    let recorded = fsreplay_recorder::record(&options, &mut terminal);
+    terminal.clear();
+    let recording = recorded.map_err(|error| failure(&error))?;
     if let Some(fault) = &recording.fault {
         // Even where only errors shall be told; but the status is the command's.
         tell_fault(fault, &recording);
@@ -114,6 +104,13 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
         Status::Exited(code) => Ok(code),
         Status::Signaled(signal) => Ok(die_of(signal)),
     }
+}
+
+/// How long to do nothing before the command is run again: until what shares cache has expired, so
+/// that each run finds them as a replay does.
+fn rest() -> Duration {
+    let here = std::fs::File::open(".");
+    here.map_or(Duration::ZERO, expiry)
 }
 
 fn failure(error: &RecordError) -> Failure {

@@ -1,7 +1,7 @@
 //! How much of a tool's time is file access, in a sentence.
 
+use fsreplay_replayer::forecast::Calls;
 use fsreplay_replayer::plan::Plan;
-use fsreplay_replayer::prices::OpPrices;
 use fsreplay_results::share::{FileShare, NOTICED, PlaceKind, PlaceShare};
 
 use crate::args::TraceArgs;
@@ -42,8 +42,8 @@ pub fn of_whole(trace: &TraceArgs, truncated: bool) -> Result<Result<FileShare, 
 }
 
 /// The share where calls take what was measured, with its sentence; none where it can't be told.
-pub fn measured(plan: &Plan, trace: &Described, prices: &OpPrices) -> Option<FileShare> {
-    let share = fsreplay_replayer::share::measured(plan, &trace.header, prices).ok()?;
+pub fn measured(plan: &Plan, trace: &Described, calls: &Calls) -> Option<FileShare> {
+    let share = fsreplay_replayer::share::measured(plan, &trace.header, calls).ok()?;
     Some(FileShare {
         sentence: sentence(&trace.trace.command, &share),
         ..share

@@ -29,13 +29,13 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     let (path, status) = recorded(args)?;
     let trace = TraceArgs::usual(path);
     let began = Instant::now();
-    let found = inspect::found(&InspectArgs::of(&trace))?;
-    let described = described(&trace, found.header, &found.inspection);
+    let inspect::Found { read, share } = inspect::found(&InspectArgs::of(&trace))?;
+    let described = described(&trace, read.header, read.footer.as_ref(), &read.inspection)?;
     let mut why = Why {
         schema_version: SCHEMA_VERSION,
         trace: described.trace.clone(),
         status,
-        inspect: found.inspection,
+        inspect: read.inspection,
         ..Why::default()
     };
     if !args.command.is_empty() {
@@ -54,7 +54,7 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
         let cancelled = planning::cancelled_by_signals()?;
         left = measure(args, &trace, described, began, &cancelled, &mut why)?;
     }
-    let share = restated(&mut why).unwrap_or(found.share);
+    let share = restated(&mut why).unwrap_or(share);
     why.sentence = answer(&why, &share);
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Why(Box::new(why.clone())))?;

@@ -26,7 +26,8 @@ pub struct Options {
     /// A csv file to which each single run is appended; `analyse` reads it
     #[arg(long, value_name = "FILE", default_value = "accuracy.csv")]
     pub log: PathBuf,
-    /// Rounds with the tool's own timing, too, which take as long as the tool
+    /// Rounds with the tool's own timing, too, which take as long as the tool, as recorded and
+    /// calibrated
     #[arg(long)]
     pub paced: bool,
     /// Let so many other processes compute while the tool is replayed (not while it runs itself)
@@ -47,9 +48,9 @@ pub struct Options {
     /// A directory on a mount that is there already, instead of mounts made for this; may be repeated
     #[arg(long, value_name = "NAME=DIR", value_parser = named)]
     pub on: Vec<(String, PathBuf)>,
-    /// Record with `--calibrate`, which takes long
-    #[arg(long)]
-    pub calibrated: bool,
+    /// What `record --calibrate` may take
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub budget: String,
 }
 
 fn named(text: &str) -> Result<(String, PathBuf), String> {

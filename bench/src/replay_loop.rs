@@ -34,7 +34,7 @@ pub fn run(rounds: usize, dir: &Path) -> io::Result<()> {
     let (mut straight, mut replayed) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         let a = straight_loop(sandboxes[0].root(), &paths)?;
-        let b = execute(&plan, &sandboxes, fast, None, &never)
+        let b = execute(&plan, &sandboxes, fast, &never)
             .map_err(io::Error::other)?
             .wall_seconds;
         if round > 0 {

@@ -141,22 +141,6 @@ fn middle(sorted: &[f64]) -> f64 {
     }
 }
 
-/// The median of the means of all pairs (Hodges and Lehmann, 1963), for times of which what slowed
-/// them was taken out: what is left scatters alike on both sides, and a third fewer values tell as
-/// much as with the median. Of very many values the median. Calibration and paced predictions go by
-/// it; verdicts don't.
-pub fn hodges_lehmann(values: &[f64]) -> f64 {
-    const MANY: usize = 1000;
-    if values.len() > MANY {
-        return median(values);
-    }
-    let mut means = Vec::with_capacity(values.len() * (values.len() + 1) / 2);
-    for (index, one) in values.iter().enumerate() {
-        means.extend(values[index..].iter().map(|other| (one + other) / 2.0));
-    }
-    median(&means)
-}
-
 /// Half the distance between the quartiles; 0 of none.
 pub fn spread(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -252,16 +236,6 @@ mod tests {
                 assert!(held >= 1975, "noise {kind}, {count} rounds: {held}");
             }
         }
-    }
-
-    #[test]
-    fn the_mean_of_pairs_bears_one_that_is_far_off() {
-        assert_eq!(hodges_lehmann(&[]), 0.0);
-        assert_eq!(hodges_lehmann(&[3.0]), 3.0);
-        // Means: 1, 1.5, 2, 2, 2.5, 3, and those with 1000.
-        assert_eq!(hodges_lehmann(&[1.0, 2.0, 3.0]), 2.0);
-        assert_eq!(hodges_lehmann(&[1.0, 3.0, 2.0, 1000.0]), 2.75);
-        assert_eq!(hodges_lehmann(&[2.0; 1001]), 2.0);
     }
 
     #[test]

@@ -70,10 +70,11 @@ mod unobserved;
 
 pub use beside::Beside;
 pub use error::RecordError;
-pub use options::{Affinity, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status};
+pub use options::{
+    Affinity, Calibration, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status,
+};
 pub use probe::{Capabilities, probe};
 pub use record::record;
 pub use state::{Leftover, Writer, leftovers, remove_leftover};
 pub use sys::children_cpu;
 pub use sys::signal::die_of;
-pub use unobserved::Again;

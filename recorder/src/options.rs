@@ -29,10 +29,8 @@ pub struct RecordOptions {
     pub force: bool,
     /// Whether tracer and tool share one CPU.
     pub affinity: Affinity,
-    /// Run the command once more afterwards without recording it ([`Footer::unobserved`]).
-    pub calibrate: bool,
-    /// Run by `sh -c` before each such run, to put back what the command changed.
-    pub reset: Option<OsString>,
+    /// Run the command again afterwards without recording it ([`Footer::samples`]).
+    pub calibration: Option<Calibration>,
     /// Keep all arguments of all programs, not only the first of each: they hold passwords and tokens.
     pub keep_arguments: bool,
     /// Let `io_uring_setup` fail with `ENOSYS`. Tools that can do without do so, and what they do
@@ -50,13 +48,23 @@ impl RecordOptions {
             output,
             force: false,
             affinity: Affinity::Adaptive,
-            calibrate: false,
-            reset: None,
+            calibration: None,
             keep_arguments: false,
             withhold_io_uring: false,
             linger: None,
         }
     }
+}
+
+/// How a command is run again without being recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Calibration {
+    /// What all such runs may take.
+    pub budget: Duration,
+    /// Run by `sh -c` before each, to put back what the command changed.
+    pub reset: Option<OsString>,
+    /// How long to do nothing before each.
+    pub rest: Duration,
 }
 
 /// Hears about a recording while it runs.
@@ -68,11 +76,11 @@ pub trait Observer {
         let _ = text;
     }
 
-    /// The command begins in a moment.
-    fn begins(&mut self) {}
-
-    /// The command has ended. Where it is run again without the recorder, that is later.
-    fn recorded(&mut self) {}
+    /// The command is run again without being recorded: so many runs are done of so many at most,
+    /// which took so long.
+    fn calibrates(&mut self, done: usize, most: usize, spent: Duration) {
+        let _ = (done, most, spent);
+    }
 
     /// The recording can't go on; the command does, without being recorded.
     fn breaks_off(&mut self, error: &RecordError) {

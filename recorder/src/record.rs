@@ -3,9 +3,10 @@
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fsreplay_trace::model::{Header, Unobserved};
+use fsreplay_trace::format;
+use fsreplay_trace::model::{Header, Samples};
 
 use crate::arch;
 use crate::error::RecordError;
@@ -68,8 +69,6 @@ pub fn record(
     // Its thread takes no signals: they must interrupt the wait of this one.
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     drop(blocked);
-    // Before the recording's time begins, and this thread goes to a processor of its own.
-    observer.begins();
     let clock = Clock::start();
     let world: Rc<dyn World> = Rc::new(Machine);
     let states = States::new(&header.mounts, Rc::clone(&world), &mut trace);
@@ -85,9 +84,7 @@ pub fn record(
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
-    let ended = tracer.run(observer);
-    observer.recorded();
-    let mut ended = ended?;
+    let ended = tracer.run(observer)?;
     if let Some(source) = child.failure() {
         return Err(RecordError::SeccompMissing { source });
     }
@@ -95,31 +92,43 @@ pub fn record(
         let command = command.into();
         return Err(RecordError::NotExecutable { command, source });
     }
+    let status = ended.status;
+    let mut recording = finish(ended, incomplete);
+    // The command gets the limits that it had.
     drop(raised);
-    if options.calibrate && ended.trace.is_ok() {
-        ended.footer.unobserved = unobserved(options, ended.status, observer);
+    if let Some(calibration) = options.calibration.as_ref()
+        && recording.fault.is_none()
+    {
+        let again = Again {
+            command: &options.command,
+            calibration,
+            status,
+            recorded: Duration::from_nanos(recording.footer.elapsed),
+        };
+        calibrate(&again, &mut recording, observer);
     }
-    let _raised = Raised::new();
-    Ok(finish(ended, incomplete))
+    Ok(recording)
 }
 
-fn unobserved(
-    options: &RecordOptions,
-    status: i32,
-    observer: &mut dyn Observer,
-) -> Option<Unobserved> {
-    let again = Again {
-        command: &options.command,
-        reset: options.reset.as_deref(),
-        status,
-    };
-    let seen = again.several();
-    seen.map_err(|reason| {
+/// Adds what runs without the recorder took to a trace that is whole and in its place.
+fn calibrate(again: &Again<'_>, recording: &mut Recording, observer: &mut dyn Observer) {
+    let (runs, reason) = again.runs(observer);
+    if let Some(reason) = reason {
+        observer.warning(&reason);
+    }
+    if runs.is_empty() {
+        return;
+    }
+    recording.footer.samples = Some(Samples {
+        engine: Samples::ENGINE,
+        runs,
+    });
+    if let Err(error) = format::replace_footer(&recording.path, &recording.footer) {
+        recording.footer.samples = None;
         observer.warning(&format!(
-            "the second run, without recording, can't be used: {reason}"
+            "what the runs without recording took could not be added to the trace: {error}"
         ));
-    })
-    .ok()
+    }
 }
 
 /// The command has run: whatever fails from now on, its status counts, and what there is of the

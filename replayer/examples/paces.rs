@@ -10,12 +10,50 @@ fn main() {
     let mut reader = fsreplay_trace::format::open(path.as_ref()).expect("a trace");
     println!("costs {:?}", reader.header().costs);
     by_call(&path);
-    let plan = plan(&mut reader, &PlanOptions::default()).expect("a plan");
+    let options = PlanOptions {
+        keep_durations: true,
+        ..PlanOptions::default()
+    };
+    let plan = plan(&mut reader, &options).expect("a plan");
+    let unobserved = reader
+        .footer()
+        .and_then(fsreplay_replayer::fit::processor_seconds);
+    println!("without the recorder {unobserved:?} s on processors");
+    let (mut computed, mut calls) = (0.0, 0.0);
+    for lane in &plan.lanes {
+        for (op, pace) in lane.paces().enumerate() {
+            computed += f64::from(pace.think + pace.own) / 1e6;
+            calls += f64::from(lane.took(op).on_cpu()) / 1e6;
+        }
+    }
+    let samples = reader.footer().and_then(|footer| footer.samples.clone());
+    let runs = samples.map_or_else(Vec::new, |samples| samples.runs);
+    let of = |part: fn(&fsreplay_trace::model::Sample) -> u64| {
+        let mut all: Vec<u64> = runs.iter().map(part).collect();
+        all.sort_unstable();
+        let at = |share: usize| {
+            all.get(all.len() * share / 8)
+                .map_or(0.0, |t| *t as f64 / 1e6)
+        };
+        format!("{:.1} {:.1} {:.1}", at(0), at(2), at(4))
+    };
     println!(
-        "recorded cpu {:.2} ms, unobserved {:?}",
-        plan.timing.recorded_cpu / 1e6,
-        reader.footer().and_then(|footer| footer.unobserved)
+        "computed {computed:.2} calls on cpu {calls:.2} ms, runs {}",
+        runs.len()
     );
+    println!(
+        "wall {} cpu {} queued {}",
+        of(|r| r.elapsed),
+        of(|r| r.cpu),
+        of(|r| r.queued)
+    );
+    let cores = std::num::NonZeroUsize::new(reader.header().cpus as usize).expect("some");
+    let recorded = fsreplay_replayer::share::AsRecorded(&plan);
+    let groups = fsreplay_replayer::simulate::Groups::one();
+    let paper = fsreplay_replayer::simulate::simulate(&plan, &recorded, &groups, cores);
+    println!("on paper {:?}", paper);
+    let factor = unobserved.and_then(|time| fsreplay_replayer::fit::factor(&plan, &recorded, time));
+    println!("factor {factor:?}");
     for (number, lane) in plan.lanes.iter().enumerate() {
         let sum = |part: fn(&Pace) -> f32| {
             lane.paces().map(|pace| f64::from(part(&pace))).sum::<f64>() / 1e6

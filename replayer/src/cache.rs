@@ -35,19 +35,27 @@ const IDLE: Duration = Duration::from_millis(200);
 /// File systems whose names and attributes are cached for a limited time: FUSE and virtiofs, 9P, NFS, SMB and CIFS.
 const SHARES: [u32; 5] = [0x6573_5546, 0x0102_1997, 0x6969, 0xfe53_4d42, 0xff53_4d42];
 
-/// How long to leave a directory alone before a tool, or a replay with its timing, runs in it.
-pub fn rest_before_run(dir: impl AsFd) -> Duration {
-    match is_share(dir) {
-        true => EXPIRY,
-        false => IDLE,
+/// How long to leave a directory alone until no attributes of it are cached any more; no time on
+/// what caches them for ever.
+pub fn expiry(dir: impl AsFd) -> Duration {
+    if is_share(dir) {
+        EXPIRY
+    } else {
+        Duration::ZERO
     }
+}
+
+/// How long to leave a directory alone before a tool, or a replay with its timing, runs in it at
+/// rest.
+pub fn rest_before_run(dir: impl AsFd) -> Duration {
+    expiry(dir).max(IDLE)
 }
 
 /// How long to leave all alone between preparing a replay and its first call.
 pub(crate) fn rest(timing: Timing, sandboxes: &[Sandbox]) -> Duration {
     let rests = sandboxes.iter().map(|sandbox| match timing {
-        Timing::Fast if !is_share(sandbox.root()) => Duration::ZERO,
-        _ => rest_before_run(sandbox.root()),
+        Timing::Fast => expiry(sandbox.root()),
+        Timing::Scaled(_) => rest_before_run(sandbox.root()),
     });
     // Once is enough for all of them.
     rests.max().unwrap_or_default()

@@ -11,7 +11,7 @@ use crate::error::ReplayError;
 use crate::execute::LaneRun;
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage, Umask, clean_targets};
-use crate::player::{Played, Player, unslow};
+use crate::player::{Played, Player};
 use crate::preflight::preflight;
 
 /// What a contest gave.
@@ -35,7 +35,7 @@ pub struct Judged<'j> {
     /// Rounds before a verdict may end it. The most there are is in [`PlayOptions::rounds`].
     pub least: u32,
     /// From the rounds so far to whether each plan's verdict stands; a plan that was refused has
-    /// none. What slowed the machine is still in them.
+    /// none.
     pub judge: &'j mut dyn FnMut(&[Vec<Played>]) -> Vec<bool>,
     /// Is told after each whole round.
     pub told: &'j mut dyn FnMut(&Standing<'_, Played>),
@@ -103,7 +103,6 @@ pub(crate) fn contest_with(
         }
         return Err(ReplayError::Cancelled);
     }
-    unslow(&mut rounds);
     Ok(Outcome {
         rounds,
         end: outcome.end,

@@ -18,11 +18,12 @@ use fsreplay_measure::verdict::{Doubt, Verdict};
 use crate::contest::{Judged, Outcome, contest_with};
 use crate::error::ReplayError;
 use crate::estimate::Series;
+use crate::fit;
 use crate::plan::Plan;
 use crate::play::{PlayOptions, Stage};
 use crate::player::Played;
-use crate::prices::{Estimator, OpPrices, Rounds};
-use crate::simulate::{Groups, Simulated, simulate};
+use crate::prices::{OpPrices, Rounds};
+use crate::simulate::{Groups, Simulated, Stuck, simulate_with};
 
 /// Rounds between two looks at whether the verdicts stand, and the fewest before the first look: an
 /// interval of fewer is wide whatever was measured.
@@ -42,6 +43,8 @@ pub struct Asked<'a> {
     pub phases: &'a [Range<u32>],
     /// The one of them that the verdicts are of; none where they are of all that the tool does.
     pub phase: Option<usize>,
+    /// Number of the plan that is as it was recorded, if there is one.
+    pub recorded: Option<usize>,
     /// Is told after some rounds: what each plan takes so far; nothing of those that were refused.
     pub told: &'a mut dyn FnMut(&[Series], &Standing<'_, Played>),
 }
@@ -55,7 +58,15 @@ pub struct Forecast {
     /// For each of them, what it works in each phase that is told apart.
     pub phases: Vec<Vec<Series>>,
     /// What calls take with the baseline, unless it was refused.
-    pub prices: Option<OpPrices>,
+    pub calls: Option<Calls>,
+}
+
+/// What calls take, measured, and with it what is known of computing.
+pub struct Calls {
+    /// Of each call.
+    pub prices: OpPrices,
+    /// What recorded computing is multiplied by.
+    pub computing: f64,
 }
 
 /// Rounds of all plans, and from them what the tool takes with each plan that was not refused.
@@ -74,6 +85,7 @@ pub fn forecast(
         baseline,
         phases,
         phase,
+        recorded,
         told,
     } = asked;
     let apart = Groups::in_phases(phases.to_vec());
@@ -90,7 +102,7 @@ pub fn forecast(
                 let played = rounds.iter().map(Vec::len).max().unwrap_or(0);
                 if played.is_multiple_of(LOOK) {
                     // A plan that gets stuck is told at the end.
-                    let series = on_paper(&mut papers.borrow_mut()).unwrap_or_default();
+                    let series = on_paper(&mut papers.borrow_mut(), recorded).unwrap_or_default();
                     stood = stand(&series, rounds, baseline);
                 }
                 stood.clone()
@@ -107,9 +119,12 @@ pub fn forecast(
         progress,
     )?;
     let mut papers = papers.into_inner();
-    on_paper(&mut papers)?;
+    on_paper(&mut papers, recorded)?;
     let base = papers.get(baseline).filter(|base| !base.rounds.is_empty());
-    let prices = base.map(|base| base.rounds.prices(Estimator::Median));
+    let calls = base.map(|base| Calls {
+        prices: base.rounds.prices(),
+        computing: base.computing,
+    });
     for (number, _) in outcome.refused.iter().rev() {
         papers.remove(*number);
     }
@@ -120,7 +135,7 @@ pub fn forecast(
             .into_iter()
             .map(|paper| paper.series.phases)
             .collect(),
-        prices,
+        calls,
     })
 }
 
@@ -130,6 +145,8 @@ struct Paper<'p> {
     apart: &'p Groups,
     phase: Option<usize>,
     rounds: Rounds<'p>,
+    /// What recorded computing is multiplied by.
+    computing: f64,
     series: Works,
     /// There were rounds since.
     is_stale: bool,
@@ -149,6 +166,7 @@ impl<'p> Paper<'p> {
             apart,
             phase,
             rounds: Rounds::new(plan),
+            computing: plan.timing.computing,
             series: Works::default(),
             is_stale: false,
         }
@@ -159,6 +177,41 @@ impl<'p> Paper<'p> {
         let phase = self.phase.and_then(|phase| self.series.phases.get(phase));
         phase.unwrap_or(&self.series.all)
     }
+
+    /// What the tool works with the prices of the plan's rounds: waiting for what is outside of it
+    /// is not counted, which no mount changes and which would hide what one does.
+    ///
+    /// How far that can be trusted is told by the jackknife (Tukey 1958; Efron and Tibshirani, "An
+    /// Introduction to the Bootstrap", 1993): what it would be without a group of the rounds, for
+    /// each group, gives as many values that scatter as if each were of its group alone. Each of
+    /// them stands on nearly all rounds, so that a neighbour who slowed one round moves none of
+    /// them far.
+    fn played(&self) -> Result<Works, ReplayError> {
+        let simulated = |prices: &OpPrices| {
+            let found = simulate_with(self.computing, self.plan, prices, self.apart, processors());
+            found.map_err(stuck)
+        };
+        let whole = simulated(&self.rounds.prices())?;
+        let without = self
+            .rounds
+            .leaving_out(groups_of(self.plan, self.rounds.len()));
+        let without: Vec<Simulated> = without
+            .map(|prices| simulated(&prices))
+            .collect::<Result<_, _>>()?;
+        let series = |seconds: &dyn Fn(&Simulated) -> f64| {
+            let without: Vec<f64> = without.iter().map(seconds).collect();
+            Series {
+                samples: pseudo_values(seconds(&whole), &without),
+                whole: Some(seconds(&whole)),
+            }
+        };
+        let between = whole.busy.len().saturating_sub(1);
+        let phases = (0..between).map(|phase| series(&|simulated| simulated.busy[phase]));
+        Ok(Works {
+            phases: phases.collect(),
+            all: series(&Simulated::busy_seconds),
+        })
+    }
 }
 
 fn so_far(papers: &[Paper<'_>]) -> Vec<Series> {
@@ -166,46 +219,33 @@ fn so_far(papers: &[Paper<'_>]) -> Vec<Series> {
 }
 
 /// What each plan takes with the prices of its rounds; those without rounds since are as they were.
-fn on_paper(papers: &mut [Paper<'_>]) -> Result<Vec<Series>, ReplayError> {
+///
+/// Of a calibrated trace it is known what the tool takes on processors where it was recorded. A plan
+/// that is as recorded tells how much of that calls take now, and so what is computed.
+fn on_paper(papers: &mut [Paper<'_>], recorded: Option<usize>) -> Result<Vec<Series>, ReplayError> {
+    let recorded = recorded.and_then(|number| papers.get(number));
+    if let Some(paper) = recorded.filter(|paper| paper.is_stale)
+        && let Some(seconds) = paper.plan.timing.processor_seconds
+    {
+        let found = fit::factor(paper.plan, &paper.rounds.prices(), seconds);
+        for paper in papers.iter_mut() {
+            paper.computing = found.unwrap_or(paper.plan.timing.computing);
+            paper.is_stale |= !paper.rounds.is_empty();
+        }
+    }
     for paper in papers.iter_mut().filter(|paper| paper.is_stale) {
-        paper.series = played(paper)?;
+        paper.series = paper.played()?;
         paper.is_stale = false;
     }
     Ok(so_far(papers))
 }
 
-/// What the tool works with the prices of a plan's rounds: waiting for what is outside of it is not
-/// counted, which no mount changes and which would hide what one does.
-///
-/// How far that can be trusted is told by the jackknife (Tukey 1958; Efron and Tibshirani, "An
-/// Introduction to the Bootstrap", 1993): what it would be without a group of the rounds, for each
-/// group, gives as many values that scatter as if each were of its group alone. Each of them stands
-/// on nearly all rounds, so that a neighbour who slowed one round moves none of them far.
-fn played(paper: &Paper<'_>) -> Result<Works, ReplayError> {
-    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let simulated = |prices: &_| {
-        let found = simulate(paper.plan, prices, paper.apart, processors);
-        found.map_err(|stuck| ReplayError::Plan(stuck.to_string()))
-    };
-    let whole = simulated(&paper.rounds.prices(Estimator::Median))?;
-    let groups = groups_of(paper.plan, paper.rounds.len());
-    let without = paper.rounds.leaving_out(groups, Estimator::Median);
-    let without: Vec<Simulated> = without
-        .map(|prices| simulated(&prices))
-        .collect::<Result<_, _>>()?;
-    let series = |seconds: &dyn Fn(&Simulated) -> f64| {
-        let without: Vec<f64> = without.iter().map(seconds).collect();
-        Series {
-            samples: pseudo_values(seconds(&whole), &without),
-            whole: Some(seconds(&whole)),
-        }
-    };
-    let between = whole.busy.len().saturating_sub(1);
-    let phases = (0..between).map(|phase| series(&|simulated| simulated.busy[phase]));
-    Ok(Works {
-        phases: phases.collect(),
-        all: series(&Simulated::busy_seconds),
-    })
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn stuck(error: Stuck) -> ReplayError {
+    ReplayError::Plan(error.to_string())
 }
 
 /// From what the whole is and what it is without each of some groups to what each group says, on a

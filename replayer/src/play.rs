@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::estimate::Series;
 use crate::plan::Plan;
-use crate::player::{Player, unslow, unslowed_seconds};
+use crate::player::Player;
 use crate::preflight::preflight;
 use crate::result::prediction;
 use crate::sandbox::{CleanOptions, Found, Outcome, clean};
@@ -120,21 +120,17 @@ pub fn play(
     let kept = ended.kept.iter();
     result.kept = kept.map(|path| path.display().to_string()).collect();
     drop(umask);
-    result.slowed_rounds = unslow(std::slice::from_mut(&mut rounds)) as u64;
-    let times = unslowed_seconds(&rounds);
     for played in rounds {
         result.divergences = result.divergences.max(played.round.divergences);
         result.divergence_groups = played.groups;
         result.wall_seconds.push(played.round.wall_seconds);
-        result.slowness.push(played.slowness);
         result.rounds.push(played.round);
         result.cache = played.cache.to_owned();
     }
-    result.seconds = Series::of(times.clone()).time();
+    result.seconds = Series::of(result.wall_seconds.clone()).time();
     if options.timing == Timing::Scaled(1.0) {
-        result.prediction = Some(prediction(&times, plan));
+        result.prediction = Some(prediction(&result.wall_seconds, plan));
     }
-    result.unslowed_seconds = times;
     Ok(Replayed {
         result,
         left: ended.left,

@@ -13,10 +13,9 @@ use crate::error::{ReplayError, is_failing};
 use crate::execute::{LaneRun, Tempo, execute};
 use crate::folding;
 use crate::plan::Plan;
-use crate::play::{PlayOptions, Stage, Timing};
+use crate::play::{PlayOptions, Stage};
 use crate::prepare::prepare;
 use crate::put_back::put_back;
-use crate::quiet::{Look, Timed, Watch, is_slowed, unslowed};
 use crate::result::{place_seconds, statistics};
 use crate::sandbox::Sandbox;
 
@@ -31,12 +30,6 @@ pub struct Played {
     pub cache: &'static str,
     /// Processor time of all threads, seconds.
     pub cpu_seconds: f64,
-    /// What was seen of disturbances meanwhile; nothing if it was as fast as possible.
-    pub look: Look,
-    /// How many times as long work took meanwhile as where nothing slows the machine.
-    pub slowness: f64,
-    /// What the round would have taken there, seconds.
-    pub unslowed_seconds: f64,
     /// Seconds in calls and number of calls by place ([`Plan::places`]).
     pub places: Vec<(f64, u64)>,
 }
@@ -118,7 +111,6 @@ pub struct Player<'p> {
     plan: &'p Plan,
     options: PlayOptions,
     sandboxes: Option<Vec<Sandbox>>,
-    watch: Watch,
 }
 
 impl<'p> Player<'p> {
@@ -128,7 +120,6 @@ impl<'p> Player<'p> {
             plan,
             options,
             sandboxes: None,
-            watch: Watch::default(),
         }
     }
 
@@ -180,7 +171,6 @@ impl<'p> Player<'p> {
         })?;
         let cache = settle(options.cache, plan, sandboxes);
         let prepare_seconds = begin.elapsed().as_secs_f64();
-        let paced = options.timing != Timing::Fast;
         if cancelled.load(Ordering::Relaxed) {
             return Err(ReplayError::Cancelled);
         }
@@ -189,8 +179,7 @@ impl<'p> Player<'p> {
             scale: options.timing.scale(),
             rest: rest(options.timing, sandboxes),
         };
-        let watch = paced.then_some(&mut self.watch);
-        let run = execute(plan, sandboxes, tempo, watch, cancelled)?;
+        let run = execute(plan, sandboxes, tempo, cancelled)?;
         let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
         let (groups, divergences) = compare(plan, &run, &roots);
         let (calls, call_seconds) = statistics(plan, &run);
@@ -212,11 +201,8 @@ impl<'p> Player<'p> {
             },
             groups,
             cache,
-            slowness: 1.0,
-            unslowed_seconds: run.wall_seconds,
             cpu_seconds: seconds(|lane| lane.cpu),
             places: place_seconds(plan, &run),
-            look: run.look,
         };
         Ok((played, run.lanes, is_struck))
     }
@@ -240,34 +226,4 @@ impl<'p> Player<'p> {
         }
         ended
     }
-}
-
-impl Played {
-    /// As one of a series.
-    pub fn timed(&self) -> Timed {
-        Timed {
-            wall_seconds: self.round.wall_seconds,
-            cpu_seconds: Some(self.cpu_seconds),
-            look: self.look.clone(),
-        }
-    }
-}
-
-/// Wall times of rounds had nothing slowed the machine, seconds.
-pub(crate) fn unslowed_seconds(rounds: &[Played]) -> Vec<f64> {
-    let each = rounds.iter().map(|played| played.unslowed_seconds);
-    each.collect()
-}
-
-/// Takes out of rounds what slowed the machine meanwhile, and says how many of them it did.
-pub(crate) fn unslow(series: &mut [Vec<Played>]) -> usize {
-    let timed = series.iter();
-    let timed = timed.map(|rounds| rounds.iter().map(Played::timed).collect());
-    let found = unslowed(&timed.collect::<Vec<_>>(), 1);
-    let rounds = series.iter_mut().flatten();
-    for (played, (slowness, seconds)) in rounds.zip(found.into_iter().flatten()) {
-        (played.slowness, played.unslowed_seconds) = (slowness, seconds);
-    }
-    let rounds = series.iter().flatten();
-    rounds.filter(|played| is_slowed(played.slowness)).count()
 }

@@ -11,10 +11,12 @@ use crate::plan::Plan;
 
 /// How far the time of such rounds is the tool's.
 pub fn prediction(rounds: &[f64], plan: &Plan) -> Prediction {
-    let basis = match (plan.timing.unobserved, plan.timing.told) {
-        (Some(_), _) => "calibrated",
-        (None, true) => "recorded",
-        (None, false) => "clock",
+    let basis = if plan.timing.processor_seconds.is_some() {
+        "calibrated"
+    } else if plan.timing.told {
+        "recorded"
+    } else {
+        "clock"
     };
     Prediction {
         variation: variation(rounds),

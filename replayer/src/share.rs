@@ -10,10 +10,12 @@ use std::num::NonZeroUsize;
 use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
 use fsreplay_trace::model::Header;
 
+use crate::forecast::Calls;
 use crate::plan::{Action, Plan};
-use crate::simulate::{Groups, Price, Prices, Simulated, Stuck, simulate};
+use crate::simulate::{Groups, Price, Prices, Simulated, Stuck, simulate_with};
 
-/// Calls take what they took when they were recorded, on a processor or asleep. The plan must have
+/// Calls take what they took when they were recorded, on a processor (with the factor that recorded
+/// processor time has, [`crate::fit`]) or asleep. The plan must have
 /// kept that ([`crate::planner::PlanOptions::keep_durations`]); else they take nothing.
 pub struct AsRecorded<'p>(pub &'p Plan);
 
@@ -22,7 +24,7 @@ impl Prices for AsRecorded<'_> {
     fn price(&self, lane: usize, op: usize) -> Price {
         let took = self.0.lanes[lane].took(op);
         Price {
-            on_cpu: took.on_cpu(),
+            on_cpu: took.on_cpu() * self.0.timing.computing as f32,
             blocked: took.blocked(),
         }
     }
@@ -34,9 +36,8 @@ impl Prices for AsRecorded<'_> {
 /// A plan that can't be played to its end.
 pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
     let processors = NonZeroUsize::new(header.cpus as usize).unwrap_or(NonZeroUsize::MIN);
-    // A run without the recorder knows better how long it took, but not what of it was what.
-    let unobserved = plan.timing.unobserved.map(|run| run.elapsed as f64 / 1e9);
-    of(plan, header, &AsRecorded(plan), processors, unobserved)
+    let calls = AsRecorded(plan);
+    of(plan, header, &calls, plan.timing.computing, processors)
 }
 
 /// The same where calls take what was measured on this machine, which a recorder that slowed them
@@ -44,30 +45,28 @@ pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
 ///
 /// # Errors
 /// A plan that can't be played to its end.
-pub fn measured(plan: &Plan, header: &Header, prices: &impl Prices) -> Result<FileShare, Stuck> {
+pub fn measured(plan: &Plan, header: &Header, calls: &Calls) -> Result<FileShare, Stuck> {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    of(plan, header, prices, processors, None)
+    of(plan, header, &calls.prices, calls.computing, processors)
 }
 
-/// `seconds` is what the tool took, where that is known better than on paper.
+/// `computing` is what recorded computing is multiplied by.
 fn of(
     plan: &Plan,
     header: &Header,
     prices: &impl Prices,
+    computing: f64,
     processors: NonZeroUsize,
-    seconds: Option<f64>,
 ) -> Result<FileShare, Stuck> {
     let sorted = Sorted::of(plan, header);
-    let all = simulate(plan, prices, &sorted.groups, processors)?;
+    let all = simulate_with(computing, plan, prices, &sorted.groups, processors)?;
     let nothing = |_: usize, _: usize| Price::default();
-    let none = simulate(plan, &nothing, &Groups::one(), processors)?;
-    let seconds = seconds.unwrap_or(all.seconds);
-    let part = |one: f64, whole: f64| if whole > 0.0 { one / whole } else { 0.0 };
-    let scale = part(seconds, all.seconds);
+    let none = simulate_with(computing, plan, &nothing, &Groups::one(), processors)?;
+    let seconds = all.seconds;
     let working = all.busy_seconds();
     // Lanes that share processors may take longer where some of them have less to do.
-    let gain = |without: &Simulated| (working - without.busy_seconds()).max(0.0) * scale;
-    let share = |gain: f64| part(gain, working * scale);
+    let gain = |without: &Simulated| (working - without.busy_seconds()).max(0.0);
+    let share = |gain: f64| if working > 0.0 { gain / working } else { 0.0 };
     let mut places = Vec::new();
     for (group, (kind, directory)) in sorted.places.into_iter().enumerate() {
         let in_calls = all.path.calls.get(group).copied().unwrap_or_default();
@@ -80,12 +79,12 @@ fn of(
             groups: &sorted.groups,
             group,
         };
-        let without = simulate(plan, &others, &Groups::one(), processors)?;
+        let without = simulate_with(computing, plan, &others, &Groups::one(), processors)?;
         let gain_seconds = gain(&without);
         places.push(PlaceShare {
             kind,
             directory,
-            call_seconds: in_calls * scale,
+            call_seconds: in_calls,
             gain_seconds,
             share: share(gain_seconds),
         });
@@ -96,10 +95,10 @@ fn of(
         file_share: share(gain_seconds),
         seconds,
         gain_seconds,
-        call_seconds: all.path.in_calls() * scale,
-        computing_seconds: all.path.computing * scale,
-        queued_seconds: all.path.queued * scale,
-        outside_seconds: (all.seconds - working).max(0.0) * scale,
+        call_seconds: all.path.in_calls(),
+        computing_seconds: all.path.computing,
+        queued_seconds: all.path.queued,
+        outside_seconds: (seconds - working).max(0.0),
         places,
         sentence: String::new(),
     })

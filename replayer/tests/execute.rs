@@ -396,7 +396,7 @@ fn executed_beside_a_link(plan: &Plan, target: &Path, outside: &Path) -> Run {
         scale: None,
         rest: Duration::ZERO,
     };
-    execute(plan, &sandboxes, tempo, None, &go_on).expect("executed")
+    execute(plan, &sandboxes, tempo, &go_on).expect("executed")
 }
 
 /// Changes by way of `link`, each with the errors that it may end with where the kernel holds the

@@ -30,7 +30,7 @@ fn run_until(b: &Builder, stop: &AtomicBool) -> Result<Run, ReplayError> {
         scale: Some(1.0),
         rest: Duration::ZERO,
     };
-    execute(&b.plan, &sandboxes, tempo, None, stop)
+    execute(&b.plan, &sandboxes, tempo, stop)
 }
 
 fn asleep(asleep: f32) -> Pace {

@@ -33,8 +33,6 @@ pub struct Compare {
     pub others_share: Option<f64>,
     /// It was ended early.
     pub interrupted: bool,
-    /// Rounds of all targets that something else slowed.
-    pub slowed_rounds: u64,
     /// Recorded directories that went to the targets (`/`: all).
     pub moved: Vec<String>,
     /// Where everything else was replayed.
@@ -103,12 +101,11 @@ pub struct Target {
     /// Its time: what the tool would take with recorded timing, else what the replay takes.
     #[serde(alias = "prediction_seconds")]
     pub seconds: Estimate,
-    /// Each round had nothing slowed the machine, seconds.
+    /// What the time and the ratio come from: on paper of groups of rounds, else of each round,
+    /// seconds.
     pub rounds: Vec<f64>,
-    /// And as it was, seconds.
+    /// What each round took by the clock, seconds.
     pub wall_seconds: Vec<f64>,
-    /// How many times as long work took during each as where nothing slows the machine.
-    pub slowness: Vec<f64>,
     /// Time in calls, summed over threads: median of the rounds, seconds.
     pub file_system_seconds: f64,
     /// Beside the baseline.

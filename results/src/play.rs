@@ -19,19 +19,13 @@ pub struct Play {
     pub divergences: u64,
     /// Whether the tool's own time was part of the rounds: `fast`, `recorded`, `recorded x SCALE`.
     pub timing: String,
-    /// What the rounds take where nothing slows the machine, seconds.
+    /// What the rounds take, seconds.
     #[serde(alias = "median_wall_seconds")]
     pub seconds: Estimate,
     /// That this is what the tool would take on these targets; only with recorded timing.
     pub prediction: Option<Prediction>,
     /// Wall time of each round, seconds; with `fast` timing, file-system time only.
     pub wall_seconds: Vec<f64>,
-    /// The same had nothing slowed the machine.
-    pub unslowed_seconds: Vec<f64>,
-    /// For each round, how many times as long work took meanwhile as where nothing slows the machine.
-    pub slowness: Vec<f64>,
-    /// How many rounds something else slowed.
-    pub slowed_rounds: u64,
     /// Replay threads.
     pub threads: u64,
     /// What was issued and what not.
@@ -61,7 +55,7 @@ pub struct Play {
 pub struct Prediction {
     /// Standard deviation of the rounds divided by their mean; null for one round.
     pub variation: Option<f64>,
-    /// Where the tool's own time comes from: `calibrated` (a run without the recorder), `recorded`, or
+    /// Where the tool's own time comes from: `calibrated` (runs without the recorder), `recorded`, or
     /// `clock` (a recording that could not tell computing from waiting).
     pub basis: String,
 }

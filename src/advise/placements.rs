@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::planner::PlanOptions;
 use fsreplay_trace::model::Mount;
 
 use super::anew::Seen;
 use super::candidates::{Candidate, below};
-use crate::args::TraceArgs;
 use crate::compare::moved;
 use crate::compare::targets::Target;
-use crate::exit::Failure;
 use crate::planning;
 
 /// Directories that go to another target than now.
@@ -115,17 +113,16 @@ impl Layout {
         parts
     }
 
-    /// The plan of a trace with a move.
-    pub fn plan(
+    /// How to plan with a move.
+    pub fn options(
         &self,
-        trace: &TraceArgs,
         moved: Option<&Move>,
         targets: &[Target],
         neutral: PathBuf,
-    ) -> Result<Plan, Failure> {
+    ) -> PlanOptions {
         let place = self.with(moved).into_iter();
         let place = place.map(|(path, target)| (path, targets[target].dir.clone()));
-        planning::plan(trace, false, &planning::apart(neutral, place.collect()))
+        planning::apart(neutral, place.collect())
     }
 }
 

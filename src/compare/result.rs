@@ -9,14 +9,14 @@ use fsreplay_measure::verdict::Doubt;
 use fsreplay_replayer::Played;
 use fsreplay_replayer::estimate::Series;
 use fsreplay_replayer::mounts::survey;
-use fsreplay_replayer::plan::Plan;
+use fsreplay_replayer::plan::{Plan, Timing};
 use fsreplay_results::compare::{
     Cause, Compare, Directory, Method, Neutral, Ratio, Target as Found, TargetPhase, Unfit,
 };
 use fsreplay_results::inspect::Inspect;
 use fsreplay_results::timeline::Phase;
 use fsreplay_results::{FileShare, Machine, SCHEMA_VERSION, Trace};
-use fsreplay_trace::model::Header;
+use fsreplay_trace::model::{Footer, Header};
 
 use super::rank::{judged, unranked};
 use super::targets::Target;
@@ -25,6 +25,7 @@ use crate::args::TraceArgs;
 use crate::caveats::{self, Caveat, Unrecorded};
 use crate::exit::Failure;
 use crate::inspect;
+use crate::planning;
 
 /// Below this share of outcomes as recorded, targets are not ranked.
 pub const LEAST_FIDELITY: f64 = 0.98;
@@ -40,6 +41,8 @@ pub struct Described {
     pub unrecorded: Unrecorded,
     /// When the tool worked, if it also waited for what is outside of it; else empty.
     pub phases: Vec<Phase>,
+    /// The tool's own time by its runs without the recorder, if the trace knows any.
+    pub time: Option<Timing>,
 }
 
 /// All that a result is made of.
@@ -77,18 +80,24 @@ pub fn describe_trace(trace: &TraceArgs) -> std::result::Result<Described, Failu
         top: 0,
         truncated: false,
     };
-    let (_, inspection, header) = inspect::read(trace, &options)?;
-    Ok(described(trace, header, &inspection))
+    let read = inspect::read(trace, &options)?;
+    described(trace, read.header, read.footer.as_ref(), &read.inspection)
 }
 
 /// The same of a trace that was inspected.
-pub fn described(trace: &TraceArgs, header: Header, inspection: &Inspect) -> Described {
+pub fn described(
+    trace: &TraceArgs,
+    header: Header,
+    footer: Option<&Footer>,
+    inspection: &Inspect,
+) -> std::result::Result<Described, Failure> {
     let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
     let unrecorded = Unrecorded {
         calls: inspection.unrecorded.clone(),
         events: inspection.events,
     };
     let phases = &inspection.timeline.phases;
+    let time = planning::tool_time(trace, footer)?;
     let told = Trace {
         id: identity(&trace.path),
         command: header.command.iter().map(text).collect(),
@@ -97,7 +106,7 @@ pub fn described(trace: &TraceArgs, header: Header, inspection: &Inspect) -> Des
         recorded_on: format!("{} Linux {}", header.architecture, header.kernel),
         elapsed_seconds: Some(inspection.elapsed_seconds),
     };
-    Described {
+    Ok(Described {
         header,
         trace: told,
         unrecorded,
@@ -106,7 +115,8 @@ pub fn described(trace: &TraceArgs, header: Header, inspection: &Inspect) -> Des
         } else {
             Vec::new()
         },
-    }
+        time,
+    })
 }
 
 /// FNV-1a of the file's bytes (Fowler, Noll, Vo): the same trace has the same on every machine.
@@ -164,6 +174,15 @@ pub fn of(measured: Measured<'_>) -> Compare {
     };
     let is_withheld = unrecorded.is_some_and(|caveat| caveat.withholds);
     result.sentence = super::sentence::sentence(&result, is_withheld);
+    // Behind the answer, as the answer stands for all that.
+    let known = measured
+        .described
+        .time
+        .and_then(|time| time.processor_seconds);
+    if known.is_none() && measured.method != Method::Fast {
+        let caveat = caveats::uncalibrated();
+        result.caveats.push(caveats::sentence(None, &caveat.text));
+    }
     result
 }
 
@@ -219,7 +238,6 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
             .iter()
             .map(|played| played.round.wall_seconds)
             .collect(),
-        slowness: rounds.iter().map(|played| played.slowness).collect(),
         file_system_seconds: median(&calls),
         ratio: Ratio {
             to: baseline.to_owned(),

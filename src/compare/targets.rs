@@ -192,7 +192,16 @@ fn class_name(class: &Class) -> &'static str {
     }
 }
 
-/// The baseline's number: as named, else the target on the mount where what is moved was recorded, else a bind mount, else the first.
+/// The number of the target on the mount where what is moved was recorded.
+pub fn recorded(targets: &[Target], moved: &[Vec<u8>], header: &Header) -> Option<usize> {
+    let recorded = recorded_on(moved, header)?;
+    targets.iter().position(|target| {
+        recorded.mount_point == target.mount_point && recorded.fs_type == target.fs_type
+    })
+}
+
+/// The baseline's number: as named, else the target on the mount where what is moved was recorded,
+/// else a bind mount, else the first.
 pub fn baseline(
     asked: Option<&str>,
     targets: &[Target],
@@ -210,15 +219,8 @@ pub fn baseline(
                 )
             });
     }
-    let recorded = recorded_on(moved, header);
-    let as_recorded = |target: &Target| {
-        recorded.is_some_and(|mount| {
-            mount.mount_point == target.mount_point && mount.fs_type == target.fs_type
-        })
-    };
     let bind = |target: &Target| matches!(target.class, "host-share" | "native-bind");
-    let chosen = targets.iter().position(as_recorded);
-    Ok(chosen
+    Ok(recorded(targets, moved, header)
         .or_else(|| targets.iter().position(bind))
         .unwrap_or(0))
 }

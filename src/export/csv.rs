@@ -19,7 +19,6 @@ pub fn compare(result: &Compare) -> String {
         "round",
         "seconds",
         "wall_seconds",
-        "slowness",
     ];
     let mut out = line(header.map(str::to_owned));
     let command = name(&result.trace.command.join(" "));
@@ -38,7 +37,6 @@ pub fn compare(result: &Compare) -> String {
                 (index + 1).to_string(),
                 number(Some(*seconds)),
                 at(&target.wall_seconds),
-                at(&target.slowness),
             ]));
         }
     }
@@ -150,9 +148,9 @@ mod tests {
         let text = compare(&result);
         let lines: Vec<&str> = text.split_terminator("\r\n").collect();
         assert_eq!(lines.len(), 5, "{text}");
-        assert_eq!(lines[1], ",,,disk,,,,\"not ranked\",1,1.5,1.6,");
-        assert_eq!(lines[2], ",,,disk,,,,\"not ranked\",2,2,,");
-        let evil = r#",,,"'=cmd|'/c x'!A1,""\r\n\x1b[2J",,,,"not ranked",1,1.5,1.6,"#;
+        assert_eq!(lines[1], ",,,disk,,,,\"not ranked\",1,1.5,1.6");
+        assert_eq!(lines[2], ",,,disk,,,,\"not ranked\",2,2,");
+        let evil = r#",,,"'=cmd|'/c x'!A1,""\r\n\x1b[2J",,,,"not ranked",1,1.5,1.6"#;
         assert_eq!(lines[3], evil);
     }
 

@@ -190,6 +190,12 @@ pub struct Samples {
     pub runs: Vec<Sample>,
 }
 
+impl Samples {
+    /// The way of measuring of this version: the command runs again and again, each time right after
+    /// the time before (on a share, after cached attributes have expired), and nothing is taken out.
+    pub const ENGINE: u32 = 1;
+}
+
 /// A run of the command without the recorder, with all of its children that were waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sample {
@@ -197,7 +203,8 @@ pub struct Sample {
     pub elapsed: u64,
     /// On processors, nanoseconds.
     pub cpu: u64,
-    /// Ready to run and kept waiting for a processor, nanoseconds.
+    /// Its first task's time ready to run and kept waiting for a processor, nanoseconds: the kernel
+    /// tells it of single tasks. 0 where it doesn't.
     pub queued: u64,
 }
 

@@ -9,21 +9,18 @@ use std::sync::atomic::AtomicBool;
 
 use fsreplay_measure::estimate::median;
 use fsreplay_recorder::children_cpu;
+use fsreplay_replayer::fit;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
 use fsreplay_replayer::prices::Rounds;
 use fsreplay_replayer::{Cache, PlayOptions, Player, Timing};
 use fsreplay_trace::format;
-use fsreplay_trace::model::Unobserved;
 
 use super::log::{Single, TOOL, Writer};
 use super::{Options, priced};
 use crate::mounts::Mount;
 use crate::timing::{run, settled};
 use crate::workloads::{Masters, Tree, Workload};
-
-/// Runs of the tool on the recorded mount that simulations are anchored to; none of them is judged.
-const ANCHORS: usize = 5;
 
 /// All that measuring needs.
 pub struct Rig<'a> {
@@ -45,6 +42,10 @@ struct Site<'m> {
     /// A copy of the tree.
     own: Tree,
     plan: Plan,
+    /// The same, with the tool's own time by its runs without the recorder.
+    calibrated: Plan,
+    /// What its runs without the recorder took by the clock, seconds.
+    tool: f64,
 }
 
 /// What is measured on a site.
@@ -53,9 +54,12 @@ pub struct Runs<'s> {
     pub mount: &'s str,
     own: &'s Path,
     fast: Player<'s>,
-    paced: Player<'s>,
-    /// The plan as the trace has it.
+    /// With the tool's own timing, if that is asked for.
+    paced: Vec<(&'static str, Player<'s>)>,
+    /// The plan as it was recorded.
     pub plan: &'s Plan,
+    /// And with the tool's own time by its runs without the recorder.
+    pub calibrated: &'s Plan,
     /// Fast rounds so far.
     pub rounds: Rounds<'s>,
     /// Their wall times, seconds.
@@ -70,18 +74,14 @@ impl Rig<'_> {
         let home = self.masters.copy(workload, &first.dir)?;
         let trace = self.dir.join("trace.zst");
         self.record(workload, &home.0, &trace)?;
-        let anchor = anchor(workload, &home.0)?;
-        let mut sites = vec![Site {
-            mount: first,
-            plan: self.plan(&trace, &home.0, &first.dir)?,
-            own: home,
-        }];
+        let recorded = home.0.clone();
+        let mut sites = vec![self.site(first, &trace, &recorded, home)?];
         for mount in &self.mounts[1..] {
-            let plan = self.plan(&trace, &sites[0].own.0, &mount.dir)?;
             let own = self.masters.copy(workload, &mount.dir)?;
-            sites.push(Site { mount, own, plan });
+            sites.push(self.site(mount, &trace, &recorded, own)?);
         }
-        let mut all: Vec<Runs<'_>> = sites.iter().map(Site::runs).collect();
+        let is_paced = self.options.paced;
+        let mut all: Vec<Runs<'_>> = sites.iter().map(|site| site.runs(is_paced)).collect();
         for round in 0..=self.options.rounds {
             for turn in 0..all.len() {
                 // Each begins in turn, so that none always comes after the same one.
@@ -89,7 +89,7 @@ impl Rig<'_> {
                 self.turn(workload, &mut all[number], round, log)?;
             }
         }
-        priced::predict(workload.name, &all, anchor, log)?;
+        priced::predict(workload.name, &all, sites[0].tool, log)?;
         all.into_iter().try_for_each(Runs::end)
     }
 
@@ -128,13 +128,9 @@ impl Rig<'_> {
             (played.round.wall_seconds, played.cpu_seconds),
             None,
         )?;
-        if self.options.paced {
-            let (played, _) = priced_round(&mut runs.paced, round)?;
-            add(
-                "paced",
-                (played.round.wall_seconds, played.cpu_seconds),
-                None,
-            )?;
+        for (what, player) in &mut runs.paced {
+            let (played, _) = priced_round(player, round)?;
+            add(what, (played.round.wall_seconds, played.cpu_seconds), None)?;
         }
         drop(load);
         if round > 0 {
@@ -151,11 +147,9 @@ impl Rig<'_> {
         workload.reset(home)?;
         let mut recorder = Command::new(self.fsreplay);
         recorder.args(["record", "-q", "--force", "-o"]).arg(trace);
-        if self.options.calibrated {
-            recorder.arg("--calibrate");
-            if !workload.reset.is_empty() {
-                recorder.args(["--reset", workload.reset]);
-            }
+        recorder.args(["--calibrate", "--budget", &self.options.budget]);
+        if !workload.reset.is_empty() {
+            recorder.args(["--reset", workload.reset]);
         }
         let output = recorder
             .arg("--")
@@ -174,45 +168,68 @@ impl Rig<'_> {
         )))
     }
 
-    /// The workload's own tree goes to the mount, all else to a common neutral place.
-    fn plan(&self, trace: &Path, home: &Path, mount: &Path) -> io::Result<Plan> {
+    /// A mount with a copy of the tree, and the plans of a trace whose tree was recorded at `home`:
+    /// that goes to the mount, all else to a common neutral place.
+    fn site<'m>(
+        &self,
+        mount: &'m Mount,
+        trace: &Path,
+        home: &Path,
+        own: Tree,
+    ) -> io::Result<Site<'m>> {
         let options = PlanOptions {
             limits: Default::default(),
-            keep_durations: false,
+            keep_durations: true,
             target: self.dir.to_owned(),
-            place: vec![(home.as_os_str().as_bytes().to_vec(), mount.to_owned())],
+            place: vec![(home.as_os_str().as_bytes().to_vec(), mount.dir.clone())],
             skip: Vec::new(),
             as_root: rustix::process::geteuid().is_root(),
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
         };
         let mut reader = format::open(trace).map_err(io::Error::other)?;
-        let mut plan = plan(&mut reader, &options).map_err(io::Error::other)?;
-        if self.options.calibrated
-            && let Some(footer) = reader.footer()
-        {
-            plan.calibrate(footer);
+        let plan = plan(&mut reader, &options).map_err(io::Error::other)?;
+        let mut calibrated = plan.clone();
+        let footer = reader.footer().cloned().unwrap_or_default();
+        fit::calibrate(&mut calibrated, &footer);
+        if calibrated.timing.processor_seconds.is_none() {
+            eprintln!("no runs without the recorder, or none that fit");
         }
-        Ok(plan)
+        let runs = footer.samples.iter().flat_map(|samples| &samples.runs);
+        let walls: Vec<f64> = runs.map(|run| run.elapsed as f64 / 1e9).collect();
+        Ok(Site {
+            mount,
+            own,
+            plan,
+            calibrated,
+            tool: median(&walls),
+        })
     }
 }
 
 impl Site<'_> {
-    fn runs(&self) -> Runs<'_> {
-        let player = |timing| {
+    fn runs(&self, is_paced: bool) -> Runs<'_> {
+        let player = |plan, timing| {
             let options = PlayOptions {
                 rounds: 1,
                 keep: false,
                 timing,
                 cache: Cache::Warm,
             };
-            Player::new(&self.plan, options)
+            Player::new(plan, options)
         };
+        let paced = [
+            ("paced as recorded", &self.plan),
+            ("paced calibrated", &self.calibrated),
+        ];
+        let paced = paced.into_iter().filter(|_| is_paced);
+        let paced = paced.map(|(what, plan)| (what, player(plan, Timing::Scaled(1.0))));
         Runs {
             mount: &self.mount.name,
             own: &self.own.0,
-            fast: player(Timing::Fast),
-            paced: player(Timing::Scaled(1.0)),
+            fast: player(&self.plan, Timing::Fast),
+            paced: paced.collect(),
+            calibrated: &self.calibrated,
             plan: &self.plan,
             rounds: Rounds::new(&self.plan),
             walls: Vec::new(),
@@ -222,28 +239,13 @@ impl Site<'_> {
 
 impl Runs<'_> {
     fn end(self) -> io::Result<()> {
-        for player in [self.fast, self.paced] {
+        let paced = self.paced.into_iter().map(|(_, player)| player);
+        for player in paced.chain([self.fast]) {
             let left = player.end().left.into_iter().next();
             left.map_or(Ok(()), |left| Err(io::Error::other(left)))?;
         }
         Ok(())
     }
-}
-
-/// What the tool takes where it was recorded, run again at once.
-fn anchor(workload: &Workload, home: &Path) -> io::Result<Unobserved> {
-    let (mut walls, mut cpus) = (Vec::new(), Vec::new());
-    for _ in 0..ANCHORS {
-        workload.reset(home)?;
-        let (wall, cpu) = tool(workload, home)?;
-        walls.push(wall);
-        cpus.push(cpu);
-    }
-    Ok(Unobserved {
-        elapsed: (median(&walls) * 1e9) as u64,
-        cpu: (median(&cpus) * 1e9) as u64,
-        per_event: None,
-    })
 }
 
 /// Wall and processor time of a run, seconds.

@@ -139,7 +139,6 @@ impl Loop<'_, '_> {
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
         let mut spent = Spent::default();
-        pacer.begin();
         let mut now = clock.ticks();
         for (index, step) in (first..).zip(&steps[first..]) {
             self.go_on(index)?;
@@ -160,7 +159,6 @@ impl Loop<'_, '_> {
                 pacer.expect_start();
             }
             now = pacer.burn(now, pace.think);
-            let computed = now;
             if pace.asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);
             }
@@ -172,7 +170,6 @@ impl Loop<'_, '_> {
             if pace.own_asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.own_asleep, |sleep| &sleep.within);
             }
-            now = pacer.rested(now - computed, now);
             if pace.own > 0.0 {
                 now = pacer.burn(now, pace.own);
             }
@@ -180,9 +177,7 @@ impl Loop<'_, '_> {
             if needless {
                 samples.left_out(index);
             } else {
-                let begin = now;
                 now = self.issue(index, &plan.ops[step.op()], issuer, samples, now);
-                pacer.called(now - begin);
             }
             if self
                 .progress

@@ -3,7 +3,6 @@
 mod bell;
 mod clock;
 mod crew;
-mod footprint;
 mod initial;
 mod issue;
 mod lane;
@@ -11,7 +10,6 @@ pub(crate) mod pace;
 pub(crate) mod parts;
 mod progress;
 mod samples;
-pub(crate) mod work;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -25,7 +23,6 @@ use crate::error::ReplayError;
 use crate::fence::{self, Fence};
 use crate::limits;
 use crate::plan::{Action, Plan, Text};
-use crate::quiet::{Look, Probes, Watch};
 use crate::sandbox::Sandbox;
 use crate::sys::{self, Texts};
 use clock::Clock;
@@ -66,8 +63,6 @@ pub struct Run {
     pub wall_seconds: f64,
     /// One for each lane.
     pub lanes: Vec<LaneRun>,
-    /// What was seen of disturbances meanwhile; nothing without a watch.
-    pub look: Look,
     /// What the kernel kept the lanes within.
     pub fence: Fence,
 }
@@ -93,21 +88,20 @@ pub(crate) struct Shared<'a> {
     walled: AtomicBool,
 }
 
-/// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting. A `watch` waits for quiet before, and sees what disturbs.
+/// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting.
 ///
 /// All is prepared in a new thread with a table of descriptors of its own, so that a replay's never mix with the caller's.
 pub fn execute(
     plan: &Plan,
     sandboxes: &[Sandbox],
     tempo: Tempo,
-    watch: Option<&mut Watch>,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("replay".into());
         let thread = thread.spawn_scoped(scope, || {
             sys::unshare_files();
-            execute_here(plan, sandboxes, tempo, watch, cancelled)
+            execute_here(plan, sandboxes, tempo, cancelled)
         });
         let thread = thread.map_err(|source| ReplayError::Process {
             operation: "starting a thread",
@@ -122,7 +116,6 @@ fn execute_here(
     plan: &Plan,
     sandboxes: &[Sandbox],
     tempo: Tempo,
-    watch: Option<&mut Watch>,
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     contain::check(plan)?;
@@ -137,21 +130,16 @@ fn execute_here(
         Pacer::new(
             clock,
             scale,
-            plan.timing.unit,
+            plan.timing.computing,
             [cancelled, progress.failed()],
         )
     });
     let crew = Crew::new(&shared, &parts, &progress, pacer);
     let done = fenced_in(&shared, sandboxes, crew, || {
-        if let Some(watch) = watch {
-            return Some(watch.rest(tempo.rest, cancelled));
-        }
-        rest(tempo.rest, cancelled);
-        None
+        pace::sleep(tempo.rest, || cancelled.load(Ordering::Relaxed));
     });
     close_all(&shared);
-    let (fence, done, probes) = done?;
-    let look = probes.map(Probes::end).unwrap_or_default();
+    let (fence, done) = done?;
     if cancelled.load(Ordering::Relaxed) {
         // What it slept and computed was cut short.
         return Err(ReplayError::Cancelled);
@@ -163,7 +151,6 @@ fn execute_here(
     let lanes = done.into_iter().map(|lane| lane_run(lane, tick));
     Ok(Run {
         lanes: lanes.collect(),
-        look,
         fence,
         wall_seconds: wall.map_or(0.0, |(begin, end): (Instant, _)| {
             (end - begin).as_secs_f64()
@@ -172,13 +159,13 @@ fn execute_here(
 }
 
 /// Lets the lanes run in a thread that the kernel keeps within the sandboxes. What was open at the
-/// start is opened there; then comes `rest`, out here, whose probes go on until all is done.
+/// start is opened there; then comes `rest`, out here.
 fn fenced_in(
     shared: &Shared<'_>,
     sandboxes: &[Sandbox],
     crew: Crew<'_>,
-    rest: impl FnOnce() -> Option<Probes>,
-) -> Result<(Fence, Vec<crew::Done>, Option<Probes>), ReplayError> {
+    rest: impl FnOnce(),
+) -> Result<(Fence, Vec<crew::Done>), ReplayError> {
     std::thread::scope(|scope| {
         let (told, opened) = mpsc::channel();
         let (go, gone) = mpsc::channel();
@@ -197,25 +184,12 @@ fn fenced_in(
         })?;
         let panicked = || ReplayError::Plan("the replay panicked".into());
         let fence = opened.recv().map_err(|_| panicked())??;
-        let probes = rest();
+        rest();
         // One that has ended is told of below.
         let _ = go.send(());
         let done = thread.join().map_err(|_| panicked())??;
-        Ok((fence, done, probes))
+        Ok((fence, done))
     })
-}
-
-/// Does nothing for a while, or until the user wants an end.
-fn rest(time: Duration, cancelled: &AtomicBool) {
-    const STEP: Duration = Duration::from_millis(50);
-    let begin = Instant::now();
-    while !cancelled.load(Ordering::Relaxed) {
-        let left = time.saturating_sub(begin.elapsed());
-        if left.is_zero() {
-            return;
-        }
-        std::thread::sleep(left.min(STEP));
-    }
 }
 
 /// From ticks to nanoseconds.
@@ -236,7 +210,8 @@ fn patience(plan: &Plan, scale: Option<f64>) -> Duration {
         .map(|pace| pace.think + pace.asleep + pace.own + pace.own_asleep)
         .fold(0.0, f32::max);
     // Lanes share processors, and what shares these slows them.
-    let own = f64::from(longest) / 1e9 * scale.unwrap_or(0.0) * 4.0;
+    let scale = scale.unwrap_or(0.0) * plan.timing.computing.max(1.0);
+    let own = f64::from(longest) / 1e9 * scale * 4.0;
     progress::PATIENCE + Duration::try_from_secs_f64(own).unwrap_or_default()
 }
 

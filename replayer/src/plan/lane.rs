@@ -171,15 +171,6 @@ impl Lane {
         }
     }
 
-    /// Changes what its calls took on a processor.
-    pub(crate) fn for_each_took(&mut self, mut change: impl FnMut(&mut f32)) {
-        for took in &mut self.took {
-            let mut on_cpu = took.on_cpu();
-            change(&mut on_cpu);
-            *took = Took::of(on_cpu, took.blocked());
-        }
-    }
-
     /// Adds an op.
     pub fn push(&mut self, step: Step, moment: u32, pace: Pace) {
         self.steps.push(step);
@@ -279,24 +270,6 @@ impl Lane {
     #[inline]
     pub(crate) fn thinks(&self) -> &[f32] {
         &self.thinks
-    }
-
-    /// Changes what it computes before each of its ops.
-    pub(crate) fn for_each_think(&mut self, change: impl FnMut(&mut f32)) {
-        self.thinks.iter_mut().for_each(change);
-    }
-
-    /// Changes what it computes in those of its ops in which it does.
-    pub(crate) fn for_each_own(&mut self, mut change: impl FnMut(&mut f32)) {
-        let rests = self.rests.iter_mut();
-        rests.for_each(|rest| change(&mut rest.own));
-    }
-
-    /// What it computes in all, nanoseconds.
-    pub(crate) fn computed(&self) -> f64 {
-        let thinks = self.thinks.iter().map(|think| f64::from(*think));
-        let own = self.rests.iter().map(|rest| f64::from(rest.own));
-        thinks.sum::<f64>() + own.sum::<f64>()
     }
 
     fn find_rest(&self, op: usize) -> Result<usize, usize> {
@@ -410,7 +383,6 @@ mod tests {
         let paces = [pace(1.0, 0.0), pace(2.0, 3.0), Pace::NONE, pace(0.0, 4.0)];
         let mut lane = Lane::of(paces);
         assert!(lane.paces().eq(paces));
-        assert_eq!(lane.computed(), 10.0);
         assert_eq!(lane.pace(1), paces[1]);
         lane.set_pace(2, pace(0.0, 5.0));
         lane.set_pace(1, pace(7.0, 0.0));
@@ -464,9 +436,6 @@ mod tests {
         let kept = lane.took(2);
         assert!((kept.on_cpu() / 12_345.0 - 1.0).abs() < 0.004);
         assert!((kept.blocked() / 1e9 - 1.0).abs() < 0.004);
-        lane.for_each_took(|time| *time /= 2.0);
-        assert!((lane.took(2).on_cpu() * 2.0 / kept.on_cpu() - 1.0).abs() < 0.004);
-        assert_eq!(lane.took(2).blocked(), kept.blocked());
         let largest = Took::of(f32::MAX, f32::NAN);
         assert!(largest.on_cpu() > 1e38 && largest.blocked() == 0.0);
         assert_eq!(Took::of(-1.0, -0.0), Took::default());

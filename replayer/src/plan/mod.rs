@@ -233,18 +233,27 @@ pub struct InitialFd {
 }
 
 /// What is known of the tool's own time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
-    /// The recorder told computing from waiting; otherwise all time between calls counts as computing.
+    /// The recorder told computing from waiting; otherwise all time between calls counts as
+    /// computing.
     pub told: bool,
-    /// Processor time of the recorded tool, the recorder's cost taken out, nanoseconds.
-    pub recorded_cpu: f64,
-    /// When the last recorded call returned, nanoseconds since the start of the recording.
-    pub recorded_elapsed: u64,
-    /// What a unit of work takes on this machine where nothing slows it, nanoseconds, if the trace tells.
-    pub unit: Option<f64>,
-    /// The run without the recorder that [`Timing::recorded_cpu`] was corrected by.
-    pub unobserved: Option<fsreplay_trace::model::Unobserved>,
+    /// What recorded computing is to be multiplied by, on paper as in a replay with the tool's own
+    /// time.
+    pub computing: f64,
+    /// What the tool takes on processors without the recorder, calls included, seconds, if
+    /// [`Timing::computing`] comes from that ([`crate::fit`]).
+    pub processor_seconds: Option<f64>,
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing {
+            told: false,
+            computing: 1.0,
+            processor_seconds: None,
+        }
+    }
 }
 
 /// A trace resolved against a placement.

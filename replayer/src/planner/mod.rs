@@ -510,8 +510,6 @@ impl Planner {
         plan.places = self.places.paths;
         plan.timing = ToolTiming {
             told: self.pacer.told(),
-            recorded_cpu: self.pacer.cpu,
-            recorded_elapsed: self.pacer.end,
             ..ToolTiming::default()
         };
         (plan.lanes, plan.ops, plan.births) = self.order.finish();

@@ -56,7 +56,7 @@ impl Planner {
             self.fds.hold(cwd);
         }
         let parent_lane = self.procs.task(parent).lane;
-        let think = self.pacer.think(start.think);
+        let think = start.think as f32;
         self.compute(parent_lane, start.time, think, Call::execve);
         self.order.fork(parent_lane, lane);
         if start.flags & CLONE_VFORK != 0 {
@@ -143,7 +143,7 @@ impl Planner {
         // what it computed last.
         let number = self.procs.task(exit.task.0).table;
         let ended = self.procs.end_shares(exit.task.0);
-        let think = self.pacer.think(exit.think);
+        let think = exit.think as f32;
         self.compute(lane, exit.time, think, Call::execve);
         if let Some(table) = ended.table {
             for handle in table.handles() {

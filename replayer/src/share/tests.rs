@@ -1,5 +1,5 @@
 use fsreplay_trace::call::Call;
-use fsreplay_trace::model::{Mount, Unobserved};
+use fsreplay_trace::model::Mount;
 
 use super::*;
 use crate::plan::{At, Check, Op, Pace, Slot, Text, Took};
@@ -153,13 +153,10 @@ fn what_a_mount_can_gain_is_what_is_left_out_of_the_longest_way() {
 }
 
 #[test]
-fn a_run_without_the_recorder_says_how_long_it_took() {
+fn runs_without_the_recorder_say_how_long_all_took() {
     let mut plan = plan(1);
     push(&mut plan, 0, call(0, 1), 384.0, 128.0);
-    plan.timing.unobserved = Some(Unobserved {
-        elapsed: 256,
-        ..Unobserved::default()
-    });
+    plan.timing.computing = 0.5;
     let share = share(&plan, &header("/work/app")).expect("it ends");
     assert_near(share.seconds * 1e9, 256.0);
     assert_near(share.gain_seconds * 1e9, 64.0);

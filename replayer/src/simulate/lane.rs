@@ -50,6 +50,8 @@ enum Stage {
 /// A lane that is played.
 pub(super) struct Runner<'p> {
     lane: &'p Lane,
+    /// What recorded computing is multiplied by.
+    computing: f32,
     few: Cursor<'p>,
     cuts: VecDeque<Cut>,
     stage: Stage,
@@ -70,9 +72,10 @@ pub(super) struct Runner<'p> {
 }
 
 impl<'p> Runner<'p> {
-    pub(super) fn new(lane: &'p Lane, cuts: Vec<Cut>) -> Runner<'p> {
+    pub(super) fn new(lane: &'p Lane, cuts: Vec<Cut>, computing: f32) -> Runner<'p> {
         Runner {
             lane,
+            computing,
             few: lane.cursor(0),
             cuts: cuts.into(),
             stage: Stage::Birth,
@@ -176,6 +179,8 @@ impl<'p> Runner<'p> {
             self.pace = self.few.rest();
         }
         self.pace.think = self.lane.thinks()[self.op];
+        self.pace.think *= self.computing;
+        self.pace.own *= self.computing;
         self.waits = &[];
         if step.waits() {
             self.waits = self.few.waits(self.op);

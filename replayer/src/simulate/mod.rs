@@ -153,7 +153,21 @@ pub fn simulate(
     groups: &Groups,
     processors: NonZeroUsize,
 ) -> Result<Simulated, Stuck> {
-    let mut machine = Machine::new(plan, prices, groups, processors);
+    simulate_with(plan.timing.computing, plan, prices, groups, processors)
+}
+
+/// The same where recorded computing is multiplied by that, whatever the plan says.
+///
+/// # Errors
+/// A plan that can't be played to its end.
+pub fn simulate_with(
+    computing: f64,
+    plan: &Plan,
+    prices: &impl Prices,
+    groups: &Groups,
+    processors: NonZeroUsize,
+) -> Result<Simulated, Stuck> {
+    let mut machine = Machine::new(computing, plan, prices, groups, processors);
     while let Some(lane) = machine.next() {
         machine.go_on(lane);
     }
@@ -186,7 +200,13 @@ struct Machine<'p, P> {
 }
 
 impl<'p, P: Prices> Machine<'p, P> {
-    fn new(plan: &'p Plan, prices: &'p P, groups: &'p Groups, processors: NonZeroUsize) -> Self {
+    fn new(
+        computing: f64,
+        plan: &'p Plan,
+        prices: &'p P,
+        groups: &'p Groups,
+        processors: NonZeroUsize,
+    ) -> Self {
         let lanes = plan.lanes.len();
         let runners = cuts(plan).into_iter().zip(&plan.lanes);
         Machine {
@@ -201,7 +221,7 @@ impl<'p, P: Prices> Machine<'p, P> {
             behind: (0..lanes).map(|_| Waiting::default()).collect(),
             ready: (0..lanes).rev().collect(),
             runners: runners
-                .map(|(cuts, lane)| Runner::new(lane, cuts))
+                .map(|(cuts, lane)| Runner::new(lane, cuts, computing as f32))
                 .collect(),
             paths: Paths::new(lanes, groups.count()),
             busy: Busy::new(groups.phases.len() + 1),

@@ -229,14 +229,6 @@ pub fn statfs(path: &std::ffi::CStr, scratch: &mut Scratch) -> i64 {
     call!(SYS_statfs, path.as_ptr(), scratch.small())
 }
 
-/// How often the calling thread has waited for something so far (`getrusage`: context switches of its own will).
-pub fn voluntary_switches() -> u64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    call!(SYS_getrusage, libc::RUSAGE_THREAD, usage.as_mut_ptr());
-    // SAFETY: all zero is a valid value of it; the kernel wrote one over it, or nothing.
-    unsafe { usage.assume_init() }.ru_nvcsw as u64
-}
-
 /// `readlinkat` of an absolute path.
 pub fn read_link(path: &std::ffi::CStr, text: &mut [u8]) -> i64 {
     let (buffer, length) = (text.as_mut_ptr(), text.len());

@@ -99,13 +99,6 @@ fn measurement(compare: &Compare) -> Facts {
     } else {
         ""
     };
-    let slowed = match compare.slowed_rounds {
-        0 => String::new(),
-        rounds => format!(
-            "; what slowed the machine in {} is taken out",
-            units::of(rounds, "round", "rounds")
-        ),
-    };
     let mut facts = vec![
         ("Timing", timing),
         (
@@ -120,7 +113,7 @@ fn measurement(compare: &Compare) -> Facts {
         ("Page cache", compare.cache.clone()),
         (
             "Samples",
-            format!("{done} on each target, interleaved{interrupted}{slowed}"),
+            format!("{done} on each target, interleaved{interrupted}"),
         ),
         ("Moved to the target", compare.moved.join(", ")),
     ];
