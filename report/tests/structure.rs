@@ -29,7 +29,7 @@ fn summary(page: &str) -> Vec<Vec<String>> {
 
 fn inspect(command: &str, seconds: f64, share: f64) -> Value {
     json!({"schema_version": 2, "kind": "inspect", "command": [command], "events": 7,
-        "share": {"file_share": share, "seconds": seconds, "call_seconds": share * seconds,
+        "share": {"file_share": share, "gain_seconds": share * seconds, "seconds": seconds, "call_seconds": share * seconds,
             "computing_seconds": (1.0 - share) * seconds, "sentence": "A share of `it`."}})
 }
 
