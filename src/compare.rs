@@ -2,7 +2,7 @@
 
 pub mod condition;
 pub mod moved;
-mod rank;
+pub mod rank;
 pub mod result;
 mod sentence;
 pub mod targets;

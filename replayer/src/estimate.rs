@@ -13,11 +13,21 @@ const LEAST: usize = 3;
 /// What was found of one contestant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
-    /// What each round, or group of rounds, took or would take, seconds.
+    /// What each round took; on paper, what it would take by rounds drawn anew, seconds.
     pub samples: Vec<f64>,
-    /// What all of them together say it takes, if that is more than the typical one of the samples
-    /// says, seconds.
-    pub whole: Option<f64>,
+    /// What was told on paper, if it was.
+    pub paper: Option<Paper>,
+}
+
+/// What all rounds together say on paper.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Paper {
+    /// What it takes, seconds.
+    pub seconds: f64,
+    /// What it takes if nobody is in its way, seconds.
+    pub quick: f64,
+    /// From so many rounds.
+    pub rounds: usize,
 }
 
 impl Series {
@@ -25,40 +35,51 @@ impl Series {
     pub fn of(samples: Vec<f64>) -> Series {
         Series {
             samples,
-            whole: None,
+            paper: None,
         }
     }
 
     /// What it takes, seconds.
     pub fn time(&self) -> Estimate {
-        let found = self.with(estimate::typical(&self.samples), self.whole);
-        told(found, self.samples.len())
+        let found = self.paper.map_or_else(
+            || estimate::typical(&self.samples),
+            |paper| {
+                let drawn = self.samples.iter().copied();
+                estimate::resampled(paper.seconds, drawn, paper.rounds)
+            },
+        );
+        told(found, self.count())
     }
 
     /// How many times as long as the baseline it takes. Samples at the same place are of the same
-    /// rounds.
+    /// rounds. On paper the interval also holds the ratio of what both take if nobody is in their
+    /// way: where that is another one, neighbours have made the difference.
     pub fn ratio(&self, baseline: &Series) -> estimate::Estimate {
-        let whole = self.whole.zip(baseline.whole);
-        self.with(
-            estimate::ratio(&self.samples, &baseline.samples),
-            whole.map(|(one, other)| one / other),
-        )
+        let Some((one, other)) = self.paper.zip(baseline.paper) else {
+            return estimate::ratio(&self.samples, &baseline.samples);
+        };
+        let drawn = self.samples.iter().zip(&baseline.samples);
+        let drawn = drawn.map(|(one, other)| one / other);
+        let rounds = one.rounds.min(other.rounds);
+        let found = estimate::resampled(one.seconds / other.seconds, drawn, rounds);
+        let quick = one.quick / other.quick;
+        estimate::Estimate {
+            low: found.low.min(quick),
+            high: found.high.max(quick),
+            ..found
+        }
     }
 
     /// The time and the ratio to the baseline, as results hold them.
     pub fn beside(&self, baseline: &Series) -> (Estimate, Estimate) {
-        let count = self.samples.len().min(baseline.samples.len());
+        let count = self.count().min(baseline.count());
         let ratio = told(self.ratio(baseline), count);
         (scaled(baseline.time().value, &ratio), ratio)
     }
 
-    fn with(&self, found: estimate::Estimate, whole: Option<f64>) -> estimate::Estimate {
-        let value = whole.unwrap_or(found.value);
-        estimate::Estimate {
-            value,
-            low: found.low.min(value),
-            high: found.high.max(value),
-        }
+    /// How many rounds it stands on.
+    fn count(&self) -> usize {
+        self.paper.map_or(self.samples.len(), |paper| paper.rounds)
     }
 }
 
@@ -121,12 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn what_all_rounds_say_stands_even_outside_of_the_samples() {
-        let whole = Series {
-            whole: Some(5.0),
-            ..series(&[1.0, 1.0, 1.0])
+    fn what_neighbours_may_have_made_lies_in_the_interval() {
+        let on_paper = |seconds: f64, quick: f64| Series {
+            paper: Some(Paper {
+                seconds,
+                quick,
+                rounds: 9,
+            }),
+            // On a logarithmic scale without a scatter, whatever its digits.
+            ..series(&[1.0; 25])
         };
-        let time = whole.time();
-        assert_eq!((time.value, time.high), (5.0, Some(5.0)));
+        let base = on_paper(1.0, 1.0);
+        let slow = on_paper(1.5, 1.02).ratio(&base);
+        assert_eq!((slow.value, slow.high), (1.5, 1.5));
+        assert_eq!(slow.low, 1.02);
+        let same = on_paper(2.0, 2.0).ratio(&base);
+        assert_eq!((same.low, same.high), (2.0, 2.0));
+        assert_eq!(on_paper(2.0, 1.0).time().interval(), Some((2.0, 2.0)));
     }
 }

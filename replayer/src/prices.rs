@@ -10,9 +10,9 @@
 //! machine.
 
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
 
 use fsreplay_measure::estimate::median;
+use fsreplay_measure::simulated::Chance;
 
 use crate::execute::LaneRun;
 use crate::plan::Plan;
@@ -24,6 +24,11 @@ const ROOM: usize = 512 << 20;
 const SAMPLE: usize = size_of::<u32>();
 /// Rounds that are kept even of a plan for which there is no room: a median needs three.
 const FEWEST: usize = 3;
+/// Half of what was measured lies below.
+const MEDIAN: usize = 2;
+/// A quarter does.
+const LOWER_QUARTILE: usize = 4;
+
 /// Rounds of one plan on one mount.
 pub struct Rounds<'p> {
     plan: &'p Plan,
@@ -62,25 +67,32 @@ impl<'p> Rounds<'p> {
 
     /// From all rounds.
     pub fn prices(&self) -> OpPrices {
-        self.of(&self.kept.iter().collect::<Vec<_>>())
+        self.of(&self.kept.iter().collect::<Vec<_>>(), MEDIAN)
     }
 
-    /// From all rounds but those of one of so many groups, each left out in turn, as far as there
-    /// are rounds: how much the whole depends on single rounds tells how far it can be trusted.
-    /// Neighbours in time are in different groups, so that all groups see the same drift.
-    pub fn leaving_out(&self, groups: NonZeroUsize) -> impl Iterator<Item = OpPrices> + '_ {
-        let groups = groups.get().min(self.kept.len());
-        (0..groups).map(move |left_out| {
-            let rounds = self.kept.iter().enumerate();
-            let rounds = rounds.filter(|(at, _)| groups == 1 || at % groups != left_out);
-            let rounds: Vec<_> = rounds.map(|(_, round)| round).collect();
-            self.of(&rounds)
+    /// What calls take when nobody is in their way: the lower quartiles. Beside neighbours, a server
+    /// of a FUSE mount waits for a processor in more than half of all requests, so that medians hold
+    /// that wait.
+    pub fn quick_prices(&self) -> OpPrices {
+        self.of(&self.kept.iter().collect::<Vec<_>>(), LOWER_QUARTILE)
+    }
+
+    /// From as many rounds, drawn anew from all of them, so many times: how much that scatters tells
+    /// how far the prices can be trusted. The same rounds are drawn for each plan that has as many,
+    /// so that what the machine did in a round meets all plans alike.
+    pub fn drawn_anew(&self, times: usize) -> impl Iterator<Item = OpPrices> + '_ {
+        (0..times).map(move |time| {
+            let mut chance = Chance::new(time as u64);
+            let count = self.kept.len();
+            let mut any = || ((chance.even() * count as f64) as usize).min(count - 1);
+            let rounds = (0..count).map(|_| &self.kept[any()]);
+            self.of(&rounds.collect::<Vec<_>>(), MEDIAN)
         })
     }
 
-    fn of(&self, rounds: &[&Vec<LaneRun>]) -> OpPrices {
+    fn of(&self, rounds: &[&Vec<LaneRun>], at: usize) -> OpPrices {
         let lanes = 0..self.plan.lanes.len();
-        let calls: Vec<Vec<f32>> = lanes.map(|lane| self.lane(rounds, lane)).collect();
+        let calls: Vec<Vec<f32>> = lanes.map(|lane| self.lane(rounds, lane, at)).collect();
         let on_cpu = calls.iter().enumerate().map(|(lane, calls)| {
             let cpu = rounds.iter().map(|round| round[lane].cpu as f64);
             let cpu = median(&cpu.collect::<Vec<_>>());
@@ -97,13 +109,13 @@ impl<'p> Rounds<'p> {
         }
     }
 
-    fn lane(&self, rounds: &[&Vec<LaneRun>], lane: usize) -> Vec<f32> {
+    fn lane(&self, rounds: &[&Vec<LaneRun>], lane: usize, part: usize) -> Vec<f32> {
         let mut times = Vec::with_capacity(rounds.len());
         let ops = 0..self.plan.lanes[lane].len();
         ops.map(|at| {
             times.clear();
             times.extend(rounds.iter().map(|round| self.took(round, lane, at)));
-            typical(&mut times)
+            typical(&mut times, part)
         })
         .collect()
     }
@@ -117,12 +129,12 @@ impl<'p> Rounds<'p> {
     }
 }
 
-/// The median of some times, the lower one of two; nothing of none.
-fn typical(times: &mut [f32]) -> f32 {
+/// The one of some times below which lies that part of them, the lower one of two; nothing of none.
+fn typical(times: &mut [f32], part: usize) -> f32 {
     let Some(last) = times.len().checked_sub(1) else {
         return 0.0;
     };
-    *times.select_nth_unstable_by(last / 2, f32::total_cmp).1
+    *times.select_nth_unstable_by(last / part, f32::total_cmp).1
 }
 
 /// The price of each op of a plan.
@@ -218,17 +230,29 @@ mod tests {
     }
 
     #[test]
-    fn each_round_is_left_out_once() {
+    fn rounds_are_drawn_anew_alike_for_plans_with_as_many() {
         let plan = plan(&[Call::fstat]);
-        let rounds = rounds(&plan, &[&[10], &[20], &[30]], 0);
-        let without = |groups| {
-            let groups = NonZeroUsize::new(groups).expect("some");
-            let all = rounds.leaving_out(groups);
-            all.map(|prices| prices.calls[0][0]).collect::<Vec<_>>()
+        let drawn = |all: &[&[u32]]| {
+            let rounds = rounds(&plan, all, 0);
+            let drawn = rounds.drawn_anew(50);
+            drawn.map(|prices| prices.calls[0][0]).collect::<Vec<_>>()
         };
-        assert_eq!(without(3), [20.0, 10.0, 10.0]);
-        assert_eq!(without(9), [20.0, 10.0, 10.0]);
-        assert_eq!(without(2), [20.0, 10.0]);
-        assert_eq!(without(1), [20.0]);
+        let one = drawn(&[&[10], &[20], &[30]]);
+        let other = drawn(&[&[100], &[200], &[300]]);
+        let alike = one.iter().zip(&other);
+        assert!(alike.clone().all(|(one, other)| one * 10.0 == *other));
+        for wanted in [10.0, 20.0, 30.0] {
+            assert!(one.contains(&wanted), "{one:?}");
+        }
+        assert!(one.iter().filter(|time| **time == 20.0).count() > 15);
+    }
+
+    #[test]
+    fn what_nobody_is_in_the_way_of_is_quick() {
+        let plan = plan(&[Call::fstat]);
+        let all: [&[u32]; 5] = [&[10], &[11], &[900], &[800], &[700]];
+        let rounds = rounds(&plan, &all, 0);
+        assert_eq!(rounds.quick_prices().calls, [[11.0]]);
+        assert_eq!(rounds.prices().calls, [[700.0]]);
     }
 }

@@ -1,14 +1,16 @@
 //! What was tried, and what came of each: also of what is not the advice, and why it isn't.
 
 use fsreplay_measure::estimate::Estimate as Bounds;
-use fsreplay_measure::verdict::{Doubt, Verdict as Judged};
+use fsreplay_measure::verdict::Doubt;
 use fsreplay_replayer::Played;
 use fsreplay_replayer::estimate::Series;
 use fsreplay_results::advise::{Reason, Tried};
+use fsreplay_results::compare::Method;
 use fsreplay_results::{Estimate, Verdict};
 
 use super::placements::Move;
 use super::result::{LEAST_GAIN, Measured, outcomes, paths, text};
+use crate::compare::rank;
 use crate::compare::result::{LEAST_FIDELITY, walls};
 
 /// What is said of a ratio where nothing speaks against its rounds, and why where it can't be told.
@@ -22,13 +24,8 @@ fn judged(ratio: &Estimate, times: &[f64], base: &[f64]) -> (Verdict, Option<Str
         low,
         high,
     };
-    match Judged::of(&bounds, doubt) {
-        Judged::Baseline => (Verdict::Baseline, None),
-        Judged::Faster => (Verdict::Faster, None),
-        Judged::Slower => (Verdict::Slower, None),
-        Judged::Same => (Verdict::Same, None),
-        Judged::CantTell(doubt) => (Verdict::CannotTell, Some(doubt.why())),
-    }
+    // What is tried is told on paper.
+    rank::judged(&bounds, Method::Paper, doubt, false, None)
 }
 
 /// Why rounds are not the tool's work, if that is so.

@@ -2,15 +2,12 @@
 
 use fsreplay_measure::estimate::Estimate as Found;
 use fsreplay_measure::verdict::{self, Doubt};
+use fsreplay_replayer::forecast;
 use fsreplay_results::Verdict;
 use fsreplay_results::compare::Method;
 
 use super::result::{LEAST_FIDELITY, Measured, causes, fidelity};
 use crate::caveats::Caveat;
-
-/// Differences below this are within what times on paper err by, however narrow their interval: `tar`
-/// of 1,000 files came out at 0.95 on a tmpfs, where by the clock it takes as long as on ext4.
-const ON_PAPER: f64 = 0.1;
 
 /// The verdict on a ratio to the baseline, and why it says nothing where it does.
 pub fn judged(
@@ -26,13 +23,17 @@ pub fn judged(
     if unranked.is_some() {
         return (Verdict::NotRanked, unranked);
     }
-    let verdict = verdict::Verdict::of(found, doubt);
-    let is_small = method == Method::Paper && (found.value - 1.0).abs() < ON_PAPER;
-    let differs = matches!(verdict, verdict::Verdict::Faster | verdict::Verdict::Slower);
-    if is_small && differs {
+    let by_interval = verdict::Verdict::of(found, doubt.clone());
+    let verdict = if method == Method::Paper {
+        forecast::verdict(found, doubt)
+    } else {
+        by_interval.clone()
+    };
+    if by_interval.stands() && !verdict.stands() {
         let reason = format!(
-            "a ratio of {:.2} is too near to 1 to be told on paper; --precise goes by the clock",
-            found.value
+            "a ratio of {:.2} ({:.2} to {:.2}) is too near to 1 to be told on paper; --precise goes \
+             by the clock",
+            found.value, found.low, found.high
         );
         return (Verdict::CannotTell, Some(reason));
     }
@@ -123,18 +124,16 @@ mod tests {
     }
 
     #[test]
-    fn a_small_difference_is_left_to_the_clock() {
-        let judged = |value: f64, method| {
-            let found = Found {
-                value,
-                low: value - 0.005,
-                high: value + 0.005,
-            };
-            super::judged(&found, method, Doubt::default(), false, None).0
+    fn what_is_too_near_on_paper_has_a_reason() {
+        let near = Found {
+            value: 1.06,
+            low: 1.04,
+            high: 1.08,
         };
-        assert_eq!(judged(0.94, Method::Paper), Verdict::CannotTell);
-        assert_eq!(judged(0.94, Method::Paced), Verdict::Faster);
-        assert_eq!(judged(0.89, Method::Paper), Verdict::Faster);
-        assert_eq!(judged(0.98, Method::Paper), Verdict::Same);
+        let judged = |method| super::judged(&near, method, Doubt::default(), false, None);
+        let (verdict, reason) = judged(Method::Paper);
+        assert_eq!(verdict, Verdict::CannotTell);
+        assert!(reason.expect("a reason").contains("--precise"));
+        assert_eq!(judged(Method::Paced), (Verdict::Slower, None));
     }
 }
