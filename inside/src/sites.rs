@@ -1,0 +1,262 @@
+//! A site, and the padding near it.
+//!
+//! A site is a `syscall` instruction that a task was seen to execute: no data are taken for code. Its
+//! two bytes become a short jump, whose target has to lie within 127 bytes: in padding, where nothing
+//! is ever executed, that has room for a jump to anywhere near.
+//!
+//! Padding is taken only where all of this holds:
+//! - decoding from behind the site, instruction by instruction, leads to an instruction that never
+//!   goes on to the next, and the padding follows that;
+//! - it consists of no-operations or breakpoints alone, up to an address to which code is aligned;
+//! - no direct jump in the neighbourhood, at whatever byte it might begin, leads into it.
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+
+/// A `syscall` instruction.
+pub const SYSCALL: [u8; 2] = [0x0f, 0x05];
+/// Bytes behind a site that a short jump reaches.
+const REACH: u64 = 127;
+/// Bytes of a jump to anywhere within 2 GiB.
+pub const JUMP: usize = 5;
+/// To which addresses code is aligned.
+const ALIGNMENT: u64 = 16;
+/// How far jumps into the padding are looked for, bytes. A short jump reaches no further, and a long
+/// one within a function that has a system call rarely does.
+pub const NEIGHBOURHOOD: u64 = 1024;
+
+/// Room for a jump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Padding {
+    /// Where it begins.
+    pub address: u64,
+    /// Its bytes.
+    pub length: usize,
+}
+
+/// Code of a tool: bytes, and the address at which they stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Code<'a> {
+    /// Address of the first.
+    pub address: u64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+impl Code<'_> {
+    fn from(&self, address: u64) -> Option<&[u8]> {
+        let offset = usize::try_from(address.checked_sub(self.address)?).ok()?;
+        self.bytes.get(offset..)
+    }
+}
+
+/// The padding that a site can use; `None` if there is none that is beyond doubt.
+pub fn padding(code: Code<'_>, site: u64) -> Option<Padding> {
+    if !code.from(site)?.starts_with(&SYSCALL) {
+        return None;
+    }
+    let behind = site.checked_add(2)?;
+    let mut decoder = Decoder::with_ip(64, code.from(behind)?, behind, DecoderOptions::NONE);
+    let mut instruction = Instruction::default();
+    while decoder.can_decode() && decoder.ip() - behind <= REACH {
+        decoder.decode_out(&mut instruction);
+        if instruction.is_invalid() {
+            return None;
+        }
+        let end = instruction.next_ip();
+        if !never_goes_on(&instruction) || end - behind > REACH {
+            continue;
+        }
+        let length = filling(code.from(end)?, end);
+        let found = Padding {
+            address: end,
+            length,
+        };
+        let aligned = (end + length as u64).is_multiple_of(ALIGNMENT);
+        if length >= JUMP && aligned && !is_jumped_to(code, found) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+fn never_goes_on(instruction: &Instruction) -> bool {
+    matches!(
+        instruction.mnemonic(),
+        Mnemonic::Ret | Mnemonic::Jmp | Mnemonic::Ud2 | Mnemonic::Hlt | Mnemonic::Int3
+    )
+}
+
+/// How many bytes of no-operations, or of breakpoints, begin here.
+fn filling(bytes: &[u8], address: u64) -> usize {
+    let breakpoints = bytes.iter().take_while(|byte| **byte == 0xcc).count();
+    if breakpoints > 0 {
+        return breakpoints;
+    }
+    let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
+    let mut length = 0;
+    while decoder.can_decode() {
+        let instruction = decoder.decode();
+        if instruction.is_invalid() || instruction.mnemonic() != Mnemonic::Nop {
+            break;
+        }
+        length = decoder.position();
+    }
+    length
+}
+
+/// Whether bytes nearby, read as a direct jump or call, lead into the padding.
+fn is_jumped_to(code: Code<'_>, padding: Padding) -> bool {
+    let into = padding.address..padding.address + padding.length as u64;
+    let first = padding.address.saturating_sub(NEIGHBOURHOOD);
+    let start = first.max(code.address);
+    let Some(bytes) = code.from(start) else {
+        return true;
+    };
+    let length = 2 * NEIGHBOURHOOD as usize;
+    let bytes = &bytes[..bytes.len().min(length)];
+    (0..bytes.len()).any(|at| {
+        target(&bytes[at..], start + at as u64).is_some_and(|target| into.contains(&target))
+    })
+}
+
+/// Where a direct jump leads, if these bytes are one.
+fn target(bytes: &[u8], address: u64) -> Option<u64> {
+    let near = |skip: usize| {
+        let displacement = bytes.get(skip..skip + 4)?.try_into().ok()?;
+        let displacement = i64::from(i32::from_le_bytes(displacement));
+        Some(
+            address
+                .wrapping_add(skip as u64 + 4)
+                .wrapping_add_signed(displacement),
+        )
+    };
+    match bytes {
+        [0xeb | 0x70..=0x7f | 0xe0..=0xe3, displacement, ..] => {
+            let displacement = i64::from(displacement.cast_signed());
+            Some(address.wrapping_add(2).wrapping_add_signed(displacement))
+        }
+        [0xe8 | 0xe9, ..] => near(1),
+        [0x0f, 0x80..=0x8f, ..] => near(2),
+        _ => None,
+    }
+}
+
+/// The two bytes that take a site's place: a short jump to its padding.
+pub fn short_jump(site: u64, padding: Padding) -> Option<[u8; 2]> {
+    let distance = padding.address.checked_sub(site.checked_add(2)?)?;
+    let distance = u8::try_from(distance)
+        .ok()
+        .filter(|d| u64::from(*d) <= REACH)?;
+    Some([0xeb, distance])
+}
+
+/// A jump from an address to another, if it is near enough.
+pub fn jump(from: u64, to: u64) -> Option<[u8; JUMP]> {
+    let distance = to
+        .wrapping_sub(from.wrapping_add(JUMP as u64))
+        .cast_signed();
+    let [a, b, c, d] = i32::try_from(distance).ok()?.to_le_bytes();
+    Some([0xe9, a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: u64 = 0x40_1000;
+
+    fn find(bytes: &[u8]) -> Option<Padding> {
+        let code = Code { address: AT, bytes };
+        padding(code, AT)
+    }
+
+    /// `syscall; ret`, filled up to 16 bytes, and another function.
+    fn function(filling: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x0f, 0x05, 0xc3];
+        bytes.extend(filling);
+        bytes.extend([0x48, 0x89, 0xc8, 0xc3]);
+        bytes
+    }
+
+    #[test]
+    fn padding_behind_a_return_is_found() {
+        let nops = [
+            0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, 0x0f, 0x1f, 0x00,
+        ];
+        let found = find(&function(&nops)).expect("padding");
+        assert_eq!((found.address, found.length), (AT + 3, 13));
+        assert_eq!(short_jump(AT, found), Some([0xeb, 1]));
+        let found = find(&function(&[0xcc; 13])).expect("padding");
+        assert_eq!((found.address, found.length), (AT + 3, 13));
+    }
+
+    #[test]
+    fn no_operations_that_are_executed_are_not_padding() {
+        let mut bytes = vec![0x0f, 0x05, 0x90, 0x90, 0x90];
+        bytes.extend([0x90; 11]);
+        bytes.extend([0xc3, 0xb8, 0, 0, 0, 0, 0xc3]);
+        assert_eq!(find(&bytes), None);
+    }
+
+    #[test]
+    fn filling_that_something_jumps_to_is_not_padding() {
+        let mut bytes = function(&[0x90; 13]);
+        assert!(find(&bytes).is_some());
+        // jne to the last of the no-operations.
+        bytes.extend([0x75, (-8i8) as u8]);
+        assert_eq!(find(&bytes), None);
+    }
+
+    #[test]
+    fn filling_that_ends_where_no_function_begins_is_not_padding() {
+        assert_eq!(find(&function(&[0xcc; 12])), None);
+        assert_eq!(find(&function(&[0xcc; 4])), None);
+    }
+
+    #[test]
+    fn what_is_no_site_has_no_padding() {
+        assert_eq!(find(&[0x0f, 0x0b, 0xc3, 0xcc, 0xcc]), None);
+        assert_eq!(find(&[]), None);
+    }
+
+    #[test]
+    fn jumps_reach_two_gibibytes() {
+        assert_eq!(jump(0x1000, 0x1005), Some([0xe9, 0, 0, 0, 0]));
+        assert_eq!(jump(0x1005, 0x1000), Some([0xe9, 0xf6, 0xff, 0xff, 0xff]));
+        assert_eq!(jump(0x1000, 0x1_0000_1000), None);
+    }
+
+    /// Every site of this machine's C library: most have padding, and it holds nothing.
+    #[test]
+    fn most_sites_of_the_c_library_have_padding() {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+        let text = maps
+            .lines()
+            .find(|line| line.contains(" r-xp ") && line.contains("/libc"));
+        let Some(text) = text else {
+            println!("skipped: no C library is mapped here (static)");
+            return;
+        };
+        let path = text.split_whitespace().last().expect("its path");
+        let words: Vec<&str> = text.split([' ', '-']).collect();
+        let hex = |word: &str| u64::from_str_radix(word, 16).expect("a number");
+        let (start, end) = (hex(words[0]), hex(words[1]));
+        let offset = hex(text.split_whitespace().nth(2).expect("its offset"));
+        let file = std::fs::read(path).expect("the library");
+        let bytes = &file[offset as usize..(offset + end - start).min(file.len() as u64) as usize];
+        let code = Code {
+            address: start,
+            bytes,
+        };
+        let sites: Vec<u64> = (0..bytes.len() - 1)
+            .filter(|at| bytes[*at..].starts_with(&SYSCALL))
+            .map(|at| start + at as u64)
+            .collect();
+        let found = sites
+            .iter()
+            .filter(|site| padding(code, **site).is_some())
+            .count();
+        println!("{found} of {} sites have padding", sites.len());
+        assert!(found * 10 > sites.len() * 5, "{found} of {}", sites.len());
+    }
+}

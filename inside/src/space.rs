@@ -1,0 +1,298 @@
+//! One memory of the tool: the stub in it, its trampolines, and the sites that lead there.
+
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+
+use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
+use crate::layout::{PAGE, REGION, STUB};
+use crate::maps::{self, Mapping};
+use crate::region::{Area, Bounds, Region};
+use crate::sites::{self, Code, NEIGHBOURHOOD, Padding, SYSCALL};
+use crate::tracee::Tracee;
+
+/// Bytes for trampolines that are mapped at once.
+const POOL: u64 = 16 * PAGE;
+/// How far from the mapping above it a pool lies.
+const APART: u64 = 128 * PAGE;
+/// `SHM_REMAP`: in place of what is mapped there.
+const REMAP: i32 = 0o40_000;
+
+/// Why something was not done, and stays with ptrace.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The tracer could not.
+    #[error("the task could not be changed: {0}")]
+    Tracer(#[from] io::Error),
+    /// A call that the task was made to make failed.
+    #[error("{call} failed in the tool")]
+    Call {
+        /// Which.
+        call: &'static str,
+    },
+    /// The task uses `gs` itself, or did not stop at a `syscall` instruction.
+    #[error("the task can't have an area")]
+    Task,
+    /// No padding that is beyond doubt, no private text of a file, or no room near it.
+    #[error("the site can't be patched")]
+    Site,
+    /// All areas are taken.
+    #[error("no area is free")]
+    Areas,
+}
+
+/// What is known of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Site {
+    /// It was hit so often.
+    Hit(u32),
+    /// It leads to the stub.
+    Patched,
+    /// It can't.
+    Unfit,
+}
+
+/// Trampolines that stand together.
+#[derive(Clone, Debug)]
+struct Pool {
+    at: u64,
+    /// Whose each is, in order.
+    sites: Vec<u64>,
+}
+
+/// One memory, shared by all tasks that have it.
+#[derive(Debug)]
+pub struct Space {
+    marks: Marks,
+    stub: bool,
+    region: Option<Rc<Region>>,
+    /// A region of the process that this one was forked from is mapped.
+    inherited: bool,
+    pools: Vec<Pool>,
+    sites: HashMap<u64, Site>,
+}
+
+impl Default for Space {
+    fn default() -> Space {
+        Space {
+            marks: arch::marks(),
+            stub: false,
+            region: None,
+            inherited: false,
+            pools: Vec::new(),
+            sites: HashMap::new(),
+        }
+    }
+}
+
+impl Space {
+    /// The memory of a process that this one was copied to: code and trampolines are there, too. Areas
+    /// are its parent's, and it must not use them.
+    pub fn forked(&self) -> Space {
+        Space {
+            marks: self.marks,
+            stub: self.stub,
+            region: None,
+            inherited: self.inherited || self.region.is_some(),
+            pools: self.pools.clone(),
+            sites: self.sites.clone(),
+        }
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        self.marks
+    }
+
+    /// Whether the stub is there.
+    pub fn has_stub(&self) -> bool {
+        self.stub
+    }
+
+    /// A call was seen that the kernel says stands before `behind`. Gives the site if it has been hit
+    /// `often` enough now, and can be patched as far as is known.
+    pub fn hit(&mut self, behind: u64, often: u32) -> Option<u64> {
+        let site = behind.checked_sub(2)?;
+        if self.site(site).is_some() {
+            return None; // The traced way of one that is patched.
+        }
+        let known = self.sites.entry(site).or_insert(Site::Hit(0));
+        match known {
+            Site::Unfit => return None,
+            // Other code stands there by now.
+            Site::Patched => *known = Site::Hit(1),
+            Site::Hit(hits) => *hits += 1,
+        }
+        matches!(known, Site::Hit(hits) if *hits >= often).then_some(site)
+    }
+
+    /// The site whose trampoline holds an address, and where in it that is.
+    pub fn site(&self, address: u64) -> Option<(u64, u64)> {
+        self.pools.iter().find_map(|pool| {
+            let offset = address.checked_sub(pool.at)?;
+            let index = usize::try_from(offset / TRAMPOLINE as u64).ok()?;
+            Some((*pool.sites.get(index)?, offset % TRAMPOLINE as u64))
+        })
+    }
+
+    /// Maps the stub. The task must be at the exit of a call.
+    pub fn install(&mut self, tracee: &mut impl Tracee) -> Result<(), Refused> {
+        if self.stub {
+            return Ok(());
+        }
+        let before = tracee.registers()?;
+        let at = before.next().wrapping_sub(SYSCALL.len() as u64);
+        let mut instruction = [0; 2];
+        if tracee.read(at, &mut instruction)? != 2 || instruction != SYSCALL {
+            return Err(Refused::Task);
+        }
+        map(tracee, &before, at, STUB, PAGE)?;
+        tracee.write(STUB, &arch::stub())?;
+        self.stub = true;
+        Ok(())
+    }
+
+    /// Gives the task an area. It must be at the exit of a call.
+    pub fn give_area(&mut self, tracee: &mut impl Tracee, bounds: Bounds) -> Result<Area, Refused> {
+        self.install(tracee)?;
+        let before = tracee.registers()?;
+        if before.uses_segment() {
+            return Err(Refused::Task);
+        }
+        let region = match &self.region {
+            Some(region) => Rc::clone(region),
+            None => {
+                let region = Region::new()?;
+                let flags = if self.inherited { REMAP } else { 0 };
+                let arguments = [region.id() as u64, REGION, flags as u64, 0, 0, 0];
+                let at = STUB + self.marks.call;
+                let result = call(tracee, &before, at, libc::SYS_shmat, arguments)?;
+                if result != REGION as i64 {
+                    return Err(Refused::Call { call: "shmat" });
+                }
+                self.region = Some(Rc::clone(&region));
+                region
+            }
+        };
+        let area = region.area(bounds).ok_or(Refused::Areas)?;
+        let mut after = tracee.registers()?;
+        after.set_area(area.address());
+        tracee.set_registers(&after)?;
+        Ok(area)
+    }
+
+    /// Lets a site lead to the stub. The task must be at the exit of a call, and no other of this
+    /// memory may run.
+    pub fn patch(&mut self, tracee: &mut impl Tracee, site: u64) -> Result<(), Refused> {
+        self.sites.insert(site, Site::Unfit);
+        self.install(tracee)?;
+        let text = maps::parse(&tracee.maps()?);
+        let mapping = text.iter().find(|mapping| mapping.holds(site)).copied();
+        let mapping = mapping.filter(Mapping::is_text).ok_or(Refused::Site)?;
+        let first = site.saturating_sub(NEIGHBOURHOOD).max(mapping.start);
+        let last = (site + 3 * NEIGHBOURHOOD).min(mapping.end);
+        let mut bytes = vec![0; last.saturating_sub(first) as usize];
+        let length = tracee.read(first, &mut bytes)?;
+        let code = Code {
+            address: first,
+            bytes: &bytes[..length],
+        };
+        let padding = sites::padding(code, site).ok_or(Refused::Site)?;
+        let trampoline = self.trampoline(tracee, site, &text)?;
+        self.write_jumps(tracee, site, padding, trampoline)?;
+        self.sites.insert(site, Site::Patched);
+        Ok(())
+    }
+
+    /// A trampoline for a site, which stands within 2 GiB of it.
+    fn trampoline(
+        &mut self,
+        tracee: &mut impl Tracee,
+        site: u64,
+        text: &[Mapping],
+    ) -> Result<u64, Refused> {
+        let near = |pool: &Pool| sites::jump(site, pool.at).is_some();
+        let full = (POOL as usize) / TRAMPOLINE;
+        let found = (self.pools.iter()).position(|pool| near(pool) && pool.sites.len() < full);
+        let index = match found {
+            Some(index) => index,
+            None => {
+                let at = maps::free_below(text, site, POOL, APART).ok_or(Refused::Site)?;
+                sites::jump(site, at).ok_or(Refused::Site)?;
+                let before = tracee.registers()?;
+                map(tracee, &before, STUB + self.marks.call, at, POOL)?;
+                self.pools.push(Pool {
+                    at,
+                    sites: Vec::new(),
+                });
+                self.pools.len() - 1
+            }
+        };
+        let pool = &mut self.pools[index];
+        let at = pool.at + (pool.sites.len() * TRAMPOLINE) as u64;
+        let code = arch::trampoline(at, site).ok_or(Refused::Site)?;
+        tracee.write(at, &code)?;
+        pool.sites.push(site);
+        Ok(at)
+    }
+
+    /// The padding first: nothing leads there until the site does.
+    fn write_jumps(
+        &self,
+        tracee: &mut impl Tracee,
+        site: u64,
+        padding: Padding,
+        trampoline: u64,
+    ) -> Result<(), Refused> {
+        let short = sites::short_jump(site, padding).ok_or(Refused::Site)?;
+        let far = sites::jump(padding.address, trampoline).ok_or(Refused::Site)?;
+        let mut filling = vec![0xcc; padding.length];
+        filling[..far.len()].copy_from_slice(&far);
+        tracee.write(padding.address, &filling)?;
+        tracee.write(site, &short)?;
+        Ok(())
+    }
+}
+
+/// Maps memory that may be read and executed, at that address and no other.
+fn map(
+    tracee: &mut impl Tracee,
+    before: &Registers,
+    at: u64,
+    address: u64,
+    length: u64,
+) -> Result<(), Refused> {
+    let protection = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    let none = u64::MAX;
+    let arguments = [address, length, protection, kind as u64, none, 0];
+    let result = call(tracee, before, at, libc::SYS_mmap, arguments)?;
+    if result == address as i64 {
+        return Ok(());
+    }
+    if result > 0 {
+        // A kernel that doesn't know of NOREPLACE took it for a wish.
+        let arguments = [result as u64, length, 0, 0, 0, 0];
+        call(tracee, before, at, libc::SYS_munmap, arguments)?;
+    }
+    Err(Refused::Call { call: "mmap" })
+}
+
+/// Lets a task that is at the exit of a call make another one, of which it knows nothing: at that
+/// `syscall` instruction. Its registers are as before then.
+fn call(
+    tracee: &mut impl Tracee,
+    before: &Registers,
+    at: u64,
+    number: i64,
+    arguments: [u64; 6],
+) -> Result<i64, Refused> {
+    let mut registers = *before;
+    registers.set_call(at, number, arguments);
+    tracee.set_registers(&registers)?;
+    let made = tracee.make_call();
+    let result = made.and_then(|()| tracee.registers());
+    tracee.set_registers(before)?;
+    Ok(result?.result().cast_signed())
+}
+
+const _: () = assert!(TRACED < TRAMPOLINE as u64);

@@ -1,0 +1,269 @@
+//! The tool's tasks, as far as the stub goes: when a process gets it, which site is patched, who has
+//! an area, and what was written there.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::arch;
+use crate::region::{Area, Bounds, Event};
+use crate::rescue::{self, Why};
+use crate::space::{Refused, Space};
+use crate::tracee::Tracee;
+
+/// When the stub is worth its cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Stops of a process before it gets the stub: shorter ones would only pay for it.
+    pub stops: u32,
+    /// Hits of a site before it is patched.
+    pub hits: u32,
+    /// Stops of a task before it gets an area.
+    pub task_stops: u32,
+    /// What takes longer is looked at by the recorder.
+    pub bounds: Bounds,
+}
+
+/// What one memory has to do with the stub.
+#[derive(Debug, Default)]
+struct Memory {
+    space: Space,
+    /// Traced calls that its tasks returned from.
+    stops: u32,
+    /// Tasks that have it.
+    tasks: u32,
+    /// Sites that lead to the stub.
+    patched: u32,
+    /// It stays on ptrace, for this reason.
+    refused: Option<String>,
+    /// It was asked whether it may be changed.
+    asked: bool,
+}
+
+#[derive(Debug)]
+struct Task {
+    memory: Rc<RefCell<Memory>>,
+    area: Option<Area>,
+    stops: u32,
+    refused: bool,
+    /// It was made by a task with an area, whose address it has in its registers.
+    newborn: bool,
+    /// Behind the `syscall` of the traced call that it is in.
+    behind: u64,
+}
+
+impl Task {
+    fn new(memory: Rc<RefCell<Memory>>, newborn: bool) -> Task {
+        memory.borrow_mut().tasks += 1;
+        Task {
+            memory,
+            area: None,
+            stops: 0,
+            refused: false,
+            newborn,
+            behind: 0,
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.memory.borrow_mut().tasks -= 1;
+    }
+}
+
+/// All tasks of the tool.
+#[derive(Debug)]
+pub struct Tasks {
+    policy: Policy,
+    tasks: HashMap<i32, Task>,
+    /// Why memories stayed on ptrace, each with how many.
+    refusals: HashMap<String, u64>,
+}
+
+impl Tasks {
+    /// None yet.
+    pub fn new(policy: Policy) -> Tasks {
+        Tasks {
+            policy,
+            tasks: HashMap::new(),
+            refusals: HashMap::new(),
+        }
+    }
+
+    /// A task that none of the known ones made.
+    pub fn first(&mut self, tid: i32) {
+        self.tasks.insert(tid, Task::new(Rc::default(), false));
+    }
+
+    /// A task made another one. Told before the new one goes on from its first stop.
+    pub fn child(&mut self, parent: i32, tid: i32, shares_memory: bool) {
+        let Some(from) = self.tasks.get(&parent) else {
+            return self.first(tid);
+        };
+        let memory = if shares_memory {
+            Rc::clone(&from.memory)
+        } else {
+            Rc::new(RefCell::new(from.memory.borrow().forked()))
+        };
+        let newborn = from.area.is_some() || from.newborn;
+        self.tasks.insert(tid, Task::new(memory, newborn));
+    }
+
+    /// A task started a program. `earlier` is its id before.
+    pub fn program(&mut self, earlier: i32, tid: i32) {
+        self.tasks.remove(&earlier);
+        self.first(tid);
+    }
+
+    /// A task is gone.
+    pub fn ended(&mut self, tid: i32) {
+        self.tasks.remove(&tid);
+    }
+
+    /// A new task is about to go on from its first stop: it must not write to its parent's area.
+    pub fn begins(&mut self, tid: i32, tracee: &mut impl Tracee) {
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return;
+        };
+        if !std::mem::take(&mut task.newborn) {
+            return;
+        }
+        if let Ok(mut registers) = tracee.registers() {
+            registers.set_area(0);
+            // Fails only where it is gone.
+            let _ = tracee.set_registers(&registers);
+        }
+    }
+
+    /// A task stands at the entry of a traced call, at an instruction that ends there.
+    pub fn enters(&mut self, tid: i32, behind: u64) {
+        if let Some(task) = self.tasks.get_mut(&tid) {
+            task.behind = behind;
+        }
+    }
+
+    /// A task stands at the exit of a traced call, which is not to be made again. Here sites are patched
+    /// and areas given.
+    pub fn leaves(&mut self, tid: i32, tracee: &mut impl Tracee) {
+        let policy = self.policy;
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return;
+        };
+        task.stops = task.stops.saturating_add(1);
+        let mut memory = task.memory.borrow_mut();
+        memory.stops = memory.stops.saturating_add(1);
+        let behind = std::mem::take(&mut task.behind);
+        if memory.refused.is_some() || memory.stops < policy.stops {
+            return;
+        }
+        let site = memory.space.hit(behind, policy.hits);
+        let wants_area = task.area.is_none() && !task.refused && task.stops >= policy.task_stops;
+        if site.is_none() && !(wants_area && memory.patched > 0) {
+            return;
+        }
+        if !std::mem::replace(&mut memory.asked, true) && !tracee.may_be_changed() {
+            memory.refused = Some("it has filters of its own, or is no 64-bit program".to_owned());
+            return;
+        }
+        if let Some(site) = site
+            && memory.tasks == 1
+        {
+            match memory.space.patch(tracee, site) {
+                Ok(()) => memory.patched += 1,
+                Err(Refused::Site) => {}
+                Err(error) => {
+                    let reason = error.to_string();
+                    *self.refusals.entry(reason.clone()).or_default() += 1;
+                    memory.refused = Some(reason);
+                    return;
+                }
+            }
+        }
+        if wants_area && memory.patched > 0 {
+            match memory.space.give_area(tracee, policy.bounds) {
+                Ok(area) => {
+                    drop(memory);
+                    task.area = Some(area);
+                }
+                Err(error) => {
+                    *self.refusals.entry(error.to_string()).or_default() += 1;
+                    task.refused = true;
+                }
+            }
+        }
+    }
+
+    /// A task that was at a stop goes on: until its next call counts as its own time.
+    pub fn goes_on(&self, tid: i32) {
+        if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
+            area.left_call(arch::ticks());
+        }
+    }
+
+    /// A signal is about to be delivered to a task. Gives whether it is one that the stub itself
+    /// caused: then it must not be.
+    pub fn signal(&mut self, tid: i32, tracee: &mut impl Tracee, is_fault: bool) -> bool {
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return false;
+        };
+        let memory = task.memory.borrow();
+        if !memory.space.has_stub() {
+            return false;
+        }
+        let Ok(mut registers) = tracee.registers() else {
+            return false;
+        };
+        let is_fault = is_fault && rescue::is_inside(&memory.space, registers.next());
+        let why = if is_fault { Why::Fault } else { Why::Signal };
+        let area = task.area.as_ref();
+        let moved = rescue::rescue(&memory.space, area, &mut registers, why, arch::ticks());
+        if moved {
+            // Fails only where it is gone.
+            let _ = tracee.set_registers(&registers);
+        }
+        moved && is_fault
+    }
+
+    /// Whether any task has an area.
+    pub fn any_inside(&self) -> bool {
+        self.tasks.values().any(|task| task.area.is_some())
+    }
+
+    /// All events that returned up to now, of all tasks, in the order of their returns.
+    pub fn drain(&mut self, events: &mut Vec<(i32, Event)>) {
+        let now = arch::ticks();
+        for (tid, task) in &self.tasks {
+            let Some(area) = &task.area else { continue };
+            while let Some(event) = area.next_until(now) {
+                events.push((*tid, event));
+            }
+        }
+        events.sort_by_key(|(_, event)| event.exit);
+    }
+
+    /// The call that a task is in by way of the stub. Only of one that stands still or is gone.
+    pub fn in_progress(&self, tid: i32) -> Option<Event> {
+        self.tasks.get(&tid)?.area.as_ref()?.in_progress()
+    }
+
+    /// Why tasks or memories stayed on ptrace, and how many.
+    pub fn refusals(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.refusals
+            .iter()
+            .map(|(reason, count)| (reason.as_str(), *count))
+    }
+}
+
+impl Memory {
+    fn forked(&self) -> Memory {
+        Memory {
+            space: self.space.forked(),
+            stops: 0,
+            tasks: 0,
+            patched: self.patched,
+            refused: self.refused.clone(),
+            asked: self.asked,
+        }
+    }
+}
