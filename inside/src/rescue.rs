@@ -21,11 +21,6 @@ pub enum Why {
     Fault,
 }
 
-/// Whether an instruction is the stub's or a trampoline's.
-pub fn is_inside(space: &Space, next: u64) -> bool {
-    in_stub(next).is_some() || space.site(next).is_some()
-}
-
 fn in_stub(next: u64) -> Option<u64> {
     next.checked_sub(STUB).filter(|offset| *offset < PAGE)
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::arch;
+use crate::layout::{REGION, REGION_SIZE};
 use crate::region::{Area, Bounds, Event};
 use crate::rescue::{self, Why};
 use crate::space::{Refused, Space};
@@ -129,11 +130,7 @@ impl Tasks {
         if !std::mem::take(&mut task.newborn) {
             return;
         }
-        if let Ok(mut registers) = tracee.registers() {
-            registers.set_area(0);
-            // Fails only where it is gone.
-            let _ = tracee.set_registers(&registers);
-        }
+        take_area(tracee);
     }
 
     /// A task stands at the entry of a traced call, at an instruction that ends there.
@@ -144,27 +141,27 @@ impl Tasks {
     }
 
     /// A task stands at the exit of a traced call, which is not to be made again. Here sites are patched
-    /// and areas given.
-    pub fn leaves(&mut self, tid: i32, tracee: &mut impl Tracee) {
+    /// and areas given. Gives whether the task was made to do anything.
+    pub fn leaves(&mut self, tid: i32, tracee: &mut impl Tracee) -> bool {
         let policy = self.policy;
         let Some(task) = self.tasks.get_mut(&tid) else {
-            return;
+            return false;
         };
         task.stops = task.stops.saturating_add(1);
         let mut memory = task.memory.borrow_mut();
         memory.stops = memory.stops.saturating_add(1);
         let behind = std::mem::take(&mut task.behind);
         if memory.refused.is_some() || memory.stops < policy.stops {
-            return;
+            return false;
         }
         let site = memory.space.hit(behind, policy.hits);
         let wants_area = task.area.is_none() && !task.refused && task.stops >= policy.task_stops;
         if site.is_none() && !(wants_area && memory.patched > 0) {
-            return;
+            return false;
         }
         if !std::mem::replace(&mut memory.asked, true) && !tracee.may_be_changed() {
             memory.refused = Some("it has filters of its own, or is no 64-bit program".to_owned());
-            return;
+            return false;
         }
         if let Some(site) = site
             && memory.tasks == 1
@@ -176,7 +173,7 @@ impl Tasks {
                     let reason = error.to_string();
                     *self.refusals.entry(reason.clone()).or_default() += 1;
                     memory.refused = Some(reason);
-                    return;
+                    return true;
                 }
             }
         }
@@ -188,10 +185,12 @@ impl Tasks {
                 }
                 Err(error) => {
                     *self.refusals.entry(error.to_string()).or_default() += 1;
+                    drop(memory);
                     task.refused = true;
                 }
             }
         }
+        true
     }
 
     /// A task that was at a stop goes on: until its next call counts as its own time.
@@ -203,7 +202,7 @@ impl Tasks {
 
     /// A signal is about to be delivered to a task. Gives whether it is one that the stub itself
     /// caused: then it must not be.
-    pub fn signal(&mut self, tid: i32, tracee: &mut impl Tracee, is_fault: bool) -> bool {
+    pub fn signal(&mut self, tid: i32, tracee: &mut impl Tracee, why: Why) -> bool {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return false;
         };
@@ -214,15 +213,13 @@ impl Tasks {
         let Ok(mut registers) = tracee.registers() else {
             return false;
         };
-        let is_fault = is_fault && rescue::is_inside(&memory.space, registers.next());
-        let why = if is_fault { Why::Fault } else { Why::Signal };
         let area = task.area.as_ref();
         let moved = rescue::rescue(&memory.space, area, &mut registers, why, arch::ticks());
         if moved {
             // Fails only where it is gone.
             let _ = tracee.set_registers(&registers);
         }
-        moved && is_fault
+        moved && why == Why::Fault
     }
 
     /// Whether any task has an area.
@@ -230,9 +227,8 @@ impl Tasks {
         self.tasks.values().any(|task| task.area.is_some())
     }
 
-    /// All events that returned up to now, of all tasks, in the order of their returns.
-    pub fn drain(&mut self, events: &mut Vec<(i32, Event)>) {
-        let now = arch::ticks();
+    /// All events that returned up to `now`, of all tasks, in the order of their returns.
+    pub fn drain(&mut self, now: u64, events: &mut Vec<(i32, Event)>) {
         for (tid, task) in &self.tasks {
             let Some(area) = &task.area else { continue };
             while let Some(event) = area.next_until(now) {
@@ -252,6 +248,18 @@ impl Tasks {
         self.refusals
             .iter()
             .map(|(reason, count)| (reason.as_str(), *count))
+    }
+}
+
+/// Takes the area of another task from one that has its address.
+pub fn take_area(tracee: &mut impl Tracee) {
+    let region = REGION..REGION + REGION_SIZE;
+    if let Ok(mut registers) = tracee.registers()
+        && region.contains(&registers.area())
+    {
+        registers.set_area(0);
+        // Fails only where it is gone.
+        let _ = tracee.set_registers(&registers);
     }
 }
 

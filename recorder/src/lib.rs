@@ -70,7 +70,9 @@ mod unobserved;
 
 pub use beside::Beside;
 pub use error::RecordError;
-pub use options::{Affinity, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status};
+pub use options::{
+    Affinity, Backend, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status,
+};
 pub use probe::{Capabilities, probe};
 pub use record::record;
 pub use state::{Leftover, Writer, leftovers, remove_leftover};

@@ -18,6 +18,16 @@ pub enum Affinity {
     Off,
 }
 
+/// How calls are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The tool is stopped at each.
+    #[default]
+    Ptrace,
+    /// Inside the tool where that can be, by ptrace all else (docs/inprocess.md).
+    Inside,
+}
+
 /// What to record and where to.
 #[derive(Clone, Debug)]
 pub struct RecordOptions {
@@ -27,6 +37,8 @@ pub struct RecordOptions {
     pub output: PathBuf,
     /// Replace an existing output instead of keeping it as `OUTPUT.old`.
     pub force: bool,
+    /// How calls are recorded.
+    pub backend: Backend,
     /// Whether tracer and tool share one CPU.
     pub affinity: Affinity,
     /// Run the command once more afterwards without recording it ([`Footer::unobserved`]).
@@ -49,6 +61,7 @@ impl RecordOptions {
             command,
             output,
             force: false,
+            backend: Backend::Ptrace,
             affinity: Affinity::Adaptive,
             calibrate: false,
             reset: None,

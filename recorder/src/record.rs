@@ -13,7 +13,7 @@ use crate::headroom::Headroom;
 use crate::limits::Raised;
 use crate::machine::Machine;
 use crate::mountinfo;
-use crate::options::{Fault, Kept, Observer, RecordOptions, Recording, Status};
+use crate::options::{Backend, Fault, Kept, Observer, RecordOptions, Recording, Status};
 use crate::output::{Incomplete, Stranded};
 use crate::session::trace::Sink;
 use crate::session::{Session, States, Trace, World};
@@ -23,6 +23,7 @@ use crate::sys::process::Work;
 use crate::sys::signal::{Blocked, FileSizeLimit, Handlers, Ticker};
 use crate::tracer::costs::Costs;
 use crate::tracer::filter::Rings;
+use crate::tracer::inside::Inside;
 use crate::tracer::{BrokenOff, Clock, Ended, Tracer};
 use crate::unobserved::Again;
 
@@ -51,13 +52,22 @@ pub fn record(
     let (incomplete, file) = Incomplete::create(&options.output, options.force, &cwd)?;
 
     let headroom = Headroom::new()?;
+    let inside = match options.backend {
+        Backend::Ptrace => None,
+        Backend::Inside => Inside::new(),
+    };
     let costs = Costs::measure(options.affinity, &blocked)?;
     let rings = if options.withhold_io_uring {
         Rings::Withheld
     } else {
         Rings::Allowed
     };
-    let mut child = spawn::spawn(Work::Program(&program), rings, &blocked)?;
+    let mut child = spawn::spawn(
+        Work::Program(&program),
+        rings,
+        Inside::instruction(&inside),
+        &blocked,
+    )?;
     let pid = child.pid();
     let raised = Raised::new();
     let handlers = Handlers::install().map_err(RecordError::system("sigaction"))?;
@@ -81,7 +91,7 @@ pub fn record(
     if options.keep_arguments {
         session.keep_arguments();
     }
-    let tracer = Tracer::new(session, clock, costs, pid, headroom, options);
+    let tracer = Tracer::new(session, clock, costs, inside, pid, headroom, options);
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;
@@ -157,6 +167,13 @@ fn finish(ended: Ended, incomplete: Incomplete) -> Recording {
     }
 }
 
+fn backend(options: &RecordOptions) -> &'static str {
+    match options.backend {
+        Backend::Ptrace => "ptrace",
+        Backend::Inside => "inside",
+    }
+}
+
 fn header(options: &RecordOptions, cwd: &Path) -> Header {
     let (uid, gid) = sys::effective_ids();
     let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
@@ -183,7 +200,7 @@ fn header(options: &RecordOptions, cwd: &Path) -> Header {
         kernel: sys::kernel_release(),
         cpus: sys::affinity::get(0).map_or(1, |mask| mask.count()),
         page_size: sys::page_size(),
-        backend: "ptrace".to_owned(),
+        backend: backend(options).to_owned(),
         started: started.map_or(0, |time| time.as_secs() as i64),
         mounts: mountinfo::parse(&mountinfo),
         costs: None,

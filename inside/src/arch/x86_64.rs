@@ -294,6 +294,7 @@ const RAX: usize = 10;
 const RDX: usize = 12;
 const ORIGINAL_RAX: usize = 15;
 const RIP: usize = 16;
+const CS: usize = 17;
 const FLAGS: usize = 18;
 const GS_BASE: usize = 22;
 const GS: usize = 26;
@@ -346,6 +347,11 @@ impl Registers {
     /// Gives it an area, or takes it with 0.
     pub fn set_area(&mut self, address: u64) {
         self.0[GS_BASE] = address;
+    }
+
+    /// The code segment.
+    pub fn code_segment(&self) -> u64 {
+        self.0[CS]
     }
 
     /// Whether the task uses what would lead to its area.

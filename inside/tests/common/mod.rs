@@ -8,8 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fsreplay_inside::arch::Registers;
-use fsreplay_inside::{Bounds, Event, Policy, Tasks, Tracee};
+use fsreplay_inside::arch::{Registers, ticks};
+use fsreplay_inside::{Bounds, Event, Policy, Tasks, Tracee, Why};
 
 /// A call that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +183,7 @@ impl Watch {
 
     fn drain(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        self.tasks.drain(&mut events);
+        self.tasks.drain(ticks(), &mut events);
         for (tid, event) in events.drain(..) {
             let Some(task) = self.known.get(&tid) else {
                 continue;
@@ -237,8 +237,12 @@ impl Watch {
             }
             0 if signal == sys::SYSCALL_STOP => self.on_exit(tid),
             0 => {
-                let fault = sys::is_fault(tid);
-                let ours = self.tasks.signal(tid, &mut Stopped(tid), fault);
+                let why = if sys::is_fault(tid) {
+                    Why::Fault
+                } else {
+                    Why::Signal
+                };
+                let ours = self.tasks.signal(tid, &mut Stopped(tid), why);
                 self.drain();
                 self.go_on(tid, if ours { 0 } else { signal });
             }

@@ -48,7 +48,7 @@ impl Costs {
 }
 
 fn calibrate(affinity: Affinity, calls: u32, blocked: &Blocked) -> Result<StopCosts, RecordError> {
-    let mut child = spawn::spawn(Work::Calls(calls), Rings::Allowed, blocked)?;
+    let mut child = spawn::spawn(Work::Calls(calls), Rings::Allowed, None, blocked)?;
     let pid = child.pid();
     let (gatherer, _) = Gatherer::new(affinity, pid);
     child

@@ -10,6 +10,7 @@ mod ending;
 mod escort;
 pub mod filter;
 mod init;
+pub mod inside;
 mod lifecycle;
 mod memory;
 mod pending;
@@ -41,6 +42,7 @@ use costs::Costs;
 use ending::Ending;
 use escort::Escort;
 use filter::{FOREIGN_CALL, SIDE_CALL};
+use inside::Inside;
 use pending::Pending;
 use requests::Requests;
 use tracee::Tracee;
@@ -57,6 +59,8 @@ pub struct Tracer {
     /// stop.
     strangers: HashMap<i32, i32>,
     gatherer: Gatherer,
+    /// What is recorded inside the tool, where that is wanted.
+    inside: Option<Inside>,
     main: i32,
     status: Option<i32>,
     /// The first exec has succeeded.
@@ -122,12 +126,16 @@ impl Tracer {
         mut session: Session,
         clock: Clock,
         costs: Costs,
+        mut inside: Option<Inside>,
         main: i32,
         headroom: Option<Headroom>,
         options: &RecordOptions,
     ) -> Tracer {
         let (gatherer, placement) = Gatherer::new(options.affinity, main);
         let task = session.first(main, clock.time());
+        if let Some(inside) = &mut inside {
+            inside.first(main);
+        }
         Tracer {
             session,
             clock,
@@ -136,6 +144,7 @@ impl Tracer {
             tasks: HashMap::from([(main, Tracee::first(task, placement))]),
             strangers: HashMap::new(),
             gatherer,
+            inside,
             main,
             status: None,
             running: false,
@@ -193,6 +202,7 @@ impl Tracer {
             ending: self.ending,
             requests: self.requests,
             gatherer: self.gatherer,
+            inside: self.inside,
         };
         for (tid, status) in self.held.into_iter().chain(self.pending.take()) {
             escort.take_over(tid, status);
@@ -226,7 +236,7 @@ impl Tracer {
                     self.held = None;
                 }
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
-                Waited::Interrupted | Waited::Nothing => {}
+                Waited::Interrupted | Waited::Nothing => self.drain(),
             }
             for text in self.to_tell.drain(..) {
                 observer.warning(&text);
@@ -260,6 +270,8 @@ impl Tracer {
         if tid == self.main {
             self.command_goes_on();
         }
+        // Before anything is made of this stop: what it tells of may change what they saw.
+        self.drain();
         if !libc::WIFSTOPPED(status) {
             self.on_end(tid, status);
             return Ok(());
@@ -295,6 +307,11 @@ impl Tracer {
         if let Some(task) = self.tasks.get_mut(&tid) {
             task.time.foreign_stop();
         }
+        if let Some(inside) = &mut self.inside
+            && inside.signal(tid, signal)
+        {
+            return self.resume(tid, 0);
+        }
         if unless_gone("PTRACE_DETACH", tid, init::let_die(tid, signal))? == Some(true) {
             self.on_end(tid, signal);
             return Ok(());
@@ -304,6 +321,9 @@ impl Tracer {
 
     /// Lets a task go on: to the exit of its call if it is in one.
     fn resume(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
+        if let Some(inside) = &mut self.inside {
+            inside.goes_on(tid);
+        }
         let result = if self.tasks.get(&tid).is_some_and(Tracee::is_awaited) {
             ptrace::resume_to_exit(tid, signal)
         } else {
@@ -315,7 +335,11 @@ impl Tracer {
     fn on_seccomp(&mut self, tid: i32) -> Result<(), RecordError> {
         let info = ptrace::syscall_info(tid);
         let Some(Stop::Seccomp {
-            number, args, data, ..
+            number,
+            args,
+            data,
+            behind,
+            ..
         }) = unless_gone("PTRACE_GET_SYSCALL_INFO", tid, info)?
         else {
             // It is gone, or in another stop by now, which will be told.
@@ -333,7 +357,12 @@ impl Tracer {
                 tracee.time.foreign_stop();
                 self.on_side_call(tid, number, args);
             }
-            _ => self.on_entry_of_call(tid, number, args),
+            _ => {
+                if let Some(inside) = &mut self.inside {
+                    inside.enters(tid, behind);
+                }
+                self.on_entry_of_call(tid, number, args);
+            }
         }
         self.resume(tid, 0)
     }
@@ -386,14 +415,23 @@ impl Tracer {
         self.session.exit(task, result, &memory, &mut clock);
         if is_event {
             tracee.time.leaves(self.clock.time());
+            if let Some(inside) = &mut self.inside
+                && inside.leaves(tid, result)
+            {
+                tracee.time.forget(self.clock.time());
+            }
         }
         self.resume(tid, 0)
     }
 
     fn on_end(&mut self, tid: i32, status: i32) {
         self.strangers.remove(&tid);
+        self.never_returns(tid);
         if let Some(tracee) = self.tasks.remove(&tid) {
             self.ended(tracee, status);
+        }
+        if let Some(inside) = &mut self.inside {
+            inside.ended(tid);
         }
         if tid == self.main {
             self.status = Some(status);
