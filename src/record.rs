@@ -9,7 +9,7 @@ use fsreplay_recorder::{
 use fsreplay_replayer::quiet::{Look, Probes};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-use crate::args::RecordArgs;
+use crate::args::{Backend, RecordArgs};
 use crate::calibrate;
 use crate::caveats::Unrecorded;
 use crate::exit::{self, Failure};
@@ -74,6 +74,10 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     options.calibrate = args.calibrate;
     options.keep_arguments = args.keep_arguments;
     options.withhold_io_uring = args.no_io_uring;
+    options.backend = match args.backend {
+        Backend::Ptrace => fsreplay_recorder::Backend::Ptrace,
+        Backend::Inside => fsreplay_recorder::Backend::Inside,
+    };
     options.reset = args.reset.clone();
     options.linger = args.linger.map(u64::from).map(Duration::from_secs);
     let mut terminal = Terminal {
