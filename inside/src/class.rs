@@ -16,7 +16,7 @@ pub const PATH_SECOND: u8 = 3;
 pub const OPEN: u8 = 4;
 /// `openat`: the third argument holds flags.
 pub const OPEN_AT: u8 = 5;
-/// `fcntl`: only with the commands up to [`FCNTL_LAST`].
+/// `fcntl`: only with the commands up to [`FCNTL_LAST`], and [`FCNTL_OTHER`].
 pub const FCNTL: u8 = 6;
 
 /// Flags of `open` that send it the traced way: it may make or empty a file; and a file that is
@@ -27,6 +27,9 @@ const TMPFILE: i32 = 0o20_000_000;
 
 /// `F_SETFL`. Up to here: `F_DUPFD`, `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`.
 pub const FCNTL_LAST: u32 = libc::F_SETFL as u32;
+
+/// `F_DUPFD_CLOEXEC`.
+pub const FCNTL_OTHER: u32 = libc::F_DUPFD_CLOEXEC as u32;
 
 /// Which argument of a class points to a path.
 pub fn path_argument(class: u8) -> Option<usize> {

@@ -71,7 +71,7 @@ mod unobserved;
 pub use beside::Beside;
 pub use error::RecordError;
 pub use options::{
-    Affinity, Backend, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status,
+    Affinity, Backend, Eagerness, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status,
 };
 pub use probe::{Capabilities, probe};
 pub use record::record;

@@ -28,6 +28,28 @@ pub enum Backend {
     Inside,
 }
 
+/// When recording inside a process is worth what it costs at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eagerness {
+    /// Stops of a process before anything is done.
+    pub stops: u32,
+    /// Hits of a `syscall` instruction before it is patched.
+    pub hits: u32,
+    /// Stops of a task before it has memory for its events.
+    pub task_stops: u32,
+}
+
+impl Default for Eagerness {
+    /// It costs about as much as a dozen stops.
+    fn default() -> Eagerness {
+        Eagerness {
+            stops: 24,
+            hits: 6,
+            task_stops: 6,
+        }
+    }
+}
+
 /// What to record and where to.
 #[derive(Clone, Debug)]
 pub struct RecordOptions {
@@ -39,6 +61,8 @@ pub struct RecordOptions {
     pub force: bool,
     /// How calls are recorded.
     pub backend: Backend,
+    /// When it is worth it, with [`Backend::Inside`].
+    pub eagerness: Eagerness,
     /// Whether tracer and tool share one CPU.
     pub affinity: Affinity,
     /// Run the command once more afterwards without recording it ([`Footer::unobserved`]).
@@ -62,6 +86,7 @@ impl RecordOptions {
             output,
             force: false,
             backend: Backend::Ptrace,
+            eagerness: Eagerness::default(),
             affinity: Affinity::Adaptive,
             calibrate: false,
             reset: None,

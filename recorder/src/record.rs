@@ -54,7 +54,7 @@ pub fn record(
     let headroom = Headroom::new()?;
     let inside = match options.backend {
         Backend::Ptrace => None,
-        Backend::Inside => Inside::new(),
+        Backend::Inside => Inside::new(options.eagerness),
     };
     let costs = Costs::measure(options.affinity, &blocked)?;
     let rings = if options.withhold_io_uring {

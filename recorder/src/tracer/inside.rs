@@ -8,15 +8,13 @@ use fsreplay_inside::arch::{self, Registers};
 use fsreplay_inside::{Bounds, Event, Policy, Tasks, Tracee, Why};
 
 use super::Tracer;
+use crate::options::Eagerness;
 use crate::session::{Delivered, Memory, Next, RawCall};
 use crate::spawn;
 use crate::sys;
 use crate::sys::ptrace;
 use crate::sys::signal::{self, Ticker};
 
-/// Stops of a process before it gets the stub, hits of a site before it is patched, stops of a task
-/// before it has an area. What the stub costs a process at first is about as much as a dozen stops.
-const STOPS: [u32; 3] = [24, 6, 6];
 /// A longer gap between two calls, or a longer call, is looked into at a stop: it costs little beside
 /// them, and the kernel knows what of it was computing.
 const BOUND: Duration = Duration::from_micros(150);
@@ -78,7 +76,7 @@ pub struct Inside {
 impl Inside {
     /// `None` where this machine can't do it: processors whose counters don't agree with the clock, or
     /// a kernel that doesn't let programs have a `gs` base.
-    pub fn new() -> Option<Inside> {
+    pub fn new(eagerness: Eagerness) -> Option<Inside> {
         let own = i32::try_from(std::process::id()).ok()?;
         let filters = spawn::status_field(own, "Seccomp_filters:")?;
         if !fsreplay_inside::has_fsgsbase() || !has_steady_counter() {
@@ -86,16 +84,15 @@ impl Inside {
         }
         let rate = Rate::measure();
         let bound = rate.ticks_in(BOUND);
-        let [stops, hits, task_stops] = STOPS;
         let bounds = Bounds {
             gap: bound,
             call: bound,
         };
         Some(Inside {
             tasks: Tasks::new(Policy {
-                stops,
-                hits,
-                task_stops,
+                stops: eagerness.stops,
+                hits: eagerness.hits,
+                task_stops: eagerness.task_stops,
                 bounds,
             }),
             rate,
@@ -179,11 +176,6 @@ impl Inside {
         };
         let mut stopped = self.stopped(tid);
         self.tasks.signal(tid, &mut stopped, why)
-    }
-
-    /// Whether any task has an area.
-    pub fn is_used(&self) -> bool {
-        self.tasks.any_inside()
     }
 }
 
