@@ -19,6 +19,8 @@ pub enum Why {
     /// An instruction of the stub itself failed: a path that can't be read, memory that is short. The
     /// call is made the traced way, and the signal must not be delivered.
     Fault,
+    /// It came by a breakpoint.
+    Trap,
 }
 
 fn in_stub(next: u64) -> Option<u64> {
@@ -55,7 +57,7 @@ pub fn rescue(
     let behind = area.is_some_and(|area| leave(area, &marks, offset, registers, ticks));
     registers.set_next(match (behind, why) {
         (true, _) => site + 2,
-        (false, Why::Signal) => site,
+        (false, Why::Signal | Why::Trap) => site,
         (false, Why::Fault) => traced,
     });
     true

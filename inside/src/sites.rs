@@ -14,6 +14,8 @@ use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
 
 /// A `syscall` instruction.
 pub const SYSCALL: [u8; 2] = [0x0f, 0x05];
+/// A jump whose distance is one byte.
+pub const SHORT_JUMP: u8 = 0xeb;
 /// Bytes behind a site that a short jump reaches.
 const REACH: u64 = 127;
 /// Bytes of a jump to anywhere within 2 GiB.
@@ -147,7 +149,7 @@ pub fn short_jump(site: u64, padding: Padding) -> Option<[u8; 2]> {
     let distance = u8::try_from(distance)
         .ok()
         .filter(|d| u64::from(*d) <= REACH)?;
-    Some([0xeb, distance])
+    Some([SHORT_JUMP, distance])
 }
 
 /// A jump from an address to another, if it is near enough.

@@ -8,7 +8,7 @@ use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::layout::{PAGE, REGION, STUB};
 use crate::maps::{self, Mapping};
 use crate::region::{Area, Bounds, Region};
-use crate::sites::{self, Code, NEIGHBOURHOOD, Padding, SYSCALL};
+use crate::sites::{self, Code, NEIGHBOURHOOD, SHORT_JUMP, SYSCALL};
 use crate::tracee::Tracee;
 
 /// Bytes for trampolines that are mapped at once.
@@ -46,11 +46,19 @@ pub enum Refused {
 enum Site {
     /// It was hit so often.
     Hit(u32),
-    /// It leads to the stub.
-    Patched,
+    /// It leads to the stub. So many calls were seen at it since that don't: of tasks that stood
+    /// behind it when it was patched, or other code stands there by now.
+    Patched(u32),
     /// It can't.
     Unfit,
 }
+
+/// `int3`.
+const BREAKPOINT: u8 = 0xcc;
+/// `MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE`.
+const SYNC_CORE: u64 = 1 << 5;
+/// `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE`.
+const REGISTER_SYNC_CORE: u64 = 1 << 6;
 
 /// Trampolines that stand together.
 #[derive(Clone, Debug)]
@@ -70,6 +78,8 @@ pub struct Space {
     inherited: bool,
     pools: Vec<Pool>,
     sites: HashMap<u64, Site>,
+    /// The kernel was told that this memory will ask for `membarrier`.
+    may_synchronize: bool,
 }
 
 impl Default for Space {
@@ -81,6 +91,7 @@ impl Default for Space {
             inherited: false,
             pools: Vec::new(),
             sites: HashMap::new(),
+            may_synchronize: false,
         }
     }
 }
@@ -96,6 +107,7 @@ impl Space {
             inherited: self.inherited || self.region.is_some(),
             pools: self.pools.clone(),
             sites: self.sites.clone(),
+            may_synchronize: false,
         }
     }
 
@@ -118,11 +130,9 @@ impl Space {
         let known = self.sites.entry(site).or_insert(Site::Hit(0));
         match known {
             Site::Unfit => return None,
-            // Other code stands there by now.
-            Site::Patched => *known = Site::Hit(1),
-            Site::Hit(hits) => *hits += 1,
+            Site::Patched(hits) | Site::Hit(hits) => *hits += 1,
         }
-        matches!(known, Site::Hit(hits) if *hits >= often).then_some(site)
+        matches!(known, Site::Patched(hits) | Site::Hit(hits) if *hits >= often).then_some(site)
     }
 
     /// The site whose trampoline holds an address, and where in it that is.
@@ -180,9 +190,24 @@ impl Space {
         Ok(area)
     }
 
-    /// Lets a site lead to the stub. The task must be at the exit of a call, and no other of this
-    /// memory may run.
-    pub fn patch(&mut self, tracee: &mut impl Tracee, site: u64) -> Result<(), Refused> {
+    /// Lets a site lead to the stub. The task must be at the exit of a call; `alone` if it is the only
+    /// one of this memory.
+    pub fn patch(
+        &mut self,
+        tracee: &mut impl Tracee,
+        site: u64,
+        alone: bool,
+    ) -> Result<(), Refused> {
+        let mut instruction = [0; 2];
+        if tracee.read(site, &mut instruction)? != 2 || instruction != SYSCALL {
+            return match self.sites.get_mut(&site) {
+                Some(Site::Patched(hits)) => {
+                    *hits = 0;
+                    Ok(())
+                }
+                _ => Err(Refused::Site),
+            };
+        }
         self.sites.insert(site, Site::Unfit);
         self.install(tracee)?;
         let text = maps::parse(&tracee.maps()?);
@@ -198,8 +223,18 @@ impl Space {
         };
         let padding = sites::padding(code, site).ok_or(Refused::Site)?;
         let trampoline = self.trampoline(tracee, site, &text)?;
-        self.write_jumps(tracee, site, padding, trampoline)?;
-        self.sites.insert(site, Site::Patched);
+        let short = sites::short_jump(site, padding).ok_or(Refused::Site)?;
+        let far = sites::jump(padding.address, trampoline).ok_or(Refused::Site)?;
+        let mut filling = vec![BREAKPOINT; padding.length];
+        filling[..far.len()].copy_from_slice(&far);
+        // Nothing leads there until the site does.
+        tracee.write(padding.address, &filling)?;
+        if alone {
+            tracee.write(site, &short)?;
+        } else {
+            self.write_beside_others(tracee, site, short)?;
+        }
+        self.sites.insert(site, Site::Patched(0));
         Ok(())
     }
 
@@ -235,21 +270,61 @@ impl Space {
         Ok(at)
     }
 
-    /// The padding first: nothing leads there until the site does.
-    fn write_jumps(
-        &self,
+    /// Writes a site that others may be executing, as the kernel does with its own text: one byte at a
+    /// time, and each processor that runs this memory has forgotten what it fetched before the next
+    /// one. The first is a breakpoint: who comes by stops there, and is sent back once it is done.
+    fn write_beside_others(
+        &mut self,
         tracee: &mut impl Tracee,
         site: u64,
-        padding: Padding,
-        trampoline: u64,
+        [jump, distance]: [u8; 2],
     ) -> Result<(), Refused> {
-        let short = sites::short_jump(site, padding).ok_or(Refused::Site)?;
-        let far = sites::jump(padding.address, trampoline).ok_or(Refused::Site)?;
-        let mut filling = vec![0xcc; padding.length];
-        filling[..far.len()].copy_from_slice(&far);
-        tracee.write(padding.address, &filling)?;
-        tracee.write(site, &short)?;
-        Ok(())
+        if !self.may_synchronize {
+            self.synchronize(tracee, REGISTER_SYNC_CORE)?;
+            self.may_synchronize = true;
+        }
+        tracee.write(site, &[BREAKPOINT])?;
+        let synchronized = self.synchronize(tracee, SYNC_CORE);
+        if let Err(error) = synchronized {
+            tracee.write(site, &SYSCALL[..1])?;
+            return Err(error);
+        }
+        tracee.write(site + 1, &[distance])?;
+        // It worked once; and where it doesn't, the breakpoint has to go all the same.
+        let synchronized = self.synchronize(tracee, SYNC_CORE);
+        tracee.write(site, &[jump])?;
+        synchronized
+    }
+
+    /// Lets all processors that run this memory fetch its instructions anew.
+    fn synchronize(&self, tracee: &mut impl Tracee, command: u64) -> Result<(), Refused> {
+        let before = tracee.registers()?;
+        let at = STUB + self.marks.call;
+        let arguments = [command, 0, 0, 0, 0, 0];
+        let result = call(tracee, &before, at, libc::SYS_membarrier, arguments)?;
+        if result == 0 {
+            return Ok(());
+        }
+        Err(Refused::Call { call: "membarrier" })
+    }
+
+    /// The site that had a breakpoint while it was written, if a task came by that: `next` is behind
+    /// it. A breakpoint that is still there was left by a task that was killed in the middle.
+    pub fn came_by(&self, tracee: &mut impl Tracee, next: u64) -> Option<u64> {
+        let site = next.checked_sub(1)?;
+        if !matches!(self.sites.get(&site), Some(Site::Patched(_) | Site::Unfit)) {
+            return None;
+        }
+        let mut bytes = [0; 2];
+        let length = tracee.read(site, &mut bytes).ok()?;
+        if length == bytes.len() && bytes[0] == BREAKPOINT {
+            let [first, second] = SYSCALL;
+            let is_old = bytes[1] == second;
+            tracee
+                .write(site, &[if is_old { first } else { SHORT_JUMP }])
+                .ok()?;
+        }
+        Some(site)
     }
 }
 

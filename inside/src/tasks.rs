@@ -148,14 +148,17 @@ impl Tasks {
             return false;
         };
         task.stops = task.stops.saturating_add(1);
-        let mut memory = task.memory.borrow_mut();
-        memory.stops = memory.stops.saturating_add(1);
+        let own_stops = task.stops;
+        let has_area = task.area.is_some() || task.refused;
         let behind = std::mem::take(&mut task.behind);
+        let shared = Rc::clone(&task.memory);
+        let mut memory = shared.borrow_mut();
+        memory.stops = memory.stops.saturating_add(1);
         if memory.refused.is_some() || memory.stops < policy.stops {
             return false;
         }
         let site = memory.space.hit(behind, policy.hits);
-        let wants_area = task.area.is_none() && !task.refused && task.stops >= policy.task_stops;
+        let wants_area = !has_area && own_stops >= policy.task_stops;
         if site.is_none() && !(wants_area && memory.patched > 0) {
             return false;
         }
@@ -163,10 +166,11 @@ impl Tasks {
             memory.refused = Some("it has filters of its own, or is no 64-bit program".to_owned());
             return false;
         }
+        let alone = memory.tasks == 1;
         if let Some(site) = site
-            && memory.tasks == 1
+            && (alone || others_take_traps(&self.tasks, tid, tracee))
         {
-            match memory.space.patch(tracee, site) {
+            match memory.space.patch(tracee, site, alone) {
                 Ok(()) => memory.patched += 1,
                 Err(Refused::Site) => {}
                 Err(error) => {
@@ -178,16 +182,13 @@ impl Tasks {
             }
         }
         if wants_area && memory.patched > 0 {
-            match memory.space.give_area(tracee, policy.bounds) {
-                Ok(area) => {
-                    drop(memory);
-                    task.area = Some(area);
-                }
-                Err(error) => {
-                    *self.refusals.entry(error.to_string()).or_default() += 1;
-                    drop(memory);
-                    task.refused = true;
-                }
+            let given = memory.space.give_area(tracee, policy.bounds);
+            if let Err(error) = &given {
+                *self.refusals.entry(error.to_string()).or_default() += 1;
+            }
+            if let Some(task) = self.tasks.get_mut(&tid) {
+                task.refused = given.is_err();
+                task.area = given.ok();
             }
         }
         true
@@ -213,6 +214,15 @@ impl Tasks {
         let Ok(mut registers) = tracee.registers() else {
             return false;
         };
+        if why == Why::Trap {
+            let site = memory.space.came_by(tracee, registers.next());
+            if let Some(site) = site {
+                registers.set_next(site);
+                // Fails only where it is gone.
+                let _ = tracee.set_registers(&registers);
+            }
+            return site.is_some();
+        }
         let area = task.area.as_ref();
         let moved = rescue::rescue(&memory.space, area, &mut registers, why, arch::ticks());
         if moved {
@@ -249,6 +259,20 @@ impl Tasks {
             .iter()
             .map(|(reason, count)| (reason.as_str(), *count))
     }
+}
+
+/// Whether a breakpoint would do no harm to the other tasks of that memory: where one blocks or ignores
+/// its signal, the kernel changes that. Threads rarely do, and never for long.
+fn others_take_traps(tasks: &HashMap<i32, Task>, tid: i32, tracee: &mut impl Tracee) -> bool {
+    let Some(own) = tasks.get(&tid) else {
+        return false;
+    };
+    let others = tasks
+        .iter()
+        .filter(|(other, task)| **other != tid && Rc::ptr_eq(&task.memory, &own.memory));
+    others
+        .into_iter()
+        .all(|(other, _)| tracee.takes_traps(*other))
 }
 
 /// Takes the area of another task from one that has its address.

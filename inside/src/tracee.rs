@@ -28,4 +28,7 @@ pub trait Tracee {
     /// Whether it may be made to make calls and run the stub: it has no filter of its own that might
     /// object, and is a program of this architecture.
     fn may_be_changed(&mut self) -> bool;
+
+    /// Whether another task neither blocks nor ignores `SIGTRAP`.
+    fn takes_traps(&mut self, other: i32) -> bool;
 }

@@ -198,3 +198,164 @@ fn a_read_that_waits_is_interrupted_and_restarted_as_ever() {
         assert!(waited.count() > 20, "no read waited in the stub");
     }
 }
+
+/// Many sites, each with padding of its own, that threads run into while they are patched.
+const HAMMER: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define SITES 400
+__asm__(
+    ".text\n.balign 16\nsites:\n"
+    ".rept 400\n"
+    "mov %rdi, %rax\n mov %rsi, %rdi\n mov %rdx, %rsi\n mov %rcx, %rdx\n"
+    "syscall\n ret\n"
+    ".balign 64, 0xcc\n"
+    ".endr\n");
+extern char sites[];
+typedef long (*site)(long number, long a, long b, long c);
+static volatile int wrong;
+static void *thread(void *arg) {
+    unsigned seed = (unsigned)(long)arg;
+    for (int i = 0; i < 20000; i++) {
+        site call = (site)(sites + 64 * ((i / 40 + rand_r(&seed) % 3) % SITES));
+        /* of no descriptor, of a high one, of no file: each has one right answer */
+        if (call(SYS_lseek, -1, 0, 0) != -9) wrong = 1;
+        if (call(SYS_close, 4096 + i, 0, 0) != -9) wrong = 2;
+        if (call(SYS_access, (long)"/none", 0, 0) != -2) wrong = 3;
+        if (wrong) return (void *)1;
+    }
+    return 0;
+}
+int main(void) {
+    pthread_t threads[4];
+    for (long i = 0; i < 4; i++) pthread_create(&threads[i], 0, thread, (void *)(i + 1));
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], 0);
+    return wrong ? 20 + wrong : 7;
+}"#;
+
+#[test]
+fn sites_are_patched_while_threads_hammer_them() {
+    let Some(outcome) = run(HAMMER, &["-pthread"]) else {
+        return;
+    };
+    assert_eq!(outcome.exited(), Some(7), "{:x}", outcome.status);
+    assert!(outcome.refusals.is_empty(), "{:?}", outcome.refusals);
+    let calls: Vec<usize> = outcome.calls.iter().map(Vec::len).collect();
+    println!("{} inside of {calls:?}", outcome.inside());
+    for task in &outcome.calls[1..] {
+        let of = |number| task.iter().filter(|call| call.number == number).count();
+        assert_eq!(of(libc::SYS_lseek), 20_000);
+        assert_eq!(of(libc::SYS_access), 20_000);
+    }
+    assert!(outcome.inside() > 200_000);
+}
+
+const FORKS: &str = r#"
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int looks(const char *what, int count) {
+    struct stat s;
+    char name[64];
+    for (int i = 0; i < count; i++) {
+        sprintf(name, "/none/%s-%d", what, i);
+        if (stat(name, &s) != -1 || stat("/etc/passwd", &s)) return 1;
+    }
+    return 0;
+}
+static int shared;
+static int sharing(void *arg) { shared += looks("sharing", 50) ? 100 : 1; return 0; }
+int main(int argc, char **argv) {
+    if (argc > 1) return environ[0] ? 1 : looks("empty", 100);
+    if (looks("first", 100)) return 1;
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        if (child == 0) _exit(looks("forked", 100));
+        int status;
+        if (looks("parent", 50) || waitpid(child, &status, 0) != child || status) return 2;
+        child = vfork();
+        if (child == 0) {
+            char *none[] = { 0 };
+            char *arguments[] = { argv[0], "again", 0 };
+            execve(argv[0], arguments, none);
+            _exit(1);
+        }
+        if (waitpid(child, &status, 0) != child || status) return 3;
+        char *stack = malloc(65536);
+        child = clone(sharing, stack + 65536, CLONE_VM | SIGCHLD, 0);
+        if (looks("beside", 50) || waitpid(child, &status, 0) != child || status) return 4;
+    }
+    return shared == 20 ? 7 : 5;
+}"#;
+
+#[test]
+fn forks_of_all_kinds_and_empty_environments() {
+    for options in [&[][..], &["-static"]] {
+        let Some(outcome) = run(FORKS, options) else {
+            return;
+        };
+        assert_eq!(outcome.exited(), Some(7), "{:x}", outcome.status);
+        let names = |what: &str| {
+            let calls = outcome.calls.iter().flatten();
+            let paths = calls.filter_map(|call| call.path.as_deref());
+            paths
+                .filter(|path| path.starts_with(what.as_bytes()))
+                .count()
+        };
+        println!("{options:?}: {} inside", outcome.inside());
+        assert_eq!(names("/none/first-"), 100);
+        assert_eq!(names("/none/forked-"), 20 * 100);
+        assert_eq!(names("/none/parent-"), 20 * 50);
+        assert_eq!(names("/none/empty-"), 20 * 100);
+        assert_eq!(names("/none/sharing-"), 20 * 50);
+        assert_eq!(names("/none/beside-"), 20 * 50);
+        assert!(outcome.inside() > 5000);
+    }
+}
+
+const SEGMENT: &str = r#"
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static long words[1024];
+static int looks(void) {
+    struct stat s;
+    for (int i = 0; i < 200; i++) if (stat("/etc/passwd", &s)) return 1;
+    return 0;
+}
+int main(int argc, char **argv) {
+    if (argc > 1 && looks()) return 1;
+    words[1] = 4711;
+    if (syscall(SYS_arch_prctl, 0x1001, words)) return 2;
+    if (looks()) return 3;
+    long word;
+    __asm__ volatile("mov %%gs:8, %0" : "=r"(word));
+    if (word != 4711) return 4;
+    for (int i = 2; i < 1024; i++) if (words[i]) return 5;
+    return 7;
+}"#;
+
+#[test]
+fn programs_that_use_the_segment_themselves_keep_it() {
+    let directory = tempfile::tempdir().expect("tempdir");
+    let Some(program) = compile(directory.path(), SEGMENT, &[]) else {
+        return;
+    };
+    let program = program.to_str().expect("text");
+    let at_once = watch(&[program], EAGER, true);
+    assert_eq!(at_once.exited(), Some(7), "{:x}", at_once.status);
+    let later = watch(&[program, "later"], EAGER, true);
+    assert_eq!(later.exited(), Some(7), "{:x}", later.status);
+    assert!(later.inside() > 100 && at_once.inside() < 50);
+}

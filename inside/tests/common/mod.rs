@@ -109,6 +109,10 @@ impl Tracee for Stopped {
         std::fs::read_to_string(format!("/proc/{}/maps", self.0))
     }
 
+    fn takes_traps(&mut self, _other: i32) -> bool {
+        true
+    }
+
     fn may_be_changed(&mut self) -> bool {
         true
     }
@@ -237,10 +241,10 @@ impl Watch {
             }
             0 if signal == sys::SYSCALL_STOP => self.on_exit(tid),
             0 => {
-                let why = if sys::is_fault(tid) {
-                    Why::Fault
-                } else {
-                    Why::Signal
+                let why = match signal {
+                    libc::SIGSEGV | libc::SIGBUS if sys::is_fault(tid) => Why::Fault,
+                    libc::SIGTRAP if sys::is_fault(tid) => Why::Trap,
+                    _ => Why::Signal,
                 };
                 let ours = self.tasks.signal(tid, &mut Stopped(tid), why);
                 self.drain();
@@ -262,12 +266,7 @@ impl Watch {
 
     fn on_new(&mut self, parent: i32, event: i32) {
         if let Some(tid) = sys::message(parent) {
-            let tgid = |tid: i32| {
-                let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-                let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
-                line.trim().parse::<i32>().ok()
-            };
-            let shares = event == libc::PTRACE_EVENT_VFORK || tgid(tid) == tgid(parent);
+            let shares = event == libc::PTRACE_EVENT_VFORK || shares_memory(parent);
             self.tasks.child(parent, tid, shares);
             self.know(tid);
             if let Some(status) = self.strangers.remove(&tid) {
@@ -309,6 +308,20 @@ impl Watch {
         }
         self.go_on(tid, 0);
     }
+}
+
+/// Whether the `clone` that a task is in makes a task of the same memory.
+fn shares_memory(tid: i32) -> bool {
+    let Ok(Registers(words)) = sys::registers(tid, None) else {
+        return false;
+    };
+    let (number, first) = (words[15] as i64, words[14]);
+    let mut flags = first.to_ne_bytes();
+    if number == libc::SYS_clone3 && Stopped(tid).read(first, &mut flags).is_err() {
+        return false;
+    }
+    let makes = matches!(number, libc::SYS_clone | libc::SYS_clone3);
+    makes && u64::from_ne_bytes(flags) & libc::CLONE_VM as u64 != 0
 }
 
 fn path(tid: i32, number: i64, arguments: &[u64; 6]) -> Option<Vec<u8>> {

@@ -113,9 +113,7 @@ pub fn is_fault(tid: i32) -> bool {
     // SAFETY: all zero is a valid siginfo_t, which the kernel fills in.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let to = &raw mut info as usize;
-    request(libc::PTRACE_GETSIGINFO as u32, tid, 0, to).is_ok()
-        && matches!(info.si_signo, libc::SIGSEGV | libc::SIGBUS)
-        && info.si_code > 0
+    request(libc::PTRACE_GETSIGINFO as u32, tid, 0, to).is_ok() && info.si_code > 0
 }
 
 /// `struct ptrace_syscall_info`, as far as it is used.

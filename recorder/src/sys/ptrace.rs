@@ -275,9 +275,7 @@ pub fn signal_stop(tid: i32, signal: i32) -> Option<Sender> {
 
 /// Whether a task is about to get a signal for what an instruction of its own did.
 pub fn is_fault(tid: i32) -> bool {
-    signal_info(tid).is_some_and(|info| {
-        matches!(info.si_signo, libc::SIGSEGV | libc::SIGBUS) && info.si_code > 0
-    })
+    signal_info(tid).is_some_and(|info| info.si_code > 0)
 }
 
 /// Whether a task has changed its state since it was waited for last.

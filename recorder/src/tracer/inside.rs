@@ -169,10 +169,10 @@ impl Inside {
     /// A signal is about to be delivered. Gives whether the stub caused it, and the tool must not
     /// see it.
     pub fn signal(&mut self, tid: i32, signal: i32) -> bool {
-        let why = if matches!(signal, libc::SIGSEGV | libc::SIGBUS) && ptrace::is_fault(tid) {
-            Why::Fault
-        } else {
-            Why::Signal
+        let why = match signal {
+            libc::SIGSEGV | libc::SIGBUS if ptrace::is_fault(tid) => Why::Fault,
+            libc::SIGTRAP if ptrace::is_fault(tid) => Why::Trap,
+            _ => Why::Signal,
         };
         let mut stopped = self.stopped(tid);
         self.tasks.signal(tid, &mut stopped, why)
@@ -325,6 +325,14 @@ impl Tracee for Stopped {
     fn maps(&mut self) -> io::Result<String> {
         let maps = std::fs::read(format!("/proc/{}/maps", self.tid))?;
         Ok(String::from_utf8_lossy(&maps).into_owned())
+    }
+
+    fn takes_traps(&mut self, other: i32) -> bool {
+        ["SigBlk:", "SigIgn:"].into_iter().all(|name| {
+            let mask = spawn::status_text(other, name);
+            let mask = mask.and_then(|mask| u64::from_str_radix(&mask, 16).ok());
+            mask.is_some_and(|mask| mask & 1 << (libc::SIGTRAP - 1) == 0)
+        })
     }
 
     fn may_be_changed(&mut self) -> bool {
