@@ -49,6 +49,25 @@ pub const CLASSES: &[(i64, u8)] = &[
 
 global_asm!(
     ".pushsection .rodata.fsreplay_inside, \"a\"",
+    // Seen by all of the crate, and by nothing that it is linked with.
+    ".globl fsreplay_inside_begin",
+    ".hidden fsreplay_inside_begin",
+    ".globl fsreplay_inside_saved",
+    ".hidden fsreplay_inside_saved",
+    ".globl fsreplay_inside_flags",
+    ".hidden fsreplay_inside_flags",
+    ".globl fsreplay_inside_call",
+    ".hidden fsreplay_inside_call",
+    ".globl fsreplay_inside_called",
+    ".hidden fsreplay_inside_called",
+    ".globl fsreplay_inside_result",
+    ".hidden fsreplay_inside_result",
+    ".globl fsreplay_inside_written",
+    ".hidden fsreplay_inside_written",
+    ".globl fsreplay_inside_refused",
+    ".hidden fsreplay_inside_refused",
+    ".globl fsreplay_inside_end",
+    ".hidden fsreplay_inside_end",
     ".balign 64",
     "fsreplay_inside_begin:",
     // Is there an area? Its address has the upper half of the region's.
