@@ -19,6 +19,11 @@ pub const OPEN_AT: u8 = 5;
 /// `fcntl`: only with the commands up to [`FCNTL_LAST`], and [`FCNTL_OTHER`].
 pub const FCNTL: u8 = 6;
 
+/// `lstat`: a path first, and the second argument points to what is found.
+pub const LSTAT: u8 = 7;
+/// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds flags.
+pub const STAT_AT: u8 = 8;
+
 /// Flags of `open` that send it the traced way: it may make or empty a file; and a file that is
 /// opened for writing is looked at before anything is written.
 pub const OPEN_TRACED: u32 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | TMPFILE) as u32;
@@ -34,8 +39,8 @@ pub const FCNTL_OTHER: u32 = libc::F_DUPFD_CLOEXEC as u32;
 /// Which argument of a class points to a path.
 pub fn path_argument(class: u8) -> Option<usize> {
     match class {
-        PATH_FIRST | OPEN => Some(0),
-        PATH_SECOND | OPEN_AT => Some(1),
+        PATH_FIRST | OPEN | LSTAT => Some(0),
+        PATH_SECOND | OPEN_AT | STAT_AT => Some(1),
         _ => None,
     }
 }

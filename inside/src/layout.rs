@@ -68,8 +68,14 @@ pub mod event {
     pub const ARGUMENTS: u64 = 32;
     /// What kind of call it is ([`crate::class`]).
     pub const CLASS: u64 = 80;
+    /// 1 if [`STAT`] is filled.
+    pub const HAS_STAT: u64 = 88;
     /// Its path, with the zero that ends it.
-    pub const PATH: u64 = 88;
+    pub const PATH: u64 = 96;
     /// Longer paths go the traced way.
-    pub const PATH_MAX: u64 = super::EVENT - PATH;
+    pub const PATH_MAX: u64 = STAT - PATH;
+    /// What `lstat` said, as it stands in the tool's memory.
+    pub const STAT: u64 = super::EVENT - STAT_SIZE;
+    /// Its bytes (`struct stat`).
+    pub const STAT_SIZE: u64 = 144;
 }

@@ -19,7 +19,7 @@ mod sys;
 mod tasks;
 mod tracee;
 
-pub use region::{Area, Bounds, Event, Region};
+pub use region::{Area, Bounds, Event, Found, Region};
 pub use rescue::Why;
 pub use space::{Refused, Space};
 pub use sys::has_fsgsbase;

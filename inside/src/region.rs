@@ -65,6 +65,49 @@ pub struct Area {
     index: usize,
 }
 
+const NOFOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
+
+/// What `struct stat` says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Number of its names.
+    pub links: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time, seconds since the epoch.
+    pub mtime: i64,
+}
+
+/// From the words of a `struct stat` of x86_64, by their offsets.
+fn found(word: impl Fn(u64) -> u64) -> Found {
+    let halves = |at| {
+        let word = word(at);
+        (word as u32, (word >> 32) as u32)
+    };
+    let (mode, uid) = halves(24);
+    let (gid, _) = halves(32);
+    Found {
+        device: word(0),
+        inode: word(8),
+        links: word(16),
+        mode,
+        uid,
+        gid,
+        size: word(48),
+        mtime: word(88).cast_signed(),
+    }
+}
+
 /// A call that the stub made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -80,6 +123,10 @@ pub struct Event {
     pub arguments: [u64; 6],
     /// Its path, with the address at which it stood, without the zero.
     pub path: Option<(u64, Vec<u8>)>,
+    /// It doesn't follow a link at the end of its path.
+    pub is_lstat: bool,
+    /// What stood at the end of its path, which is not followed if it is a link.
+    pub found: Option<Found>,
 }
 
 impl Area {
@@ -164,10 +211,11 @@ impl Area {
         let class = u8::try_from(word(event::CLASS)).unwrap_or(class::TRACED);
         let path = class::path_argument(class).and_then(|argument| {
             let address = arguments[argument];
-            let mut bytes = [0; event::PATH_MAX as usize];
-            self.region.segment.read(offset + event::PATH, &mut bytes);
-            let length = bytes.iter().position(|byte| *byte == 0)?;
-            (address != 0).then(|| (address, bytes[..length].to_vec()))
+            if address == 0 {
+                return None;
+            }
+            let text = (self.region.segment).text(offset + event::PATH, event::PATH_MAX);
+            Some((address, text))
         });
         Event {
             entry: word(event::ENTRY),
@@ -176,6 +224,9 @@ impl Area {
             number: word(event::NUMBER),
             arguments,
             path,
+            is_lstat: class == class::LSTAT
+                || class == class::STAT_AT && arguments[3] & NOFOLLOW != 0,
+            found: (word(event::HAS_STAT) == 1).then(|| found(|at| word(event::STAT + at))),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A System V segment, mapped here and, by its number, in a tool: it needs no descriptor there.
 ///
@@ -60,17 +60,18 @@ impl Segment {
         fits.then(|| unsafe { AtomicU64::from_ptr(self.at.as_ptr().add(offset).cast()) })
     }
 
-    /// Copies bytes from an offset; as many as there are.
-    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
-        let start = usize::try_from(offset).map_or(self.length, |start| start.min(self.length));
-        let length = buffer.len().min(self.length - start);
-        for (at, byte) in buffer.iter_mut().take(length).enumerate() {
-            // SAFETY: within the segment. The task may write meanwhile, so each byte is read as an
-            // atomic.
-            let shared = unsafe { AtomicU8::from_ptr(self.at.as_ptr().add(start + at)) };
-            *byte = shared.load(Ordering::Relaxed);
+    /// The bytes from an offset, a multiple of eight, up to the first zero or the limit.
+    pub fn text(&self, offset: u64, limit: u64) -> Vec<u8> {
+        let mut text = Vec::with_capacity(64);
+        for at in (0..limit).step_by(8) {
+            let bytes = self.word(offset + at).to_ne_bytes();
+            let length = bytes.iter().position(|byte| *byte == 0);
+            text.extend_from_slice(&bytes[..length.unwrap_or(bytes.len())]);
+            if length.is_some() {
+                break;
+            }
         }
-        length
+        text
     }
 }
 

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use fsreplay_inside::arch::{self, Registers};
 use fsreplay_inside::{Bounds, Event, Policy, Tasks, Tracee, Why};
+use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
+use crate::machine;
 use crate::options::Eagerness;
+use crate::session::world::{Inode, Told};
 use crate::session::{Delivered, Memory, Next, RawCall};
 use crate::spawn;
 use crate::sys;
@@ -71,6 +74,9 @@ pub struct Inside {
     /// Kept from one time to the next.
     events: Vec<(i32, Event)>,
     waking: Option<Ticker>,
+    /// A task may have other user ids than the recorder, in a namespace of its own: whom files belong to
+    /// is not what it is told.
+    other_users: bool,
 }
 
 impl Inside {
@@ -99,6 +105,7 @@ impl Inside {
             filters,
             events: Vec::new(),
             waking: None,
+            other_users: false,
         })
     }
 
@@ -121,6 +128,7 @@ impl Inside {
 
     /// A task made another one with these flags.
     pub fn child(&mut self, parent: i32, tid: i32, flags: u64) {
+        self.other_users |= flags & libc::CLONE_NEWUSER as u64 != 0;
         let shares = flags & libc::CLONE_VM as u64 != 0;
         self.tasks.child(parent, tid, shares);
     }
@@ -136,7 +144,8 @@ impl Inside {
     }
 
     /// A task stands at the entry of a traced call.
-    pub fn enters(&mut self, tid: i32, behind: u64) {
+    pub fn enters(&mut self, tid: i32, number: u64, behind: u64) {
+        self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
         self.tasks.enters(tid, behind);
     }
 
@@ -191,6 +200,7 @@ impl Tracer {
         let (ticks, _) = inside.rate.look();
         let now = self.clock.time();
         let per_tick = inside.rate.per_tick;
+        let trusts = !inside.other_users;
         let bound = BOUND.as_nanos() as u64;
         let mut events = std::mem::take(&mut inside.events);
         inside.tasks.drain(ticks, &mut events);
@@ -206,7 +216,9 @@ impl Tracer {
             let entry = time(event.entry).max(tracee.time.left());
             let exit = time(event.exit).max(entry);
             let spent = tracee.time.inside(entry, exit, bound);
+            let told = if trusts { told(&event) } else { None };
             let call = Delivered {
+                told: told.as_ref(),
                 number: event.number,
                 registers: event.arguments,
                 memory: &Copied(&event),
@@ -242,6 +254,31 @@ impl Tracer {
         let next = self.session.entry(task, &raw, &mut clock);
         debug_assert!(next != Next::Result, "such calls are made the traced way");
     }
+}
+
+/// Files from this size on may be sparse, which takes a look.
+const MAY_BE_SPARSE: u64 = 1 << 20;
+
+/// What a call tells of the last name of its path, if it doesn't follow a link there.
+fn told(event: &Event) -> Option<Told> {
+    if let Some(found) = event.found {
+        let kind = machine::kind_of_mode(found.mode);
+        let needs_look = kind == FileKind::Symlink || found.size >= MAY_BE_SPARSE;
+        return (!needs_look).then_some(Told::There(Inode {
+            kind,
+            size: found.size,
+            mode: found.mode & 0o7777,
+            uid: found.uid,
+            gid: found.gid,
+            mtime: found.mtime,
+            links: found.links,
+            id: (found.device, found.inode),
+            target: None,
+            allocated: None,
+        }));
+    }
+    let missing = event.result == -i64::from(libc::ENOENT);
+    (missing && event.is_lstat).then_some(Told::Nothing)
 }
 
 /// What an event copied of the tool's memory: its path.

@@ -359,7 +359,7 @@ impl Tracer {
             }
             _ => {
                 if let Some(inside) = &mut self.inside {
-                    inside.enters(tid, behind);
+                    inside.enters(tid, number, behind);
                 }
                 self.on_entry_of_call(tid, number, args);
             }
