@@ -15,7 +15,7 @@ pub const PAGE: u64 = 4096;
 /// Areas in a region: as many tasks of one memory can be recorded from inside at a time.
 pub const AREAS: usize = 64;
 /// Events that an area holds; a power of two.
-pub const EVENTS: u64 = 512;
+pub const EVENTS: u64 = 1024;
 /// Bytes of an event; a power of two.
 pub const EVENT: u64 = 1 << EVENT_SHIFT;
 /// Its logarithm.

@@ -190,6 +190,11 @@ impl Space {
         Ok(area)
     }
 
+    /// An area for a task of this memory, if there are any already.
+    pub fn spare_area(&self, bounds: Bounds) -> Option<Area> {
+        self.region.as_ref()?.area(bounds)
+    }
+
     /// Lets a site lead to the stub. The task must be at the exit of a call; `alone` if it is the only
     /// one of this memory.
     pub fn patch(

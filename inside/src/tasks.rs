@@ -122,7 +122,8 @@ impl Tasks {
         self.tasks.remove(&tid);
     }
 
-    /// A new task is about to go on from its first stop: it must not write to its parent's area.
+    /// A new task is about to go on from its first stop: it must not write to its parent's area. Where
+    /// it shares its parent's memory, it gets one of its own, which costs nothing more.
     pub fn begins(&mut self, tid: i32, tracee: &mut impl Tracee) {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return;
@@ -130,7 +131,11 @@ impl Tasks {
         if !std::mem::take(&mut task.newborn) {
             return;
         }
-        take_area(tracee);
+        let area = task.memory.borrow().space.spare_area(self.policy.bounds);
+        let address = area.as_ref().map_or(0, Area::address);
+        if set_area(tracee, address) {
+            task.area = area;
+        }
     }
 
     /// A task stands at the entry of a traced call, at an instruction that ends there.
@@ -277,14 +282,21 @@ fn others_take_traps(tasks: &HashMap<i32, Task>, tid: i32, tracee: &mut impl Tra
 
 /// Takes the area of another task from one that has its address.
 pub fn take_area(tracee: &mut impl Tracee) {
+    // Fails only where it is gone.
+    set_area(tracee, 0);
+}
+
+/// Gives a task an area of its own, or none with 0, in place of its parent's. Gives whether it did.
+fn set_area(tracee: &mut impl Tracee, address: u64) -> bool {
     let region = REGION..REGION + REGION_SIZE;
-    if let Ok(mut registers) = tracee.registers()
-        && region.contains(&registers.area())
-    {
-        registers.set_area(0);
-        // Fails only where it is gone.
-        let _ = tracee.set_registers(&registers);
+    let Ok(mut registers) = tracee.registers() else {
+        return false;
+    };
+    if !region.contains(&registers.area()) {
+        return false;
     }
+    registers.set_area(address);
+    tracee.set_registers(&registers).is_ok()
 }
 
 impl Memory {

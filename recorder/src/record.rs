@@ -56,7 +56,7 @@ pub fn record(
         Backend::Ptrace => None,
         Backend::Inside => Inside::new(options.eagerness),
     };
-    let costs = Costs::measure(options.affinity, &blocked)?;
+    let costs = Costs::measure(options.affinity, options.backend, &blocked)?;
     let rings = if options.withhold_io_uring {
         Rings::Withheld
     } else {

@@ -186,16 +186,22 @@ impl Inside {
         let mut stopped = self.stopped(tid);
         self.tasks.signal(tid, &mut stopped, why)
     }
+
+    /// Whether any task is recorded inside.
+    pub fn is_used(&self) -> bool {
+        self.tasks.any_inside()
+    }
 }
 
 impl Tracer {
-    /// Tells the core all calls that returned inside the tool up to now.
-    pub(super) fn drain(&mut self) {
+    /// Tells the core all calls that returned inside the tool up to now; gives
+    /// how many.
+    pub(super) fn drain(&mut self) -> usize {
         let Some(inside) = &mut self.inside else {
-            return;
+            return 0;
         };
         if !inside.tasks.any_inside() {
-            return;
+            return 0;
         }
         let (ticks, _) = inside.rate.look();
         let now = self.clock.time();
@@ -204,6 +210,7 @@ impl Tracer {
         let bound = BOUND.as_nanos() as u64;
         let mut events = std::mem::take(&mut inside.events);
         inside.tasks.drain(ticks, &mut events);
+        let count = events.len();
         for (tid, event) in events.drain(..) {
             let Some(tracee) = self.tasks.get_mut(&tid) else {
                 continue;
@@ -232,6 +239,7 @@ impl Tracer {
         if let Some(inside) = &mut self.inside {
             inside.events = events;
         }
+        count
     }
 
     /// A task that is about to end may be in a call inside: it never returns.

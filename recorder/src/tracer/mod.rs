@@ -75,6 +75,8 @@ pub struct Tracer {
     headroom: Option<Headroom>,
     /// What the user should know now.
     to_tell: Vec<String>,
+    /// Events that were found inside the tool at the last look.
+    drained: usize,
     /// The stop that is being handled: its task may stand still.
     held: Option<(i32, i32)>,
 }
@@ -99,6 +101,9 @@ pub struct BrokenOff {
     /// Calls that would have been recorded after that.
     pub unrecorded: u64,
 }
+
+/// So many events inside the tool since the last look are many: the next look is at once.
+const BUSY: usize = 32;
 
 /// A status for a command of which none was seen: exit code 125.
 const UNKNOWN_STATUS: i32 = 125 << 8;
@@ -155,6 +160,7 @@ impl Tracer {
             requests: Requests::default(),
             headroom,
             to_tell: Vec::new(),
+            drained: 0,
             held: None,
         }
     }
@@ -227,7 +233,9 @@ impl Tracer {
     fn observe(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
         let mut ticks = signal::ticks();
         loop {
-            let waited = self.pending.next(self.tasks.len())?;
+            // While events come in numbers there is no time to wait.
+            let block = self.drained < BUSY;
+            let waited = self.pending.next(self.tasks.len(), block)?;
             self.look_for_stop();
             match waited {
                 Waited::Task(tid, status) => {
@@ -236,7 +244,7 @@ impl Tracer {
                     self.held = None;
                 }
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
-                Waited::Interrupted | Waited::Nothing => self.drain(),
+                Waited::Interrupted | Waited::Nothing => self.drained = self.drain(),
             }
             for text in self.to_tell.drain(..) {
                 observer.warning(&text);
@@ -271,7 +279,7 @@ impl Tracer {
             self.command_goes_on();
         }
         // Before anything is made of this stop: what it tells of may change what they saw.
-        self.drain();
+        self.drained = self.drain();
         if !libc::WIFSTOPPED(status) {
             self.on_end(tid, status);
             return Ok(());
@@ -419,6 +427,10 @@ impl Tracer {
                 && inside.leaves(tid, result)
             {
                 tracee.time.forget(self.clock.time());
+                if inside.is_used() {
+                    // What is recorded inside shall be read while the tool goes on.
+                    self.gatherer.scatter(&mut self.tasks);
+                }
             }
         }
         self.resume(tid, 0)
