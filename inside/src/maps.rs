@@ -13,13 +13,30 @@ pub struct Mapping {
     /// It may be executed and not written to, its pages are the process's own once they are changed,
     /// and it is a file's.
     text: bool,
+    /// Device and inode number of its file, if it has one.
+    file: Option<(u64, u64)>,
+    /// Where in the file it begins.
+    offset: u64,
 }
+
+/// A byte of a file: device, inode number, offset.
+pub type InFile = (u64, u64, u64);
 
 impl Mapping {
     /// Whether it is the text of a file: what is written to it reaches neither the file nor another
     /// process.
     pub fn is_text(&self) -> bool {
         self.text
+    }
+
+    /// Which byte of its file stands at an address in it.
+    pub fn in_file(&self, address: u64) -> Option<InFile> {
+        let (device, inode) = self.file?;
+        Some((
+            device,
+            inode,
+            self.offset + address.checked_sub(self.start)?,
+        ))
     }
 
     /// Whether an address lies in it.
@@ -37,10 +54,16 @@ fn line(line: &str) -> Option<Mapping> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let rights = words.next()?;
-    let name = words.nth(3);
+    let hex = |word| u64::from_str_radix(word, 16).ok();
+    let offset = hex(words.next()?)?;
+    let (major, minor) = words.next()?.split_once(':')?;
+    let inode: u64 = words.next()?.parse().ok()?;
+    let name = words.next();
     Some(Mapping {
-        start: u64::from_str_radix(start, 16).ok()?,
-        end: u64::from_str_radix(end, 16).ok()?,
+        start: hex(start)?,
+        end: hex(end)?,
+        file: (inode != 0).then_some((hex(major)? << 32 | hex(minor)?, inode)),
+        offset,
         text: rights == "r-xp" && name.is_some_and(|name| name.starts_with('/')),
     })
 }
@@ -76,6 +99,9 @@ mod tests {
         let text: Vec<bool> = maps.iter().map(Mapping::is_text).collect();
         assert_eq!(text, [true, false, true, false, false, false]);
         assert!(maps[0].holds(0x400000) && !maps[0].holds(0x452000));
+        let byte = maps[1].in_file(0x651010);
+        assert_eq!(byte, Some((8 << 32 | 2, 173_521, 0x51010)));
+        assert_eq!(maps[3].in_file(0x7f0000100000), None);
     }
 
     #[test]

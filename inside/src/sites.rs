@@ -20,6 +20,8 @@ pub const SHORT_JUMP: u8 = 0xeb;
 const REACH: u64 = 127;
 /// Bytes of a jump to anywhere within 2 GiB.
 pub const JUMP: usize = 5;
+/// How far ahead of padding decoding begins, at the latest, bytes; and from so many places.
+const AHEAD: u64 = 48;
 /// To which addresses code is aligned.
 const ALIGNMENT: u64 = 16;
 /// How far jumps into the padding are looked for, bytes. A short jump reaches no further, and a long
@@ -56,6 +58,11 @@ pub fn padding(code: Code<'_>, site: u64) -> Option<Padding> {
     if !code.from(site)?.starts_with(&SYSCALL) {
         return None;
     }
+    behind(code, site).or_else(|| before(code, site))
+}
+
+/// Padding behind a site: what is decoded from there is what is executed.
+fn behind(code: Code<'_>, site: u64) -> Option<Padding> {
     let behind = site.checked_add(2)?;
     let mut decoder = Decoder::with_ip(64, code.from(behind)?, behind, DecoderOptions::NONE);
     let mut instruction = Instruction::default();
@@ -79,6 +86,64 @@ pub fn padding(code: Code<'_>, site: u64) -> Option<Padding> {
         }
     }
     None
+}
+
+/// Padding before the site's function. Where an instruction ends is told by decoding from many places
+/// further ahead, which soon agree: all of them have to.
+fn before(code: Code<'_>, site: u64) -> Option<Padding> {
+    let first = (site + 2).checked_sub(REACH + 1)?;
+    let nearest = site - site % ALIGNMENT;
+    let starts = (0..).map(|count| nearest.checked_sub(count * ALIGNMENT));
+    let starts = starts.map_while(|start| start.filter(|start| *start >= first));
+    let mut found = starts.filter_map(|function| padding_up_to(code, site, function));
+    found.next()
+}
+
+/// The longest padding that ends where a function begins, and is near enough to the site in it.
+fn padding_up_to(code: Code<'_>, site: u64, function: u64) -> Option<Padding> {
+    if !ends(code, function, site)?.1 {
+        return None; // Decoding from there leads past the site.
+    }
+    let least = (site + 2).checked_sub(REACH + 1)?;
+    let ahead = function.checked_sub(ALIGNMENT - 1)?.max(least);
+    (ahead..=function - JUMP as u64).find_map(|address| {
+        let length = usize::try_from(function - address).ok()?;
+        let found = Padding { address, length };
+        let fills = filling(&code.from(address)?[..length], address) == length;
+        (fills && all_end_at(code, address) && !is_jumped_to(code, found)).then_some(found)
+    })
+}
+
+/// Whether decoding from all places ahead comes to an end of an instruction there, and that never goes
+/// on.
+fn all_end_at(code: Code<'_>, address: u64) -> bool {
+    let Some(start) = address.checked_sub(2 * AHEAD) else {
+        return false;
+    };
+    let mut agreed = 0;
+    for from in start..start + AHEAD {
+        match ends(code, from, address) {
+            Some((Some(last), true)) if never_goes_on(&last) => agreed += 1,
+            Some(_) => return false,
+            None => {} // No code begins there.
+        }
+    }
+    agreed >= AHEAD / 2
+}
+
+/// Decodes from one address up to another. Gives the last instruction before that, and whether it ends
+/// there; `None` if what is decoded is no code.
+fn ends(code: Code<'_>, from: u64, to: u64) -> Option<(Option<Instruction>, bool)> {
+    let mut decoder = Decoder::with_ip(64, code.from(from)?, from, DecoderOptions::NONE);
+    let mut last = None;
+    while decoder.ip() < to {
+        let instruction = decoder.decode();
+        if instruction.is_invalid() {
+            return None;
+        }
+        last = Some(instruction);
+    }
+    Some((last, decoder.ip() == to))
 }
 
 fn never_goes_on(instruction: &Instruction) -> bool {
@@ -145,11 +210,9 @@ fn target(bytes: &[u8], address: u64) -> Option<u64> {
 
 /// The two bytes that take a site's place: a short jump to its padding.
 pub fn short_jump(site: u64, padding: Padding) -> Option<[u8; 2]> {
-    let distance = padding.address.checked_sub(site.checked_add(2)?)?;
-    let distance = u8::try_from(distance)
-        .ok()
-        .filter(|d| u64::from(*d) <= REACH)?;
-    Some([SHORT_JUMP, distance])
+    let distance = padding.address.wrapping_sub(site.checked_add(2)?);
+    let distance = i8::try_from(distance.cast_signed()).ok()?;
+    Some([SHORT_JUMP, distance.cast_unsigned()])
 }
 
 /// A jump from an address to another, if it is near enough.
@@ -213,6 +276,51 @@ mod tests {
     fn filling_that_ends_where_no_function_begins_is_not_padding() {
         assert_eq!(find(&function(&[0xcc; 12])), None);
         assert_eq!(find(&function(&[0xcc; 4])), None);
+    }
+
+    /// Two functions, the second with its site where nothing behind it is near enough.
+    fn long_function(last: &[u8], filling: &[u8]) -> (Vec<u8>, u64) {
+        let mut bytes: Vec<u8> = [0x48, 0x89, 0xc8].repeat(60);
+        bytes.extend(last);
+        bytes.extend(filling);
+        assert!(
+            (AT + bytes.len() as u64).is_multiple_of(16),
+            "{}",
+            bytes.len()
+        );
+        bytes.extend([0xb8, 1, 0, 0, 0]);
+        let site = AT + bytes.len() as u64;
+        bytes.extend([0x0f, 0x05]);
+        bytes.extend([0x48, 0x89, 0xc8].repeat(60));
+        bytes.push(0xc3);
+        (bytes, site)
+    }
+
+    #[test]
+    fn padding_before_a_function_is_found() {
+        let (bytes, site) = long_function(&[0xc3], &[0x90; 11]);
+        let code = Code {
+            address: AT,
+            bytes: &bytes,
+        };
+        let found = padding(code, site).expect("padding");
+        assert_eq!((found.address, found.length), (AT + 181, 11));
+        assert_eq!(short_jump(site, found), Some([0xeb, (-18i8) as u8]));
+    }
+
+    #[test]
+    fn no_operations_that_something_goes_on_to_are_not_padding() {
+        // mov rbx, rax, which ends with the byte of a return; and a call, which comes back.
+        let mov: (&[u8], &[u8]) = (&[0x48, 0x89, 0xc3], &[0x90; 9]);
+        let call: (&[u8], &[u8]) = (&[0xe8, 0, 0, 0, 0], &[0x90; 7]);
+        for (last, filling) in [mov, call] {
+            let (bytes, site) = long_function(last, filling);
+            let code = Code {
+                address: AT,
+                bytes: &bytes,
+            };
+            assert_eq!(padding(code, site), None);
+        }
     }
 
     #[test]

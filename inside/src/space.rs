@@ -1,12 +1,12 @@
 //! One memory of the tool: the stub in it, its trampolines, and the sites that lead there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
 
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::layout::{PAGE, REGION, STUB};
-use crate::maps::{self, Mapping};
+use crate::maps::{self, InFile, Mapping};
 use crate::region::{Area, Bounds, Region};
 use crate::sites::{self, Code, NEIGHBOURHOOD, SHORT_JUMP, SYSCALL};
 use crate::tracee::Tracee;
@@ -78,6 +78,8 @@ pub struct Space {
     inherited: bool,
     pools: Vec<Pool>,
     sites: HashMap<u64, Site>,
+    /// What was mapped at the last look.
+    maps: Vec<Mapping>,
     /// The kernel was told that this memory will ask for `membarrier`.
     may_synchronize: bool,
 }
@@ -91,6 +93,7 @@ impl Default for Space {
             inherited: false,
             pools: Vec::new(),
             sites: HashMap::new(),
+            maps: Vec::new(),
             may_synchronize: false,
         }
     }
@@ -107,6 +110,7 @@ impl Space {
             inherited: self.inherited || self.region.is_some(),
             pools: self.pools.clone(),
             sites: self.sites.clone(),
+            maps: self.maps.clone(),
             may_synchronize: false,
         }
     }
@@ -121,18 +125,29 @@ impl Space {
     }
 
     /// A call was seen that the kernel says stands before `behind`. Gives the site if it has been hit
-    /// `often` enough now, and can be patched as far as is known.
-    pub fn hit(&mut self, behind: u64, often: u32) -> Option<u64> {
+    /// `often` enough now, or is one of the `known`, and can be patched as far as is known.
+    pub fn hit(&mut self, behind: u64, often: u32, known: &HashSet<InFile>) -> Option<u64> {
         let site = behind.checked_sub(2)?;
         if self.site(site).is_some() {
             return None; // The traced way of one that is patched.
         }
-        let known = self.sites.entry(site).or_insert(Site::Hit(0));
-        match known {
+        let is_known = || {
+            let mapping = self.maps.iter().find(|mapping| mapping.holds(site));
+            let byte = mapping.and_then(|mapping| mapping.in_file(site));
+            byte.is_some_and(|byte| known.contains(&byte))
+        };
+        let seen = self.sites.get(&site).copied();
+        let hits = if seen.is_none() && is_known() {
+            often
+        } else {
+            0
+        };
+        let state = self.sites.entry(site).or_insert(Site::Hit(hits));
+        match state {
             Site::Unfit => return None,
             Site::Patched(hits) | Site::Hit(hits) => *hits += 1,
         }
-        matches!(known, Site::Patched(hits) | Site::Hit(hits) if *hits >= often).then_some(site)
+        matches!(state, Site::Patched(hits) | Site::Hit(hits) if *hits >= often).then_some(site)
     }
 
     /// The site whose trampoline holds an address, and where in it that is.
@@ -195,30 +210,37 @@ impl Space {
         self.region.as_ref()?.area(bounds)
     }
 
-    /// Lets a site lead to the stub. The task must be at the exit of a call; `alone` if it is the only
-    /// one of this memory.
+    /// Looks at what is mapped now, which tells which sites were known in other processes.
+    pub fn look_at_maps(&mut self, tracee: &mut impl Tracee) {
+        self.maps = tracee
+            .maps()
+            .map_or_else(|_| Vec::new(), |maps| maps::parse(&maps));
+    }
+
+    /// Lets a site lead to the stub, and gives which byte of a file it is. The task must be at the exit
+    /// of a call; `alone` if it is the only one of this memory.
     pub fn patch(
         &mut self,
         tracee: &mut impl Tracee,
         site: u64,
         alone: bool,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<InFile>, Refused> {
         let mut instruction = [0; 2];
         if tracee.read(site, &mut instruction)? != 2 || instruction != SYSCALL {
             return match self.sites.get_mut(&site) {
                 Some(Site::Patched(hits)) => {
                     *hits = 0;
-                    Ok(())
+                    Ok(None)
                 }
                 _ => Err(Refused::Site),
             };
         }
         self.sites.insert(site, Site::Unfit);
         self.install(tracee)?;
-        let text = maps::parse(&tracee.maps()?);
-        let mapping = text.iter().find(|mapping| mapping.holds(site)).copied();
+        let maps = maps::parse(&tracee.maps()?);
+        let mapping = maps.iter().find(|mapping| mapping.holds(site)).copied();
         let mapping = mapping.filter(Mapping::is_text).ok_or(Refused::Site)?;
-        let first = site.saturating_sub(NEIGHBOURHOOD).max(mapping.start);
+        let first = site.saturating_sub(2 * NEIGHBOURHOOD).max(mapping.start);
         let last = (site + 3 * NEIGHBOURHOOD).min(mapping.end);
         let mut bytes = vec![0; last.saturating_sub(first) as usize];
         let length = tracee.read(first, &mut bytes)?;
@@ -227,7 +249,7 @@ impl Space {
             bytes: &bytes[..length],
         };
         let padding = sites::padding(code, site).ok_or(Refused::Site)?;
-        let trampoline = self.trampoline(tracee, site, &text)?;
+        let trampoline = self.trampoline(tracee, site, &maps)?;
         let short = sites::short_jump(site, padding).ok_or(Refused::Site)?;
         let far = sites::jump(padding.address, trampoline).ok_or(Refused::Site)?;
         let mut filling = vec![BREAKPOINT; padding.length];
@@ -240,7 +262,8 @@ impl Space {
             self.write_beside_others(tracee, site, short)?;
         }
         self.sites.insert(site, Site::Patched(0));
-        Ok(())
+        self.maps = maps;
+        Ok(mapping.in_file(site))
     }
 
     /// A trampoline for a site, which stands within 2 GiB of it.

@@ -2,11 +2,12 @@
 //! an area, and what was written there.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::arch;
 use crate::layout::{REGION, REGION_SIZE};
+use crate::maps::InFile;
 use crate::region::{Area, Bounds, Event};
 use crate::rescue::{self, Why};
 use crate::space::{Refused, Space};
@@ -39,6 +40,8 @@ struct Memory {
     refused: Option<String>,
     /// It was asked whether it may be changed.
     asked: bool,
+    /// Its mappings were looked at.
+    looked: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +81,8 @@ impl Drop for Task {
 pub struct Tasks {
     policy: Policy,
     tasks: HashMap<i32, Task>,
+    /// Sites that were patched, in any process.
+    known: HashSet<InFile>,
     /// Why memories stayed on ptrace, each with how many.
     refusals: HashMap<String, u64>,
 }
@@ -88,6 +93,7 @@ impl Tasks {
         Tasks {
             policy,
             tasks: HashMap::new(),
+            known: HashSet::new(),
             refusals: HashMap::new(),
         }
     }
@@ -162,7 +168,10 @@ impl Tasks {
         if memory.refused.is_some() || memory.stops < policy.stops {
             return false;
         }
-        let site = memory.space.hit(behind, policy.hits);
+        if !std::mem::replace(&mut memory.looked, true) {
+            memory.space.look_at_maps(tracee);
+        }
+        let site = memory.space.hit(behind, policy.hits, &self.known);
         let wants_area = !has_area && own_stops >= policy.task_stops;
         if site.is_none() && !(wants_area && memory.patched > 0) {
             return false;
@@ -176,7 +185,10 @@ impl Tasks {
             && (alone || others_take_traps(&self.tasks, tid, tracee))
         {
             match memory.space.patch(tracee, site, alone) {
-                Ok(()) => memory.patched += 1,
+                Ok(byte) => {
+                    memory.patched += 1;
+                    self.known.extend(byte);
+                }
                 Err(Refused::Site) => {}
                 Err(error) => {
                     let reason = error.to_string();
@@ -308,6 +320,7 @@ impl Memory {
             patched: self.patched,
             refused: self.refused.clone(),
             asked: self.asked,
+            looked: self.looked,
         }
     }
 }

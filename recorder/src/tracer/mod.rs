@@ -103,7 +103,7 @@ pub struct BrokenOff {
 }
 
 /// So many events inside the tool since the last look are many: the next look is at once.
-const BUSY: usize = 32;
+const BUSY: usize = 64;
 
 /// A status for a command of which none was seen: exit code 125.
 const UNKNOWN_STATUS: i32 = 125 << 8;
@@ -245,6 +245,10 @@ impl Tracer {
                 }
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
                 Waited::Interrupted | Waited::Nothing => self.drained = self.drain(),
+            }
+            if self.drained >= BUSY {
+                // They shall be read while the tool goes on.
+                self.gatherer.scatter(&mut self.tasks);
             }
             for text in self.to_tell.drain(..) {
                 observer.warning(&text);
@@ -427,10 +431,6 @@ impl Tracer {
                 && inside.leaves(tid, result)
             {
                 tracee.time.forget(self.clock.time());
-                if inside.is_used() {
-                    // What is recorded inside shall be read while the tool goes on.
-                    self.gatherer.scatter(&mut self.tasks);
-                }
             }
         }
         self.resume(tid, 0)
