@@ -8,7 +8,7 @@
 //! - decoding from behind the site, instruction by instruction, leads to an instruction that never
 //!   goes on to the next, and the padding follows that;
 //! - it consists of no-operations or breakpoints alone, up to an address to which code is aligned;
-//! - no direct jump in the neighbourhood, at whatever byte it might begin, leads into it.
+//! - no direct jump in the neighbourhood leads into it.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
 
@@ -20,6 +20,10 @@ pub const SHORT_JUMP: u8 = 0xeb;
 const REACH: u64 = 127;
 /// Bytes of a jump to anywhere within 2 GiB.
 pub const JUMP: usize = 5;
+/// Bytes of a short jump.
+const SHORT: usize = 2;
+/// How far a short jump reaches, with its own length, bytes.
+const SHORT_REACH: u64 = 130;
 /// How far ahead of padding decoding begins, at the latest, bytes; and from so many places.
 const AHEAD: u64 = 48;
 /// To which addresses code is aligned.
@@ -46,89 +50,120 @@ pub struct Code<'a> {
     pub bytes: &'a [u8],
 }
 
-impl Code<'_> {
-    fn from(&self, address: u64) -> Option<&[u8]> {
+impl<'a> Code<'a> {
+    fn from(&self, address: u64) -> Option<&'a [u8]> {
         let offset = usize::try_from(address.checked_sub(self.address)?).ok()?;
         self.bytes.get(offset..)
     }
 }
 
-/// The padding that a site can use; `None` if there is none that is beyond doubt.
-pub fn padding(code: Code<'_>, site: u64) -> Option<Padding> {
+/// The way from a site to a jump that leads anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Room for another short jump on the way, where nothing larger is near enough.
+    pub hop: Option<Padding>,
+    /// Room for the long jump.
+    pub last: Padding,
+}
+
+/// The way that a site can use; `None` if there is none that is beyond doubt.
+pub fn way(code: Code<'_>, site: u64) -> Option<Way> {
     if !code.from(site)?.starts_with(&SYSCALL) {
         return None;
     }
-    behind(code, site).or_else(|| before(code, site))
-}
-
-/// Padding behind a site: what is decoded from there is what is executed.
-fn behind(code: Code<'_>, site: u64) -> Option<Padding> {
     let behind = site.checked_add(2)?;
-    let mut decoder = Decoder::with_ip(64, code.from(behind)?, behind, DecoderOptions::NONE);
-    let mut instruction = Instruction::default();
-    while decoder.can_decode() && decoder.ip() - behind <= REACH {
-        decoder.decode_out(&mut instruction);
-        if instruction.is_invalid() {
-            return None;
-        }
-        let end = instruction.next_ip();
-        if !never_goes_on(&instruction) || end - behind > REACH {
-            continue;
-        }
-        let length = filling(code.from(end)?, end);
-        let found = Padding {
-            address: end,
-            length,
-        };
-        let aligned = (end + length as u64).is_multiple_of(ALIGNMENT);
-        if length >= JUMP && aligned && !is_jumped_to(code, found) {
-            return Some(found);
-        }
+    let first = near(code, behind, behind);
+    if let Some(last) = first.iter().find(|padding| padding.length >= JUMP) {
+        return Some(Way {
+            hop: None,
+            last: *last,
+        });
     }
-    None
-}
-
-/// Padding before the site's function. Where an instruction ends is told by decoding from many places
-/// further ahead, which soon agree: all of them have to.
-fn before(code: Code<'_>, site: u64) -> Option<Padding> {
-    let first = (site + 2).checked_sub(REACH + 1)?;
-    let nearest = site - site % ALIGNMENT;
-    let starts = (0..).map(|count| nearest.checked_sub(count * ALIGNMENT));
-    let starts = starts.map_while(|start| start.filter(|start| *start >= first));
-    let mut found = starts.filter_map(|function| padding_up_to(code, site, function));
-    found.next()
-}
-
-/// The longest padding that ends where a function begins, and is near enough to the site in it.
-fn padding_up_to(code: Code<'_>, site: u64, function: u64) -> Option<Padding> {
-    if !ends(code, function, site)?.1 {
-        return None; // Decoding from there leads past the site.
-    }
-    let least = (site + 2).checked_sub(REACH + 1)?;
-    let ahead = function.checked_sub(ALIGNMENT - 1)?.max(least);
-    (ahead..=function - JUMP as u64).find_map(|address| {
-        let length = usize::try_from(function - address).ok()?;
-        let found = Padding { address, length };
-        let fills = filling(&code.from(address)?[..length], address) == length;
-        (fills && all_end_at(code, address) && !is_jumped_to(code, found)).then_some(found)
+    first.into_iter().find_map(|hop| {
+        let end = hop.address + hop.length as u64;
+        let second = near(code, end, hop.address + 2);
+        let last = second.into_iter().find(|padding| padding.length >= JUMP)?;
+        Some(Way {
+            hop: Some(hop),
+            last,
+        })
     })
 }
 
-/// Whether decoding from all places ahead comes to an end of an instruction there, and that never goes
-/// on.
-fn all_end_at(code: Code<'_>, address: u64) -> bool {
+/// Padding that short jumps reach whose distance counts from `origin`, the one behind it first; an
+/// instruction begins at `code_at`.
+fn near(code: Code<'_>, code_at: u64, origin: u64) -> Vec<Padding> {
+    let mut found = behind(code, code_at, origin + REACH);
+    found.extend(before(code, code_at, origin.saturating_sub(REACH + 1)));
+    found
+}
+
+/// Padding behind an instruction: what is decoded from there is what is executed.
+fn behind(code: Code<'_>, code_at: u64, last: u64) -> Vec<Padding> {
+    let mut found = Vec::new();
+    let bytes = code.from(code_at).unwrap_or_default();
+    let mut decoder = Decoder::with_ip(64, bytes, code_at, DecoderOptions::NONE);
+    let mut instruction = Instruction::default();
+    while decoder.can_decode() && decoder.ip() <= last {
+        decoder.decode_out(&mut instruction);
+        if instruction.is_invalid() {
+            break;
+        }
+        let address = instruction.next_ip();
+        if !never_goes_on(&instruction) || address > last {
+            continue;
+        }
+        let length = filling(code.from(address).unwrap_or_default(), address);
+        let padding = Padding { address, length };
+        let aligned = (address + length as u64).is_multiple_of(ALIGNMENT);
+        if length >= SHORT && aligned && !is_jumped_to(code, padding) {
+            found.push(padding);
+        }
+    }
+    found
+}
+
+/// Padding before a site's function. Where an instruction ends is told by decoding from many places
+/// further ahead, which soon agree.
+fn before(code: Code<'_>, code_at: u64, first: u64) -> Vec<Padding> {
+    let nearest = code_at - code_at % ALIGNMENT;
+    let starts = (0..).map(|count| nearest.checked_sub(count * ALIGNMENT));
+    let starts = starts.map_while(|start| start.filter(|start| *start > first));
+    starts
+        .filter_map(|function| padding_up_to(code, code_at, function, first))
+        .collect()
+}
+
+/// The longest padding that ends where a function begins which `code_at` is in, and doesn't begin
+/// before `first`.
+fn padding_up_to(code: Code<'_>, code_at: u64, function: u64, first: u64) -> Option<Padding> {
+    if !ends(code, function, code_at)?.1 {
+        return None; // Decoding from there leads past it.
+    }
+    let ahead = function.checked_sub(ALIGNMENT - 1)?.max(first);
+    (ahead..function.checked_sub(SHORT as u64)? + 1).find_map(|address| {
+        let length = usize::try_from(function - address).ok()?;
+        let found = Padding { address, length };
+        let fills = filling(code.from(address)?.get(..length)?, address) == length;
+        (fills && most_end_at(code, address) && !is_jumped_to(code, found)).then_some(found)
+    })
+}
+
+/// Whether decoding from places ahead comes to an end of an instruction there, and that never goes on.
+/// Nearly all have to agree: where one that goes on ended there, nearly all would say that.
+fn most_end_at(code: Code<'_>, address: u64) -> bool {
     let Some(start) = address.checked_sub(2 * AHEAD) else {
         return false;
     };
-    let mut agreed = 0;
+    let (mut agreed, mut others) = (0, 0);
     for from in start..start + AHEAD {
         match ends(code, from, address) {
             Some((Some(last), true)) if never_goes_on(&last) => agreed += 1,
-            Some(_) => return false,
+            Some(_) => others += 1,
             None => {} // No code begins there.
         }
     }
-    agreed >= AHEAD / 2
+    agreed >= AHEAD / 2 && others <= agreed / 8
 }
 
 /// Decodes from one address up to another. Gives the last instruction before that, and whether it ends
@@ -171,46 +206,63 @@ fn filling(bytes: &[u8], address: u64) -> usize {
     length
 }
 
-/// Whether bytes nearby, read as a direct jump or call, lead into the padding.
+/// Whether a direct jump or call nearby leads into the padding: a long one, at whatever byte it might
+/// begin, or a short one among the instructions.
 fn is_jumped_to(code: Code<'_>, padding: Padding) -> bool {
-    let into = padding.address..padding.address + padding.length as u64;
-    let first = padding.address.saturating_sub(NEIGHBOURHOOD);
-    let start = first.max(code.address);
+    let end = padding.address + padding.length as u64;
+    let into = padding.address..end;
+    let start = padding
+        .address
+        .saturating_sub(NEIGHBOURHOOD)
+        .max(code.address);
     let Some(bytes) = code.from(start) else {
         return true;
     };
-    let length = 2 * NEIGHBOURHOOD as usize;
-    let bytes = &bytes[..bytes.len().min(length)];
-    (0..bytes.len()).any(|at| {
-        target(&bytes[at..], start + at as u64).is_some_and(|target| into.contains(&target))
-    })
+    let bytes = &bytes[..bytes.len().min(2 * NEIGHBOURHOOD as usize)];
+    let long = (0..bytes.len())
+        .filter_map(|at| long_target(&bytes[at..], start + at as u64))
+        .any(|target| into.contains(&target));
+    let ahead = padding
+        .address
+        .saturating_sub(2 * SHORT_REACH)
+        .max(code.address);
+    // Decoding has found the instructions, wherever it began, before it comes to where short jumps reach
+    // from.
+    let mut ranges = (ahead..(ahead + 4).min(padding.address))
+        .map(|from| (from, padding.address))
+        .chain([(end, end + 2 * SHORT_REACH)]);
+    long || ranges.any(|(from, to)| short_targets(code, from, to).any(|to| into.contains(&to)))
 }
 
-/// Where a direct jump leads, if these bytes are one.
-fn target(bytes: &[u8], address: u64) -> Option<u64> {
+/// Where the short jumps between two addresses lead.
+fn short_targets<'a>(code: Code<'a>, from: u64, to: u64) -> impl Iterator<Item = u64> + 'a {
+    let bytes = code.from(from).unwrap_or_default();
+    let mut decoder = Decoder::with_ip(64, bytes, from, DecoderOptions::NONE);
+    std::iter::from_fn(move || {
+        (decoder.ip() < to && decoder.can_decode()).then(|| decoder.decode())
+    })
+    .filter(|instruction| instruction.len() == 2)
+    .map(|instruction| instruction.near_branch_target())
+}
+
+/// Where a long jump or call leads, if these bytes are one.
+fn long_target(bytes: &[u8], address: u64) -> Option<u64> {
     let near = |skip: usize| {
         let displacement = bytes.get(skip..skip + 4)?.try_into().ok()?;
         let displacement = i64::from(i32::from_le_bytes(displacement));
-        Some(
-            address
-                .wrapping_add(skip as u64 + 4)
-                .wrapping_add_signed(displacement),
-        )
+        let behind = address.wrapping_add(skip as u64 + 4);
+        Some(behind.wrapping_add_signed(displacement))
     };
     match bytes {
-        [0xeb | 0x70..=0x7f | 0xe0..=0xe3, displacement, ..] => {
-            let displacement = i64::from(displacement.cast_signed());
-            Some(address.wrapping_add(2).wrapping_add_signed(displacement))
-        }
         [0xe8 | 0xe9, ..] => near(1),
         [0x0f, 0x80..=0x8f, ..] => near(2),
         _ => None,
     }
 }
 
-/// The two bytes that take a site's place: a short jump to its padding.
-pub fn short_jump(site: u64, padding: Padding) -> Option<[u8; 2]> {
-    let distance = padding.address.wrapping_sub(site.checked_add(2)?);
+/// A short jump from an address to padding.
+pub fn short_jump(from: u64, padding: Padding) -> Option<[u8; SHORT]> {
+    let distance = padding.address.wrapping_sub(from.checked_add(2)?);
     let distance = i8::try_from(distance.cast_signed()).ok()?;
     Some([SHORT_JUMP, distance.cast_unsigned()])
 }
@@ -232,7 +284,7 @@ mod tests {
 
     fn find(bytes: &[u8]) -> Option<Padding> {
         let code = Code { address: AT, bytes };
-        padding(code, AT)
+        way(code, AT).map(|way| way.last)
     }
 
     /// `syscall; ret`, filled up to 16 bytes, and another function.
@@ -303,7 +355,7 @@ mod tests {
             address: AT,
             bytes: &bytes,
         };
-        let found = padding(code, site).expect("padding");
+        let found = way(code, site).expect("padding").last;
         assert_eq!((found.address, found.length), (AT + 181, 11));
         assert_eq!(short_jump(site, found), Some([0xeb, (-18i8) as u8]));
     }
@@ -319,8 +371,31 @@ mod tests {
                 address: AT,
                 bytes: &bytes,
             };
-            assert_eq!(padding(code, site), None);
+            assert_eq!(way(code, site), None);
         }
+    }
+
+    #[test]
+    fn a_hop_leads_to_padding_that_is_too_far_away() {
+        let mut bytes = vec![0x0f, 0x05];
+        bytes.extend([0x48, 0x89, 0xc8].repeat(35));
+        bytes.extend([0x90, 0x90, 0xc3, 0xcc, 0xcc]);
+        assert_eq!(bytes.len(), 112);
+        assert_eq!(find(&bytes), None);
+        bytes.extend([0x48, 0x89, 0xc8].repeat(30));
+        bytes.push(0xc3);
+        bytes.extend([0xcc; 5]);
+        assert_eq!(bytes.len() % 16, 0);
+        let code = Code {
+            address: AT,
+            bytes: &bytes,
+        };
+        let way = way(code, AT).expect("a way");
+        assert_eq!(
+            way.hop.map(|hop| (hop.address, hop.length)),
+            Some((AT + 110, 2))
+        );
+        assert_eq!((way.last.address, way.last.length), (AT + 203, 5));
     }
 
     #[test]
@@ -364,7 +439,7 @@ mod tests {
             .collect();
         let found = sites
             .iter()
-            .filter(|site| padding(code, **site).is_some())
+            .filter(|site| way(code, **site).is_some())
             .count();
         println!("{found} of {} sites have padding", sites.len());
         assert!(found * 10 > sites.len() * 5, "{found} of {}", sites.len());

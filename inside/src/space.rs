@@ -8,7 +8,7 @@ use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::layout::{PAGE, REGION, STUB};
 use crate::maps::{self, InFile, Mapping};
 use crate::region::{Area, Bounds, Region};
-use crate::sites::{self, Code, NEIGHBOURHOOD, SHORT_JUMP, SYSCALL};
+use crate::sites::{self, Code, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL};
 use crate::tracee::Tracee;
 
 /// Bytes for trampolines that are mapped at once.
@@ -248,14 +248,17 @@ impl Space {
             address: first,
             bytes: &bytes[..length],
         };
-        let padding = sites::padding(code, site).ok_or(Refused::Site)?;
+        let way = sites::way(code, site).ok_or(Refused::Site)?;
         let trampoline = self.trampoline(tracee, site, &maps)?;
-        let short = sites::short_jump(site, padding).ok_or(Refused::Site)?;
-        let far = sites::jump(padding.address, trampoline).ok_or(Refused::Site)?;
-        let mut filling = vec![BREAKPOINT; padding.length];
-        filling[..far.len()].copy_from_slice(&far);
+        let first = way.hop.unwrap_or(way.last);
+        let short = sites::short_jump(site, first).ok_or(Refused::Site)?;
+        let far = sites::jump(way.last.address, trampoline).ok_or(Refused::Site)?;
         // Nothing leads there until the site does.
-        tracee.write(padding.address, &filling)?;
+        fill(tracee, way.last, &far)?;
+        if let Some(hop) = way.hop {
+            let short = sites::short_jump(hop.address, way.last).ok_or(Refused::Site)?;
+            fill(tracee, hop, &short)?;
+        }
         if alone {
             tracee.write(site, &short)?;
         } else {
@@ -354,6 +357,13 @@ impl Space {
         }
         Some(site)
     }
+}
+
+/// Writes a jump into padding; what is left of it stays padding that others can use.
+fn fill(tracee: &mut impl Tracee, padding: Padding, jump: &[u8]) -> io::Result<()> {
+    let mut bytes = vec![BREAKPOINT; padding.length];
+    bytes[..jump.len()].copy_from_slice(jump);
+    tracee.write(padding.address, &bytes)
 }
 
 /// Maps memory that may be read and executed, at that address and no other.
