@@ -21,6 +21,8 @@ pub enum Why {
     Fault,
     /// It came by a breakpoint.
     Trap,
+    /// A filter of its own refused the call that it has made, by a signal: its result is none.
+    Filter,
 }
 
 fn in_stub(next: u64) -> Option<u64> {
@@ -54,17 +56,24 @@ pub fn rescue(
     let Some((site, _)) = space.site(traced) else {
         return false; // It jumped here by itself.
     };
-    let behind = area.is_some_and(|area| leave(area, &marks, offset, registers, ticks));
+    let behind = area.is_some_and(|area| leave(area, &marks, offset, registers, why, ticks));
     registers.set_next(match (behind, why) {
         (true, _) => site + 2,
-        (false, Why::Signal | Why::Trap) => site,
+        (false, Why::Signal | Why::Trap | Why::Filter) => site,
         (false, Why::Fault) => traced,
     });
     true
 }
 
 /// Puts registers back; gives whether the call was made.
-fn leave(area: &Area, marks: &Marks, offset: u64, registers: &mut Registers, ticks: u64) -> bool {
+fn leave(
+    area: &Area,
+    marks: &Marks,
+    offset: u64,
+    registers: &mut Registers,
+    why: Why,
+    ticks: u64,
+) -> bool {
     let made = (marks.called..marks.refused).contains(&offset);
     if offset >= marks.flags {
         registers.set_flags(area.get(area::FLAGS));
@@ -78,6 +87,10 @@ fn leave(area: &Area, marks: &Marks, offset: u64, registers: &mut Registers, tic
         }
         area.set(area::STATE, 0);
         return false;
+    }
+    if offset == marks.called && why == Why::Filter {
+        area.set(area::STATE, 0);
+        return true;
     }
     if offset >= marks.written {
         registers.set_result(area.last_word(event::RESULT));

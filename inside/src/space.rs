@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
-use crate::layout::{PAGE, REGION, STUB};
+use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
 use crate::maps::{self, InFile, Mapping};
 use crate::region::{Area, Bounds, Region};
 use crate::sites::{self, Code, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL};
@@ -194,6 +194,9 @@ impl Space {
                 if result != REGION as i64 {
                     return Err(Refused::Call { call: "shmat" });
                 }
+                // A core dump is the tool's alone. Where the kernel doesn't do it, one is larger.
+                let arguments = [REGION, REGION_SIZE, libc::MADV_DONTDUMP as u64, 0, 0, 0];
+                call(tracee, &before, at, libc::SYS_madvise, arguments)?;
                 self.region = Some(Rc::clone(&region));
                 region
             }

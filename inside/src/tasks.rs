@@ -50,7 +50,7 @@ struct Task {
     area: Option<Area>,
     stops: u32,
     refused: bool,
-    /// It was made by a task with an area, whose address it has in its registers.
+    /// It may have been made by a task with an area, whose address it has in its registers then.
     newborn: bool,
     /// Behind the `syscall` of the traced call that it is in.
     behind: u64,
@@ -83,6 +83,8 @@ pub struct Tasks {
     tasks: HashMap<i32, Task>,
     /// Sites that were patched, in any process.
     known: HashSet<InFile>,
+    /// Some task was given an area.
+    given: bool,
     /// Why memories stayed on ptrace, each with how many.
     refusals: HashMap<String, u64>,
 }
@@ -94,6 +96,7 @@ impl Tasks {
             policy,
             tasks: HashMap::new(),
             known: HashSet::new(),
+            given: false,
             refusals: HashMap::new(),
         }
     }
@@ -106,15 +109,17 @@ impl Tasks {
     /// A task made another one. Told before the new one goes on from its first stop.
     pub fn child(&mut self, parent: i32, tid: i32, shares_memory: bool) {
         let Some(from) = self.tasks.get(&parent) else {
-            return self.first(tid);
+            let task = Task::new(Rc::default(), self.given);
+            self.tasks.insert(tid, task);
+            return;
         };
         let memory = if shares_memory {
             Rc::clone(&from.memory)
         } else {
             Rc::new(RefCell::new(from.memory.borrow().forked()))
         };
-        let newborn = from.area.is_some() || from.newborn;
-        self.tasks.insert(tid, Task::new(memory, newborn));
+        // Whose child it is may not be known for sure: all are looked at.
+        self.tasks.insert(tid, Task::new(memory, self.given));
     }
 
     /// A task started a program. `earlier` is its id before.
@@ -177,7 +182,9 @@ impl Tasks {
             return false;
         }
         if !std::mem::replace(&mut memory.asked, true) && !tracee.may_be_changed() {
-            memory.refused = Some("it has filters of its own, or is no 64-bit program".to_owned());
+            memory.refused = Some(
+                "it has filters of its own, limits on memory, or is no 64-bit program".to_owned(),
+            );
             return false;
         }
         let alone = memory.tasks == 1;
@@ -204,6 +211,7 @@ impl Tasks {
                 *self.refusals.entry(error.to_string()).or_default() += 1;
             }
             if let Some(task) = self.tasks.get_mut(&tid) {
+                self.given |= given.is_ok();
                 task.refused = given.is_err();
                 task.area = given.ok();
             }

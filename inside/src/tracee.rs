@@ -26,7 +26,7 @@ pub trait Tracee {
     fn maps(&mut self) -> io::Result<String>;
 
     /// Whether it may be made to make calls and run the stub: it has no filter of its own that might
-    /// object, and is a program of this architecture.
+    /// object and no limit that mappings count for, and is a program of this architecture.
     fn may_be_changed(&mut self) -> bool;
 
     /// Whether another task neither blocks nor ignores `SIGTRAP`.

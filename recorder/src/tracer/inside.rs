@@ -181,6 +181,7 @@ impl Inside {
         let why = match signal {
             libc::SIGSEGV | libc::SIGBUS if ptrace::is_fault(tid) => Why::Fault,
             libc::SIGTRAP if ptrace::is_fault(tid) => Why::Trap,
+            libc::SIGSYS if ptrace::is_fault(tid) => Why::Filter,
             _ => Why::Signal,
         };
         let mut stopped = self.stopped(tid);
@@ -383,8 +384,18 @@ impl Tracee for Stopped {
     fn may_be_changed(&mut self) -> bool {
         let filters = spawn::status_field(self.tid, "Seccomp_filters:");
         let code = self.registers().map(|registers| registers.code_segment());
-        filters == Some(self.filters) && code.is_ok_and(|code| code == CODE)
+        filters == Some(self.filters) && code.is_ok_and(|code| code == CODE) && has_room(self.tid)
     }
+}
+
+/// Whether a process won't miss the room that mappings of the recorder take: its address space is not
+/// limited, and it locks no memory.
+fn has_room(tid: i32) -> bool {
+    let limits = std::fs::read_to_string(format!("/proc/{tid}/limits")).unwrap_or_default();
+    let mut lines = limits.lines();
+    let limit = lines.find_map(|line| line.strip_prefix("Max address space"));
+    let unlimited = limit.and_then(|limit| limit.split_whitespace().next()) == Some("unlimited");
+    unlimited && spawn::status_text(tid, "VmLck:").as_deref() == Some("0 kB")
 }
 
 /// Whether the counter runs at one speed, on all processors alike, and the kernel goes by it.
