@@ -13,15 +13,14 @@ pub mod layout;
 mod maps;
 mod region;
 mod rescue;
-pub mod sites;
 mod space;
 mod sys;
 mod tasks;
 mod tracee;
 
+pub use arch::is_supported;
 pub use region::{Area, Bounds, Event, Found, Region};
 pub use rescue::Why;
 pub use space::{Refused, Space};
-pub use sys::has_fsgsbase;
 pub use tasks::{Policy, Tasks, take_area};
 pub use tracee::Tracee;

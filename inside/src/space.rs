@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
 
+use crate::arch::sites::{self, Code, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
 use crate::maps::{self, InFile, Mapping};
 use crate::region::{Area, Bounds, Region};
-use crate::sites::{self, Code, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL};
 use crate::tracee::Tracee;
 
 /// Bytes for trampolines that are mapped at once.

@@ -1,4 +1,4 @@
-//! Memory that is shared with a tool, and what this machine's processors can do.
+//! Memory that is shared with a tool.
 
 use std::io;
 use std::ptr::NonNull;
@@ -80,12 +80,4 @@ impl Drop for Segment {
         // SAFETY: mapped by shmat, and unmapped once.
         unsafe { libc::shmdt(self.at.as_ptr().cast()) };
     }
-}
-
-/// Whether programs may read and write their `gs` base by themselves (`AT_HWCAP2`).
-#[cfg(target_arch = "x86_64")]
-pub fn has_fsgsbase() -> bool {
-    const FSGSBASE: u64 = 2;
-    // SAFETY: it takes a number.
-    unsafe { libc::getauxval(libc::AT_HWCAP2) & FSGSBASE != 0 }
 }

@@ -1,5 +1,8 @@
 //! Real programs, recorded from inside as far as that goes.
 
+// Registers and sites of their own, and the only architecture with a stub.
+#![cfg(target_arch = "x86_64")]
+
 mod common;
 
 use common::{EAGER, compile, watch};

@@ -25,8 +25,6 @@ const BOUND: Duration = Duration::from_micros(150);
 const PERIOD: Duration = Duration::from_millis(2);
 /// For so long at least the processor's counter is compared with the clock, nanoseconds.
 const COMPARED: u64 = 5_000_000;
-/// `__USER_CS`: the code segment of 64-bit programs.
-const CODE: u64 = 0x33;
 
 /// The processor's counter beside the clock.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +83,7 @@ impl Inside {
     pub fn new(eagerness: Eagerness) -> Option<Inside> {
         let own = i32::try_from(std::process::id()).ok()?;
         let filters = spawn::status_field(own, "Seccomp_filters:")?;
-        if !fsreplay_inside::has_fsgsbase() || !has_steady_counter() {
+        if !fsreplay_inside::is_supported() || !has_steady_counter() {
             return None;
         }
         let rate = Rate::measure();
@@ -186,11 +184,6 @@ impl Inside {
         };
         let mut stopped = self.stopped(tid);
         self.tasks.signal(tid, &mut stopped, why)
-    }
-
-    /// Whether any task is recorded inside.
-    pub fn is_used(&self) -> bool {
-        self.tasks.any_inside()
     }
 }
 
@@ -383,8 +376,10 @@ impl Tracee for Stopped {
 
     fn may_be_changed(&mut self) -> bool {
         let filters = spawn::status_field(self.tid, "Seccomp_filters:");
-        let code = self.registers().map(|registers| registers.code_segment());
-        filters == Some(self.filters) && code.is_ok_and(|code| code == CODE) && has_room(self.tid)
+        let native = self
+            .registers()
+            .is_ok_and(|registers| registers.is_native());
+        filters == Some(self.filters) && native && has_room(self.tid)
     }
 }
 

@@ -7,12 +7,14 @@
 //!
 //! Comparisons before the flags are put away use `jrcxz` and `lea`, which touch none.
 
+pub mod sites;
+
 // The only way to state machine code that the assembler checks.
 use std::arch::global_asm;
 
 use crate::class;
 use crate::layout::{EVENT_SHIFT, EVENTS, HIGH_TURNED, STUB, area, event};
-use crate::sites::{SYSCALL, jump};
+use sites::{SYSCALL, jump};
 
 /// Numbers that a table of classes has: all others go the traced way.
 pub const NUMBERS: usize = 512;
@@ -347,6 +349,8 @@ const RDX: usize = 12;
 const ORIGINAL_RAX: usize = 15;
 const RIP: usize = 16;
 const CS: usize = 17;
+/// The code segment of 64-bit programs.
+const USER_CS: u64 = 0x33;
 const FLAGS: usize = 18;
 const GS_BASE: usize = 22;
 const GS: usize = 26;
@@ -401,9 +405,9 @@ impl Registers {
         self.0[GS_BASE] = address;
     }
 
-    /// The code segment.
-    pub fn code_segment(&self) -> u64 {
-        self.0[CS]
+    /// Whether it runs 64-bit code.
+    pub fn is_native(&self) -> bool {
+        self.0[CS] == USER_CS
     }
 
     /// Whether the task uses what would lead to its area.
@@ -421,6 +425,14 @@ impl Registers {
             self.0[*register] = value;
         }
     }
+}
+
+/// Whether this machine can do it: programs may read and write their `gs` base by themselves
+/// (`AT_HWCAP2`).
+pub fn is_supported() -> bool {
+    const FSGSBASE: u64 = 2;
+    // SAFETY: it takes a number.
+    unsafe { libc::getauxval(libc::AT_HWCAP2) & FSGSBASE != 0 }
 }
 
 /// Processor time stamp.
