@@ -17,10 +17,11 @@ mod space;
 mod sys;
 mod tasks;
 mod tracee;
+mod traps;
 
 pub use arch::is_supported;
 pub use region::{Area, Bounds, Event, Found, Region};
 pub use rescue::Why;
 pub use space::{Refused, Space};
 pub use tasks::{Policy, Tasks, take_area};
-pub use tracee::Tracee;
+pub use tracee::{Signals, Tracee};

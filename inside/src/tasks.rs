@@ -12,6 +12,7 @@ use crate::region::{Area, Bounds, Event};
 use crate::rescue::{self, Why};
 use crate::space::{Refused, Space};
 use crate::tracee::Tracee;
+use crate::traps::{AfterTrap, after_trap};
 
 /// When the stub is worth its cost.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,8 @@ struct Task {
     refused: bool,
     /// It may have been made by a task with an area, whose address it has in its registers then.
     newborn: bool,
+    /// What is to be done when it came by a breakpoint.
+    after_trap: Option<AfterTrap>,
     /// Behind the `syscall` of the traced call that it is in.
     behind: u64,
 }
@@ -65,6 +68,7 @@ impl Task {
             stops: 0,
             refused: false,
             newborn,
+            after_trap: None,
             behind: 0,
         }
     }
@@ -189,7 +193,7 @@ impl Tasks {
         }
         let alone = memory.tasks == 1;
         if let Some(site) = site
-            && (alone || others_take_traps(&self.tasks, tid, tracee))
+            && (alone || others_bear_traps(&mut self.tasks, tid, tracee))
         {
             match memory.space.patch(tracee, site, alone) {
                 Ok(byte) => {
@@ -245,6 +249,7 @@ impl Tasks {
                 registers.set_next(site);
                 // Fails only where it is gone.
                 let _ = tracee.set_registers(&registers);
+                task.after_trap.unwrap_or_default().put_right(tracee);
             }
             return site.is_some();
         }
@@ -286,18 +291,23 @@ impl Tasks {
     }
 }
 
-/// Whether a breakpoint would do no harm to the other tasks of that memory: where one blocks or ignores
-/// its signal, the kernel changes that. Threads rarely do, and never for long.
-fn others_take_traps(tasks: &HashMap<i32, Task>, tid: i32, tracee: &mut impl Tracee) -> bool {
+/// Whether a breakpoint would do no harm to the other tasks of that memory; notes what that takes.
+fn others_bear_traps(tasks: &mut HashMap<i32, Task>, tid: i32, tracee: &mut impl Tracee) -> bool {
     let Some(own) = tasks.get(&tid) else {
         return false;
     };
-    let others = tasks
-        .iter()
-        .filter(|(other, task)| **other != tid && Rc::ptr_eq(&task.memory, &own.memory));
-    others
-        .into_iter()
-        .all(|(other, _)| tracee.takes_traps(*other))
+    let memory = Rc::clone(&own.memory);
+    let mut others = tasks
+        .iter_mut()
+        .filter(|(other, task)| **other != tid && Rc::ptr_eq(&task.memory, &memory));
+    others.all(|(other, task)| {
+        let after = tracee.signals_of(*other).and_then(after_trap);
+        if let Some(after) = after {
+            let before = task.after_trap.replace(after);
+            task.after_trap = Some(after.unless_it_stands(before));
+        }
+        after.is_some()
+    })
 }
 
 /// Takes the area of another task from one that has its address.

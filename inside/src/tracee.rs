@@ -4,6 +4,17 @@ use std::io;
 
 use crate::arch::Registers;
 
+/// What a task does with signals, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signals {
+    /// Those that it blocks.
+    pub blocked: u64,
+    /// Those that its process ignores.
+    pub ignored: u64,
+    /// Those that its process has handlers for.
+    pub caught: u64,
+}
+
 /// A task that stands still in a ptrace stop.
 pub trait Tracee {
     /// Its registers.
@@ -29,6 +40,12 @@ pub trait Tracee {
     /// object and no limit that mappings count for, and is a program of this architecture.
     fn may_be_changed(&mut self) -> bool;
 
-    /// Whether another task neither blocks nor ignores `SIGTRAP`.
-    fn takes_traps(&mut self, other: i32) -> bool;
+    /// What another task does with signals: `None` if that can't be told.
+    fn signals_of(&mut self, other: i32) -> Option<Signals>;
+
+    /// The signals that this task blocks, one bit each.
+    fn signal_mask(&mut self) -> io::Result<u64>;
+
+    /// Sets them.
+    fn set_signal_mask(&mut self, mask: u64) -> io::Result<()>;
 }

@@ -204,7 +204,9 @@ fn a_read_that_waits_is_interrupted_and_restarted_as_ever() {
 
 /// Many sites, each with padding of its own, that threads run into while they are patched.
 const HAMMER: &str = r#"
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -222,6 +224,9 @@ typedef long (*site)(long number, long a, long b, long c);
 static volatile int wrong;
 static void *thread(void *arg) {
     unsigned seed = (unsigned)(long)arg;
+    sigset_t all, now;
+    sigfillset(&all);
+    if ((long)arg % 2) pthread_sigmask(SIG_BLOCK, &all, 0);
     for (int i = 0; i < 20000; i++) {
         site call = (site)(sites + 64 * ((i / 40 + rand_r(&seed) % 3) % SITES));
         /* of no descriptor, of a high one, of no file: each has one right answer */
@@ -230,6 +235,8 @@ static void *thread(void *arg) {
         if (call(SYS_access, (long)"/none", 0, 0) != -2) wrong = 3;
         if (wrong) return (void *)1;
     }
+    pthread_sigmask(SIG_BLOCK, 0, &now);
+    if (sigismember(&now, SIGTRAP) != (long)arg % 2) wrong = 4;
     return 0;
 }
 int main(void) {

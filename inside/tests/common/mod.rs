@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fsreplay_inside::arch::{Registers, ticks};
-use fsreplay_inside::{Bounds, Event, Policy, Tasks, Tracee, Why};
+use fsreplay_inside::{Bounds, Event, Policy, Signals, Tasks, Tracee, Why};
 
 /// A call that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,8 +109,21 @@ impl Tracee for Stopped {
         std::fs::read_to_string(format!("/proc/{}/maps", self.0))
     }
 
-    fn takes_traps(&mut self, _other: i32) -> bool {
-        true
+    fn signals_of(&mut self, other: i32) -> Option<Signals> {
+        let mask = |name| u64::from_str_radix(&sys::status(other, name)?, 16).ok();
+        Some(Signals {
+            blocked: mask("SigBlk:")?,
+            ignored: mask("SigIgn:")?,
+            caught: mask("SigCgt:")?,
+        })
+    }
+
+    fn signal_mask(&mut self) -> io::Result<u64> {
+        sys::signal_mask(self.0, None)
+    }
+
+    fn set_signal_mask(&mut self, mask: u64) -> io::Result<()> {
+        sys::signal_mask(self.0, Some(mask)).map(drop)
     }
 
     fn may_be_changed(&mut self) -> bool {

@@ -159,3 +159,10 @@ pub fn wait(tid: i32) -> Option<(i32, i32)> {
     let tid = unsafe { libc::waitpid(tid, &mut status, libc::__WALL | libc::__WNOTHREAD) };
     (tid > 0).then_some((tid, status))
 }
+
+/// A line of `/proc/TID/status`, without its name.
+pub fn status(tid: i32, name: &str) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().to_owned())
+}

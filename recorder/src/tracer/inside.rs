@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use fsreplay_inside::arch::{self, Registers};
-use fsreplay_inside::{Bounds, Event, Policy, Tasks, Tracee, Why};
+use fsreplay_inside::{Bounds, Event, Policy, Signals, Tasks, Tracee, Why};
 use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
@@ -366,12 +366,24 @@ impl Tracee for Stopped {
         Ok(String::from_utf8_lossy(&maps).into_owned())
     }
 
-    fn takes_traps(&mut self, other: i32) -> bool {
-        ["SigBlk:", "SigIgn:"].into_iter().all(|name| {
-            let mask = spawn::status_text(other, name);
-            let mask = mask.and_then(|mask| u64::from_str_radix(&mask, 16).ok());
-            mask.is_some_and(|mask| mask & 1 << (libc::SIGTRAP - 1) == 0)
+    fn signals_of(&mut self, other: i32) -> Option<Signals> {
+        let mask = |name| {
+            let mask = spawn::status_text(other, name)?;
+            u64::from_str_radix(&mask, 16).ok()
+        };
+        Some(Signals {
+            blocked: mask("SigBlk:")?,
+            ignored: mask("SigIgn:")?,
+            caught: mask("SigCgt:")?,
         })
+    }
+
+    fn signal_mask(&mut self) -> io::Result<u64> {
+        ptrace::signal_mask(self.tid)
+    }
+
+    fn set_signal_mask(&mut self, mask: u64) -> io::Result<()> {
+        ptrace::set_signal_mask(self.tid, mask)
     }
 
     fn may_be_changed(&mut self) -> bool {
