@@ -9,6 +9,7 @@ pub fn instruction() -> u64 {
 
 pub mod arch;
 pub mod class;
+mod functions;
 pub mod layout;
 mod maps;
 mod region;

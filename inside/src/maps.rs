@@ -39,6 +39,14 @@ impl Mapping {
         ))
     }
 
+    /// Where the first byte of its file is mapped, nearest before it.
+    pub fn base(&self, maps: &[Mapping]) -> Option<u64> {
+        let same = |other: &&Mapping| other.file == self.file && other.start <= self.start;
+        let mut own = maps.iter().rev().filter(same);
+        own.find(|mapping| mapping.offset == 0)
+            .map(|mapping| mapping.start)
+    }
+
     /// Whether an address lies in it.
     pub fn holds(&self, address: u64) -> bool {
         (self.start..self.end).contains(&address)

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::arch::sites::{self, Code, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
+use crate::functions;
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
 use crate::maps::{self, InFile, Mapping};
 use crate::region::{Area, Bounds, Region};
@@ -247,9 +248,17 @@ impl Space {
         let last = (site + 3 * NEIGHBOURHOOD).min(mapping.end);
         let mut bytes = vec![0; last.saturating_sub(first) as usize];
         let length = tracee.read(first, &mut bytes)?;
+        let gaps = match mapping.base(&maps) {
+            Some(base) => functions::gaps(base, first, last, |at, buffer| {
+                let length = tracee.read(at, buffer).ok()?;
+                (length == buffer.len()).then_some(())
+            }),
+            None => Vec::new(),
+        };
         let code = Code {
             address: first,
             bytes: &bytes[..length],
+            gaps: &gaps,
         };
         let way = sites::way(code, site).ok_or(Refused::Site)?;
         let trampoline = self.trampoline(tracee, site, &maps)?;

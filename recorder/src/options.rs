@@ -43,8 +43,8 @@ impl Default for Eagerness {
     /// It costs about as much as a dozen stops.
     fn default() -> Eagerness {
         Eagerness {
-            stops: 24,
-            hits: 6,
+            stops: 16,
+            hits: 4,
             task_stops: 6,
         }
     }

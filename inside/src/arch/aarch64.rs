@@ -134,6 +134,7 @@ pub mod sites {
     pub struct Code<'a> {
         pub address: u64,
         pub bytes: &'a [u8],
+        pub gaps: &'a [crate::functions::Gap],
     }
 
     /// None.

@@ -9,7 +9,10 @@
 //!   goes on to the next, and the padding follows that;
 //! - it consists of no-operations or breakpoints alone, up to an address to which code is aligned;
 //! - no direct jump in the neighbourhood leads into it.
+//!
+//! Or the tables for unwinding say that it lies between two functions.
 
+use crate::functions::Gap;
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
 
 /// A `syscall` instruction.
@@ -28,6 +31,8 @@ const SHORT_REACH: u64 = 130;
 const AHEAD: u64 = 48;
 /// To which addresses code is aligned.
 const ALIGNMENT: u64 = 16;
+/// To which addresses what is jumped to within a function is aligned, where it is.
+const LABELS: u64 = 8;
 /// How far jumps into the padding are looked for, bytes. A short jump reaches no further, and a long
 /// one within a function that has a system call rarely does.
 pub const NEIGHBOURHOOD: u64 = 1024;
@@ -48,6 +53,8 @@ pub struct Code<'a> {
     pub address: u64,
     /// The bytes.
     pub bytes: &'a [u8],
+    /// Gaps between functions in it, as far as they are known.
+    pub gaps: &'a [Gap],
 }
 
 impl<'a> Code<'a> {
@@ -93,9 +100,28 @@ pub fn way(code: Code<'_>, site: u64) -> Option<Way> {
 /// Padding that short jumps reach whose distance counts from `origin`, the one behind it first; an
 /// instruction begins at `code_at`.
 fn near(code: Code<'_>, code_at: u64, origin: u64) -> Vec<Padding> {
-    let mut found = behind(code, code_at, origin + REACH);
-    found.extend(before(code, code_at, origin.saturating_sub(REACH + 1)));
+    let (first, last) = (origin.saturating_sub(REACH + 1), origin + REACH);
+    let mut found = behind(code, code_at, last);
+    found.extend(before(code, code_at, first));
+    let gaps = code.gaps.iter();
+    let gaps = gaps.filter(|gap| (first..=last).contains(&gap.start));
+    found.extend(gaps.filter_map(|gap| fills_gap(code, *gap)));
     found
+}
+
+/// The padding between two functions. The last instruction of the first is one that never goes on, or a
+/// call: of a function that never returns, or this would go on behind its end.
+fn fills_gap(code: Code<'_>, gap: Gap) -> Option<Padding> {
+    let length = usize::try_from(gap.end - gap.start).ok()?;
+    let found = Padding {
+        address: gap.start,
+        length,
+    };
+    let (last, at_end) = ends(code, gap.function, gap.start)?;
+    let last = last.filter(|_| at_end)?;
+    let stays = never_goes_on(&last) || last.mnemonic() == Mnemonic::Call;
+    let fills = filling(code.from(gap.start)?.get(..length)?, gap.start) == length;
+    (length >= SHORT && stays && fills && !is_jumped_to(code, found)).then_some(found)
 }
 
 /// Padding behind an instruction: what is decoded from there is what is executed.
@@ -115,7 +141,7 @@ fn behind(code: Code<'_>, code_at: u64, last: u64) -> Vec<Padding> {
         }
         let length = filling(code.from(address).unwrap_or_default(), address);
         let padding = Padding { address, length };
-        let aligned = (address + length as u64).is_multiple_of(ALIGNMENT);
+        let aligned = (address + length as u64).is_multiple_of(LABELS);
         if length >= SHORT && aligned && !is_jumped_to(code, padding) {
             found.push(padding);
         }
@@ -279,11 +305,16 @@ pub fn jump(from: u64, to: u64) -> Option<[u8; JUMP]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions;
 
     const AT: u64 = 0x40_1000;
 
     fn find(bytes: &[u8]) -> Option<Padding> {
-        let code = Code { address: AT, bytes };
+        let code = Code {
+            address: AT,
+            bytes,
+            gaps: &[],
+        };
         way(code, AT).map(|way| way.last)
     }
 
@@ -354,6 +385,7 @@ mod tests {
         let code = Code {
             address: AT,
             bytes: &bytes,
+            gaps: &[],
         };
         let found = way(code, site).expect("padding").last;
         assert_eq!((found.address, found.length), (AT + 181, 11));
@@ -370,6 +402,7 @@ mod tests {
             let code = Code {
                 address: AT,
                 bytes: &bytes,
+                gaps: &[],
             };
             assert_eq!(way(code, site), None);
         }
@@ -389,6 +422,7 @@ mod tests {
         let code = Code {
             address: AT,
             bytes: &bytes,
+            gaps: &[],
         };
         let way = way(code, AT).expect("a way");
         assert_eq!(
@@ -429,9 +463,18 @@ mod tests {
         let offset = hex(text.split_whitespace().nth(2).expect("its offset"));
         let file = std::fs::read(path).expect("the library");
         let bytes = &file[offset as usize..(offset + end - start).min(file.len() as u64) as usize];
+        let base = start - offset;
+        let read = |at: u64, buffer: &mut [u8]| {
+            let from = usize::try_from(at - base).ok()?;
+            buffer.copy_from_slice(file.get(from..from + buffer.len())?);
+            Some(())
+        };
+        let gaps = functions::gaps(base, start, end, read);
+        assert!(gaps.len() > 1000, "{}", gaps.len());
         let code = Code {
             address: start,
             bytes,
+            gaps: &gaps,
         };
         let sites: Vec<u64> = (0..bytes.len() - 1)
             .filter(|at| bytes[*at..].starts_with(&SYSCALL))
