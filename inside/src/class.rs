@@ -1,8 +1,8 @@
 //! Which calls the stub makes by itself.
 //!
-//! Calls that change nothing of the tree, and calls on descriptors whose file the recorder has looked
-//! at before. All others go the traced way, which is what the stub does with a number that stands for
-//! nothing here.
+//! Calls that change nothing of the tree, and calls on descriptors whose file the recorder has
+//! looked at before. All others go the traced way, which is what the stub does with a number that
+//! stands for nothing here.
 
 /// The traced way.
 pub const TRACED: u8 = 0;
@@ -21,7 +21,8 @@ pub const FCNTL: u8 = 6;
 
 /// `lstat`: a path first, and the second argument points to what is found.
 pub const LSTAT: u8 = 7;
-/// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds flags.
+/// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
+/// flags.
 pub const STAT_AT: u8 = 8;
 
 /// Flags of `open` that send it the traced way: it may make or empty a file; and a file that is

@@ -19,8 +19,8 @@ const FRAMES: u32 = 0x6474_e550;
 /// Larger tables are not read.
 const MOST_FUNCTIONS: usize = 1 << 17;
 
-/// Gaps that begin between two addresses; none if the tables can't be read or are of another form. `base`
-/// is where the file's first byte is mapped, `read` fills a buffer from an address or fails.
+/// Gaps that begin between two addresses; none if the tables can't be read or are of another form.
+/// `base` is where the file's first byte is mapped, `read` fills a buffer from an address or fails.
 pub fn gaps(
     base: u64,
     from: u64,

@@ -2,8 +2,8 @@
 //!
 //! The stub's code and the recorder both go by these numbers; nothing else is shared between them.
 
-/// Where the stub's page is mapped. Far from where the kernel puts anything by itself, so that it is
-/// free in nearly every address space; a process in which it is not stays on ptrace.
+/// Where the stub's page is mapped. Far from where the kernel puts anything by itself, so that it
+/// is free in nearly every address space; a process in which it is not stays on ptrace.
 pub const STUB: u64 = 0x7e40_0000_0000;
 /// Where the areas are mapped: in the same 4 GiB, which the stub asks of its `gs` base.
 pub const REGION: u64 = 0x7e40_1000_0000;
@@ -25,8 +25,8 @@ pub const AREA: u64 = PAGE + EVENTS * EVENT;
 /// Bytes of a region.
 pub const REGION_SIZE: u64 = AREA * AREAS as u64;
 
-/// Offsets of an area's words. Those up to [`TAIL`] are the task's, which alone writes them while it
-/// runs.
+/// Offsets of an area's words. Those up to [`TAIL`] are the task's, which alone writes them while
+/// it runs.
 pub mod area {
     /// Events written so far.
     pub const HEAD: u64 = 0x00;

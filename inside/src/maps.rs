@@ -10,8 +10,8 @@ pub struct Mapping {
     pub start: u64,
     /// Behind its last.
     pub end: u64,
-    /// It may be executed and not written to, its pages are the process's own once they are changed,
-    /// and it is a file's.
+    /// It may be executed and not written to, its pages are the process's own once they are
+    /// changed, and it is a file's.
     text: bool,
     /// Device and inode number of its file, if it has one.
     file: Option<(u64, u64)>,
@@ -76,8 +76,8 @@ fn line(line: &str) -> Option<Mapping> {
     })
 }
 
-/// Free room for `length` bytes below an address, the nearest that is `apart` from the mapping above
-/// it and as far from the one below: what grows there keeps its room.
+/// Free room for `length` bytes below an address, the nearest that is `apart` from the mapping
+/// above it and as far from the one below: what grows there keeps its room.
 pub fn free_below(maps: &[Mapping], address: u64, length: u64, apart: u64) -> Option<u64> {
     let above = maps.iter().rev().filter(|mapping| mapping.start <= address);
     let ends = above.clone().skip(1).map(|mapping| mapping.end);

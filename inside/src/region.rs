@@ -57,8 +57,8 @@ pub struct Bounds {
     pub call: u64,
 }
 
-/// What one task writes to. Given back when dropped, which must not be before the task's `gs` base is
-/// another, or the task is gone.
+/// What one task writes to. Given back when dropped, which must not be before the task's `gs` base
+/// is another, or the task is gone.
 #[derive(Debug)]
 pub struct Area {
     region: Rc<Region>,
@@ -162,7 +162,8 @@ impl Area {
         self.region.segment.word(self.event_offset(last) + word)
     }
 
-    /// The oldest event that was not read yet, if it returned at these ticks or before; takes it off.
+    /// The oldest event that was not read yet, if it returned at these ticks or before; takes it
+    /// off.
     pub fn next_until(&self, ticks: u64) -> Option<Event> {
         let tail = self.get(area::TAIL);
         if self.get(area::HEAD) == tail {
@@ -176,14 +177,14 @@ impl Area {
         Some(event)
     }
 
-    /// The call that the task is in, if the stub is making one. Only of a task that stands still, or is
-    /// gone: otherwise it may be another by now.
+    /// The call that the task is in, if the stub is making one. Only of a task that stands still,
+    /// or is gone: otherwise it may be another by now.
     pub fn in_progress(&self) -> Option<Event> {
         (self.get(area::STATE) != 0).then(|| self.read(self.get(area::HEAD)))
     }
 
-    /// The recorder has seen the task leave a call, at these ticks: the time until the next call counts
-    /// from there.
+    /// The recorder has seen the task leave a call, at these ticks: the time until the next call
+    /// counts from there.
     pub fn left_call(&self, ticks: u64) {
         self.set(area::LAST_EXIT, ticks);
     }

@@ -1,10 +1,10 @@
 //! A task that is stopped by a signal in the stub or a trampoline.
 //!
-//! No handler of the tool may see that it was there, nor run in the middle of it: another call would
-//! write over its event. A traced task stops before any signal is delivered to it, so there it is put
-//! to where it would be without the stub: before the call with all registers as they were, or behind it
-//! with its result. In a call that waits this is what makes a restart right, too: the kernel steps back
-//! two bytes, and there is the site.
+//! No handler of the tool may see that it was there, nor run in the middle of it: another call
+//! would write over its event. A traced task stops before any signal is delivered to it, so there
+//! it is put to where it would be without the stub: before the call with all registers as they
+//! were, or behind it with its result. In a call that waits this is what makes a restart right,
+//! too: the kernel steps back two bytes, and there is the site.
 
 use crate::arch::{Marks, Registers, TRACED};
 use crate::layout::{PAGE, STUB, area, event};
@@ -16,8 +16,8 @@ use crate::space::Space;
 pub enum Why {
     /// A signal is about to be delivered.
     Signal,
-    /// An instruction of the stub itself failed: a path that can't be read, memory that is short. The
-    /// call is made the traced way, and the signal must not be delivered.
+    /// An instruction of the stub itself failed: a path that can't be read, memory that is short.
+    /// The call is made the traced way, and the signal must not be delivered.
     Fault,
     /// It came by a breakpoint.
     Trap,
@@ -29,8 +29,8 @@ fn in_stub(next: u64) -> Option<u64> {
     next.checked_sub(STUB).filter(|offset| *offset < PAGE)
 }
 
-/// Puts a stopped task outside; gives whether that changed its registers. An event that the stub could
-/// not end is ended at these `ticks`.
+/// Puts a stopped task outside; gives whether that changed its registers. An event that the stub
+/// could not end is ended at these `ticks`.
 pub fn rescue(
     space: &Space,
     area: Option<&Area>,

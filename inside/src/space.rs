@@ -101,8 +101,8 @@ impl Default for Space {
 }
 
 impl Space {
-    /// The memory of a process that this one was copied to: code and trampolines are there, too. Areas
-    /// are its parent's, and it must not use them.
+    /// The memory of a process that this one was copied to: code and trampolines are there, too.
+    /// Areas are its parent's, and it must not use them.
     pub fn forked(&self) -> Space {
         Space {
             marks: self.marks,
@@ -125,8 +125,8 @@ impl Space {
         self.stub
     }
 
-    /// A call was seen that the kernel says stands before `behind`. Gives the site if it has been hit
-    /// `often` enough now, or is one of the `known`, and can be patched as far as is known.
+    /// A call was seen that the kernel says stands before `behind`. Gives the site if it has been
+    /// hit `often` enough now, or is one of the `known`, and can be patched as far as is known.
     pub fn hit(&mut self, behind: u64, often: u32, known: &HashSet<InFile>) -> Option<u64> {
         let site = behind.checked_sub(2)?;
         if self.site(site).is_some() {
@@ -221,8 +221,8 @@ impl Space {
             .map_or_else(|_| Vec::new(), |maps| maps::parse(&maps));
     }
 
-    /// Lets a site lead to the stub, and gives which byte of a file it is. The task must be at the exit
-    /// of a call; `alone` if it is the only one of this memory.
+    /// Lets a site lead to the stub, and gives which byte of a file it is. The task must be at the
+    /// exit of a call; `alone` if it is the only one of this memory.
     pub fn patch(
         &mut self,
         tracee: &mut impl Tracee,
@@ -313,9 +313,10 @@ impl Space {
         Ok(at)
     }
 
-    /// Writes a site that others may be executing, as the kernel does with its own text: one byte at a
-    /// time, and each processor that runs this memory has forgotten what it fetched before the next
-    /// one. The first is a breakpoint: who comes by stops there, and is sent back once it is done.
+    /// Writes a site that others may be executing, as the kernel does with its own text: one byte
+    /// at a time, and each processor that runs this memory has forgotten what it fetched before the
+    /// next one. The first is a breakpoint: who comes by stops there, and is sent back once it is
+    /// done.
     fn write_beside_others(
         &mut self,
         tracee: &mut impl Tracee,
@@ -351,8 +352,9 @@ impl Space {
         Err(Refused::Call { call: "membarrier" })
     }
 
-    /// The site that had a breakpoint while it was written, if a task came by that: `next` is behind
-    /// it. A breakpoint that is still there was left by a task that was killed in the middle.
+    /// The site that had a breakpoint while it was written, if a task came by that: `next` is
+    /// behind it. A breakpoint that is still there was left by a task that was killed in the
+    /// middle.
     pub fn came_by(&self, tracee: &mut impl Tracee, next: u64) -> Option<u64> {
         let site = next.checked_sub(1)?;
         if !matches!(self.sites.get(&site), Some(Site::Patched(_) | Site::Unfit)) {

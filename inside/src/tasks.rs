@@ -1,5 +1,5 @@
-//! The tool's tasks, as far as the stub goes: when a process gets it, which site is patched, who has
-//! an area, and what was written there.
+//! The tool's tasks, as far as the stub goes: when a process gets it, which site is patched, who
+//! has an area, and what was written there.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -137,8 +137,8 @@ impl Tasks {
         self.tasks.remove(&tid);
     }
 
-    /// A new task is about to go on from its first stop: it must not write to its parent's area. Where
-    /// it shares its parent's memory, it gets one of its own, which costs nothing more.
+    /// A new task is about to go on from its first stop: it must not write to its parent's area.
+    /// Where it shares its parent's memory, it gets one of its own, which costs nothing more.
     pub fn begins(&mut self, tid: i32, tracee: &mut impl Tracee) {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return;
@@ -160,8 +160,8 @@ impl Tasks {
         }
     }
 
-    /// A task stands at the exit of a traced call, which is not to be made again. Here sites are patched
-    /// and areas given. Gives whether the task was made to do anything.
+    /// A task stands at the exit of a traced call, which is not to be made again. Here sites are
+    /// patched and areas given. Gives whether the task was made to do anything.
     pub fn leaves(&mut self, tid: i32, tracee: &mut impl Tracee) -> bool {
         let policy = self.policy;
         let Some(task) = self.tasks.get_mut(&tid) else {

@@ -29,15 +29,15 @@ pub trait Tracee {
     /// Writes its memory, also where it may not write itself.
     fn write(&mut self, address: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Lets it go on until it returns from the system call that it stands before. No signal reaches it
-    /// meanwhile. Fails if it dies, or anything else stops it.
+    /// Lets it go on until it returns from the system call that it stands before. No signal reaches
+    /// it meanwhile. Fails if it dies, or anything else stops it.
     fn make_call(&mut self) -> io::Result<()>;
 
     /// Its mappings, as `/proc/PID/maps` tells them.
     fn maps(&mut self) -> io::Result<String>;
 
-    /// Whether it may be made to make calls and run the stub: it has no filter of its own that might
-    /// object and no limit that mappings count for, and is a program of this architecture.
+    /// Whether it may be made to make calls and run the stub: it has no filter of its own that
+    /// might object and no limit that mappings count for, and is a program of this architecture.
     fn may_be_changed(&mut self) -> bool;
 
     /// What another task does with signals: `None` if that can't be told.

@@ -1,14 +1,14 @@
 //! What a breakpoint does to a task that blocks or ignores its signal.
 //!
-//! Where `SIGTRAP` is blocked or ignored, the kernel sends it all the same: it takes the signal from the
-//! mask, and the process's handler away. The mask can be put back.
+//! Where `SIGTRAP` is blocked or ignored, the kernel sends it all the same: it takes the signal
+//! from the mask, and the process's handler away. The mask can be put back.
 
 use crate::tracee::{Signals, Tracee};
 
 /// `SIGTRAP` in a mask.
 const TRAP: u64 = 1 << (libc::SIGTRAP - 1);
-/// Masks with more signals mean all of them: libraries block all for a moment when they make a thread or
-/// a process.
+/// Masks with more signals mean all of them: libraries block all for a moment when they make a
+/// thread or a process.
 const MANY: u32 = 32;
 
 /// What is to be done for a task that came by a breakpoint.
@@ -39,8 +39,8 @@ pub fn after_trap(signals: Signals) -> Option<AfterTrap> {
 }
 
 impl AfterTrap {
-    /// The task may stand at a breakpoint that nothing was made of yet, and its mask lack the signal for
-    /// that: only what was told `before` any counts then.
+    /// The task may stand at a breakpoint that nothing was made of yet, and its mask lack the
+    /// signal for that: only what was told `before` any counts then.
     pub fn unless_it_stands(self, before: Option<AfterTrap>) -> AfterTrap {
         match (self, before) {
             (AfterTrap::Nothing, Some(AfterTrap::Block | AfterTrap::BlockIfAll)) => {

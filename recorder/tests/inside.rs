@@ -50,7 +50,8 @@ fn call(recorded: &Recorded, event: &Event) -> String {
     format!("{}({}) = {result}", event.call, arguments.join(", "))
 }
 
-/// The calls of each task. Which task is which is told by the order in which they were made, by task.
+/// The calls of each task. Which task is which is told by the order in which they were made, by
+/// task.
 fn calls(recorded: &Recorded) -> Vec<Vec<String>> {
     let mut calls: BTreeMap<TaskId, Vec<String>> = BTreeMap::new();
     for event in recorded.events() {
@@ -369,4 +370,50 @@ int main(void) {
         assert!(event.entry >= before, "{event:?} {before}");
     }
     assert!(recorded.recording.footer.recorded_inside > 2500);
+}
+
+#[test]
+fn directories_that_are_renamed_while_they_are_open_are_known_by_their_names() {
+    if !can_record_inside() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("tempdir");
+    let source = r#"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    struct stat s;
+    char from[64], to[64];
+    if (chdir(argv[1])) return 1;
+    for (int i = 0; i < 50; i++) if (stat("/etc/passwd", &s)) return 2;
+    for (int i = 0; i < 60; i++) {
+        sprintf(from, "a%d", i); sprintf(to, "b%d", i);
+        if (mkdir(from, 0700)) return 3;
+        int fd = open(from, O_RDONLY | O_DIRECTORY);
+        if (fstatat(fd, "before", &s, 0) != -1) return 4;
+        if (rename(from, to)) return 5;
+        if (fstatat(fd, "after", &s, 0) != -1 || close(fd)) return 6;
+        /* the same number leads elsewhere at once */
+        fd = open("/etc", O_RDONLY | O_DIRECTORY);
+        if (fstatat(fd, "passwd", &s, 0) || close(fd)) return 7;
+    }
+    return 0;
+}"#;
+    let Some(program) = compile(directory.path(), source) else {
+        return;
+    };
+    let place = directory.path().join("place");
+    std::fs::create_dir(&place).expect("a directory");
+    let command = [
+        program.to_str().expect("text"),
+        place.to_str().expect("text"),
+    ];
+    let recorded = with(Backend::Inside, &command);
+    assert_eq!(recorded.recording.status, Status::Exited(0));
+    assert!(recorded.recording.footer.recorded_inside > 300);
+    assert!(recorded.kinds(b"/etc/after").is_empty());
+    assert_eq!(recorded.on_path(b"after").len(), 60);
 }

@@ -1,5 +1,5 @@
-//! Calls that are recorded inside the tool: what the crate for that asks of ptrace, and what it tells
-//! the core.
+//! Calls that are recorded inside the tool: what the crate for that asks of ptrace, and what it
+//! tells the core.
 
 use std::io;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::sys;
 use crate::sys::ptrace;
 use crate::sys::signal::{self, Ticker};
 
-/// A longer gap between two calls, or a longer call, is looked into at a stop: it costs little beside
-/// them, and the kernel knows what of it was computing.
+/// A longer gap between two calls, or a longer call, is looked into at a stop: it costs little
+/// beside them, and the kernel knows what of it was computing.
 const BOUND: Duration = Duration::from_micros(150);
 /// How often areas are emptied while no stop does it.
 const PERIOD: Duration = Duration::from_millis(2);
@@ -72,14 +72,14 @@ pub struct Inside {
     /// Kept from one time to the next.
     events: Vec<(i32, Event)>,
     waking: Option<Ticker>,
-    /// A task may have other user ids than the recorder, in a namespace of its own: whom files belong to
-    /// is not what it is told.
+    /// A task may have other user ids than the recorder, in a namespace of its own: whom files
+    /// belong to is not what it is told.
     other_users: bool,
 }
 
 impl Inside {
-    /// `None` where this machine can't do it: processors whose counters don't agree with the clock, or
-    /// a kernel that doesn't let programs have a `gs` base.
+    /// `None` where this machine can't do it: processors whose counters don't agree with the clock,
+    /// or a kernel that doesn't let programs have a `gs` base.
     pub fn new(eagerness: Eagerness) -> Option<Inside> {
         let own = i32::try_from(std::process::id()).ok()?;
         let filters = spawn::status_field(own, "Seccomp_filters:")?;
@@ -313,7 +313,8 @@ struct Stopped {
 }
 
 impl Stopped {
-    /// To the next stop at a call's entry or exit. Gives a signal that stopped the process meanwhile.
+    /// To the next stop at a call's entry or exit. Gives a signal that stopped the process
+    /// meanwhile.
     fn to_next_stop(&self) -> io::Result<Option<i32>> {
         let mut stopped = None;
         loop {
@@ -395,8 +396,8 @@ impl Tracee for Stopped {
     }
 }
 
-/// Whether a process won't miss the room that mappings of the recorder take: its address space is not
-/// limited, and it locks no memory.
+/// Whether a process won't miss the room that mappings of the recorder take: its address space is
+/// not limited, and it locks no memory.
 fn has_room(tid: i32) -> bool {
     let limits = std::fs::read_to_string(format!("/proc/{tid}/limits")).unwrap_or_default();
     let mut lines = limits.lines();

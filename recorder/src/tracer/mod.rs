@@ -422,6 +422,7 @@ impl Tracer {
                 .get_or_insert(io::Error::from_raw_os_error(-result as i32));
         }
         let is_event = tracee.task.call().is_some();
+        let moves = self.session.moves();
         let memory = TaskMemory::new(tid, self.through_proc);
         let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
         self.session.exit(task, result, &memory, &mut clock);
@@ -431,6 +432,11 @@ impl Tracer {
                 && inside.leaves(tid, result)
             {
                 tracee.time.forget(self.clock.time());
+            }
+            if self.inside.is_some() && self.session.moves() != moves {
+                for tracee in self.tasks.values() {
+                    self.session.look_at_directories(&tracee.task);
+                }
             }
         }
         self.resume(tid, 0)

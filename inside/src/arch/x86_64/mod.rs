@@ -1,9 +1,9 @@
 //! The stub's code on x86_64.
 //!
-//! It is entered by a jump from a site's trampoline, with the registers of the call, and `r11` on the
-//! trampoline's own `syscall`. Of the registers it may use `rcx` and `r11`, which the kernel destroys in
-//! any case; `rax`, `rdx` and the flags it puts away in the task's area. It uses no stack and no vector
-//! register.
+//! It is entered by a jump from a site's trampoline, with the registers of the call, and `r11` on
+//! the trampoline's own `syscall`. Of the registers it may use `rcx` and `r11`, which the kernel
+//! destroys in any case; `rax`, `rdx` and the flags it puts away in the task's area. It uses no
+//! stack and no vector register.
 //!
 //! Comparisons before the flags are put away use `jrcxz` and `lea`, which touch none.
 
@@ -180,8 +180,8 @@ global_asm!(
     "cmp rax, gs:[{CALL_BOUND}]",
     "jbe 60f",
     "mov qword ptr gs:[{LAST_EXIT}], 0",
-    // What was found, for calls that don't follow a link at the end of their path: its state. What the
-    // kernel has just written can be read, or a signal tells the recorder.
+    // What was found, for calls that don't follow a link at the end of their path: its state. What
+    // the kernel has just written can be read, or a signal tells the recorder.
     "60: mov rdx, gs:[{RDX}]",
     "cmp dword ptr [rcx + {CLASS}], {lstat}",
     "jb 70f",
@@ -437,7 +437,7 @@ pub fn is_supported() -> bool {
 
 /// Processor time stamp.
 pub fn ticks() -> u64 {
-    // SAFETY: every x86_64 processor has it; a process that was forbidden it would have been told by
-    // its own prctl.
+    // SAFETY: every x86_64 processor has it; a process that was forbidden it would have been told
+    // by its own prctl.
     unsafe { std::arch::x86_64::_rdtsc() }
 }

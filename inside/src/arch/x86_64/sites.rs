@@ -1,8 +1,8 @@
 //! A site, and the padding near it.
 //!
-//! A site is a `syscall` instruction that a task was seen to execute: no data are taken for code. Its
-//! two bytes become a short jump, whose target has to lie within 127 bytes: in padding, where nothing
-//! is ever executed, that has room for a jump to anywhere near.
+//! A site is a `syscall` instruction that a task was seen to execute: no data are taken for code.
+//! Its two bytes become a short jump, whose target has to lie within 127 bytes: in padding, where
+//! nothing is ever executed, that has room for a jump to anywhere near.
 //!
 //! Padding is taken only where all of this holds:
 //! - decoding from behind the site, instruction by instruction, leads to an instruction that never
@@ -33,8 +33,8 @@ const AHEAD: u64 = 48;
 const ALIGNMENT: u64 = 16;
 /// To which addresses what is jumped to within a function is aligned, where it is.
 const LABELS: u64 = 8;
-/// How far jumps into the padding are looked for, bytes. A short jump reaches no further, and a long
-/// one within a function that has a system call rarely does.
+/// How far jumps into the padding are looked for, bytes. A short jump reaches no further, and a
+/// long one within a function that has a system call rarely does.
 pub const NEIGHBOURHOOD: u64 = 1024;
 
 /// Room for a jump.
@@ -109,8 +109,8 @@ fn near(code: Code<'_>, code_at: u64, origin: u64) -> Vec<Padding> {
     found
 }
 
-/// The padding between two functions. The last instruction of the first is one that never goes on, or a
-/// call: of a function that never returns, or this would go on behind its end.
+/// The padding between two functions. The last instruction of the first is one that never goes on,
+/// or a call: of a function that never returns, or this would go on behind its end.
 fn fills_gap(code: Code<'_>, gap: Gap) -> Option<Padding> {
     let length = usize::try_from(gap.end - gap.start).ok()?;
     let found = Padding {
@@ -175,8 +175,8 @@ fn padding_up_to(code: Code<'_>, code_at: u64, function: u64, first: u64) -> Opt
     })
 }
 
-/// Whether decoding from places ahead comes to an end of an instruction there, and that never goes on.
-/// Nearly all have to agree: where one that goes on ended there, nearly all would say that.
+/// Whether decoding from places ahead comes to an end of an instruction there, and that never goes
+/// on. Nearly all have to agree: where one that goes on ended there, nearly all would say that.
 fn most_end_at(code: Code<'_>, address: u64) -> bool {
     let Some(start) = address.checked_sub(2 * AHEAD) else {
         return false;
@@ -192,8 +192,8 @@ fn most_end_at(code: Code<'_>, address: u64) -> bool {
     agreed >= AHEAD / 2 && others <= agreed / 8
 }
 
-/// Decodes from one address up to another. Gives the last instruction before that, and whether it ends
-/// there; `None` if what is decoded is no code.
+/// Decodes from one address up to another. Gives the last instruction before that, and whether it
+/// ends there; `None` if what is decoded is no code.
 fn ends(code: Code<'_>, from: u64, to: u64) -> Option<(Option<Instruction>, bool)> {
     let mut decoder = Decoder::with_ip(64, code.from(from)?, from, DecoderOptions::NONE);
     let mut last = None;
@@ -232,8 +232,8 @@ fn filling(bytes: &[u8], address: u64) -> usize {
     length
 }
 
-/// Whether a direct jump or call nearby leads into the padding: a long one, at whatever byte it might
-/// begin, or a short one among the instructions.
+/// Whether a direct jump or call nearby leads into the padding: a long one, at whatever byte it
+/// might begin, or a short one among the instructions.
 fn is_jumped_to(code: Code<'_>, padding: Padding) -> bool {
     let end = padding.address + padding.length as u64;
     let into = padding.address..end;
@@ -252,8 +252,8 @@ fn is_jumped_to(code: Code<'_>, padding: Padding) -> bool {
         .address
         .saturating_sub(2 * SHORT_REACH)
         .max(code.address);
-    // Decoding has found the instructions, wherever it began, before it comes to where short jumps reach
-    // from.
+    // Decoding has found the instructions, wherever it began, before it comes to where short jumps
+    // reach from.
     let mut ranges = (ahead..(ahead + 4).min(padding.address))
         .map(|from| (from, padding.address))
         .chain([(end, end + 2 * SHORT_REACH)]);
