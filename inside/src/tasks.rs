@@ -27,6 +27,9 @@ pub struct Policy {
     pub bounds: Bounds,
 }
 
+/// Why a process is not changed, where that is its own doing.
+const UNFIT: &str = "it has filters of its own or limits on memory, or is no 64-bit program";
+
 /// What one memory has to do with the stub.
 #[derive(Debug, Default)]
 struct Memory {
@@ -37,8 +40,8 @@ struct Memory {
     tasks: u32,
     /// Sites that lead to the stub.
     patched: u32,
-    /// It stays on ptrace, for this reason.
-    refused: Option<String>,
+    /// It stays on ptrace.
+    refused: bool,
     /// It was asked whether it may be changed.
     asked: bool,
     /// Its mappings were looked at.
@@ -174,7 +177,7 @@ impl Tasks {
         let shared = Rc::clone(&task.memory);
         let mut memory = shared.borrow_mut();
         memory.stops = memory.stops.saturating_add(1);
-        if memory.refused.is_some() || memory.stops < policy.stops {
+        if memory.refused || memory.stops < policy.stops {
             return false;
         }
         if !std::mem::replace(&mut memory.looked, true) {
@@ -186,9 +189,8 @@ impl Tasks {
             return false;
         }
         if !std::mem::replace(&mut memory.asked, true) && !tracee.may_be_changed() {
-            memory.refused = Some(
-                "it has filters of its own, limits on memory, or is no 64-bit program".to_owned(),
-            );
+            *self.refusals.entry(UNFIT.to_owned()).or_default() += 1;
+            memory.refused = true;
             return false;
         }
         let alone = memory.tasks == 1;
@@ -202,9 +204,8 @@ impl Tasks {
                 }
                 Err(Refused::Site) => {}
                 Err(error) => {
-                    let reason = error.to_string();
-                    *self.refusals.entry(reason.clone()).or_default() += 1;
-                    memory.refused = Some(reason);
+                    *self.refusals.entry(error.to_string()).or_default() += 1;
+                    memory.refused = true;
                     return true;
                 }
             }
@@ -336,7 +337,7 @@ impl Memory {
             stops: 0,
             tasks: 0,
             patched: self.patched,
-            refused: self.refused.clone(),
+            refused: self.refused,
             asked: self.asked,
             looked: self.looked,
         }

@@ -75,6 +75,9 @@ pub fn record(
 
     let mut header = header(options, &cwd);
     header.costs = Some(costs.together);
+    if inside.is_some() {
+        header.backend = "inside".to_owned();
+    }
     // Its thread takes no signals: they must interrupt the wait of this one.
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     drop(blocked);
@@ -167,13 +170,6 @@ fn finish(ended: Ended, incomplete: Incomplete) -> Recording {
     }
 }
 
-fn backend(options: &RecordOptions) -> &'static str {
-    match options.backend {
-        Backend::Ptrace => "ptrace",
-        Backend::Inside => "inside",
-    }
-}
-
 fn header(options: &RecordOptions, cwd: &Path) -> Header {
     let (uid, gid) = sys::effective_ids();
     let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
@@ -200,7 +196,7 @@ fn header(options: &RecordOptions, cwd: &Path) -> Header {
         kernel: sys::kernel_release(),
         cpus: sys::affinity::get(0).map_or(1, |mask| mask.count()),
         page_size: sys::page_size(),
-        backend: backend(options).to_owned(),
+        backend: "ptrace".to_owned(),
         started: started.map_or(0, |time| time.as_secs() as i64),
         mounts: mountinfo::parse(&mountinfo),
         costs: None,

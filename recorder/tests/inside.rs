@@ -417,3 +417,23 @@ int main(int argc, char **argv) {
     assert!(recorded.kinds(b"/etc/after").is_empty());
     assert_eq!(recorded.on_path(b"after").len(), 60);
 }
+
+#[test]
+fn what_must_not_be_changed_is_recorded_by_ptrace_and_told() {
+    if !can_record_inside() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("tempdir");
+    let root = plant(directory.path());
+    let script = format!("ulimit -v 4000000; ls -lR {}", root.display());
+    let recorded = with(Backend::Inside, &["sh", "-c", &script]);
+    assert_eq!(recorded.recording.status, Status::Exited(0));
+    assert!(recorded.recording.footer.events > 500);
+    let warnings = &recorded.recording.footer.warnings;
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("limits on memory")),
+        "{warnings:?}"
+    );
+}

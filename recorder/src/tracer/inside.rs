@@ -119,6 +119,19 @@ impl Inside {
         }
     }
 
+    /// What a reader should know of processes that could not be recorded inside.
+    pub fn warning(&self) -> Option<String> {
+        let reasons: Vec<String> = (self.tasks.refusals())
+            .map(|(reason, count)| format!("{reason} ({count} times)"))
+            .collect();
+        (!reasons.is_empty()).then(|| {
+            format!(
+                "not all of the tool could be recorded inside, and was by ptrace: {}",
+                reasons.join("; ")
+            )
+        })
+    }
+
     /// The tool's first task.
     pub fn first(&mut self, tid: i32) {
         self.tasks.first(tid);

@@ -184,6 +184,9 @@ impl Tracer {
 
     fn footer(&mut self) -> Footer {
         let elapsed = self.clock.time();
+        if let Some(inside) = &self.inside {
+            self.session.warnings.extend(inside.warning());
+        }
         self.session
             .footer(elapsed, self.status, self.ending.ended())
     }
