@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use fsreplay_replayer::{Cache, Timing};
 use fsreplay_trace::format::Limits;
 
@@ -143,6 +143,16 @@ pub struct WhyArgs {
     pub command: Vec<OsString>,
 }
 
+/// How calls are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// The tool is stopped at each call
+    #[default]
+    Ptrace,
+    /// Calls that change nothing are recorded inside the tool, all else as by ptrace
+    Inside,
+}
+
 /// Arguments of `record`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RecordArgs {
@@ -168,6 +178,9 @@ pub struct RecordArgs {
     /// most tools can do without
     #[arg(long)]
     pub no_io_uring: bool,
+    /// How calls are recorded: by stopping the tool at each, or inside the tool, where that can be
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: Backend,
     /// How long to wait for processes that the command leaves behind before they are ended
     /// [default: until they end, or Ctrl-C]
     #[arg(long, value_name = "SECONDS")]

@@ -9,7 +9,7 @@ use fsreplay_recorder::{
 use fsreplay_replayer::expiry;
 use indicatif::ProgressBar;
 
-use crate::args::RecordArgs;
+use crate::args::{Backend, RecordArgs};
 use crate::caveats::Unrecorded;
 use crate::exit::{self, Failure};
 use crate::progress::{self, bar};
@@ -77,6 +77,10 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     options.force = args.force;
     options.keep_arguments = args.keep_arguments;
     options.withhold_io_uring = args.no_io_uring;
+    options.backend = match args.backend {
+        Backend::Ptrace => fsreplay_recorder::Backend::Ptrace,
+        Backend::Inside => fsreplay_recorder::Backend::Inside,
+    };
     options.calibration = args.calibrate.then(|| Calibration {
         budget: args.budget,
         reset: args.reset.clone(),

@@ -1,5 +1,5 @@
-//! What recording adds to a command, beside strace: all variants interleaved, so that drift of the machine
-//! meets all of them.
+//! What recording adds to a command, by ptrace and inside the tool, beside strace: all variants
+//! interleaved, so that drift of the machine meets all of them.
 
 use std::ffi::OsString;
 use std::io;
@@ -25,15 +25,8 @@ pub fn run_all(fsreplay: &Path, rounds: usize, dir: &Path, only: &str) -> io::Re
     let fsreplay = fsreplay.canonicalize()?;
     std::fs::create_dir_all(dir)?;
     println!(
-        "{:<18} {:>10} {:>8} {:>10} {:>10} {:>9} {:>9} {:>13}",
-        "workload",
-        "native ms",
-        "±",
-        "strace ms",
-        "record ms",
-        "strace x",
-        "record x",
-        "extra/strace"
+        "{:<18} {:>10} {:>8} {:>9} {:>9} {:>9}",
+        "workload", "native ms", "±", "strace x", "ptrace x", "inside x"
     );
     for workload in ALL.iter().filter(|w| w.name.contains(only)) {
         row(workload, &fsreplay, rounds, dir)?;
@@ -50,19 +43,18 @@ fn row(workload: &Workload, fsreplay: &Path, rounds: usize, dir: &Path) -> io::R
         .chain(command.clone())
         .collect();
     let trace = own.with_extension("trace.zst");
-    let recorded: Vec<OsString> = [
-        fsreplay.as_os_str().to_owned(),
-        "record".into(),
-        "-q".into(),
-        "--force".into(),
-        "-o".into(),
-    ]
-    .into_iter()
-    .chain([trace.as_os_str().to_owned(), "--".into()])
-    .chain(command.clone())
-    .collect();
-    let variants = [command, traced, recorded];
-    let mut times = [const { Vec::new() }; 3];
+    let recorded = |backend: &str| -> Vec<OsString> {
+        let record = ["record", "-q", "--force", "--backend", backend, "-o"];
+        [fsreplay.as_os_str().to_owned()]
+            .into_iter()
+            .chain(record.map(OsString::from))
+            .chain([trace.as_os_str().to_owned(), "--".into()])
+            .chain(command.clone())
+            .collect()
+    };
+    let (ptrace, inside) = (recorded("ptrace"), recorded("inside"));
+    let variants = [command, traced, ptrace, inside];
+    let mut times = [const { Vec::new() }; 4];
     for round in 0..=rounds {
         for (variant, times) in variants.iter().zip(&mut times) {
             workload.reset(&own)?;
@@ -73,17 +65,15 @@ fn row(workload: &Workload, fsreplay: &Path, rounds: usize, dir: &Path) -> io::R
         }
     }
     let spread = spread(&times[0]);
-    let [native, strace, record] = times.each_ref().map(|times| median(times));
+    let [native, strace, ptrace, inside] = times.each_ref().map(|times| median(times));
     println!(
-        "{:<18} {:>10.1} {:>8.1} {:>10.1} {:>10.1} {:>9.2} {:>9.2} {:>13.2}",
+        "{:<18} {:>10.1} {:>8.1} {:>9.2} {:>9.2} {:>9.2}",
         workload.name,
         native,
         spread,
-        strace,
-        record,
         strace / native,
-        record / native,
-        (record - native) / (strace - native)
+        ptrace / native,
+        inside / native,
     );
     Ok(())
 }

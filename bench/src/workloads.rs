@@ -58,6 +58,35 @@ pub const ALL: &[Workload] = &[
         command: &["find", "t", "-size", "+1k"],
     },
     Workload {
+        name: "walk, static Go",
+        setup: r#"mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done
+cd .. && mkdir -p w && cd w && printf 'module w\ngo 1.19\n' > go.mod && cat > main.go <<'END'
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	var sum int64
+	filepath.WalkDir(os.Args[1], func(path string, entry fs.DirEntry, err error) error {
+		if info, err := entry.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	fmt.Println(sum)
+}
+END
+CGO_ENABLED=0 go build -o walk ."#,
+        copied: "",
+        reset: "",
+        command: &["w/walk", "t"],
+    },
+    Workload {
         name: "tar out",
         setup: TREE,
         copied: "",

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use fsreplay_recorder::{Affinity, Observer, RecordOptions, Status};
+use fsreplay_recorder::{Affinity, Backend, Observer, RecordOptions, Status};
 
 struct Stderr;
 
@@ -24,6 +24,9 @@ fn main() -> ExitCode {
     options.force = true;
     if std::env::var_os("FSREPLAY_SPREAD").is_some() {
         options.affinity = Affinity::Off;
+    }
+    if std::env::var_os("FSREPLAY_INSIDE").is_some() {
+        options.backend = Backend::Inside;
     }
     match fsreplay_recorder::record(&options, &mut Stderr) {
         Ok(recording) => {

@@ -71,7 +71,8 @@ mod unobserved;
 pub use beside::Beside;
 pub use error::RecordError;
 pub use options::{
-    Affinity, Calibration, Fault, Kept, Observer, Quiet, RecordOptions, Recording, Status,
+    Affinity, Backend, Calibration, Eagerness, Fault, Kept, Observer, Quiet, RecordOptions,
+    Recording, Status,
 };
 pub use probe::{Capabilities, probe};
 pub use record::record;

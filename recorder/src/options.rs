@@ -18,6 +18,38 @@ pub enum Affinity {
     Off,
 }
 
+/// How calls are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The tool is stopped at each.
+    #[default]
+    Ptrace,
+    /// Inside the tool where that can be, by ptrace all else (docs/inprocess.md).
+    Inside,
+}
+
+/// When recording inside a process is worth what it costs at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eagerness {
+    /// Stops of a process before anything is done.
+    pub stops: u32,
+    /// Hits of a `syscall` instruction before it is patched.
+    pub hits: u32,
+    /// Stops of a task before it has memory for its events.
+    pub task_stops: u32,
+}
+
+impl Default for Eagerness {
+    /// It costs about as much as a dozen stops.
+    fn default() -> Eagerness {
+        Eagerness {
+            stops: 16,
+            hits: 4,
+            task_stops: 6,
+        }
+    }
+}
+
 /// What to record and where to.
 #[derive(Clone, Debug)]
 pub struct RecordOptions {
@@ -27,6 +59,10 @@ pub struct RecordOptions {
     pub output: PathBuf,
     /// Replace an existing output instead of keeping it as `OUTPUT.old`.
     pub force: bool,
+    /// How calls are recorded.
+    pub backend: Backend,
+    /// When it is worth it, with [`Backend::Inside`].
+    pub eagerness: Eagerness,
     /// Whether tracer and tool share one CPU.
     pub affinity: Affinity,
     /// Run the command again afterwards without recording it ([`Footer::samples`]).
@@ -47,6 +83,8 @@ impl RecordOptions {
             command,
             output,
             force: false,
+            backend: Backend::Ptrace,
+            eagerness: Eagerness::default(),
             affinity: Affinity::Adaptive,
             calibration: None,
             keep_arguments: false,

@@ -21,7 +21,7 @@ pub struct Capabilities {
 /// Records one call of a child to see whether it works. Needs this thread's children to be waited for by no one else.
 pub fn probe() -> Result<Capabilities, RecordError> {
     let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
-    let mut child = spawn::spawn(Work::Calls(1), Rings::Allowed, &blocked)?;
+    let mut child = spawn::spawn(Work::Calls(1), Rings::Allowed, None, &blocked)?;
     let pid = child.pid();
     child
         .go()

@@ -14,7 +14,7 @@ use crate::headroom::Headroom;
 use crate::limits::Raised;
 use crate::machine::Machine;
 use crate::mountinfo;
-use crate::options::{Fault, Kept, Observer, RecordOptions, Recording, Status};
+use crate::options::{Backend, Fault, Kept, Observer, RecordOptions, Recording, Status};
 use crate::output::{Incomplete, Stranded};
 use crate::session::trace::Sink;
 use crate::session::{Session, States, Trace, World};
@@ -24,6 +24,7 @@ use crate::sys::process::Work;
 use crate::sys::signal::{Blocked, FileSizeLimit, Handlers, Ticker};
 use crate::tracer::costs::Costs;
 use crate::tracer::filter::Rings;
+use crate::tracer::inside::Inside;
 use crate::tracer::{BrokenOff, Clock, Ended, Tracer};
 use crate::unobserved::Again;
 
@@ -52,13 +53,22 @@ pub fn record(
     let (incomplete, file) = Incomplete::create(&options.output, options.force, &cwd)?;
 
     let headroom = Headroom::new()?;
-    let costs = Costs::measure(options.affinity, &blocked)?;
+    let inside = match options.backend {
+        Backend::Ptrace => None,
+        Backend::Inside => Inside::new(options.eagerness),
+    };
+    let costs = Costs::measure(options.affinity, options.backend, &blocked)?;
     let rings = if options.withhold_io_uring {
         Rings::Withheld
     } else {
         Rings::Allowed
     };
-    let mut child = spawn::spawn(Work::Program(&program), rings, &blocked)?;
+    let mut child = spawn::spawn(
+        Work::Program(&program),
+        rings,
+        Inside::instruction(&inside),
+        &blocked,
+    )?;
     let pid = child.pid();
     let raised = Raised::new();
     let handlers = Handlers::install().map_err(RecordError::system("sigaction"))?;
@@ -66,6 +76,9 @@ pub fn record(
 
     let mut header = header(options, &cwd);
     header.costs = Some(costs.together);
+    if inside.is_some() {
+        header.backend = "inside".to_owned();
+    }
     // Its thread takes no signals: they must interrupt the wait of this one.
     let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
     drop(blocked);
@@ -80,7 +93,7 @@ pub fn record(
     if options.keep_arguments {
         session.keep_arguments();
     }
-    let tracer = Tracer::new(session, clock, costs, pid, headroom, options);
+    let tracer = Tracer::new(session, clock, costs, inside, pid, headroom, options);
     child
         .go()
         .map_err(RecordError::system("write to the child"))?;

@@ -89,8 +89,13 @@ pub fn prepare(path: &Path, command: &[OsString]) -> Result<Program, RecordError
 }
 
 /// Forks a child and attaches to it. It stands still until [`Child::go`].
-pub fn spawn(work: Work<'_>, rings: Rings, blocked: &Blocked) -> Result<Child, RecordError> {
-    let filter = filter::assemble(rings);
+pub fn spawn(
+    work: Work<'_>,
+    rings: Rings,
+    inside: Option<u64>,
+    blocked: &Blocked,
+) -> Result<Child, RecordError> {
+    let filter = filter::assemble(rings, inside);
     let child = Child::fork(&filter, work, blocked).map_err(RecordError::system("fork"))?;
     let pid = child.pid();
     if let Err(source) = ptrace::seize(pid) {

@@ -91,6 +91,20 @@ impl World for Machine {
 }
 
 /// The kind of a file by its type.
+/// The type that a `st_mode` tells.
+pub fn kind_of_mode(mode: u32) -> FileKind {
+    match mode & libc::S_IFMT {
+        libc::S_IFREG => FileKind::File,
+        libc::S_IFDIR => FileKind::Directory,
+        libc::S_IFLNK => FileKind::Symlink,
+        libc::S_IFIFO => FileKind::Fifo,
+        libc::S_IFSOCK => FileKind::Socket,
+        libc::S_IFCHR => FileKind::CharDevice,
+        libc::S_IFBLK => FileKind::BlockDevice,
+        _ => FileKind::Unknown,
+    }
+}
+
 fn file_kind(file_type: FileType) -> FileKind {
     if file_type.is_file() {
         FileKind::File

@@ -161,6 +161,26 @@ impl Session {
         Some(node)
     }
 
+    /// How often directories were renamed: what is known of a task's descriptors holds for one count.
+    pub fn moves(&self) -> u32 {
+        self.states.moves()
+    }
+
+    /// A directory was renamed. Asks anew where a task's descriptors lead, while it is what the task
+    /// has open: calls that are told after the fact may have closed it by then.
+    pub fn look_at_directories(&mut self, task: &Task) {
+        let known: Vec<i32> = task.directories.borrow().keys().copied().collect();
+        for fd in known {
+            let moves = self.states.moves();
+            let node = self.node_of_link(task, Link::Descriptor(fd));
+            let mut directories = task.directories.borrow_mut();
+            match node {
+                Some(node) => directories.insert(fd, (node, moves)),
+                None => directories.remove(&fd),
+            };
+        }
+    }
+
     /// The node that a link of a task leads to; `None` for what is no path, or deleted.
     pub(super) fn node_of_link(&mut self, task: &Task, link: Link) -> Option<NodeId> {
         let path = self.world.link(task.tid, link)?;

@@ -3,6 +3,7 @@
 use fsreplay_trace::model::Spent;
 
 use super::memory::Memory;
+use super::world::Told;
 use super::{RawCall, Task};
 
 /// The clock of a task that is about to make a call, or has made it. All times are nanoseconds,
@@ -47,6 +48,9 @@ pub struct Delivered<'a> {
     pub result: i64,
     /// Where the task's time went since its previous record.
     pub spent: Spent,
+    /// What the call itself told of the last name of its path, if it doesn't follow a link there:
+    /// that need not be looked up then.
+    pub told: Option<&'a Told>,
 }
 
 impl<'a> Delivered<'a> {
@@ -59,7 +63,7 @@ impl<'a> Delivered<'a> {
     }
 
     pub(super) fn at(&self, moment: u64) -> impl Clock + use<> {
-        Told {
+        Known {
             moment,
             spent: self.spent,
         }
@@ -67,12 +71,12 @@ impl<'a> Delivered<'a> {
 }
 
 /// A clock of which all is known beforehand.
-struct Told {
+struct Known {
     moment: u64,
     spent: Spent,
 }
 
-impl Clock for Told {
+impl Clock for Known {
     fn gap(&mut self) -> Spent {
         Spent {
             think: self.spent.think,
@@ -100,7 +104,9 @@ impl super::Session {
     /// A call that is only counted, or stands for nothing, is taken as at its entry.
     pub fn call(&mut self, task: &mut Task, call: &Delivered<'_>) {
         let before = self.trace.events();
+        self.states.told = call.told.cloned();
         let next = self.entry(task, &call.raw(), &mut call.at(call.entry));
+        self.states.told = None;
         match next {
             super::Next::Exit | super::Next::Result => {
                 self.exit(task, call.result, call.memory, &mut call.at(call.exit));

@@ -39,6 +39,15 @@ pub struct Inode {
     pub allocated: Option<u64>,
 }
 
+/// What a call told of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// This stands there.
+    There(Inode),
+    /// There is no such name.
+    Nothing,
+}
+
 /// An open descriptor of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {

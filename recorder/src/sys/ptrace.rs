@@ -31,6 +31,8 @@ const LISTEN: u32 = 0x4208;
 const SEIZE: u32 = 0x4206;
 const GETREGSET: u32 = 0x4204;
 const SETREGSET: u32 = 0x4205;
+const GETSIGMASK: u32 = 0x420a;
+const SETSIGMASK: u32 = 0x420b;
 const NT_PRSTATUS: usize = 1;
 
 /// `struct ptrace_syscall_info` as far as it is read: the header and the words of the union.
@@ -60,6 +62,8 @@ pub enum Stop {
         args: [u64; 6],
         /// Data of the filter's answer.
         data: u32,
+        /// Address behind the instruction that called.
+        behind: u64,
     },
     /// At the call's return.
     Exit {
@@ -155,6 +159,7 @@ pub fn syscall_info(tid: i32) -> io::Result<Stop> {
                 raw.words[6],
             ],
             data: raw.words[7] as u32,
+            behind: raw.instruction_pointer,
         },
         _ => Stop::None,
     })
@@ -163,6 +168,29 @@ pub fn syscall_info(tid: i32) -> io::Result<Stop> {
 /// The number and the first two arguments of the call that a stopped task is in, from its registers.
 pub fn call_in_progress(tid: i32) -> io::Result<(u64, [u64; 2])> {
     Ok(arch::call_in_progress(&registers(tid, GETREGSET, None)?))
+}
+
+/// All general registers of a stopped task.
+pub fn all_registers(tid: i32) -> io::Result<arch::Words> {
+    registers(tid, GETREGSET, None)
+}
+
+/// Sets them.
+pub fn set_all_registers(tid: i32, words: arch::Words) -> io::Result<()> {
+    registers(tid, SETREGSET, Some(words)).map(drop)
+}
+
+/// The signals that a stopped task blocks, one bit each.
+pub fn signal_mask(tid: i32) -> io::Result<u64> {
+    let mut mask = 0u64;
+    request(GETSIGMASK, tid, size_of_val(&mask), &raw mut mask as usize)?;
+    Ok(mask)
+}
+
+/// Sets them.
+pub fn set_signal_mask(tid: i32, mut mask: u64) -> io::Result<()> {
+    let size = size_of_val(&mask);
+    request(SETSIGMASK, tid, size, &raw mut mask as usize).map(drop)
 }
 
 /// Gives the call that a task stands before another first argument.
@@ -245,6 +273,11 @@ pub fn signal_stop(tid: i32, signal: i32) -> Option<Sender> {
     Some(signal::sender(&info))
 }
 
+/// Whether a task is about to get a signal for what an instruction of its own did.
+pub fn is_fault(tid: i32) -> bool {
+    signal_info(tid).is_some_and(|info| info.si_code > 0)
+}
+
 /// Whether a task has changed its state since it was waited for last.
 pub fn has_news(tid: i32) -> bool {
     let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
@@ -254,6 +287,31 @@ pub fn has_news(tid: i32) -> bool {
     let found = unsafe { libc::waitid(libc::P_PID, tid as libc::id_t, &mut info, flags) };
     // SAFETY: a successful waitid fills in what si_pid reads, or leaves the zeros.
     found == 0 && unsafe { info.si_pid() } == tid
+}
+
+/// Waits until a task stops, and gives its status; `None` if it ends, which is left to be waited for.
+pub fn wait_for_stop(tid: i32) -> io::Result<Option<i32>> {
+    loop {
+        // SAFETY: all-zero bytes are a valid siginfo_t, which the kernel fills in.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
+        // SAFETY: `info` is valid to write to.
+        let found = unsafe { libc::waitid(libc::P_PID, tid as libc::id_t, &mut info, flags) };
+        if found != 0 {
+            let error = io::Error::last_os_error();
+            if error.raw_os_error() == Some(libc::EINTR) {
+                continue;
+            }
+            return Err(error);
+        }
+        let is_stop = matches!(info.si_code, libc::CLD_TRAPPED | libc::CLD_STOPPED);
+        // SAFETY: waitid fills in what si_status reads.
+        let last = unsafe { info.si_status() } >> 8 == libc::PTRACE_EVENT_EXIT;
+        if !is_stop || last {
+            return Ok(None);
+        }
+        return wait_for(tid).map(Some);
+    }
 }
 
 /// Waits for one child; gives its status.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::check;
 
@@ -79,7 +80,12 @@ type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
 
 extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     if signal == libc::SIGALRM {
-        TICKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: a handler that was installed with SA_SIGINFO gets a valid pointer, and the signal
+        // of a timer has a value.
+        let value = unsafe { (*info).si_value() };
+        if value.sival_ptr.addr() != WAKES {
+            TICKS.fetch_add(1, Ordering::Relaxed);
+        }
         return;
     }
     if signal == libc::SIGCONT {
@@ -261,18 +267,33 @@ impl Drop for Handlers {
     }
 }
 
-/// A timer that interrupts this thread's waits once a second; stopped when dropped.
+/// The value of a timer's signals that interrupt a wait and count for nothing.
+const WAKES: usize = 1;
+
+/// A timer that interrupts this thread's waits; stopped when dropped.
+#[derive(Debug)]
 pub struct Ticker(libc::timer_t);
 
 impl Ticker {
-    /// Starts it. The handlers must be installed: SIGALRM kills by default.
+    /// Starts one that ticks once a second. The handlers must be installed: SIGALRM kills by
+    /// default.
     pub fn start(_handlers: &Handlers) -> io::Result<Ticker> {
+        Ticker::every(Duration::from_secs(1), 0)
+    }
+
+    /// Starts another one, beside the first, which counts no ticks.
+    pub fn waking(period: Duration) -> io::Result<Ticker> {
+        Ticker::every(period, WAKES)
+    }
+
+    fn every(period: Duration, value: usize) -> io::Result<Ticker> {
         // SAFETY: the structures are plain data and locals; SIGEV_THREAD_ID with this thread's id sends the
         // signal to no other thread.
         unsafe {
             let mut event: libc::sigevent = std::mem::zeroed();
             event.sigev_notify = libc::SIGEV_THREAD_ID;
             event.sigev_signo = libc::SIGALRM;
+            event.sigev_value.sival_ptr = std::ptr::without_provenance_mut(value);
             event.sigev_notify_thread_id = libc::syscall(libc::SYS_gettid) as i32;
             let mut timer: libc::timer_t = std::mem::zeroed();
             check(i64::from(libc::timer_create(
@@ -281,13 +302,13 @@ impl Ticker {
                 &mut timer,
             )))?;
             let ticker = Ticker(timer);
-            let second = libc::timespec {
-                tv_sec: 1,
-                tv_nsec: 0,
+            let time = libc::timespec {
+                tv_sec: period.as_secs() as libc::time_t,
+                tv_nsec: period.subsec_nanos().into(),
             };
             let period = libc::itimerspec {
-                it_interval: second,
-                it_value: second,
+                it_interval: time,
+                it_value: time,
             };
             check(i64::from(libc::timer_settime(
                 timer,

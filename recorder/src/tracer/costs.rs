@@ -4,7 +4,7 @@
 use fsreplay_trace::model::StopCosts;
 
 use crate::error::RecordError;
-use crate::options::Affinity;
+use crate::options::{Affinity, Backend};
 use crate::spawn;
 use crate::sys;
 use crate::sys::process::{self, Work};
@@ -18,6 +18,9 @@ use crate::tracer::filter::Rings;
 const CALLS: u32 = 800;
 /// Calls of the child apart.
 const CALLS_APART: u32 = 250;
+/// Where few of the tool's calls stop, the costs of a stop matter as little, and the tool shall not wait
+/// for them to be measured: so many times fewer calls, and only where recorder and tool begin.
+const FEWER: u32 = 4;
 /// Of these, so many at the start only warm up.
 const WARM_UP: usize = 50;
 
@@ -32,7 +35,18 @@ pub struct Costs {
 
 impl Costs {
     /// Measures both.
-    pub fn measure(affinity: Affinity, blocked: &Blocked) -> Result<Costs, RecordError> {
+    pub fn measure(
+        affinity: Affinity,
+        backend: Backend,
+        blocked: &Blocked,
+    ) -> Result<Costs, RecordError> {
+        if backend == Backend::Inside {
+            let few = calibrate(affinity, CALLS / FEWER, blocked)?;
+            return Ok(Costs {
+                together: few,
+                apart: few,
+            });
+        }
         let apart = calibrate(Affinity::Off, CALLS_APART, blocked)?;
         let together = match affinity {
             Affinity::Adaptive => calibrate(affinity, CALLS, blocked)?,
@@ -48,7 +62,7 @@ impl Costs {
 }
 
 fn calibrate(affinity: Affinity, calls: u32, blocked: &Blocked) -> Result<StopCosts, RecordError> {
-    let mut child = spawn::spawn(Work::Calls(calls), Rings::Allowed, blocked)?;
+    let mut child = spawn::spawn(Work::Calls(calls), Rings::Allowed, None, blocked)?;
     let pid = child.pid();
     let (gatherer, _) = Gatherer::new(affinity, pid);
     child
@@ -141,7 +155,7 @@ mod tests {
     #[test]
     fn a_stop_costs_something_and_not_everything() {
         let blocked = Blocked::new().expect("signals");
-        match Costs::measure(Affinity::Adaptive, &blocked) {
+        match Costs::measure(Affinity::Adaptive, Backend::Ptrace, &blocked) {
             Ok(Costs {
                 together: costs, ..
             }) => {

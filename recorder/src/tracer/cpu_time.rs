@@ -48,6 +48,8 @@ pub struct CpuTime {
     stops: u64,
     /// Times that it went to sleep otherwise, as far as they were looked at.
     sleeps: u64,
+    /// Processor time since the last look that is told of already.
+    told: u64,
 }
 
 impl CpuTime {
@@ -63,6 +65,7 @@ impl CpuTime {
             debts: [0; 2],
             stops: 0,
             sleeps: 0,
+            told: 0,
         }
     }
 
@@ -104,7 +107,9 @@ impl CpuTime {
                 ..Spent::default()
             };
         };
+        let told = std::mem::take(&mut self.told);
         let think = counts.cpu.saturating_sub(self.last.cpu);
+        let think = think.saturating_sub(told).min(wall);
         let delay = counts.delay.saturating_sub(self.last.delay);
         let slices = counts.slices.saturating_sub(self.last.slices);
         self.last = counts;
@@ -137,6 +142,7 @@ impl CpuTime {
         let delay = counts.delay.saturating_sub(self.last.delay);
         let slices = counts.slices.saturating_sub(self.last.slices);
         self.last = counts;
+        self.told = 0;
         self.stops += 1;
         // The first one is that in which it was let go.
         let slept = slices > 1 && self.slept();
@@ -148,6 +154,57 @@ impl CpuTime {
                 0
             },
         }
+    }
+
+    /// A call that was recorded inside the task, from `entry` to `exit`, and the gap before it. Short
+    /// ones are taken for computing; one that took longer than `bound` is looked into.
+    pub fn inside(&mut self, entry: u64, exit: u64, bound: u64) -> Spent {
+        let think = entry.saturating_sub(self.left);
+        let duration = exit.saturating_sub(entry);
+        self.left = exit.max(self.left);
+        self.told += think;
+        let within = if duration > bound {
+            self.long_call(duration)
+        } else {
+            Within {
+                cpu: duration,
+                asleep: 0,
+            }
+        };
+        self.told += within.cpu;
+        Spent {
+            think,
+            cpu: within.cpu,
+            blocked: 0,
+            asleep: within.asleep,
+        }
+    }
+
+    /// What the kernel counted since the last look and nothing tells of was that call's.
+    fn long_call(&mut self, duration: u64) -> Within {
+        let Some(counts) = self.counts() else {
+            return Within {
+                cpu: duration,
+                asleep: 0,
+            };
+        };
+        let cpu = counts.cpu.saturating_sub(self.last.cpu);
+        let cpu = cpu.saturating_sub(self.told).min(duration);
+        let delay = counts.delay.saturating_sub(self.last.delay);
+        let rest = duration.saturating_sub(cpu).saturating_sub(delay);
+        let asleep = if self.slept() { rest } else { 0 };
+        Within { cpu, asleep }
+    }
+
+    /// What the recorder made the task do until `now` is not its own.
+    pub fn forget(&mut self, now: u64) {
+        if let Some(counts) = self.counts() {
+            self.last = counts;
+        }
+        self.told = 0;
+        self.left = now;
+        // Its stops were no sleep either.
+        self.slept();
     }
 
     /// Whether it went to sleep since the last look, in anything but stops.

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use super::ending::Ending;
+use super::inside::Inside;
 use super::requests::Requests;
 use super::{init, stopping};
 use crate::error::RecordError;
@@ -32,6 +33,9 @@ pub struct Escort {
     pub requests: Requests,
     /// Knows the CPU that tasks may still be bound to.
     pub gatherer: Gatherer,
+    /// What was recorded inside the tool. Areas are not emptied any more: once they are full, all calls
+    /// are made the traced way.
+    pub inside: Option<Inside>,
 }
 
 impl Escort {
@@ -68,6 +72,9 @@ impl Escort {
         if libc::WIFSTOPPED(status) {
             if self.alive.insert(tid) {
                 self.gatherer.free(tid);
+                if let Some(inside) = &mut self.inside {
+                    inside.unknown_goes_on(tid);
+                }
             }
             self.let_go(tid, status);
             return;
@@ -90,6 +97,7 @@ impl Escort {
                 listens
             }
             0 if signal == ptrace::SYSCALL_STOP => ptrace::resume(tid, 0),
+            0 if self.is_of_stub(tid, signal) => ptrace::resume(tid, 0),
             0 => {
                 self.requests.saw(self.main, tid, signal);
                 match init::let_die(tid, signal) {
@@ -121,6 +129,12 @@ impl Escort {
         {
             tracing::warn!(tid, %error, "a task could not be let go on");
         }
+    }
+
+    /// Whether the stub caused a signal. Takes the task out of the stub for any.
+    fn is_of_stub(&mut self, tid: i32, signal: i32) -> bool {
+        let inside = self.inside.as_mut();
+        inside.is_some_and(|inside| inside.signal(tid, signal))
     }
 
     fn tick(&mut self, observer: &mut dyn Observer) {

@@ -23,6 +23,7 @@ const RET_ALLOW: u32 = 0x7fff_0000;
 // Offsets in struct seccomp_data. Both architectures are little-endian: the low half of an argument comes first.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
+const INSTRUCTION: u32 = 8;
 const fn argument(index: u32) -> u32 {
     16 + index * 8
 }
@@ -77,8 +78,9 @@ pub enum Rings {
     Withheld,
 }
 
-/// The filter of this architecture.
-pub fn assemble(rings: Rings) -> Vec<Instruction> {
+/// The filter of this architecture. What is called by the instruction that ends at `inside` is
+/// recorded there.
+pub fn assemble(rings: Rings, inside: Option<u64>) -> Vec<Instruction> {
     let mut program = vec![
         statement(LOAD, ARCH),
         jump(IF_EQUAL, arch::AUDIT_ARCH, 1, 0),
@@ -106,8 +108,19 @@ pub fn assemble(rings: Rings) -> Vec<Instruction> {
     // A call of the table that goes on.
     answers.push((libc::SYS_restart_syscall as u32, Answer::Trace(TABLE_CALL)));
     answers.sort_unstable_by_key(|(number, _)| *number);
-    program.extend(search(&ranges(&answers)));
+    program.extend(search(&ranges(&answers), inside));
     program
+}
+
+/// Allows what one instruction calls.
+fn pass(inside: u64) -> Vec<Instruction> {
+    vec![
+        statement(LOAD, INSTRUCTION + 4),
+        jump(IF_EQUAL, (inside >> 32) as u32, 0, 3),
+        statement(LOAD, INSTRUCTION),
+        jump(IF_EQUAL, inside as u32, 0, 1),
+        statement(RETURN, RET_ALLOW),
+    ]
 }
 
 /// What happens to a call.
@@ -141,7 +154,7 @@ fn ranges(answers: &[(u32, Answer)]) -> Vec<Range> {
 }
 
 /// A binary search over ranges; every path of it returns.
-fn search(ranges: &[Range]) -> Vec<Instruction> {
+fn search(ranges: &[Range], inside: Option<u64>) -> Vec<Instruction> {
     match ranges {
         [] => vec![statement(RETURN, RET_ALLOW)],
         [(from, end, answer)] => {
@@ -150,12 +163,17 @@ fn search(ranges: &[Range]) -> Vec<Instruction> {
                 jump(IF_AT_LEAST, *end, 0, 1),
                 statement(RETURN, RET_ALLOW),
             ];
+            // Only here: what is always allowed must not depend on the instruction, or the kernel
+            // would run the filter for it each time.
+            if let (Answer::Trace(TABLE_CALL), Some(inside)) = (answer, inside) {
+                code.extend(pass(inside));
+            }
             code.extend(answer_code(*answer));
             code
         }
         _ => {
             let (low, high) = ranges.split_at(ranges.len() / 2);
-            let low_code = search(low);
+            let low_code = search(low, inside);
             let first_high = high.first().map_or(0, |range| range.0);
             // Conditional jumps reach 255 instructions, unconditional ones reach any.
             let mut code = vec![
@@ -163,7 +181,7 @@ fn search(ranges: &[Range]) -> Vec<Instruction> {
                 statement(JUMP, low_code.len() as u32),
             ];
             code.extend(low_code);
-            code.extend(search(high));
+            code.extend(search(high, inside));
             code
         }
     }
@@ -234,10 +252,20 @@ mod tests {
 
     /// Runs a filter as the kernel would.
     fn run(program: &[Instruction], arch: u32, number: u32, args: [u64; 6]) -> u32 {
+        run_at(program, 0, arch, number, args)
+    }
+
+    fn run_at(
+        program: &[Instruction],
+        instruction: u64,
+        arch: u32,
+        number: u32,
+        args: [u64; 6],
+    ) -> u32 {
         let mut data = Vec::new();
         data.extend(number.to_le_bytes());
         data.extend(arch.to_le_bytes());
-        data.extend(0u64.to_le_bytes());
+        data.extend(instruction.to_le_bytes());
         for arg in args {
             data.extend(arg.to_le_bytes());
         }
@@ -265,7 +293,7 @@ mod tests {
 
     #[test]
     fn exactly_the_calls_of_the_table_stop() {
-        let program = assemble(Rings::Allowed);
+        let program = assemble(Rings::Allowed, None);
         assert!(program.len() < 4096);
         for number in 0..600 {
             let goes_on = libc::SYS_restart_syscall == libc::c_long::from(number);
@@ -291,8 +319,26 @@ mod tests {
     }
 
     #[test]
+    fn only_the_instruction_inside_passes() {
+        const INSIDE: u64 = 0x7e40_0000_0123;
+        let program = assemble(Rings::Allowed, Some(INSIDE));
+        let number = libc::SYS_openat as u32;
+        let answer = |instruction| run_at(&program, instruction, arch::AUDIT_ARCH, number, [0; 6]);
+        assert_eq!(answer(INSIDE), RET_ALLOW);
+        for other in [
+            0,
+            INSIDE + 1,
+            INSIDE - 1,
+            INSIDE ^ 1 << 32,
+            INSIDE & 0xffff_ffff,
+        ] {
+            assert_eq!(answer(other), RET_TRACE | TABLE_CALL, "{other:#x}");
+        }
+    }
+
+    #[test]
     fn anonymous_memory_does_not_stop() {
-        let program = assemble(Rings::Allowed);
+        let program = assemble(Rings::Allowed, None);
         let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
         assert_eq!(run(libc::SYS_mmap, [0, 0, 0, 0x22, 0, 0]), RET_ALLOW);
         assert_eq!(run(libc::SYS_mmap, [0, 0, 0, 0x02, 3, 0]), RET_TRACE);
@@ -318,7 +364,7 @@ mod tests {
 
     #[test]
     fn looks_without_waiting_do_not_stop() {
-        let program = assemble(Rings::Allowed);
+        let program = assemble(Rings::Allowed, None);
         let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
         assert_eq!(run(libc::SYS_epoll_pwait, [4, 1, 8, 0, 1, 1]), RET_ALLOW);
         let forever = [4, 1, 8, -1i32 as u32 as u64, 1, 1];
@@ -327,7 +373,7 @@ mod tests {
 
     #[test]
     fn side_calls_stop_by_their_arguments() {
-        let program = assemble(Rings::Allowed);
+        let program = assemble(Rings::Allowed, None);
         let run = |number: libc::c_long, args| run(&program, arch::AUDIT_ARCH, number as u32, args);
         let untraced = libc::CLONE_UNTRACED as u64;
         let stops = RET_TRACE | SIDE_CALL;
@@ -351,14 +397,14 @@ mod tests {
     #[test]
     fn rings_are_withheld_if_asked_for() {
         let number = libc::SYS_io_uring_setup as u32;
-        let answer = |rings| run(&assemble(rings), arch::AUDIT_ARCH, number, [1; 6]);
+        let answer = |rings| run(&assemble(rings, None), arch::AUDIT_ARCH, number, [1; 6]);
         assert_eq!(answer(Rings::Allowed), RET_TRACE | TABLE_CALL);
         assert_eq!(answer(Rings::Withheld), RET_ERRNO | libc::ENOSYS as u32);
     }
 
     #[test]
     fn calls_of_another_architecture_stop_and_say_so() {
-        let program = assemble(Rings::Allowed);
+        let program = assemble(Rings::Allowed, None);
         assert_eq!(
             run(&program, 0x4000_0003, 5, [0; 6]),
             RET_TRACE | FOREIGN_CALL

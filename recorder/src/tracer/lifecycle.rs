@@ -42,6 +42,9 @@ impl Tracer {
         tracee.time.leaves(new.time);
         self.gatherer.adopt(tid, &mut tracee.placement);
         self.tasks.insert(tid, tracee);
+        if let Some(inside) = &mut self.inside {
+            inside.child(parent, tid, flags);
+        }
         if self.strangers.remove(&tid).is_some() {
             return self.resume(tid, 0);
         }
@@ -78,6 +81,9 @@ impl Tracer {
                 Some(heir) => self.add_task(heir, tid, flags),
                 None => {
                     self.strangers.remove(&tid);
+                    if let Some(inside) = &mut self.inside {
+                        inside.unknown_goes_on(tid);
+                    }
                     ptrace::resume(tid, 0).map_err(RecordError::system("ptrace"))
                 }
             };
@@ -89,6 +95,7 @@ impl Tracer {
 
     /// A task is about to end: the last that is seen of it while it lives.
     pub(super) fn on_last_stop(&mut self, tid: i32) -> Result<(), RecordError> {
+        self.never_returns(tid);
         if let Some(tracee) = self.tasks.get_mut(&tid) {
             tracee.last_think = tracee.thought(self.clock.time(), &self.costs);
         }
@@ -129,6 +136,9 @@ impl Tracer {
             if earlier != tid {
                 tracee.renamed(tid);
             }
+        }
+        if let Some(inside) = &mut self.inside {
+            inside.program(earlier, tid);
         }
         self.running = true;
         self.resume(tid, 0)

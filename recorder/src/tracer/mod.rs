@@ -10,6 +10,7 @@ mod ending;
 mod escort;
 pub mod filter;
 mod init;
+pub mod inside;
 mod lifecycle;
 mod memory;
 mod pending;
@@ -41,6 +42,7 @@ use costs::Costs;
 use ending::Ending;
 use escort::Escort;
 use filter::{FOREIGN_CALL, SIDE_CALL};
+use inside::Inside;
 use pending::Pending;
 use requests::Requests;
 use tracee::Tracee;
@@ -57,6 +59,8 @@ pub struct Tracer {
     /// stop.
     strangers: HashMap<i32, i32>,
     gatherer: Gatherer,
+    /// What is recorded inside the tool, where that is wanted.
+    inside: Option<Inside>,
     main: i32,
     status: Option<i32>,
     /// The first exec has succeeded.
@@ -71,6 +75,8 @@ pub struct Tracer {
     headroom: Option<Headroom>,
     /// What the user should know now.
     to_tell: Vec<String>,
+    /// Events that were found inside the tool at the last look.
+    drained: usize,
     /// The stop that is being handled: its task may stand still.
     held: Option<(i32, i32)>,
 }
@@ -95,6 +101,9 @@ pub struct BrokenOff {
     /// Calls that would have been recorded after that.
     pub unrecorded: u64,
 }
+
+/// So many events inside the tool since the last look are many: the next look is at once.
+const BUSY: usize = 64;
 
 /// A status for a command of which none was seen: exit code 125.
 const UNKNOWN_STATUS: i32 = 125 << 8;
@@ -122,12 +131,16 @@ impl Tracer {
         mut session: Session,
         clock: Clock,
         costs: Costs,
+        mut inside: Option<Inside>,
         main: i32,
         headroom: Option<Headroom>,
         options: &RecordOptions,
     ) -> Tracer {
         let (gatherer, placement) = Gatherer::new(options.affinity, main);
         let task = session.first(main, clock.time());
+        if let Some(inside) = &mut inside {
+            inside.first(main);
+        }
         Tracer {
             session,
             clock,
@@ -136,6 +149,7 @@ impl Tracer {
             tasks: HashMap::from([(main, Tracee::first(task, placement))]),
             strangers: HashMap::new(),
             gatherer,
+            inside,
             main,
             status: None,
             running: false,
@@ -146,6 +160,7 @@ impl Tracer {
             requests: Requests::default(),
             headroom,
             to_tell: Vec::new(),
+            drained: 0,
             held: None,
         }
     }
@@ -169,6 +184,9 @@ impl Tracer {
 
     fn footer(&mut self) -> Footer {
         let elapsed = self.clock.time();
+        if let Some(inside) = &self.inside {
+            self.session.warnings.extend(inside.warning());
+        }
         self.session
             .footer(elapsed, self.status, self.ending.ended())
     }
@@ -193,6 +211,7 @@ impl Tracer {
             ending: self.ending,
             requests: self.requests,
             gatherer: self.gatherer,
+            inside: self.inside,
         };
         for (tid, status) in self.held.into_iter().chain(self.pending.take()) {
             escort.take_over(tid, status);
@@ -217,7 +236,9 @@ impl Tracer {
     fn observe(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
         let mut ticks = signal::ticks();
         loop {
-            let waited = self.pending.next(self.tasks.len())?;
+            // While events come in numbers there is no time to wait.
+            let block = self.drained < BUSY;
+            let waited = self.pending.next(self.tasks.len(), block)?;
             self.look_for_stop();
             match waited {
                 Waited::Task(tid, status) => {
@@ -226,7 +247,11 @@ impl Tracer {
                     self.held = None;
                 }
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
-                Waited::Interrupted | Waited::Nothing => {}
+                Waited::Interrupted | Waited::Nothing => self.drained = self.drain(),
+            }
+            if self.drained >= BUSY {
+                // They shall be read while the tool goes on.
+                self.gatherer.scatter(&mut self.tasks);
             }
             for text in self.to_tell.drain(..) {
                 observer.warning(&text);
@@ -260,6 +285,8 @@ impl Tracer {
         if tid == self.main {
             self.command_goes_on();
         }
+        // Before anything is made of this stop: what it tells of may change what they saw.
+        self.drained = self.drain();
         if !libc::WIFSTOPPED(status) {
             self.on_end(tid, status);
             return Ok(());
@@ -295,6 +322,11 @@ impl Tracer {
         if let Some(task) = self.tasks.get_mut(&tid) {
             task.time.foreign_stop();
         }
+        if let Some(inside) = &mut self.inside
+            && inside.signal(tid, signal)
+        {
+            return self.resume(tid, 0);
+        }
         if unless_gone("PTRACE_DETACH", tid, init::let_die(tid, signal))? == Some(true) {
             self.on_end(tid, signal);
             return Ok(());
@@ -304,6 +336,9 @@ impl Tracer {
 
     /// Lets a task go on: to the exit of its call if it is in one.
     fn resume(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
+        if let Some(inside) = &mut self.inside {
+            inside.goes_on(tid);
+        }
         let result = if self.tasks.get(&tid).is_some_and(Tracee::is_awaited) {
             ptrace::resume_to_exit(tid, signal)
         } else {
@@ -315,7 +350,11 @@ impl Tracer {
     fn on_seccomp(&mut self, tid: i32) -> Result<(), RecordError> {
         let info = ptrace::syscall_info(tid);
         let Some(Stop::Seccomp {
-            number, args, data, ..
+            number,
+            args,
+            data,
+            behind,
+            ..
         }) = unless_gone("PTRACE_GET_SYSCALL_INFO", tid, info)?
         else {
             // It is gone, or in another stop by now, which will be told.
@@ -333,7 +372,12 @@ impl Tracer {
                 tracee.time.foreign_stop();
                 self.on_side_call(tid, number, args);
             }
-            _ => self.on_entry_of_call(tid, number, args),
+            _ => {
+                if let Some(inside) = &mut self.inside {
+                    inside.enters(tid, number, behind);
+                }
+                self.on_entry_of_call(tid, number, args);
+            }
         }
         self.resume(tid, 0)
     }
@@ -381,19 +425,34 @@ impl Tracer {
                 .get_or_insert(io::Error::from_raw_os_error(-result as i32));
         }
         let is_event = tracee.task.call().is_some();
+        let moves = self.session.moves();
         let memory = TaskMemory::new(tid, self.through_proc);
         let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
         self.session.exit(task, result, &memory, &mut clock);
         if is_event {
             tracee.time.leaves(self.clock.time());
+            if let Some(inside) = &mut self.inside
+                && inside.leaves(tid, result)
+            {
+                tracee.time.forget(self.clock.time());
+            }
+            if self.inside.is_some() && self.session.moves() != moves {
+                for tracee in self.tasks.values() {
+                    self.session.look_at_directories(&tracee.task);
+                }
+            }
         }
         self.resume(tid, 0)
     }
 
     fn on_end(&mut self, tid: i32, status: i32) {
         self.strangers.remove(&tid);
+        self.never_returns(tid);
         if let Some(tracee) = self.tasks.remove(&tid) {
             self.ended(tracee, status);
+        }
+        if let Some(inside) = &mut self.inside {
+            inside.ended(tid);
         }
         if tid == self.main {
             self.status = Some(status);

@@ -21,15 +21,16 @@ impl Pending {
         std::mem::take(&mut self.stops).into_iter()
     }
 
-    /// The next one; waits for it if there is none. `tasks` is how many there may be.
-    pub fn next(&mut self, tasks: usize) -> Result<Waited, RecordError> {
+    /// The next one; waits for it if there is none and `block` says so. `tasks` is how many there may
+    /// be.
+    pub fn next(&mut self, tasks: usize, block: bool) -> Result<Waited, RecordError> {
         while let Some((tid, status)) = self.stops.pop_front() {
             // Another task's exec or a kill took it out of that stop; what it is in now will be told.
             if !ptrace::has_news(tid) {
                 return Ok(Waited::Task(tid, status));
             }
         }
-        let first = wait(true)?;
+        let first = wait(block)?;
         if let Waited::Task(..) = first
             && tasks > 1
         {

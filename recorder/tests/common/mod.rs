@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fsreplay_recorder::{Quiet, RecordError, RecordOptions, Recording};
+use fsreplay_recorder::{Backend, Eagerness, Quiet, RecordError, RecordOptions, Recording};
 use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Event, FileKind, PathState, Record, StringId, TaskExit, TaskStart};
@@ -63,6 +63,14 @@ pub fn try_record_with(
     let directory = tempfile::tempdir().expect("tempdir");
     let output = directory.path().join("trace.zst");
     let mut options = RecordOptions::new(command, output.clone());
+    if std::env::var_os("FSREPLAY_TEST_INSIDE").is_some() {
+        options.backend = Backend::Inside;
+        options.eagerness = Eagerness {
+            stops: 2,
+            hits: 1,
+            task_stops: 1,
+        };
+    }
     change(&mut options);
     let _turn = turn();
     let recording = fsreplay_recorder::record(&options, &mut Quiet)?;

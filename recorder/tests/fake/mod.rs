@@ -299,6 +299,7 @@ impl Fake {
                 entry,
                 exit,
                 result,
+                told: None,
                 spent: Spent {
                     think: 160,
                     cpu: 80,

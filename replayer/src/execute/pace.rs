@@ -199,7 +199,9 @@ mod tests {
         let begin = pacer.clock.ticks();
         let end = pacer.burn(begin, 100.0 * MICROSECOND);
         assert!((end - begin) as f64 >= pacer.ticks(299_999));
-        assert_eq!(pacer.asked(255_000.0), Duration::from_micros(200));
+        // The counter's speed is measured: a nanosecond may be lost.
+        let asked = pacer.asked(255_000.0).as_nanos();
+        assert!((199_000..=201_000).contains(&asked), "{asked}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use fsreplay_trace::model::{FileKind, Listing, Metadata, NodeId, PathState, Reco
 
 use super::{LISTED, MADE, MOUNT_POINT, PSEUDO, SET_ID, States, View, XATTRS};
 use crate::session::trace::Trace;
-use crate::session::world::{Inode, Spot};
+use crate::session::world::{Inode, Spot, Told};
 
 impl States {
     /// What a node is; looked up and recorded if it is not known. Its directory must be known.
@@ -18,6 +18,28 @@ impl States {
             Ok(found) => (found.kind, Some(found)),
             Err(error) => (kind_of_error(&error), None),
         };
+        self.learn(trace, node, kind, found)
+    }
+
+    /// The same for the last name of a path, of which the call that is told may tell itself.
+    pub(super) fn look_last(&mut self, trace: &mut Trace, view: &View, node: NodeId) -> FileKind {
+        if let Some(kind) = self.kind(trace, node) {
+            return kind;
+        }
+        match self.told.take() {
+            None => self.look(trace, view, node),
+            Some(Told::There(found)) => self.learn(trace, node, found.kind, Some(found)),
+            Some(Told::Nothing) => self.learn(trace, node, FileKind::Absent, None),
+        }
+    }
+
+    fn learn(
+        &mut self,
+        trace: &mut Trace,
+        node: NodeId,
+        kind: FileKind,
+        found: Option<Inode>,
+    ) -> FileKind {
         let parent = self.known(trace.parent(node));
         self.inherit_mount(trace, node);
         let known = self.known_mut(node);

@@ -16,7 +16,7 @@ use fsreplay_trace::abi::MAX_LINKS;
 use fsreplay_trace::model::{FileKind, Mount, NodeId, is_pseudo};
 
 use super::trace::Trace;
-use super::world::World;
+use super::world::{Told, World};
 
 /// The tool made it (or moved it): what stood in it before is known.
 const MADE: u8 = 1;
@@ -74,12 +74,15 @@ pub struct States {
     missed: u64,
     /// The first of them, and why.
     first_missed: String,
+    /// What the call that is being told says of the last name of its path.
+    pub(super) told: Option<Told>,
 }
 
 impl States {
     /// Nothing known but where file systems are mounted.
     pub fn new(mounts: &[Mount], world: Rc<dyn World>, trace: &mut Trace) -> States {
         let mut states = States {
+            told: None,
             world,
             known: Vec::new(),
             links: HashMap::new(),
@@ -184,8 +187,12 @@ impl States {
             if self.known(at).flags & PSEUDO != 0 && Some(node) != self.shm {
                 return None;
             }
-            let kind = self.look(trace, view, node);
             let last = split(rest).0.is_empty();
+            let kind = if rest.is_empty() && !follow {
+                self.look_last(trace, view, node)
+            } else {
+                self.look(trace, view, node)
+            };
             match kind {
                 FileKind::Directory => at = node,
                 FileKind::Symlink if !last || follow || !rest.is_empty() => {

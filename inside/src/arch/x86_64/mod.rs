@@ -1,0 +1,443 @@
+//! The stub's code on x86_64.
+//!
+//! It is entered by a jump from a site's trampoline, with the registers of the call, and `r11` on
+//! the trampoline's own `syscall`. Of the registers it may use `rcx` and `r11`, which the kernel
+//! destroys in any case; `rax`, `rdx` and the flags it puts away in the task's area. It uses no
+//! stack and no vector register.
+//!
+//! Comparisons before the flags are put away use `jrcxz` and `lea`, which touch none.
+
+pub mod sites;
+
+// The only way to state machine code that the assembler checks.
+use std::arch::global_asm;
+
+use crate::class;
+use crate::layout::{EVENT_SHIFT, EVENTS, HIGH_TURNED, STUB, area, event};
+use sites::{SYSCALL, jump};
+
+/// Numbers that a table of classes has: all others go the traced way.
+pub const NUMBERS: usize = 512;
+
+/// The class of each call that is not traced always.
+pub const CLASSES: &[(i64, u8)] = &[
+    (libc::SYS_read, class::PLAIN),
+    (libc::SYS_write, class::PLAIN),
+    (libc::SYS_close, class::PLAIN),
+    (libc::SYS_fstat, class::PLAIN),
+    (libc::SYS_lseek, class::PLAIN),
+    (libc::SYS_pread64, class::PLAIN),
+    (libc::SYS_pwrite64, class::PLAIN),
+    (libc::SYS_getdents, class::PLAIN),
+    (libc::SYS_getdents64, class::PLAIN),
+    (libc::SYS_getcwd, class::PLAIN),
+    (libc::SYS_fadvise64, class::PLAIN),
+    (libc::SYS_fstatfs, class::PLAIN),
+    (libc::SYS_dup, class::PLAIN),
+    (libc::SYS_statfs, class::PATH_FIRST),
+    (libc::SYS_stat, class::PATH_FIRST),
+    (libc::SYS_lstat, class::LSTAT),
+    (libc::SYS_access, class::PATH_FIRST),
+    (libc::SYS_readlink, class::PATH_FIRST),
+    (libc::SYS_newfstatat, class::STAT_AT),
+    (libc::SYS_statx, class::PATH_SECOND),
+    (libc::SYS_faccessat, class::PATH_SECOND),
+    (libc::SYS_faccessat2, class::PATH_SECOND),
+    (libc::SYS_readlinkat, class::PATH_SECOND),
+    (libc::SYS_open, class::OPEN),
+    (libc::SYS_openat, class::OPEN_AT),
+    (libc::SYS_fcntl, class::FCNTL),
+];
+
+global_asm!(
+    ".pushsection .rodata.fsreplay_inside, \"a\"",
+    // Seen by all of the crate, and by nothing that it is linked with.
+    ".globl fsreplay_inside_begin",
+    ".hidden fsreplay_inside_begin",
+    ".globl fsreplay_inside_saved",
+    ".hidden fsreplay_inside_saved",
+    ".globl fsreplay_inside_flags",
+    ".hidden fsreplay_inside_flags",
+    ".globl fsreplay_inside_call",
+    ".hidden fsreplay_inside_call",
+    ".globl fsreplay_inside_called",
+    ".hidden fsreplay_inside_called",
+    ".globl fsreplay_inside_result",
+    ".hidden fsreplay_inside_result",
+    ".globl fsreplay_inside_written",
+    ".hidden fsreplay_inside_written",
+    ".globl fsreplay_inside_refused",
+    ".hidden fsreplay_inside_refused",
+    ".globl fsreplay_inside_end",
+    ".hidden fsreplay_inside_end",
+    ".balign 64",
+    "fsreplay_inside_begin:",
+    // Is there an area? Its address has the upper half of the region's.
+    "rdgsbase rcx",
+    "jrcxz 10f",
+    "bswap rcx",
+    "mov ecx, ecx",
+    "lea ecx, [rcx - {turned}]",
+    "jrcxz 11f",
+    "10: jmp r11",
+    "11: mov gs:[{RAX}], rax",
+    "mov gs:[{RDX}], rdx",
+    "fsreplay_inside_saved:",
+    "lahf",
+    "seto al",
+    "mov gs:[{FLAGS}], rax",
+    "fsreplay_inside_flags:",
+    "mov gs:[{TRACED}], r11",
+    // Is it a call for the stub, and is there room for its event?
+    "mov rax, gs:[{RAX}]",
+    "cmp rax, {numbers}",
+    "jae 90f",
+    "lea rcx, [rip + fsreplay_inside_end]",
+    "movzx ecx, byte ptr [rcx + rax]",
+    "test ecx, ecx",
+    "jz 90f",
+    "mov rdx, gs:[{HEAD}]",
+    "mov r11, rdx",
+    "sub rdx, gs:[{TAIL}]",
+    "cmp rdx, {events}",
+    "jae 90f",
+    "and r11d, {events} - 1",
+    "shl r11, {shift}",
+    "add r11, gs:[{BASE}]",
+    "mov gs:[{CURRENT}], r11",
+    "mov rdx, gs:[{RDX}]",
+    "mov [r11 + {NUMBER}], rax",
+    "mov [r11 + {CLASS}], rcx",
+    "mov qword ptr [r11 + {HAS_STAT}], 0",
+    "mov [r11 + {ARGUMENTS}], rdi",
+    "mov [r11 + {ARGUMENTS} + 8], rsi",
+    "mov [r11 + {ARGUMENTS} + 16], rdx",
+    "mov [r11 + {ARGUMENTS} + 24], r10",
+    "mov [r11 + {ARGUMENTS} + 32], r8",
+    "mov [r11 + {ARGUMENTS} + 40], r9",
+    // What its class asks for.
+    "cmp ecx, {path_first}",
+    "jb 50f",
+    "je 31f",
+    "cmp ecx, {open}",
+    "jb 32f",
+    "je 21f",
+    "cmp ecx, {fcntl}",
+    "jb 22f",
+    "cmp ecx, {stat_at}",
+    "je 32f",
+    "ja 90f",
+    "cmp ecx, {lstat}",
+    "je 31f",
+    "cmp esi, {fcntl_last}",
+    "jbe 50f",
+    "cmp esi, {fcntl_other}",
+    "je 50f",
+    "jmp 90f",
+    "21: test esi, {open_traced}",
+    "jz 31f",
+    "jmp 90f",
+    "22: test edx, {open_traced}",
+    "jnz 90f",
+    "32: mov rcx, rsi",
+    "jmp 40f",
+    "31: mov rcx, rdi",
+    // Copy the path. A page that isn't there is a signal, which the recorder sees.
+    "40: test rcx, rcx",
+    "jz 50f",
+    "xor edx, edx",
+    "41: movzx eax, byte ptr [rcx + rdx]",
+    "mov [r11 + rdx + {PATH}], al",
+    "test al, al",
+    "jz 50f",
+    "inc edx",
+    "cmp edx, {path_max}",
+    "jb 41b",
+    "jmp 90f",
+    // The time; a long gap is looked at by the recorder.
+    "50: rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "mov [r11 + {ENTRY}], rax",
+    "sub rax, gs:[{LAST_EXIT}]",
+    "cmp rax, gs:[{GAP_BOUND}]",
+    "ja 90f",
+    "mov rdx, gs:[{RDX}]",
+    "mov rax, gs:[{RAX}]",
+    "mov dword ptr gs:[{STATE}], 1",
+    "fsreplay_inside_call:",
+    "syscall",
+    "fsreplay_inside_called:",
+    "mov rcx, gs:[{CURRENT}]",
+    "mov [rcx + {RESULT}], rax",
+    "fsreplay_inside_result:",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "mov [rcx + {EXIT}], rax",
+    "mov gs:[{LAST_EXIT}], rax",
+    "sub rax, [rcx + {ENTRY}]",
+    "cmp rax, gs:[{CALL_BOUND}]",
+    "jbe 60f",
+    "mov qword ptr gs:[{LAST_EXIT}], 0",
+    // What was found, for calls that don't follow a link at the end of their path: its state. What
+    // the kernel has just written can be read, or a signal tells the recorder.
+    "60: mov rdx, gs:[{RDX}]",
+    "cmp dword ptr [rcx + {CLASS}], {lstat}",
+    "jb 70f",
+    "mov r11, rsi",
+    "je 61f",
+    "test r10d, {nofollow}",
+    "jz 70f",
+    "mov r11, rdx",
+    "61: cmp qword ptr [rcx + {RESULT}], 0",
+    "jne 70f",
+    ".irp offset, 0,8,16,24,32,40,48,56,64,72,80,88,96,104,112,120,128,136",
+    "mov rax, [r11 + \\offset]",
+    "mov [rcx + {STAT} + \\offset], rax",
+    ".endr",
+    "mov qword ptr [rcx + {HAS_STAT}], 1",
+    "70:",
+    "mov dword ptr gs:[{STATE}], 0",
+    "inc qword ptr gs:[{HEAD}]",
+    "fsreplay_inside_written:",
+    "mov rax, gs:[{FLAGS}]",
+    "add al, 127",
+    "sahf",
+    "mov rax, [rcx + {RESULT}]",
+    "mov r11, gs:[{TRACED}]",
+    "lea r11, [r11 + 2]",
+    "jmp r11",
+    // The traced way, with everything as it was.
+    "fsreplay_inside_refused:",
+    "90: mov rax, gs:[{FLAGS}]",
+    "add al, 127",
+    "sahf",
+    "mov rdx, gs:[{RDX}]",
+    "mov rax, gs:[{RAX}]",
+    "mov r11, gs:[{TRACED}]",
+    "jmp r11",
+    "fsreplay_inside_end:",
+    ".popsection",
+    turned = const HIGH_TURNED,
+    numbers = const NUMBERS,
+    events = const EVENTS,
+    shift = const EVENT_SHIFT,
+    path_first = const class::PATH_FIRST,
+    open = const class::OPEN,
+    fcntl = const class::FCNTL,
+    fcntl_last = const class::FCNTL_LAST,
+    fcntl_other = const class::FCNTL_OTHER,
+    open_traced = const class::OPEN_TRACED,
+    path_max = const event::PATH_MAX,
+    lstat = const class::LSTAT,
+    stat_at = const class::STAT_AT,
+    nofollow = const libc::AT_SYMLINK_NOFOLLOW,
+    RAX = const area::RAX,
+    RDX = const area::RDX,
+    FLAGS = const area::FLAGS,
+    TRACED = const area::TRACED,
+    HEAD = const area::HEAD,
+    TAIL = const area::TAIL,
+    BASE = const area::BASE,
+    CURRENT = const area::CURRENT,
+    STATE = const area::STATE,
+    LAST_EXIT = const area::LAST_EXIT,
+    GAP_BOUND = const area::GAP_BOUND,
+    CALL_BOUND = const area::CALL_BOUND,
+    ENTRY = const event::ENTRY,
+    EXIT = const event::EXIT,
+    RESULT = const event::RESULT,
+    NUMBER = const event::NUMBER,
+    ARGUMENTS = const event::ARGUMENTS,
+    CLASS = const event::CLASS,
+    PATH = const event::PATH,
+    STAT = const event::STAT,
+    HAS_STAT = const event::HAS_STAT,
+);
+
+unsafe extern "C" {
+    static fsreplay_inside_begin: u8;
+    static fsreplay_inside_saved: u8;
+    static fsreplay_inside_flags: u8;
+    static fsreplay_inside_call: u8;
+    static fsreplay_inside_called: u8;
+    static fsreplay_inside_result: u8;
+    static fsreplay_inside_written: u8;
+    static fsreplay_inside_refused: u8;
+    static fsreplay_inside_end: u8;
+}
+
+/// Places in the stub, from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// From here on `rax` and `rdx` are put away.
+    pub saved: u64,
+    /// From here on the flags are, too.
+    pub flags: u64,
+    /// The `syscall`.
+    pub call: u64,
+    /// Behind it.
+    pub called: u64,
+    /// The result is in the event.
+    pub result: u64,
+    /// The event counts.
+    pub written: u64,
+    /// On the way to the traced way.
+    pub refused: u64,
+    /// The end; the table of classes follows.
+    pub end: u64,
+}
+
+/// The marks of the stub.
+pub fn marks() -> Marks {
+    let begin = (&raw const fsreplay_inside_begin).addr() as u64;
+    let from_begin = |mark: *const u8| mark.addr() as u64 - begin;
+    Marks {
+        saved: from_begin(&raw const fsreplay_inside_saved),
+        flags: from_begin(&raw const fsreplay_inside_flags),
+        call: from_begin(&raw const fsreplay_inside_call),
+        called: from_begin(&raw const fsreplay_inside_called),
+        result: from_begin(&raw const fsreplay_inside_result),
+        written: from_begin(&raw const fsreplay_inside_written),
+        refused: from_begin(&raw const fsreplay_inside_refused),
+        end: from_begin(&raw const fsreplay_inside_end),
+    }
+}
+
+/// The stub's page: its code, and the table of classes behind it.
+pub fn stub() -> Vec<u8> {
+    let length = marks().end as usize;
+    // SAFETY: `begin` and `end` are labels of one block of bytes, which nothing writes to.
+    let code = unsafe { std::slice::from_raw_parts(&raw const fsreplay_inside_begin, length) };
+    let mut bytes = code.to_vec();
+    let mut classes = vec![class::TRACED; NUMBERS];
+    for (number, class) in CLASSES {
+        classes[*number as usize] = *class;
+    }
+    bytes.extend(classes);
+    bytes
+}
+
+/// A trampoline: what a site's jump leads to.
+///
+/// It loads the address of its own `syscall` and goes to the stub, which comes back to that
+/// instruction, for the traced way, or behind it. From there it goes back behind the site.
+pub fn trampoline(at: u64, site: u64) -> Option<[u8; TRAMPOLINE]> {
+    let mut code = [0xcc; TRAMPOLINE];
+    // lea r11, [rip + 6]; jmp [rip + 11]; syscall; jmp back
+    code[..7].copy_from_slice(&[0x4c, 0x8d, 0x1d, 6, 0, 0, 0]);
+    code[7..13].copy_from_slice(&[0xff, 0x25, 11, 0, 0, 0]);
+    code[13..15].copy_from_slice(&SYSCALL);
+    code[15..20].copy_from_slice(&jump(at + TRACED + 2, site + 2)?);
+    code[24..].copy_from_slice(&STUB.to_le_bytes());
+    Some(code)
+}
+
+/// Bytes of a trampoline.
+pub const TRAMPOLINE: usize = 32;
+/// Where in a trampoline its own `syscall` is.
+pub const TRACED: u64 = 13;
+
+/// General registers, as `NT_PRSTATUS` has them (`struct user_regs_struct`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registers(pub [u64; 27]);
+
+const R11: usize = 6;
+const RAX: usize = 10;
+const RDX: usize = 12;
+const ORIGINAL_RAX: usize = 15;
+const RIP: usize = 16;
+const CS: usize = 17;
+/// The code segment of 64-bit programs.
+const USER_CS: u64 = 0x33;
+const FLAGS: usize = 18;
+const GS_BASE: usize = 22;
+const GS: usize = 26;
+/// rdi, rsi, rdx, r10, r8, r9.
+const ARGUMENTS: [usize; 6] = [14, 13, 12, 7, 9, 8];
+/// Sign, zero, auxiliary carry, parity, carry: what `lahf` loads.
+const LOW_FLAGS: u64 = 0xd5;
+const OVERFLOW: u64 = 0x800;
+
+impl Registers {
+    /// The next instruction.
+    pub fn next(&self) -> u64 {
+        self.0[RIP]
+    }
+
+    /// Goes on elsewhere.
+    pub fn set_next(&mut self, address: u64) {
+        self.0[RIP] = address;
+    }
+
+    /// The result of a call, or its number.
+    pub fn result(&self) -> u64 {
+        self.0[RAX]
+    }
+
+    pub(crate) fn set_result(&mut self, value: u64) {
+        self.0[RAX] = value;
+    }
+
+    pub(crate) fn set_third(&mut self, value: u64) {
+        self.0[RDX] = value;
+    }
+
+    pub(crate) fn link(&self) -> u64 {
+        self.0[R11]
+    }
+
+    /// Puts the flags back that the stub put away.
+    pub(crate) fn set_flags(&mut self, kept: u64) {
+        let low = (kept >> 8) & LOW_FLAGS;
+        let overflow = if kept & 1 != 0 { OVERFLOW } else { 0 };
+        self.0[FLAGS] = self.0[FLAGS] & !(LOW_FLAGS | OVERFLOW) | low | overflow;
+    }
+
+    /// Where the task's area is; 0 if it has none, and doesn't use the register itself.
+    pub fn area(&self) -> u64 {
+        self.0[GS_BASE]
+    }
+
+    /// Gives it an area, or takes it with 0.
+    pub fn set_area(&mut self, address: u64) {
+        self.0[GS_BASE] = address;
+    }
+
+    /// Whether it runs 64-bit code.
+    pub fn is_native(&self) -> bool {
+        self.0[CS] == USER_CS
+    }
+
+    /// Whether the task uses what would lead to its area.
+    pub fn uses_segment(&self) -> bool {
+        self.0[GS] != 0 || self.0[GS_BASE] != 0
+    }
+
+    /// Stands before that call, at a `syscall` instruction.
+    pub fn set_call(&mut self, at: u64, number: i64, arguments: [u64; 6]) {
+        self.0[RIP] = at;
+        self.0[RAX] = number.cast_unsigned();
+        // It is in no call that would be restarted.
+        self.0[ORIGINAL_RAX] = u64::MAX;
+        for (register, value) in ARGUMENTS.iter().zip(arguments) {
+            self.0[*register] = value;
+        }
+    }
+}
+
+/// Whether this machine can do it: programs may read and write their `gs` base by themselves
+/// (`AT_HWCAP2`).
+pub fn is_supported() -> bool {
+    const FSGSBASE: u64 = 2;
+    // SAFETY: it takes a number.
+    unsafe { libc::getauxval(libc::AT_HWCAP2) & FSGSBASE != 0 }
+}
+
+/// Processor time stamp.
+pub fn ticks() -> u64 {
+    // SAFETY: every x86_64 processor has it; a process that was forbidden it would have been told
+    // by its own prctl.
+    unsafe { std::arch::x86_64::_rdtsc() }
+}

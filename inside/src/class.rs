@@ -1,0 +1,47 @@
+//! Which calls the stub makes by itself.
+//!
+//! Calls that change nothing of the tree, and calls on descriptors whose file the recorder has
+//! looked at before. All others go the traced way, which is what the stub does with a number that
+//! stands for nothing here.
+
+/// The traced way.
+pub const TRACED: u8 = 0;
+/// All that is recorded is in the registers.
+pub const PLAIN: u8 = 1;
+/// The first argument points to a path.
+pub const PATH_FIRST: u8 = 2;
+/// The second argument points to a path.
+pub const PATH_SECOND: u8 = 3;
+/// `open`: the second argument holds flags.
+pub const OPEN: u8 = 4;
+/// `openat`: the third argument holds flags.
+pub const OPEN_AT: u8 = 5;
+/// `fcntl`: only with the commands up to [`FCNTL_LAST`], and [`FCNTL_OTHER`].
+pub const FCNTL: u8 = 6;
+
+/// `lstat`: a path first, and the second argument points to what is found.
+pub const LSTAT: u8 = 7;
+/// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
+/// flags.
+pub const STAT_AT: u8 = 8;
+
+/// Flags of `open` that send it the traced way: it may make or empty a file; and a file that is
+/// opened for writing is looked at before anything is written.
+pub const OPEN_TRACED: u32 = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | TMPFILE) as u32;
+/// `__O_TMPFILE`, without `O_DIRECTORY`, which is part of `O_TMPFILE`.
+const TMPFILE: i32 = 0o20_000_000;
+
+/// `F_SETFL`. Up to here: `F_DUPFD`, `F_GETFD`, `F_SETFD`, `F_GETFL`, `F_SETFL`.
+pub const FCNTL_LAST: u32 = libc::F_SETFL as u32;
+
+/// `F_DUPFD_CLOEXEC`.
+pub const FCNTL_OTHER: u32 = libc::F_DUPFD_CLOEXEC as u32;
+
+/// Which argument of a class points to a path.
+pub fn path_argument(class: u8) -> Option<usize> {
+    match class {
+        PATH_FIRST | OPEN | LSTAT => Some(0),
+        PATH_SECOND | OPEN_AT | STAT_AT => Some(1),
+        _ => None,
+    }
+}

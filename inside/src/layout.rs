@@ -1,0 +1,81 @@
+//! Where everything stands: addresses in the tool's memory, offsets in an area and in an event.
+//!
+//! The stub's code and the recorder both go by these numbers; nothing else is shared between them.
+
+/// Where the stub's page is mapped. Far from where the kernel puts anything by itself, so that it
+/// is free in nearly every address space; a process in which it is not stays on ptrace.
+pub const STUB: u64 = 0x7e40_0000_0000;
+/// Where the areas are mapped: in the same 4 GiB, which the stub asks of its `gs` base.
+pub const REGION: u64 = 0x7e40_1000_0000;
+/// The upper half of both, with its bytes turned round: what `bswap` leaves in the lower half.
+pub const HIGH_TURNED: u32 = ((STUB >> 32) as u32).swap_bytes();
+
+/// Bytes of a page.
+pub const PAGE: u64 = 4096;
+/// Areas in a region: as many tasks of one memory can be recorded from inside at a time.
+pub const AREAS: usize = 64;
+/// Events that an area holds; a power of two.
+pub const EVENTS: u64 = 1024;
+/// Bytes of an event; a power of two.
+pub const EVENT: u64 = 1 << EVENT_SHIFT;
+/// Its logarithm.
+pub const EVENT_SHIFT: u32 = 9;
+/// Bytes of an area: a page of words, and its events.
+pub const AREA: u64 = PAGE + EVENTS * EVENT;
+/// Bytes of a region.
+pub const REGION_SIZE: u64 = AREA * AREAS as u64;
+
+/// Offsets of an area's words. Those up to [`TAIL`] are the task's, which alone writes them while
+/// it runs.
+pub mod area {
+    /// Events written so far.
+    pub const HEAD: u64 = 0x00;
+    /// 1 while the task is in a call of its current event.
+    pub const STATE: u64 = 0x08;
+    /// When it returned from its last call, ticks; 0 sends the next call the traced way.
+    pub const LAST_EXIT: u64 = 0x10;
+    /// Address of the current event.
+    pub const CURRENT: u64 = 0x18;
+    /// Where the trampoline makes the call the traced way.
+    pub const TRACED: u64 = 0x20;
+    /// What the registers held.
+    pub const RAX: u64 = 0x28;
+    /// As above.
+    pub const RDX: u64 = 0x30;
+    /// The flags, as `lahf` and `seto` leave them in `ax`.
+    pub const FLAGS: u64 = 0x38;
+    /// Events that the recorder has read; the recorder's, in a cache line of its own.
+    pub const TAIL: u64 = 0x80;
+    /// Address of the first event.
+    pub const BASE: u64 = 0x88;
+    /// A longer time between two calls sends the second the traced way, ticks.
+    pub const GAP_BOUND: u64 = 0x90;
+    /// After a longer call the next one goes the traced way, ticks.
+    pub const CALL_BOUND: u64 = 0x98;
+}
+
+/// Offsets in an event.
+pub mod event {
+    /// When the call was entered, ticks.
+    pub const ENTRY: u64 = 0;
+    /// When it returned, ticks.
+    pub const EXIT: u64 = 8;
+    /// Its result.
+    pub const RESULT: u64 = 16;
+    /// Its number.
+    pub const NUMBER: u64 = 24;
+    /// Its six arguments.
+    pub const ARGUMENTS: u64 = 32;
+    /// What kind of call it is ([`crate::class`]).
+    pub const CLASS: u64 = 80;
+    /// 1 if [`STAT`] is filled.
+    pub const HAS_STAT: u64 = 88;
+    /// Its path, with the zero that ends it.
+    pub const PATH: u64 = 96;
+    /// Longer paths go the traced way.
+    pub const PATH_MAX: u64 = STAT - PATH;
+    /// What `lstat` said, as it stands in the tool's memory.
+    pub const STAT: u64 = super::EVENT - STAT_SIZE;
+    /// Its bytes (`struct stat`).
+    pub const STAT_SIZE: u64 = 144;
+}

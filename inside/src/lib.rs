@@ -1,0 +1,28 @@
+//! Records system calls inside the process that makes them.
+//!
+//! How it works, and why it is safe: docs/inprocess.md.
+
+/// Behind the stub's `syscall`: a filter lets pass what is called there.
+pub fn instruction() -> u64 {
+    layout::STUB + arch::marks().called
+}
+
+pub mod arch;
+pub mod class;
+mod functions;
+pub mod layout;
+mod maps;
+mod region;
+mod rescue;
+mod space;
+mod sys;
+mod tasks;
+mod tracee;
+mod traps;
+
+pub use arch::is_supported;
+pub use region::{Area, Bounds, Event, Found, Region};
+pub use rescue::Why;
+pub use space::{Refused, Space};
+pub use tasks::{Policy, Tasks, take_area};
+pub use tracee::{Signals, Tracee};

@@ -1,0 +1,345 @@
+//! The tool's tasks, as far as the stub goes: when a process gets it, which site is patched, who
+//! has an area, and what was written there.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::arch;
+use crate::layout::{REGION, REGION_SIZE};
+use crate::maps::InFile;
+use crate::region::{Area, Bounds, Event};
+use crate::rescue::{self, Why};
+use crate::space::{Refused, Space};
+use crate::tracee::Tracee;
+use crate::traps::{AfterTrap, after_trap};
+
+/// When the stub is worth its cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Stops of a process before it gets the stub: shorter ones would only pay for it.
+    pub stops: u32,
+    /// Hits of a site before it is patched.
+    pub hits: u32,
+    /// Stops of a task before it gets an area.
+    pub task_stops: u32,
+    /// What takes longer is looked at by the recorder.
+    pub bounds: Bounds,
+}
+
+/// Why a process is not changed, where that is its own doing.
+const UNFIT: &str = "it has filters of its own or limits on memory, or is no 64-bit program";
+
+/// What one memory has to do with the stub.
+#[derive(Debug, Default)]
+struct Memory {
+    space: Space,
+    /// Traced calls that its tasks returned from.
+    stops: u32,
+    /// Tasks that have it.
+    tasks: u32,
+    /// Sites that lead to the stub.
+    patched: u32,
+    /// It stays on ptrace.
+    refused: bool,
+    /// It was asked whether it may be changed.
+    asked: bool,
+    /// Its mappings were looked at.
+    looked: bool,
+}
+
+#[derive(Debug)]
+struct Task {
+    memory: Rc<RefCell<Memory>>,
+    area: Option<Area>,
+    stops: u32,
+    refused: bool,
+    /// It may have been made by a task with an area, whose address it has in its registers then.
+    newborn: bool,
+    /// What is to be done when it came by a breakpoint.
+    after_trap: Option<AfterTrap>,
+    /// Behind the `syscall` of the traced call that it is in.
+    behind: u64,
+}
+
+impl Task {
+    fn new(memory: Rc<RefCell<Memory>>, newborn: bool) -> Task {
+        memory.borrow_mut().tasks += 1;
+        Task {
+            memory,
+            area: None,
+            stops: 0,
+            refused: false,
+            newborn,
+            after_trap: None,
+            behind: 0,
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.memory.borrow_mut().tasks -= 1;
+    }
+}
+
+/// All tasks of the tool.
+#[derive(Debug)]
+pub struct Tasks {
+    policy: Policy,
+    tasks: HashMap<i32, Task>,
+    /// Sites that were patched, in any process.
+    known: HashSet<InFile>,
+    /// Some task was given an area.
+    given: bool,
+    /// Why memories stayed on ptrace, each with how many.
+    refusals: HashMap<String, u64>,
+}
+
+impl Tasks {
+    /// None yet.
+    pub fn new(policy: Policy) -> Tasks {
+        Tasks {
+            policy,
+            tasks: HashMap::new(),
+            known: HashSet::new(),
+            given: false,
+            refusals: HashMap::new(),
+        }
+    }
+
+    /// A task that none of the known ones made.
+    pub fn first(&mut self, tid: i32) {
+        self.tasks.insert(tid, Task::new(Rc::default(), false));
+    }
+
+    /// A task made another one. Told before the new one goes on from its first stop.
+    pub fn child(&mut self, parent: i32, tid: i32, shares_memory: bool) {
+        let Some(from) = self.tasks.get(&parent) else {
+            let task = Task::new(Rc::default(), self.given);
+            self.tasks.insert(tid, task);
+            return;
+        };
+        let memory = if shares_memory {
+            Rc::clone(&from.memory)
+        } else {
+            Rc::new(RefCell::new(from.memory.borrow().forked()))
+        };
+        // Whose child it is may not be known for sure: all are looked at.
+        self.tasks.insert(tid, Task::new(memory, self.given));
+    }
+
+    /// A task started a program. `earlier` is its id before.
+    pub fn program(&mut self, earlier: i32, tid: i32) {
+        self.tasks.remove(&earlier);
+        self.first(tid);
+    }
+
+    /// A task is gone.
+    pub fn ended(&mut self, tid: i32) {
+        self.tasks.remove(&tid);
+    }
+
+    /// A new task is about to go on from its first stop: it must not write to its parent's area.
+    /// Where it shares its parent's memory, it gets one of its own, which costs nothing more.
+    pub fn begins(&mut self, tid: i32, tracee: &mut impl Tracee) {
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return;
+        };
+        if !std::mem::take(&mut task.newborn) {
+            return;
+        }
+        let area = task.memory.borrow().space.spare_area(self.policy.bounds);
+        let address = area.as_ref().map_or(0, Area::address);
+        if set_area(tracee, address) {
+            task.area = area;
+        }
+    }
+
+    /// A task stands at the entry of a traced call, at an instruction that ends there.
+    pub fn enters(&mut self, tid: i32, behind: u64) {
+        if let Some(task) = self.tasks.get_mut(&tid) {
+            task.behind = behind;
+        }
+    }
+
+    /// A task stands at the exit of a traced call, which is not to be made again. Here sites are
+    /// patched and areas given. Gives whether the task was made to do anything.
+    pub fn leaves(&mut self, tid: i32, tracee: &mut impl Tracee) -> bool {
+        let policy = self.policy;
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return false;
+        };
+        task.stops = task.stops.saturating_add(1);
+        let own_stops = task.stops;
+        let has_area = task.area.is_some() || task.refused;
+        let behind = std::mem::take(&mut task.behind);
+        let shared = Rc::clone(&task.memory);
+        let mut memory = shared.borrow_mut();
+        memory.stops = memory.stops.saturating_add(1);
+        if memory.refused || memory.stops < policy.stops {
+            return false;
+        }
+        if !std::mem::replace(&mut memory.looked, true) {
+            memory.space.look_at_maps(tracee);
+        }
+        let site = memory.space.hit(behind, policy.hits, &self.known);
+        let wants_area = !has_area && own_stops >= policy.task_stops;
+        if site.is_none() && !(wants_area && memory.patched > 0) {
+            return false;
+        }
+        if !std::mem::replace(&mut memory.asked, true) && !tracee.may_be_changed() {
+            *self.refusals.entry(UNFIT.to_owned()).or_default() += 1;
+            memory.refused = true;
+            return false;
+        }
+        let alone = memory.tasks == 1;
+        if let Some(site) = site
+            && (alone || others_bear_traps(&mut self.tasks, tid, tracee))
+        {
+            match memory.space.patch(tracee, site, alone) {
+                Ok(byte) => {
+                    memory.patched += 1;
+                    self.known.extend(byte);
+                }
+                Err(Refused::Site) => {}
+                Err(error) => {
+                    *self.refusals.entry(error.to_string()).or_default() += 1;
+                    memory.refused = true;
+                    return true;
+                }
+            }
+        }
+        if wants_area && memory.patched > 0 {
+            let given = memory.space.give_area(tracee, policy.bounds);
+            if let Err(error) = &given {
+                *self.refusals.entry(error.to_string()).or_default() += 1;
+            }
+            if let Some(task) = self.tasks.get_mut(&tid) {
+                self.given |= given.is_ok();
+                task.refused = given.is_err();
+                task.area = given.ok();
+            }
+        }
+        true
+    }
+
+    /// A task that was at a stop goes on: until its next call counts as its own time.
+    pub fn goes_on(&self, tid: i32) {
+        if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
+            area.left_call(arch::ticks());
+        }
+    }
+
+    /// A signal is about to be delivered to a task. Gives whether it is one that the stub itself
+    /// caused: then it must not be.
+    pub fn signal(&mut self, tid: i32, tracee: &mut impl Tracee, why: Why) -> bool {
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return false;
+        };
+        let memory = task.memory.borrow();
+        if !memory.space.has_stub() {
+            return false;
+        }
+        let Ok(mut registers) = tracee.registers() else {
+            return false;
+        };
+        if why == Why::Trap {
+            let site = memory.space.came_by(tracee, registers.next());
+            if let Some(site) = site {
+                registers.set_next(site);
+                // Fails only where it is gone.
+                let _ = tracee.set_registers(&registers);
+                task.after_trap.unwrap_or_default().put_right(tracee);
+            }
+            return site.is_some();
+        }
+        let area = task.area.as_ref();
+        let moved = rescue::rescue(&memory.space, area, &mut registers, why, arch::ticks());
+        if moved {
+            // Fails only where it is gone.
+            let _ = tracee.set_registers(&registers);
+        }
+        moved && why == Why::Fault
+    }
+
+    /// Whether any task has an area.
+    pub fn any_inside(&self) -> bool {
+        self.tasks.values().any(|task| task.area.is_some())
+    }
+
+    /// All events that returned up to `now`, of all tasks, in the order of their returns.
+    pub fn drain(&mut self, now: u64, events: &mut Vec<(i32, Event)>) {
+        for (tid, task) in &self.tasks {
+            let Some(area) = &task.area else { continue };
+            while let Some(event) = area.next_until(now) {
+                events.push((*tid, event));
+            }
+        }
+        events.sort_by_key(|(_, event)| event.exit);
+    }
+
+    /// The call that a task is in by way of the stub. Only of one that stands still or is gone.
+    pub fn in_progress(&self, tid: i32) -> Option<Event> {
+        self.tasks.get(&tid)?.area.as_ref()?.in_progress()
+    }
+
+    /// Why tasks or memories stayed on ptrace, and how many.
+    pub fn refusals(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.refusals
+            .iter()
+            .map(|(reason, count)| (reason.as_str(), *count))
+    }
+}
+
+/// Whether a breakpoint would do no harm to the other tasks of that memory; notes what that takes.
+fn others_bear_traps(tasks: &mut HashMap<i32, Task>, tid: i32, tracee: &mut impl Tracee) -> bool {
+    let Some(own) = tasks.get(&tid) else {
+        return false;
+    };
+    let memory = Rc::clone(&own.memory);
+    let mut others = tasks
+        .iter_mut()
+        .filter(|(other, task)| **other != tid && Rc::ptr_eq(&task.memory, &memory));
+    others.all(|(other, task)| {
+        let after = tracee.signals_of(*other).and_then(after_trap);
+        if let Some(after) = after {
+            let before = task.after_trap.replace(after);
+            task.after_trap = Some(after.unless_it_stands(before));
+        }
+        after.is_some()
+    })
+}
+
+/// Takes the area of another task from one that has its address.
+pub fn take_area(tracee: &mut impl Tracee) {
+    // Fails only where it is gone.
+    set_area(tracee, 0);
+}
+
+/// Gives a task an area of its own, or none with 0, in place of its parent's. Gives whether it did.
+fn set_area(tracee: &mut impl Tracee, address: u64) -> bool {
+    let region = REGION..REGION + REGION_SIZE;
+    let Ok(mut registers) = tracee.registers() else {
+        return false;
+    };
+    if !region.contains(&registers.area()) {
+        return false;
+    }
+    registers.set_area(address);
+    tracee.set_registers(&registers).is_ok()
+}
+
+impl Memory {
+    fn forked(&self) -> Memory {
+        Memory {
+            space: self.space.forked(),
+            stops: 0,
+            tasks: 0,
+            patched: self.patched,
+            refused: self.refused,
+            asked: self.asked,
+            looked: self.looked,
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! A small tracer that records by way of the stub what it can, and by ptrace all else.
+
+pub mod sys;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fsreplay_inside::arch::{Registers, ticks};
+use fsreplay_inside::{Bounds, Event, Policy, Signals, Tasks, Tracee, Why};
+
+/// A call that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub number: i64,
+    pub arguments: [u64; 6],
+    pub result: i64,
+    pub path: Option<Vec<u8>>,
+    pub inside: bool,
+}
+
+pub struct Outcome {
+    pub status: i32,
+    /// Of each task, in order of their starts.
+    pub calls: Vec<Vec<Seen>>,
+    pub refusals: Vec<String>,
+}
+
+impl Outcome {
+    pub fn exited(&self) -> Option<i32> {
+        libc::WIFEXITED(self.status).then(|| libc::WEXITSTATUS(self.status))
+    }
+
+    pub fn inside(&self) -> usize {
+        self.calls
+            .iter()
+            .flatten()
+            .filter(|call| call.inside)
+            .count()
+    }
+
+    pub fn count(&self, number: i64) -> usize {
+        self.calls
+            .iter()
+            .flatten()
+            .filter(|call| call.number == number)
+            .count()
+    }
+}
+
+/// Calls that are traced.
+const TRACED: &[i64] = &[
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_open,
+    libc::SYS_openat,
+    libc::SYS_close,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_lseek,
+    libc::SYS_access,
+    libc::SYS_readlink,
+    libc::SYS_getdents64,
+    libc::SYS_unlink,
+    libc::SYS_fcntl,
+    libc::SYS_execve,
+    libc::SYS_restart_syscall,
+];
+
+struct Stopped(i32);
+
+impl Tracee for Stopped {
+    fn registers(&mut self) -> io::Result<Registers> {
+        sys::registers(self.0, None)
+    }
+
+    fn set_registers(&mut self, registers: &Registers) -> io::Result<()> {
+        sys::registers(self.0, Some(registers)).map(drop)
+    }
+
+    fn read(&mut self, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        std::fs::File::open(format!("/proc/{}/mem", self.0))?.read_at(buffer, address)
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        let memory = options.write(true).open(format!("/proc/{}/mem", self.0))?;
+        memory.write_all_at(bytes, address)
+    }
+
+    fn make_call(&mut self) -> io::Result<()> {
+        let mask = sys::signal_mask(self.0, None)?;
+        sys::signal_mask(self.0, Some(u64::MAX))?;
+        for _ in 0..2 {
+            sys::resume(self.0, true, 0);
+            let stop = sys::wait(self.0).map(|(_, status)| status >> 8);
+            if stop != Some(sys::SYSCALL_STOP) {
+                return Err(io::Error::other(format!("another stop: {stop:x?}")));
+            }
+        }
+        sys::signal_mask(self.0, Some(mask)).map(drop)
+    }
+
+    fn maps(&mut self) -> io::Result<String> {
+        std::fs::read_to_string(format!("/proc/{}/maps", self.0))
+    }
+
+    fn signals_of(&mut self, other: i32) -> Option<Signals> {
+        let mask = |name| u64::from_str_radix(&sys::status(other, name)?, 16).ok();
+        Some(Signals {
+            blocked: mask("SigBlk:")?,
+            ignored: mask("SigIgn:")?,
+            caught: mask("SigCgt:")?,
+        })
+    }
+
+    fn signal_mask(&mut self) -> io::Result<u64> {
+        sys::signal_mask(self.0, None)
+    }
+
+    fn set_signal_mask(&mut self, mask: u64) -> io::Result<()> {
+        sys::signal_mask(self.0, Some(mask)).map(drop)
+    }
+
+    fn may_be_changed(&mut self) -> bool {
+        true
+    }
+}
+
+struct Task {
+    number: usize,
+    in_call: Option<(i64, [u64; 6])>,
+}
+
+pub struct Watch {
+    tasks: Tasks,
+    known: HashMap<i32, Task>,
+    strangers: HashMap<i32, i32>,
+    calls: Vec<Vec<Seen>>,
+    main: i32,
+    status: i32,
+    events: Vec<(i32, Event)>,
+}
+
+/// When everything is worth it, and nothing takes too long.
+pub const EAGER: Policy = Policy {
+    stops: 4,
+    hits: 2,
+    task_stops: 2,
+    bounds: Bounds {
+        gap: u64::MAX / 2,
+        call: u64::MAX / 2,
+    },
+};
+
+/// Runs a command to its end.
+pub fn watch(command: &[&str], policy: Policy, environment: bool) -> Outcome {
+    let pid = sys::spawn(command, TRACED, environment);
+    let mut watch = Watch {
+        tasks: Tasks::new(policy),
+        known: HashMap::new(),
+        strangers: HashMap::new(),
+        calls: Vec::new(),
+        main: pid,
+        status: 0,
+        events: Vec::new(),
+    };
+    watch.tasks.first(pid);
+    watch.know(pid);
+    while let Some((tid, status)) = sys::wait(-1) {
+        watch.on_status(tid, status);
+    }
+    Outcome {
+        status: watch.status,
+        calls: watch.calls,
+        refusals: watch
+            .tasks
+            .refusals()
+            .map(|(reason, _)| reason.to_owned())
+            .collect(),
+    }
+}
+
+impl Watch {
+    fn know(&mut self, tid: i32) {
+        let number = self.calls.len();
+        self.calls.push(Vec::new());
+        self.known.insert(
+            tid,
+            Task {
+                number,
+                in_call: None,
+            },
+        );
+    }
+
+    fn drain(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        self.tasks.drain(ticks(), &mut events);
+        for (tid, event) in events.drain(..) {
+            let Some(task) = self.known.get(&tid) else {
+                continue;
+            };
+            self.calls[task.number].push(Seen {
+                number: event.number as i64,
+                arguments: event.arguments,
+                result: event.result,
+                path: event.path.map(|(_, path)| path),
+                inside: true,
+            });
+        }
+        self.events = events;
+    }
+
+    fn on_status(&mut self, tid: i32, status: i32) {
+        self.drain();
+        if !libc::WIFSTOPPED(status) {
+            self.known.remove(&tid);
+            self.tasks.ended(tid);
+            if tid == self.main {
+                self.status = status;
+            }
+            return;
+        }
+        if !self.known.contains_key(&tid) {
+            self.strangers.insert(tid, status);
+            return;
+        }
+        let signal = libc::WSTOPSIG(status);
+        match status >> 16 {
+            libc::PTRACE_EVENT_SECCOMP => self.on_entry(tid),
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
+                self.on_new(tid, status >> 16);
+            }
+            libc::PTRACE_EVENT_EXEC => {
+                let earlier = sys::message(tid).unwrap_or(tid);
+                self.tasks.program(earlier, tid);
+                if let Some(task) = self.known.remove(&earlier) {
+                    self.known.insert(tid, task);
+                }
+                self.go_on(tid, 0);
+            }
+            sys::EVENT_STOP
+                if matches!(
+                    signal,
+                    libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU
+                ) =>
+            {
+                sys::listen(tid);
+            }
+            0 if signal == sys::SYSCALL_STOP => self.on_exit(tid),
+            0 => {
+                let why = match signal {
+                    libc::SIGSEGV | libc::SIGBUS if sys::is_fault(tid) => Why::Fault,
+                    libc::SIGTRAP if sys::is_fault(tid) => Why::Trap,
+                    _ => Why::Signal,
+                };
+                let ours = self.tasks.signal(tid, &mut Stopped(tid), why);
+                self.drain();
+                self.go_on(tid, if ours { 0 } else { signal });
+            }
+            _ => self.go_on(tid, 0),
+        }
+    }
+
+    fn go_on(&mut self, tid: i32, signal: i32) {
+        self.tasks.begins(tid, &mut Stopped(tid));
+        self.tasks.goes_on(tid);
+        let to_exit = self
+            .known
+            .get(&tid)
+            .is_some_and(|task| task.in_call.is_some());
+        sys::resume(tid, to_exit, signal);
+    }
+
+    fn on_new(&mut self, parent: i32, event: i32) {
+        if let Some(tid) = sys::message(parent) {
+            let shares = event == libc::PTRACE_EVENT_VFORK || shares_memory(parent);
+            self.tasks.child(parent, tid, shares);
+            self.know(tid);
+            if let Some(status) = self.strangers.remove(&tid) {
+                self.on_status(tid, status);
+            }
+        }
+        self.go_on(parent, 0);
+    }
+
+    fn on_entry(&mut self, tid: i32) {
+        if let Some(info) = sys::call_info(tid).filter(|info| info.op == 3) {
+            let [number, a, b, c, d, e, f, _] = info.words;
+            self.tasks.enters(tid, info.next);
+            if let Some(task) = self.known.get_mut(&tid) {
+                task.in_call = Some((number as i64, [a, b, c, d, e, f]));
+            }
+        }
+        self.go_on(tid, 0);
+    }
+
+    fn on_exit(&mut self, tid: i32) {
+        let info = sys::call_info(tid).filter(|info| info.op == 2);
+        let call = self
+            .known
+            .get_mut(&tid)
+            .and_then(|task| Some((task.number, task.in_call.take()?)));
+        if let (Some(info), Some((task, (number, arguments)))) = (info, call) {
+            let result = info.words[0] as i64;
+            if !(-516..=-512).contains(&result) {
+                self.calls[task].push(Seen {
+                    number,
+                    arguments,
+                    result,
+                    path: path(tid, number, &arguments),
+                    inside: false,
+                });
+                self.tasks.leaves(tid, &mut Stopped(tid));
+            }
+        }
+        self.go_on(tid, 0);
+    }
+}
+
+/// Whether the `clone` that a task is in makes a task of the same memory.
+fn shares_memory(tid: i32) -> bool {
+    let Ok(Registers(words)) = sys::registers(tid, None) else {
+        return false;
+    };
+    let (number, first) = (words[15] as i64, words[14]);
+    let mut flags = first.to_ne_bytes();
+    if number == libc::SYS_clone3 && Stopped(tid).read(first, &mut flags).is_err() {
+        return false;
+    }
+    let makes = matches!(number, libc::SYS_clone | libc::SYS_clone3);
+    makes && u64::from_ne_bytes(flags) & libc::CLONE_VM as u64 != 0
+}
+
+fn path(tid: i32, number: i64, arguments: &[u64; 6]) -> Option<Vec<u8>> {
+    let address = match number {
+        libc::SYS_open
+        | libc::SYS_stat
+        | libc::SYS_lstat
+        | libc::SYS_access
+        | libc::SYS_readlink => arguments[0],
+        libc::SYS_openat | libc::SYS_newfstatat => arguments[1],
+        _ => return None,
+    };
+    let mut bytes = [0; 256];
+    let length = Stopped(tid).read(address, &mut bytes).ok()?;
+    let end = bytes[..length].iter().position(|byte| *byte == 0)?;
+    Some(bytes[..end].to_vec())
+}
+
+/// Compiles a C program; `None` where there is no compiler.
+pub fn compile(directory: &Path, source: &str, options: &[&str]) -> Option<PathBuf> {
+    let file = directory.join("program.c");
+    std::fs::write(&file, source).expect("source");
+    let program = directory.join("program");
+    let done = Command::new("cc")
+        .args(["-O1", "-w", "-o"])
+        .args([&program, &file])
+        .args(options)
+        .status();
+    match done {
+        Ok(status) => {
+            assert!(status.success(), "cc");
+            Some(program)
+        }
+        Err(error) => {
+            println!("skipped: no C compiler ({error})");
+            assert!(std::env::var_os("CI").is_none(), "no C compiler");
+            None
+        }
+    }
+}

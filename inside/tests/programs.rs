@@ -1,0 +1,371 @@
+//! Real programs, recorded from inside as far as that goes.
+
+// Registers and sites of their own, and the only architecture with a stub.
+#![cfg(target_arch = "x86_64")]
+
+mod common;
+
+use common::{EAGER, compile, watch};
+
+fn run(source: &str, options: &[&str]) -> Option<common::Outcome> {
+    let directory = tempfile::tempdir().expect("tempdir");
+    let program = compile(directory.path(), source, options)?;
+    Some(watch(&[program.to_str().expect("text")], EAGER, true))
+}
+
+const STATS: &str = r#"
+#include <sys/stat.h>
+#include <stdio.h>
+#include <fcntl.h>
+#include <unistd.h>
+int main(void) {
+    struct stat s;
+    char name[32];
+    long sum = 0;
+    for (int i = 0; i < 2000; i++) {
+        sprintf(name, "/etc/none-%d", i);
+        if (stat(name, &s) != -1) return 1;
+        if (stat("/etc/passwd", &s) != 0) return 2;
+        sum += s.st_size;
+        int fd = open("/etc/passwd", O_RDONLY);
+        char b[64];
+        if (fd < 0 || read(fd, b, 64) != 64 || lseek(fd, 3, SEEK_SET) != 3 || close(fd)) return 3;
+    }
+    return sum == 2000 * s.st_size ? 7 : 4;
+}"#;
+
+#[test]
+fn a_loop_of_calls_is_seen_whole_and_nearly_all_of_it_from_inside() {
+    let Some(outcome) = run(STATS, &[]) else {
+        return;
+    };
+    assert_eq!(outcome.exited(), Some(7), "{:?}", outcome.refusals);
+    println!("{} inside of {}", outcome.inside(), outcome.calls[0].len());
+    let stats = outcome.count(libc::SYS_newfstatat) + outcome.count(libc::SYS_stat);
+    assert!(stats >= 4000);
+    let names: Vec<&[u8]> = outcome.calls[0]
+        .iter()
+        .filter_map(|call| call.path.as_deref())
+        .filter(|path| path.starts_with(b"/etc/none-"))
+        .collect();
+    assert_eq!(names.len(), 2000);
+    for (number, name) in names.iter().enumerate() {
+        assert_eq!(*name, format!("/etc/none-{number}").as_bytes());
+    }
+    assert!(outcome.inside() > 11_000, "{}", outcome.inside());
+}
+
+const HANDLERS: &str = r#"
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+static volatile long handled, jumped;
+static sigjmp_buf back;
+static volatile int armed;
+static void on_alarm(int signal) {
+    struct stat s;
+    handled++;
+    stat("/etc/hosts", &s);
+    if (armed && handled % 3 == 0) { armed = 0; jumped++; siglongjmp(back, 1); }
+}
+int main(void) {
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = RESTART };
+    sigaction(SIGALRM, &action, 0);
+    struct timespec start, now;
+    timer_t timer;
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer)) return 9;
+    struct itimerspec often = { { 0, 100000 }, { 0, 100000 } };
+    timer_settime(timer, 0, &often, 0);
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    volatile long done = 0;
+    for (;;) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec - start.tv_sec >= 2) break;
+        struct stat s;
+        char buffer[5000];
+        memset(&s, 0, sizeof s);
+        if (sigsetjmp(back, 1) == 0) {
+            armed = 1;
+            if (stat("/etc/passwd", &s) != 0 || s.st_size == 0) return 2;
+            char name[300];
+            memset(name, 'x', 250); name[0] = '/'; name[250] = 0;
+            if (stat(name, &s) != -1 || errno != ENOENT) return 3;
+            if (stat((char *)8, &s) != -1 || errno != EFAULT) return 4;
+            int fd = open("/etc/passwd", O_RDONLY);
+            armed = 0;
+            if (fd < 0) return 5;
+            if (read(fd, buffer, 10) != 10) return 6;
+            if (close(fd)) return 7;
+        }
+        armed = 0;
+        done++;
+    }
+    fprintf(stderr, "%ld loops, %ld signals, %ld jumps\n", done, handled, jumped);
+    return handled > 100 && jumped > 10 ? 7 : 8;
+}"#;
+
+#[test]
+fn signals_at_a_high_rate_never_meet_the_stub() {
+    for restart in ["-DRESTART=SA_RESTART", "-DRESTART=0"] {
+        let Some(outcome) = run(HANDLERS, &[restart]) else {
+            return;
+        };
+        println!(
+            "{restart}: {} inside of {}",
+            outcome.inside(),
+            outcome.calls[0].len()
+        );
+        assert_eq!(
+            outcome.exited(),
+            Some(7),
+            "{restart} {:x} {:?}",
+            outcome.status,
+            outcome.refusals
+        );
+        assert!(outcome.inside() > 1000);
+    }
+}
+
+const WAITING: &str = r#"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static volatile long handled;
+static void on_alarm(int signal) { handled++; }
+int main(void) {
+    int ends[2];
+    char c;
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = RESTART };
+    sigaction(SIGALRM, &action, 0);
+    if (pipe(ends)) return 1;
+    for (int i = 0; i < 50; i++)
+        if (write(ends[1], "x", 1) != 1 || read(ends[0], &c, 1) != 1) return 2;
+    pid_t child = fork();
+    if (child == 0) {
+        for (int i = 0; i < 200; i++) { usleep(3000); if (write(ends[1], "y", 1) != 1) _exit(1); }
+        _exit(0);
+    }
+    struct itimerval often = { { 0, 1000 }, { 0, 1000 } };
+    setitimer(ITIMER_REAL, &often, 0);
+    long interrupted = 0, got = 0;
+    while (got < 200) {
+        c = 0;
+        ssize_t n = read(ends[0], &c, 1);
+        if (n == 1 && c == 'y') got++;
+        else if (n == -1 && errno == EINTR) interrupted++;
+        else return 3;
+    }
+    memset(&often, 0, sizeof often);
+    setitimer(ITIMER_REAL, &often, 0);
+    int status;
+    while (waitpid(child, &status, 0) < 0) if (errno != EINTR) return 4;
+    fprintf(stderr, "%ld signals, %ld times EINTR\n", handled, interrupted);
+    if (status != 0 || handled < 50) return 5;
+    return RESTART ? (interrupted == 0 ? 7 : 6) : (interrupted > 20 ? 7 : 6);
+}"#;
+
+#[test]
+fn a_read_that_waits_is_interrupted_and_restarted_as_ever() {
+    for restart in ["-DRESTART=SA_RESTART", "-DRESTART=0"] {
+        let Some(outcome) = run(WAITING, &[restart]) else {
+            return;
+        };
+        println!(
+            "{restart}: {} inside of {}",
+            outcome.inside(),
+            outcome.calls[0].len()
+        );
+        assert_eq!(
+            outcome.exited(),
+            Some(7),
+            "{restart} {:x} {:?}",
+            outcome.status,
+            outcome.refusals
+        );
+        let waited = outcome.calls[0].iter().filter(|call| {
+            call.inside && call.number == libc::SYS_read && (-516..=-512).contains(&call.result)
+        });
+        assert!(waited.count() > 20, "no read waited in the stub");
+    }
+}
+
+/// Many sites, each with padding of its own, that threads run into while they are patched.
+const HAMMER: &str = r#"
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define SITES 400
+__asm__(
+    ".text\n.balign 16\nsites:\n"
+    ".rept 400\n"
+    "mov %rdi, %rax\n mov %rsi, %rdi\n mov %rdx, %rsi\n mov %rcx, %rdx\n"
+    "syscall\n ret\n"
+    ".balign 64, 0xcc\n"
+    ".endr\n");
+extern char sites[];
+typedef long (*site)(long number, long a, long b, long c);
+static volatile int wrong;
+static void *thread(void *arg) {
+    unsigned seed = (unsigned)(long)arg;
+    sigset_t all, now;
+    sigfillset(&all);
+    if ((long)arg % 2) pthread_sigmask(SIG_BLOCK, &all, 0);
+    for (int i = 0; i < 20000; i++) {
+        site call = (site)(sites + 64 * ((i / 40 + rand_r(&seed) % 3) % SITES));
+        /* of no descriptor, of a high one, of no file: each has one right answer */
+        if (call(SYS_lseek, -1, 0, 0) != -9) wrong = 1;
+        if (call(SYS_close, 4096 + i, 0, 0) != -9) wrong = 2;
+        if (call(SYS_access, (long)"/none", 0, 0) != -2) wrong = 3;
+        if (wrong) return (void *)1;
+    }
+    pthread_sigmask(SIG_BLOCK, 0, &now);
+    if (sigismember(&now, SIGTRAP) != (long)arg % 2) wrong = 4;
+    return 0;
+}
+int main(void) {
+    pthread_t threads[4];
+    for (long i = 0; i < 4; i++) pthread_create(&threads[i], 0, thread, (void *)(i + 1));
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], 0);
+    return wrong ? 20 + wrong : 7;
+}"#;
+
+#[test]
+fn sites_are_patched_while_threads_hammer_them() {
+    let Some(outcome) = run(HAMMER, &["-pthread"]) else {
+        return;
+    };
+    assert_eq!(outcome.exited(), Some(7), "{:x}", outcome.status);
+    assert!(outcome.refusals.is_empty(), "{:?}", outcome.refusals);
+    let calls: Vec<usize> = outcome.calls.iter().map(Vec::len).collect();
+    println!("{} inside of {calls:?}", outcome.inside());
+    for task in &outcome.calls[1..] {
+        let of = |number| task.iter().filter(|call| call.number == number).count();
+        assert_eq!(of(libc::SYS_lseek), 20_000);
+        assert_eq!(of(libc::SYS_access), 20_000);
+    }
+    assert!(outcome.inside() > 200_000);
+}
+
+const FORKS: &str = r#"
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int looks(const char *what, int count) {
+    struct stat s;
+    char name[64];
+    for (int i = 0; i < count; i++) {
+        sprintf(name, "/none/%s-%d", what, i);
+        if (stat(name, &s) != -1 || stat("/etc/passwd", &s)) return 1;
+    }
+    return 0;
+}
+static int shared;
+static int sharing(void *arg) { shared += looks("sharing", 50) ? 100 : 1; return 0; }
+int main(int argc, char **argv) {
+    if (argc > 1) return environ[0] ? 1 : looks("empty", 100);
+    if (looks("first", 100)) return 1;
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        if (child == 0) _exit(looks("forked", 100));
+        int status;
+        if (looks("parent", 50) || waitpid(child, &status, 0) != child || status) return 2;
+        child = vfork();
+        if (child == 0) {
+            char *none[] = { 0 };
+            char *arguments[] = { argv[0], "again", 0 };
+            execve(argv[0], arguments, none);
+            _exit(1);
+        }
+        if (waitpid(child, &status, 0) != child || status) return 3;
+        char *stack = malloc(65536);
+        child = clone(sharing, stack + 65536, CLONE_VM | SIGCHLD, 0);
+        if (looks("beside", 50) || waitpid(child, &status, 0) != child || status) return 4;
+    }
+    return shared == 20 ? 7 : 5;
+}"#;
+
+#[test]
+fn forks_of_all_kinds_and_empty_environments() {
+    for options in [&[][..], &["-static"]] {
+        let Some(outcome) = run(FORKS, options) else {
+            return;
+        };
+        assert_eq!(outcome.exited(), Some(7), "{:x}", outcome.status);
+        let names = |what: &str| {
+            let calls = outcome.calls.iter().flatten();
+            let paths = calls.filter_map(|call| call.path.as_deref());
+            paths
+                .filter(|path| path.starts_with(what.as_bytes()))
+                .count()
+        };
+        println!("{options:?}: {} inside", outcome.inside());
+        assert_eq!(names("/none/first-"), 100);
+        assert_eq!(names("/none/forked-"), 20 * 100);
+        assert_eq!(names("/none/parent-"), 20 * 50);
+        assert_eq!(names("/none/empty-"), 20 * 100);
+        assert_eq!(names("/none/sharing-"), 20 * 50);
+        assert_eq!(names("/none/beside-"), 20 * 50);
+        assert!(outcome.inside() > 5000);
+    }
+}
+
+const SEGMENT: &str = r#"
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static long words[1024];
+static int looks(void) {
+    struct stat s;
+    for (int i = 0; i < 200; i++) if (stat("/etc/passwd", &s)) return 1;
+    return 0;
+}
+int main(int argc, char **argv) {
+    if (argc > 1 && looks()) return 1;
+    words[1] = 4711;
+    if (syscall(SYS_arch_prctl, 0x1001, words)) return 2;
+    if (looks()) return 3;
+    long word;
+    __asm__ volatile("mov %%gs:8, %0" : "=r"(word));
+    if (word != 4711) return 4;
+    for (int i = 2; i < 1024; i++) if (words[i]) return 5;
+    return 7;
+}"#;
+
+#[test]
+fn programs_that_use_the_segment_themselves_keep_it() {
+    let directory = tempfile::tempdir().expect("tempdir");
+    let Some(program) = compile(directory.path(), SEGMENT, &[]) else {
+        return;
+    };
+    let program = program.to_str().expect("text");
+    let at_once = watch(&[program], EAGER, true);
+    assert_eq!(at_once.exited(), Some(7), "{:x}", at_once.status);
+    let later = watch(&[program, "later"], EAGER, true);
+    assert_eq!(later.exited(), Some(7), "{:x}", later.status);
+    assert!(later.inside() > 100 && at_once.inside() < 50);
+}
