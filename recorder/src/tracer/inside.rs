@@ -24,7 +24,7 @@ const BOUND: Duration = Duration::from_micros(150);
 /// How often areas are emptied while no stop does it.
 const PERIOD: Duration = Duration::from_millis(2);
 /// For so long at least the processor's counter is compared with the clock, nanoseconds.
-const COMPARED: u64 = 5_000_000;
+const COMPARED: u64 = 1_000_000;
 
 /// The processor's counter beside the clock.
 #[derive(Clone, Copy, Debug)]
