@@ -24,7 +24,7 @@ const BOUND: Duration = Duration::from_micros(150);
 /// How often areas are emptied while no stop does it.
 const PERIOD: Duration = Duration::from_millis(2);
 /// For so long at least the processor's counter is compared with the clock, nanoseconds.
-const COMPARED: u64 = 5_000_000;
+const COMPARED: u64 = 1_000_000;
 
 /// The processor's counter beside the clock.
 #[derive(Clone, Copy, Debug)]
@@ -304,18 +304,20 @@ impl Memory for Copied<'_> {
         let Some((start, path)) = &self.0.path else {
             return 0;
         };
-        let Some(offset) = address.checked_sub(*start) else {
+        let offset = address.checked_sub(*start);
+        let offset = offset.and_then(|offset| usize::try_from(offset).ok());
+        let Some(rest) = offset.and_then(|offset| path.get(offset..)) else {
             return 0;
         };
-        let zero = [0];
-        let bytes = path.iter().chain(&zero);
-        let rest = bytes.skip(usize::try_from(offset).unwrap_or(usize::MAX));
-        let mut count = 0;
-        for (to, from) in buffer.iter_mut().zip(rest) {
-            *to = *from;
-            count += 1;
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        match buffer.get_mut(count) {
+            Some(end) => {
+                *end = 0;
+                count + 1
+            }
+            None => count,
         }
-        count
     }
 }
 
@@ -425,4 +427,32 @@ fn has_steady_counter() -> bool {
     let flags = info.lines().find(|line| line.starts_with("flags"));
     let has = |flag| flags.is_some_and(|flags| flags.split_whitespace().any(|word| word == flag));
     has("constant_tsc") && has("nonstop_tsc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_was_copied_is_read_as_from_memory() {
+        let event = Event {
+            entry: 0,
+            exit: 0,
+            result: 0,
+            number: 0,
+            arguments: [0; 6],
+            path: Some((0x1000, b"a/name".to_vec())),
+            is_lstat: false,
+            found: None,
+        };
+        let memory = Copied(&event);
+        let mut text = Vec::new();
+        assert!(memory.read_string(0x1000, 100, &mut text).is_some());
+        assert!(memory.read_string(0x1002, 100, &mut text).is_some());
+        assert_eq!(text, b"a/namename");
+        let mut few = [1; 3];
+        assert_eq!((memory.read(0x1000, &mut few), few), (3, *b"a/n"));
+        assert_eq!(memory.read(0xfff, &mut few), 0);
+        assert_eq!(memory.read(0x1007, &mut few), 0);
+    }
 }
