@@ -39,24 +39,32 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     let cancelled = planning::cancelled_by_signals()?;
     let described = describe_trace(&args.trace)?;
     let directory = PathBuf::from(&described.trace.cwd);
+    if args.verify {
+        verify::possible()?;
+    }
     let Advice {
         mut advice,
         targets,
+        parts,
         mut status,
     } = find(args, described, &cancelled)?;
+    let mut unverified = None;
     if args.verify {
         let asked = verify::Asked {
             command: &args.command,
             directory: &directory,
             targets: &targets,
+            parts,
             budget: args.budget,
         };
-        let of_command = verified(&asked, &mut advice, &cancelled)?;
-        status = if status == exit::OK {
-            of_command
-        } else {
-            status
-        };
+        let of_command = verified(&asked, &mut advice, &cancelled);
+        status = of_command
+            .as_ref()
+            .copied()
+            .ok()
+            .filter(|_| status == exit::OK)
+            .unwrap_or(status);
+        unverified = of_command.err();
     }
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Advise(advice.clone()))?;
@@ -70,7 +78,8 @@ pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
     if !args.quiet && !term::is_taken(&files) {
         term::print(&view::text(&advice, &args.trace.path))?;
     }
-    Ok(status)
+    // What was measured is told all the same.
+    unverified.map_or(Ok(status), Err)
 }
 
 /// What was found.
@@ -79,6 +88,8 @@ pub struct Advice {
     pub advice: Advise,
     /// Names and directories of the targets.
     pub targets: Vec<(String, PathBuf)>,
+    /// On how many mounts the workspace lies.
+    pub parts: usize,
     /// The status to exit with.
     pub status: i32,
 }
@@ -199,6 +210,7 @@ pub fn find(
     Ok(Advice {
         advice,
         targets: targets.map(|target| (target.name, target.dir)).collect(),
+        parts: layout.parts.len(),
         status,
     })
 }

@@ -108,6 +108,7 @@ pub fn find(
         condition.check_names(&targets)?;
     }
     let names = targets.iter().map(|target| target.name.clone()).collect();
+    let recorded = targets::recorded(&targets, &moved, &described.header);
     let Found {
         method,
         rounds,
@@ -126,7 +127,7 @@ pub fn find(
             baseline,
             phases: &described.phases,
             phase,
-            recorded: targets::recorded(&targets, &moved, &described.header),
+            recorded,
             timing: args.timing,
             precise: args.precise,
             rounds: args.rounds,
@@ -136,7 +137,9 @@ pub fn find(
         },
         cancelled,
     )?;
+    // What calls take elsewhere says nothing of what they took.
     let share = calls
+        .filter(|_| recorded == Some(baseline))
         .and_then(|calls| share::measured(&plans[baseline], &described, &calls))
         .or(share);
     let unfit = leave_out(refused, &mut targets, &mut plans);

@@ -78,7 +78,7 @@ impl Progress {
 
     /// What the tool takes so far, before the rest of the line; plans without rounds are left out.
     pub fn so_far(&self, series: &[Series], baseline: usize, rounds: &[Vec<Played>]) {
-        let Some(base) = series.get(baseline).filter(|base| !base.samples.is_empty()) else {
+        let Some(base) = series.get(baseline).filter(|base| !base.is_empty()) else {
             return;
         };
         let takes_part = |number: usize| rounds.get(number).is_some_and(|all| !all.is_empty());

@@ -55,7 +55,14 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
         left = measure(args, &trace, described, began, &cancelled, &mut why)?;
     }
     let share = restated(&mut why).unwrap_or(share);
-    why.sentence = answer(&why, &share);
+    let measured = why.compare.as_ref().and_then(|found| found.share.as_ref());
+    let is_settled = measured.is_some_and(FileShare::is_small);
+    // Where so little is file access, no mount is faster, whatever else is in doubt.
+    why.sentence = if is_settled {
+        share
+    } else {
+        answer(&why, &share)
+    };
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Why(Box::new(why.clone())))?;
     }
@@ -65,7 +72,7 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     let in_doubt =
         |target: &fsreplay_results::compare::Target| target.ratio.verdict == Verdict::CannotTell;
     let compared = why.compare.iter().flat_map(|compared| &compared.targets);
-    if left == exit::OK && compared.into_iter().any(in_doubt) {
+    if left == exit::OK && !is_settled && compared.into_iter().any(in_doubt) {
         return Ok(exit::CANNOT_TELL);
     }
     Ok(left)

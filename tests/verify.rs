@@ -24,7 +24,12 @@ fn may_mount() -> bool {
     may
 }
 
-fn advise(trace: &Path, targets: &[(&str, &Path)], more: &[&str]) -> std::process::Output {
+fn advise(
+    here: &Path,
+    trace: &Path,
+    targets: &[(&str, &Path)],
+    more: &[&str],
+) -> std::process::Output {
     let mut command = fsreplay();
     command
         .arg("advise")
@@ -33,7 +38,11 @@ fn advise(trace: &Path, targets: &[(&str, &Path)], more: &[&str]) -> std::proces
     for (name, dir) in targets {
         command.args(["--target", &format!("{name}={}", dir.display())]);
     }
-    command.args(more).output().expect("fsreplay runs")
+    command
+        .args(more)
+        .current_dir(here)
+        .output()
+        .expect("fsreplay runs")
 }
 
 /// Whether the advice is found depends on the machine; what is looked at is that the command ran on
@@ -66,7 +75,7 @@ fn the_command_runs_on_copies_only() {
     assert!(output.status.success(), "{}", text(&output));
     let targets = [("share", share.as_path()), ("disk", disk.as_path())];
     let command = ["--verify", "--", "sh", "-c", script];
-    let output = advise(&trace, &targets, &command);
+    let output = advise(&work, &trace, &targets, &command);
     assert!(
         matches!(output.status.code(), Some(0 | 1 | 5)),
         "{}",
@@ -80,6 +89,14 @@ fn the_command_runs_on_copies_only() {
         assert_eq!(verified["status"], 0);
         assert_eq!(verified["command"][0], "sh");
     }
+    // Whoever doesn't stand in the project gets no copy of it; the advice is told all the same.
+    let elsewhere = advise(Path::new("/"), &trace, &targets, &command);
+    let found: Value = serde_json::from_slice(&elsewhere.stdout).expect("JSON");
+    assert!(found["verified"].is_null(), "{found}");
+    assert_eq!(
+        elsewhere.status.code() == Some(2),
+        !found["advised"].is_null()
+    );
     let log = std::fs::read_to_string(work.join("log")).expect("the tool's file");
     assert_eq!(log, "once\n", "only the recording ran on the real files");
     for target in [&source, &disk] {
@@ -92,7 +109,7 @@ fn the_command_runs_on_copies_only() {
 
 #[test]
 fn without_a_command_there_is_nothing_to_verify() {
-    let output = advise(Path::new("t.zst"), &[], &["--verify"]);
+    let output = advise(Path::new("/"), Path::new("t.zst"), &[], &["--verify"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
 }
 

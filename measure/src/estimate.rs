@@ -74,7 +74,8 @@ impl Estimate {
 pub fn resampled(value: f64, replicates: impl Iterator<Item = f64>, rounds: usize) -> Estimate {
     let positive = replicates.filter(|value| value.is_finite() && *value > 0.0);
     let logs: Vec<f64> = positive.map(f64::ln).collect();
-    if rounds < 3 || logs.len() < 3 || value <= 0.0 {
+    let is_positive = value > 0.0;
+    if rounds < 3 || logs.len() < 3 || !is_positive {
         return Estimate::unknown(value);
     }
     let mean = logs.iter().sum::<f64>() / logs.len() as f64;
@@ -91,9 +92,13 @@ pub fn resampled(value: f64, replicates: impl Iterator<Item = f64>, rounds: usiz
     }
 }
 
-/// Student's quantile at 1 - MISS / 2, by the expansion of Cornish and Fisher: from four degrees of
-/// freedom on within 3 %.
+/// Student's quantile at 1 - MISS / 2: of two and three degrees of freedom as tables have it, of more
+/// by the expansion of Cornish and Fisher, within 3 %.
 fn student(freedom: f64) -> f64 {
+    const FEW: [f64; 2] = [14.089, 7.453];
+    if freedom < 4.0 {
+        return FEW[usize::from(freedom >= 3.0)];
+    }
     let z = NORMAL;
     let first = (z.powi(3) + z) / 4.0;
     let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
@@ -221,7 +226,14 @@ mod tests {
 
     #[test]
     fn students_quantiles_are_those_of_tables() {
-        for (freedom, wanted) in [(4.0, 5.598), (9.0, 3.690), (19.0, 3.174), (100.0, 2.871)] {
+        for (freedom, wanted) in [
+            (2.0, 14.089),
+            (3.0, 7.453),
+            (4.0, 5.598),
+            (9.0, 3.690),
+            (19.0, 3.174),
+            (100.0, 2.871),
+        ] {
             let found = student(freedom);
             assert!((found / wanted - 1.0).abs() < 0.03, "{freedom}: {found}");
         }

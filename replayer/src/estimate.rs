@@ -13,14 +13,14 @@ const LEAST: usize = 3;
 /// What was found of one contestant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
-    /// What each round took; on paper, what it would take by rounds drawn anew, seconds.
-    pub samples: Vec<f64>,
+    /// What each round took, by the clock or on paper, seconds. On paper of large plans some of them.
+    pub rounds: Vec<f64>,
     /// What was told on paper, if it was.
     pub paper: Option<Paper>,
 }
 
 /// What all rounds together say on paper.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Paper {
     /// What it takes, seconds.
     pub seconds: f64,
@@ -28,37 +28,39 @@ pub struct Paper {
     pub quick: f64,
     /// From so many rounds.
     pub rounds: usize,
+    /// What it takes with rounds drawn anew, seconds.
+    pub drawn: Vec<f64>,
 }
 
 impl Series {
     /// Of rounds by the clock.
-    pub fn of(samples: Vec<f64>) -> Series {
+    pub fn of(rounds: Vec<f64>) -> Series {
         Series {
-            samples,
+            rounds,
             paper: None,
         }
     }
 
     /// What it takes, seconds.
     pub fn time(&self) -> Estimate {
-        let found = self.paper.map_or_else(
-            || estimate::typical(&self.samples),
+        let found = self.paper.as_ref().map_or_else(
+            || estimate::typical(&self.rounds),
             |paper| {
-                let drawn = self.samples.iter().copied();
+                let drawn = paper.drawn.iter().copied();
                 estimate::resampled(paper.seconds, drawn, paper.rounds)
             },
         );
         told(found, self.count())
     }
 
-    /// How many times as long as the baseline it takes. Samples at the same place are of the same
+    /// How many times as long as the baseline it takes. What stands at the same place is of the same
     /// rounds. On paper the interval also holds the ratio of what both take if nobody is in their
     /// way: where that is another one, neighbours have made the difference.
     pub fn ratio(&self, baseline: &Series) -> estimate::Estimate {
-        let Some((one, other)) = self.paper.zip(baseline.paper) else {
-            return estimate::ratio(&self.samples, &baseline.samples);
+        let Some((one, other)) = self.paper.as_ref().zip(baseline.paper.as_ref()) else {
+            return estimate::ratio(&self.rounds, &baseline.rounds);
         };
-        let drawn = self.samples.iter().zip(&baseline.samples);
+        let drawn = one.drawn.iter().zip(&other.drawn);
         let drawn = drawn.map(|(one, other)| one / other);
         let rounds = one.rounds.min(other.rounds);
         let found = estimate::resampled(one.seconds / other.seconds, drawn, rounds);
@@ -77,9 +79,15 @@ impl Series {
         (scaled(baseline.time().value, &ratio), ratio)
     }
 
+    /// Whether it stands on no round.
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
     /// How many rounds it stands on.
     fn count(&self) -> usize {
-        self.paper.map_or(self.samples.len(), |paper| paper.rounds)
+        let on_paper = self.paper.as_ref().map(|paper| paper.rounds);
+        on_paper.unwrap_or(self.rounds.len())
     }
 }
 
@@ -148,9 +156,10 @@ mod tests {
                 seconds,
                 quick,
                 rounds: 9,
+                // On a logarithmic scale without a scatter, whatever its digits.
+                drawn: vec![1.0; 25],
             }),
-            // On a logarithmic scale without a scatter, whatever its digits.
-            ..series(&[1.0; 25])
+            ..Series::default()
         };
         let base = on_paper(1.0, 1.0);
         let slow = on_paper(1.5, 1.02).ratio(&base);

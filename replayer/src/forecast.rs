@@ -126,13 +126,22 @@ pub fn forecast(
     )?;
     let mut papers = papers.into_inner();
     on_paper(&mut papers, recorded)?;
-    let base = papers.get(baseline).filter(|base| !base.rounds.is_empty());
+    let is_refused = outcome
+        .refused
+        .iter()
+        .any(|(number, _)| *number == baseline);
+    let base = papers.get(baseline).filter(|_| !is_refused);
     let calls = base.map(|base| Calls {
         prices: base.rounds.prices(),
         computing: base.computing,
     });
     for (number, _) in outcome.refused.iter().rev() {
         papers.remove(*number);
+    }
+    for (paper, rounds) in papers.iter_mut().zip(&outcome.rounds) {
+        // One that was broken off is none.
+        let rounds = paper.each_round(rounds.len())?;
+        paper.judged_mut().rounds = rounds;
     }
     Ok(Forecast {
         outcome,
@@ -184,6 +193,25 @@ impl<'p> Paper<'p> {
         phase.unwrap_or(&self.series.all)
     }
 
+    fn judged_mut(&mut self) -> &mut Series {
+        let phase = self
+            .phase
+            .and_then(|phase| self.series.phases.get_mut(phase));
+        phase.unwrap_or(&mut self.series.all)
+    }
+
+    /// What each round by itself says of what the verdict is of; of large plans some of them.
+    fn each_round(&self, most: usize) -> Result<Vec<f64>, ReplayError> {
+        let rounds = self.rounds.each().take(affordable(self.plan).min(most));
+        let played = rounds.map(|prices| {
+            let found = simulate_with(self.computing, self.plan, &prices, self.apart, processors());
+            let found = found.map_err(stuck)?;
+            let phase = self.phase.and_then(|phase| found.busy.get(phase).copied());
+            Ok(phase.unwrap_or_else(|| found.busy_seconds()))
+        });
+        played.collect()
+    }
+
     /// What the tool works with the prices of the plan's rounds: waiting for what is outside of it
     /// is not counted, which no mount changes and which would hide what one does.
     ///
@@ -202,11 +230,12 @@ impl<'p> Paper<'p> {
             .map(|prices| simulated(&prices))
             .collect::<Result<_, _>>()?;
         let series = |seconds: &dyn Fn(&Simulated) -> f64| Series {
-            samples: drawn.iter().map(seconds).collect(),
+            rounds: Vec::new(),
             paper: Some(estimate::Paper {
                 seconds: seconds(&whole),
                 quick: seconds(&quick),
                 rounds: self.rounds.len(),
+                drawn: drawn.iter().map(seconds).collect(),
             }),
         };
         let between = whole.busy.len().saturating_sub(1);
@@ -254,8 +283,13 @@ fn stuck(error: Stuck) -> ReplayError {
 
 /// How often rounds of a plan are drawn anew.
 fn draws(plan: &Plan) -> usize {
+    affordable(plan).min(DRAWS)
+}
+
+/// How often a plan can be played on paper in a few seconds.
+fn affordable(plan: &Plan) -> usize {
     let ops: usize = plan.lanes.iter().map(|lane| lane.len()).sum();
-    (OPS_ON_PAPER / ops.max(1)).clamp(FEWEST_DRAWS, DRAWS)
+    (OPS_ON_PAPER / ops.max(1)).max(FEWEST_DRAWS)
 }
 
 /// The verdict on a ratio that was told on paper. A difference has to be larger than what times on
@@ -281,15 +315,15 @@ fn stand(series: &[Series], rounds: &[Vec<Played>], baseline: usize) -> Vec<bool
         return vec![false; rounds.len()];
     };
     let others = series.iter().enumerate();
-    let mut stands: Vec<bool> = others
+    let stands: Vec<bool> = others
         .map(|(number, one)| {
             let ratio = one.ratio(&series[base]);
             number == base || !takes_part(&number) || verdict(&ratio, Doubt::default()).stands()
         })
         .collect();
-    // The others need it as long as one of them is in doubt.
-    stands[base] = stands.iter().all(|stands| *stands);
-    stands
+    // Nobody sits out: medians of other numbers of rounds are biased in another way, and the same
+    // rounds are to be drawn for all.
+    vec![stands.iter().all(|stands| *stands); rounds.len()]
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ impl<'p> Rounds<'p> {
         self.of(&self.kept.iter().collect::<Vec<_>>(), MEDIAN)
     }
 
+    /// From each round by itself.
+    pub fn each(&self) -> impl Iterator<Item = OpPrices> + '_ {
+        self.kept.iter().map(|round| self.of(&[round], MEDIAN))
+    }
+
     /// What calls take when nobody is in their way: the lower quartiles. Beside neighbours, a server
     /// of a FUSE mount waits for a processor in more than half of all requests, so that medians hold
     /// that wait.

@@ -5,6 +5,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +20,8 @@ use fsreplay_replayer::sandbox::{self, Sandbox};
 use fsreplay_results::Verdict as Told;
 use fsreplay_results::advise::{Advise, Move, Verified};
 
+use nix::sys::signal::{Signal, kill, killpg};
+
 use crate::exit::{self, Failure};
 use crate::planning;
 use crate::term;
@@ -30,17 +34,20 @@ const MOST_RUNS: usize = 100;
 const AT_ONCE: usize = 500;
 /// How often is looked whether somebody wants an end.
 const LOOK: Duration = Duration::from_millis(50);
-/// The status with which [`SCRIPT`] says that it could not begin.
-const NOT_BEGUN: i32 = 125;
+/// The status of what ended in no way that there is.
+const LOST: i32 = 125;
 /// Binds pairs of directories, says so with a byte, and becomes the command.
 const SCRIPT: &str = r#"
-mount --make-rprivate / || exit 125
+mount --make-rprivate / || exit 1
 directory=$1; shift
-while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 125; shift 2; done; shift
-cd "$directory" || exit 125
+while [ "$1" != -- ]; do mount --rbind "$1" "$2" || exit 1; shift 2; done; shift
+cd "$directory" || exit 1
 echo
-exec "$@" >/dev/null
+exec "$@" >/dev/null 2>&1
 "#;
+/// What keeps the command from being verified for want of privilege.
+const PRIVILEGE: &str = "--verify binds copies over the real directories in a mount namespace, which \
+                         needs CAP_SYS_ADMIN, such as root has outside of containers";
 
 /// A directory that stands in for another.
 type Bind = (PathBuf, PathBuf);
@@ -53,6 +60,8 @@ pub struct Asked<'a> {
     pub directory: &'a Path,
     /// Names and directories of the targets.
     pub targets: &'a [(String, PathBuf)],
+    /// On how many mounts the workspace lies.
+    pub parts: usize,
     /// What all runs together may take after the first [`RUNS`]; they end when the verdict stands.
     pub budget: Duration,
 }
@@ -69,18 +78,30 @@ pub fn verify(
     cancelled: &AtomicBool,
 ) -> Result<Verified, Failure> {
     let workspace = PathBuf::from(&advice.workspace);
+    allowed(asked, &workspace, best)?;
     let copied = |from: &Path, name: &str| copy(from, target(asked, name)?, cancelled);
-    let mut copies = Vec::new();
     let before = copied(&workspace, &advice.baseline.name)?;
-    let mut after: Vec<Bind> = vec![(before.path().into(), workspace.clone())];
-    for path in &best.paths {
-        let path = PathBuf::from(path);
+    let is_whole = best.paths == [advice.workspace.as_str()];
+    let whole_on = if is_whole {
+        &best.to
+    } else {
+        &advice.baseline.name
+    };
+    // Of its own: files that both layouts share would be as the other one left them.
+    let after = copied(&workspace, whole_on)?;
+    let (mut copies, mut inner) = (Vec::new(), Vec::new());
+    for path in best.paths.iter().map(PathBuf::from) {
+        let below = path.strip_prefix(&workspace).unwrap_or(Path::new(""));
+        if is_whole || below.as_os_str().is_empty() {
+            continue;
+        }
         let copy = copied(&path, &best.to)?;
-        after.push((copy.path().into(), path));
+        inner.push((copy.path().into(), after.path().join(below)));
         copies.push(copy);
     }
-    let before_binds = vec![after[0].clone()];
-    let binds = [before_binds, after];
+    inner.push((after.path().into(), workspace.clone()));
+    copies.push(after);
+    let binds = [vec![(before.path().into(), workspace)], inner];
     let measured = measure(asked, &binds, cancelled);
     let removed = std::iter::once(before).chain(copies).map(Sandbox::remove);
     let left: Vec<_> = removed.filter_map(Result::err).collect();
@@ -90,11 +111,11 @@ pub fn verify(
     }
     let [before, after] = times.map(Series::of);
     let (after_seconds, ratio) = after.beside(&before);
-    let found = verdict(&[before.samples.clone(), after.samples.clone()]);
+    let found = verdict(&[before.rounds.clone(), after.rounds.clone()]);
     let words = asked.command.iter();
     Ok(Verified {
         command: words.map(|word| word.to_string_lossy().into()).collect(),
-        runs: before.samples.len() as u64,
+        runs: before.rounds.len() as u64,
         status,
         before_seconds: before.time(),
         after_seconds,
@@ -130,6 +151,58 @@ pub fn sentence(verified: &Verified, best: &Move) -> String {
         1.0 / verified.ratio.value,
         1.0 / best.ratio.value
     )
+}
+
+/// Says at once if nothing can be bound here.
+///
+/// # Errors
+/// No privilege.
+pub fn possible() -> Result<(), Failure> {
+    let mut command = Command::new("unshare");
+    command.args(["-m", "mount", "--make-rprivate", "/"]);
+    let output = command
+        .output()
+        .map_err(|error| cannot("unshare", &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().next().unwrap_or_default();
+    Err(Failure::new(exit::FAILURE, format!("{PRIVILEGE}: {said}")))
+}
+
+/// The trace is a stranger's, and so are its paths: only the project that the user stands in is
+/// copied, and nothing that can't be bound over as a whole.
+fn allowed(asked: &Asked<'_>, workspace: &Path, best: &Move) -> Result<(), Failure> {
+    let refused = |why: String| Err(Failure::new(exit::USAGE, format!("--verify: {why}")));
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = workspace.display();
+    if workspace == Path::new("/") || !here.starts_with(workspace) {
+        return refused(format!("go to the recorded workspace first, {shown}"));
+    }
+    if !asked.directory.starts_with(workspace) {
+        let directory = asked.directory.display();
+        return refused(format!(
+            "{directory}, where it was recorded, is not in {shown}"
+        ));
+    }
+    if asked.parts > 1 {
+        return refused(format!(
+            "{shown} lies on several mounts; only one can be copied"
+        ));
+    }
+    let lossy = |path: &str| path.contains(char::REPLACEMENT_CHARACTER);
+    if lossy(&shown.to_string()) || best.paths.iter().any(|path| lossy(path)) {
+        return refused("the path of a directory is no UTF-8".into());
+    }
+    let is_within =
+        |(_, target): &&(String, PathBuf)| target != workspace && target.starts_with(workspace);
+    if let Some((name, _)) = asked.targets.iter().find(is_within) {
+        return refused(format!(
+            "{name} lies in {shown}, which is to be copied to it"
+        ));
+    }
+    Ok(())
 }
 
 fn target<'a>(asked: &'a Asked<'_>, name: &str) -> Result<&'a Path, Failure> {
@@ -170,7 +243,15 @@ fn copy(from: &Path, target: &Path, cancelled: &AtomicBool) -> Result<Sandbox, F
             return Err(failed("it failed, see above".into()));
         }
     }
+    alike(from, sandbox.path()).map_err(|error| failed(error.to_string()))?;
     Ok(sandbox)
+}
+
+/// Gives a directory the owner and mode of another one.
+fn alike(from: &Path, to: &Path) -> std::io::Result<()> {
+    let of = std::fs::metadata(from)?;
+    std::os::unix::fs::chown(to, Some(of.uid()), Some(of.gid()))?;
+    std::fs::set_permissions(to, of.permissions())
 }
 
 /// On what runs with each of both layouts took, seconds.
@@ -186,21 +267,29 @@ fn measure(
 ) -> Result<([Vec<f64>; 2], i32), Failure> {
     let began = Instant::now();
     let mut times = [Vec::new(), Vec::new()];
-    let mut status = 0;
+    let mut first = None;
     for round in 0..=MOST_RUNS {
         let is_told = || verdict(&times).stands() || began.elapsed() > asked.budget;
         if round > RUNS && is_told() {
             break;
         }
-        for (binds, times) in binds.iter().zip(&mut times) {
-            let (seconds, ended) = run(asked, binds, cancelled)?;
-            status = ended;
+        // Each begins in turn.
+        for which in [round % 2, (round + 1) % 2] {
+            let (seconds, status) = run(asked, &binds[which], cancelled)?;
             if round > 0 {
-                times.push(seconds);
+                times[which].push(seconds);
+            }
+            let before = *first.get_or_insert(status);
+            if status != before {
+                let message = format!(
+                    "--verify: the command ended with status {before} once and with {status} then: \
+                     it can't be repeated"
+                );
+                return Err(Failure::new(exit::FAILURE, message));
             }
         }
     }
-    Ok((times, status))
+    Ok((times, first.unwrap_or_default()))
 }
 
 /// Runs the command once: seconds, and its status.
@@ -216,7 +305,8 @@ fn run(asked: &Asked<'_>, binds: &[Bind], cancelled: &AtomicBool) -> Result<(f64
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stderr(Stdio::piped())
+        .process_group(0);
     let mut child = command.spawn().map_err(|error| cannot("unshare", &error))?;
     let (mut begins, errors) = (child.stdout.take(), child.stderr.take());
     // What the command says is its own; what is said before it begins tells why it can't.
@@ -230,15 +320,12 @@ fn run(asked: &Asked<'_>, binds: &[Bind], cancelled: &AtomicBool) -> Result<(f64
         .is_some_and(|pipe| pipe.read_exact(&mut [0]).is_ok());
     let began = Instant::now();
     let (ended, status) = wait(child, cancelled)?;
-    if has_begun && status != NOT_BEGUN {
+    if has_begun {
         return Ok(((ended - began).as_secs_f64(), status));
     }
     let said = said.join().unwrap_or_default();
     let said = said.lines().next().unwrap_or("it said nothing");
-    let message = format!(
-        "--verify binds copies over the real directories in a mount namespace, which needs \
-         CAP_SYS_ADMIN, such as root has outside of containers: {said}"
-    );
+    let message = format!("{PRIVILEGE}: {said}");
     Err(Failure::new(exit::FAILURE, message))
 }
 
@@ -246,6 +333,7 @@ fn run(asked: &Asked<'_>, binds: &[Bind], cancelled: &AtomicBool) -> Result<(f64
 /// wants an end.
 fn wait(mut child: Child, cancelled: &AtomicBool) -> Result<(Instant, i32), Failure> {
     use std::os::unix::process::ExitStatusExt;
+    // With all that it started, where it has a group of its own.
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
     let (ended, end) = mpsc::channel();
     let waiting = std::thread::spawn(move || {
@@ -257,7 +345,7 @@ fn wait(mut child: Child, cancelled: &AtomicBool) -> Result<(Instant, i32), Fail
             Ok(found) => break Some(found),
             Err(mpsc::RecvTimeoutError::Disconnected) => break None,
             Err(mpsc::RecvTimeoutError::Timeout) if cancelled.load(Ordering::Relaxed) => {
-                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+                let _ = killpg(pid, Signal::SIGKILL).or_else(|_| kill(pid, Signal::SIGKILL));
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
@@ -272,7 +360,7 @@ fn wait(mut child: Child, cancelled: &AtomicBool) -> Result<(Instant, i32), Fail
     let (when, status) = found.ok_or_else(|| Failure::new(exit::FAILURE, "a child is lost"))?;
     let status = status.map_err(|error| cannot("the command", &error))?;
     let code = status.code().or(status.signal().map(|signal| 128 + signal));
-    Ok((when, code.unwrap_or(NOT_BEGUN)))
+    Ok((when, code.unwrap_or(LOST)))
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> Failure {

@@ -31,8 +31,8 @@ pub fn judged(
     };
     if by_interval.stands() && !verdict.stands() {
         let reason = format!(
-            "a ratio of {:.2} ({:.2} to {:.2}) is too near to 1 to be told on paper; --precise goes \
-             by the clock",
+            "on paper a ratio of {:.2} ({:.2} to {:.2}) is too near to 1, or made by what else the \
+             machine does; compare --precise goes by the clock",
             found.value, found.low, found.high
         );
         return (Verdict::CannotTell, Some(reason));

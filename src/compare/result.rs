@@ -96,7 +96,9 @@ pub fn described(
         calls: inspection.unrecorded.clone(),
         events: inspection.events,
     };
-    let phases = &inspection.timeline.phases;
+    let phases = inspection.timeline.phases.iter();
+    // What made no call has nothing that a mount could change.
+    let phases: Vec<Phase> = phases.filter(|phase| phase.events > 0).cloned().collect();
     let time = planning::tool_time(trace, footer)?;
     let told = Trace {
         id: identity(&trace.path),
@@ -110,11 +112,7 @@ pub fn described(
         header,
         trace: told,
         unrecorded,
-        phases: if phases.len() > 1 {
-            phases.clone()
-        } else {
-            Vec::new()
-        },
+        phases: if phases.len() > 1 { phases } else { Vec::new() },
         time,
     })
 }
@@ -233,7 +231,7 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
         class: target.class.to_owned(),
         fs_type: target.fs_type.clone(),
         seconds: if is_baseline { series.time() } else { time },
-        rounds: series.samples.clone(),
+        rounds: series.rounds.clone(),
         wall_seconds: rounds
             .iter()
             .map(|played| played.round.wall_seconds)

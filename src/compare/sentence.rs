@@ -30,7 +30,10 @@ pub fn sentence(comparison: &Compare, is_withheld: bool) -> String {
 fn answer(comparison: &Compare, base: &Target) -> String {
     let command = comparison.trace.command.join(" ");
     let what = match comparison.timing.as_str() {
-        "recorded" => command,
+        "recorded" => match &comparison.phase {
+            Some(phase) => format!("{phase} of {command}"),
+            None => command,
+        },
         _ => format!("the file-system part of {command}"),
     };
     let what = beginning(&what, 60);
