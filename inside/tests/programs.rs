@@ -13,6 +13,29 @@ fn run(source: &str, options: &[&str]) -> Option<common::Outcome> {
     Some(watch(&[program.to_str().expect("text")], EAGER, true))
 }
 
+/// Runs a program whose handlers let calls be restarted, and one whose handlers don't. Both end with
+/// 7 if nothing went wrong. Without a compiler none is run.
+fn with_and_without_restart(source: &str) -> Vec<common::Outcome> {
+    let ways = ["-DRESTART=SA_RESTART", "-DRESTART=0"];
+    let outcomes = ways.into_iter().map_while(|restart| {
+        let outcome = run(source, &[restart])?;
+        println!(
+            "{restart}: {} inside of {}",
+            outcome.inside(),
+            outcome.calls[0].len()
+        );
+        assert_eq!(
+            outcome.exited(),
+            Some(7),
+            "{restart} {:x} {:?}",
+            outcome.status,
+            outcome.refusals
+        );
+        Some(outcome)
+    });
+    outcomes.collect()
+}
+
 const STATS: &str = r#"
 #include <sys/stat.h>
 #include <stdio.h>
@@ -115,22 +138,7 @@ int main(void) {
 
 #[test]
 fn signals_at_a_high_rate_never_meet_the_stub() {
-    for restart in ["-DRESTART=SA_RESTART", "-DRESTART=0"] {
-        let Some(outcome) = run(HANDLERS, &[restart]) else {
-            return;
-        };
-        println!(
-            "{restart}: {} inside of {}",
-            outcome.inside(),
-            outcome.calls[0].len()
-        );
-        assert_eq!(
-            outcome.exited(),
-            Some(7),
-            "{restart} {:x} {:?}",
-            outcome.status,
-            outcome.refusals
-        );
+    for outcome in with_and_without_restart(HANDLERS) {
         assert!(outcome.inside() > 1000);
     }
 }
@@ -179,22 +187,7 @@ int main(void) {
 
 #[test]
 fn a_read_that_waits_is_interrupted_and_restarted_as_ever() {
-    for restart in ["-DRESTART=SA_RESTART", "-DRESTART=0"] {
-        let Some(outcome) = run(WAITING, &[restart]) else {
-            return;
-        };
-        println!(
-            "{restart}: {} inside of {}",
-            outcome.inside(),
-            outcome.calls[0].len()
-        );
-        assert_eq!(
-            outcome.exited(),
-            Some(7),
-            "{restart} {:x} {:?}",
-            outcome.status,
-            outcome.refusals
-        );
+    for outcome in with_and_without_restart(WAITING) {
         let waited = outcome.calls[0].iter().filter(|call| {
             call.inside && call.number == libc::SYS_read && (-516..=-512).contains(&call.result)
         });

@@ -3,19 +3,7 @@
 //! `svc` and `b` are both four bytes, so that a site could jump by itself within 128 MiB; what
 //! [`Registers`] has stands for what a stub there would need.
 
-/// Places in the stub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Marks {
-    pub saved: u64,
-    pub flags: u64,
-    pub call: u64,
-    pub called: u64,
-    pub result: u64,
-    pub written: u64,
-    pub refused: u64,
-    pub end: u64,
-}
+use super::Marks;
 
 /// Bytes of a trampoline.
 pub const TRAMPOLINE: usize = 32;

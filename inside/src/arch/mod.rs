@@ -16,6 +16,25 @@ use x86_64 as this;
 compile_error!("add a module to inside/src/arch");
 
 pub(crate) use this::sites;
-pub use this::{
-    Marks, Registers, TRACED, TRAMPOLINE, is_supported, marks, stub, ticks, trampoline,
-};
+pub use this::{Registers, TRACED, TRAMPOLINE, is_supported, marks, stub, ticks, trampoline};
+
+/// Places in the stub, from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// From here on `rax` and `rdx` are put away.
+    pub saved: u64,
+    /// From here on the flags are, too.
+    pub flags: u64,
+    /// The `syscall`.
+    pub call: u64,
+    /// Behind it.
+    pub called: u64,
+    /// The result is in the event.
+    pub result: u64,
+    /// The event counts.
+    pub written: u64,
+    /// On the way to the traced way.
+    pub refused: u64,
+    /// The end; the table of classes follows.
+    pub end: u64,
+}

@@ -12,6 +12,7 @@ pub mod sites;
 // The only way to state machine code that the assembler checks.
 use std::arch::global_asm;
 
+use super::Marks;
 use crate::class;
 use crate::layout::{EVENT_SHIFT, EVENTS, HIGH_TURNED, STUB, area, event};
 use sites::{SYSCALL, jump};
@@ -266,27 +267,6 @@ unsafe extern "C" {
     static fsreplay_inside_written: u8;
     static fsreplay_inside_refused: u8;
     static fsreplay_inside_end: u8;
-}
-
-/// Places in the stub, from its beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks {
-    /// From here on `rax` and `rdx` are put away.
-    pub saved: u64,
-    /// From here on the flags are, too.
-    pub flags: u64,
-    /// The `syscall`.
-    pub call: u64,
-    /// Behind it.
-    pub called: u64,
-    /// The result is in the event.
-    pub result: u64,
-    /// The event counts.
-    pub written: u64,
-    /// On the way to the traced way.
-    pub refused: u64,
-    /// The end; the table of classes follows.
-    pub end: u64,
 }
 
 /// The marks of the stub.
