@@ -10,13 +10,12 @@ use fsreplay_trace::model::Record;
 
 use crate::args::DumpArgs;
 use crate::exit::Failure;
-use crate::planning;
 use crate::term;
 
 /// Runs the command. A reader of the output that has gone away ends it without an error.
 pub fn run(args: &DumpArgs) -> Result<(), Failure> {
     let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
-    let mut reader = planning::open(&args.trace)?;
+    let mut reader = args.trace.source()?.reader()?;
     let open = OpenFlags::of(&reader.header().architecture);
     let mut unreadable = None;
     term::to_standard_output(|out| {
@@ -45,9 +44,4 @@ pub fn run(args: &DumpArgs) -> Result<(), Failure> {
         }
     })?;
     unreadable.map_or(Ok(()), |error| Err(failed(error)))
-}
-
-/// The name of an error number.
-pub fn errno_name(number: i32) -> String {
-    flags::errno(number)
 }

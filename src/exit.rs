@@ -1,6 +1,12 @@
-//! Exit codes, as documented in `--help` and docs/architecture.md, and the error that carries one.
+//! Exit codes, as documented in `--help` and docs/reading-a-result.md, and the error that carries
+//! one.
 
+use fsreplay_compare::{DirectoryError, Error};
+use fsreplay_replayer::ReplayError;
+pub use fsreplay_shown::chain;
 use fsreplay_trace::format::TraceError;
+
+use crate::term::{self, Text};
 
 /// Success.
 pub const OK: i32 = 0;
@@ -40,17 +46,130 @@ impl Failure {
     }
 }
 
-/// An error with its causes, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Failure {
+        let code = if error.is_target() { TARGET } else { FAILURE };
+        Failure::new(code, explained(&error))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        match error {
+            Error::Trace { .. } | Error::Plan { .. } => Failure::new(TRACE, chain(&error)),
+            Error::Replay(error) => Failure::from(error),
+            Error::Stopped | Error::Mounts(_) => Failure::new(FAILURE, chain(&error)),
+            Error::Directory(error) => directory("--move", &error),
+            Error::NoMount => Failure::new(TARGET, format!("{error} with --target")),
+            Error::NoNeutralPlace => Failure::new(TARGET, format!("{error} with --neutral")),
+            Error::OneMount => Failure::new(USAGE, format!("{error} with --target NAME=DIR")),
+            Error::SameName { .. } => Failure::new(USAGE, format!("{error}, as NAME=DIR")),
+            Error::NoSuchTarget { .. } => Failure::new(USAGE, format!("--baseline {error}")),
+            Error::NoSuchPhase { .. } => Failure::new(USAGE, error.to_string()),
+            Error::PhaseByClock => Failure::new(
+                USAGE,
+                "--phase goes with times on paper: without --precise and --timing",
+            ),
         }
-        source = cause.source();
+    }
+}
+
+/// A directory that an option names is none of the trace.
+pub fn directory(option: &str, error: &DirectoryError) -> Failure {
+    let message = match error {
+        DirectoryError::Nameless => format!("{option}: {error}"),
+        DirectoryError::Relative { .. } | DirectoryError::Missing { .. } => {
+            format!("{option} {error}")
+        }
+    };
+    Failure::new(USAGE, message)
+}
+
+/// A replay's error with its causes and what to do.
+pub fn explained(error: &ReplayError) -> String {
+    let mut text = chain(error);
+    if let Some(advice) = error.advice() {
+        text.push_str("; ");
+        text.push_str(advice);
     }
     text
+}
+
+/// Tells of directories that could not be removed. With any, the status to exit with isn't `status`
+/// but that of a failure.
+pub fn left(left: &[ReplayError], status: i32) -> i32 {
+    for error in left {
+        term::tell(&Text::of(&explained(error)));
+    }
+    if left.is_empty() { status } else { FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_library_get_codes_and_the_names_of_options() {
+        let path = || "/w/x".to_owned();
+        let missing = DirectoryError::Missing {
+            path: path(),
+            problem: "why".into(),
+        };
+        let cases = [
+            (Error::NoMount, TARGET, "give a directory with --target"),
+            (
+                Error::NoNeutralPlace,
+                TARGET,
+                "give a neutral place with --neutral",
+            ),
+            (Error::OneMount, USAGE, "name more with --target NAME=DIR"),
+            (
+                Error::SameName { name: "a".into() },
+                USAGE,
+                "two targets are called a: give them names, as NAME=DIR",
+            ),
+            (
+                Error::NoSuchTarget {
+                    name: "a".into(),
+                    known: vec!["b".into(), "c".into()],
+                },
+                USAGE,
+                "--baseline a: no such target; there are b, c",
+            ),
+            (
+                Error::NoSuchPhase {
+                    name: "a".into(),
+                    known: vec!["start".into()],
+                },
+                USAGE,
+                "there is no phase \"a\"; phases are: start",
+            ),
+            (Error::PhaseByClock, USAGE, "without --precise and --timing"),
+            (Error::Stopped, FAILURE, "unless a warning says otherwise"),
+            (Error::Directory(missing), USAGE, "--move /w/x: why"),
+            (
+                Error::Directory(DirectoryError::Nameless),
+                USAGE,
+                "--move: a directory without a name; give absolute recorded ones",
+            ),
+            (
+                Error::Trace {
+                    trace: "t.zst".into(),
+                    source: TraceError::NotATrace,
+                },
+                TRACE,
+                "t.zst: this is not a trace of fsreplay",
+            ),
+            (
+                Error::Replay(ReplayError::Cancelled),
+                FAILURE,
+                "stopped; the replayed tree",
+            ),
+        ];
+        for (error, code, words) in cases {
+            let failure = Failure::from(error);
+            assert_eq!(failure.code, code, "{}", failure.message);
+            assert!(failure.message.contains(words), "{}", failure.message);
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! `fsreplay completions` and `fsreplay man`: made from the same definitions as the command line itself.
+//! `fsreplay completions` and `fsreplay man`: made from the same definitions as the command line
+//! itself.
 
 use clap::CommandFactory;
 

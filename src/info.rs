@@ -4,17 +4,16 @@ mod reveals;
 
 use std::collections::BTreeMap;
 
+use fsreplay_compare::caveats::Unrecorded;
 use fsreplay_results::info::{CallCount, Info, RecordedMount, Reveals};
 use fsreplay_results::{Document, SCHEMA_VERSION};
 use fsreplay_trace::format::TraceError;
-use fsreplay_trace::model::{FileKind, Footer, Header, Mount, Record};
+use fsreplay_trace::model::{FileKind, Footer, Header, Mount, Record, is_pseudo};
 
 use crate::args::InfoArgs;
-use crate::caveats::Unrecorded;
 use crate::exit::Failure;
-use crate::planning;
-use crate::say;
 use crate::term::{self, Text};
+use crate::{say, text};
 use reveals::Seen;
 
 /// What is counted over the records.
@@ -63,15 +62,13 @@ impl Counts {
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<(), Failure> {
     let failed = |error: TraceError| Failure::trace(&args.trace.path, &error);
-    let size = std::fs::metadata(&args.trace.path)
-        .map_err(|error| {
-            Failure::new(
-                crate::exit::TRACE,
-                format!("{}: {error}", args.trace.path.display()),
-            )
-        })?
-        .len();
-    let mut reader = planning::open(&args.trace)?;
+    let size = args.trace.source()?.size().map_err(|source| {
+        failed(TraceError::Io {
+            operation: "opening",
+            source,
+        })
+    })?;
+    let mut reader = args.trace.source()?.reader()?;
     let mut counts = Counts::default();
     let mut seen = Seen::default();
     loop {
@@ -165,6 +162,15 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 fn text(info: &Info) -> Text {
+    let mut out = recording(info);
+    out.push(&contents(info));
+    out.push(&coverage(info));
+    out.push(&tables(info));
+    out
+}
+
+/// What was recorded, how it ended, and by what.
+fn recording(info: &Info) -> Text {
     let mut out = Text::default();
     let ended: String = match (info.complete, info.exit_code, info.signal) {
         (false, ..) => "not known: the recording was cut off".into(),
@@ -190,12 +196,16 @@ fn text(info: &Info) -> Text {
         info.cpus,
         info.uid
     );
-    say!(
-        out,
-        "trace       {}, {:.2} bytes per event",
-        term::bytes(info.bytes),
-        info.bytes_per_event
-    );
+    out
+}
+
+/// How large it is, and what is in it.
+fn contents(info: &Info) -> Text {
+    let mut out = text!("trace       {}", term::bytes(info.bytes));
+    if info.events > 0 {
+        out.push(&text!(", {:.2} bytes per event", info.bytes_per_event));
+    }
+    out.push(&text!("\n"));
     say!(
         out,
         "events      {} of {}, {}",
@@ -220,6 +230,12 @@ fn text(info: &Info) -> Text {
         term::counted(info.initial_directories, "directory", "directories"),
         term::counted(info.initial_links, "link", "links")
     );
+    out
+}
+
+/// What is not in it, what it reveals, and what the recorder warned of.
+fn coverage(info: &Info) -> Text {
+    let mut out = Text::default();
     say!(
         out,
         "coverage    not recorded: {}",
@@ -236,41 +252,61 @@ fn text(info: &Info) -> Text {
     for warning in &info.warnings {
         say!(out, "warning     {}", warning);
     }
+    out
+}
+
+/// Calls, the most frequent first, and mounts.
+fn tables(info: &Info) -> Text {
     let mut calls: Vec<_> = info.calls.iter().collect();
     calls.sort_by_key(|(_, c)| std::cmp::Reverse(c.count));
-    let rows = calls
-        .into_iter()
-        .map(|(name, c)| {
-            vec![
-                name.clone(),
-                term::count(c.count),
-                term::count(c.errors),
-                term::seconds(c.seconds),
-            ]
-        })
-        .collect();
-    say!(
-        out,
-        "\n{}",
-        term::table(&["call", "events", "failed", "time recorded"], rows)
-    );
-    let rows = info
-        .mounts
-        .iter()
-        .map(|m| {
-            vec![
-                m.mount_point.clone(),
-                m.fs_type.clone(),
-                m.source.clone(),
-                m.root.clone(),
-            ]
-        })
-        .collect();
-    say!(
-        out,
-        "\n{}",
-        term::table(&["mount", "type", "source", "root"], rows)
-    );
+    let calls = calls.into_iter().map(|(name, c)| {
+        vec![
+            name.clone(),
+            term::count(c.count),
+            term::count(c.errors),
+            term::seconds(c.seconds),
+        ]
+    });
+    text!(
+        "\n{}\n\n{}",
+        term::table(
+            &["call", "events", "failed", "time recorded"],
+            calls.collect()
+        ),
+        mounts(info)
+    )
+}
+
+/// The mounts that hold files; of those at one place the last, which covers the others. How many
+/// there are besides is told.
+fn mounts(info: &Info) -> Text {
+    let mut shown: Vec<&RecordedMount> = Vec::new();
+    let holding = info.mounts.iter();
+    for mount in holding.filter(|mount| !is_pseudo(&mount.fs_type)) {
+        shown.retain(|before| before.mount_point != mount.mount_point);
+        shown.push(mount);
+    }
+    let rows = shown.iter().map(|mount| {
+        let cells = [
+            &mount.mount_point,
+            &mount.fs_type,
+            &mount.source,
+            &mount.root,
+        ];
+        cells.map(String::clone).to_vec()
+    });
+    let header = ["mount", "type", "source", "root"];
+    let table = term::aligned_table(&header, rows.collect(), |_| false);
+    let mut out = text!("{}\n", table);
+    let others = info.mounts.len() - shown.len();
+    if others > 0 {
+        let others = term::counted(others as u64, "mount", "mounts");
+        say!(
+            out,
+            "   and {} that are covered or hold no files, such as /proc",
+            others
+        );
+    }
     out
 }
 

@@ -123,7 +123,11 @@ fn row(mount: &Probed) -> Vec<String> {
         image_layers: Some(count),
     } = candidate.class
     {
-        what.push_str(&format!(", {count} image layers"));
+        // Those of the image, and on some engines one more of their own.
+        what.push_str(&format!(
+            " on {}",
+            term::counted(count.into(), "layer", "layers")
+        ));
     }
     if let Some(product) = candidate.product {
         what.push_str(&format!(", {}", product.name()));

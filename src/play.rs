@@ -1,39 +1,39 @@
 //! `fsreplay play`: replay a trace on a target.
 
+mod view;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use fsreplay_replayer::plan::Plan;
+use fsreplay_compare::caveats::{self, Unrecorded};
+use fsreplay_compare::{Error, Source, places, planning};
 use fsreplay_replayer::planner::PlanOptions;
 use fsreplay_replayer::{PlayOptions, Replayed, Stage, Timing};
 use fsreplay_results::Document;
-use fsreplay_results::play::{Coverage, Play, Round};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::PlayArgs;
-use crate::caveats::{self, Unrecorded};
 use crate::exit::{self, Failure};
-use crate::places;
-use crate::planning;
-use crate::term::{self, Text};
-use crate::{say, text};
+use crate::signals;
+use crate::term;
 
 /// Runs the command and gives the status to exit with.
 pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
-    let options = plan_options(args)?;
-    let (mut plan, footer) = planning::plan_as_recorded(&args.trace, args.truncated, &options)?;
+    let trace = args.trace.source()?;
+    let options = plan_options(args, &trace)?;
+    let (mut plan, footer) = planning::plan_as_recorded(&trace, args.truncated, &options)?;
     if args.timing != Timing::Fast
-        && let Some(time) = planning::tool_time(&args.trace, footer.as_ref())?
+        && let Some(time) = planning::tool_time(&trace, footer.as_ref())?
     {
         plan.timing = time;
     }
     if args.dry_run {
-        fsreplay_replayer::preflight::preflight(&plan).map_err(planning::failure)?;
-        return term::print(&describe(&plan)).map(|()| exit::OK);
+        fsreplay_replayer::preflight::preflight(&plan)?;
+        return term::print(&view::plan(&plan)).map(|()| exit::OK);
     }
-    let cancelled = planning::cancelled_by_signals()?;
+    let cancelled = signals::cancelled()?;
     let bar = progress_bar(args.quiet);
     let play = PlayOptions {
         rounds: args.rounds,
@@ -43,13 +43,14 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
     };
     let outcome = fsreplay_replayer::play(&plan, play, &cancelled, &|stage| show(&bar, stage));
     bar.finish_and_clear();
-    let Replayed { mut result, left } = outcome.map_err(planning::failure)?;
+    let Replayed { mut result, left } = outcome?;
     let unrecorded = Unrecorded {
         calls: footer.map_or_else(BTreeMap::new, |footer| footer.unrecorded),
         events: result.events,
     };
-    let told = caveats::of_outcomes(&result.divergence_groups).into_iter();
-    let told = told.chain(unrecorded.caveat());
+    let told = caveats::of_outcomes(&result.divergence_groups)
+        .into_iter()
+        .chain(unrecorded.caveat());
     result.caveats = told
         .map(|caveat| caveats::sentence(None, &caveat.text))
         .collect();
@@ -58,28 +59,36 @@ pub fn run(args: &PlayArgs) -> Result<i32, Failure> {
         term::write_json(path, &Document::Play(result.clone()))?;
     }
     if !args.quiet && args.json.as_deref() != Some("-".as_ref()) {
-        term::print(&report(&result, args.verbose > 0))?;
+        term::print(&view::text(&result, args.verbose > 0))?;
     }
     let status = if args.strict && result.divergences > 0 {
         exit::DIVERGED
     } else {
         exit::OK
     };
-    Ok(planning::left(&left, status))
+    Ok(exit::left(&left, status))
 }
 
-fn plan_options(args: &PlayArgs) -> Result<PlanOptions, Failure> {
+fn plan_options(args: &PlayArgs, trace: &Source) -> Result<PlanOptions, Failure> {
     let place = args
         .place
         .iter()
         .map(placement)
         .collect::<Result<Vec<_>, _>>()?;
     let (moved, dirs): (Vec<&[u8]>, Vec<PathBuf>) = place.into_iter().unzip();
-    let moved = places::recorded("--place", &moved, &args.trace)?;
+    let moved = recorded("--place", &moved, trace)?;
     let skip: Vec<&[u8]> = args.skip.iter().map(|path| path.as_bytes()).collect();
     Ok(PlanOptions {
-        skip: places::recorded("--skip", &skip, &args.trace)?,
+        skip: recorded("--skip", &skip, trace)?,
         ..planning::options(args.target.clone(), moved.into_iter().zip(dirs).collect())
+    })
+}
+
+/// The recorded directories that an option names.
+fn recorded(option: &str, asked: &[&[u8]], trace: &Source) -> Result<Vec<Vec<u8>>, Failure> {
+    places::recorded(asked, trace).map_err(|error| match error {
+        Error::Directory(error) => exit::directory(option, &error),
+        error => Failure::from(error),
     })
 }
 
@@ -126,187 +135,5 @@ fn show(bar: &ProgressBar, stage: Stage) {
         }
         Stage::Preparing(..) => {}
         Stage::Executing(round) => bar.set_message(format!("round {round}: replaying")),
-    }
-}
-
-/// What a plan would do.
-fn describe(plan: &Plan) -> Text {
-    let c = &plan.coverage;
-    text!(
-        "{} events: {} would be issued by {} threads, {}\ntree: {} entries, up to {} in {} inodes\n{}nothing was written\n",
-        term::count(c.events),
-        term::count(c.issued),
-        plan.lanes.len(),
-        untouched(c),
-        term::count(plan.tree.len() as u64),
-        term::bytes(plan.peak_bytes),
-        term::count(plan.peak_inodes),
-        notes(&plan.notes),
-    )
-}
-
-fn untouched(c: &Coverage) -> String {
-    let mut parts = vec![format!(
-        "{} on pseudo file systems and {} on pipes, sockets and the like are tracked only",
-        term::count(c.pseudo),
-        term::count(c.other)
-    )];
-    for (count, what) in [
-        (c.skipped, "skipped"),
-        (c.unresolved, "could not be resolved"),
-        (c.unfinished, "never returned"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{} {what}", term::count(count)));
-        }
-    }
-    parts.join(", ")
-}
-
-fn notes(notes: &[(String, u64)]) -> Text {
-    let mut out = Text::default();
-    for (note, count) in notes {
-        say!(out, "note: {} ({})", note, term::count(*count));
-    }
-    out
-}
-
-fn report(result: &Play, verbose: bool) -> Text {
-    let mut out = Text::default();
-    let Some(last) = result.rounds.last() else {
-        return out;
-    };
-    for caveat in &result.caveats {
-        say!(out, "{}", term::strong(caveat));
-    }
-    let most = if verbose { usize::MAX } else { 12 };
-    let rows = last
-        .calls
-        .iter()
-        .take(most)
-        .map(|call| {
-            vec![
-                call.name.to_string(),
-                term::count(call.count),
-                term::count(call.errors),
-                term::seconds(call.total_seconds),
-                term::nanoseconds(call.p50_ns),
-                term::nanoseconds(call.p99_ns),
-                term::nanoseconds(call.max_ns),
-            ]
-        })
-        .collect();
-    say!(
-        out,
-        "{}",
-        term::table(
-            &["call", "events", "failed", "time", "median", "99 %", "max"],
-            rows
-        )
-    );
-    if last.calls.len() > most {
-        say!(out, "  … and {} more calls (-v)", last.calls.len() - most);
-    }
-    say!(out);
-    for target in &result.targets {
-        say!(out, "{} on {}", target.recorded, target.path);
-    }
-    out.push(&time(result, last));
-    let c = &result.coverage;
-    say!(
-        out,
-        "{} of {} events issued ({}); {}",
-        term::count(c.issued),
-        term::count(c.events),
-        term::percent(c.issued, c.events),
-        untouched(c)
-    );
-    say!(
-        out,
-        "{} outcomes as recorded, {}",
-        term::percent(c.events.saturating_sub(result.divergences), c.events),
-        term::counted(result.divergences, "divergence", "divergences")
-    );
-    for group in &result.divergence_groups {
-        say!(
-            out,
-            "  {} × {}: {}",
-            term::count(group.count),
-            group.call,
-            group.cause
-        );
-        for example in group.examples.iter().take(if verbose { 5 } else { 1 }) {
-            say!(
-                out,
-                "      event {} {}: recorded {}, replayed {}",
-                example.event,
-                example.path,
-                outcome(example.expected),
-                outcome(example.got)
-            );
-        }
-    }
-    if last.left_out > 0 {
-        say!(
-            out,
-            "{} calls left out: this file system clones files, so that the tool would not have copied them",
-            term::count(last.left_out)
-        );
-    }
-    out.push(&notes(&result.notes));
-    for path in &result.kept {
-        say!(out, "the tree is kept in {}", path);
-    }
-    out
-}
-
-/// What the rounds took, and what that stands for.
-fn time(result: &Play, last: &Round) -> Text {
-    let what = match (&result.prediction, result.timing.as_str()) {
-        (Some(_), _) => "prediction: the tool would take".to_owned(),
-        (None, "fast") => "file-system time only:".to_owned(),
-        (None, timing) => format!("time with the tool's own ({timing}):"),
-    };
-    let mut out = text!("{} {}", what, term::seconds(result.seconds.value));
-    let rounds: Vec<String> = result
-        .wall_seconds
-        .iter()
-        .map(|s| term::seconds(*s))
-        .collect();
-    if rounds.len() > 1 {
-        out.push(&text!(" (of rounds of {})", rounds.join(", ")));
-    }
-    say!(
-        out,
-        ", {}; making the tree took {}",
-        term::counted(result.threads, "thread", "threads"),
-        term::seconds(last.prepare_seconds)
-    );
-    match result
-        .prediction
-        .as_ref()
-        .map(|prediction| prediction.basis.as_str())
-    {
-        None | Some("calibrated") => {}
-        Some(basis) => {
-            let why = match basis {
-                "clock" => "the recorder could not tell computing from waiting",
-                _ => "recording itself slows a tool down a little more than is taken out",
-            };
-            say!(
-                out,
-                "a rough prediction ({}); record --calibrate makes it better",
-                why
-            );
-        }
-    }
-    out
-}
-
-fn outcome(value: i64) -> String {
-    if (-4095..0).contains(&value) {
-        crate::dump::errno_name(-value as i32)
-    } else {
-        value.to_string()
     }
 }

@@ -1,61 +1,100 @@
-//! Progress of several plans that are played in turn, with the time left, on standard error. It draws
-//! only when a stage begins: a clock of its own would take time from what is measured.
+//! Progress of several plans that are played in turn, with the time left, on standard error. It
+//! draws only when a stage begins: a clock of its own would take time from what is measured.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use fsreplay_replayer::estimate::Series;
-use fsreplay_replayer::{Played, Stage};
+use fsreplay_compare::{Extent, Observer, SoFar};
+use fsreplay_replayer::{ReplayError, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::exit::chain;
 use crate::term::{self, Text};
+use crate::text;
 
-/// A line that says what is done at the moment; silent where standard error is no terminal.
+/// Tells of what is played: a line that says what is done at the moment; silent where standard
+/// error is no terminal.
 pub struct Progress {
+    quiet: bool,
+    line: Mutex<Option<Line>>,
+}
+
+impl Progress {
+    /// Draws nothing if `quiet`.
+    pub fn new(quiet: bool) -> Progress {
+        Progress {
+            quiet,
+            line: Mutex::new(None),
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Option<Line>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Progress {
+    fn left_out(&self, target: &str, why: &ReplayError) {
+        term::tell(&text!("{} is left out: {}", target, chain(why)));
+    }
+
+    fn begins(&self, names: &[String], extent: Extent) {
+        *self.line() = Some(Line::new(self.quiet, names, extent));
+    }
+
+    fn stage(&self, number: usize, stage: Stage) {
+        if let Some(line) = self.line().as_ref() {
+            line.show(number, stage);
+        }
+    }
+
+    fn so_far(&self, standing: &[SoFar]) {
+        if let Some(line) = self.line().as_ref() {
+            line.so_far(standing);
+        }
+    }
+
+    fn ends(&self) {
+        if let Some(line) = self.line().take() {
+            line.bar.finish_and_clear();
+        }
+    }
+}
+
+/// What is drawn of one stretch of rounds.
+struct Line {
     bar: ProgressBar,
     names: Vec<String>,
     /// Since when, if it goes by time and not by rounds.
     since: Option<Instant>,
 }
 
-impl Progress {
-    /// For plans with these names, `rounds` of each after one that warms up.
-    pub fn new(quiet: bool, names: Vec<String>, rounds: u32) -> Progress {
-        let all = (u64::from(rounds) + 1) * names.len() as u64;
-        Progress::of(
-            quiet,
-            names,
-            all,
-            "{msg} {wide_bar} {pos}/{len}, {eta} left",
-        )
-    }
-
-    /// For plans with these names, for as long as a budget lasts.
-    pub fn within(quiet: bool, names: Vec<String>, budget: Duration) -> Progress {
-        let all = milliseconds(budget);
-        Progress {
-            since: Some(Instant::now()),
-            ..Progress::of(
-                quiet,
-                names,
-                all,
+impl Line {
+    /// For what has these names.
+    fn new(quiet: bool, names: &[String], extent: Extent) -> Line {
+        let (all, template, since) = match extent {
+            Extent::Rounds(rounds) => (
+                (u64::from(rounds) + 1) * names.len() as u64,
+                "{msg} {wide_bar} {pos}/{len}, {eta} left",
+                None,
+            ),
+            Extent::Budget(budget) => (
+                milliseconds(budget),
                 "{prefix}{msg} {wide_bar} at most {eta} left",
-            )
-        }
-    }
-
-    fn of(quiet: bool, names: Vec<String>, all: u64, template: &str) -> Progress {
-        let bar = drawn(quiet, all, template);
+                Some(Instant::now()),
+            ),
+        };
         // They are drawn on a terminal.
         let shown = names.iter().map(|name| Text::of(name).as_str().to_owned());
-        Progress {
-            bar,
+        Line {
+            bar: drawn(quiet, all, template),
             names: shown.collect(),
-            since: None,
+            since,
         }
     }
 
     /// Something happens to the plan of that number.
-    pub fn show(&self, number: usize, stage: Stage) {
+    fn show(&self, number: usize, stage: Stage) {
         let name = self.names.get(number).map_or("", String::as_str);
         match stage {
             Stage::Preparing(_, made, of) if made % 512 == 0 => {
@@ -76,30 +115,21 @@ impl Progress {
         }
     }
 
-    /// What the tool takes so far, before the rest of the line; plans without rounds are left out.
-    pub fn so_far(&self, series: &[Series], baseline: usize, rounds: &[Vec<Played>]) {
-        let Some(base) = series.get(baseline).filter(|base| !base.is_empty()) else {
+    /// What the tool takes so far, before the rest of the line.
+    fn so_far(&self, standing: &[SoFar]) {
+        if standing.is_empty() {
             return;
-        };
-        let takes_part = |number: usize| rounds.get(number).is_some_and(|all| !all.is_empty());
-        let each = series.iter().enumerate().zip(&self.names);
-        let each = each.filter(|((number, _), _)| takes_part(*number));
-        let texts = each.map(|((number, one), name)| {
-            let time = term::seconds(one.beside(base).0.value);
-            let ratio = one.ratio(base);
-            if number == baseline {
-                format!("{name} {time}")
-            } else {
-                format!("{name} {time} ({:.2}–{:.2})", ratio.low, ratio.high)
+        }
+        let texts = standing.iter().map(|one| {
+            let name = self.names.get(one.number).map_or("", String::as_str);
+            let time = term::seconds(one.seconds);
+            match one.ratio {
+                None => format!("{name} {time}"),
+                Some((low, high)) => format!("{name} {time} ({low:.2}–{high:.2})"),
             }
         });
         let text = texts.collect::<Vec<_>>().join(", ");
         self.bar.set_prefix(format!("so far: {text} | "));
-    }
-
-    /// All is done.
-    pub fn end(&self) {
-        self.bar.finish_and_clear();
     }
 }
 
@@ -131,8 +161,8 @@ mod tests {
 
     #[test]
     fn names_are_drawn_as_they_are_shown() {
-        let progress = Progress::new(true, vec!["a\u{1b}[2J\nb".into()], 1);
-        progress.show(0, Stage::Executing(0));
-        assert_eq!(progress.bar.message(), "a\\x1b[2J\\nb: warming up");
+        let line = Line::new(true, &["a\u{1b}[2J\nb".into()], Extent::Rounds(1));
+        line.show(0, Stage::Executing(0));
+        assert_eq!(line.bar.message(), "a\\x1b[2J\\nb: warming up");
     }
 }

@@ -3,18 +3,22 @@
 use std::error::Error;
 use std::time::Duration;
 
+use fsreplay_compare::caveats::Unrecorded;
 use fsreplay_recorder::{
-    Calibration, Fault, Kept, Observer, RecordError, RecordOptions, Recording, Status, Writer,
+    AttachOptions, Calibration, Fault, Kept, Observer, RecordError, RecordOptions, Recording,
+    Status, Writer,
 };
 use fsreplay_replayer::expiry;
 use indicatif::ProgressBar;
 
 use crate::args::{Backend, RecordArgs};
-use crate::caveats::Unrecorded;
 use crate::exit::{self, Failure};
 use crate::progress::{self, bar};
 use crate::term::{self, Text};
 use crate::text;
+
+/// The recorder failed, and no tool's status stands for it.
+const OWN_FAILURE: i32 = 125;
 
 /// Tells the user on standard error; standard output belongs to the tool.
 struct Terminal {
@@ -73,6 +77,45 @@ fn tell(text: &str) {
 
 /// Runs the command and gives the status to exit with: the tool's own.
 pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
+    if let Some(pid) = args.pid {
+        return attach(args, pid);
+    }
+    match command(args)?.status {
+        Status::Exited(code) => Ok(code),
+        Status::Signaled(signal) => Ok(die_of(signal)),
+    }
+}
+
+/// Records what runs already. Its status is its parent's to know: 0 if there is a trace.
+fn attach(args: &RecordArgs, pid: i32) -> Result<i32, Failure> {
+    let options = AttachOptions {
+        pid,
+        output: args.output.clone(),
+        force: args.force,
+        keep_arguments: args.keep_arguments,
+    };
+    let mut terminal = Terminal {
+        quiet: args.quiet,
+        budget: args.budget,
+        bar: None,
+    };
+    if !args.quiet {
+        term::tell(&text!("attaching to process {}; Ctrl-C lets it go", pid));
+    }
+    let recorded = fsreplay_recorder::attach(&options, &mut terminal);
+    let recording = recorded.map_err(|error| failure(&error))?;
+    if let Some(fault) = &recording.fault {
+        tell_fault(fault, &recording);
+        return Ok(OWN_FAILURE);
+    }
+    if !args.quiet {
+        report(&recording, args.verbose > 0);
+    }
+    Ok(0)
+}
+
+/// Runs the command, and tells what there is to tell of its recording.
+pub fn command(args: &RecordArgs) -> Result<Recording, Failure> {
     let mut options = RecordOptions::new(args.command.clone(), args.output.clone());
     options.force = args.force;
     options.keep_arguments = args.keep_arguments;
@@ -80,6 +123,7 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     options.backend = match args.backend {
         Backend::Ptrace => fsreplay_recorder::Backend::Ptrace,
         Backend::Inside => fsreplay_recorder::Backend::Inside,
+        Backend::Auto => fsreplay_recorder::Backend::Auto,
     };
     options.calibration = args.calibrate.then(|| Calibration {
         budget: args.budget,
@@ -104,10 +148,7 @@ pub fn run(args: &RecordArgs) -> Result<i32, Failure> {
     if !args.quiet {
         tell_leftovers(&recording);
     }
-    match recording.status {
-        Status::Exited(code) => Ok(code),
-        Status::Signaled(signal) => Ok(die_of(signal)),
-    }
+    Ok(recording)
 }
 
 /// How long to do nothing before the command is run again: until what shares cache has expired, so
@@ -184,9 +225,9 @@ fn tell_leftovers(recording: &Recording) {
 fn report(recording: &Recording, verbose: bool) {
     let footer = &recording.footer;
     term::tell(&text!(
-        "{} events of {} tasks in {} → {} ({})",
+        "{} events of {} in {} → {} ({})",
         term::count(footer.events),
-        term::count(footer.tasks),
+        term::counted(footer.tasks, "task", "tasks"),
         term::nanoseconds(footer.elapsed),
         recording.path,
         term::bytes(recording.bytes),
@@ -202,11 +243,8 @@ fn report(recording: &Recording, verbose: bool) {
         term::tell(&text!("warning: {}", warning));
     }
     if recording.ended > 0 {
-        let ended = term::count(recording.ended);
-        term::tell(&text!(
-            "{} tasks outlived the command and were ended",
-            ended
-        ));
+        let ended = term::counted(recording.ended, "task that", "tasks that");
+        term::tell(&text!("ended {} outlived the command", ended));
     }
 }
 

@@ -1,26 +1,28 @@
 //! `fsreplay why`: is it the file system, and what to do about it, on one screen.
 
+mod view;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use fsreplay_compare::{Described, share};
+use fsreplay_recorder::Status;
 use fsreplay_results::FileShare;
-use fsreplay_results::inspect::Inspect;
+use fsreplay_results::compare::{Compare, Target};
 use fsreplay_results::why::Why;
 use fsreplay_results::{Document, SCHEMA_VERSION, Verdict};
 
 use crate::args::{AdviseArgs, CompareArgs, InspectArgs, RecordArgs, TraceArgs, WhyArgs};
-use crate::compare::result::{Described, described};
 use crate::exit::{self, Failure};
-use crate::inspect::findings;
-use crate::term::{self, Text};
-use crate::{advise, compare, inspect, planning, record, say, share, text};
+use crate::term;
+use crate::{advise, compare, inspect, record, report, signals};
 
 /// Findings that have a line.
 const FINDINGS: usize = 3;
-/// Pollers that have a line.
-const POLLERS: usize = 2;
+/// Added to the number of the signal that ended a command, as shells do.
+const BY_SIGNAL: i32 = 128;
 /// The part of the budget that the comparison of mounts may take, if advice follows.
 const COMPARED: f64 = 0.5;
 
@@ -29,8 +31,20 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     let (path, status) = recorded(args)?;
     let trace = TraceArgs::usual(path);
     let began = Instant::now();
-    let inspect::Found { read, share } = inspect::found(&InspectArgs::of(&trace))?;
-    let described = described(&trace, read.header, read.footer.as_ref(), &read.inspection)?;
+    let found = inspect::found(&InspectArgs::of(&trace))?;
+    let inspect::Found {
+        read,
+        share,
+        on_paper,
+    } = found;
+    let mut described = Described::of(&trace.source()?, read.header, &read.inspection, on_paper);
+    if !args.command.is_empty() {
+        // The trace doesn't keep its arguments; who reads this has just typed them.
+        let words = args.command.iter();
+        described.trace.command = words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+    }
     let mut why = Why {
         schema_version: SCHEMA_VERSION,
         trace: described.trace.clone(),
@@ -38,20 +52,13 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
         inspect: read.inspection,
         ..Why::default()
     };
-    if !args.command.is_empty() {
-        // The trace doesn't keep its arguments; who reads this has just typed them.
-        let words = args.command.iter();
-        why.trace.command = words
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
-    }
     if let Some(share) = &mut why.inspect.share {
         share.sentence = share::sentence(&why.trace.command, share);
     }
     let mut left = exit::OK;
     let is_small = why.inspect.share.as_ref().is_some_and(FileShare::is_small);
     if !is_small {
-        let cancelled = planning::cancelled_by_signals()?;
+        let cancelled = signals::cancelled()?;
         left = measure(args, &trace, described, began, &cancelled, &mut why)?;
     }
     let share = restated(&mut why).unwrap_or(share);
@@ -66,11 +73,13 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Why(Box::new(why.clone())))?;
     }
-    if !args.quiet && !term::is_taken(&[&args.json]) {
-        term::print(&screen(&why, &trace))?;
+    if let Some(path) = &args.html {
+        report::write_page(path, vec![Document::Why(Box::new(why.clone()))])?;
     }
-    let in_doubt =
-        |target: &fsreplay_results::compare::Target| target.ratio.verdict == Verdict::CannotTell;
+    if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
+        term::print(&view::screen(&why, &trace))?;
+    }
+    let in_doubt = |target: &Target| target.ratio.verdict == Verdict::CannotTell;
     let compared = why.compare.iter().flat_map(|compared| &compared.targets);
     if left == exit::OK && !is_settled && compared.into_iter().any(in_doubt) {
         return Ok(exit::CANNOT_TELL);
@@ -83,7 +92,18 @@ fn recorded(args: &WhyArgs) -> Result<(PathBuf, Option<i32>), Failure> {
     if let Some(trace) = &args.trace {
         return Ok((trace.clone(), None));
     }
-    let status = record::run(&RecordArgs::of(args.command.clone(), args.output.clone()))?;
+    let recording = record::command(&RecordArgs::of(args.command.clone(), args.output.clone()))?;
+    if recording.fault.is_some() {
+        // What lies at the output, if anything, is an earlier trace.
+        return Err(Failure::new(
+            exit::FAILURE,
+            "the recording is not whole, so that nothing is said about it",
+        ));
+    }
+    let status = match recording.status {
+        Status::Exited(code) => code,
+        Status::Signaled(signal) => BY_SIGNAL + signal,
+    };
     Ok((args.output.clone(), Some(status)))
 }
 
@@ -98,9 +118,8 @@ fn measure(
     why: &mut Why,
 ) -> Result<i32, Failure> {
     let of_mounts = CompareArgs::of(trace, &args.target, args.budget.mul_f64(COMPARED));
-    let share = why.inspect.share.clone();
-    let (compared, left) = compare::find(&of_mounts, described.clone(), &[], share, cancelled)?;
-    let mut status = planning::left(&left, exit::OK);
+    let (compared, left) = compare::find(&of_mounts, described.clone(), &[], cancelled)?;
+    let mut status = exit::left(&left, exit::OK);
     let targets = compared.targets.iter();
     let is_worth = targets
         .clone()
@@ -113,12 +132,8 @@ fn measure(
             described,
             cancelled,
         )?;
-        status = if status == exit::OK {
-            found.status
-        } else {
-            status
-        };
-        why.advise = Some(found.advice);
+        status = exit::left(&found.left, status);
+        why.advise = Some(found.result);
     }
     Ok(status)
 }
@@ -133,95 +148,31 @@ fn restated(why: &mut Why) -> Option<String> {
     Some(share.sentence.clone())
 }
 
-/// What somebody reads who reads one thing only.
+/// What somebody reads who reads one thing only. What there is no advice for may be faster all the
+/// same: that is for the comparison to say.
 fn answer(why: &Why, share: &str) -> String {
-    let measured = match (&why.advise, &why.compare) {
-        (Some(advice), _) => Some(&advice.sentence),
-        (None, Some(compared)) => Some(&compared.sentence),
-        (None, None) => None,
+    let Some(compared) = &why.compare else {
+        return share.to_owned();
     };
-    measured.map_or_else(
-        || share.to_owned(),
-        |measured| format!("{share} {measured}"),
-    )
+    let advice = why.advise.as_ref();
+    // What gains too little to be advised is told by the advice, too.
+    let told = advice.filter(|advice| advice.advised.is_some() || !advice.moves.is_empty());
+    let measured = told.map_or(&compared.sentence, |advice| &advice.sentence);
+    let hint = if advice.is_some() && told.is_none() && is_worth_a_move(compared) {
+        " What of it to move was not decided in that time: fsreplay advise."
+    } else {
+        ""
+    };
+    format!("{share} {measured}{hint}")
 }
 
-fn screen(why: &Why, trace: &TraceArgs) -> Text {
-    let mut out = heading(why);
-    out.push(&waste(&why.inspect));
-    if let Some(compared) = &why.compare {
-        out.push(&text!(
-            "\non other mounts\n\n{}\n",
-            compare::view::table(compared)
-        ));
-    }
-    say!(out, "\n{}", term::strong(&why.sentence));
-    if let Some(advice) = &why.advise
-        && let Some(best) = advise::result::best(advice)
-    {
-        out.push(&advise::view::instructions(advice, best));
-    }
-    say!(
-        out,
-        "\nmore: fsreplay inspect, compare --precise or advise {}",
-        trace.path.display().to_string()
-    );
-    out
-}
-
-fn heading(why: &Why) -> Text {
-    let mut out = text!(
-        "{}\n{} events, recorded in {}\n",
-        term::shortened(&why.trace.command.join(" "), 78),
-        term::count(why.inspect.events),
-        term::seconds(why.inspect.elapsed_seconds)
-    );
-    if let Some(status) = why.status.filter(|status| *status != 0) {
-        say!(
-            out,
-            "it ended with status {}: this is what it did until then",
-            status
-        );
-    }
-    let timeline = &why.inspect.timeline;
-    if timeline.phases.len() > 1 {
-        let phases = timeline.phases.iter().take(4);
-        let phases: Vec<String> = phases
-            .map(|phase| format!("{} {}", phase.name, term::seconds(phase.busy_seconds)))
-            .collect();
-        say!(
-            out,
-            "worked {} ({}), waited {} for the outside",
-            term::seconds(timeline.busy_seconds),
-            phases.join(", "),
-            term::seconds(timeline.waiting_seconds)
-        );
-    }
-    out
-}
-
-/// What the tool does without need.
-fn waste(inspection: &Inspect) -> Text {
-    let mut out = Text::default();
-    let all = inspection.totals.file_system.seconds;
-    for finding in inspection.findings.iter().take(FINDINGS) {
-        out.push(&findings::brief(finding, all));
-    }
-    for polling in inspection.timeline.polling.iter().take(POLLERS) {
-        say!(
-            out,
-            "• {} polls {}, {:.0} calls a second, {:.1} % of a processor: {}",
-            polling.program,
-            polling.directory.as_deref().unwrap_or("for nothing"),
-            polling.calls_per_second,
-            polling.processor_share * 100.0,
-            polling.note
-        );
-    }
-    if out.as_str().is_empty() {
-        return out;
-    }
-    text!("\nwhat it does without need, by the time it took\n{}", out)
+/// Whether something is faster that keeps its files.
+fn is_worth_a_move(compared: &Compare) -> bool {
+    let mut faster = compared
+        .targets
+        .iter()
+        .filter(|target| target.ratio.verdict == Verdict::Faster);
+    faster.any(Target::keeps_files)
 }
 
 impl RecordArgs {
@@ -267,5 +218,46 @@ impl AdviseArgs {
             budget,
             ..AdviseArgs::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fsreplay_results::advise::{Advise, Move};
+    use fsreplay_results::compare::Ratio;
+
+    #[test]
+    fn what_is_faster_for_certain_is_said_even_if_no_move_was_decided() {
+        let faster = |fs_type: &str| Target {
+            fs_type: fs_type.into(),
+            ratio: Ratio {
+                verdict: Verdict::Faster,
+                ..Ratio::default()
+            },
+            ..Target::default()
+        };
+        let told = |fs_type: &str, moves: usize, advised| {
+            let why = Why {
+                compare: Some(Compare {
+                    targets: vec![faster(fs_type)],
+                    sentence: "compared.".into(),
+                    ..Compare::default()
+                }),
+                advise: Some(Advise {
+                    moves: vec![Move::default(); moves],
+                    advised,
+                    sentence: "advice.".into(),
+                    ..Advise::default()
+                }),
+                ..Why::default()
+            };
+            answer(&why, "share.")
+        };
+        assert_eq!(told("ext4", 1, Some(0)), "share. advice.");
+        assert_eq!(told("ext4", 1, None), "share. advice.");
+        assert!(told("ext4", 0, None).starts_with("share. compared. What of it to move"));
+        assert_eq!(told("tmpfs", 0, None), "share. compared.");
+        assert_eq!(answer(&Why::default(), "share."), "share.");
     }
 }

@@ -1,7 +1,8 @@
-//! Each row of the table of calls is dumped, on whichever architecture it was recorded, and documented.
+//! Each row of the table of calls is dumped, on whichever architecture it was recorded, and
+//! documented.
 //!
-//! That it is recorded is tried beside the table and the decoder, that it is planned and issued in the
-//! replayer.
+//! That it is recorded is tried beside the table and the decoder, that it is planned and issued in
+//! the replayer.
 
 mod common;
 
@@ -67,8 +68,12 @@ fn each_call_is_dumped_as_the_machine_meant_it_that_was_recorded() {
         write(&trace, architecture, machine.no_follow | O_CREAT);
         let dumped = |more: &[&str]| {
             let mut command = fsreplay();
-            let output = command.arg("dump").args(more).arg(&trace).output();
-            let output = output.expect("fsreplay runs");
+            let output = command
+                .arg("dump")
+                .args(more)
+                .arg(&trace)
+                .output()
+                .expect("fsreplay runs");
             assert!(output.status.success(), "{output:?}");
             String::from_utf8(output.stdout).expect("text")
         };
@@ -77,8 +82,8 @@ fn each_call_is_dumped_as_the_machine_meant_it_that_was_recorded() {
             let name = row.name;
             let line = lines
                 .lines()
-                .find(|line| line.contains(&format!(" {name}(")));
-            let line = line.unwrap_or_else(|| panic!("{name} is not dumped"));
+                .find(|line| line.contains(&format!(" {name}(")))
+                .unwrap_or_else(|| panic!("{name} is not dumped"));
             let opens = row.op == Op::Open && row.position(ArgKind::Flags).is_some();
             let flags = "O_RDONLY|O_CREAT|O_NOFOLLOW";
             assert_eq!(line.contains(flags), opens, "{architecture}: {line}");
@@ -98,6 +103,7 @@ fn facts(row: &Row) -> String {
         LastRule::UnlessNoFollow if row.position(ArgKind::Flags).is_none() => "keeps a link",
         LastRule::UnlessNoFollow => "keeps a link with `AT_SYMLINK_NOFOLLOW`",
         LastRule::IfFollow => "follows a link with `AT_SYMLINK_FOLLOW`",
+        LastRule::IfMovedOverLink => "follows a link with `MOVE_MOUNT_T_SYMLINKS`",
         LastRule::UnlessDontFollow => "keeps a link with `IN_DONT_FOLLOW`",
     };
     let names = match row.names {

@@ -1,11 +1,12 @@
-//! What a killed replay leaves is removed by `fsreplay clean` and by the next replay, and nothing else is.
+//! What a killed replay leaves is removed by `fsreplay clean` and by the next replay, and nothing
+//! else is.
 
 mod common;
 
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use common::{fsreplay, record, text, until, workspace};
+use common::{fsreplay, fsreplay_heeding, record, text, until, workspace};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -28,7 +29,7 @@ fn names(dir: &Path) -> Vec<String> {
 /// A replay that is at work below a target, with so many rounds that it does not end by itself.
 fn at_work(trace: &Path, target: &Path) -> Child {
     let before = names(target).len();
-    let child = fsreplay()
+    let child = fsreplay_heeding()
         .args(["play", "-q", "--rounds", "10000", "--target"])
         .args([target, trace])
         .stderr(Stdio::null())

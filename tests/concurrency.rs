@@ -7,7 +7,8 @@ use std::path::Path;
 use common::{have, planned, play, record, text, workspace};
 use fsreplay_replayer::plan::{Action, Plan};
 
-/// One thread asks for a lock that the other holds; meanwhile the other writes 32 MiB, then lets go.
+/// One thread asks for a lock that the other holds; meanwhile the other writes 32 MiB, then lets
+/// go.
 const TOOL: &str = r#"
 import fcntl, os, threading, time
 held = open("lock", "w")

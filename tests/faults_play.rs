@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{fsreplay, have, is_root, text, workspace};
+use common::{answers, fsreplay, fsreplay_heeding, have, is_root, text, workspace};
 use moments::{moments, times};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,7 +26,7 @@ fn trace() -> PathBuf {
 }
 
 fn play(target: &Path) -> Command {
-    let mut command = fsreplay();
+    let mut command = fsreplay_heeding();
     command.args(["play", "-q", "--rounds", "10000", "--target"]);
     command.arg(target).arg(trace());
     command
@@ -34,7 +34,7 @@ fn play(target: &Path) -> Command {
 
 /// A comparison of three targets below a directory.
 fn compare(dir: &Path) -> Command {
-    let mut command = fsreplay();
+    let mut command = fsreplay_heeding();
     command.args(["compare", "-q", "--timing", "fast", "--rounds", "1000"]);
     for target in three(dir) {
         std::fs::create_dir_all(&target).expect("made");
@@ -63,8 +63,10 @@ fn a_signal_at_any_moment_leaves_an_empty_target() {
     let dir = workspace();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         for after in moments(times(4), RANGE) {
-            let child = play(dir.path()).stderr(Stdio::null()).spawn();
-            let mut child = child.expect("fsreplay runs");
+            let mut child = play(dir.path())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("fsreplay runs");
             std::thread::sleep(after);
             strike(&child, signal);
             let status = child.wait().expect("reaped");
@@ -86,8 +88,11 @@ fn a_signal_at_any_moment_of_a_comparison_leaves_empty_targets() {
             strike(&child, signal);
             let status = child.wait().expect("reaped");
             // What was whole by then is a result.
-            let is_told = matches!(status.code(), Some(0 | 6)) || status.signal().is_some();
-            assert!(is_told, "{signal} after {after:?}: {status}");
+            let is_told = answers(status) || status.code() == Some(6);
+            assert!(
+                is_told || status.signal().is_some(),
+                "{signal} after {after:?}: {status}"
+            );
             for target in three(dir.path()) {
                 assert!(is_empty(&target), "{signal} after {after:?}: {status}");
             }
@@ -110,8 +115,11 @@ fn what_a_kill_at_any_moment_of_a_comparison_leaves_is_cleaned() {
 }
 
 fn is_cleaned(target: &Path, after: Duration) {
-    let output = fsreplay().arg("clean").arg(target).output();
-    let output = output.expect("fsreplay runs");
+    let output = fsreplay()
+        .arg("clean")
+        .arg(target)
+        .output()
+        .expect("fsreplay runs");
     assert!(output.status.success(), "{}", text(&output));
     // A kill between making the directory and marking it leaves an empty one.
     let left = text(&output).contains("no replay made it");
@@ -130,8 +138,8 @@ fn what_a_kill_at_any_moment_leaves_is_cleaned() {
     }
 }
 
-/// Runs a script with a small tmpfs of some thousand files at `$T`, in a mount namespace of its own;
-/// `None` where that isn't allowed.
+/// Runs a script with a small tmpfs of some thousand files at `$T`, in a mount namespace of its
+/// own; `None` where that isn't allowed.
 fn on_a_small_disk(script: &str) -> Option<String> {
     let dir = workspace();
     let output = Command::new("unshare")
@@ -142,8 +150,7 @@ fn on_a_small_disk(script: &str) -> Option<String> {
         .env("T", dir.path())
         .env("F", env!("CARGO_BIN_EXE_fsreplay"))
         .env("TRACE", trace())
-        .output();
-    let output = output
+        .output()
         .ok()
         .filter(|o| ![1, 99].contains(&o.status.code().unwrap_or(1)));
     if output.is_none() {
@@ -214,8 +221,8 @@ fn no_inodes_are_told_before_anything_is_made() {
     assert!(!told.contains("remains: "), "{told}");
 }
 
-/// What `play` says under a limit of prlimit(1), for an ordinary user if that can be had: root isn't
-/// limited in its processes. Nothing may be left.
+/// What `play` says under a limit of prlimit(1), for an ordinary user if that can be had: root
+/// isn't limited in its processes. Nothing may be left.
 fn limited(limit: &str) -> Option<String> {
     if !have("prlimit") {
         return None;

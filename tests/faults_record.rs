@@ -251,7 +251,7 @@ fn limits_of_the_recorder_do_not_end_the_tool() {
     );
     // Room enough to begin with, and too little for all these names.
     let much = r#"
-        (ulimit -v 350000; "$F" record -q -o "$LAB/t.zst" -- "$LAB/tool" work 40000)
+        (ulimit -v 310000; "$F" record -q -o "$LAB/t.zst" -- "$LAB/tool" work 40000)
         echo "status $?"
         cp "$LAB"/state/fsreplay/* "$LAB/kept.zst""#;
     let said = text(&lab.sh(much));

@@ -37,8 +37,8 @@ const COMMON: &str = r#"
     stop() { umount -l "$T"; wait $server; }
 "#;
 
-/// Runs a script; nothing beside the target may be other than before. `None` where it says by status
-/// 99 that what it needs isn't to be had.
+/// Runs a script; nothing beside the target may be other than before. `None` where it says by
+/// status 99 that what it needs isn't to be had.
 fn script(script: &str, environment: &[(&str, &str)]) -> Option<String> {
     let place = workspace();
     for name in ["target", "other", "beside"] {

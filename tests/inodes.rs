@@ -148,3 +148,55 @@ fn transfers_that_ended_early_end_as_early() {
         agrees(&play(&trace, dir.path()));
     }
 }
+
+const ASKED: &str = r#"
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+structure = ctypes.create_string_buffer(64)
+def ask(directory, path, length, flags):
+    if libc.syscall(468, directory, path, structure, length, flags) == 0:
+        return 0
+    if ctypes.get_errno() == errno.ENOSYS:
+        print("not here: file_getattr, which Linux has since 6.17")
+        os._exit(0)
+    return ctypes.get_errno()
+CWD, NO_FOLLOW, EMPTY_PATH = -100, 0x100, 0x1000
+fd = os.open("file", os.O_RDONLY)
+ask(CWD, b"file", 24, 0)
+ask(CWD, b"link", 24, 0)
+ask(CWD, b"link", 24, NO_FOLLOW)
+ask(fd, b"", 24, EMPTY_PATH)
+ask(CWD, b"", 24, EMPTY_PATH)
+assert ask(CWD, b"missing", 24, 0) == errno.ENOENT
+assert ask(CWD, b"file", 8, 0) == errno.EINVAL
+"#;
+
+#[test]
+fn who_asks_for_an_inodes_flags_is_answered_the_same() {
+    let dir = workspace();
+    let (work, trace) = (dir.path().join("work"), dir.path().join("t.zst"));
+    std::fs::create_dir(&work).expect("a directory");
+    std::fs::write(work.join("file"), "abc").expect("a file");
+    std::os::unix::fs::symlink("file", work.join("link")).expect("a link");
+    if !record_script(&work, &trace, ASKED) {
+        return;
+    }
+    let output = common::fsreplay()
+        .args(["dump", "--json"])
+        .arg(&trace)
+        .output()
+        .expect("fsreplay runs");
+    let lines = text(&output);
+    let events: Vec<serde_json::Value> = lines
+        .lines()
+        .filter(|line| line.contains("\"call\":\"file_getattr\""))
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let results: Vec<i64> = events
+        .iter()
+        .filter_map(|event| event["result"].as_i64())
+        .collect();
+    assert_eq!(results.len(), 7, "{events:#?}");
+    assert_eq!(results[5..], [-2, -22]);
+    agrees(&play(&trace, dir.path()));
+}

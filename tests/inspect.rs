@@ -5,7 +5,8 @@ mod common;
 use common::{fsreplay, have, record, text, workspace};
 use serde_json::Value;
 
-/// 500 lookups of 50 names in vain, 300 times the same status, a file read in portions of 4 bytes, another read twenty times.
+/// 500 lookups of 50 names in vain, 300 times the same status, a file read in portions of 4 bytes,
+/// another read twenty times.
 const TOOL: &str = r#"
 import os
 open("seen", "w").close()

@@ -202,7 +202,7 @@ fn the_recorder_dies_of_the_tools_signal_without_a_core() {
         Signal::SIGKILL,
     ];
     for signal in signals {
-        let mut record = common::fsreplay();
+        let mut record = common::fsreplay_heeding();
         record
             .args(["record", "-q", "--force", "-o"])
             .arg(lab.path("t.zst"));

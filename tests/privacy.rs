@@ -103,8 +103,12 @@ fn found(trace: &Path, secrets: &[&'static str]) -> Vec<&'static str> {
 
 fn info(trace: &Path) -> (Value, String) {
     let run = |arguments: &[&str]| {
-        let output = fsreplay().arg("info").args(arguments).arg(trace).output();
-        let output = output.expect("fsreplay runs");
+        let output = fsreplay()
+            .arg("info")
+            .args(arguments)
+            .arg(trace)
+            .output()
+            .expect("fsreplay runs");
         assert!(output.status.success(), "{}", text(&output));
         output.stdout
     };
@@ -174,8 +178,9 @@ fn arguments_that_were_kept_are_told_and_go() {
 /// What a replay did, without times and names: counts by call, divergences by event.
 fn outcome(replay: &common::Replay) -> Value {
     let json = &replay.json;
-    let calls = json["rounds"][0]["calls"].as_array().expect("calls");
-    let calls: BTreeMap<&str, (&Value, &Value)> = calls
+    let calls: BTreeMap<&str, (&Value, &Value)> = json["rounds"][0]["calls"]
+        .as_array()
+        .expect("calls")
         .iter()
         .map(|c| {
             (
@@ -184,12 +189,14 @@ fn outcome(replay: &common::Replay) -> Value {
             )
         })
         .collect();
-    let groups = json["divergence_groups"].as_array().expect("groups");
-    let groups: Vec<Value> = groups
+    let groups: Vec<Value> = json["divergence_groups"]
+        .as_array()
+        .expect("groups")
         .iter()
         .map(|group| {
-            let examples = group["examples"].as_array().expect("examples");
-            let examples = examples
+            let examples = group["examples"]
+                .as_array()
+                .expect("examples")
                 .iter()
                 .map(|one| serde_json::json!([one["event"], one["expected"], one["got"]]));
             serde_json::json!([
@@ -220,8 +227,8 @@ fn inspected(trace: &Path) -> Value {
     let output = fsreplay()
         .args(["inspect", "--json", "-"])
         .arg(trace)
-        .output();
-    let output = output.expect("fsreplay runs");
+        .output()
+        .expect("fsreplay runs");
     assert!(output.status.success(), "{}", text(&output));
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let list = |name: &str| json[name].as_array().expect("a list").clone();

@@ -74,3 +74,24 @@ shutil.rmtree('secret')
 ",
     );
 }
+
+#[test]
+fn a_tree_deeper_than_a_path_may_be_long_is_left_by_its_parents() {
+    python(
+        "import os
+name = 'd' * 100
+here = os.open('.', os.O_RDONLY)
+for depth in range(60):
+    os.mkdir(name, dir_fd=here)
+    below = os.open(name, os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = below
+for depth in range(60):
+    above = os.open('..', os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = above
+    print(name in os.listdir(here))
+    os.rmdir(name, dir_fd=here)
+",
+    );
+}

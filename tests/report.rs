@@ -1,4 +1,5 @@
-//! `fsreplay report` on results that this fsreplay writes, and what is generated from the command line's definitions.
+//! `fsreplay report` on results that this fsreplay writes, and what is generated from the command
+//! line's definitions.
 
 mod common;
 
@@ -65,6 +66,39 @@ fn what_is_no_result_is_said_and_leaves_no_page() {
         assert!(text(&output).contains(told), "{}", text(&output));
         assert!(!root.join("r.html").exists());
     }
+}
+
+#[test]
+fn what_else_lies_beside_results_is_passed_over_and_said() {
+    let dir = workspace();
+    let root = dir.path();
+    let write = |name: &str, text: &str| fs::write(root.join(name), text).expect("written");
+    write("a.json", r#"{"schema_version":2,"kind":"play","events":3}"#);
+    write("package.json", r#"{"name":"app"}"#);
+    write("tsconfig.json", "{ // as editors take it\n}");
+    let report = |inputs: &[&str]| {
+        let output = fsreplay()
+            .arg("report")
+            .args(inputs)
+            .args(["--html", "r.html"])
+            .current_dir(root)
+            .output();
+        output.expect("runs")
+    };
+    let output = report(&["a.json", "package.json", "tsconfig.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    for name in ["package.json", "tsconfig.json"] {
+        assert!(
+            text(&output).contains(&format!("passed over: {name}")),
+            "{}",
+            text(&output)
+        );
+    }
+    assert!(root.join("r.html").exists());
+    // One that was cut off is none of others'.
+    write("cut.json", r#"{"schema_version":2,"kind":"pl"#);
+    let output = report(&["a.json", "cut.json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
 }
 
 #[test]

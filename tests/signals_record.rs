@@ -139,7 +139,7 @@ fn a_terminal_that_hangs_up_ends_the_tool_and_the_trace_is_whole() {
     let started = lab.path("started");
     // The recorder leads the terminal's session, so that it alone is told.
     let command = format!(
-        "exec {} record -o {} -- {} loop {}",
+        "exec env --default-signal {} record -o {} -- {} loop {}",
         env!("CARGO_BIN_EXE_fsreplay"),
         lab.path("t.zst").display(),
         lab.path("tool").display(),

@@ -1,5 +1,5 @@
-//! Real tools, recorded and replayed on the build directory's file system and on tmpfs: outcomes and trees
-//! must be those of the tool.
+//! Real tools, recorded and replayed on the build directory's file system and on tmpfs: outcomes
+//! and trees must be those of the tool.
 
 mod common;
 
@@ -7,7 +7,8 @@ use std::path::Path;
 
 use common::{have, roundtrip, sh, workspace};
 
-/// A git repository with some history: two far-apart commits, links, executables, nested directories.
+/// A git repository with some history: two far-apart commits, links, executables, nested
+/// directories.
 fn git_repository(dir: &Path) {
     sh(
         dir,

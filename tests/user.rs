@@ -29,7 +29,8 @@ fn an_ordinary_user_records_and_replays() {
     if common::is_root() && !have("setpriv") {
         return;
     }
-    // Below the system's own temporary directory, because that of the build may not be another user's to enter.
+    // Below the system's own temporary directory, because that of the build may not be another
+    // user's to enter.
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).expect("mode");
     std::fs::copy(env!("CARGO_BIN_EXE_fsreplay"), dir.path().join("fsreplay")).expect("copied");
@@ -52,6 +53,31 @@ fn an_ordinary_user_records_and_replays() {
     let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(json["divergences"], 0, "{:#}", json["divergence_groups"]);
     assert!(json["events"].as_u64() > Some(100));
+}
+
+/// As in a container that was started without any capability.
+#[test]
+fn root_that_may_no_more_than_others_replays_as_others_do() {
+    if !common::is_root() || !have("setpriv") {
+        return;
+    }
+    let dir = common::workspace();
+    let script = "mkdir w target; cd w; echo x > f; chown 1:1 f; \
+                  $F record -q -o ../t.zst -- sh -c 'cat f; chmod 600 f; ls -l; rm f'; \
+                  setpriv --bounding-set -all --inh-caps -all \
+                      $F play ../t.zst --strict --target ../target -q; ls -A ../target";
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .env("F", env!("CARGO_BIN_EXE_fsreplay"))
+        .current_dir(dir.path())
+        .output()
+        .expect("sh runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let left = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        left.trim_end().ends_with('f'),
+        "the tree was removed: {left}"
+    );
 }
 
 /// Root records a program that runs as its owner, and is refused what root would not be.
@@ -101,12 +127,13 @@ ctypes.CDLL(None).prctl(4, 0)
     let unreadable = dir.path().join("unreadable");
     std::fs::copy("/bin/ls", &unreadable).expect("copied");
     std::fs::set_permissions(&unreadable, std::fs::Permissions::from_mode(0o711)).expect("mode");
+    // What is recorded inside a program is there, whatever it makes of itself.
     let output = as_user(
         dir.path(),
         r#"mkdir closed; touch closed/entry
            $F record -o 1.zst -- python3 closed.py
            chmod 700 closed
-           $F record -o 2.zst -- python3 hidden.py
+           $F record --backend ptrace -o 2.zst -- python3 hidden.py
            $F record -o 3.zst -- sh -c 'cat /etc/passwd > /dev/null; exec ./unreadable /' > listing
            for i in 1 2 3; do $F info $i.zst; done"#,
     );

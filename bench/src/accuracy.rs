@@ -1,4 +1,5 @@
-//! How near predictions are: each workload is recorded on one mount only, predicted on all, and run on all.
+//! How near predictions are: each workload is recorded on one mount only, predicted on all, and run
+//! on all.
 //!
 //! Runs of the tool and rounds of replays alternate, so that what the machine does meanwhile meets
 //! all of them. All times are the clock's; nothing is corrected.
@@ -45,7 +46,8 @@ pub struct Options {
     /// Only these mounts; the first is recorded on
     #[arg(long, value_delimiter = ',')]
     pub mounts: Vec<String>,
-    /// A directory on a mount that is there already, instead of mounts made for this; may be repeated
+    /// A directory on a mount that is there already, instead of mounts made for this; may be
+    /// repeated
     #[arg(long, value_name = "NAME=DIR", value_parser = named)]
     pub on: Vec<(String, PathBuf)>,
     /// What `record --calibrate` may take

@@ -1,5 +1,6 @@
-//! Whether advice holds: a project is recorded on a slow mount, as a workspace that is bound into a container is, and what `advise`
-//! predicts for its packages on a disk is set beside what the tool itself gains, run with that placement. Needs root, npm and bindfs.
+//! Whether advice holds: a project is recorded on a slow mount, as a workspace that is bound into a
+//! container is, and what `advise` predicts for its packages on a disk is set beside what the tool
+//! itself gains, run with that placement. Needs root, npm and bindfs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,8 @@ mkdir .room"#;
 /// As it lies now: all of it on a mount that goes through another process.
 const NOW: &str = "mkdir now room && cp -a app now.source && bindfs now.source now";
 
-/// As advised: the same, with the packages on the disk, mounted over their place as a container does with a volume.
+/// As advised: the same, with the packages on the disk, mounted over their place as a container
+/// does with a volume.
 const ADVISED: &str = "mkdir advised && mv app advised.source && mv advised.source/node_modules packages && \
     mkdir advised.source/node_modules && bindfs advised.source advised && mount --bind packages advised/node_modules";
 
@@ -168,7 +170,8 @@ fn row(
     Ok(())
 }
 
-/// What FUSE keeps of attributes and names is then no longer valid: neither people nor the rounds of a replay run a tool again within a second.
+/// What FUSE keeps of attributes and names is then no longer valid: neither people nor the rounds
+/// of a replay run a tool again within a second.
 const EXPIRED: Duration = Duration::from_millis(1200);
 
 /// Medians of the tool's own times, now and as advised, in turn; milliseconds.

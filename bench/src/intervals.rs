@@ -1,5 +1,5 @@
-//! Whether `compare` can be relied on: its order of mounts beside the real tool's, and how often its intervals hold what a repeated
-//! comparison finds. Needs root.
+//! Whether `compare` can be relied on: its order of mounts beside the real tool's, and how often
+//! its intervals hold what a repeated comparison finds. Needs root.
 
 use std::ffi::OsString;
 use std::io;
@@ -40,7 +40,8 @@ pub struct Options {
     pub mounts: Vec<String>,
 }
 
-/// With a cache and a lock file that hold what an installation without a network needs, however the user has set npm up.
+/// With a cache and a lock file that hold what an installation without a network needs, however the
+/// user has set npm up.
 const NPM_CI: Workload = Workload {
     name: "npm ci",
     setup: "printf 'cache=cache\nomit-lockfile-registry-resolved=false\n' > .npmrc && echo '{\"name\":\"app\",\"version\":\"1.0.0\",\"private\":true}' > package.json && npm install --no-audit --no-fund --ignore-scripts express@4.21.2 > /dev/null",
@@ -125,8 +126,11 @@ fn measure(
     dir: &Path,
     options: &Options,
 ) -> io::Result<(Tally, Tally)> {
-    let homes = mounts.all.iter().map(|mount| workload.prepare(&mount.dir));
-    let homes: Vec<PathBuf> = homes.collect::<io::Result<_>>()?;
+    let homes: Vec<PathBuf> = mounts
+        .all
+        .iter()
+        .map(|mount| workload.prepare(&mount.dir))
+        .collect::<io::Result<_>>()?;
     let Some(home) = homes.first() else {
         return Err(io::Error::other("no mount could be made"));
     };
@@ -134,11 +138,12 @@ fn measure(
     let trace = dir.join("trace.zst");
     workload.reset(home)?;
     record(fsreplay, home, &trace, workload.reset, workload.command)?;
-    let comparisons = (0..options.runs).map(|_| {
-        let comparison = compare(&trace, home, mounts, dir, options.rounds);
-        json(fsreplay, &comparison).map(|comparison| comparison["targets"].clone())
-    });
-    let comparisons: Vec<Value> = comparisons.collect::<io::Result<_>>()?;
+    let comparisons: Vec<Value> = (0..options.runs)
+        .map(|_| {
+            let comparison = compare(&trace, home, mounts, dir, options.rounds);
+            json(fsreplay, &comparison).map(|comparison| comparison["targets"].clone())
+        })
+        .collect::<io::Result<_>>()?;
     let held = intervals(workload, mounts, &real, &comparisons);
     for home in &homes {
         std::fs::remove_dir_all(home)?;
@@ -232,7 +237,8 @@ fn number_in(value: &Value, field: &str, interval: &Value) -> bool {
     number(interval, "low") <= value && value <= number(interval, "high")
 }
 
-/// Pairs of mounts between which the tool's time differs by more than 10 %: does each run order them as the tool does?
+/// Pairs of mounts between which the tool's time differs by more than 10 %: does each run order
+/// them as the tool does?
 fn order(real: &[f64], comparisons: &[Value]) -> Tally {
     let mut tally = Tally::default();
     for comparison in comparisons {

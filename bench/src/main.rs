@@ -1,10 +1,16 @@
-//! Measures fsreplay beside its peers. Run by hand, on a quiet machine; prints medians, spreads and ratios.
+//! Measures fsreplay beside its peers. Run by hand, on a quiet machine; prints medians, spreads and
+//! ratios.
 //!
-//! - `advise`: the gain that advice predicts beside the tool's own, run with that placement. Needs root.
-//! - `intervals`: how often the intervals of `compare` hold what a repeated run finds, and whether its order is the tool's. Needs root.
+//! - `advise`: the gain that advice predicts beside the tool's own, run with that placement. Needs
+//!   root.
+//! - `intervals`: how often the intervals of `compare` hold what a repeated run finds, and whether
+//!   its order is the tool's. Needs root.
 //! - `accuracy`: predicted times of real tools on many mounts beside their real times. Needs root.
 //!   `bench/guest` runs it in an emulated machine with virtiofs and 9P shares.
-//! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in one run.
+//! - `imports`: a log of strace, imported, beside a recording of the same command: the calls, and
+//!   the file time of replays of both in turn.
+//! - `overhead`: what recording adds to a command, beside `strace --seccomp-bpf`, interleaved in
+//!   one run.
 //! - `size`: bytes per event of the traces, beside strace's text under `zstd -19`.
 //! - `loop`: the replay loop beside a straight loop of the same calls.
 //! - `scale`: memory and time of `play`, by the number of events.
@@ -15,6 +21,7 @@ mod accuracy;
 mod advise;
 mod final_set;
 mod fsreplay;
+mod imports;
 mod intervals;
 mod mounts;
 mod overhead;
@@ -37,6 +44,23 @@ struct Cli {
     command: Bench,
 }
 
+/// Which tools are recorded and replayed, where, and how often.
+#[derive(clap::Args)]
+struct Tools {
+    /// The fsreplay binary
+    #[arg(long, default_value = "target/release/fsreplay")]
+    fsreplay: PathBuf,
+    /// Replays of each recording or placement, and runs of the tool
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// Where projects and workloads' trees are made, and replayed
+    #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
+    dir: PathBuf,
+    /// Only tools whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
 #[derive(Subcommand)]
 enum Bench {
     /// How often verdicts are right beside busy loops
@@ -52,20 +76,7 @@ enum Bench {
         against: String,
     },
     /// The gain that advice predicts, beside the tool's own
-    Advise {
-        /// The fsreplay binary
-        #[arg(long, default_value = "target/release/fsreplay")]
-        fsreplay: PathBuf,
-        /// Runs of the tool, and rounds of each placement
-        #[arg(long, default_value_t = 9)]
-        rounds: usize,
-        /// Where the project is made
-        #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
-        dir: PathBuf,
-        /// Only tools whose name contains this
-        #[arg(long, default_value = "")]
-        only: String,
-    },
+    Advise(Tools),
     /// How often intervals hold what a repeated comparison finds
     Intervals(intervals::Options),
     /// Extra time of recording, beside strace
@@ -83,6 +94,8 @@ enum Bench {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Calls and file time of imported logs of strace, beside recordings
+    Imports(Tools),
     /// Bytes per event, beside strace's text
     Size {
         /// The fsreplay binary
@@ -128,16 +141,16 @@ fn main() {
         Bench::Accuracy(options) => accuracy::run_all(&options),
         Bench::Verdicts(options) => verdicts::run(&options),
         Bench::Analyse { log, against } => accuracy::log::analyse(&log, &against),
-        Bench::Advise {
-            fsreplay,
-            rounds,
-            dir,
-            only,
-        } => advise::run_all(&fsreplay, rounds, &dir, &only),
+        Bench::Advise(tools) => {
+            advise::run_all(&tools.fsreplay, tools.rounds, &tools.dir, &tools.only)
+        }
         Bench::Intervals(options) => intervals::run_all(&options),
         Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
         Bench::Scale(options) => scale::run(&options),
         Bench::Writer { events, dir } => writer::run(events, &dir),
+        Bench::Imports(tools) => {
+            imports::run_all(&tools.fsreplay, tools.rounds, &tools.dir, &tools.only)
+        }
         Bench::Size {
             fsreplay,
             dir,

@@ -21,7 +21,8 @@ pub struct Mounts {
     made: bool,
 }
 
-/// All of it at once: what is left for later, a thread of the kernel does while the first workloads are measured.
+/// All of it at once: what is left for later, a thread of the kernel does while the first workloads
+/// are measured.
 const MKFS_EXT4: &[&str] = &[
     "mkfs.ext4",
     "-q",
@@ -33,7 +34,8 @@ const MKFS_EXT4: &[&str] = &[
 const IMAGE: &str = "4G";
 
 impl Mounts {
-    /// Makes the named mounts (all if `only` is empty) below `dir`; those that this machine can't have are told and left out.
+    /// Makes the named mounts (all if `only` is empty) below `dir`; those that this machine can't
+    /// have are told and left out.
     pub fn make(dir: &Path, only: &[String]) -> io::Result<Mounts> {
         let mut mounts = Mounts {
             all: Vec::new(),
@@ -126,7 +128,8 @@ impl Mounts {
         )
     }
 
-    /// An ext4 of its own for what another mount passes on. The machine's own disk won't do: on some, making a file there takes 20 times as long.
+    /// An ext4 of its own for what another mount passes on. The machine's own disk won't do: on
+    /// some, making a file there takes 20 times as long.
     fn source(&mut self, dir: &Path, name: &str) -> io::Result<PathBuf> {
         let base = dir.join(format!("{name}-source"));
         std::fs::create_dir_all(&base)?;

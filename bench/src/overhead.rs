@@ -1,49 +1,86 @@
-//! What recording adds to a command, by ptrace and inside the tool, beside strace: all variants
-//! interleaved, so that drift of the machine meets all of them.
+//! What recording adds to a command, by ptrace and inside the tool, beside strace and `perf trace`:
+//! all variants interleaved, so that drift of the machine meets all of them.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use fsreplay_measure::estimate::{median, spread};
+use fsreplay_measure::estimate::{geometric_mean, median, spread};
 
 use crate::timing::run;
 use crate::workloads::{ALL, Workload};
 
-const STRACE: &[&str] = &[
-    "strace",
-    "-f",
-    "--seccomp-bpf",
-    "-e",
-    "trace=%file,%desc",
-    "-o",
-    "/dev/null",
+/// Peers, each with its column.
+const PEERS: [(&str, &[&str]); 2] = [
+    (
+        "strace x",
+        &[
+            "strace",
+            "-f",
+            "--seccomp-bpf",
+            "-e",
+            "trace=%file,%desc",
+            "-o",
+            "/dev/null",
+        ],
+    ),
+    // Needs privilege.
+    ("perf x", &["perf", "trace", "-o", "/dev/null", "--"]),
 ];
+/// The recorder's backends.
+const BACKENDS: [&str; 2] = ["ptrace", "inside"];
+const VARIANTS: usize = PEERS.len() + BACKENDS.len();
 
-/// Prints a row for each workload.
+/// The medians of a workload's variants, as multiples of its own; `None` for what doesn't run here.
+type Ratios = [Option<f64>; VARIANTS];
+
+/// Prints a row for each workload, and the geometric mean of each column over the rows that have
+/// all of them.
 pub fn run_all(fsreplay: &Path, rounds: usize, dir: &Path, only: &str) -> io::Result<()> {
     let fsreplay = fsreplay.canonicalize()?;
     std::fs::create_dir_all(dir)?;
-    println!(
-        "{:<18} {:>10} {:>8} {:>9} {:>9} {:>9}",
-        "workload", "native ms", "±", "strace x", "ptrace x", "inside x"
-    );
+    let peers = PEERS.map(|(name, _)| name.to_owned());
+    let backends = BACKENDS.map(|name| format!("{name} x"));
+    let heads: Vec<String> = peers.into_iter().chain(backends).collect();
+    print!("{:<18} {:>10} {:>8}", "workload", "native ms", "±");
+    println!("{}", cells(heads.iter().map(String::as_str)));
+    let mut rows = Vec::new();
     for workload in ALL.iter().filter(|w| w.name.contains(only)) {
-        row(workload, &fsreplay, rounds, dir)?;
+        match row(workload, &fsreplay, rounds, dir) {
+            Ok(ratios) => rows.push(ratios),
+            Err(error) => println!("{:<18} skipped: {error}", workload.name),
+        }
     }
+    let means = std::array::from_fn(|column| mean(&rows, column));
+    print!("{:<38}", format!("geometric mean of {}", rows.len()));
+    println!("{}", numbers(&means));
     Ok(())
 }
 
-fn row(workload: &Workload, fsreplay: &Path, rounds: usize, dir: &Path) -> io::Result<()> {
+/// None where a row has no ratio in that column.
+fn mean(rows: &[Ratios], column: usize) -> Option<f64> {
+    let ratios: Option<Vec<f64>> = rows.iter().map(|row| row[column]).collect();
+    geometric_mean(&ratios?)
+}
+
+fn cells<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.map(|text| format!(" {text:>9}")).collect()
+}
+
+fn numbers(ratios: &Ratios) -> String {
+    let texts = ratios.map(|ratio| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")));
+    cells(texts.iter().map(String::as_str))
+}
+
+fn row(workload: &Workload, fsreplay: &Path, rounds: usize, dir: &Path) -> io::Result<Ratios> {
     let own = workload.prepare(dir)?;
     let command: Vec<OsString> = workload.command.iter().map(OsString::from).collect();
-    let traced: Vec<OsString> = STRACE
-        .iter()
-        .map(OsString::from)
-        .chain(command.clone())
-        .collect();
+    let traced = PEERS.map(|(_, peer)| -> Vec<OsString> {
+        let peer = peer.iter().map(OsString::from);
+        peer.chain(command.clone()).collect()
+    });
     let trace = own.with_extension("trace.zst");
-    let recorded = |backend: &str| -> Vec<OsString> {
+    let recorded = BACKENDS.map(|backend| -> Vec<OsString> {
         let record = ["record", "-q", "--force", "--backend", backend, "-o"];
         [fsreplay.as_os_str().to_owned()]
             .into_iter()
@@ -51,29 +88,36 @@ fn row(workload: &Workload, fsreplay: &Path, rounds: usize, dir: &Path) -> io::R
             .chain([trace.as_os_str().to_owned(), "--".into()])
             .chain(command.clone())
             .collect()
-    };
-    let (ptrace, inside) = (recorded("ptrace"), recorded("inside"));
-    let variants = [command, traced, ptrace, inside];
-    let mut times = [const { Vec::new() }; 4];
+    });
+    let mut native = Vec::new();
+    let mut variants: Vec<_> = traced.into_iter().chain(recorded).map(Some).collect();
+    let mut times = [const { Vec::new() }; VARIANTS];
     for round in 0..=rounds {
-        for (variant, times) in variants.iter().zip(&mut times) {
+        // The first round warms caches, and shows what doesn't run here.
+        workload.reset(&own)?;
+        let seconds = run(&own, &command)?;
+        native.extend((round > 0).then_some(seconds));
+        for (variant, times) in variants.iter_mut().zip(&mut times) {
+            let Some(command) = variant else { continue };
             workload.reset(&own)?;
-            let seconds = run(&own, variant)?;
-            if round > 0 {
-                times.push(seconds * 1e3); // the first round warms caches
+            match run(&own, command) {
+                Ok(seconds) => times.extend((round > 0).then_some(seconds)),
+                Err(_) if round == 0 => *variant = None,
+                Err(error) => return Err(error),
             }
         }
     }
-    let spread = spread(&times[0]);
-    let [native, strace, ptrace, inside] = times.each_ref().map(|times| median(times));
-    println!(
-        "{:<18} {:>10.1} {:>8.1} {:>9.2} {:>9.2} {:>9.2}",
+    let own_time = median(&native);
+    let ratios = times.each_ref().map(|times| {
+        let ran = !times.is_empty();
+        ran.then(|| median(times) / own_time)
+    });
+    print!(
+        "{:<18} {:>10.1} {:>8.1}",
         workload.name,
-        native,
-        spread,
-        strace / native,
-        ptrace / native,
-        inside / native,
+        own_time * 1e3,
+        spread(&native) * 1e3
     );
-    Ok(())
+    println!("{}", numbers(&ratios));
+    Ok(ratios)
 }

@@ -42,8 +42,7 @@ pub fn run(rounds: usize, dir: &Path) -> io::Result<()> {
             replayed.push(b);
         }
     }
-    let ratios = straight.iter().zip(&replayed).map(|(a, b)| b / a);
-    let ratios: Vec<f64> = ratios.collect();
+    let ratios: Vec<f64> = straight.iter().zip(&replayed).map(|(a, b)| b / a).collect();
     let (a, b) = (median(&straight), median(&replayed));
     let calls = (FILES * PASSES * 6) as f64;
     println!("{} calls a run, {rounds} runs, single task", calls);

@@ -36,7 +36,8 @@ pub struct Options {
     dir: PathBuf,
 }
 
-/// Plays made-up traces of rising length once, as fast as possible, and prints for each what it took.
+/// Plays made-up traces of rising length once, as fast as possible, and prints for each what it
+/// took.
 pub fn run(options: &Options) -> io::Result<()> {
     println!(
         "{TASKS} processes read {FILES} files again and again; one look-up of {} is of a new name",

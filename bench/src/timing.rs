@@ -31,7 +31,8 @@ pub fn run<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
     }
 }
 
-/// The same as a user does it and as a replay begins: what was changed before has been written back, and all has been left alone for a while.
+/// The same as a user does it and as a replay begins: what was changed before has been written
+/// back, and all has been left alone for a while.
 pub fn run_at_rest<S: AsRef<OsStr>>(dir: &Path, command: &[S]) -> io::Result<f64> {
     std::thread::sleep(settled(dir)?);
     run(dir, command)

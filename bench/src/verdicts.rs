@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use fsreplay_measure::estimate::median;
-use fsreplay_results::Document;
 use fsreplay_results::compare::Compare;
+use fsreplay_results::{Document, Verdict};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> io::Result<()> {
     println!("|---|---|---|---|---|---|---|");
     for count in &options.beside {
         let loops = Loops::start(*count)?;
-        let mut verdicts: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+        let mut verdicts: BTreeMap<String, Vec<Verdict>> = BTreeMap::new();
         let mut took = Vec::new();
         for _ in 0..options.times {
             let began = Instant::now();
@@ -85,15 +85,21 @@ pub fn run(options: &Options) -> io::Result<()> {
             took.push(began.elapsed().as_secs_f64());
             for target in found.targets.iter().filter(|t| t.name != found.baseline) {
                 let all = verdicts.entry(target.name.clone()).or_default();
-                all.push(target.ratio.verdict.text());
+                all.push(target.ratio.verdict);
             }
         }
         drop(loops);
         for (name, found) in &verdicts {
             let truth = truth.get(name.as_str()).copied().unwrap_or("?");
-            let of = |wanted: &str| found.iter().filter(|one| **one == wanted).count();
-            let right = of(if truth == "same" { "the same" } else { truth });
-            let open = of("can't be told");
+            let is_right = |one: &&Verdict| match truth {
+                "same" => one.is_even(),
+                truth => one.text() == truth,
+            };
+            let right = found.iter().filter(is_right).count();
+            let open = found
+                .iter()
+                .filter(|one| **one == Verdict::CannotTell)
+                .count();
             let wrong = found.len() - right - open;
             let seconds = median(&took);
             println!("| {count} | {name} | {truth} | {right} | {wrong} | {open} | {seconds:.1} |");

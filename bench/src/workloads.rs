@@ -20,6 +20,8 @@ pub struct Workload {
 
 const TREE: &str = "mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done";
 
+const REPOSITORY: &str = "mkdir t && cd t && git init -q && git config user.email a@example.org && git config user.name a && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done && git add -A && git commit -qm one";
+
 /// In both lists.
 const CARGO_BUILD: Workload = Workload {
     name: "cargo build",
@@ -41,14 +43,43 @@ edition = "2021"
     ],
 };
 
+/// In both lists.
+const MAKE: Workload = Workload {
+    name: "make -j2",
+    setup: "mkdir p && cd p && for i in $(seq 30); do echo \"int f$i(void) { return $i; }\" > f$i.c; done && echo 'int main(void) { return 0; }' > main.c && printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nall: $(OBJ)\n\tgcc -o out $(OBJ)\n%%.o: %%.c\n\tgcc -c -o $@ $<\n' > Makefile",
+    copied: "",
+    reset: "rm -f p/*.o p/out",
+    command: &["make", "-s", "-j2", "-C", "p"],
+};
+
+/// In both lists.
+const NPM_CI: Workload = Workload {
+    name: "npm ci",
+    setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund --omit-lockfile-registry-resolved=false --cache ../cache express; rm -rf node_modules",
+    copied: "",
+    reset: "rm -rf a/node_modules",
+    command: &[
+        "sh",
+        "-c",
+        "cd a && npm ci --silent --offline --no-audit --no-fund --cache ../cache",
+    ],
+};
+
 /// All workloads.
 pub const ALL: &[Workload] = &[
     Workload {
         name: "git status",
-        setup: "mkdir t && cd t && git init -q && git config user.email a@example.org && git config user.name a && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done && git add -A && git commit -qm one",
+        setup: REPOSITORY,
         copied: "",
         reset: "",
         command: &["git", "-C", "t", "status", "--porcelain"],
+    },
+    Workload {
+        name: "git fsck",
+        setup: REPOSITORY,
+        copied: "",
+        reset: "",
+        command: &["git", "-C", "t", "fsck", "--no-progress"],
     },
     Workload {
         name: "find+stat",
@@ -148,6 +179,8 @@ CGO_ENABLED=0 go build -o walk ."#,
         ],
     },
     CARGO_BUILD,
+    MAKE,
+    NPM_CI,
     Workload {
         name: "sqlite3",
         setup: "",
@@ -182,10 +215,12 @@ macro_rules! committed {
 
 const PROJECT: &str = concat!(tree!(60, 20), committed!());
 const LARGE_PROJECT: &str = concat!(tree!(100, 60), committed!());
-/// A copied tree has other times and numbers than git's index knows, and an index as old as its files would be read again and again.
+/// A copied tree has other times and numbers than git's index knows, and an index as old as its
+/// files would be read again and again.
 const COPIED: &str = "sleep 1.1; git -C p update-index -q --refresh; git -C p status > /dev/null";
 
-/// The workloads whose time is predicted: read-heavy, write-heavy, with many syncs, many processes, many threads.
+/// The workloads whose time is predicted: read-heavy, write-heavy, with many syncs, many processes,
+/// many threads.
 pub const PREDICTED: &[Workload] = &[
     Workload {
         name: "git status",
@@ -275,13 +310,7 @@ pub const PREDICTED: &[Workload] = &[
         reset: "rm -f t.db",
         command: &["sh", "-c", "sqlite3 t.db < t.sql"],
     },
-    Workload {
-        name: "make -j2",
-        setup: "mkdir p && cd p && for i in $(seq 30); do echo \"int f$i(void) { return $i; }\" > f$i.c; done && echo 'int main(void) { return 0; }' > main.c && printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nall: $(OBJ)\n\tgcc -o out $(OBJ)\n%%.o: %%.c\n\tgcc -c -o $@ $<\n' > Makefile",
-        copied: "",
-        reset: "rm -f p/*.o p/out",
-        command: &["make", "-s", "-j2", "-C", "p"],
-    },
+    MAKE,
     Workload {
         name: "go build",
         setup: "mkdir m && cd m && printf 'module m\ngo 1.19\n' > go.mod && printf 'package main\nimport (\"fmt\"; \"net/http\")\nfunc main() { fmt.Println(http.StatusOK) }\n' > main.go && GOCACHE=$PWD/../cache go build -o out .",
@@ -294,17 +323,7 @@ pub const PREDICTED: &[Workload] = &[
         ],
     },
     CARGO_BUILD,
-    Workload {
-        name: "npm ci",
-        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund --omit-lockfile-registry-resolved=false --cache ../cache express; rm -rf node_modules",
-        copied: "",
-        reset: "rm -rf a/node_modules",
-        command: &[
-            "sh",
-            "-c",
-            "cd a && npm ci --silent --offline --no-audit --no-fund --cache ../cache",
-        ],
-    },
+    NPM_CI,
     Workload {
         name: "npm ls",
         setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund eslint@9",

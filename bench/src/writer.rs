@@ -9,7 +9,8 @@ use fsreplay_trace::call::{Call, NONE};
 use fsreplay_trace::format::{self, TraceWriter, WriterOptions};
 use fsreplay_trace::model::*;
 
-/// Writes `events` made-up events over ever new paths and prints speed and the peak of resident memory.
+/// Writes `events` made-up events over ever new paths and prints speed and the peak of resident
+/// memory.
 pub fn run(events: u64, dir: &Path) -> io::Result<()> {
     std::fs::create_dir_all(dir)?;
     let path = dir.join("made-up.zst");

@@ -240,8 +240,10 @@ impl Snapshot {
                 Some(_) => {}
             }
         }
-        let new = later.inodes.keys();
-        let new = new.filter(|path| !self.inodes.contains_key(*path));
+        let new = later
+            .inodes
+            .keys()
+            .filter(|path| !self.inodes.contains_key(*path));
         told.extend(new.map(|path| format!("{}: new", path.display())));
         told
     }

@@ -141,8 +141,10 @@ impl Assembler<'_> {
     }
 
     fn state(&mut self, state: &State) -> Record {
-        let target = state.target.as_ref();
-        let target = target.map(|text| self.writer.string(&filled(text, self.outside)));
+        let target = state
+            .target
+            .as_ref()
+            .map(|text| self.writer.string(&filled(text, self.outside)));
         let metadata = Metadata {
             size: state.size,
             mode: state.mode,

@@ -210,13 +210,14 @@ fn run(args: &Args, base: &Path) -> Result<bool, Box<dyn Error>> {
         tally: Mutex::default(),
     };
     let failed = std::thread::scope(|scope| {
-        let jobs = (0..args.jobs.max(1)).map(|job| {
-            scope.spawn({
-                let work = &work;
-                move || work.job(job).map_err(|error| worker::chain(&*error))
+        let jobs: Vec<_> = (0..args.jobs.max(1))
+            .map(|job| {
+                scope.spawn({
+                    let work = &work;
+                    move || work.job(job).map_err(|error| worker::chain(&*error))
+                })
             })
-        });
-        let jobs: Vec<_> = jobs.collect();
+            .collect();
         let ended = jobs.into_iter().map(|job| job.join());
         ended
             .filter_map(|ended| ended.unwrap_or(Ok(())).err())

@@ -243,17 +243,11 @@ impl Calls {
     }
 }
 
-/// Whether an argument is an index into the strings of the trace.
-pub fn is_text(kind: ArgKind) -> bool {
-    use ArgKind::*;
-    matches!(kind, Path | NewPath | Target | Name | Argv)
-}
-
 /// What an argument is that nobody named.
 pub fn usual(kind: ArgKind) -> u64 {
     match kind {
         ArgKind::DirFd | ArgKind::NewDirFd => -100i64 as u64,
-        kind if is_text(kind) => u64::MAX,
+        kind if kind.is_text() => u64::MAX,
         _ => 0,
     }
 }

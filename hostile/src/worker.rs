@@ -232,7 +232,7 @@ fn planned(
         target: arena.target(),
         place: place.map(|dir| (dir.clone(), arena.second())).collect(),
         skip: Vec::new(),
-        as_root: uid.is_root(),
+        as_root: fsreplay_replayer::privilege::acts_as_root(),
         uid: uid.as_raw(),
         gid: rustix::process::getegid().as_raw(),
     };
@@ -242,8 +242,9 @@ fn planned(
 
 /// An error with its causes, as one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    let causes: Vec<String> = std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect();
     causes.join(": ")
 }
 

@@ -19,11 +19,17 @@ pub const OPEN_AT: u8 = 5;
 /// `fcntl`: only with the commands up to [`FCNTL_LAST`], and [`FCNTL_OTHER`].
 pub const FCNTL: u8 = 6;
 
+/// `ioctl`: only with the command [`IOCTL_ASKED`].
+pub const IOCTL: u8 = 7;
+
+/// The first argument points to a path, and the second to the name of an attribute.
+pub const NAMED: u8 = 8;
+
 /// `lstat`: a path first, and the second argument points to what is found.
-pub const LSTAT: u8 = 7;
+pub const LSTAT: u8 = 9;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 8;
+pub const STAT_AT: u8 = 10;
 
 /// Flags of `open` that send it the traced way: it may make or empty a file; and a file that is
 /// opened for writing is looked at before anything is written.
@@ -37,10 +43,13 @@ pub const FCNTL_LAST: u32 = libc::F_SETFL as u32;
 /// `F_DUPFD_CLOEXEC`.
 pub const FCNTL_OTHER: u32 = libc::F_DUPFD_CLOEXEC as u32;
 
+/// `TCGETS`: whether it is a terminal, which languages ask of each file that they open.
+pub const IOCTL_ASKED: u32 = libc::TCGETS as u32;
+
 /// Which argument of a class points to a path.
 pub fn path_argument(class: u8) -> Option<usize> {
     match class {
-        PATH_FIRST | OPEN | LSTAT => Some(0),
+        PATH_FIRST | OPEN | NAMED | LSTAT => Some(0),
         PATH_SECOND | OPEN_AT | STAT_AT => Some(1),
         _ => None,
     }

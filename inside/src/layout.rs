@@ -2,11 +2,12 @@
 //!
 //! The stub's code and the recorder both go by these numbers; nothing else is shared between them.
 
-/// Where the stub's page is mapped. Far from where the kernel puts anything by itself, so that it
-/// is free in nearly every address space; a process in which it is not stays on ptrace.
-pub const STUB: u64 = 0x7e40_0000_0000;
+/// Where the stub's page is mapped. Below where the kernel puts anything by itself, so that it is
+/// free in nearly every address space; a process in which it is not stays on ptrace. And above
+/// `0x7e80_0000_0000`: below, ThreadSanitizer suffers no mapping.
+pub const STUB: u64 = 0x7ec0_0000_0000;
 /// Where the areas are mapped: in the same 4 GiB, which the stub asks of its `gs` base.
-pub const REGION: u64 = 0x7e40_1000_0000;
+pub const REGION: u64 = 0x7ec0_1000_0000;
 /// The upper half of both, with its bytes turned round: what `bswap` leaves in the lower half.
 pub const HIGH_TURNED: u32 = ((STUB >> 32) as u32).swap_bytes();
 
@@ -70,12 +71,13 @@ pub mod event {
     pub const CLASS: u64 = 80;
     /// 1 if [`STAT`] is filled.
     pub const HAS_STAT: u64 = 88;
-    /// Its path, with the zero that ends it.
+    /// Its path, with the zero that ends it; from the next word on the name of an attribute, if it
+    /// has one.
     pub const PATH: u64 = 96;
-    /// Longer paths go the traced way.
+    /// Calls with longer paths and names go the traced way.
     pub const PATH_MAX: u64 = STAT - PATH;
-    /// What `lstat` said, as it stands in the tool's memory.
-    pub const STAT: u64 = super::EVENT - STAT_SIZE;
-    /// Its bytes (`struct stat`).
-    pub const STAT_SIZE: u64 = 144;
+    /// Bytes of a word.
+    pub const WORD: u64 = 8;
+    /// What `lstat` said, at the offsets of `struct stat`, as far as it is kept: two cache lines.
+    pub const STAT: u64 = super::EVENT - 128;
 }

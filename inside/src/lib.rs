@@ -19,9 +19,10 @@ mod sys;
 mod tasks;
 mod tracee;
 mod traps;
+mod ways;
 
 pub use arch::is_supported;
-pub use region::{Area, Bounds, Event, Found, Region};
+pub use region::{Area, Bounds, Event, Found, Region, Unread};
 pub use rescue::Why;
 pub use space::{Refused, Space};
 pub use tasks::{Policy, Tasks, take_area};

@@ -80,8 +80,11 @@ fn line(line: &str) -> Option<Mapping> {
 /// above it and as far from the one below: what grows there keeps its room.
 pub fn free_below(maps: &[Mapping], address: u64, length: u64, apart: u64) -> Option<u64> {
     let above = maps.iter().rev().filter(|mapping| mapping.start <= address);
-    let ends = above.clone().skip(1).map(|mapping| mapping.end);
-    let ends = ends.chain([LOWEST]);
+    let ends = above
+        .clone()
+        .skip(1)
+        .map(|mapping| mapping.end)
+        .chain([LOWEST]);
     above.zip(ends).find_map(|(mapping, end)| {
         let at = mapping.start.checked_sub(length.checked_add(apart)?)?;
         (at >= end.checked_add(apart)?).then_some(at)

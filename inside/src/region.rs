@@ -109,7 +109,7 @@ fn found(word: impl Fn(u64) -> u64) -> Found {
 }
 
 /// A call that the stub made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// When it was entered, ticks.
     pub entry: u64,
@@ -121,8 +121,14 @@ pub struct Event {
     pub number: u64,
     /// Its arguments.
     pub arguments: [u64; 6],
-    /// Its path, with the address at which it stood, without the zero.
-    pub path: Option<(u64, Vec<u8>)>,
+    /// Where its path stood, if it has one.
+    pub path_at: Option<u64>,
+    /// Its path, without the zero.
+    pub path: Vec<u8>,
+    /// Where the name of an attribute stood, if it has one.
+    pub name_at: Option<u64>,
+    /// That name, without the zero.
+    pub name: Vec<u8>,
     /// It doesn't follow a link at the end of its path.
     pub is_lstat: bool,
     /// What stood at the end of its path, which is not followed if it is a link.
@@ -162,25 +168,23 @@ impl Area {
         self.region.segment.word(self.event_offset(last) + word)
     }
 
-    /// The oldest event that was not read yet, if it returned at these ticks or before; takes it
-    /// off.
-    pub fn next_until(&self, ticks: u64) -> Option<Event> {
-        let tail = self.get(area::TAIL);
-        if self.get(area::HEAD) == tail {
-            return None;
+    /// What was written and not read up to now.
+    pub fn unread(&self) -> Unread<'_> {
+        Unread {
+            area: self,
+            next: self.get(area::TAIL),
+            end: self.get(area::HEAD),
         }
-        let event = self.read(tail);
-        if event.exit > ticks {
-            return None;
-        }
-        self.set(area::TAIL, tail.wrapping_add(1));
-        Some(event)
     }
 
     /// The call that the task is in, if the stub is making one. Only of a task that stands still,
     /// or is gone: otherwise it may be another by now.
     pub fn in_progress(&self) -> Option<Event> {
-        (self.get(area::STATE) != 0).then(|| self.read(self.get(area::HEAD)))
+        (self.get(area::STATE) != 0).then(|| {
+            let mut event = Event::default();
+            self.read(self.get(area::HEAD), &mut event);
+            event
+        })
     }
 
     /// The recorder has seen the task leave a call, at these ticks: the time until the next call
@@ -202,32 +206,74 @@ impl Area {
         self.set(area::HEAD, head.wrapping_add(1));
     }
 
-    fn read(&self, number: u64) -> Event {
+    /// Reads an event into the place of another.
+    fn read(&self, number: u64, event: &mut Event) {
         let offset = self.event_offset(number);
         let word = |at: u64| self.region.segment.word(offset + at);
-        let mut arguments = [0; 6];
-        for (index, argument) in arguments.iter_mut().enumerate() {
+        for (index, argument) in event.arguments.iter_mut().enumerate() {
             *argument = word(event::ARGUMENTS + index as u64 * 8);
         }
         let class = u8::try_from(word(event::CLASS)).unwrap_or(class::TRACED);
-        let path = class::path_argument(class).and_then(|argument| {
-            let address = arguments[argument];
-            if address == 0 {
-                return None;
-            }
-            let text = (self.region.segment).text(offset + event::PATH, event::PATH_MAX);
-            Some((address, text))
-        });
-        Event {
-            entry: word(event::ENTRY),
-            exit: word(event::EXIT),
-            result: word(event::RESULT).cast_signed(),
-            number: word(event::NUMBER),
-            arguments,
-            path,
-            is_lstat: class == class::LSTAT
-                || class == class::STAT_AT && arguments[3] & NOFOLLOW != 0,
-            found: (word(event::HAS_STAT) == 1).then(|| found(|at| word(event::STAT + at))),
+        let path_at = class::path_argument(class).map(|argument| event.arguments[argument]);
+        event.path_at = path_at.filter(|address| *address != 0);
+        event.path.clear();
+        if event.path_at.is_some() {
+            let segment = &self.region.segment;
+            segment.text(offset + event::PATH, event::PATH_MAX, &mut event.path);
+        }
+        event.name_at = None;
+        event.name.clear();
+        if class == class::NAMED && event.path_at.is_some() {
+            event.name_at = Some(event.arguments[1]);
+            let behind = (event.path.len() as u64 + 1).next_multiple_of(event::WORD);
+            let left = event::PATH_MAX.saturating_sub(behind);
+            let at = offset + event::PATH + behind;
+            self.region.segment.text(at, left, &mut event.name);
+        }
+        event.entry = word(event::ENTRY);
+        event.exit = word(event::EXIT);
+        event.result = word(event::RESULT).cast_signed();
+        event.number = word(event::NUMBER);
+        let nofollow = event.arguments[3] & NOFOLLOW != 0;
+        event.is_lstat = class == class::LSTAT || class == class::STAT_AT && nofollow;
+        let has_stat = word(event::HAS_STAT) == 1;
+        event.found = has_stat.then(|| found(|at| word(event::STAT + at)));
+    }
+}
+
+/// Events of an area that are being read. How many there are is asked once, and the task is told
+/// now and then how many were read: each such question takes a cache line from it.
+#[derive(Debug)]
+pub struct Unread<'a> {
+    area: &'a Area,
+    next: u64,
+    end: u64,
+}
+
+/// Events after which the task is told that there is room again.
+const TOLD: u64 = EVENTS / 8;
+
+impl Unread<'_> {
+    /// When the next one returned, ticks.
+    pub fn exit(&self) -> Option<u64> {
+        let offset = self.area.event_offset(self.next) + event::EXIT;
+        (self.next != self.end).then(|| self.area.region.segment.word(offset))
+    }
+
+    /// Reads it into the place of another.
+    pub fn take(&mut self, event: &mut Event) {
+        self.area.read(self.next, event);
+        self.next = self.next.wrapping_add(1);
+        if self.next.is_multiple_of(TOLD) {
+            self.area.set(area::TAIL, self.next);
+        }
+    }
+}
+
+impl Drop for Unread<'_> {
+    fn drop(&mut self) {
+        if self.area.get(area::TAIL) != self.next {
+            self.area.set(area::TAIL, self.next);
         }
     }
 }

@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
 
-use crate::arch::sites::{self, Code, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL};
+use crate::arch::sites::{self, Code, GAPS, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL, Way};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::functions;
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
 use crate::maps::{self, InFile, Mapping};
 use crate::region::{Area, Bounds, Region};
 use crate::tracee::Tracee;
+use crate::ways::{Near, Ways};
 
 /// Bytes for trampolines that are mapped at once.
 const POOL: u64 = 16 * PAGE;
@@ -228,6 +229,7 @@ impl Space {
         tracee: &mut impl Tracee,
         site: u64,
         alone: bool,
+        ways: &mut Ways,
     ) -> Result<Option<InFile>, Refused> {
         let mut instruction = [0; 2];
         if tracee.read(site, &mut instruction)? != 2 || instruction != SYSCALL {
@@ -241,26 +243,19 @@ impl Space {
         }
         self.sites.insert(site, Site::Unfit);
         self.install(tracee)?;
+        if alone && !self.may_synchronize {
+            // Once it has threads, the kernel waits for all processors first, which takes
+            // milliseconds. Where it can't be had, that is found out when it is needed.
+            self.may_synchronize = self.synchronize(tracee, REGISTER_SYNC_CORE).is_ok();
+        }
         let maps = maps::parse(&tracee.maps()?);
-        let mapping = maps.iter().find(|mapping| mapping.holds(site)).copied();
-        let mapping = mapping.filter(Mapping::is_text).ok_or(Refused::Site)?;
-        let first = site.saturating_sub(2 * NEIGHBOURHOOD).max(mapping.start);
-        let last = (site + 3 * NEIGHBOURHOOD).min(mapping.end);
-        let mut bytes = vec![0; last.saturating_sub(first) as usize];
-        let length = tracee.read(first, &mut bytes)?;
-        let gaps = match mapping.base(&maps) {
-            Some(base) => functions::gaps(base, first, last, |at, buffer| {
-                let length = tracee.read(at, buffer).ok()?;
-                (length == buffer.len()).then_some(())
-            }),
-            None => Vec::new(),
-        };
-        let code = Code {
-            address: first,
-            bytes: &bytes[..length],
-            gaps: &gaps,
-        };
-        let way = sites::way(code, site).ok_or(Refused::Site)?;
+        let mapping = maps
+            .iter()
+            .find(|mapping| mapping.holds(site))
+            .copied()
+            .filter(Mapping::is_text)
+            .ok_or(Refused::Site)?;
+        let way = find_way(tracee, &maps, mapping, site, ways)?.ok_or(Refused::Site)?;
         let trampoline = self.trampoline(tracee, site, &maps)?;
         let first = way.hop.unwrap_or(way.last);
         let short = sites::short_jump(site, first).ok_or(Refused::Site)?;
@@ -371,6 +366,50 @@ impl Space {
         }
         Some(site)
     }
+}
+
+/// The way of a site in a mapping; `None` if it has none.
+fn find_way(
+    tracee: &mut impl Tracee,
+    maps: &[Mapping],
+    mapping: Mapping,
+    site: u64,
+    ways: &mut Ways,
+) -> Result<Option<Way>, Refused> {
+    let first = site.saturating_sub(2 * NEIGHBOURHOOD).max(mapping.start);
+    let last = (site + 3 * NEIGHBOURHOOD).min(mapping.end);
+    let mut bytes = vec![0; last.saturating_sub(first) as usize];
+    let length = tracee.read(first, &mut bytes)?;
+    let bytes = &bytes[..length];
+    let mut look = || {
+        let base = mapping.base(maps);
+        let gaps = base.map(|base| {
+            functions::gaps(
+                base,
+                site.saturating_sub(GAPS),
+                site + GAPS,
+                |at, buffer| {
+                    let length = tracee.read(at, buffer).ok()?;
+                    (length == buffer.len()).then_some(())
+                },
+            )
+        });
+        let code = Code {
+            address: first,
+            bytes,
+            gaps: &gaps.unwrap_or_default(),
+        };
+        sites::way(code, site)
+    };
+    let Some(byte) = mapping.in_file(site) else {
+        return Ok(look());
+    };
+    let near = Near {
+        site: byte,
+        offset: site - first,
+        bytes,
+    };
+    Ok(ways.way(near, site, look))
 }
 
 /// Writes a jump into padding; what is left of it stays padding that others can use.

@@ -60,9 +60,8 @@ impl Segment {
         fits.then(|| unsafe { AtomicU64::from_ptr(self.at.as_ptr().add(offset).cast()) })
     }
 
-    /// The bytes from an offset, a multiple of eight, up to the first zero or the limit.
-    pub fn text(&self, offset: u64, limit: u64) -> Vec<u8> {
-        let mut text = Vec::with_capacity(64);
+    /// Appends the bytes from an offset, a multiple of eight, up to the first zero or the limit.
+    pub fn text(&self, offset: u64, limit: u64, text: &mut Vec<u8>) {
         for at in (0..limit).step_by(8) {
             let bytes = self.word(offset + at).to_ne_bytes();
             let length = bytes.iter().position(|byte| *byte == 0);
@@ -71,7 +70,6 @@ impl Segment {
                 break;
             }
         }
-        text
     }
 }
 

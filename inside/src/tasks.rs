@@ -2,26 +2,29 @@
 //! has an area, and what was written there.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::arch;
 use crate::layout::{REGION, REGION_SIZE};
 use crate::maps::InFile;
-use crate::region::{Area, Bounds, Event};
+use crate::region::{Area, Bounds, Event, Unread};
 use crate::rescue::{self, Why};
 use crate::space::{Refused, Space};
 use crate::tracee::Tracee;
 use crate::traps::{AfterTrap, after_trap};
+use crate::ways::Ways;
 
 /// When the stub is worth its cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Stops of a process before it gets the stub: shorter ones would only pay for it.
+    /// Stops of a process at calls of the stub's before it gets the stub: shorter ones would only
+    /// pay for it.
     pub stops: u32,
     /// Hits of a site before it is patched.
     pub hits: u32,
-    /// Stops of a task before it gets an area.
+    /// Such stops of a task before it gets an area.
     pub task_stops: u32,
     /// What takes longer is looked at by the recorder.
     pub bounds: Bounds,
@@ -34,7 +37,7 @@ const UNFIT: &str = "it has filters of its own or limits on memory, or is no 64-
 #[derive(Debug, Default)]
 struct Memory {
     space: Space,
-    /// Traced calls that its tasks returned from.
+    /// Traced calls that its tasks returned from, and that the stub would have made.
     stops: u32,
     /// Tasks that have it.
     tasks: u32,
@@ -58,8 +61,8 @@ struct Task {
     newborn: bool,
     /// What is to be done when it came by a breakpoint.
     after_trap: Option<AfterTrap>,
-    /// Behind the `syscall` of the traced call that it is in.
-    behind: u64,
+    /// Behind the `syscall` of the traced call that it is in, if the stub would have made that.
+    behind: Option<u64>,
 }
 
 impl Task {
@@ -72,7 +75,7 @@ impl Task {
             refused: false,
             newborn,
             after_trap: None,
-            behind: 0,
+            behind: None,
         }
     }
 }
@@ -90,10 +93,14 @@ pub struct Tasks {
     tasks: HashMap<i32, Task>,
     /// Sites that were patched, in any process.
     known: HashSet<InFile>,
+    /// Ways that were looked for, in any process.
+    ways: Ways,
     /// Some task was given an area.
     given: bool,
     /// Why memories stayed on ptrace, each with how many.
     refusals: HashMap<String, u64>,
+    /// The event that is being told; kept for its memory.
+    event: Event,
 }
 
 impl Tasks {
@@ -103,8 +110,10 @@ impl Tasks {
             policy,
             tasks: HashMap::new(),
             known: HashSet::new(),
+            ways: Ways::default(),
             given: false,
             refusals: HashMap::new(),
+            event: Event::default(),
         }
     }
 
@@ -135,6 +144,14 @@ impl Tasks {
         self.first(tid);
     }
 
+    /// A task is let go: nobody stops it any more. So text that it may be executing is not changed
+    /// from now on.
+    pub fn let_go(&mut self, tid: i32) {
+        if let Some(task) = self.tasks.remove(&tid) {
+            task.memory.borrow_mut().refused = true;
+        }
+    }
+
     /// A task is gone.
     pub fn ended(&mut self, tid: i32) {
         self.tasks.remove(&tid);
@@ -156,10 +173,11 @@ impl Tasks {
         }
     }
 
-    /// A task stands at the entry of a traced call, at an instruction that ends there.
-    pub fn enters(&mut self, tid: i32, behind: u64) {
+    /// A task stands at the entry of a traced call of that number, at an instruction that ends
+    /// there.
+    pub fn enters(&mut self, tid: i32, number: u64, behind: u64) {
         if let Some(task) = self.tasks.get_mut(&tid) {
-            task.behind = behind;
+            task.behind = arch::takes(number).then_some(behind);
         }
     }
 
@@ -170,10 +188,13 @@ impl Tasks {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return false;
         };
+        // Others stop with the stub as without it.
+        let Some(behind) = task.behind.take() else {
+            return false;
+        };
         task.stops = task.stops.saturating_add(1);
         let own_stops = task.stops;
         let has_area = task.area.is_some() || task.refused;
-        let behind = std::mem::take(&mut task.behind);
         let shared = Rc::clone(&task.memory);
         let mut memory = shared.borrow_mut();
         memory.stops = memory.stops.saturating_add(1);
@@ -197,7 +218,7 @@ impl Tasks {
         if let Some(site) = site
             && (alone || others_bear_traps(&mut self.tasks, tid, tracee))
         {
-            match memory.space.patch(tracee, site, alone) {
+            match memory.space.patch(tracee, site, alone, &mut self.ways) {
                 Ok(byte) => {
                     memory.patched += 1;
                     self.known.extend(byte);
@@ -268,15 +289,35 @@ impl Tasks {
         self.tasks.values().any(|task| task.area.is_some())
     }
 
-    /// All events that returned up to `now`, of all tasks, in the order of their returns.
-    pub fn drain(&mut self, now: u64, events: &mut Vec<(i32, Event)>) {
-        for (tid, task) in &self.tasks {
-            let Some(area) = &task.area else { continue };
-            while let Some(event) = area.next_until(now) {
-                events.push((*tid, event));
-            }
+    /// Tells all events that returned up to `now`, of all tasks, in the order of their returns;
+    /// gives how many.
+    pub fn drain(&mut self, now: u64, mut tell: impl FnMut(i32, &Event)) -> usize {
+        let areas = (self.tasks.iter()).filter_map(|(tid, task)| Some((*tid, task.area.as_ref()?)));
+        let mut unread: Vec<(i32, Unread<'_>)> =
+            areas.map(|(tid, area)| (tid, area.unread())).collect();
+        let next = |unread: &Unread<'_>| unread.exit().filter(|exit| *exit <= now);
+        let mut waiting: BinaryHeap<Reverse<(u64, usize)>> = unread
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (_, unread))| Some(Reverse((next(unread)?, index))))
+            .collect();
+        let mut count = 0;
+        while let Some(Reverse((_, index))) = waiting.pop() {
+            let (tid, unread) = &mut unread[index];
+            let others = waiting.peek().map_or(u64::MAX, |Reverse((exit, _))| *exit);
+            // Most often a task has many in a row.
+            let left = loop {
+                unread.take(&mut self.event);
+                tell(*tid, &self.event);
+                count += 1;
+                let exit = next(unread);
+                if exit.is_none_or(|exit| exit > others) {
+                    break exit;
+                }
+            };
+            waiting.extend(left.map(|exit| Reverse((exit, index))));
         }
-        events.sort_by_key(|(_, event)| event.exit);
+        count
     }
 
     /// The call that a task is in by way of the stub. Only of one that stands still or is gone.
@@ -341,5 +382,88 @@ impl Memory {
             asked: self.asked,
             looked: self.looked,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::arch::Registers;
+    use crate::tracee::Signals;
+
+    /// A task that may not be changed; whether that was asked.
+    #[derive(Default)]
+    struct Unfit {
+        asked: bool,
+    }
+
+    impl Tracee for Unfit {
+        fn registers(&mut self) -> io::Result<Registers> {
+            Err(io::ErrorKind::Other.into())
+        }
+
+        fn set_registers(&mut self, _registers: &Registers) -> io::Result<()> {
+            Err(io::ErrorKind::Other.into())
+        }
+
+        fn read(&mut self, _address: u64, _buffer: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn write(&mut self, _address: u64, _bytes: &[u8]) -> io::Result<()> {
+            Err(io::ErrorKind::Other.into())
+        }
+
+        fn make_call(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::Other.into())
+        }
+
+        fn maps(&mut self) -> io::Result<String> {
+            Ok(String::new())
+        }
+
+        fn may_be_changed(&mut self) -> bool {
+            self.asked = true;
+            false
+        }
+
+        fn signals_of(&mut self, _other: i32) -> Option<Signals> {
+            None
+        }
+
+        fn signal_mask(&mut self) -> io::Result<u64> {
+            Ok(0)
+        }
+
+        fn set_signal_mask(&mut self, _mask: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whether a process is looked into that makes a call of that number again and again.
+    fn is_looked_into(number: i64) -> bool {
+        let mut tasks = Tasks::new(Policy {
+            stops: 4,
+            hits: 2,
+            task_stops: 2,
+            bounds: Bounds { gap: 0, call: 0 },
+        });
+        tasks.first(1);
+        let mut tracee = Unfit::default();
+        for _ in 0..8 {
+            tasks.enters(1, number.cast_unsigned(), 0x40_1002);
+            tasks.leaves(1, &mut tracee);
+        }
+        tracee.asked
+    }
+
+    #[test]
+    fn calls_that_stop_in_any_case_get_no_stub() {
+        assert!(!is_looked_into(libc::SYS_mmap));
+        assert!(!is_looked_into(libc::SYS_wait4));
+        let read = libc::SYS_read;
+        assert_eq!(is_looked_into(read), arch::takes(read.cast_unsigned()));
     }
 }

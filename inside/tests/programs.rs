@@ -13,8 +13,8 @@ fn run(source: &str, options: &[&str]) -> Option<common::Outcome> {
     Some(watch(&[program.to_str().expect("text")], EAGER, true))
 }
 
-/// Runs a program whose handlers let calls be restarted, and one whose handlers don't. Both end with
-/// 7 if nothing went wrong. Without a compiler none is run.
+/// Runs a program whose handlers let calls be restarted, and one whose handlers don't. Both end
+/// with 7 if nothing went wrong. Without a compiler none is run.
 fn with_and_without_restart(source: &str) -> Vec<common::Outcome> {
     let ways = ["-DRESTART=SA_RESTART", "-DRESTART=0"];
     let outcomes = ways.into_iter().map_while(|restart| {

@@ -3,7 +3,8 @@
 //!     cargo run --release -p fsreplay-inspector --example inspect -- trace.zst
 //!     cargo run --release -p fsreplay-inspector --example inspect -- --made-up 1000000 4
 //!
-//! The second form makes a trace of that many events by that many processes (in memory, as a file would be) and inspects it.
+//! The second form makes a trace of that many events by that many processes (in memory, as a file
+//! would be) and inspects it.
 
 use std::path::Path;
 use std::time::Instant;

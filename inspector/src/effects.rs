@@ -10,9 +10,9 @@ use fsreplay_trace::model::{Event, FileKind};
 
 use crate::files::Done;
 use crate::inspector::{Found, Inspector};
-use crate::phases::Stream;
+use crate::open_files::Named;
 use crate::places::{MADE, NONE, USED};
-use crate::processes::{Description, Entry, Task};
+use crate::processes::{Description, Entry, Stream, Task};
 
 impl Inspector {
     /// Follows a call that did not fail.
@@ -65,6 +65,8 @@ impl Inspector {
             Op::Flock
             | Op::Mount
             | Op::Unmount
+            | Op::MoveMount
+            | Op::PivotRoot
             | Op::Ioctl
             | Op::Stat
             | Op::FdStat
@@ -80,6 +82,7 @@ impl Inspector {
             | Op::SyncRange
             | Op::StatFs
             | Op::FdStatFs
+            | Op::GetAttributes
             | Op::GetXattr
             | Op::FdGetXattr
             | Op::ListXattr
@@ -100,7 +103,8 @@ impl Inspector {
         }
     }
 
-    /// Events that have returned, the present one included: what is made now can be closed by events that begin from then on.
+    /// Events that have returned, the present one included: what is made now can be closed by
+    /// events that begin from then on.
     fn now(&self) -> u64 {
         self.events + 1
     }
@@ -153,6 +157,7 @@ impl Inspector {
             FileKind::Fifo | FileKind::Socket | FileKind::CharDevice
         );
         let mut description = Description::new(if stream { NONE } else { file });
+        description.named = Named::Place(place);
         description.append = flags & O_APPEND != 0;
         task.put(fd, description, cloexec, self.now());
     }
@@ -407,7 +412,8 @@ impl Inspector {
         let result = event.result as i32;
         match event.call.row().op {
             Op::Close => {
-                // A number that another thread got before this close returned is not the one that was closed.
+                // A number that another thread got before this close returned is not the one that
+                // was closed.
                 let begun = self.events.saturating_sub(u64::from(event.overlapped));
                 let mut table = task.table.borrow_mut();
                 if table.get(&fd).is_some_and(|entry| entry.since <= begun) {

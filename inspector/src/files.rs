@@ -1,4 +1,5 @@
-//! Files and directories that were opened or made: what was read of them, written to them, and whether they are still there.
+//! Files and directories that were opened or made: what was read of them, written to them, and
+//! whether they are still there.
 
 use crate::places::NONE;
 use crate::tally::Tallies;
@@ -17,7 +18,8 @@ pub(crate) enum FileCount {
 /// How many there are of [`FileCount`].
 pub(crate) const FILE_COUNTS: usize = 4;
 
-/// Reads that ask for less, and writes that write less, are tiny: the call costs more than its bytes.
+/// Reads that ask for less, and writes that write less, are tiny: the call costs more than its
+/// bytes.
 pub(crate) const TINY: u64 = 512;
 
 /// One file.
@@ -118,7 +120,8 @@ pub(crate) struct Done {
 pub(crate) struct Covered(u64);
 
 impl File {
-    /// `moved` bytes were read at `position`, where `asked` were asked for; `covered` is the descriptor's.
+    /// `moved` bytes were read at `position`, where `asked` were asked for; `covered` is the
+    /// descriptor's.
     pub(crate) fn read(
         &mut self,
         tallies: &mut Tallies,

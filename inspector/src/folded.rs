@@ -1,5 +1,5 @@
-//! File-system time as folded stacks: one line for each path and call, with the names of the path as frames and
-//! the time in nanoseconds, as flame graph tools read it.
+//! File-system time as folded stacks: one line for each path and call, with the names of the path
+//! as frames and the time in nanoseconds, as flame graph tools read it.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,8 @@ use fsreplay_shown::shown;
 use crate::inspector::Inspector;
 use crate::places::ROOT;
 
-/// Writes `/;usr;lib;libc.so.6;openat 48211` for each path and call, those of directories before those of what is in them.
+/// Writes `/;usr;lib;libc.so.6;openat 48211` for each path and call, those of directories before
+/// those of what is in them.
 ///
 /// Names stand as [`shown`] shows them, so that none can break a line, and a `;` in one as `\x3b`.
 ///

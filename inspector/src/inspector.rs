@@ -1,21 +1,19 @@
 //! The pass over the records: what each call is about, what it cost, and what counts as suspicious.
 
-use fsreplay_results::inspect::Inspect;
 use fsreplay_trace::abi::{AT_FDCWD, O_APPEND, O_CLOEXEC, OpenFlags};
 use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
-    Event, FdState, FileKind, Footer, Header, Listing, Mount, PathState, Record, StringId,
-    is_pseudo,
+    Event, FdState, FileKind, Header, Listing, Mount, PathState, Record, StringId, is_pseudo,
 };
 
 use crate::files::{Done, FileCount, Files};
 use crate::lookup::{self, EBADF, EINVAL, ENOENT, ENOTDIR, Subject};
+use crate::open_files::Named;
 use crate::phases::Phases;
-use crate::places::{Count, NONE, PSEUDO, Places, ROOT};
-use crate::processes::{Description, Fs, Processes, Task};
-use crate::report::Options;
-use crate::tally::{Costs, Tallies};
+use crate::places::{Count, EXISTED, GIVEN, NONE, PSEUDO, Places, ROOT};
+use crate::processes::{Description, Fs, Processes, Stream, Task};
+use crate::tally::{Costs, Sum, Tallies};
 use crate::walk::Resolver;
 
 /// Files and directories of devices: pseudo whatever is mounted there, but for shared memory.
@@ -33,26 +31,9 @@ pub(crate) enum Found {
     Unknown,
 }
 
-/// Calls and their time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sum {
-    pub(crate) count: u64,
-    pub(crate) failed: u64,
-    /// Nanoseconds.
-    pub(crate) time: u64,
-}
-
-impl Sum {
-    fn add(&mut self, event: &Event) {
-        self.count += 1;
-        self.failed += u64::from(event.errno().is_some());
-        self.time = self.time.saturating_add(event.duration);
-    }
-}
-
 /// Follows the records of a trace and counts.
 ///
-/// Feed it every record in order, then ask for the [`Inspect`] or write
+/// Feed it every record in order, then [ask for the result](Inspector::finish) or write
 /// [folded stacks](crate::write_folded).
 pub struct Inspector {
     pub(crate) header: Header,
@@ -73,6 +54,9 @@ pub struct Inspector {
     pub(crate) unresolved: Sum,
     pub(crate) phases: Phases,
 }
+
+/// The last of the standard streams.
+const STDERR: i32 = 2;
 
 impl Inspector {
     /// For a trace with that header.
@@ -128,18 +112,18 @@ impl Inspector {
         }
     }
 
-    /// What came of it, after the last record.
-    pub fn finish(&self, tables: &Tables, footer: Option<&Footer>, options: &Options) -> Inspect {
-        crate::report::build(self, tables, footer, options)
-    }
-
     fn event(&mut self, event: &Event, tables: &Tables) {
         let task = self.processes.task(event.task.0);
         self.last = self.last.max(event.entry.saturating_add(event.duration));
         let subject = lookup::subject(event, tables, self.open_flags);
         let found = self.find(&task, subject, event, tables);
         self.charge(&task, found, event);
-        self.follow(&task, found, event);
+        let busy_at = match found {
+            Found::At(place, _) if self.places.get(place).flags & PSEUDO == 0 => place,
+            _ => NONE,
+        };
+        self.phases
+            .follow(&task, busy_at, event, self.events, &self.places);
         if let Found::At(place, file) = found {
             self.count(&task, (place, file), subject, event);
         }
@@ -184,7 +168,8 @@ impl Inspector {
         }
     }
 
-    /// The place that a path leads to; [`NONE`] if the directory that it is relative to isn't known.
+    /// The place that a path leads to; [`NONE`] if the directory that it is relative to isn't
+    /// known.
     pub(crate) fn resolve(
         &mut self,
         task: &Task,
@@ -306,6 +291,8 @@ impl Inspector {
         let place = self.places.get_mut(at);
         if state.kind == FileKind::Absent {
             place.file = NONE;
+        } else {
+            place.flags |= EXISTED;
         }
         if let Some(metadata) = state.metadata {
             place.size = metadata.size;
@@ -326,6 +313,7 @@ impl Inspector {
         self.listed.push((directory, count));
         for (node, kind) in &listing.entries {
             let at = self.places.of_node(*node, tables);
+            self.places.get_mut(at).flags |= EXISTED;
             if self.places.get(at).kind == FileKind::Unknown {
                 self.places.set(at, *kind, None);
             }
@@ -338,14 +326,18 @@ impl Inspector {
         let is_file = matches!(state.kind, FileKind::File | FileKind::Directory);
         let file = if is_file && target.first() == Some(&b'/') {
             let place = self.places.of_path(target);
+            if self.events == 0 && (0..=STDERR).contains(&state.fd) {
+                self.places.get_mut(place).flags |= GIVEN;
+            }
             self.file_at(place)
         } else {
             NONE
         };
         let mut description = Description::new(file);
+        description.named = Named::Text(state.target.0);
         description.position.set(state.offset);
         description.append = state.flags & O_APPEND != 0;
-        description.stream = Inspector::stream_of(state);
+        description.stream = Stream::of(state);
         let cloexec = state.flags & O_CLOEXEC != 0;
         task.put(state.fd, description, cloexec, self.events);
     }
@@ -360,8 +352,8 @@ impl Inspector {
     }
 }
 
-/// Marks mount points and pseudo file systems, those above first, so that places below inherit; of mounts at one place the
-/// last counts.
+/// Marks mount points and pseudo file systems, those above first, so that places below inherit; of
+/// mounts at one place the last counts.
 fn mark_mounts(places: &mut Places, header: &Header) {
     // In a container /dev is a tmpfs or a part of the root, and holds devices all the same.
     let devices = places.of_path(DEVICES);

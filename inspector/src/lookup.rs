@@ -13,7 +13,8 @@ pub(crate) const EINVAL: i32 = 22;
 /// What a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// A path, relative to a directory's descriptor or [`AT_FDCWD`], and whether a link at its end is followed.
+    /// A path, relative to a directory's descriptor or [`AT_FDCWD`], and whether a link at its end
+    /// is followed.
     Path(i32, StringId, bool),
     /// The file behind a descriptor.
     Fd(i32),
@@ -35,12 +36,13 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
         Accept, Access, Advise, Allocate, ChangeDir, ChangeMode, ChangeOwner, ChangeRoot, Close,
         CloseRange, CopyRange, Dup, DupTo, EventFd, Exec, Fcntl, FdChangeDir, FdChangeMode,
         FdChangeOwner, FdGetXattr, FdListXattr, FdRemoveXattr, FdSetTimes, FdSetXattr, FdStat,
-        FdStatFs, FdSync, FdTruncate, Flock, Futex, GetCwd, GetXattr, Ioctl, Link, ListDirectory,
-        ListXattr, MakeDir, MakeNode, Map, MapAdvise, MapSync, Mount, NameToHandle, Open, Pipe,
-        Poll, PositionedRead, PositionedWrite, Read, ReadAhead, ReadLink, ReceiveMessage, Remap,
-        RemoveDir, RemoveXattr, Rename, Seek, SendFile, SetTimes, SetUser, SetXattr, Socket,
-        SocketPair, Splice, Stat, StatFs, Symlink, Sync, SyncRange, Tee, Truncate, Umask, Unlink,
-        Unmap, Unmount, Unshare, Unsupported, Unwatch, Wait, Watch, Write,
+        FdStatFs, FdSync, FdTruncate, Flock, Futex, GetAttributes, GetCwd, GetXattr, Ioctl, Link,
+        ListDirectory, ListXattr, MakeDir, MakeNode, Map, MapAdvise, MapSync, Mount, MoveMount,
+        NameToHandle, Open, Pipe, PivotRoot, Poll, PositionedRead, PositionedWrite, Read,
+        ReadAhead, ReadLink, ReceiveMessage, Remap, RemoveDir, RemoveXattr, Rename, Seek, SendFile,
+        SetTimes, SetUser, SetXattr, Socket, SocketPair, Splice, Stat, StatFs, Symlink, Sync,
+        SyncRange, Tee, Truncate, Umask, Unlink, Unmap, Unmount, Unshare, Unsupported, Unwatch,
+        Wait, Watch, Write,
     };
     if event.call == Call::bind && event.string(ArgKind::Path).is_none() {
         return Subject::Nothing; // an address outside of the tree
@@ -48,7 +50,7 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
     match event.call.row().op {
         Open | Stat | Access | ReadLink | StatFs | ChangeDir | ChangeRoot | MakeDir | RemoveDir
         | Unlink | MakeNode | ChangeMode | ChangeOwner | SetTimes | Truncate | GetXattr
-        | SetXattr | ListXattr | RemoveXattr | Watch | NameToHandle | Exec => {
+        | SetXattr | ListXattr | RemoveXattr | GetAttributes | Watch | NameToHandle | Exec => {
             path(event, tables, open)
         }
         Rename | Link | Symlink => {
@@ -79,9 +81,8 @@ pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subjec
         GetCwd => Subject::Cwd,
         Sync => Subject::Root,
         CloseRange | Umask | SetUser | Unwatch | Pipe | Socket | SocketPair | Accept | EventFd
-        | ReceiveMessage | Unshare | Wait | Futex | Poll | Mount | Unmount | Unsupported => {
-            Subject::Nothing
-        }
+        | ReceiveMessage | Unshare | Wait | Futex | Poll | Mount | MoveMount | PivotRoot
+        | Unmount | Unsupported => Subject::Nothing,
     }
 }
 
@@ -103,8 +104,8 @@ fn path(event: &Event, tables: &Tables, open: OpenFlags) -> Subject {
     }
 }
 
-/// Whether a call that fails because there is no such name has looked for it in vain: calls that make a
-/// name, or change what it leads to, have other reasons.
+/// Whether a call that fails because there is no such name has looked for it in vain: calls that
+/// make a name, or change what it leads to, have other reasons.
 pub(crate) fn is_lookup(event: &Event) -> bool {
     let row = event.call.row();
     let has_path = row.position(ArgKind::Path).is_some();

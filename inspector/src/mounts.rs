@@ -19,7 +19,8 @@ const SLOW_TYPES: &[&str] = &[
     "prl_fs",
 ];
 
-/// Whether each call on a mount goes to another machine or process: shares of a host, network file systems, FUSE.
+/// Whether each call on a mount goes to another machine or process: shares of a host, network file
+/// systems, FUSE.
 pub(crate) fn is_slow(mount: &Mount) -> bool {
     let fs_type = mount.fs_type.as_str();
     SLOW_TYPES.contains(&fs_type) || fs_type.starts_with("fuse.") || fs_type == "fuse"

@@ -1,17 +1,17 @@
 //! Canonical paths as a tree of places, and what the trace says is there at the moment.
 //!
-//! A place is a path, not a file: after `rename("/a", "/b")` the file is at the place of `/b`, and the place of `/a` stays, with
-//! nothing there. The numbers are counted from the top: a place has a larger number than the one above it.
+//! A place is a path, not a file: after `rename("/a", "/b")` the file is at the place of `/b`, and
+//! the place of `/a` stays, with nothing there. The numbers are counted from the top: a place has a
+//! larger number than the one above it.
 
 use std::collections::HashMap;
 
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{FileKind, NodeId};
 
+pub(crate) use crate::NONE;
 use crate::tally::SPENT_NONE;
 
-/// No place, no file, no text.
-pub(crate) const NONE: u32 = u32::MAX;
 /// The place of `/`.
 pub(crate) const ROOT: u32 = 0;
 
@@ -23,13 +23,17 @@ pub(crate) const MADE: u8 = 2;
 pub(crate) const WALKED: u8 = 4;
 /// The tool did more with it than look: opened it as a file, ran, made, moved or changed it.
 pub(crate) const USED: u8 = 8;
+/// It was there before the recording.
+pub(crate) const EXISTED: u8 = 16;
+/// The command began with it as its standard input, output or error.
+pub(crate) const GIVEN: u8 = 32;
 
-/// Deeper places are taken for the one at this depth: the kernel allows paths of 4095 bytes, and a made-up trace must not
-/// make us print longer ones without bound.
+/// Deeper places are taken for the one at this depth: the kernel allows paths of 4095 bytes, and a
+/// made-up trace must not make us print longer ones without bound.
 const MAX_DEPTH: u16 = 2048;
 
-/// Places that renames of directories may move in all. A package manager moves some hundred thousand; what is moved beyond
-/// this number is looked at anew in its new place.
+/// Places that renames of directories may move in all. A package manager moves some hundred
+/// thousand; what is moved beyond this number is looked at anew in its new place.
 const MOST_MOVES: u64 = 1 << 22;
 
 /// What is counted by place.
@@ -97,7 +101,8 @@ pub(crate) struct Places {
     name_bytes: Vec<Box<[u8]>>,
     /// The place of each node of the trace, as far as asked for.
     by_node: Vec<u32>,
-    /// Counts changes of links on ways that were walked: what was resolved before may lead elsewhere.
+    /// Counts changes of links on ways that were walked: what was resolved before may lead
+    /// elsewhere.
     pub(crate) generation: u32,
     moves_left: u64,
 }

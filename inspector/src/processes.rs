@@ -1,26 +1,54 @@
-//! Tasks and what they share: descriptor tables, working directories, mappings; and the processes that they are part of.
+//! Tasks and what they share: descriptor tables, working directories, mappings; and the processes
+//! that they are part of.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use fsreplay_trace::abi::{CLONE_FILES, CLONE_FS, CLONE_THREAD, CLONE_VM};
-use fsreplay_trace::model::TaskStart;
+use fsreplay_trace::model::{FdState, FileKind, TaskStart};
 
 use crate::files::Covered;
-use crate::phases::Stream;
+use crate::open_files::Named;
 use crate::places::NONE;
 
-/// Descriptors and mappings that a fork may copy; no machine's tables are larger, and a made-up trace must not fill
-/// the memory by forking over and over.
+/// Descriptors and mappings that a fork may copy; no machine's tables are larger, and a made-up
+/// trace must not fill the memory by forking over and over.
 const LARGEST_COPY: usize = 1 << 20;
 /// Descriptors and mappings that all tables together may have got by copying.
 const MOST_COPIED: usize = 1 << 26;
 
+/// What a stream's bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Stream {
+    /// A file, or a stream of the tool's own.
+    #[default]
+    Other,
+    /// Changes of watched files.
+    Watch,
+    /// A connection that was accepted.
+    Connection,
+    /// Open when the command began.
+    Inherited,
+}
+
+impl Stream {
+    /// Of a descriptor that was open without a call: at the start, or received.
+    pub(crate) fn of(state: &FdState) -> Stream {
+        match state.kind {
+            FileKind::File | FileKind::Directory => Stream::Other,
+            _ => Stream::Inherited,
+        }
+    }
+}
+
 /// An open file description.
+#[derive(Debug)]
 pub(crate) struct Description {
     /// The file, [`NONE`] for pipes, sockets and what could not be resolved.
     pub(crate) file: u32,
+    /// What it is called, if it is no file.
+    pub(crate) named: Named,
     /// Where the next read or write begins, in bytes.
     pub(crate) position: Cell<u64>,
     /// How much was read from the start.
@@ -38,6 +66,7 @@ impl Description {
     pub(crate) fn new(file: u32) -> Description {
         Description {
             file,
+            named: Named::Nowhere,
             position: Cell::default(),
             covered: Cell::default(),
             append: false,
@@ -93,7 +122,8 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     /// The process that made it.
     pub(crate) parent: u32,
-    /// String ids of the path and the arguments of its last successful `execve`, or of its parent's.
+    /// String ids of the path and the arguments of its last successful `execve`, or of its
+    /// parent's.
     pub(crate) path: u32,
     pub(crate) argv: u32,
     /// File-system calls.
@@ -131,6 +161,11 @@ impl Processes {
         self.add(number, parent, 0, 0)
     }
 
+    /// The task of that number, if any record told of it.
+    pub(crate) fn known(&self, number: u32) -> Option<&Task> {
+        self.tasks.get(&number)
+    }
+
     /// A task came to life.
     pub(crate) fn start(&mut self, start: &TaskStart) {
         if !self.tasks.contains_key(&start.task.0) {
@@ -140,8 +175,7 @@ impl Processes {
     }
 
     fn add(&mut self, number: u32, parent: Option<u32>, flags: u64, pid: u32) -> Task {
-        let parent = parent.and_then(|parent| self.tasks.get(&parent)).cloned();
-        let task = match parent {
+        let task = match parent.and_then(|parent| self.tasks.get(&parent)).cloned() {
             None => Task {
                 process: self.add_process(NONE, pid),
                 table: Rc::default(),
@@ -210,7 +244,8 @@ impl Processes {
         self.tasks.remove(&number);
     }
 
-    /// A task runs another program: descriptors that close on exec are closed, nothing is shared any more.
+    /// A task runs another program: descriptors that close on exec are closed, nothing is shared
+    /// any more.
     pub(crate) fn exec(&mut self, number: u32, path: u32, argv: u32) {
         let Some(mut task) = self.tasks.get(&number).cloned() else {
             return;

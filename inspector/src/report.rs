@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use fsreplay_results::SCHEMA_VERSION;
 use fsreplay_results::inspect::{
-    CallCost, DirectoryCost, Inspect, MountCost, ProcessCost, ProgramCost, Responsible, Share,
-    Totals,
+    CallCost, DirectoryCost, Inspect, MountCost, ProcessCost, ProgramCost, Totals,
 };
 use fsreplay_trace::call::{Call, TABLE};
 use fsreplay_trace::format::Tables;
-use fsreplay_trace::model::{FileKind, Footer, StringId};
+use fsreplay_trace::model::{FileKind, Footer};
 
 use crate::findings;
-use crate::inspector::{Inspector, Sum};
+use crate::inspector::Inspector;
 use crate::mounts;
-use crate::phases;
-use crate::places::NONE;
-use crate::tally::Tally;
+use crate::names::{Names, arguments, lossy};
+use crate::phases::Seen;
+use crate::tally::{Sum, seconds};
 use crate::tree;
 
 /// What to leave out.
@@ -28,132 +27,43 @@ pub struct Options {
     pub truncated: bool,
 }
 
-impl From<Sum> for Share {
-    fn from(sum: Sum) -> Share {
-        Share {
-            count: sum.count,
-            failed: sum.failed,
-            seconds: seconds(sum.time),
+impl Inspector {
+    /// What came of it, after the last record.
+    pub fn finish(&self, tables: &Tables, footer: Option<&Footer>, options: &Options) -> Inspect {
+        let names = Names::new(&self.header, &self.processes, tables);
+        let costs = Costs::new(self);
+        let elapsed = footer.map_or(0, |footer| footer.elapsed).max(self.last);
+        Inspect {
+            schema_version: SCHEMA_VERSION,
+            command: self.header.command.iter().map(|a| lossy(a)).collect(),
+            complete: Some(footer.is_some()),
+            events: self.events,
+            elapsed_seconds: seconds(elapsed),
+            totals: Totals {
+                file_system: self.on_files.into(),
+                pseudo: self.on_pseudo.into(),
+                other: self.on_no_file.into(),
+                unresolved: self.unresolved.into(),
+            },
+            timeline: self.phases.timeline(
+                &Seen {
+                    header: &self.header,
+                    places: &self.places,
+                    processes: &self.processes,
+                    names: &names,
+                },
+                elapsed,
+            ),
+            calls: costs.calls(),
+            directories: costs.directories(self, options.top),
+            tree: tree::build(self),
+            mounts: costs.mounts(self),
+            programs: programs(self, &names, options.top),
+            processes: processes(self, &names, tables, options.top),
+            findings: findings::all(self, &names, options.top),
+            unrecorded: footer.map_or_else(BTreeMap::new, |footer| footer.unrecorded.clone()),
+            ..Inspect::default()
         }
-    }
-}
-
-pub(crate) fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e9
-}
-
-/// For people only: what isn't UTF-8 is shown with replacement characters.
-pub(crate) fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Names of processes, by number.
-pub(crate) struct Names(Vec<String>);
-
-impl Names {
-    fn new(inspector: &Inspector, tables: &Tables) -> Names {
-        let first = inspector.header.command.first();
-        let command = first.map_or(String::new(), |path| lossy(base_name(path)));
-        let all = inspector.processes.all.iter();
-        Names(
-            all.map(|process| match process.path {
-                NONE => command.clone(),
-                path => program_name(
-                    tables.string(StringId(path)),
-                    arguments(process.argv, tables).next().unwrap_or(b""),
-                ),
-            })
-            .collect(),
-        )
-    }
-
-    pub(crate) fn get(&self, process: u32) -> &str {
-        self.0.get(process as usize).map_or("?", String::as_str)
-    }
-
-    /// The programs that a tally names, the most responsible first.
-    pub(crate) fn responsible(&self, tally: &Tally, top: usize) -> Vec<Responsible> {
-        let mut tally = tally.clone();
-        tally.compact();
-        let mut by_name: HashMap<&str, (u64, u64)> = HashMap::new();
-        for (process, count) in &tally.by {
-            let entry = by_name.entry(self.get(*process)).or_default();
-            entry.0 += 1;
-            entry.1 += count;
-        }
-        let mut all: Vec<Responsible> = by_name
-            .into_iter()
-            .map(|(name, (processes, count))| Responsible {
-                name: name.to_string(),
-                processes,
-                count,
-            })
-            .collect();
-        all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
-        all.truncate(top);
-        all
-    }
-}
-
-fn base_name(path: &[u8]) -> &[u8] {
-    path.rsplit(|b| *b == b'/')
-        .find(|name| !name.is_empty())
-        .unwrap_or(path)
-}
-
-/// The program's name from its path; where that tells nothing (`/proc/self/exe`, a descriptor), from its first argument.
-fn program_name(path: &[u8], first: &[u8]) -> String {
-    let from_path =
-        !path.is_empty() && !path.starts_with(b"/proc/") && !path.starts_with(b"/dev/fd");
-    lossy(base_name(if from_path || first.is_empty() {
-        path
-    } else {
-        first
-    }))
-}
-
-fn arguments(argv: u32, tables: &Tables) -> impl Iterator<Item = &[u8]> {
-    let text = match argv {
-        NONE => b"".as_slice(),
-        argv => tables.string(StringId(argv)),
-    };
-    text.split(|b| *b == 0)
-}
-
-/// Puts together what was counted.
-pub(crate) fn build(
-    inspector: &Inspector,
-    tables: &Tables,
-    footer: Option<&Footer>,
-    options: &Options,
-) -> Inspect {
-    let names = Names::new(inspector, tables);
-    let costs = Costs::new(inspector);
-    let elapsed = footer
-        .map_or(0, |footer| footer.elapsed)
-        .max(inspector.last);
-    Inspect {
-        schema_version: SCHEMA_VERSION,
-        command: inspector.header.command.iter().map(|a| lossy(a)).collect(),
-        complete: Some(footer.is_some()),
-        events: inspector.events,
-        elapsed_seconds: seconds(elapsed),
-        totals: Totals {
-            file_system: inspector.on_files.into(),
-            pseudo: inspector.on_pseudo.into(),
-            other: inspector.on_no_file.into(),
-            unresolved: inspector.unresolved.into(),
-        },
-        timeline: phases::build(inspector, &names, elapsed),
-        calls: costs.calls(),
-        directories: costs.directories(inspector, options.top),
-        tree: tree::build(inspector),
-        mounts: costs.mounts(inspector),
-        programs: programs(inspector, &names, options.top),
-        processes: processes(inspector, &names, tables, options.top),
-        findings: findings::all(inspector, &names, options.top),
-        unrecorded: footer.map_or_else(BTreeMap::new, |footer| footer.unrecorded.clone()),
-        ..Inspect::default()
     }
 }
 

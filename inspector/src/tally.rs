@@ -1,14 +1,50 @@
-//! Counts with their time and the processes that are responsible, and what each call cost at each place.
+//! Counts with their time and the processes that are responsible, and what each call cost at each
+//! place.
 
+use fsreplay_results::inspect::Share;
 use fsreplay_trace::call::Call;
+use fsreplay_trace::model::Event;
 
-use crate::places::NONE;
+use crate::NONE;
 
 /// The end of a list of [`Spent`].
 pub(crate) const SPENT_NONE: u32 = NONE;
 
-/// How far back a process is looked for in a tally before it gets another entry; entries are merged at the end.
+/// How far back a process is looked for in a tally before it gets another entry; entries are merged
+/// at the end.
 const LOOK_BACK: usize = 8;
+
+/// Calls and their time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) count: u64,
+    pub(crate) failed: u64,
+    /// Nanoseconds.
+    pub(crate) time: u64,
+}
+
+impl Sum {
+    pub(crate) fn add(&mut self, event: &Event) {
+        self.count += 1;
+        self.failed += u64::from(event.errno().is_some());
+        self.time = self.time.saturating_add(event.duration);
+    }
+}
+
+impl From<Sum> for Share {
+    fn from(sum: Sum) -> Share {
+        Share {
+            count: sum.count,
+            failed: sum.failed,
+            seconds: seconds(sum.time),
+        }
+    }
+}
+
+/// Nanoseconds as seconds.
+pub(crate) fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
+}
 
 /// A count of one kind of thing.
 #[derive(Clone, Debug, Default)]

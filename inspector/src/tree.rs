@@ -5,8 +5,9 @@ use fsreplay_trace::call::Op;
 
 use crate::findings::again;
 use crate::inspector::Inspector;
+use crate::names::lossy;
 use crate::places::{Count, Place, ROOT};
-use crate::report::{lossy, seconds};
+use crate::tally::seconds;
 
 /// Paths with a branch of their own: more can't be told apart in a picture.
 const BRANCHES: usize = 300;
@@ -102,49 +103,22 @@ fn take(times: &mut Times, from: WorkKind, to: WorkKind, time: u64) {
 }
 
 fn kind(op: Op) -> WorkKind {
+    use Op::*;
     match op {
-        Op::Open
-        | Op::Close
-        | Op::Stat
-        | Op::FdStat
-        | Op::Access
-        | Op::ReadLink
-        | Op::ChangeDir
-        | Op::FdChangeDir
-        | Op::GetXattr
-        | Op::FdGetXattr
-        | Op::ListXattr
-        | Op::FdListXattr
-        | Op::StatFs
-        | Op::FdStatFs
-        | Op::NameToHandle
-        | Op::Exec => WorkKind::Lookup,
-        Op::ListDirectory => WorkKind::List,
-        Op::Read | Op::PositionedRead | Op::Map | Op::ReadAhead | Op::SendFile => WorkKind::Read,
-        Op::Write
-        | Op::PositionedWrite
-        | Op::CopyRange
-        | Op::Allocate
-        | Op::Truncate
-        | Op::FdTruncate => WorkKind::Write,
-        Op::MakeDir
-        | Op::RemoveDir
-        | Op::Unlink
-        | Op::Rename
-        | Op::Link
-        | Op::Symlink
-        | Op::MakeNode
-        | Op::ChangeMode
-        | Op::FdChangeMode
-        | Op::ChangeOwner
-        | Op::FdChangeOwner
-        | Op::SetTimes
-        | Op::FdSetTimes
-        | Op::SetXattr
-        | Op::FdSetXattr
-        | Op::RemoveXattr => WorkKind::Change,
-        Op::Sync | Op::FdSync | Op::SyncRange | Op::MapSync => WorkKind::Sync,
+        Open | Close | Stat | FdStat | Access | ReadLink | ChangeDir | FdChangeDir | GetXattr
+        | FdGetXattr | ListXattr | FdListXattr | StatFs | FdStatFs | GetAttributes
+        | NameToHandle | Exec => WorkKind::Lookup,
+        ListDirectory => WorkKind::List,
+        Read | PositionedRead | Map | ReadAhead | SendFile | Splice => WorkKind::Read,
+        Write | PositionedWrite | CopyRange | Allocate | Truncate | FdTruncate => WorkKind::Write,
+        MakeDir | RemoveDir | Unlink | Rename | Link | Symlink | MakeNode | ChangeMode
+        | FdChangeMode | ChangeOwner | FdChangeOwner | SetTimes | FdSetTimes | SetXattr
+        | FdSetXattr | RemoveXattr | FdRemoveXattr => WorkKind::Change,
+        Sync | FdSync | SyncRange | MapSync => WorkKind::Sync,
         // Of descriptors, memory, tasks and waiting: hardly any time of a file system.
-        _ => WorkKind::Other,
+        CloseRange | Dup | DupTo | Fcntl | Flock | Ioctl | Seek | GetCwd | ChangeRoot | Umask
+        | SetUser | Tee | Unmap | Remap | MapAdvise | Advise | Watch | Unwatch | Pipe | Socket
+        | SocketPair | Accept | EventFd | ReceiveMessage | Unshare | Wait | Futex | Poll
+        | Mount | MoveMount | PivotRoot | Unmount | Unsupported => WorkKind::Other,
     }
 }

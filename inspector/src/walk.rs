@@ -14,13 +14,15 @@ const MAX_STEPS: u32 = 1 << 17;
 /// Remembers where strings led.
 #[derive(Default)]
 pub(crate) struct Resolver {
-    /// By start directory, string, and whether a link at the end is followed; with the generation in which it was found out.
+    /// By start directory, string, and whether a link at the end is followed; with the generation
+    /// in which it was found out.
     known: HashMap<(u32, u32, bool), (u32, u32)>,
 }
 
 impl Resolver {
-    /// The place that a path leads to from the directory `start`, or from `root` if it is absolute. Names that aren't there
-    /// have places, too; those of a directory that isn't there are below it as they are written.
+    /// The place that a path leads to from the directory `start`, or from `root` if it is absolute.
+    /// Names that aren't there have places, too; those of a directory that isn't there are
+    /// below it as they are written.
     pub(crate) fn resolve(
         &mut self,
         places: &mut Places,
@@ -77,7 +79,8 @@ fn walk(
                     .link(child)
                     .map(|link| tables.string(StringId(link)))
                     .filter(|text| !text.is_empty());
-                // A slash after the last name has a link there followed, whatever the call would do.
+                // A slash after the last name has a link there followed, whatever the call would
+                // do.
                 let meant_itself = !follow && pending.is_empty();
                 match text {
                     Some(text) if !meant_itself && links < MAX_LINKS => {
@@ -95,7 +98,8 @@ fn walk(
     at
 }
 
-/// Takes the next name; texts that have nothing left are dropped at once, so that an empty list says that it was the last.
+/// Takes the next name; texts that have nothing left are dropped at once, so that an empty list
+/// says that it was the last.
 fn next_name<'t>(pending: &mut Vec<&'t [u8]>) -> Option<&'t [u8]> {
     loop {
         let text = pending.last_mut()?;

@@ -103,9 +103,10 @@ fn series(neighbours: u32, seed: u64, truth: f64, time: fn(&Sample) -> f64) -> S
         budget: None,
         rounds: 1..=MOST,
         warm_up: false,
+        needed: Vec::new(),
     };
     let never = AtomicBool::new(false);
-    let judge = |_: &[Vec<Sample>]| vec![false; 2];
+    let judge = |_: &[Vec<Sample>]| false;
     let Ok(outcome) = contest(&mut machine, &rule, &never, judge, |_| ());
     let times = |number: usize| outcome.rounds[number].iter().map(time).collect();
     [times(0), times(1)]
@@ -206,9 +207,11 @@ fn ranks(both: &Series) -> [f64; 2] {
 }
 
 fn walsh(values: &[f64]) -> Vec<f64> {
-    let each = values.iter().enumerate();
-    let means = each.flat_map(|(at, one)| values[at..].iter().map(move |two| (one + two) / 2.0));
-    let mut means: Vec<f64> = means.collect();
+    let mut means: Vec<f64> = values
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| values[at..].iter().map(move |two| (one + two) / 2.0))
+        .collect();
     means.sort_by(f64::total_cmp);
     means
 }

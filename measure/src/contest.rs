@@ -54,6 +54,22 @@ pub struct Rule {
     pub rounds: RangeInclusive<u32>,
     /// Whether each contestant first plays a round that isn't kept. It is within the budget.
     pub warm_up: bool,
+    /// Contestants without which nobody wants the others: their refusal is an error. They begin
+    /// the very first round, so that it is told before anyone has waited for others.
+    pub needed: Vec<usize>,
+}
+
+impl Rule {
+    /// Who plays after whom in a round. Each begins in turn, so that nobody always comes after the
+    /// same one; only in the very first round those that are needed come before all others.
+    fn order(&self, number: u32, count: usize) -> Vec<usize> {
+        let in_turn = (0..count).map(|turn| (turn + number as usize) % count);
+        let mut order: Vec<usize> = in_turn.collect();
+        if number == u32::from(!self.warm_up) {
+            order.sort_by_key(|contestant| !self.needed.contains(contestant));
+        }
+        order
+    }
 }
 
 /// Why it ended.
@@ -72,8 +88,7 @@ pub enum End {
 /// What a contest gave.
 #[derive(Debug)]
 pub struct Outcome<R, E> {
-    /// For each contestant, its rounds; fewer of those whose verdict stood before the end, none of
-    /// those that were refused.
+    /// For each contestant, its rounds: as many of all, and none of those that were refused.
     pub rounds: Vec<Vec<R>>,
     /// Contestants that can't take part, in order, and why.
     pub refused: Vec<(usize, E)>,
@@ -86,8 +101,8 @@ pub struct Outcome<R, E> {
 pub struct Standing<'r, R> {
     /// The rounds so far, as in [`Outcome::rounds`].
     pub rounds: &'r [Vec<R>],
-    /// For each contestant, whether its verdict stands. Nothing stands before the fewest rounds.
-    pub stands: &'r [bool],
+    /// Whether all verdicts stand. Nothing stands before the fewest rounds.
+    pub stands: bool,
     /// Time since the beginning.
     pub spent: Duration,
     /// How long it may still take: less, if verdicts stand before. None if nothing bounds it.
@@ -96,18 +111,19 @@ pub struct Standing<'r, R> {
 
 /// Plays rounds of all contestants, each beginning in turn, until `rule` says to stop.
 ///
-/// `judge` gets the rounds so far, as in [`Outcome::rounds`], and gives for each contestant whether
-/// its verdict stands: more rounds are of no use to it, and it sits out until it doesn't any more.
-/// A baseline stands when all others do, as they need it until then. Of the last contestant that isn't refused
-/// a refusal is an error. When `cancelled` becomes true, the round that isn't whole is dropped.
+/// `judge` gets the rounds so far, as in [`Outcome::rounds`], and says whether all verdicts stand:
+/// more rounds are of no use then. Nobody sits out before: medians of other numbers of rounds are
+/// biased in another way. Of the last contestant that isn't refused a refusal is an error. When
+/// `cancelled` becomes true, the round that isn't whole is dropped.
 ///
 /// # Errors
-/// What the rig gives as [`Failure::Broken`], or as [`Failure::Refused`] of the last contestant.
+/// What the rig gives as [`Failure::Broken`], or as [`Failure::Refused`] of the last contestant or
+/// of one that is needed.
 pub fn contest<R: Rig>(
     rig: &mut R,
     rule: &Rule,
     cancelled: &AtomicBool,
-    mut judge: impl FnMut(&[Vec<R::Round>]) -> Vec<bool>,
+    mut judge: impl FnMut(&[Vec<R::Round>]) -> bool,
     mut told: impl FnMut(&Standing<'_, R::Round>),
 ) -> Result<Outcome<R::Round, R::Error>, R::Error> {
     let begin = rig.now();
@@ -116,14 +132,14 @@ pub fn contest<R: Rig>(
         refused: BTreeMap::new(),
     };
     let mut pace = Pace::default();
-    let mut stands = vec![false; rig.contestants()];
+    let mut stands = false;
     let mut number = u32::from(!rule.warm_up);
     let end = loop {
         if number > *rule.rounds.end() {
             break End::Rounds;
         }
         let began = rig.now();
-        let Some(played) = field.round(rig, number, &stands, cancelled)? else {
+        let Some(played) = field.round(rig, number, rule, cancelled)? else {
             break End::Interrupted;
         };
         let now = rig.now();
@@ -141,11 +157,11 @@ pub fn contest<R: Rig>(
         let spent = now.saturating_sub(begin);
         told(&Standing {
             rounds: &field.rounds,
-            stands: &stands,
+            stands,
             spent,
             left: pace.left(rule, number, spent),
         });
-        if field.all(&stands) {
+        if stands {
             break End::Decided;
         }
         if rule
@@ -169,21 +185,18 @@ struct Field<R, E> {
 }
 
 impl<R, E> Field<R, E> {
-    /// One round of each whose verdict doesn't stand; none if it was interrupted.
+    /// One round of each; none if it was interrupted.
     fn round<G: Rig<Round = R, Error = E>>(
         &mut self,
         rig: &mut G,
         number: u32,
-        stands: &[bool],
+        rule: &Rule,
         cancelled: &AtomicBool,
     ) -> Result<Option<Vec<(usize, R)>>, E> {
         let count = self.rounds.len();
         let mut played = Vec::with_capacity(count);
-        // Each begins in turn, so that nobody always comes after the same one.
-        for turn in 0..count {
-            let contestant = (turn + number as usize) % count;
-            let sits_out = stands.get(contestant).copied().unwrap_or(false);
-            if sits_out || self.refused.contains_key(&contestant) {
+        for contestant in rule.order(number, count) {
+            if self.refused.contains_key(&contestant) {
                 continue;
             }
             if cancelled.load(Ordering::Relaxed) {
@@ -192,7 +205,9 @@ impl<R, E> Field<R, E> {
             match rig.round(contestant, number) {
                 Ok(round) => played.push((contestant, round)),
                 Err(Failure::Interrupted) => return Ok(None),
-                Err(Failure::Refused(error)) if self.refused.len() + 1 < count => {
+                Err(Failure::Refused(error))
+                    if self.refused.len() + 1 < count && !rule.needed.contains(&contestant) =>
+                {
                     self.refused.insert(contestant, error);
                     self.rounds[contestant].clear();
                 }
@@ -206,12 +221,6 @@ impl<R, E> Field<R, E> {
         for (contestant, round) in played {
             self.rounds[contestant].push(round);
         }
-    }
-
-    /// Whether all that take part stand.
-    fn all(&self, stands: &[bool]) -> bool {
-        let mut each = stands.iter().enumerate();
-        each.all(|(contestant, stands)| *stands || self.refused.contains_key(&contestant))
     }
 }
 

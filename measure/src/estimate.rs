@@ -30,6 +30,9 @@
 /// Chance that the interval misses the truth, at one look.
 const MISS: f64 = 0.005;
 
+/// How often intervals hold the truth, as all that is shown and written says it.
+pub const LEVEL: &str = "99.5 %";
+
 /// The normal distribution's quantile at 1 - MISS / 2.
 const NORMAL: f64 = 2.807;
 
@@ -67,10 +70,10 @@ impl Estimate {
 }
 
 /// The interval of a value by the bootstrap (Efron and Tibshirani, "An Introduction to the
-/// Bootstrap", 1993): what the same would be had so many rounds been drawn anew from those that were
-/// played, several times. It holds for sums of medians, for which leaving out single rounds doesn't
-/// (Efron, "Bootstrap methods: another look at the jackknife", 1979). The scatter of the replicates,
-/// on a logarithmic scale, is widened by Student's quantile.
+/// Bootstrap", 1993): what the same would be had so many rounds been drawn anew from those that
+/// were played, several times. It holds for sums of medians, for which leaving out single rounds
+/// doesn't (Efron, "Bootstrap methods: another look at the jackknife", 1979). The scatter of the
+/// replicates, on a logarithmic scale, is widened by Student's quantile.
 pub fn resampled(value: f64, replicates: impl Iterator<Item = f64>, rounds: usize) -> Estimate {
     let positive = replicates.filter(|value| value.is_finite() && *value > 0.0);
     let logs: Vec<f64> = positive.map(f64::ln).collect();
@@ -92,8 +95,8 @@ pub fn resampled(value: f64, replicates: impl Iterator<Item = f64>, rounds: usiz
     }
 }
 
-/// Student's quantile at 1 - MISS / 2: of two and three degrees of freedom as tables have it, of more
-/// by the expansion of Cornish and Fisher, within 3 %.
+/// Student's quantile at 1 - MISS / 2: of two and three degrees of freedom as tables have it, of
+/// more by the expansion of Cornish and Fisher, within 3 %.
 fn student(freedom: f64) -> f64 {
     const FEW: [f64; 2] = [14.089, 7.453];
     if freedom < 4.0 {
@@ -168,6 +171,12 @@ fn outside(count: usize) -> usize {
     outside.saturating_sub(1)
 }
 
+/// The geometric mean of ratios; none of none.
+pub fn geometric_mean(ratios: &[f64]) -> Option<f64> {
+    let sum: f64 = ratios.iter().map(|ratio| ratio.ln()).sum();
+    (!ratios.is_empty()).then(|| (sum / ratios.len() as f64).exp())
+}
+
 /// The middle value; 0 of none.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -222,6 +231,11 @@ mod tests {
         assert!(few.low < many.low && many.low < 1.9, "{few:?} {many:?}");
         assert!((many.low * many.high - 4.0).abs() < 1e-9, "{many:?}");
         assert_eq!(resampled(2.0, replicates(), 2).high, 2.0 * WIDEST);
+    }
+
+    #[test]
+    fn what_is_said_of_intervals_is_what_they_are_made_with() {
+        assert_eq!(LEVEL, format!("{} %", 100.0 * (1.0 - MISS)));
     }
 
     #[test]

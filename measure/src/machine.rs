@@ -109,14 +109,18 @@ impl Look {
         let share = |part: Duration, whole: Duration| {
             (!whole.is_zero()).then(|| (part.as_secs_f64() / whole.as_secs_f64()).clamp(0.0, 1.0))
         };
-        let spent = self.processors.zip(later.processors);
-        let spent = spent.map(|(before, after)| Processors {
-            busy: after.busy.saturating_sub(before.busy),
-            idle: after.idle.saturating_sub(before.idle),
-            stolen: after.stolen.saturating_sub(before.stolen),
-        });
-        let own = self.own.zip(later.own);
-        let own = own.map(|(before, after)| after.saturating_sub(before));
+        let spent = self
+            .processors
+            .zip(later.processors)
+            .map(|(before, after)| Processors {
+                busy: after.busy.saturating_sub(before.busy),
+                idle: after.idle.saturating_sub(before.idle),
+                stolen: after.stolen.saturating_sub(before.stolen),
+            });
+        let own = self
+            .own
+            .zip(later.own)
+            .map(|(before, after)| after.saturating_sub(before));
         let pressure = self.pressure.zip(later.pressure);
         Meanwhile {
             wall,

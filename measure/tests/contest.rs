@@ -73,6 +73,7 @@ fn rule(rounds: std::ops::RangeInclusive<u32>) -> Rule {
         budget: None,
         rounds,
         warm_up: false,
+        needed: Vec::new(),
     }
 }
 
@@ -80,7 +81,7 @@ fn rule(rounds: std::ops::RangeInclusive<u32>) -> Rule {
 fn play(rig: &mut Scripted<'_>, rule: &Rule) -> Result<Outcome<u32, String>, String> {
     let flag = AtomicBool::new(false);
     let flag = rig.cancels.map_or(&flag, |(_, _, flag)| flag);
-    contest(rig, rule, flag, |rounds| vec![false; rounds.len()], |_| ())
+    contest(rig, rule, flag, |_| false, |_| ())
 }
 
 #[test]
@@ -111,15 +112,16 @@ fn it_ends_when_all_verdicts_stand_but_not_before_the_fewest_rounds() {
         &mut rig,
         &rule(3..=9),
         &flag,
-        |rounds: &[Vec<u32>]| vec![true, rounds[1].len() >= 5],
-        |told| seen.push((told.rounds[0].len(), told.stands.to_vec(), told.left)),
+        |rounds: &[Vec<u32>]| rounds[1].len() >= 5,
+        |told| seen.push((told.rounds[0].len(), told.stands, told.left)),
     );
     let outcome = outcome.unwrap();
-    assert_eq!((outcome.rounds[1].len(), outcome.end), (5, End::Decided));
+    assert_eq!(outcome.end, End::Decided);
+    // Nobody sits out.
+    assert_eq!([outcome.rounds[0].len(), outcome.rounds[1].len()], [5, 5]);
     let left = |rounds: u32| Some(SECOND * 2 * rounds);
-    assert_eq!(seen[1], (2, vec![false, false], left(7)));
-    // Whose verdict stands sits out.
-    assert_eq!(seen[3], (3, vec![true, false], left(5)));
+    assert_eq!(seen[1], (2, false, left(7)));
+    assert_eq!(seen[4], (5, true, left(4)));
     assert_eq!(seen.len(), 5);
 }
 
@@ -153,12 +155,31 @@ fn who_is_refused_is_left_out_and_the_others_go_on() {
     assert_eq!(outcome.rounds, [vec![1, 2, 3], vec![], vec![1, 2, 3]]);
     assert_eq!(outcome.refused, [(1, "1 is no target".to_owned())]);
     assert_eq!(rig.played.iter().filter(|(who, _)| *who == 1).count(), 2);
-    // Verdicts of those that are left count.
-    let mut rig = Scripted::of(2);
-    rig.refuses = vec![(1, 1)];
-    let flag = AtomicBool::new(false);
-    let outcome = contest(&mut rig, &rule(1..=3), &flag, |_| vec![true, false], |_| ());
-    assert_eq!(outcome.unwrap().end, End::Decided);
+}
+
+#[test]
+fn one_that_is_needed_is_refused_before_anyone_else_has_played() {
+    for warm_up in [false, true] {
+        let mut rig = Scripted::of(3);
+        let first = u32::from(!warm_up);
+        rig.refuses = vec![(2, first)];
+        let needed = Rule {
+            warm_up,
+            needed: vec![2],
+            ..rule(1..=3)
+        };
+        assert_eq!(play(&mut rig, &needed).unwrap_err(), "2 is no target");
+        assert_eq!(rig.played, [(2, first)]);
+    }
+    // Else it takes its turns as all others do.
+    let mut rig = Scripted::of(3);
+    let needed = Rule {
+        needed: vec![2],
+        ..rule(1..=2)
+    };
+    assert_eq!(play(&mut rig, &needed).unwrap().rounds, [[1, 2]; 3]);
+    let order: Vec<usize> = rig.played.iter().map(|(who, _)| *who).collect();
+    assert_eq!(order, [2, 1, 0, 2, 0, 1]);
 }
 
 #[test]

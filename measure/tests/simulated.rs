@@ -25,11 +25,8 @@ fn verdicts(rounds: &[Vec<Sample>]) -> Vec<Verdict> {
     all
 }
 
-/// The others need the baseline as long as one of them is in doubt.
-fn judge(rounds: &[Vec<Sample>]) -> Vec<bool> {
-    let mut stands: Vec<bool> = verdicts(rounds).iter().map(Verdict::stands).collect();
-    stands[0] = stands.iter().all(|stands| *stands);
-    stands
+fn judge(rounds: &[Vec<Sample>]) -> bool {
+    verdicts(rounds).iter().all(Verdict::stands)
 }
 
 /// The same tool on a baseline and on one that takes `truth` times as long.
@@ -46,6 +43,7 @@ fn play(machine: &mut Machine) -> Outcome<Sample, std::convert::Infallible> {
         budget: Some(BUDGET),
         rounds: 3..=1000,
         warm_up: true,
+        needed: Vec::new(),
     };
     let never = AtomicBool::new(false);
     let Ok(outcome) = contest(machine, &rule, &never, judge, |_| ());

@@ -71,6 +71,44 @@ pub enum RecordError {
         /// Process id of the other tracer; 0 if it could not be told.
         tracer: i32,
     },
+    /// There is no process of that number to attach to.
+    #[error("there is no process {pid}, or it has ended")]
+    NoProcess {
+        /// The number.
+        pid: i32,
+    },
+    /// The recorder was asked to attach to itself.
+    #[error("process {pid} is this recorder itself")]
+    Itself {
+        /// The number.
+        pid: i32,
+    },
+    /// Another tracer is attached to a process.
+    #[error(
+        "process {pid} is traced by process {tracer} already (a debugger, strace, another recorder): \
+         a task has one tracer. End that one first"
+    )]
+    TracedByOther {
+        /// The process.
+        pid: i32,
+        /// Its tracer.
+        tracer: i32,
+    },
+    /// A process may not be attached to.
+    #[error(
+        "process {pid} may not be attached to ({source}): it is another user's, a kernel's thread, \
+         has more privileges, or kernel.yama.ptrace_scope ({scope}) allows a process's own parent \
+         only. As root it works with a scope up to 2 (sudo); else sysctl \
+         kernel.yama.ptrace_scope=0, and back to {scope} then"
+    )]
+    AttachDenied {
+        /// The process.
+        pid: i32,
+        /// What the kernel allows; "none" where it has no such rule.
+        scope: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The kernel has no seccomp filters, or refuses them.
     #[error("seccomp filters are not available here: {source}")]
     SeccompMissing {
@@ -133,7 +171,8 @@ impl RecordError {
         move |source| RecordError::System { operation, source }
     }
 
-    /// The exit code that env(1) and the shells use for it: 127 not found, 126 can't be run, 125 otherwise.
+    /// The exit code that env(1) and the shells use for it: 127 not found, 126 can't be run, 125
+    /// otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
             RecordError::NotFound { .. } => 127,

@@ -8,6 +8,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`record()`] | one recording from start to end: the surface for the binary |
+//! | [`attach()`] | the same of what runs already, until it ends or is let go |
 //! | [`probe()`] | can this machine record at all, and if not, why |
 //! | `session` | the core: calls in, records out. It knows no kernel, and says what a backend delivers |
 //! | `session/decode` | arguments of a call, read through the `Memory` trait; pure |
@@ -15,6 +16,7 @@
 //! | `session/task` | tasks, and what they share (descriptors, working directory, memory) |
 //! | `machine` | what the core asks of the machine: files, and /proc |
 //! | `tracer` | the backend: stops of ptrace in, calls out |
+//! | `tracer/attached` | another one, without a filter: for tasks that ran before |
 //! | `tracer/affinity` | tracer and tool on one CPU while that pays |
 //! | `tracer/filter` | the BPF program that decides which calls stop |
 //! | `tracer/costs`, `tracer/cpu_time` | what a stop costs, and where a task's time went |
@@ -28,22 +30,23 @@
 //! What a stop costs is the switch to the recorder and back, not the recorder's work: across idle
 //! virtual CPUs it is several times the cost on one CPU. While only one task of the tool runs at a
 //! time, the recorder and that task are kept on one CPU; as soon as two want to run at once, all
-//! go back to the CPUs they had (see `tracer/affinity`). The tool does not see it: `sched_getaffinity` is
-//! answered with the mask it would have had, and a task that sets its own affinity is left alone.
-//! (`Cpus_allowed` in `/proc/PID/status` does show it.)
+//! go back to the CPUs they had (see `tracer/affinity`). The tool does not see it:
+//! `sched_getaffinity` is answered with the mask it would have had, and a task that sets its own
+//! affinity is left alone. (`Cpus_allowed` in `/proc/PID/status` does show it.)
 //!
 //! # Interrupted calls
 //!
 //! A call that stops with `ERESTARTSYS` and its kin has no result yet. The recorder holds it back
-//! until the task's next stop: if that is the same call with the same arguments, it is one event, from the
-//! first entry to the last exit; otherwise the tool saw `EINTR` and that is what is recorded.
+//! until the task's next stop: if that is the same call with the same arguments, it is one event,
+//! from the first entry to the last exit; otherwise the tool saw `EINTR` and that is what is
+//! recorded.
 //!
 //! # What is left behind
 //!
-//! The filter can't be taken off a task, and without a recorder its calls would fail with `ENOSYS`. So a
-//! recording ends when the last task of the tool has ended, not when the command has. When
-//! tasks outlive the command, the observer is told; an interrupt (Ctrl-C, SIGTERM) then ends them, first by
-//! SIGTERM, then by SIGKILL. The footer says how many.
+//! The filter can't be taken off a task, and without a recorder its calls would fail with `ENOSYS`.
+//! So a recording ends when the last task of the tool has ended, not when the command has. When
+//! tasks outlive the command, the observer is told; an interrupt (Ctrl-C, SIGTERM) then ends them,
+//! first by SIGTERM, then by SIGKILL. The footer says how many.
 //!
 //! # Faults
 //!
@@ -51,6 +54,7 @@
 //! happens at each fault stands in docs/faults.md.
 
 mod arch;
+mod attach;
 mod beside;
 mod error;
 mod headroom;
@@ -61,6 +65,7 @@ mod options;
 mod output;
 mod probe;
 mod record;
+mod recording;
 pub mod session;
 mod spawn;
 mod state;
@@ -68,11 +73,12 @@ mod sys;
 mod tracer;
 mod unobserved;
 
+pub use attach::attach;
 pub use beside::Beside;
 pub use error::RecordError;
 pub use options::{
-    Affinity, Backend, Calibration, Eagerness, Fault, Kept, Observer, Quiet, RecordOptions,
-    Recording, Status,
+    Affinity, AttachOptions, Backend, Calibration, Eagerness, Fault, Kept, Observer, Quiet,
+    RecordOptions, Recording, Status,
 };
 pub use probe::{Capabilities, probe};
 pub use record::record;

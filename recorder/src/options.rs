@@ -21,17 +21,20 @@ pub enum Affinity {
 /// How calls are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Backend {
-    /// The tool is stopped at each.
-    #[default]
-    Ptrace,
     /// Inside the tool where that can be, by ptrace all else (docs/inprocess.md).
+    #[default]
+    Auto,
+    /// The same, and a warning says what kept a process from it.
     Inside,
+    /// The tool is stopped at each.
+    Ptrace,
 }
 
 /// When recording inside a process is worth what it costs at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eagerness {
-    /// Stops of a process before anything is done.
+    /// Stops of a process before anything is done. As the others, of calls that are made inside
+    /// then.
     pub stops: u32,
     /// Hits of a `syscall` instruction before it is patched.
     pub hits: u32,
@@ -61,18 +64,20 @@ pub struct RecordOptions {
     pub force: bool,
     /// How calls are recorded.
     pub backend: Backend,
-    /// When it is worth it, with [`Backend::Inside`].
+    /// When it is worth it, with another backend than [`Backend::Ptrace`].
     pub eagerness: Eagerness,
     /// Whether tracer and tool share one CPU.
     pub affinity: Affinity,
     /// Run the command again afterwards without recording it ([`Footer::samples`]).
     pub calibration: Option<Calibration>,
-    /// Keep all arguments of all programs, not only the first of each: they hold passwords and tokens.
+    /// Keep all arguments of all programs, not only the first of each: they hold passwords and
+    /// tokens.
     pub keep_arguments: bool,
     /// Let `io_uring_setup` fail with `ENOSYS`. Tools that can do without do so, and what they do
     /// then is in the trace.
     pub withhold_io_uring: bool,
-    /// How long to wait for tasks that outlive the command before they are ended; `None` waits for them.
+    /// How long to wait for tasks that outlive the command before they are ended; `None` waits for
+    /// them.
     pub linger: Option<Duration>,
 }
 
@@ -83,7 +88,7 @@ impl RecordOptions {
             command,
             output,
             force: false,
-            backend: Backend::Ptrace,
+            backend: Backend::default(),
             eagerness: Eagerness::default(),
             affinity: Affinity::Adaptive,
             calibration: None,
@@ -92,6 +97,19 @@ impl RecordOptions {
             linger: None,
         }
     }
+}
+
+/// What that runs already is to be recorded, and where to.
+#[derive(Clone, Debug)]
+pub struct AttachOptions {
+    /// The process, by the number of any of its threads.
+    pub pid: i32,
+    /// Where the trace goes.
+    pub output: PathBuf,
+    /// Replace an existing output instead of keeping it as `OUTPUT.old`.
+    pub force: bool,
+    /// Keep all arguments of all programs.
+    pub keep_arguments: bool,
 }
 
 /// How a command is run again without being recorded.
@@ -109,7 +127,8 @@ pub struct Calibration {
 ///
 /// Called on the recording thread: what takes long here slows the tool.
 pub trait Observer {
-    /// Something that the user should know now. (It is in the footer's warnings, too, where it concerns the trace.)
+    /// Something that the user should know now. (It is in the footer's warnings, too, where it
+    /// concerns the trace.)
     fn warning(&mut self, text: &str) {
         let _ = text;
     }

@@ -1,4 +1,5 @@
-//! The trace's file: incomplete and out of the tool's sight while recording, then under its final name.
+//! The trace's file: incomplete and out of the tool's sight while recording, then under its final
+//! name.
 
 use std::fs::{self, File};
 use std::io::{self, Seek};
@@ -12,8 +13,8 @@ use crate::state;
 /// A trace that is being written. Removed when dropped, unless finished or kept.
 pub struct Incomplete {
     path: PathBuf,
-    /// The file itself, whatever happens to its name. Holds the lock that says that somebody writes
-    /// it.
+    /// The file itself, whatever happens to its name. Holds the lock that says that somebody
+    /// writes it.
     file: File,
     output: PathBuf,
     force: bool,
@@ -67,8 +68,10 @@ impl Incomplete {
             force,
             remove: true,
         };
-        let writer = incomplete.file.try_clone();
-        let writer = writer.map_err(failed("open", &incomplete.path))?;
+        let writer = incomplete
+            .file
+            .try_clone()
+            .map_err(failed("open", &incomplete.path))?;
         Ok((incomplete, writer))
     }
 

@@ -14,11 +14,13 @@ use crate::tracer::filter::Rings;
 pub struct Capabilities {
     /// The filter needs `no_new_privs`: set-user-id programs run without their privilege.
     pub no_new_privs: bool,
-    /// A tool's memory is read through /proc (a profile forbids process_vm_readv): a little slower.
+    /// A tool's memory is read through /proc (a profile forbids process_vm_readv): a little
+    /// slower.
     pub memory_through_proc: bool,
 }
 
-/// Records one call of a child to see whether it works. Needs this thread's children to be waited for by no one else.
+/// Records one call of a child to see whether it works. Needs this thread's children to be waited
+/// for by no one else.
 pub fn probe() -> Result<Capabilities, RecordError> {
     let blocked = Blocked::new().map_err(RecordError::system("pthread_sigmask"))?;
     let mut child = spawn::spawn(Work::Calls(1), Rings::Allowed, None, &blocked)?;

@@ -2,22 +2,17 @@
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Header, Samples};
 
-use crate::arch;
 use crate::error::RecordError;
 use crate::headroom::Headroom;
 use crate::limits::Raised;
-use crate::machine::Machine;
-use crate::mountinfo;
-use crate::options::{Backend, Fault, Kept, Observer, RecordOptions, Recording, Status};
-use crate::output::{Incomplete, Stranded};
-use crate::session::trace::Sink;
-use crate::session::{Session, States, Trace, World};
+use crate::options::{Backend, Observer, RecordOptions, Recording};
+use crate::output::Incomplete;
+use crate::recording;
 use crate::spawn;
 use crate::sys;
 use crate::sys::process::Work;
@@ -25,21 +20,26 @@ use crate::sys::signal::{Blocked, FileSizeLimit, Handlers, Ticker};
 use crate::tracer::costs::Costs;
 use crate::tracer::filter::Rings;
 use crate::tracer::inside::Inside;
-use crate::tracer::{BrokenOff, Clock, Ended, Tracer};
+use crate::tracer::rate::Rate;
+use crate::tracer::{BrokenOff, Ended, Tracer};
 use crate::unobserved::Again;
 
 const WITHHELD: &str = "io_uring was withheld from the tool (--no-io-uring): \
     io_uring_setup failed with ENOSYS, as where the kernel has none";
 
-/// Runs a command under observation and writes the trace; blocks until the last of its tasks has ended.
+const NOT_HERE: &str = "nothing can be recorded inside the tool on this machine (its processor, or \
+    its kernel): all was recorded by ptrace";
+
+/// Runs a command under observation and writes the trace; blocks until the last of its tasks has
+/// ended.
 ///
 /// An error means that the command was not run, or (if the kernel lets the recorder down) that it
 /// was killed. What goes wrong with the trace once the command runs is told by
 /// [`Recording::fault`].
 ///
-/// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT and SIGALRM of the process while it
-/// runs, and waits for any child of this thread: a caller must not record twice at the same time, nor have children that this thread
-/// made and that it waits for itself.
+/// Takes over SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT and SIGALRM of the process while
+/// it runs, and waits for any child of this thread: a caller must not record twice at the same
+/// time, nor have children that this thread made and that it waits for itself.
 pub fn record(
     options: &RecordOptions,
     observer: &mut dyn Observer,
@@ -53,19 +53,15 @@ pub fn record(
     let (incomplete, file) = Incomplete::create(&options.output, options.force, &cwd)?;
 
     let headroom = Headroom::new()?;
-    let inside = match options.backend {
+    let rate = match options.backend {
         Backend::Ptrace => None,
-        Backend::Inside => Inside::new(options.eagerness),
+        Backend::Inside | Backend::Auto => Rate::begin(),
     };
-    let costs = Costs::measure(options.affinity, options.backend, &blocked)?;
-    let rings = if options.withhold_io_uring {
-        Rings::Withheld
-    } else {
-        Rings::Allowed
-    };
+    let costs = Costs::measure(options.affinity, rate.is_some(), &blocked)?;
+    let inside = rate.and_then(|rate| Inside::new(rate, options));
     let mut child = spawn::spawn(
         Work::Program(&program),
-        rings,
+        Rings::of(options),
         Inside::instruction(&inside),
         &blocked,
     )?;
@@ -79,19 +75,13 @@ pub fn record(
     if inside.is_some() {
         header.backend = "inside".to_owned();
     }
-    // Its thread takes no signals: they must interrupt the wait of this one.
-    let mut trace = Trace::new(Box::new(file) as Sink, &header)?;
-    drop(blocked);
-    let clock = Clock::start();
-    let world: Rc<dyn World> = Rc::new(Machine);
-    let states = States::new(&header.mounts, Rc::clone(&world), &mut trace);
-    let privileged = sys::effective_ids().0 == 0;
-    let mut session = Session::new(trace, states, world, arch::ARCHITECTURE, privileged);
+    let (mut session, clock) =
+        recording::begin(Box::new(file), &header, blocked, options.keep_arguments)?;
     if options.withhold_io_uring {
         session.warnings.insert(WITHHELD.to_owned());
     }
-    if options.keep_arguments {
-        session.keep_arguments();
+    if options.backend == Backend::Inside && inside.is_none() {
+        session.warnings.insert(NOT_HERE.to_owned());
     }
     let tracer = Tracer::new(session, clock, costs, inside, pid, headroom, options);
     child
@@ -153,43 +143,19 @@ fn finish(ended: Ended, incomplete: Incomplete) -> Recording {
         status,
         ..
     } = ended;
-    let output = incomplete.output().to_owned();
-    let whole = trace
-        .map_err(|BrokenOff { error, unrecorded }| (error, unrecorded))
-        .and_then(|trace| match trace.finish(&footer) {
-            Ok(_) => Ok(()),
-            Err(source) => Err((RecordError::Trace { source }, 0)),
-        });
-    let (placed, kept) = match whole {
-        Ok(()) => (incomplete.finish(), Kept::Whole),
-        Err((error, unrecorded)) => (Err(incomplete.keep(error)), Kept::Beginning { unrecorded }),
-    };
-    let (path, bytes, previous, fault) = match placed {
-        Ok(placed) => (output, placed.bytes, placed.previous, None),
-        Err(Stranded { error, path, bytes }) => (path, bytes, None, Some(Fault { error, kept })),
-    };
-    Recording {
-        status: Status::from_wait(status),
-        ended: footer.left_running,
-        footer,
-        path,
-        bytes,
-        previous,
-        fault,
-    }
+    let trace = trace.map_err(|BrokenOff { error, unrecorded }| (error, unrecorded));
+    recording::finish(trace, footer, status, incomplete)
 }
 
 fn header(options: &RecordOptions, cwd: &Path) -> Header {
     let (uid, gid) = sys::effective_ids();
     let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let started = SystemTime::now().duration_since(UNIX_EPOCH);
     let kept = if options.keep_arguments {
         usize::MAX
     } else {
         1
     };
     Header {
-        producer: format!("fsreplay {}", env!("CARGO_PKG_VERSION")),
         command: options
             .command
             .iter()
@@ -201,14 +167,7 @@ fn header(options: &RecordOptions, cwd: &Path) -> Header {
         uid,
         gid,
         groups: sys::groups(),
-        architecture: std::env::consts::ARCH.to_owned(),
-        kernel: sys::kernel_release(),
         cpus: sys::affinity::get(0).map_or(1, |mask| mask.count()),
-        page_size: sys::page_size(),
-        backend: "ptrace".to_owned(),
-        started: started.map_or(0, |time| time.as_secs() as i64),
-        mounts: mountinfo::parse(&mountinfo),
-        costs: None,
-        tells_waiting: true,
+        ..recording::header_of_machine(&mountinfo, "ptrace")
     }
 }

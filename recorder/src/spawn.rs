@@ -1,7 +1,8 @@
 //! The command: finding it, forking it, attaching to it.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ use crate::tracer::filter::{self, Rings};
 
 /// Where `execvp` looks without a PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// As long as `/proc/PID/status` is, with few groups: it is read at once then, bytes.
+const STATUS: usize = 4096;
 
 /// Finds a command as execvp(3) does.
 pub fn find(command: &OsStr) -> Result<PathBuf, RecordError> {
@@ -147,7 +151,9 @@ pub fn status_field(pid: i32, name: &str) -> Option<i32> {
 
 /// A line of /proc/PID/status, without its name.
 pub fn status_text(pid: i32, name: &str) -> Option<String> {
-    let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
+    let mut status = Vec::with_capacity(STATUS);
+    let mut file = File::open(format!("/proc/{pid}/status")).ok()?;
+    file.read_to_end(&mut status).ok()?;
     let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().to_owned())

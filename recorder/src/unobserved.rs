@@ -33,8 +33,8 @@ pub struct Again<'a> {
 }
 
 impl Again<'_> {
-    /// Runs it as often as fits into the budget. Gives what the runs took, and why there are no more
-    /// of them, unless there are enough or the time is over.
+    /// Runs it as often as fits into the budget. Gives what the runs took, and why there are no
+    /// more of them, unless there are enough or the time is over.
     pub fn runs(&self, observer: &mut dyn Observer) -> (Vec<Sample>, Option<String>) {
         let begin = Instant::now();
         let budget = self.calibration.budget;
@@ -116,8 +116,8 @@ fn queued_at_end(child: &Child) -> u64 {
     let id = Pid::from_raw(i32::try_from(child.id()).unwrap_or(0));
     let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     while waitid(Id::Pid(id), ended) == Err(Errno::EINTR) {}
-    let text = std::fs::read_to_string(format!("/proc/{}/schedstat", child.id()));
-    let text = text.unwrap_or_default();
+    let text =
+        std::fs::read_to_string(format!("/proc/{}/schedstat", child.id())).unwrap_or_default();
     let queued = text.split_ascii_whitespace().nth(1);
     queued.and_then(|time| time.parse().ok()).unwrap_or(0)
 }

@@ -4,8 +4,8 @@ mod fake;
 
 use std::path::Path;
 
-use fake::{Fake, Hand, OTHER_TEXT, Segments, TEXT, Unasked};
-use fsreplay_recorder::session::{End, NewTask, Next};
+use fake::{Fake, OTHER_TEXT, Segments, TEXT, Unasked};
+use fsreplay_recorder::session::{End, Known, NewTask, Next};
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::{Event, FileKind, Record, Spent, UNREADABLE_ARGUMENTS};
 
@@ -13,8 +13,8 @@ const CWD: u64 = -100_i64 as u64;
 const ERESTARTSYS: i64 = -512;
 const EINTR: i64 = -4;
 
-fn at(moment: u64) -> Hand {
-    Hand {
+fn at(moment: u64) -> Known {
+    Known {
         moment,
         spent: Spent {
             think: 160,
@@ -113,6 +113,24 @@ fn what_a_rename_moves_is_looked_at_before_it_and_not_again() {
 }
 
 #[test]
+fn attributes_of_a_file_are_taken_under_a_second_name_too() {
+    let mut fake = Fake::new(&["a"]);
+    let mut task = fake.session.first(50, 0);
+    let names = Segments::texts("a", "b");
+    let both = [TEXT, OTHER_TEXT, 0, 0, 0, 0];
+    fake.call(&mut task, Call::link, both, &names, (100, 190), 0);
+    let name = Segments::text("b");
+    let list = [TEXT, 0, 0, 0, 0, 0];
+    fake.call(&mut task, Call::listxattr, list, &name, (200, 290), 0);
+    let written = fake.finish();
+    let is_taken = |record: &Record| matches!(record, Record::Xattrs(_));
+    assert!(
+        written.records.iter().any(is_taken),
+        "the tool didn't make it"
+    );
+}
+
+#[test]
 fn how_many_events_overlapped_goes_by_their_times_however_late_they_are_told() {
     let mut fake = Fake::new(&["a", "b"]);
     let mut one = fake.session.first(50, 0);
@@ -181,6 +199,74 @@ fn a_task_that_dies_in_a_call_leaves_an_event_without_a_return() {
 }
 
 #[test]
+fn a_task_that_is_let_go_has_not_returned_from_what_was_interrupted_for_it() {
+    let mut fake = Fake::new(&[]);
+    let mut task = fake.session.first(50, 0);
+    let none = Segments::default();
+    let read = [0, 0x9000, 100, 0, 0, 0];
+    fake.session.attached(&task, &[(0x10000, 0x3000)]);
+    // It was mapped before: what is done to it is an event.
+    let unmap = [0x10000, 0x1000, 0, 0, 0, 0];
+    fake.enter(&mut task, Call::munmap, unmap, &none, &mut at(160));
+    fake.session.exit(&mut task, 0, &none, &mut at(320));
+    fake.enter(&mut task, Call::read, read, &none, &mut at(480));
+    fake.session
+        .exit(&mut task, ERESTARTSYS, &none, &mut at(640));
+    let end = End {
+        time: 800,
+        status: 0,
+        cpu: 0,
+        think: 0,
+    };
+    fake.session.let_go(&mut task, &end);
+    let events = fake.finish().events();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event.call, event.result))
+        .collect();
+    let expected = [(Call::munmap, 0), (Call::read, Event::NO_RETURN)];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_a_task_was_killed_in_was_done_if_the_tree_says_so() {
+    let end = End {
+        time: 320,
+        status: 9,
+        cpu: 0,
+        think: 0,
+    };
+    let rename = [TEXT, OTHER_TEXT, 0, 0, 0, 0];
+    let names = Segments::texts("a", "b");
+    for (is_done, by_another, result) in [
+        (true, false, 0),
+        (false, false, Event::NO_RETURN),
+        (true, true, Event::NO_RETURN),
+    ] {
+        let mut fake = Fake::new(&["a"]);
+        let mut task = fake.session.first(50, 0);
+        fake.enter(&mut task, Call::rename, rename, &names, &mut at(160));
+        if by_another {
+            let new = NewTask {
+                tid: 51,
+                flags: 0,
+                time: 170,
+                think: 0,
+            };
+            let mut other = fake.session.starts(&task, &new);
+            fake.call(&mut other, Call::rename, rename, &names, (180, 190), 0);
+        }
+        if is_done {
+            fake.files.rename("/work/a", "/work/b");
+        }
+        fake.session.ends(&mut task, &end);
+        let events = fake.finish().events();
+        let killed = events.iter().find(|event| event.entry == 160);
+        assert_eq!(killed.map(|event| event.result), Some(result));
+    }
+}
+
+#[test]
 fn of_what_is_no_event_no_time_is_asked() {
     let mut fake = Fake::new(&[]);
     let mut task = fake.session.first(50, 0);
@@ -190,13 +276,13 @@ fn of_what_is_no_event_no_time_is_asked() {
     let next = fake.enter(&mut task, Call::munmap, unmap, &none, &mut Unasked);
     assert_eq!(next, Next::Nothing);
     // It is counted, and its result decides what is known of the tree from now on.
-    let pivot = [TEXT, TEXT, 0, 0, 0, 0];
-    let next = fake.enter(&mut task, Call::pivot_root, pivot, &none, &mut Unasked);
+    let namespace = [3, 0, 0, 0, 0, 0];
+    let next = fake.enter(&mut task, Call::setns, namespace, &none, &mut Unasked);
     assert_eq!(next, Next::Result);
     fake.session.exit(&mut task, 0, &none, &mut Unasked);
     let written = fake.finish();
     assert!(written.events().is_empty());
-    assert_eq!(written.footer.unrecorded.get("pivot_root"), Some(&1));
+    assert_eq!(written.footer.unrecorded.get("setns"), Some(&1));
 }
 
 #[test]

@@ -1,14 +1,11 @@
-//! What would go on without its recorder, or find out about it: untraced children, filters, tracers
-//! and supervisors of the tool's own, the first process of a namespace.
+//! What would go on without its recorder, or find out about it: untraced children, filters and
+//! supervisors of the tool's own, the first process of a namespace.
 
 mod common;
 
 use common::{Recorded, can_record, compile, record, try_record_with};
-use fsreplay_recorder::{Observer, RecordOptions, Status};
+use fsreplay_recorder::Status;
 use fsreplay_trace::call::Call;
-
-/// A program that could not do what it is for ends so.
-const NOT_HERE: i32 = 77;
 
 /// Records a C program; `None`, with a word, where it can't do what it is for.
 fn fixture(source: &str) -> Option<Recorded> {
@@ -17,17 +14,7 @@ fn fixture(source: &str) -> Option<Recorded> {
     }
     let directory = tempfile::tempdir().expect("tempdir");
     let program = compile(directory.path(), source)?;
-    let recorded = record(&[program.to_str().expect("text")]);
-    if recorded.recording.status == Status::Exited(NOT_HERE) {
-        println!("skipped: it may not be done here");
-        return None;
-    }
-    Some(recorded)
-}
-
-fn warned(recorded: &Recorded, of: &str) -> usize {
-    let warnings = &recorded.recording.footer.warnings;
-    warnings.iter().filter(|text| text.contains(of)).count()
+    record(&[program.to_str().expect("text")]).of_what_may_be()
 }
 
 #[test]
@@ -101,87 +88,6 @@ fn the_tool_does_not_see_the_recorders_filter_but_its_own() {
 }
 
 #[test]
-fn a_tool_that_traces_is_told_of_once() {
-    let Some(recorded) = fixture(
-        r#"
-        #include <errno.h>
-        #include <sys/ptrace.h>
-        #include <sys/wait.h>
-        #include <unistd.h>
-        int main(void) {
-            int refused = 0, status;
-            for (int i = 0; i < 2; i++) {
-                if (fork() == 0) _exit(ptrace(PTRACE_TRACEME, 0, 0, 0) == -1 && errno == EPERM);
-                wait(&status);
-                refused += WEXITSTATUS(status);
-            }
-            return refused;
-        }"#,
-    ) else {
-        return;
-    };
-    assert_eq!(recorded.recording.status, Status::Exited(2));
-    assert_eq!(warned(&recorded, "fixture tried to trace"), 1);
-}
-
-#[test]
-fn what_waits_for_a_tracer_that_it_cannot_have_is_ended() {
-    let Some(recorded) = fixture(
-        r#"
-        #include <signal.h>
-        #include <sys/ptrace.h>
-        #include <unistd.h>
-        int main(void) {
-            pid_t stopped = fork();
-            if (stopped == 0) {
-                raise(SIGSTOP);
-                _exit(0);
-            }
-            // An end after all, for a recorder that waits without end.
-            if (fork() == 0) {
-                sleep(30);
-                kill(stopped, SIGKILL);
-                _exit(0);
-            }
-            return ptrace(PTRACE_SEIZE, stopped, 0, 0) == -1 ? 3 : 0;
-        }"#,
-    ) else {
-        return;
-    };
-    assert_eq!(recorded.recording.status, Status::Exited(3));
-    assert_eq!(recorded.recording.ended, 2);
-}
-
-#[test]
-fn a_refused_tracer_is_told_of_while_it_waits() {
-    #[derive(Default)]
-    struct Heard(Vec<String>);
-    impl Observer for Heard {
-        fn warning(&mut self, text: &str) {
-            self.0.push(text.to_owned());
-        }
-    }
-    if !can_record() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("tempdir");
-    let source = r#"
-        #include <sys/ptrace.h>
-        #include <unistd.h>
-        int main(void) { return ptrace(PTRACE_TRACEME, 0, 0, 0) == -1 ? 3 : 0; }"#;
-    let Some(program) = compile(directory.path(), source) else {
-        return;
-    };
-    let output = directory.path().join("trace.zst");
-    let options = RecordOptions::new(vec![program.into_os_string()], output);
-    let mut heard = Heard::default();
-    let recording = common::alone(|| fsreplay_recorder::record(&options, &mut heard));
-    assert_eq!(recording.expect("recorded").status, Status::Exited(3));
-    let told = |text: &&String| text.starts_with("fixture (") && text.contains("can't trace");
-    assert_eq!(heard.0.iter().filter(told).count(), 1, "{:?}", heard.0);
-}
-
-#[test]
 fn a_supervisor_of_the_tools_own_is_told_of() {
     let Some(recorded) = fixture(
         r#"
@@ -202,7 +108,7 @@ fn a_supervisor_of_the_tools_own_is_told_of() {
         return;
     };
     assert_eq!(recorded.recording.status, Status::Exited(0));
-    assert_eq!(warned(&recorded, "supervisor"), 1);
+    assert_eq!(recorded.warned("supervisor"), 1);
 }
 
 /// Without a tracer the kernel kills it; the tracer's signal it ignores, and faults again.
@@ -259,10 +165,10 @@ fn rings_are_withheld_if_asked_for() {
         return;
     };
     let program = program.to_str().expect("text");
-    let withheld = try_record_with(&[program], |options| options.withhold_io_uring = true);
-    let withheld = withheld.expect("recording");
+    let withheld =
+        try_record_with(&[program], |options| options.withhold_io_uring = true).expect("recording");
     assert_eq!(withheld.recording.status, Status::Exited(1));
-    assert_eq!(warned(&withheld, "--no-io-uring"), 1);
+    assert_eq!(withheld.warned("--no-io-uring"), 1);
     assert!(withheld.recording.footer.unrecorded.is_empty());
     let seen = record(&[program]);
     let name = Call::io_uring_setup.name();

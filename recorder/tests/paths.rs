@@ -12,8 +12,13 @@ use fsreplay_trace::model::{FileKind, Record};
 
 fn canonical_tempdir() -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().expect("tempdir");
-    let path = directory.path().canonicalize().expect("path");
-    let path = path.to_str().expect("text").to_owned();
+    let path = directory
+        .path()
+        .canonicalize()
+        .expect("path")
+        .to_str()
+        .expect("text")
+        .to_owned();
     (directory, path)
 }
 

@@ -45,8 +45,8 @@ fn a_fault_of_the_recorder_itself_does_not_end_the_tool() {
     let script = "sleep 1.5; for i in 1 2 3; do (cat /etc/passwd) || exit 1; done; exit 7";
     let command = ["sh", "-c", script].map(OsString::from).to_vec();
     let options = RecordOptions::new(command, directory.path().join("trace.zst"));
-    let recording = common::alone(|| fsreplay_recorder::record(&options, &mut Panics));
-    let recording = recording.expect("the command ran");
+    let recording = common::alone(|| fsreplay_recorder::record(&options, &mut Panics))
+        .expect("the command ran");
     assert_eq!(recording.status, Status::Exited(7));
     let fault = recording.fault.expect("a fault");
     assert!(matches!(&fault.error, RecordError::Internal { message } if message == "on purpose"));
@@ -108,8 +108,8 @@ fn arguments_are_kept_only_if_asked_for() {
     let told = |keep: bool| {
         let recorded = try_record_with(&["env", "-u", "X", "true"], |options| {
             options.keep_arguments = keep;
-        });
-        let recorded = recorded.expect("recording");
+        })
+        .expect("recording");
         let lists: Vec<Vec<u8>> = recorded
             .calls(Call::execve)
             .iter()
@@ -300,7 +300,8 @@ fn an_interrupted_read_is_eintr_or_one_event() {
     assert!(results.iter().all(|result| !(-516..=-512).contains(result)));
 }
 
-/// The end of a child sends a signal that nobody handles; under a recorder it interrupts a wait nevertheless, and the kernel goes on with it.
+/// The end of a child sends a signal that nobody handles; under a recorder it interrupts a wait
+/// nevertheless, and the kernel goes on with it.
 #[test]
 fn a_wait_that_an_ignored_signal_interrupts_is_one_event() {
     let Some(recorded) = fixture(

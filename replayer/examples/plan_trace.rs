@@ -70,7 +70,8 @@ fn report(plan: &Plan) {
     );
 }
 
-/// Something like a build: each task looks a file up, opens, reads and closes it, and misses another.
+/// Something like a build: each task looks a file up, opens, reads and closes it, and misses
+/// another.
 fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanError> {
     let header = Header {
         cwd: b"/work".to_vec(),

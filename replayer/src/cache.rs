@@ -7,9 +7,9 @@ use fsreplay_trace::model::FileKind;
 use rustix::fs::{Advice, Mode, OFlags};
 
 use crate::plan::Plan;
-use crate::play::Timing;
 use crate::sandbox::Sandbox;
 use crate::sys;
+use crate::timing::Timing;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -23,16 +23,20 @@ pub enum Cache {
     Cold,
 }
 
-/// Attribute caches of shares expire after one second by FUSE's default (`attr_timeout`) and virtiofs's; NFS and sshfs may keep them for longer.
-/// What people run, they run later than that after the last time, and a round that begins earlier would find another state each time.
+/// Attribute caches of shares expire after one second by FUSE's default (`attr_timeout`) and
+/// virtiofs's; NFS and sshfs may keep them for longer. What people run, they run later than that
+/// after the last time, and a round that begins earlier would find another state each time.
 const EXPIRY: Duration = Duration::from_millis(1_100);
 
-/// A tool is started on a machine at rest, not right after its tree was made or another run ended. What was done in the last tens of milliseconds
-/// shows: schedulers place tasks by it (Linux halves it every 32 ms, `PELT_HALFLIFE`), and a processor that was idle has caches of others. `tar | cat`
-/// of 1,200 files took 8 ms right after another run, 11 ms after 200 ms of rest, and no more after longer ones.
+/// A tool is started on a machine at rest, not right after its tree was made or another run ended.
+/// What was done in the last tens of milliseconds shows: schedulers place tasks by it (Linux halves
+/// it every 32 ms, `PELT_HALFLIFE`), and a processor that was idle has caches of others. `tar |
+/// cat` of 1,200 files took 8 ms right after another run, 11 ms after 200 ms of rest, and no more
+/// after longer ones.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// File systems whose names and attributes are cached for a limited time: FUSE and virtiofs, 9P, NFS, SMB and CIFS.
+/// File systems whose names and attributes are cached for a limited time: FUSE and virtiofs, 9P,
+/// NFS, SMB and CIFS.
 const SHARES: [u32; 5] = [0x6573_5546, 0x0102_1997, 0x6969, 0xfe53_4d42, 0xff53_4d42];
 
 /// How long to leave a directory alone until no attributes of it are cached any more; no time on
@@ -65,7 +69,8 @@ fn is_share(dir: impl AsFd) -> bool {
     rustix::fs::fstatfs(dir).is_ok_and(|fs| SHARES.contains(&(fs.f_type as u32)))
 }
 
-/// Writes back what the tree's making or putting back left, and empties the caches if asked to. Says what was done.
+/// Writes back what the tree's making or putting back left, and empties the caches if asked to.
+/// Says what was done.
 pub(crate) fn settle(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'static str {
     for sandbox in sandboxes {
         // So that writing back the tree doesn't disturb.

@@ -14,33 +14,9 @@ const EXAMPLES: usize = 5;
 
 /// Groups of divergences, the largest first, and the number of events that diverged.
 pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGroup>, u64) {
-    let mut groups: BTreeMap<(&'static str, &'static str), DivergenceGroup> = BTreeMap::new();
-    let mut add = |(lane, index): (usize, usize), expected: i64, got: i64| {
-        let op = plan.op(lane, index);
-        let cause = cause(op, expected, got);
-        let name = op.call.name();
-        let group = groups
-            .entry((name, cause))
-            .or_insert_with(|| DivergenceGroup {
-                call: name.to_owned(),
-                cause: cause.to_owned(),
-                count: 0,
-                examples: Vec::new(),
-                failures: Vec::new(),
-            });
-        group.count += 1;
-        if expected >= 0 && got < 0 {
-            let path = || path_of(plan, lane, index);
-            add_failure(&mut group.failures, &op.action, -got as i32, path);
-        }
-        if group.examples.len() < EXAMPLES {
-            group.examples.push(Divergence {
-                event: plan.event(lane, index).unwrap_or(u32::MAX),
-                path: path_of(plan, lane, index),
-                expected,
-                got,
-            });
-        }
+    let mut groups = Groups {
+        plan,
+        by_cause: BTreeMap::new(),
     };
     let mut listings = vec![(0i64, 0i64, None); plan.listings as usize];
     for (number, (lane, run)) in plan.lanes.iter().zip(&run.lanes).enumerate() {
@@ -64,14 +40,16 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
                             *sum = (sum.0 + expected, sum.1 + sample.result, Some(at));
                         }
                     }
-                    _ if expected != sample.result => add((number, index), expected, sample.result),
+                    _ if expected != sample.result => {
+                        groups.add((number, index), expected, sample.result);
+                    }
                     _ => {}
                 },
                 Check::Success if expected >= 0 && sample.result >= 0 => {}
                 Check::Success | Check::Exact
                     if expected != sample.result && !refuses_clone(op, expected, sample.result) =>
                 {
-                    add((number, index), expected, sample.result)
+                    groups.add((number, index), expected, sample.result);
                 }
                 Check::Success | Check::Exact => {}
             }
@@ -79,13 +57,57 @@ pub fn compare(plan: &Plan, run: &Run, roots: &[Vec<u8>]) -> (Vec<DivergenceGrou
     }
     for (expected, got, at) in listings {
         if let Some(at) = at.filter(|_| expected != got) {
-            add(at, expected, got);
+            groups.add(at, expected, got);
         }
     }
-    let mut groups: Vec<DivergenceGroup> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-    let count = groups.iter().map(|group| group.count).sum();
-    (groups, count)
+    groups.largest_first()
+}
+
+/// Divergences by call and cause.
+struct Groups<'p> {
+    plan: &'p Plan,
+    by_cause: BTreeMap<(&'static str, &'static str), DivergenceGroup>,
+}
+
+impl Groups<'_> {
+    /// Counts the divergence of an op, given by its lane and its index there.
+    fn add(&mut self, (lane, index): (usize, usize), expected: i64, got: i64) {
+        let plan = self.plan;
+        let op = plan.op(lane, index);
+        let cause = cause(op, expected, got);
+        let name = op.call.name();
+        let group = self
+            .by_cause
+            .entry((name, cause))
+            .or_insert_with(|| DivergenceGroup {
+                call: name.to_owned(),
+                cause: cause.to_owned(),
+                count: 0,
+                examples: Vec::new(),
+                failures: Vec::new(),
+            });
+        group.count += 1;
+        if expected >= 0 && got < 0 {
+            let path = || path_of(plan, lane, index);
+            add_failure(&mut group.failures, &op.action, -got as i32, path);
+        }
+        if group.examples.len() < EXAMPLES {
+            group.examples.push(Divergence {
+                event: plan.event(lane, index).unwrap_or(u32::MAX),
+                path: path_of(plan, lane, index),
+                expected,
+                got,
+            });
+        }
+    }
+
+    /// The groups, and how many divergences they hold.
+    fn largest_first(self) -> (Vec<DivergenceGroup>, u64) {
+        let mut groups: Vec<DivergenceGroup> = self.by_cause.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        let count = groups.iter().map(|group| group.count).sum();
+        (groups, count)
+    }
 }
 
 /// Counts a call that failed and had succeeded.

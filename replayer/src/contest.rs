@@ -9,8 +9,9 @@ use fsreplay_measure::contest::{self, End, Failure, Rig, Rule, Standing};
 use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::execute::LaneRun;
+use crate::options::{PlayOptions, Stage};
 use crate::plan::Plan;
-use crate::play::{PlayOptions, Stage, Umask, clean_targets};
+use crate::play::{Umask, clean_targets};
 use crate::player::{Played, Player};
 use crate::preflight::preflight;
 
@@ -34,9 +35,11 @@ pub struct Judged<'j> {
     pub budget: Option<Duration>,
     /// Rounds before a verdict may end it. The most there are is in [`PlayOptions::rounds`].
     pub least: u32,
-    /// From the rounds so far to whether each plan's verdict stands; a plan that was refused has
-    /// none.
-    pub judge: &'j mut dyn FnMut(&[Vec<Played>]) -> Vec<bool>,
+    /// Numbers of plans without which nobody wants the others: they begin, and if their target
+    /// can't be used, that is an error.
+    pub needed: &'j [usize],
+    /// From the rounds so far to whether all verdicts stand; a plan that was refused has none.
+    pub judge: &'j mut dyn FnMut(&[Vec<Played>]) -> bool,
     /// Is told after each whole round.
     pub told: &'j mut dyn FnMut(&Standing<'_, Played>),
 }
@@ -47,7 +50,8 @@ pub struct Judged<'j> {
 /// it.
 ///
 /// # Errors
-/// A target that can't be used, where it is the last one; anything else that ends a replay.
+/// A target that can't be used, where it is the last one or needed; anything else that ends a
+/// replay.
 pub fn contest_until(
     plans: &[Plan],
     options: PlayOptions,
@@ -89,6 +93,7 @@ pub(crate) fn contest_with(
         budget: judged.budget,
         rounds: judged.least..=options.rounds,
         warm_up: options.cache == Cache::Warm,
+        needed: judged.needed.to_vec(),
     };
     let outcome = contest::contest(&mut trees, &rule, cancelled, judged.judge, judged.told)?;
     let players = trees.players.into_iter();

@@ -13,7 +13,8 @@ const LEAST: usize = 3;
 /// What was found of one contestant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
-    /// What each round took, by the clock or on paper, seconds. On paper of large plans some of them.
+    /// What each round took, by the clock or on paper, seconds. On paper of large plans some of
+    /// them.
     pub rounds: Vec<f64>,
     /// What was told on paper, if it was.
     pub paper: Option<Paper>,
@@ -28,7 +29,7 @@ pub struct Paper {
     pub quick: f64,
     /// From so many rounds.
     pub rounds: usize,
-    /// What it takes with rounds drawn anew, seconds.
+    /// What it takes with rounds drawn anew, seconds; empty where there was no time for that.
     pub drawn: Vec<f64>,
 }
 
@@ -53,15 +54,18 @@ impl Series {
         told(found, self.count())
     }
 
-    /// How many times as long as the baseline it takes. What stands at the same place is of the same
-    /// rounds. On paper the interval also holds the ratio of what both take if nobody is in their
-    /// way: where that is another one, neighbours have made the difference.
+    /// How many times as long as the baseline it takes. What stands at the same place is of the
+    /// same rounds. On paper the interval also holds the ratio of what both take if nobody is in
+    /// their way: where that is another one, neighbours have made the difference.
     pub fn ratio(&self, baseline: &Series) -> estimate::Estimate {
         let Some((one, other)) = self.paper.as_ref().zip(baseline.paper.as_ref()) else {
             return estimate::ratio(&self.rounds, &baseline.rounds);
         };
-        let drawn = one.drawn.iter().zip(&other.drawn);
-        let drawn = drawn.map(|(one, other)| one / other);
+        let drawn = one
+            .drawn
+            .iter()
+            .zip(&other.drawn)
+            .map(|(one, other)| one / other);
         let rounds = one.rounds.min(other.rounds);
         let found = estimate::resampled(one.seconds / other.seconds, drawn, rounds);
         let quick = one.quick / other.quick;
@@ -84,10 +88,16 @@ impl Series {
         self.count() == 0
     }
 
-    /// How many rounds it stands on.
+    /// How many rounds it stands on; one at most where it is not known how they differ.
     fn count(&self) -> usize {
-        let on_paper = self.paper.as_ref().map(|paper| paper.rounds);
-        on_paper.unwrap_or(self.rounds.len())
+        let Some(paper) = &self.paper else {
+            return self.rounds.len();
+        };
+        if paper.drawn.len() < LEAST {
+            paper.rounds.min(1)
+        } else {
+            paper.rounds
+        }
     }
 }
 
@@ -168,5 +178,21 @@ mod tests {
         let same = on_paper(2.0, 2.0).ratio(&base);
         assert_eq!((same.low, same.high), (2.0, 2.0));
         assert_eq!(on_paper(2.0, 1.0).time().interval(), Some((2.0, 2.0)));
+    }
+
+    #[test]
+    fn without_rounds_drawn_anew_there_is_no_interval() {
+        let alone = Series {
+            paper: Some(Paper {
+                seconds: 2.0,
+                quick: 2.0,
+                rounds: 9,
+                drawn: Vec::new(),
+            }),
+            ..Series::default()
+        };
+        assert_eq!(alone.time().known(), Some(2.0));
+        assert_eq!(alone.time().interval(), None);
+        assert_eq!(alone.beside(&alone).1.interval(), None);
     }
 }

@@ -50,9 +50,11 @@ pub(crate) fn enter(sandboxes: &[Sandbox]) -> Result<(Fence, Vec<OwnedFd>), Repl
         Ok(roots) => return Ok((Fence::Namespace, roots)),
         Err(error) => tracing::debug!("no mount namespace for the replay: {error}"),
     }
-    let roots = sandboxes.iter().map(|sandbox| sandbox.root().try_clone());
-    let roots = roots.collect::<Result<_, _>>();
-    let roots = roots.map_err(|source| ReplayError::Process {
+    let duplicated = sandboxes
+        .iter()
+        .map(|sandbox| sandbox.root().try_clone())
+        .collect::<Result<_, _>>();
+    let roots = duplicated.map_err(|source| ReplayError::Process {
         operation: "duplicating the descriptor of the replay directory",
         source,
     })?;
@@ -86,8 +88,10 @@ fn namespace(sandboxes: &[Sandbox]) -> Result<Vec<OwnedFd>, Errno> {
         "/",
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     )?;
-    let trees = sandboxes.iter().map(same_directory);
-    let trees = trees.collect::<Result<Vec<OwnedFd>, Errno>>()?;
+    let trees = sandboxes
+        .iter()
+        .map(same_directory)
+        .collect::<Result<Vec<OwnedFd>, Errno>>()?;
     mount(
         "fsreplay",
         base,
@@ -135,8 +139,8 @@ fn move_in(base: &Path, sandboxes: &[Sandbox]) -> Result<Vec<OwnedFd>, Errno> {
     // Opened before there is no way back.
     let roots = sandboxes
         .iter()
-        .map(|sandbox| rustix::fs::open(below(base, sandbox.path()), flags, Mode::empty()));
-    let roots = roots.collect::<Result<Vec<_>, _>>()?;
+        .map(|sandbox| rustix::fs::open(below(base, sandbox.path()), flags, Mode::empty()))
+        .collect::<Result<Vec<_>, _>>()?;
     rustix::process::chdir(base)?;
     rustix::process::pivot_root(".", ".")?;
     // The old root lies over the new one now.
@@ -174,8 +178,7 @@ fn landlock(sandboxes: &[Sandbox]) -> Result<RulesetStatus, RulesetError> {
 
 /// Whether a path names something in one of the directories or one of them itself.
 pub(crate) fn is_inside(path: &[u8], roots: &[Vec<u8>]) -> bool {
-    let mut roots = roots.iter();
-    roots.any(|root| {
+    roots.iter().any(|root| {
         path.strip_prefix(root.as_slice())
             .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     })

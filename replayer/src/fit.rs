@@ -1,16 +1,16 @@
 //! The one correction of recorded times: how much longer a tool computes while it is recorded.
 //!
-//! A recorder stops a tool at each call. What the stops themselves take is known and taken out; that
-//! the tool's memory is gone from the caches after each of them isn't. So `record --calibrate` runs
-//! the command some more times without the recorder. All recorded processor time is multiplied by the
-//! one factor that makes it the median of these runs. The same factor holds on all mounts, on paper
-//! and by the clock.
+//! A recorder stops a tool at each call. What the stops themselves take is known and taken out;
+//! that the tool's memory is gone from the caches after each of them isn't. So `record --calibrate`
+//! runs the command some more times without the recorder. All recorded processor time is multiplied
+//! by the one factor that makes it the median of these runs. The same factor holds on all mounts,
+//! on paper and by the clock.
 //!
 //! What a stop takes in a call is known less well than all of it together: five recordings of the
-//! same `find` had 4.7 to 8.5 ms in calls and 4.1 to 5.2 of computing, where the tool took 14.4 ms in
-//! each series of runs. So calls have the same factor, and not what computing leaves of the whole.
-//! Where it is known what calls take on the recorded mount, from fast rounds, that is what is taken
-//! from the whole ([`factor`]).
+//! same `find` had 4.7 to 8.5 ms in calls and 4.1 to 5.2 of computing, where the tool took 14.4 ms
+//! in each series of runs. So calls have the same factor, and not what computing leaves of the
+//! whole. Where it is known what calls take on the recorded mount, from fast rounds, that is what
+//! is taken from the whole ([`factor`]).
 //!
 //! By processor time and not by the clock: beside busy neighbours, runs take several times as long
 //! by the clock, as they wait for a processor; of several processes nobody tells how long each did.
@@ -31,7 +31,7 @@ use fsreplay_measure::estimate::median;
 use fsreplay_trace::model::{Footer, Samples};
 
 use crate::plan::{Action, Plan};
-use crate::share::AsRecorded;
+use crate::prices::AsRecorded;
 use crate::simulate::Prices;
 
 /// What a recorder can have made of computing. What is beyond that has other reasons, such as a
@@ -66,8 +66,8 @@ fn on_processors(plan: &Plan, prices: &impl Prices) -> (f64, f64) {
 }
 
 /// Fits a plan that kept what its calls took when they were recorded
-/// ([`crate::planner::PlanOptions::keep_durations`]) to what the trace's footer knows of runs without
-/// the recorder. Nothing changes where it knows none, or where no factor explains them.
+/// ([`crate::planner::PlanOptions::keep_durations`]) to what the trace's footer knows of runs
+/// without the recorder. Nothing changes where it knows none, or where no factor explains them.
 pub fn calibrate(plan: &mut Plan, footer: &Footer) {
     let Some(seconds) = processor_seconds(footer) else {
         return;
@@ -82,11 +82,13 @@ pub fn calibrate(plan: &mut Plan, footer: &Footer) {
 }
 
 /// The processor time that the command typically took without the recorder, seconds. None where it
-/// wasn't run so, or was measured in a way that this version doesn't know. Earlier versions kept one
-/// time alone.
+/// wasn't run so, or was measured in a way that this version doesn't know. Earlier versions kept
+/// one time alone.
 pub fn processor_seconds(footer: &Footer) -> Option<f64> {
-    let samples = footer.samples.as_ref();
-    let samples = samples.filter(|samples| samples.engine == Samples::ENGINE);
+    let samples = footer
+        .samples
+        .as_ref()
+        .filter(|samples| samples.engine == Samples::ENGINE);
     let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
     let runs = samples.map(|samples| samples.runs.iter().map(|run| seconds(run.cpu)));
     let typical = runs.map(|runs| median(&runs.collect::<Vec<_>>()));

@@ -1,6 +1,6 @@
-//! File systems on which names that differ in case only are one name: exFAT, FAT, NTFS, some shares,
-//! and directories of ext4 and f2fs with `casefold`. A trace that has two such names can't be
-//! replayed there: the second one would be the first.
+//! File systems on which names that differ in case only are one name: exFAT, FAT, NTFS, some
+//! shares, and directories of ext4 and f2fs with `casefold`. A trace that has two such names can't
+//! be replayed there: the second one would be the first.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};

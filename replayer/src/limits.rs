@@ -4,8 +4,10 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::ReplayError;
-use crate::execute::STACK;
 use crate::plan::Plan;
+
+/// Bytes of the stack of each thread that replays a lane.
+pub(crate) const STACK: usize = 256 << 10;
 
 /// Descriptors besides those of the plan: for preparing, removing, probes, pipes.
 const MORE_DESCRIPTORS: u64 = 64;
@@ -96,8 +98,8 @@ fn needed_addresses(plan: &Plan) -> u64 {
 /// Addresses that this process uses now, bytes; 0 where that can't be told.
 fn used_addresses() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text.split_whitespace().next();
-    let pages: u64 = pages.and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    let size = text.split_whitespace().next();
+    let pages: u64 = size.and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages.saturating_mul(rustix::param::page_size() as u64)
 }
 

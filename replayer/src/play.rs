@@ -9,62 +9,13 @@ use rustix::fs::{Mode, StatVfsMountFlags};
 use crate::cache::Cache;
 use crate::error::ReplayError;
 use crate::estimate::Series;
+use crate::options::{PlayOptions, Stage};
 use crate::plan::Plan;
 use crate::player::Player;
 use crate::preflight::preflight;
 use crate::result::prediction;
 use crate::sandbox::{CleanOptions, Found, Outcome, clean};
-
-/// How a plan is played.
-#[derive(Clone, Copy, Debug)]
-pub struct PlayOptions {
-    /// How often.
-    pub rounds: u32,
-    /// Leave the last round's tree.
-    pub keep: bool,
-    /// With the tool's own time or without.
-    pub timing: Timing,
-    /// State of the page cache when a round begins.
-    pub cache: Cache,
-}
-
-/// Whether the tool's own time (computing, sleeping) is part of a replay.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub enum Timing {
-    /// No: as fast as possible, which gives file-system time only.
-    #[default]
-    Fast,
-    /// Yes, multiplied by this; 1 predicts what the tool would take.
-    Scaled(f64),
-}
-
-impl Timing {
-    pub(crate) fn scale(self) -> Option<f64> {
-        match self {
-            Timing::Fast => None,
-            Timing::Scaled(scale) => Some(scale),
-        }
-    }
-}
-
-impl std::fmt::Display for Timing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Timing::Fast => f.write_str("fast"),
-            Timing::Scaled(1.0) => f.write_str("recorded"),
-            Timing::Scaled(scale) => write!(f, "recorded x {scale}"),
-        }
-    }
-}
-
-/// What is told while a replay goes on.
-#[derive(Clone, Copy, Debug)]
-pub enum Stage {
-    /// Making the tree of a round: entries made, of how many.
-    Preparing(u32, usize, usize),
-    /// Executing a round.
-    Executing(u32),
-}
+use crate::timing::Timing;
 
 /// What came of a replay.
 #[derive(Debug)]
@@ -103,10 +54,10 @@ pub fn play(
         rustix::fs::statvfs(&root.target)
             .is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::NOEXEC))
     });
-    let noexec = noexec.count() as u64;
-    if noexec > 0 {
+    let count = noexec.count() as u64;
+    if count > 0 {
         let text = "the target is mounted noexec: starting or mapping a program there fails";
-        result.notes.push((text.into(), noexec));
+        result.notes.push((text.into(), count));
     }
     let mut player = Player::new(plan, options);
     if options.cache == Cache::Warm {
@@ -137,7 +88,8 @@ pub fn play(
     })
 }
 
-/// Removes what killed replays of this user left in the targets; what can't be removed is in nobody's way.
+/// Removes what killed replays of this user left in the targets; what can't be removed is in
+/// nobody's way.
 pub(crate) fn clean_targets(plan: &Plan) -> u64 {
     let mut removed = 0;
     for root in &plan.roots {

@@ -1,4 +1,5 @@
-//! One target through its rounds: the tree is made once, put back between rounds, and removed at the end.
+//! One target through its rounds: the tree is made once, put back between rounds, and removed at
+//! the end.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +13,8 @@ use crate::compare::{compare, is_struck, left_out};
 use crate::error::{ReplayError, is_failing};
 use crate::execute::{LaneRun, Tempo, execute};
 use crate::folding;
+use crate::options::{PlayOptions, Stage};
 use crate::plan::Plan;
-use crate::play::{PlayOptions, Stage};
 use crate::prepare::prepare;
 use crate::put_back::put_back;
 use crate::result::{place_seconds, statistics};

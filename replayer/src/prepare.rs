@@ -1,7 +1,7 @@
 //! Makes the initial tree of a plan in its sandboxes.
 //!
-//! Directories come first, then files in parallel, then links and symbolic links (so that nothing here can walk through
-//! one), and modes and times of directories last, from the bottom up.
+//! Directories come first, then files in parallel, then links and symbolic links (so that nothing
+//! here can walk through one), and modes and times of directories last, from the bottom up.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -73,8 +73,8 @@ pub fn prepare(
     make(plan, sandboxes, (&all, &all), cancelled, progress)
 }
 
-/// Makes the entries of the tree that are marked in the first list, and gives the directories that are marked in the second
-/// their modes and times.
+/// Makes the entries of the tree that are marked in the first list, and gives the directories that
+/// are marked in the second their modes and times.
 pub(crate) fn make(
     plan: &Plan,
     sandboxes: &[Sandbox],
@@ -86,7 +86,7 @@ pub(crate) fn make(
         plan,
         sandboxes,
         roots: sandboxes.iter().map(Sandbox::path_bytes).collect(),
-        as_root: rustix::process::geteuid().is_root(),
+        as_root: crate::privilege::acts_as_root(),
         noise: noise(),
         cancelled,
     };
@@ -272,7 +272,8 @@ impl Maker<'_> {
             let size = (*size as usize).min(self.noise.len());
             let value = &self.noise[..size];
             match rustix::fs::fsetxattr(&file, name.as_c_str(), value, XattrFlags::empty()) {
-                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSPC) => {} // shows as a divergence where it matters
+                // Shows as a divergence where it matters.
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSPC) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -336,8 +337,10 @@ impl Maker<'_> {
         if first.root != entry.root {
             return self.make_file(entry, root, path); // links don't cross file systems
         }
-        let sandbox = self.sandboxes.get(first.root as usize);
-        let sandbox = sandbox.ok_or(Errno::INVAL)?;
+        let sandbox = self
+            .sandboxes
+            .get(first.root as usize)
+            .ok_or(Errno::INVAL)?;
         let target = Place::of(sandbox.root().as_fd(), self.plan.bytes(first.path))?;
         rustix::fs::linkat(
             target.base(),

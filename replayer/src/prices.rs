@@ -2,12 +2,12 @@
 //!
 //! A busy neighbour makes some calls of a round long, others in each round: the median over rounds
 //! hardly knows of it. It doesn't know either of what is rare in each call but certain in all of
-//! them, such as a journal that is written back once in a hundred calls. Means, lower quartiles, and
-//! medians that are multiplied so that all calls of a kind take what they take together in a round
-//! were tried beside it (`bench/results/prices-*.csv`): none is nearer to the tool in general, and
-//! the means and sums are moved by neighbours. `git status` on bindfs, 4 rounds beside 4 busy loops
-//! on 2 processors: 66 ms by the median and 353 by kind, where the tool takes 103 at rest on a quiet
-//! machine.
+//! them, such as a journal that is written back once in a hundred calls. Means, lower quartiles,
+//! and medians that are multiplied so that all calls of a kind take what they take together in a
+//! round were tried beside it (`bench/results/prices-*.csv`): none is nearer to the tool in
+//! general, and the means and sums are moved by neighbours. `git status` on bindfs, 4 rounds beside
+//! 4 busy loops on 2 processors: 66 ms by the median and 353 by kind, where the tool takes 103 at
+//! rest on a quiet machine.
 
 use std::collections::VecDeque;
 
@@ -28,6 +28,22 @@ const FEWEST: usize = 3;
 const MEDIAN: usize = 2;
 /// A quarter does.
 const LOWER_QUARTILE: usize = 4;
+
+/// Calls take what they took when they were recorded, on a processor (with the factor that recorded
+/// processor time has, [`crate::fit`]) or asleep. The plan must have
+/// kept that ([`crate::planner::PlanOptions::keep_durations`]); else they take nothing.
+pub struct AsRecorded<'p>(pub &'p Plan);
+
+impl Prices for AsRecorded<'_> {
+    #[inline]
+    fn price(&self, lane: usize, op: usize) -> Price {
+        let took = self.0.lanes[lane].took(op);
+        Price {
+            on_cpu: took.on_cpu() * self.0.timing.computing as f32,
+            blocked: took.blocked(),
+        }
+    }
+}
 
 /// Rounds of one plan on one mount.
 pub struct Rounds<'p> {
@@ -75,16 +91,16 @@ impl<'p> Rounds<'p> {
         self.kept.iter().map(|round| self.of(&[round], MEDIAN))
     }
 
-    /// What calls take when nobody is in their way: the lower quartiles. Beside neighbours, a server
-    /// of a FUSE mount waits for a processor in more than half of all requests, so that medians hold
-    /// that wait.
+    /// What calls take when nobody is in their way: the lower quartiles. Beside neighbours, a
+    /// server of a FUSE mount waits for a processor in more than half of all requests, so that
+    /// medians hold that wait.
     pub fn quick_prices(&self) -> OpPrices {
         self.of(&self.kept.iter().collect::<Vec<_>>(), LOWER_QUARTILE)
     }
 
-    /// From as many rounds, drawn anew from all of them, so many times: how much that scatters tells
-    /// how far the prices can be trusted. The same rounds are drawn for each plan that has as many,
-    /// so that what the machine did in a round meets all plans alike.
+    /// From as many rounds, drawn anew from all of them, so many times: how much that scatters
+    /// tells how far the prices can be trusted. The same rounds are drawn for each plan that
+    /// has as many, so that what the machine did in a round meets all plans alike.
     pub fn drawn_anew(&self, times: usize) -> impl Iterator<Item = OpPrices> + '_ {
         (0..times).map(move |time| {
             let mut chance = Chance::new(time as u64);
@@ -162,8 +178,10 @@ impl OpPrices {
 impl Prices for OpPrices {
     fn price(&self, lane: usize, op: usize) -> Price {
         let calls = self.calls.get(lane);
-        let price = calls.and_then(|calls| calls.get(op)).copied();
-        let price = price.unwrap_or(0.0);
+        let price = calls
+            .and_then(|calls| calls.get(op))
+            .copied()
+            .unwrap_or(0.0);
         let on_cpu = price * self.on_cpu.get(lane).copied().unwrap_or(1.0);
         Price {
             on_cpu,

@@ -1,5 +1,5 @@
-//! Puts a tree back between rounds: only what the replay may have changed is looked at, so that caches stay as the replay
-//! left them, as they do between two runs of a tool.
+//! Puts a tree back between rounds: only what the replay may have changed is looked at, so that
+//! caches stay as the replay left them, as they do between two runs of a tool.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
@@ -94,9 +94,10 @@ impl<'p> Checker<'p> {
     fn check(&mut self, index: usize) -> Result<(), Errno> {
         let entry = &self.plan.tree[index];
         let path = self.plan.bytes(entry.path);
-        let parent = match path.is_empty() {
-            true => None,
-            false => self.indexes.get(&(entry.root, split(path).0)).copied(),
+        let parent = if path.is_empty() {
+            None
+        } else {
+            self.indexes.get(&(entry.root, split(path).0)).copied()
         };
         let renewed = parent.is_some_and(|at| self.missing[at]);
         let first = entry.link_of.map(|first| first as usize);
@@ -167,7 +168,8 @@ impl<'p> Checker<'p> {
     }
 }
 
-/// Whether what is there may be left: a directory as such; a file that no op wrote to and that is not another one.
+/// Whether what is there may be left: a directory as such; a file that no op wrote to and that is
+/// not another one.
 fn same(entry: &TreeEntry, found: &Stat) -> bool {
     let kind = FileType::from_raw_mode(found.st_mode);
     match entry.kind {

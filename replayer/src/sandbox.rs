@@ -109,7 +109,8 @@ impl Sandbox {
         self.path.as_os_str().as_bytes().to_vec()
     }
 
-    /// Leaves the tree in place, unmarked, so that no cleaning takes it for a leftover, and gives its path.
+    /// Leaves the tree in place, unmarked, so that no cleaning takes it for a leftover, and gives
+    /// its path.
     pub fn keep(mut self) -> PathBuf {
         self.kept = true;
         if let Err(error) = Marker::remove(self.directory.as_fd()) {
@@ -187,7 +188,8 @@ fn unmake(parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
     discard(parent, &name, directory.as_fd(), None)
 }
 
-/// Removes a replay directory: first the tree, then the marker, so that what an interruption leaves is still marked.
+/// Removes a replay directory: first the tree, then the marker, so that what an interruption leaves
+/// is still marked.
 fn discard(
     parent: BorrowedFd<'_>,
     name: &CStr,

@@ -12,30 +12,18 @@ use fsreplay_trace::model::Header;
 
 use crate::forecast::Calls;
 use crate::plan::{Action, Plan};
+pub use crate::prices::AsRecorded;
 use crate::simulate::{Groups, Price, Prices, Simulated, Stuck, simulate_with};
-
-/// Calls take what they took when they were recorded, on a processor (with the factor that recorded
-/// processor time has, [`crate::fit`]) or asleep. The plan must have
-/// kept that ([`crate::planner::PlanOptions::keep_durations`]); else they take nothing.
-pub struct AsRecorded<'p>(pub &'p Plan);
-
-impl Prices for AsRecorded<'_> {
-    #[inline]
-    fn price(&self, lane: usize, op: usize) -> Price {
-        let took = self.0.lanes[lane].took(op);
-        Price {
-            on_cpu: took.on_cpu() * self.0.timing.computing as f32,
-            blocked: took.blocked(),
-        }
-    }
-}
 
 /// The share of a plan that kept what its calls took. `header` is that of its trace.
 ///
 /// # Errors
 /// A plan that can't be played to its end.
 pub fn share(plan: &Plan, header: &Header) -> Result<FileShare, Stuck> {
-    let processors = NonZeroUsize::new(header.cpus as usize).unwrap_or(NonZeroUsize::MIN);
+    // Where it isn't known how many there were, none waited for one but as the times tell.
+    let processors = NonZeroUsize::new(header.cpus as usize)
+        .or(NonZeroUsize::new(plan.lanes.len()))
+        .unwrap_or(NonZeroUsize::MIN);
     let calls = AsRecorded(plan);
     of(plan, header, &calls, plan.timing.computing, processors)
 }
@@ -70,9 +58,6 @@ fn of(
     let mut places = Vec::new();
     for (group, (kind, directory)) in sorted.places.into_iter().enumerate() {
         let in_calls = all.path.calls.get(group).copied().unwrap_or_default();
-        if in_calls <= 0.0 {
-            continue;
-        }
         let others = Without {
             plan,
             all: prices,
@@ -81,6 +66,11 @@ fn of(
         };
         let without = simulate_with(computing, plan, &others, &Groups::one(), processors)?;
         let gain_seconds = gain(&without);
+        // The longest way may lead past a place and wait for the outside meanwhile, while the tool
+        // works there.
+        if gain_seconds <= 0.0 && in_calls <= 0.0 {
+            continue;
+        }
         places.push(PlaceShare {
             kind,
             directory,
@@ -99,6 +89,7 @@ fn of(
         computing_seconds: all.path.computing,
         queued_seconds: all.path.queued,
         outside_seconds: (seconds - working).max(0.0),
+        recorded_elsewhere: false,
         places,
         sentence: String::new(),
     })
@@ -221,15 +212,18 @@ impl<'p> Sorter<'p> {
     }
 
     fn place(&self, path: Option<&[u8]>, mount: u16) -> Place {
-        let mount = self.header.mounts.get(usize::from(mount));
-        let mount = mount.map(|mount| mount.mount_point.as_slice());
+        let mounts = &self.header.mounts;
+        let mount = mounts
+            .get(usize::from(mount))
+            .map(|mount| mount.mount_point.as_slice());
         let Some(path) = path.or(mount) else {
             return (PlaceKind::Other, None);
         };
         let workspace = self.workspace.filter(|dir| is_below(path, dir));
         // One that the workspace lies in is not told apart from it.
-        let apart = mount.filter(|at| *at != b"/" && is_below(path, at));
-        let apart = apart.filter(|at| workspace.is_none_or(|dir| !is_below(dir, at)));
+        let apart = mount
+            .filter(|at| *at != b"/" && is_below(path, at))
+            .filter(|at| workspace.is_none_or(|dir| !is_below(dir, at)));
         let is_tool = || {
             let mut names = path.split(|byte| *byte == b'/');
             names.any(|name| OF_LANGUAGES.contains(&name))
@@ -272,8 +266,11 @@ fn workspace<'p>(plan: &Plan, cwd: &'p [u8]) -> Option<&'p [u8]> {
 fn repositories(plan: &Plan) -> Vec<&[u8]> {
     let mut found: Vec<&[u8]> = Vec::new();
     for path in &plan.places {
-        let inside = path.windows(GIT.len()).enumerate();
-        let mut inside = inside.filter(|(_, part)| *part == GIT).map(|(at, _)| at);
+        let mut inside = path
+            .windows(GIT.len())
+            .enumerate()
+            .filter(|(_, part)| *part == GIT)
+            .map(|(at, _)| at);
         let whole = |at: &usize| matches!(path.get(at + GIT.len()), None | Some(b'/'));
         if let Some(at) = inside.find(whole) {
             found.push(&path[..at]);

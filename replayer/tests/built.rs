@@ -101,7 +101,7 @@ impl Built {
         let mut reader = TraceReader::new(bytes).expect("a trace");
         let options = PlanOptions {
             target: target.into(),
-            as_root: rustix::process::geteuid().is_root(),
+            as_root: fsreplay_replayer::privilege::acts_as_root(),
             ..PlanOptions::default()
         };
         plan(&mut reader, &options).expect("a plan")

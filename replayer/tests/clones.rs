@@ -14,7 +14,8 @@ use fsreplay_trace::model::FileKind;
 
 const SIZE: u64 = 4096;
 
-/// Clones `a` into a new `b`, which gave `cloned` when it was recorded, and copies it if that failed. Gives the result, and what `b` holds.
+/// Clones `a` into a new `b`, which gave `cloned` when it was recorded, and copies it if that
+/// failed. Gives the result, and what `b` holds.
 fn play(dir: &Path, cloned: i64) -> (Play, u64) {
     let (result, copy) = play_with(dir, cloned, None);
     (result, copy.len())
@@ -91,8 +92,8 @@ impl Btrfs {
     fn make() -> Option<Btrfs> {
         let dir = tempfile::tempdir_in("/var/tmp").ok()?;
         let image = dir.path().join("image");
-        let made = std::fs::File::create(&image).and_then(|file| file.set_len(256 << 20));
-        let made = made.map_err(|error| error.to_string()).and_then(|()| {
+        let laid = std::fs::File::create(&image).and_then(|file| file.set_len(256 << 20));
+        let made = laid.map_err(|error| error.to_string()).and_then(|()| {
             let mut mkfs = Command::new("mkfs.btrfs");
             mkfs.arg("-q").arg(&image);
             run(&mut mkfs)?;

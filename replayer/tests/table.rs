@@ -1,7 +1,7 @@
 //! Each row of the table of calls is planned and issued, on whichever architecture it was recorded.
 //!
-//! Every call is made once, in a trace of its own, on a file, a directory, a link or a descriptor that
-//! it can be made on. What the kernel makes of it is of no matter here.
+//! Every call is made once, in a trace of its own, on a file, a directory, a link or a descriptor
+//! that it can be made on. What the kernel makes of it is of no matter here.
 
 use std::sync::atomic::AtomicBool;
 
@@ -43,6 +43,8 @@ fn is_only_followed(op: Op) -> bool {
         | Op::Poll
         | Op::Mount
         | Op::Unmount
+        | Op::MoveMount
+        | Op::PivotRoot
         | Op::Unsupported => true,
         Op::Open
         | Op::Close
@@ -85,6 +87,7 @@ fn is_only_followed(op: Op) -> bool {
         | Op::SyncRange
         | Op::StatFs
         | Op::FdStatFs
+        | Op::GetAttributes
         | Op::GetXattr
         | Op::FdGetXattr
         | Op::SetXattr
@@ -320,8 +323,8 @@ fn each_call_is_planned_and_issued_on_each_architecture() {
                 timing: Default::default(),
                 cache: Default::default(),
             };
-            let result = play(&plan, options, &AtomicBool::new(false), &|_| {});
-            let result = result.expect("a replay").result;
+            let played = play(&plan, options, &AtomicBool::new(false), &|_| {});
+            let result = played.expect("a replay").result;
             let mut examples = result.divergence_groups.iter().flat_map(|g| &g.examples);
             assert!(
                 examples.all(|example| example.got != UNISSUED),

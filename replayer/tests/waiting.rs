@@ -1,4 +1,5 @@
-//! A lane that waits sleeps. Alone in its file: it looks at the processor time of the whole process.
+//! A lane that waits sleeps. Alone in its file: it looks at the processor time of the whole
+//! process.
 
 mod common;
 
@@ -31,8 +32,8 @@ fn is_asleep(thread: &Path) -> bool {
 fn until_all_wait(lanes: usize) {
     let before = processor_time();
     loop {
-        let threads = std::fs::read_dir("/proc/self/task").expect("threads");
-        let threads: Vec<PathBuf> = threads.flatten().map(|entry| entry.path()).collect();
+        let listed = std::fs::read_dir("/proc/self/task").expect("threads");
+        let threads: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).collect();
         let is_lane = |thread: &&PathBuf| {
             std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("lane-"))
         };

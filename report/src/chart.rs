@@ -1,5 +1,6 @@
-//! Charts as rows of inline SVG: no text inside but the ticks', horizontal positions in percent, so that they follow the
-//! width of the page without being scaled. The words and numbers beside them are HTML.
+//! Charts as rows of inline SVG: no text inside but the ticks', horizontal positions in percent, so
+//! that they follow the width of the page without being scaled. The words and numbers beside them
+//! are HTML.
 
 pub mod flame;
 pub mod latency;

@@ -1,7 +1,8 @@
-//! Writing HTML that is well-formed by construction, and the one place where text from outside is escaped.
+//! Writing HTML that is well-formed by construction, and the one place where text from outside is
+//! escaped.
 //!
-//! Elements are closed by the builder, attributes are always quoted, elements without content end in `/>`: the page is
-//! well-formed XML, too, which is how the tests check it.
+//! Elements are closed by the builder, attributes are always quoted, elements without content end
+//! in `/>`: the page is well-formed XML, too, which is how the tests check it.
 
 /// Attributes of an element.
 pub type Attributes<'a> = &'a [(&'static str, &'a str)];

@@ -1,8 +1,9 @@
 //! From the JSON results of fsreplay's commands to one self-contained HTML page.
 //!
-//! This crate knows the documents (docs/result-json.md) and neither the replayer nor the inspector: results come from other
-//! machines, other days and other versions. The page needs no network and no script; charts are inline SVG beside tables that
-//! hold the same numbers. Every text of a document goes through [`html`]'s escaping.
+//! This crate knows the documents (docs/result-json.md) and neither the replayer nor the inspector:
+//! results come from other machines, other days and other versions. The page needs no network and
+//! no script; charts are inline SVG beside tables that hold the same numbers. Every text of a
+//! document goes through [`html`]'s escaping.
 #![forbid(unsafe_code)]
 
 mod chart;

@@ -28,19 +28,19 @@ pub struct OfTrace {
 /// Groups results by trace, in the order in which the traces are first named.
 pub fn merge(documents: Vec<Document>) -> Vec<OfTrace> {
     let mut groups: Vec<OfTrace> = Vec::new();
-    let documents = documents.into_iter().filter(is_shown);
+    let shown = documents.into_iter().filter(is_shown);
     // Results that name their trace come first: others may find their place among them.
     let (named, unnamed): (Vec<_>, Vec<_>) =
-        documents.partition(|document| !trace(document).id.is_empty());
+        shown.partition(|document| !trace(document).id.is_empty());
     for document in named.into_iter().chain(unnamed) {
         let trace = trace(&document);
         let index = groups
             .iter()
-            .position(|group| is_same(&group.trace, &trace));
-        let index = index.unwrap_or_else(|| {
-            groups.push(OfTrace::default());
-            groups.len() - 1
-        });
+            .position(|group| is_same(&group.trace, &trace))
+            .unwrap_or_else(|| {
+                groups.push(OfTrace::default());
+                groups.len() - 1
+            });
         if let Some(group) = groups.get_mut(index) {
             complete(&mut group.trace, trace);
             group.add(document);
@@ -57,7 +57,11 @@ pub fn is_shown(document: &Document) -> bool {
         | Document::Inspect(_)
         | Document::Play(_)
         | Document::Why(_) => true,
-        Document::Info(_) | Document::Mounts(_) => false,
+        Document::Info(_)
+        | Document::Library(_)
+        | Document::Scorecard(_)
+        | Document::Mounts(_)
+        | Document::Diff(_) => false,
     }
 }
 
@@ -86,7 +90,11 @@ fn trace(document: &Document) -> Trace {
             ..Trace::default()
         },
         Document::Why(why) => why.trace.clone(),
-        Document::Info(_) | Document::Mounts(_) => Trace::default(),
+        Document::Info(_)
+        | Document::Library(_)
+        | Document::Scorecard(_)
+        | Document::Mounts(_)
+        | Document::Diff(_) => Trace::default(),
     }
 }
 
@@ -131,7 +139,11 @@ impl OfTrace {
                 }));
                 self.whys.push(*why);
             }
-            Document::Info(_) | Document::Mounts(_) => {}
+            Document::Info(_)
+            | Document::Library(_)
+            | Document::Scorecard(_)
+            | Document::Mounts(_)
+            | Document::Diff(_) => {}
         }
     }
 

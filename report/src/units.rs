@@ -1,22 +1,27 @@
 //! Numbers as people read them. Between a number and its unit stands a space that doesn't break.
 
+use fsreplay_shown::figures;
+pub use fsreplay_shown::figures::count;
+
 const SPACE: char = '\u{a0}';
+
+/// From here on a number is told by its power of ten.
+const HUGE: f64 = 1e7;
 
 /// A duration in seconds.
 pub fn seconds(seconds: f64) -> String {
     if !seconds.is_finite() {
         return "–".into();
     }
-    let size = seconds.abs();
-    let (value, unit) = match size {
-        0.0 => return format!("0{SPACE}s"),
-        s if s < 999.5e-9 => (s * 1e9, "ns"),
-        s if s < 999.5e-6 => (s * 1e6, "µs"),
-        s if s < 0.9995 => (s * 1e3, "ms"),
-        s => (s, "s"),
-    };
+    if seconds == 0.0 {
+        return format!("0{SPACE}s");
+    }
     let sign = if seconds < 0.0 { "−" } else { "" };
-    format!("{sign}{}{SPACE}{unit}", three_digits(value))
+    let size = seconds.abs();
+    if size >= HUGE {
+        return format!("{sign}{size:.2e}{SPACE}s");
+    }
+    format!("{sign}{}", unbroken(&figures::seconds(size)))
 }
 
 /// A duration in nanoseconds.
@@ -24,41 +29,18 @@ pub fn nanoseconds(ns: u64) -> String {
     seconds(ns as f64 / 1e9)
 }
 
-/// A count with its thousands apart.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A number and its noun.
 pub fn of(number: u64, one: &str, many: &str) -> String {
-    format!(
-        "{}{SPACE}{}",
-        count(number),
-        if number == 1 { one } else { many }
-    )
+    unbroken(&figures::counted(number, one, many))
 }
 
 /// Bytes.
 pub fn bytes(number: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if number < 1024 {
-        return format!("{number}{SPACE}B");
-    }
-    let mut value = number as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{}{SPACE}{}", three_digits(value), UNITS[unit])
+    unbroken(&figures::bytes(number))
+}
+
+fn unbroken(text: &str) -> String {
+    text.replace(' ', SPACE.encode_utf8(&mut [0; 2]))
 }
 
 /// A share between 0 and 1, in percent; what is neither nothing nor all is never shown as such.
@@ -76,19 +58,10 @@ pub fn percent(share: f64) -> String {
 
 /// A ratio.
 pub fn ratio(value: f64) -> String {
-    if value.is_finite() {
-        three_digits(value)
-    } else {
-        "–".into()
-    }
-}
-
-fn three_digits(value: f64) -> String {
     match value {
-        v if v >= 1e7 => format!("{v:.2e}"),
-        v if v >= 99.95 => format!("{v:.0}"),
-        v if v >= 9.995 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
+        value if !value.is_finite() => "–".into(),
+        value if value >= HUGE => format!("{value:.2e}"),
+        value => figures::three_digits(value),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The page as a whole: well-formed, self-contained, accessible, small, and right where the results are unusual.
+//! The page as a whole: well-formed, self-contained, accessible, small, and right where the results
+//! are unusual.
 
 mod common;
 
@@ -23,6 +24,28 @@ fn a_page_of_everything_is_well_formed_and_holds_what_it_should() {
     ] {
         assert!(text.contains(told), "the page doesn't say {told:?}");
     }
+}
+
+#[test]
+fn what_the_command_itself_took_stands_beside_the_advice() {
+    let mut advise = value(ADVISE);
+    let seconds = |value: f64| json!({"value": value, "low": value, "high": value});
+    // What this version writes; the fixture is older.
+    advise["tried"] = json!([{"path": "/w", "to": "volume"}]);
+    advise["advised"] = json!(0);
+    advise["verified"] = json!({
+        "command": ["npm", "ci"], "runs": 5, "status": 3,
+        "before_seconds": seconds(4.0), "after_seconds": seconds(2.0),
+        "ratio": seconds(0.5), "verdict": "faster",
+    });
+    let told = |advise: &Value| checked(&page(&[&advise.to_string()])).replace('\u{a0}', " ");
+    let text = told(&advise);
+    assert!(text.contains("Tried with the command itself, 5 runs each on copies"));
+    assert!(text.contains("confirmed: ratio 0.50"), "{text}");
+    assert!(text.contains("npm ci ended with status 3"), "{text}");
+    advise["verified"]["verdict"] = json!("the same");
+    let text = told(&advise);
+    assert!(text.contains("not confirmed"), "{text}");
 }
 
 #[test]

@@ -20,11 +20,12 @@ fn with_class<'a>(document: &'a roxmltree::Document<'a>, class: &str) -> Vec<Nod
 fn summary(page: &str) -> Vec<Vec<String>> {
     let document = parsed(page);
     let of_summary = with_class(&document, "summary");
-    let rows = of_summary[0]
+    of_summary[0]
         .descendants()
-        .filter(|n| n.has_tag_name("tbody"));
-    let rows = rows.flat_map(|body| body.children());
-    rows.map(|row| row.children().map(text).collect()).collect()
+        .filter(|n| n.has_tag_name("tbody"))
+        .flat_map(|body| body.children())
+        .map(|row| row.children().map(text).collect())
+        .collect()
 }
 
 fn inspect(command: &str, seconds: f64, share: f64) -> Value {
@@ -70,9 +71,9 @@ fn each_command_has_one_row_that_says_whether_a_mount_helps() {
         tried("/w/node_modules"),
     ]));
     let of = |command: &str| {
-        let mut rows = rows.iter().filter(|row| row[0] == command);
-        let row = rows.next().expect(command);
-        assert!(rows.next().is_none(), "{command} has two rows");
+        let mut found = rows.iter().filter(|row| row[0] == command);
+        let row = found.next().expect(command);
+        assert!(found.next().is_none(), "{command} has two rows");
         [row[1].as_str(), &row[2], &row[3]].map(|cell| cell.replace('\u{a0}', " "))
     };
     assert_eq!(rows.len(), 7);
@@ -99,8 +100,11 @@ fn rows_and_contents_lead_to_each_part_of_the_page() {
                 .map(|href| href.trim_start_matches('#').to_owned())
                 .collect()
         };
-        let articles = document.descendants().filter(|n| n.has_tag_name("article"));
-        let articles: Vec<&str> = articles.filter_map(|node| node.attribute("id")).collect();
+        let articles: Vec<&str> = document
+            .descendants()
+            .filter(|n| n.has_tag_name("article"))
+            .filter_map(|node| node.attribute("id"))
+            .collect();
         assert_eq!(links(with_class(&document, "summary")[0]), articles);
         let nav = document.descendants().find(|node| node.has_tag_name("nav"));
         let listed = links(nav.expect("contents"));
@@ -255,11 +259,10 @@ fn phases_are_drawn_and_told_by_mount() {
     compared["targets"][1]["phases"] = json!([{"name": "rebuild", "seconds": {"value": 0.25}}]);
     let page = page_of(&[inspected, compared]);
     let document = parsed(&page);
-    let picture = document
+    let mut plots = document
         .descendants()
         .filter(|node| has_class(node, "plot"));
-    let mut picture = picture.filter(|plot| text(*plot).contains("rebuild: 1.00\u{a0}s busy"));
-    assert!(picture.next().is_some());
+    assert!(plots.any(|plot| text(plot).contains("rebuild: 1.00\u{a0}s busy")));
     let text = text(document.root_element());
     assert!(text.contains("Busy time of each phase, by mount") && text.contains("250\u{a0}ms"));
 }
@@ -273,9 +276,10 @@ fn luminance(colour: &str) -> f64 {
             _ => digits[2 * index..2 * index + 2].to_owned(),
         };
         let value = f64::from(u8::from_str_radix(&text, 16).expect("a colour")) / 255.0;
-        match value <= 0.040_45 {
-            true => value / 12.92,
-            false => ((value + 0.055) / 1.055).powf(2.4),
+        if value <= 0.040_45 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
         }
     };
     0.2126 * part(0) + 0.7152 * part(1) + 0.0722 * part(2)

@@ -112,8 +112,8 @@ pub struct Tried {
     pub reason: Reason,
     /// That in words, with its figures; null where there is no more to say.
     pub detail: Option<String>,
-    /// Events whose outcome was not the recorded one, in the round with the most of them; null where
-    /// it was not tried.
+    /// Events whose outcome was not the recorded one, in the round with the most of them; null
+    /// where it was not tried.
     pub divergences: Option<u64>,
 }
 
@@ -133,7 +133,7 @@ pub enum Reason {
     /// It gains so little that nobody would notice.
     #[serde(rename = "gains too little")]
     TooLittle,
-    /// It takes as long as now, or longer.
+    /// It takes as long as now, as far as can be told, or longer.
     #[serde(rename = "no gain")]
     NoGain,
     /// What was measured doesn't tell.
@@ -152,6 +152,13 @@ pub enum Reason {
     #[default]
     #[serde(rename = "not recorded")]
     NotRecorded,
+}
+
+impl Advise {
+    /// The move that is advised.
+    pub fn best(&self) -> Option<&Move> {
+        self.advised.and_then(|number| self.moves.get(number))
+    }
 }
 
 impl Reason {

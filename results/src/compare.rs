@@ -28,8 +28,8 @@ pub struct Compare {
     pub cache: String,
     /// Rounds that were asked for; null where as many were played as it took, within the budget.
     pub rounds_asked: Option<u64>,
-    /// The part of this machine's processors that others had meanwhile, 0 to 1; null where it is not
-    /// known.
+    /// The part of this machine's processors that others had meanwhile, 0 to 1; null where it is
+    /// not known.
     pub others_share: Option<f64>,
     /// It was ended early.
     pub interrupted: bool,
@@ -110,7 +110,8 @@ pub struct Target {
     pub file_system_seconds: f64,
     /// Beside the baseline.
     pub ratio: Ratio,
-    /// What each phase takes there, in the order of [`Compare::phases`]; empty where it is not known.
+    /// What each phase takes there, in the order of [`Compare::phases`]; empty where it is not
+    /// known.
     pub phases: Vec<TargetPhase>,
     /// Events whose outcome was not the recorded one, in the round with the most of them.
     pub divergences: u64,
@@ -135,8 +136,7 @@ pub struct Target {
 pub struct Ratio {
     /// Name of the baseline.
     pub to: String,
-    /// Quotient of both times; the true one lies in its interval in 95 % of cases and more, no matter
-    /// after which round one stops.
+    /// Quotient of both times.
     #[serde(flatten)]
     pub estimate: Estimate,
     /// What that says.
@@ -195,14 +195,30 @@ pub struct Unfit {
     pub reason: String,
 }
 
+/// Whether a file system keeps its files over a restart: those in memory don't.
+pub fn keeps_files(fs_type: &str) -> bool {
+    !matches!(fs_type, "tmpfs" | "ramfs")
+}
+
 impl Compare {
     /// The target of that name.
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|target| target.name == name)
     }
+
+    /// Whether its times are what the tool works, and it also waits for what is outside of it.
+    pub fn is_of_work(&self) -> bool {
+        let waits = self.share.as_ref().is_some_and(FileShare::waits);
+        self.method == Method::Paper && (waits || !self.phases.is_empty())
+    }
 }
 
 impl Target {
+    /// Whether what lies there is still there after a restart.
+    pub fn keeps_files(&self) -> bool {
+        keeps_files(&self.fs_type)
+    }
+
     /// Whether it has no rank.
     pub fn is_unranked(&self) -> bool {
         self.ratio.verdict == Verdict::NotRanked

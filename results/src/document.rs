@@ -6,14 +6,18 @@ use serde_json::Value;
 
 use crate::advise::Advise;
 use crate::compare::Compare;
+use crate::diff::Diff;
 use crate::info::Info;
 use crate::inspect::Inspect;
+use crate::library::Library;
 use crate::mounts::Mounts;
 use crate::play::Play;
+use crate::scorecard::Scorecard;
 use crate::why::Why;
 use crate::{SCHEMA_VERSION, earlier};
 
-/// A result of one of the commands, as it is written: `kind` is the command's name.
+/// A result of one of the commands, as it is written: `kind` is the command's name, or what it
+/// gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -28,10 +32,16 @@ pub enum Document {
     Play(Play),
     /// Of `info`.
     Info(Info),
+    /// Of `library`.
+    Library(Library),
+    /// Of `compare library:all`.
+    Scorecard(Scorecard),
     /// Of `mounts`.
     Mounts(Mounts),
     /// Of `why`.
     Why(Box<Why>),
+    /// Of `diff`.
+    Diff(Diff),
 }
 
 /// Why something can't be read as a result.
@@ -93,8 +103,8 @@ impl Document {
     /// Reads a result. `name` is what to call it in errors.
     ///
     /// # Errors
-    /// When it is not JSON, not a result of a known kind and version, or a field has another type than
-    /// documented.
+    /// When it is not JSON, not a result of a known kind and version, or a field has another type
+    /// than documented.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Document, ReadError> {
         // Paths in results are lossy already; a file that is not UTF-8 was made by somebody else,
         // and is shown lossily, too.
@@ -115,8 +125,11 @@ impl Document {
             "inspect" => typed(name, kind, value).map(Document::Inspect),
             "play" => typed(name, kind, value).map(Document::Play),
             "info" => typed(name, kind, value).map(Document::Info),
+            "library" => typed(name, kind, value).map(Document::Library),
+            "scorecard" => typed(name, kind, value).map(Document::Scorecard),
             "mounts" => typed(name, kind, value).map(Document::Mounts),
             "why" => typed(name, kind, value).map(Document::Why),
+            "diff" => typed(name, kind, value).map(Document::Diff),
             _ => Err(ReadError::UnknownKind {
                 name: name.to_string(),
                 kind,
@@ -132,8 +145,11 @@ impl Document {
             Document::Inspect(_) => "inspect",
             Document::Play(_) => "play",
             Document::Info(_) => "info",
+            Document::Library(_) => "library",
+            Document::Scorecard(_) => "scorecard",
             Document::Mounts(_) => "mounts",
             Document::Why(_) => "why",
+            Document::Diff(_) => "diff",
         }
     }
 }
@@ -144,12 +160,14 @@ fn version_and_kind(name: &str, value: &Value) -> Result<(u64, String), ReadErro
     };
     let written = value.get("schema_version").ok_or_else(no_result)?;
     let known = 1..=u64::from(SCHEMA_VERSION);
-    let version = written.as_u64().filter(|version| known.contains(version));
-    let version = version.ok_or_else(|| ReadError::Version {
-        name: name.to_string(),
-        version: written.to_string(),
-        known: SCHEMA_VERSION,
-    })?;
+    let version = written
+        .as_u64()
+        .filter(|version| known.contains(version))
+        .ok_or_else(|| ReadError::Version {
+            name: name.to_string(),
+            version: written.to_string(),
+            known: SCHEMA_VERSION,
+        })?;
     let kind = value.get("kind").and_then(Value::as_str);
     Ok((version, kind.ok_or_else(no_result)?.to_string()))
 }
@@ -252,6 +270,10 @@ mod tests {
             Document::Play(Play::default()),
             Document::Info(Info::default()),
             Document::Mounts(Mounts::default()),
+            Document::Diff(Diff::default()),
+            Document::Library(Library::default()),
+            Document::Scorecard(Scorecard::default()),
+            Document::Why(Box::default()),
         ];
         for document in documents {
             let mut value = serde_json::to_value(&document).expect("JSON");

@@ -1,10 +1,11 @@
 //! Results of earlier versions, made into what they would be today.
 
+use fsreplay_measure::verdict::NEGLIGIBLE;
 use serde_json::{Value, json};
 
 /// Version 1 had no interval for times, which need nothing here ([`crate::Estimate`] is read from a
-/// number, too), took the median of the rounds where there was no prediction, and had one verdict, `no
-/// difference`, for what is the same and for what can't be told.
+/// number, too), took the median of the rounds where there was no prediction, and had one verdict,
+/// `no difference`, for what is the same and for what can't be told.
 pub fn from_version_1(document: &mut Value) {
     let Some(targets) = document.get_mut("targets").and_then(Value::as_array_mut) else {
         return;
@@ -28,8 +29,8 @@ fn tell_apart(ratio: &mut Value) {
         return;
     }
     let bound = |name| ratio.get(name).and_then(Value::as_f64);
-    let is_same = bound("low").is_some_and(|low| low >= 0.95)
-        && bound("high").is_some_and(|high| high <= 1.05);
+    let is_same = bound("low").is_some_and(|low| low >= 1.0 - NEGLIGIBLE)
+        && bound("high").is_some_and(|high| high <= 1.0 + NEGLIGIBLE);
     if is_same {
         ratio["verdict"] = json!("the same");
     } else {
@@ -40,8 +41,12 @@ fn tell_apart(ratio: &mut Value) {
 }
 
 fn median(rounds: &Value) -> Option<f64> {
-    let rounds = rounds.as_array()?.iter().filter_map(Value::as_f64);
-    let mut sorted: Vec<f64> = rounds.filter(|seconds| seconds.is_finite()).collect();
+    let mut sorted: Vec<f64> = rounds
+        .as_array()?
+        .iter()
+        .filter_map(Value::as_f64)
+        .filter(|seconds| seconds.is_finite())
+        .collect();
     sorted.sort_by(f64::total_cmp);
     let (below, above) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);
     Some((sorted.get(below)? + sorted.get(above)?) / 2.0)

@@ -33,7 +33,7 @@ pub struct Info {
     pub signal: Option<i32>,
     /// Length of the recording, seconds.
     pub elapsed_seconds: f64,
-    /// Start of the recording, nanoseconds since the epoch.
+    /// Start of the recording, seconds since the epoch.
     pub started: i64,
     /// What recorded it.
     pub producer: String,
@@ -102,7 +102,8 @@ pub struct RecordedMount {
     pub options: String,
 }
 
-/// What a trace reveals. Contents of files, the environment and values of attributes are in no trace.
+/// What a trace reveals. Contents of files, the environment and values of attributes are in no
+/// trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]

@@ -179,8 +179,8 @@ pub enum FindingKind {
     SyncStorms,
     /// Files made, written and deleted (or replaced) again.
     ShortLivedFiles,
-    /// Files written to remote mounts that could lie on a local one: deleted again, or caches by their
-    /// place.
+    /// Files written to remote mounts that could lie on a local one: deleted again, or caches by
+    /// their place.
     TemporaryOnRemoteMount,
     /// A kind that this version doesn't know.
     #[default]

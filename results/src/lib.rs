@@ -12,20 +12,23 @@
 pub mod advise;
 pub mod common;
 pub mod compare;
+pub mod diff;
 mod document;
 mod earlier;
 pub mod info;
 pub mod inspect;
+pub mod library;
 pub mod mounts;
 pub mod play;
 #[cfg(test)]
 mod schema;
+pub mod scorecard;
 pub mod share;
 pub mod timeline;
 pub mod tree;
 pub mod why;
 
-pub use common::{Estimate, Machine, Trace, Verdict};
+pub use common::{Estimate, LEVEL, Machine, PAPER_ERROR, Trace, Verdict};
 pub use document::{Document, ReadError};
 pub use share::FileShare;
 pub use timeline::Timeline;

@@ -26,7 +26,8 @@ pub struct Mount {
     pub class: String,
     /// Name of a volume; null where its mount doesn't tell.
     pub volume: Option<String>,
-    /// How a host's files get here: `virtiofs`, `grpc-fuse`, `osxfs`, `9p`, `sshfs`, `shared-folder`.
+    /// How a host's files get here: `virtiofs`, `grpc-fuse`, `osxfs`, `9p`, `sshfs`,
+    /// `shared-folder`.
     pub transport: Option<String>,
     /// Lower layers of the root's overlay.
     pub image_layers: Option<u32>,

@@ -55,8 +55,8 @@ pub struct Play {
 pub struct Prediction {
     /// Standard deviation of the rounds divided by their mean; null for one round.
     pub variation: Option<f64>,
-    /// Where the tool's own time comes from: `calibrated` (runs without the recorder), `recorded`, or
-    /// `clock` (a recording that could not tell computing from waiting).
+    /// Where the tool's own time comes from: `calibrated` (runs without the recorder), `recorded`,
+    /// or `clock` (a recording that could not tell computing from waiting).
     pub basis: String,
 }
 
@@ -111,8 +111,8 @@ pub struct Round {
     pub own_seconds: f64,
     /// Events that diverged.
     pub divergences: u64,
-    /// Calls left out, because the tool would not have made them here: copying of files that could be
-    /// cloned.
+    /// Calls left out, because the tool would not have made them here: copying of files that could
+    /// be cloned.
     pub left_out: u64,
     /// By call, the one with the most time first.
     pub calls: Vec<CallStatistics>,

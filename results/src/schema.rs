@@ -7,14 +7,17 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use crate::SCHEMA_VERSION;
 use crate::advise::Advise;
 use crate::compare::Compare;
+use crate::diff::Diff;
 use crate::info::Info;
 use crate::inspect::Inspect;
+use crate::library::Library;
 use crate::mounts::Mounts;
 use crate::play::Play;
+use crate::scorecard::Scorecard;
 use crate::why::Why;
+use crate::{LEVEL, PAPER_ERROR, SCHEMA_VERSION, Verdict};
 
 /// The schema of what is written, with `kind` and the version.
 fn schema<T: JsonSchema>(kind: &str) -> Value {
@@ -42,15 +45,18 @@ fn remove_defaults(value: &mut Value) {
     }
 }
 
-fn schemas() -> [(&'static str, Value); 7] {
+fn schemas() -> [(&'static str, Value); 10] {
     [
         ("compare", schema::<Compare>("compare")),
         ("advise", schema::<Advise>("advise")),
         ("inspect", schema::<Inspect>("inspect")),
         ("play", schema::<Play>("play")),
         ("info", schema::<Info>("info")),
+        ("library", schema::<Library>("library")),
+        ("scorecard", schema::<Scorecard>("scorecard")),
         ("mounts", schema::<Mounts>("mounts")),
         ("why", schema::<Why>("why")),
+        ("diff", schema::<Diff>("diff")),
     ]
 }
 
@@ -61,7 +67,9 @@ fn file(kind: &str) -> PathBuf {
 #[test]
 fn schema_files_are_those_of_the_types() {
     for (kind, schema) in schemas() {
-        let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+        let pretty = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+        // A docstring names the constant; who reads a schema wants what it is.
+        let text = pretty.replace("[`LEVEL`]", LEVEL);
         if std::env::var_os("FSREPLAY_WRITE_DOCS").is_some() {
             std::fs::write(file(kind), text).expect("written");
             continue;
@@ -90,10 +98,24 @@ fn fields(schema: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// docs/result-json.md.
+fn page() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/result-json.md");
+    std::fs::read_to_string(page).expect("the page")
+}
+
+#[test]
+fn the_level_of_intervals_and_the_error_of_paper_are_documented_as_they_are() {
+    let level = format!("interval at {LEVEL}");
+    assert!(page().contains(&level), "docs/result-json.md: {level}");
+    let within = format!("within {} %", 100.0 * PAPER_ERROR);
+    assert_eq!(Verdict::Within.text(), within);
+    assert!(page().contains(&format!("`{within}`")));
+}
+
 #[test]
 fn each_field_is_documented() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/result-json.md");
-    let page = std::fs::read_to_string(page).expect("the page");
+    let page = page();
     // A field stands in backticks, alone or at the end of a path such as `targets[].name`.
     let words: BTreeSet<&str> = page
         .split('`')

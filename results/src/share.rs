@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What makes less of a difference nobody notices, as part of a time: the same bound as for times
 /// that count as equal.
-pub const NOTICED: f64 = 0.05;
+pub const NOTICED: f64 = fsreplay_measure::verdict::NEGLIGIBLE;
 
 /// What takes less feels instantaneous, seconds (Miller, "Response time in man-computer
 /// conversational transactions", 1968).
@@ -39,7 +39,8 @@ pub struct PlaceShare {
     pub directory: Option<String>,
     /// In calls there, on the longest way, seconds.
     pub call_seconds: f64,
-    /// What can be gained at most if calls there take nothing, seconds.
+    /// What can be gained at most if calls there take nothing, seconds: of the time that the tool
+    /// works, also beside the longest way.
     pub gain_seconds: f64,
     /// The same as part of the time that the tool works, 0 to 1.
     pub share: f64,
@@ -50,8 +51,8 @@ pub struct PlaceShare {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct FileShare {
-    /// The part of the time that the tool works, which a mount can gain at most, 0 to 1. Waiting for
-    /// what is outside of it is no work.
+    /// The part of the time that the tool works, which a mount can gain at most, 0 to 1. Waiting
+    /// for what is outside of it is no work.
     pub file_share: f64,
     /// How long the tool took, seconds: without the recorder if the trace knows that, else as
     /// recorded without the recorder's own cost.
@@ -64,8 +65,12 @@ pub struct FileShare {
     pub computing_seconds: f64,
     /// Waiting on it for a processor that the tool's own tasks had, seconds.
     pub queued_seconds: f64,
-    /// All of its tasks waited for what is outside of the tool, seconds: timers, the network, people.
+    /// All of its tasks waited for what is outside of the tool, seconds: timers, the network,
+    /// people.
     pub outside_seconds: f64,
+    /// These are times of another machine, on which the trace was recorded, or of this one under
+    /// another kernel.
+    pub recorded_elsewhere: bool,
     /// By place, what can be gained most first.
     pub places: Vec<PlaceShare>,
     /// In words.
@@ -78,5 +83,11 @@ impl FileShare {
         // Of a tool that waits nearly all the time, nobody notices what is short and rare.
         let is_rare = self.gain_seconds < NOTICED * self.seconds && self.gain_seconds < AT_ONCE;
         self.file_share < NOTICED || is_rare
+    }
+
+    /// Whether the tool also waits for what is outside of it, so that what it works isn't what it
+    /// takes.
+    pub fn waits(&self) -> bool {
+        self.outside_seconds > NOTICED * self.seconds
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Timeline {
-    /// Seconds in which at least one task was at work: without waiting for a processor, and without
-    /// the recorder's cost.
+    /// Seconds in which at least one task was at work: without waiting for a processor, and
+    /// without the recorder's cost.
     pub busy_seconds: f64,
     /// Seconds in which no task was busy: all waited for timers, the network, people, events.
     pub waiting_seconds: f64,

@@ -18,8 +18,9 @@ pub struct Why {
     pub trace: Trace,
     /// The status that the command ended with; null where a trace was given.
     pub status: Option<i32>,
-    /// The part of the time that the tool works, which a mount can gain at most, 0 to 1; null where
-    /// it is not known. As in `compare.share` where mounts were measured, else as in `inspect.share`.
+    /// The part of the time that the tool works, which a mount can gain at most, 0 to 1; null
+    /// where it is not known. As in `compare.share` where mounts were measured, else as in
+    /// `inspect.share`.
     pub file_share: Option<f64>,
     /// The answer.
     pub sentence: String,

@@ -1,4 +1,5 @@
 //! How a name that comes from outside is shown to a person: the one place where that is decided.
+//! [`figures`] words numbers and durations, and [`chain`] errors with their causes.
 //!
 //! Names of files, commands, mounts and traces may hold any byte but zero. On a terminal an
 //! escape sequence changes the title or clears the screen, a newline forges a line of ours, and a
@@ -8,6 +9,8 @@
 //! A backslash stays one, so that showing twice is showing once. What is shown is for reading;
 //! programs read JSON, which holds the names themselves.
 #![forbid(unsafe_code)]
+
+pub mod figures;
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -99,6 +102,21 @@ pub fn json(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use fsreplay_results::advise::{Advise, Move, Verified};
 use nix::sys::signal::{Signal, kill, killpg};
 
 use crate::exit::{self, Failure};
-use crate::planning;
 use crate::term;
 
 /// Runs of each layout that count, at least; one before them fills the caches.
@@ -106,7 +105,7 @@ pub fn verify(
     let removed = std::iter::once(before).chain(copies).map(Sandbox::remove);
     let left: Vec<_> = removed.filter_map(Result::err).collect();
     let (times, status) = measured?;
-    if planning::left(&left, exit::OK) != exit::OK {
+    if exit::left(&left, exit::OK) != exit::OK {
         return Err(Failure::new(exit::FAILURE, "a copy could not be removed"));
     }
     let [before, after] = times.map(Series::of);
@@ -120,12 +119,7 @@ pub fn verify(
         before_seconds: before.time(),
         after_seconds,
         ratio,
-        verdict: match found {
-            Verdict::Faster => Told::Faster,
-            Verdict::Slower => Told::Slower,
-            Verdict::Same | Verdict::Baseline => Told::Same,
-            Verdict::CantTell(_) => Told::CannotTell,
-        },
+        verdict: found.into(),
     })
 }
 
@@ -166,8 +160,8 @@ pub fn possible() -> Result<(), Failure> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().next().unwrap_or_default();
+    let text = String::from_utf8_lossy(&output.stderr);
+    let said = text.lines().next().unwrap_or_default();
     Err(Failure::new(exit::FAILURE, format!("{PRIVILEGE}: {said}")))
 }
 
@@ -206,8 +200,11 @@ fn allowed(asked: &Asked<'_>, workspace: &Path, best: &Move) -> Result<(), Failu
 }
 
 fn target<'a>(asked: &'a Asked<'_>, name: &str) -> Result<&'a Path, Failure> {
-    let found = asked.targets.iter().find(|(known, _)| known == name);
-    let found = found.map(|(_, directory)| directory.as_path());
+    let found = asked
+        .targets
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, directory)| directory.as_path());
     found.ok_or_else(|| Failure::new(exit::TARGET, format!("there is no target {name}")))
 }
 
@@ -223,9 +220,10 @@ fn copy(from: &Path, target: &Path, cancelled: &AtomicBool) -> Result<Sandbox, F
         let message = format!("copying {from} to {to}: {why}; the copy was removed");
         Failure::new(exit::TARGET, message)
     };
-    let sandbox = Sandbox::create(target).map_err(planning::failure)?;
-    let entries = std::fs::read_dir(from).and_then(|found| found.collect::<Result<Vec<_>, _>>());
-    let entries = entries.map_err(|error| failed(error.to_string()))?;
+    let sandbox = Sandbox::create(target)?;
+    let entries = std::fs::read_dir(from)
+        .and_then(|found| found.collect::<Result<Vec<_>, _>>())
+        .map_err(|error| failed(error.to_string()))?;
     let names = entries.iter().map(|entry| entry.path());
     // The target may lie in it: copies are not copied.
     let is_copy = |path: &PathBuf| {
@@ -323,8 +321,8 @@ fn run(asked: &Asked<'_>, binds: &[Bind], cancelled: &AtomicBool) -> Result<(f64
     if has_begun {
         return Ok(((ended - began).as_secs_f64(), status));
     }
-    let said = said.join().unwrap_or_default();
-    let said = said.lines().next().unwrap_or("it said nothing");
+    let text = said.join().unwrap_or_default();
+    let said = text.lines().next().unwrap_or("it said nothing");
     let message = format!("{PRIVILEGE}: {said}");
     Err(Failure::new(exit::FAILURE, message))
 }

@@ -2,21 +2,23 @@
 
 use std::path::Path;
 
-use fsreplay_results::Verdict;
-use fsreplay_results::advise::{Advise, Move, Tried};
+use fsreplay_results::advise::{Advise, Move, Reason, Tried};
+use fsreplay_results::{LEVEL, Verdict};
 
-use super::result::best;
 use crate::term::{self, Text};
 use crate::{say, text};
 
 /// For the terminal. The trace is where the user has it.
 pub fn text(advice: &Advise, trace: &Path) -> Text {
     let mut out = text!(
-        "{}\nas it lies now, on {}: {}\n\n",
+        "{}\nas it lies now, on {}: {}\n",
         advice.trace.command.join(" "),
         advice.baseline.name,
         term::seconds(advice.baseline.seconds.value),
     );
+    if let Some(share) = &advice.share {
+        say!(out, "\n{}", share.sentence);
+    }
     let rows = advice.directories.iter().map(|directory| {
         vec![
             term::shortened(&directory.path, 60),
@@ -26,16 +28,14 @@ pub fn text(advice: &Advise, trace: &Path) -> Text {
         ]
     });
     if !advice.directories.is_empty() {
-        out.push(&term::table(
-            &["where its calls are", "share", "time", "calls"],
-            rows.collect(),
-        ));
+        let header = ["where its calls are", "share", "time", "calls"];
+        say!(out, "\n{}", term::table(&header, rows.collect()));
     }
     if !advice.tried.is_empty() {
-        out.push(&text!("\n\n{}", table(advice)));
+        say!(out, "\n{}", table(advice, advice.tried.iter()));
     }
-    say!(out, "\n\n{}", term::strong(&advice.sentence));
-    if let Some(best) = best(advice) {
+    say!(out, "\n{}", term::strong(&advice.sentence));
+    if let Some(best) = advice.best() {
         out.push(&instructions(advice, best));
     }
     if let Some(command) = command(advice, trace) {
@@ -46,7 +46,7 @@ pub fn text(advice: &Advise, trace: &Path) -> Text {
 
 /// What shows the difference call by call: of what is advised, else of the first that was tried.
 fn command(advice: &Advise, trace: &Path) -> Option<String> {
-    let advised = best(advice).map(|one| &one.paths);
+    let advised = advice.best().map(|one| &one.paths);
     let paths = advised.or_else(|| advice.tried.first().map(|one| &one.paths))?;
     // A comma divides what `--move` takes.
     if paths.iter().any(|path| path.contains(',')) {
@@ -75,9 +75,18 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// All that was tried. Paths are told below the workspace, so that the table fits a terminal.
-fn table(advice: &Advise) -> Text {
-    let rows = advice.tried.iter().map(|tried| {
+/// What everything takes as it lies now, and with each of those that were tried. Paths are told
+/// below the workspace, so that the table fits a terminal.
+fn table<'t>(advice: &'t Advise, tried: impl Iterator<Item = &'t Tried>) -> Text {
+    let now = vec![
+        "as it lies now".to_owned(),
+        advice.baseline.name.clone(),
+        term::seconds(advice.baseline.seconds.value),
+        "1.00".to_owned(),
+        String::new(),
+        Verdict::Baseline.text().to_owned(),
+    ];
+    let rows = tried.map(|tried| {
         let seconds = tried.seconds.known().map(term::seconds);
         let ratio = tried.ratio.known().map(|ratio| format!("{ratio:.2}"));
         let interval = tried.ratio.interval();
@@ -90,8 +99,18 @@ fn table(advice: &Advise) -> Text {
             outcome(tried),
         ]
     });
-    let header = ["tried", "on", "takes", "ratio", "95 %", ""];
-    term::aligned_table(&header, rows.collect(), |column| (2..5).contains(&column))
+    let rows = std::iter::once(now).chain(rows).collect();
+    let header = ["tried", "on", "takes", "ratio", LEVEL, ""];
+    term::aligned_table(&header, rows, |column| (2..5).contains(&column))
+}
+
+/// What the advice is made of, for a screen that also shows another measurement.
+pub fn table_of_advised(advice: &Advise) -> Text {
+    let advised = advice
+        .tried
+        .iter()
+        .filter(|one| one.reason == Reason::Advised);
+    table(advice, advised)
 }
 
 /// What came of it, in a few words.
@@ -106,15 +125,18 @@ fn outcome(tried: &Tried) -> String {
 /// What is moved, below the workspace.
 fn below(advice: &Advise, tried: &Tried) -> String {
     let workspace = advice.workspace.as_str();
-    let names = tried.paths.iter().map(|path| {
-        let rest = path.strip_prefix(workspace);
-        match rest.and_then(|rest| rest.strip_prefix('/')) {
-            Some(rest) => rest,
-            None if path == workspace => "the workspace",
-            None => path,
-        }
-    });
-    let names: Vec<&str> = names.collect();
+    let names: Vec<&str> = tried
+        .paths
+        .iter()
+        .map(|path| {
+            let rest = path.strip_prefix(workspace);
+            match rest.and_then(|rest| rest.strip_prefix('/')) {
+                Some(rest) => rest,
+                None if path == workspace => "the workspace",
+                None => path,
+            }
+        })
+        .collect();
     names.join(" and ")
 }
 
@@ -154,16 +176,19 @@ fn gains(advice: &Advise, best: &Move) -> String {
     if best.paths.len() < 2 {
         return whole;
     }
-    let alone = best.paths.iter().map(|path| {
-        let single = advice
-            .moves
-            .iter()
-            .find(|gain| gain.to == best.to && gain.paths == [path.as_str()]);
-        let gain = single.map_or("nothing certain".into(), |gain| {
-            term::seconds(gain.gain_seconds)
-        });
-        format!("{path} {gain}")
-    });
-    let alone: Vec<String> = alone.collect();
+    let alone: Vec<String> = best
+        .paths
+        .iter()
+        .map(|path| {
+            let single = advice
+                .moves
+                .iter()
+                .find(|gain| gain.to == best.to && gain.paths == [path.as_str()]);
+            let gain = single.map_or("nothing certain".into(), |gain| {
+                term::seconds(gain.gain_seconds)
+            });
+            format!("{path} {gain}")
+        })
+        .collect();
     format!("{whole} (alone: {})", alone.join(", "))
 }

@@ -1,8 +1,8 @@
-//! Conditions of `--fail-if`: `ratio(A,B) > NUMBER`, `time(A) > SECONDS`, `divergences(A) > NUMBER`, each also with `<`, `>=`, `<=`.
+//! Conditions of `--fail-if`: `ratio(A,B) > NUMBER`, `time(A) > SECONDS`, `divergences(A) >
+//! NUMBER`, each also with `<`, `>=`, `<=`.
 
 use fsreplay_results::compare::Compare;
 
-use super::targets::{Target, known};
 use crate::exit::{self, Failure};
 
 /// What a condition looks at.
@@ -29,25 +29,24 @@ impl Condition {
     pub fn parse(text: &str) -> Result<Condition, Failure> {
         parse(text).ok_or_else(|| {
             let message = format!(
-                "--fail-if {text}: give a condition such as 'ratio(volume,bind) > 0.8', 'time(bind) > 30' or 'divergences(volume) > 0'"
+                "--fail-if {text}: give a condition such as 'ratio(volume,bind) > 0.8', \
+                 'time(bind) > 30' or 'divergences(volume) > 0'"
             );
             Failure::new(exit::USAGE, message)
         })
     }
 
-    /// Whether all its targets are there.
-    pub fn check_names(&self, targets: &[Target]) -> Result<(), Failure> {
-        let names = match &self.value {
+    /// The targets that it names.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.value {
             Value::Ratio(one, other) => vec![one, other],
             Value::Time(name) | Value::Divergences(name) => vec![name],
-        };
-        for name in names {
-            if !targets.iter().any(|target| target.name == *name) {
-                let message = format!("--fail-if {}: {name}: {}", self.text, known(targets));
-                return Err(Failure::new(exit::USAGE, message));
-            }
         }
-        Ok(())
+    }
+
+    /// The option that it was given with.
+    pub fn option(&self) -> String {
+        format!("--fail-if {}", self.text)
     }
 
     fn is(&self, comparison: &Compare) -> Option<f64> {

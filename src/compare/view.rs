@@ -2,13 +2,13 @@
 
 use console::Style;
 
-use fsreplay_results::Verdict;
-use fsreplay_results::compare::{Compare, Method, Target};
+use fsreplay_results::compare::{Compare, Target};
 use fsreplay_results::timeline::Phase;
+use fsreplay_results::{LEVEL, Verdict};
 
-use super::sentence::beginning;
 use crate::term::{self, Text};
 use crate::{say, text};
+use fsreplay_shown::figures::beginning;
 
 /// Phases that have a line.
 const PHASES: usize = 10;
@@ -22,7 +22,11 @@ pub fn text(comparison: &Compare, verbose: bool) -> Text {
         comparison.timing,
         comparison.cache
     );
+    if let Some(share) = &comparison.share {
+        say!(out, "{}\n", share.sentence);
+    }
     out.push(&table(comparison).line());
+    out.push(&places(comparison));
     out.push(&phases(comparison));
     if verbose {
         out.push(&differences(comparison));
@@ -54,23 +58,31 @@ pub fn table(comparison: &Compare) -> Text {
     let time = if comparison.timing != "recorded" {
         "the replay takes".to_owned()
     } else if let Some(phase) = &comparison.phase {
-        format!("{phase} takes")
-    } else if is_busy_time(comparison) {
+        format!("work in {phase}")
+    } else if comparison.is_of_work() {
         "the tool works".to_owned()
     } else {
         "the tool takes".to_owned()
     };
     let header = [
-        "target", &time, "95 %", "in calls", "ratio", "95 %", "", "diverged",
+        "target", &time, LEVEL, "in calls", "ratio", LEVEL, "", "diverged",
     ];
     let table = term::aligned_table(&header, rows, |column| matches!(column, 1..=5 | 7));
     let styles: Vec<Style> = comparison.targets.iter().map(style).collect();
     term::styled_rows(&table, &styles)
 }
 
-/// Whether times leave out what the tool waited for the outside, and that is some.
-fn is_busy_time(comparison: &Compare) -> bool {
-    comparison.method == Method::Paper && !comparison.phases.is_empty()
+/// Where the replays ran that are called by the names of mounts.
+pub fn places(comparison: &Compare) -> Text {
+    let targets = comparison.targets.iter();
+    let unnamed = targets.filter(|target| !target.path.is_empty() && target.path != target.name);
+    let places: Vec<String> = unnamed
+        .map(|target| format!("{} in {}", target.name, target.path))
+        .collect();
+    if places.is_empty() {
+        return Text::default();
+    }
+    text!("replayed: {}\n", places.join(", "))
 }
 
 /// What each phase takes, target beside target; nothing where there is only one.
@@ -112,7 +124,7 @@ fn style(target: &Target) -> Style {
         Verdict::Faster => Style::new().green(),
         Verdict::Slower => Style::new().red(),
         Verdict::NotRanked | Verdict::CannotTell => Style::new().yellow(),
-        Verdict::Baseline | Verdict::Same => Style::new(),
+        Verdict::Baseline | Verdict::Same | Verdict::Within => Style::new(),
     }
 }
 

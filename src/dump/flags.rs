@@ -1,4 +1,4 @@
-//! Names for numbers: open flags, `AT_FDCWD`, errors.
+//! Names for numbers: open flags, `AT_FDCWD`.
 
 use fsreplay_trace::abi::{self, AT_FDCWD, OpenFlags};
 
@@ -55,20 +55,6 @@ fn join(first: &str, mut rest: u32, names: &[(u32, &str)]) -> String {
     text
 }
 
-/// The name of an error number.
-pub fn errno(number: i32) -> String {
-    match number {
-        512 => "ERESTARTSYS".into(),
-        513 => "ERESTARTNOINTR".into(),
-        514 => "ERESTARTNOHAND".into(),
-        516 => "ERESTART_RESTARTBLOCK".into(),
-        n => match nix::errno::Errno::from_raw(n) {
-            nix::errno::Errno::UnknownErrno => format!("E{n}"),
-            known => format!("{known:?}"),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,12 +83,5 @@ mod tests {
         ] {
             assert_eq!(open(flags, OpenFlags::of(machine)), name, "{machine}");
         }
-    }
-
-    #[test]
-    fn errors_have_names() {
-        assert_eq!(errno(libc::ENOENT), "ENOENT");
-        assert_eq!(errno(512), "ERESTARTSYS");
-        assert_eq!(errno(4000), "E4000");
     }
 }

@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use fsreplay_trace::call::{ArgKind, NONE};
+use fsreplay_compare::caveats::errno_name;
+use fsreplay_foreign::export::jsonl::arguments;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Record};
-use serde_json::{Map, Value, json};
-
-use super::flags;
+use serde_json::{Value, json};
 
 /// Writes one record.
 pub fn write(out: &mut impl Write, record: &Record, tables: &Tables) -> io::Result<()> {
@@ -52,33 +51,18 @@ fn value(record: &Record, tables: &Tables) -> Value {
 }
 
 fn event_value(event: &Event, tables: &Tables) -> Value {
-    let mut args = Map::new();
-    for ((kind, _), value) in event.call.row().args.iter().zip(event.args) {
-        let value = match event_string(event, *kind) {
-            Some(id) => Value::String(text(tables.string(id))),
-            None if value == NONE => Value::Null,
-            None => json!(value as i64),
-        };
-        args.insert(format!("{kind:?}").to_lowercase(), value);
-    }
     json!({
-        "record": "event", "task": event.task.0, "call": event.call.name(), "args": args,
+        "record": "event", "task": event.task.0, "call": event.call.name(), "args": arguments(event, tables, text),
         "entry_ns": event.entry, "duration_ns": event.duration,
         "think_ns": event.spent.think, "cpu_ns": event.spent.cpu, "blocked_ns": event.spent.blocked,
         "asleep_ns": event.spent.asleep,
         "result": (event.result != Event::NO_RETURN).then_some(event.result),
-        "errno": event.errno().map(flags::errno),
+        "errno": event.errno().map(errno_name),
     })
 }
 
-fn event_string(event: &Event, kind: ArgKind) -> Option<fsreplay_trace::model::StringId> {
-    use ArgKind::*;
-    matches!(kind, Path | NewPath | Target | Name | Argv)
-        .then(|| event.string(kind))
-        .flatten()
-}
-
-/// JSON holds text: bytes that aren't UTF-8 are escaped as `\xNN` (and a backslash as `\\`), so that nothing is lost.
+/// JSON holds text: bytes that aren't UTF-8 are escaped as `\xNN` (and a backslash as `\\`), so
+/// that nothing is lost.
 fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(valid) if !valid.contains('\\') => valid.into(),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use fsreplay_compare::caveats::errno_name;
 use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::call::{ArgKind, NONE, Op, ResultKind};
 use fsreplay_trace::format::Tables;
@@ -124,7 +125,7 @@ fn write_event(
     write!(out, ") = ")?;
     match event.errno() {
         _ if event.result == Event::NO_RETURN => write!(out, "?")?,
-        Some(errno) => write!(out, "-1 {}", flags::errno(errno))?,
+        Some(errno) => write!(out, "-1 {}", errno_name(errno))?,
         None if row.result == ResultKind::Address => write!(out, "{:#x}", event.result)?,
         None => write!(out, "{}", event.result)?,
     }

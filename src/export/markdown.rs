@@ -1,8 +1,8 @@
 //! Results as a table in Markdown, for pull requests.
 
-use fsreplay_results::Estimate;
 use fsreplay_results::advise::Advise;
 use fsreplay_results::compare::Compare;
+use fsreplay_results::{Estimate, LEVEL, Verdict};
 use fsreplay_shown::shown;
 
 use crate::term;
@@ -10,11 +10,12 @@ use crate::term;
 /// The sentence, and a row for each target.
 pub fn compare(result: &Compare) -> String {
     let time = match result.timing.as_str() {
+        "recorded" if result.is_of_work() => "the tool works",
         "recorded" => "the tool takes",
         _ => "the replay takes",
     };
     let mut out = answer(&result.sentence);
-    out.push_str(&head(&["target", time, "95 %", "ratio", "95 %", "verdict"]));
+    out.push_str(&head(&["target", time, LEVEL, "ratio", LEVEL, "verdict"]));
     for target in &result.targets {
         let ratio = &target.ratio;
         out.push_str(&row(&[
@@ -22,7 +23,11 @@ pub fn compare(result: &Compare) -> String {
             seconds(target.seconds.value),
             interval(&target.seconds, term::seconds),
             plain(ratio.estimate.value),
-            interval(&ratio.estimate, plain),
+            if ratio.verdict == Verdict::Baseline {
+                String::new()
+            } else {
+                interval(&ratio.estimate, plain)
+            },
             ratio.verdict.to_string(),
         ]));
     }
@@ -40,7 +45,7 @@ pub fn advise(result: &Advise) -> String {
         "on",
         "it then takes",
         "ratio",
-        "95 %",
+        LEVEL,
         "verdict",
         "why",
     ];
@@ -123,7 +128,6 @@ mod tests {
     use super::*;
     use fsreplay_results::advise::{Reason, Tried};
     use fsreplay_results::compare::{Ratio, Target};
-    use fsreplay_results::{Estimate, Verdict};
 
     fn target(name: &str) -> Target {
         Target {
@@ -147,7 +151,7 @@ mod tests {
             ..Compare::default()
         };
         let expected = "**On disk it is faster.**\n\n\
-            | target | the tool takes | 95 % | ratio | 95 % | verdict |\n\
+            | target | the tool takes | 99.5 % | ratio | 99.5 % | verdict |\n\
             | --- | --- | --- | --- | --- | --- |\n\
             | disk | 1.00 s | 900 ms–1.25 s | 0.50 | 0.40–0.60 | faster |\n";
         assert_eq!(compare(&result), expected);

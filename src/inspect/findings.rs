@@ -107,7 +107,8 @@ fn responsible(processes: &[Responsible]) -> String {
     format!("by {}", names.join(", "))
 }
 
-fn title(kind: FindingKind) -> &'static str {
+/// A kind of suspicious work in words.
+pub fn title(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::FailedLookups => "lookups of names that aren't there",
         FindingKind::RepeatedStats => "status of the same path asked for again and again",

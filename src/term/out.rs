@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use fsreplay_recorder::Beside;
 use fsreplay_results::Document;
 use fsreplay_shown::{json, shown};
 
+use super::table::columns;
 use super::text::Text;
 use crate::exit::{self, Failure};
 use crate::text;
@@ -23,6 +25,27 @@ fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
+/// Refuses files for results that can't be written, before minutes are spent on what would stand in
+/// them.
+pub fn check_results(results: &[&Option<PathBuf>]) -> Result<(), Failure> {
+    let files = results.iter().filter_map(|path| path.as_deref());
+    for path in files.filter(|path| !is_standard(path)) {
+        check_writable(path).map_err(|error| failed(path, &error))?;
+    }
+    Ok(())
+}
+
+/// Nothing is emptied: what comes first may fail.
+fn check_writable(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if found.is_file() => File::options().write(true).open(path).map(drop),
+        // Opening a pipe may wait.
+        Ok(_) => Ok(()),
+        Err(_) => Beside::create(path).map(drop),
+    }
+}
+
 /// Writes a result as JSON to a file, or to standard output for `-`.
 pub fn write_json(path: &Path, result: &Document) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(result).map_err(|error| failed(path, &error))?;
@@ -31,7 +54,8 @@ pub fn write_json(path: &Path, result: &Document) -> Result<(), Failure> {
 }
 
 /// Writes a result to a file, or to standard output for `-`. Whoever writes sees to it that it
-/// holds nothing that a terminal would act on. A reader that has gone away (`| head`) is no failure.
+/// holds nothing that a terminal would act on. A reader that has gone away (`| head`) is no
+/// failure.
 pub fn write_data(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -51,8 +75,11 @@ fn failed(path: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::new(exit::FAILURE, format!("{}: {error}", path.display()))
 }
 
-/// Writes a text to standard output; a reader that has gone away is no failure.
+/// Writes a text to standard output, whose words a terminal doesn't break; a reader that has gone
+/// away is no failure.
 pub fn print(text: &Text) -> Result<(), Failure> {
+    let fitting = columns().map(|width| text.wrapped(width.into()));
+    let text = fitting.as_ref().unwrap_or(text);
     to_standard_output(|out| out.write_all(text.as_str().as_bytes()))
 }
 

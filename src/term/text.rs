@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
-use console::Style;
+use console::{Style, measure_text_width};
 use fsreplay_shown::shown;
 
 /// A text for people: words of the program, and names in which nothing but visible characters is
@@ -78,10 +78,43 @@ impl Text {
         Text(style.apply_to(&self.0).to_string())
     }
 
+    /// With lines that are wider than a terminal broken between words. Lines that begin with a
+    /// space stay: they are rows of tables, which fit, and what people copy.
+    pub fn wrapped(&self, width: usize) -> Text {
+        let lines = self.0.split('\n').map(|line| wrapped_line(line, width));
+        Text(lines.collect::<Vec<_>>().join("\n"))
+    }
+
     /// For those who write it out.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Goes on below the first word of what is listed.
+const BULLET: &str = "• ";
+
+fn wrapped_line(line: &str, width: usize) -> String {
+    if line.starts_with(' ') || measure_text_width(line) <= width {
+        return line.to_owned();
+    }
+    let indent = if line.starts_with(BULLET) { "  " } else { "" };
+    let mut out = String::with_capacity(line.len() + line.len() / width.max(1));
+    let mut column = 0;
+    for (number, word) in line.split(' ').enumerate() {
+        let columns = measure_text_width(word);
+        if number > 0 && column + 1 + columns > width {
+            out.push('\n');
+            out.push_str(indent);
+            column = indent.len();
+        } else if number > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += columns;
+    }
+    out
 }
 
 impl From<&'static str> for Text {
@@ -177,6 +210,18 @@ show_number!(i32, i64, u32, u64, usize, f64);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_are_broken_between_words_and_what_is_copied_is_not() {
+        let told = text!("a sentence of some words\n   a row of a table\n• a thing in a list\n");
+        let wanted = "a sentence\nof some\nwords\n   a row of a table\n• a thing\n  in a\n  list\n";
+        assert_eq!(told.wrapped(10).as_str(), wanted);
+        assert_eq!(told.wrapped(80), told);
+        // A path that doesn't fit stays whole, and styles take no room.
+        let styled = Text("\u{1b}[1min /a/very/long/path is\u{1b}[0m".into());
+        let wanted = "\u{1b}[1min\n/a/very/long/path\nis\u{1b}[0m";
+        assert_eq!(styled.wrapped(8).as_str(), wanted);
+    }
 
     #[test]
     fn arguments_are_shown_and_the_format_is_not_touched() {

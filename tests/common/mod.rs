@@ -1,11 +1,12 @@
 //! Runs a real tool under `fsreplay record`, replays it, and compares outcomes and trees.
 #![allow(dead_code)] // each test file uses a part
 
+pub mod http;
 pub mod tree;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
 use fsreplay_replayer::plan::Plan;
@@ -16,6 +17,14 @@ use fsreplay_trace::model::Footer;
 /// The binary under test.
 pub fn fsreplay() -> Command {
     Command::new(env!("CARGO_BIN_EXE_fsreplay"))
+}
+
+/// The same, heeding all signals, also where the tests were started by what ignores some: a shell
+/// ignores `SIGINT` for what it starts in the background, `nohup` a hangup.
+pub fn fsreplay_heeding() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_fsreplay")]);
+    command
 }
 
 /// A place to work in on the file system of the build directory, removed at the end.
@@ -72,6 +81,12 @@ pub fn planned(trace: &Path, target: &Path) -> (Plan, Footer) {
     }
     let plan = planner.finish(reader.tables()).expect("a plan");
     (plan, reader.footer().expect("a footer").clone())
+}
+
+/// Whether a comparison went through: what it found may be in doubt (status 5), as the machine may
+/// be busy.
+pub fn answers(status: ExitStatus) -> bool {
+    matches!(status.code(), Some(0 | 5))
 }
 
 /// Standard output and error of a finished process.
@@ -165,8 +180,8 @@ pub fn targets() -> Vec<PathBuf> {
     ]
 }
 
-/// Records a script in a directory and replays it on all targets: at least `least` of all outcomes must be
-/// as recorded, and the replayed tree must be the one that the tool left.
+/// Records a script in a directory and replays it on all targets: at least `least` of all outcomes
+/// must be as recorded, and the replayed tree must be the one that the tool left.
 pub fn roundtrip(dir: &Path, script: &str, least: f64) {
     let scratch = workspace();
     let trace = scratch.path().join("t.zst");

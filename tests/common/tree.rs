@@ -26,8 +26,9 @@ pub fn names(dir: &Path) -> BTreeSet<PathBuf> {
     names
 }
 
-/// Differences below `real` between it and its image in a replay directory. A trace says nothing of what
-/// the tool didn't touch, so what was there `before` the tool ran may be missing from the image.
+/// Differences below `real` between it and its image in a replay directory. A trace says nothing of
+/// what the tool didn't touch, so what was there `before` the tool ran may be missing from the
+/// image.
 pub fn differences(real: &Path, sandbox: &Path, before: &BTreeSet<PathBuf>) -> Vec<String> {
     let real = real.canonicalize().expect("the tree is there");
     let image = sandbox.join(real.strip_prefix("/").expect("absolute"));

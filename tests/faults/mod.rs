@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
-use crate::common::{fsreplay, have, text, workspace};
+use crate::common::{fsreplay, fsreplay_heeding, have, text, workspace};
 
 /// Nothing that is waited for takes so long, unless it never comes.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -28,17 +28,24 @@ impl Lab {
             return None;
         }
         let lab = Lab { dir: workspace() };
-        let output = Command::new("cc")
-            .args(["-O1", "-pthread", "-o"])
-            .arg(lab.path("tool"))
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/tool.c"))
-            .output()
-            .expect("cc runs");
-        assert!(output.status.success(), "{}", text(&output));
+        lab.compile("tool");
         for name in ["work", "state"] {
             std::fs::create_dir(lab.path(name)).expect("made");
         }
         Some(lab)
+    }
+
+    /// Compiles a tool of this directory; gives where it is.
+    pub fn compile(&self, name: &str) -> PathBuf {
+        let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults"));
+        let output = Command::new("cc")
+            .args(["-O1", "-pthread", "-o"])
+            .arg(self.path(name))
+            .arg(sources.join(name).with_extension("c"))
+            .output()
+            .expect("cc runs");
+        assert!(output.status.success(), "{}", text(&output));
+        self.path(name)
     }
 
     /// Something in it.
@@ -67,7 +74,7 @@ impl Lab {
 
     /// Begins a recording of the tool in a process group of its own.
     pub fn record(&self, tool: &[&str]) -> Child {
-        let mut command = fsreplay();
+        let mut command = fsreplay_heeding();
         command.args(["record", "-q", "-o"]).arg(self.path("t.zst"));
         command.arg("--").arg(self.path("tool")).args(tool);
         self.here(&mut command)
@@ -80,8 +87,10 @@ impl Lab {
 
     /// Incomplete traces in the state directory.
     pub fn incomplete(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.path("state/fsreplay"));
-        let entries = entries.into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(self.path("state/fsreplay"))
+            .into_iter()
+            .flatten()
+            .flatten();
         entries.map(|entry| entry.path()).collect()
     }
 
@@ -105,7 +114,12 @@ impl Lab {
 
     /// Waits until no process runs the tool any more.
     pub fn nothing_left(&self) {
-        let tool = self.path("tool").into_os_string().into_encoded_bytes();
+        self.nothing_runs("tool");
+    }
+
+    /// The same of a tool of that name.
+    pub fn nothing_runs(&self, name: &str) {
+        let tool = self.path(name).into_os_string().into_encoded_bytes();
         await_true("the tool's end", || {
             !processes().any(|pid| is_running(pid, &tool))
         });

@@ -105,7 +105,7 @@ def pjdfstest(sources, _work, _args, wanted):
     top = os.path.join(source, "tests")
     named = ((os.path.relpath(test, top)[:-2], test) for test in tests)
     return [
-        Program("pjdfstest", name, ("bash", test), "", r"(?m)^not ok")
+        Program("pjdfstest", name, ("bash", test), "", r"(?m)^not ok(?!.*# TODO)")
         for name, test in named
         if wanted("pjdfstest", name)
     ], 0

@@ -1,4 +1,5 @@
-//! Prints what each column of a trace takes, unpacked and compressed by itself: where bytes go, for whoever tunes the format.
+//! Prints what each column of a trace takes, unpacked and compressed by itself: where bytes go, for
+//! whoever tunes the format.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The kernel's interface: what numbers in arguments mean, and where that differs by architecture.
 //!
-//! A trace holds numbers as the recorded machine had them, which needn't be the one that reads it, so
-//! what C libraries define for this machine is no help. Values are those of Linux on x86_64 and
+//! A trace holds numbers as the recorded machine had them, which needn't be the one that reads it,
+//! so what C libraries define for this machine is no help. Values are those of Linux on x86_64 and
 //! aarch64, alike unless a type here is by architecture.
 
 /// An architecture that calls are recorded on.
@@ -180,9 +180,46 @@ pub const FS_IOC_GETFLAGS: u32 = 0x8008_6601;
 pub const MS_BIND: u32 = 0x1000;
 /// `mount`: what is mounted gets another place.
 pub const MS_MOVE: u32 = 0x2000;
+/// `move_mount`: a link at the end of the path to move to is followed.
+pub const MOVE_MOUNT_T_SYMLINKS: u32 = 0x10;
+/// `move_mount`: with an empty path to move to, the descriptor leads there.
+pub const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 /// `mount`: each of these only changes what a mount may do: `MS_REMOUNT`, `MS_UNBINDABLE`,
 /// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`.
 pub const MS_ONLY_FLAGS: u32 = 0x20 | 0x2_0000 | 0x4_0000 | 0x8_0000 | 0x10_0000;
+
+/// `madvise`: the memory may be taken back; the first of the advice on anonymous memory only.
+pub const MADV_FREE: u32 = 8;
+/// `madvise`: equal pages may be one.
+pub const MADV_MERGEABLE: u32 = 12;
+/// `madvise`: a fork copies the memory again.
+pub const MADV_KEEPONFORK: u32 = 19;
+
+/// `mmap`: of no file.
+pub const MAP_ANONYMOUS: u32 = 0x20;
+
+/// Whether what `madvise` is given only concerns anonymous memory or core dumps: [`MADV_FREE`], and
+/// [`MADV_MERGEABLE`] up to [`MADV_KEEPONFORK`]. Allocators and runtimes give it all the time.
+pub fn is_anonymous_advice(advice: u32) -> bool {
+    matches!(advice, MADV_FREE | MADV_MERGEABLE..=MADV_KEEPONFORK)
+}
+
+/// `futex`: all of its number but the flags that say whose it is and which clock it goes by.
+pub const FUTEX_CMD_MASK: u32 = !(128 | 256);
+/// `futex`: wakes some of those that wait.
+pub const FUTEX_WAKE: u32 = 1;
+/// `futex`: wakes some and has the others wait elsewhere.
+pub const FUTEX_REQUEUE: u32 = 3;
+/// As [`FUTEX_REQUEUE`], if the value is still the expected one.
+pub const FUTEX_CMP_REQUEUE: u32 = 4;
+/// `futex`: wakes some of those that wait here and, by a value, there.
+pub const FUTEX_WAKE_OP: u32 = 5;
+/// `futex`: gives up a lock that inherits priorities.
+pub const FUTEX_UNLOCK_PI: u32 = 7;
+/// `futex`: wakes those whose bits are named.
+pub const FUTEX_WAKE_BITSET: u32 = 10;
+/// As [`FUTEX_CMP_REQUEUE`], to a lock that inherits priorities.
+pub const FUTEX_CMP_REQUEUE_PI: u32 = 12;
 
 /// `inotify_add_watch`: a link at the end of the path is meant itself.
 pub const IN_DONT_FOLLOW: u32 = 0x0200_0000;
@@ -191,6 +228,8 @@ pub const IN_DONT_FOLLOW: u32 = 0x0200_0000;
 pub const CLONE_VM: u64 = 0x100;
 /// Working directory, root and umask are shared.
 pub const CLONE_FS: u64 = 0x200;
+/// The new task has a mount namespace of its own.
+pub const CLONE_NEWNS: u64 = 0x2_0000;
 /// The table of descriptors is shared.
 pub const CLONE_FILES: u64 = 0x400;
 /// The parent waits until the new task starts a program or ends.

@@ -72,8 +72,8 @@ pub struct NewCall<'a> {
     pub task: TaskId,
     /// Which.
     pub call: Call,
-    /// Its arguments. Those left out are `AT_FDCWD` for directories, none for texts and for offsets
-    /// behind pointers, and 0.
+    /// Its arguments. Those left out are `AT_FDCWD` for directories, none for texts and for
+    /// offsets behind pointers, and 0.
     pub args: &'a [(ArgKind, Value<'a>)],
     /// When it was entered, nanoseconds since the start of the recording.
     pub entry: u64,
@@ -168,8 +168,8 @@ impl<W: Write + Send + 'static> TraceBuilder<W> {
         })
     }
 
-    /// A task that begins: `parent` is `None` for the command's first, `flags` are those of clone(2)
-    /// without a signal, 0 for a fork.
+    /// A task that begins: `parent` is `None` for the command's first, `flags` are those of
+    /// clone(2) without a signal, 0 for a fork.
     ///
     /// # Errors
     /// If its parent is not alive.
@@ -284,7 +284,8 @@ impl<W: Write + Send + 'static> TraceBuilder<W> {
         self.push(Record::FdState(state), 0)
     }
 
-    /// A call that has returned. Calls are given in the order in which they returned, over all tasks.
+    /// A call that has returned. Calls are given in the order in which they returned, over all
+    /// tasks.
     ///
     /// # Errors
     /// If they are not, if the call has no such arguments, or if the task is not alive.
@@ -329,7 +330,7 @@ impl<W: Write + Send + 'static> TraceBuilder<W> {
             let Some(position) = row.position(*kind) else {
                 return Err(wrong);
             };
-            args[position] = match (value, is_text(*kind)) {
+            args[position] = match (value, kind.is_text()) {
                 (Value::Number(number), false) => *number as u64,
                 (Value::Text(text), true) => u64::from(self.writer.string(text).0),
                 _ => return Err(wrong),
@@ -338,9 +339,9 @@ impl<W: Write + Send + 'static> TraceBuilder<W> {
         Ok(args)
     }
 
-    /// A call that was seen, of which nothing more is known.
-    pub fn unrecorded(&mut self, name: &str) {
-        *self.footer.unrecorded.entry(name.to_owned()).or_default() += 1;
+    /// A call that was seen `count` times, of which nothing more is known.
+    pub fn unrecorded(&mut self, name: &str, count: u64) {
+        *self.footer.unrecorded.entry(name.to_owned()).or_default() += count;
     }
 
     /// What a reader should know of gaps.
@@ -374,9 +375,9 @@ impl<W: Write + Send + 'static> TraceBuilder<W> {
     }
 
     fn node(&mut self, path: &[u8]) -> Result<NodeId, BuildError> {
-        let mut names = path.split(|byte| *byte == b'/');
-        let is_absolute = names.next() == Some(b"");
-        let names: Vec<&[u8]> = names.filter(|name| !name.is_empty()).collect();
+        let mut parts = path.split(|byte| *byte == b'/');
+        let is_absolute = parts.next() == Some(b"");
+        let names: Vec<&[u8]> = parts.filter(|name| !name.is_empty()).collect();
         let is_canonical = names.iter().all(|name| !matches!(*name, b"." | b".."));
         if !is_absolute || !is_canonical {
             return Err(BuildError::Path {
@@ -403,16 +404,9 @@ fn left_out(kind: ArgKind) -> u64 {
     match kind {
         ArgKind::DirFd | ArgKind::NewDirFd => AT_FDCWD,
         ArgKind::OffsetIn | ArgKind::OffsetOut | ArgKind::OutFd0 | ArgKind::OutFd1 => NONE,
-        kind if is_text(kind) => NONE,
+        kind if kind.is_text() => NONE,
         _ => 0,
     }
-}
-
-fn is_text(kind: ArgKind) -> bool {
-    matches!(
-        kind,
-        ArgKind::Path | ArgKind::NewPath | ArgKind::Target | ArgKind::Name | ArgKind::Argv
-    )
 }
 
 #[cfg(test)]

@@ -10,5 +10,7 @@ pub mod anonymize;
 pub mod build;
 pub mod call;
 pub mod format;
+pub mod imported;
+pub mod maps;
 pub mod model;
 pub mod returned;

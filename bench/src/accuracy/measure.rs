@@ -69,8 +69,10 @@ pub struct Runs<'s> {
 impl Rig<'_> {
     /// Records a workload on the first mount and measures it on all.
     pub fn measure(&self, workload: &Workload, log: &mut Writer) -> io::Result<()> {
-        let first = self.mounts.first();
-        let first = first.ok_or_else(|| io::Error::other("no mount could be made"))?;
+        let first = self
+            .mounts
+            .first()
+            .ok_or_else(|| io::Error::other("no mount could be made"))?;
         let home = self.masters.copy(workload, &first.dir)?;
         let trace = self.dir.join("trace.zst");
         self.record(workload, &home.0, &trace)?;
@@ -183,7 +185,7 @@ impl Rig<'_> {
             target: self.dir.to_owned(),
             place: vec![(home.as_os_str().as_bytes().to_vec(), mount.dir.clone())],
             skip: Vec::new(),
-            as_root: rustix::process::geteuid().is_root(),
+            as_root: fsreplay_replayer::privilege::acts_as_root(),
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
         };
@@ -222,8 +224,10 @@ impl Site<'_> {
             ("paced as recorded", &self.plan),
             ("paced calibrated", &self.calibrated),
         ];
-        let paced = paced.into_iter().filter(|_| is_paced);
-        let paced = paced.map(|(what, plan)| (what, player(plan, Timing::Scaled(1.0))));
+        let paced = paced
+            .into_iter()
+            .filter(|_| is_paced)
+            .map(|(what, plan)| (what, player(plan, Timing::Scaled(1.0))));
         Runs {
             mount: &self.mount.name,
             own: &self.own.0,

@@ -17,8 +17,8 @@ use super::measure::Runs;
 /// Halvings of the range of factors, to a thousandth.
 const HALVINGS: usize = 11;
 
-/// Logs what is predicted for each mount. The first is the recorded one, where the tool took so many
-/// seconds by the clock when it was calibrated.
+/// Logs what is predicted for each mount. The first is the recorded one, where the tool took so
+/// many seconds by the clock when it was calibrated.
 pub fn predict(workload: &str, all: &[Runs<'_>], tool: f64, log: &mut Writer) -> io::Result<()> {
     let Some(first) = all.first() else {
         return Ok(());
@@ -38,9 +38,10 @@ pub fn predict(workload: &str, all: &[Runs<'_>], tool: f64, log: &mut Writer) ->
     let there = first.rounds.prices();
     let timing = first.calibrated.timing;
     // By what calls take in replays where it was recorded, instead of what they took then.
-    let by_prices = timing.processor_seconds;
-    let by_prices = by_prices.and_then(|seconds| factor(first.plan, &there, seconds));
-    let by_prices = by_prices.unwrap_or(timing.computing);
+    let by_prices = timing
+        .processor_seconds
+        .and_then(|seconds| factor(first.plan, &there, seconds))
+        .unwrap_or(timing.computing);
     let by_clock = by_clock(first.plan, &there, tool)?;
     for runs in all {
         let begin = Instant::now();

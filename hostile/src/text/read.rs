@@ -3,7 +3,7 @@
 use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::model::FileKind;
 
-use crate::script::{Arg, Calls, Head, Inherited, Line, Names, Play, Script, State, is_text};
+use crate::script::{Arg, Calls, Head, Inherited, Line, Names, Play, Script, State};
 
 /// What is wrong with a text.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +176,7 @@ fn argument(call: Call, name: &str, value: &str) -> Result<(ArgKind, Arg), Wrong
     };
     let arg = match value {
         "NULL" => Arg::Null,
-        text if is_text(kind) => Arg::Text(bytes(text)?),
+        text if kind.is_text() => Arg::Text(bytes(text)?),
         number => Arg::Number(bits(number)?),
     };
     Ok((kind, arg))

@@ -29,6 +29,11 @@ pub fn marks() -> Marks {
     }
 }
 
+/// None.
+pub fn takes(_number: u64) -> bool {
+    false
+}
+
 /// No code.
 pub fn stub() -> Vec<u8> {
     Vec::new()
@@ -97,6 +102,8 @@ pub mod sites {
     pub const SYSCALL: [u8; 2] = [0, 0];
     /// None is looked at.
     pub const NEIGHBOURHOOD: u64 = 0;
+    /// As above.
+    pub const GAPS: u64 = 0;
     /// No jump.
     pub const SHORT_JUMP: u8 = 0;
 

@@ -16,7 +16,9 @@ use x86_64 as this;
 compile_error!("add a module to inside/src/arch");
 
 pub(crate) use this::sites;
-pub use this::{Registers, TRACED, TRAMPOLINE, is_supported, marks, stub, ticks, trampoline};
+pub use this::{
+    Registers, TRACED, TRAMPOLINE, is_supported, marks, stub, takes, ticks, trampoline,
+};
 
 /// Places in the stub, from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fsreplay_inside::arch::{Registers, ticks};
-use fsreplay_inside::{Bounds, Event, Policy, Signals, Tasks, Tracee, Why};
+use fsreplay_inside::{Bounds, Policy, Signals, Tasks, Tracee, Why};
 
 /// A call that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +143,6 @@ pub struct Watch {
     calls: Vec<Vec<Seen>>,
     main: i32,
     status: i32,
-    events: Vec<(i32, Event)>,
 }
 
 /// When everything is worth it, and nothing takes too long.
@@ -167,7 +166,6 @@ pub fn watch(command: &[&str], policy: Policy, environment: bool) -> Outcome {
         calls: Vec::new(),
         main: pid,
         status: 0,
-        events: Vec::new(),
     };
     watch.tasks.first(pid);
     watch.know(pid);
@@ -199,21 +197,22 @@ impl Watch {
     }
 
     fn drain(&mut self) {
-        let mut events = std::mem::take(&mut self.events);
-        self.tasks.drain(ticks(), &mut events);
-        for (tid, event) in events.drain(..) {
-            let Some(task) = self.known.get(&tid) else {
-                continue;
-            };
-            self.calls[task.number].push(Seen {
+        let Watch {
+            tasks,
+            known,
+            calls,
+            ..
+        } = self;
+        tasks.drain(ticks(), |tid, event| {
+            let Some(task) = known.get(&tid) else { return };
+            calls[task.number].push(Seen {
                 number: event.number as i64,
                 arguments: event.arguments,
                 result: event.result,
-                path: event.path.map(|(_, path)| path),
+                path: event.path_at.map(|_| event.path.clone()),
                 inside: true,
             });
-        }
-        self.events = events;
+        });
     }
 
     fn on_status(&mut self, tid: i32, status: i32) {
@@ -292,7 +291,7 @@ impl Watch {
     fn on_entry(&mut self, tid: i32) {
         if let Some(info) = sys::call_info(tid).filter(|info| info.op == 3) {
             let [number, a, b, c, d, e, f, _] = info.words;
-            self.tasks.enters(tid, info.next);
+            self.tasks.enters(tid, number, info.next);
             if let Some(task) = self.known.get_mut(&tid) {
                 task.in_call = Some((number as i64, [a, b, c, d, e, f]));
             }

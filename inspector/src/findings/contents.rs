@@ -60,8 +60,9 @@ fn tiny(
     cx.finding(kind, suspects, true, |_, _| {})
 }
 
-/// Files read in full whose contents had been read in full before. The count is that of all full reads, the bytes are those of
-/// the reads that were in vain, and so is the time: the same part of all the time of reading.
+/// Files read in full whose contents had been read in full before. The count is that of all full
+/// reads, the bytes are those of the reads that were in vain, and so is the time: the same part of
+/// all the time of reading.
 fn read_again(cx: &Context) -> Option<Finding> {
     let all = cx.inspector.files.iter().filter_map(|file| {
         let full = cx.tally(file.tallies[FileCount::FullRead as usize])?;

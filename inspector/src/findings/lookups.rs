@@ -1,4 +1,5 @@
-//! Lookups in vain: search paths are the most common reason, and each of their directories costs a call for each name.
+//! Lookups in vain: search paths are the most common reason, and each of their directories costs a
+//! call for each name.
 
 use std::collections::HashMap;
 
@@ -6,8 +7,9 @@ use fsreplay_results::inspect::{Finding, FindingKind, MissingName};
 use fsreplay_trace::model::FileKind;
 
 use super::{ByDirectory, Context};
+use crate::names::lossy;
 use crate::places::Count;
-use crate::report::{lossy, seconds};
+use crate::tally::seconds;
 
 /// Fewer in one directory are ordinary: is there a configuration file, a lock, a cache?
 const IN_ONE_DIRECTORY: u64 = 10;

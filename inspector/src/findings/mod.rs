@@ -1,7 +1,7 @@
 //! Suspicious work: which of what was counted is worth a look.
 //!
-//! Each kind has a threshold below which it is ordinary; they stand beside what they judge. Nothing here says that a tool is
-//! wrong: the numbers do, or don't.
+//! Each kind has a threshold below which it is ordinary; they stand beside what they judge. Nothing
+//! here says that a tool is wrong: the numbers do, or don't.
 
 mod contents;
 mod lookups;
@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use fsreplay_results::inspect::{Finding, FindingKind, Item};
 
 use crate::inspector::Inspector;
+use crate::names::{Names, lossy};
 use crate::places::{NONE, Places};
-use crate::report::{Names, lossy, seconds};
-use crate::tally::Tally;
+use crate::tally::{Tally, seconds};
 
 pub(crate) use repeats::again;
 
@@ -56,7 +56,8 @@ struct Suspect {
 }
 
 impl Context<'_> {
-    /// A finding of the suspects, if there are any; `more` adds to an item what only its kind knows.
+    /// A finding of the suspects, if there are any; `more` adds to an item what only its kind
+    /// knows.
     fn finding(
         &self,
         kind: FindingKind,

@@ -1,4 +1,5 @@
-//! Files written that are gone at the end, and files written to mounts of another machine that need not lie there.
+//! Files written that are gone at the end, and files written to mounts of another machine that need
+//! not lie there.
 
 use fsreplay_results::inspect::{Finding, FindingKind};
 

@@ -1,4 +1,5 @@
-//! Directories walked but hardly used: listed, perhaps each entry looked at, and next to nothing opened, run or changed.
+//! Directories walked but hardly used: listed, perhaps each entry looked at, and next to nothing
+//! opened, run or changed.
 
 use std::collections::HashMap;
 
@@ -25,7 +26,8 @@ struct Seen {
 pub(super) fn unused(cx: &Context) -> Option<Finding> {
     let places = cx.places();
     let mut seen = vec![Seen::default(); places.len()];
-    // A directory may have been listed before and after it was renamed; each place counts with its first listing.
+    // A directory may have been listed before and after it was renamed; each place counts with its
+    // first listing.
     let mut counted = HashMap::new();
     for (directory, entries) in &cx.inspector.listed {
         counted.entry(*directory).or_insert(*entries);

@@ -47,8 +47,8 @@ pub(crate) struct Burst {
     /// Nanoseconds since the start of the recording.
     pub(crate) begin: u64,
     pub(crate) end: u64,
-    /// Nanoseconds in which at least one task was at work. Where several were, this is an estimate:
-    /// see [`Burst::cover`].
+    /// Nanoseconds in which at least one task was at work. Where several were, this is an
+    /// estimate: see [`Burst::cover`].
     pub(crate) busy: f64,
     /// Nanoseconds of work of all tasks.
     pub(crate) work: u64,

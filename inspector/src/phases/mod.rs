@@ -17,28 +17,13 @@ mod tests;
 use std::collections::HashMap;
 
 use fsreplay_trace::call::{ArgKind, Op};
-use fsreplay_trace::model::{Event, FdState, FileKind, Header, StopCosts, TaskExit, TaskStart};
+use fsreplay_trace::model::{Event, FileKind, Header, StopCosts, TaskExit, TaskStart};
 
-pub(crate) use timeline::build;
+pub(crate) use timeline::Seen;
 
 use self::bursts::{Bursts, Cause, Piece};
-use crate::inspector::{Found, Inspector};
-use crate::places::{NONE, PSEUDO, Places};
-use crate::processes::Task;
-
-/// What a stream's bytes tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) enum Stream {
-    /// A file, or a stream of the tool's own.
-    #[default]
-    Other,
-    /// Changes of watched files.
-    Watch,
-    /// A connection that was accepted.
-    Connection,
-    /// Open when the command began.
-    Inherited,
-}
+use crate::places::{NONE, Places};
+use crate::processes::{Stream, Task};
 
 /// Follows when tasks are busy.
 #[derive(Default)]
@@ -153,27 +138,29 @@ impl Phases {
         }
         self.worked[process] = self.worked[process].saturating_add(worked);
     }
-}
 
-impl Inspector {
-    /// Follows a call, before what it does is.
-    pub(crate) fn follow(&mut self, task: &Task, found: Found, event: &Event) {
+    /// Follows a call, before what it does is. `place` is where it does so, [`NONE`] where that is
+    /// no file that is stored; `number` is that of the event.
+    pub(crate) fn follow(
+        &mut self,
+        task: &Task,
+        place: u32,
+        event: &Event,
+        number: u64,
+        places: &Places,
+    ) {
         let op = event.call.row().op;
-        let place = match found {
-            Found::At(place, _) if self.places.get(place).flags & PSEUDO == 0 => place,
-            _ => NONE,
-        };
         let on_file = place != NONE && op != Op::Poll;
         let busy = !event.call.row().waits || on_file;
         let cause = cause(task, event, on_file);
-        self.phases.work(event, task.process, busy, &self.places);
-        let stop = self.phases.costs.duration;
-        let burst = self.phases.bursts.of_event(event.exit());
+        self.work(event, task.process, busy, places);
+        let stop = self.costs.duration;
+        let burst = self.bursts.of_event(event.exit());
         if burst.first == u64::MAX {
-            burst.first = self.events;
+            burst.first = number;
             burst.timer = polling::is_wait(event);
         }
-        burst.last = self.events;
+        burst.last = number;
         burst.events += 1;
         if let Some(cause) = cause
             && burst.cause.is_none()
@@ -185,16 +172,15 @@ impl Inspector {
             burst.calls += 1;
             burst.time = burst.time.saturating_add(time);
             burst.opens += u64::from(op == Op::Open && event.errno().is_none());
-            let at = self.places.get(place);
+            let at = places.get(place);
             let is_directory = at.kind == FileKind::Directory || at.parent == place;
             let directory = if is_directory { place } else { at.parent };
-            burst.directories.add(directory, time, &self.places);
+            burst.directories.add(directory, time, places);
         }
-        self.look_for_polling(task, place, event);
+        self.look_for_polling(task, place, event, places);
     }
 
-    fn look_for_polling(&mut self, task: &Task, place: u32, event: &Event) {
-        let phases = &mut self.phases;
+    fn look_for_polling(&mut self, task: &Task, place: u32, event: &Event, places: &Places) {
         if place == NONE && !polling::is_wait(event) {
             return;
         }
@@ -202,29 +188,17 @@ impl Inspector {
             event,
             process: task.process,
             place,
-            worked: phases
-                .worked
-                .get(task.process as usize)
-                .copied()
-                .unwrap_or(0),
+            worked: self.worked.get(task.process as usize).copied().unwrap_or(0),
         };
-        for exit in phases.polling.ask(&asked, &self.places) {
-            let burst = phases.bursts.of_event(exit);
+        for exit in self.polling.ask(&asked, places) {
+            let burst = self.bursts.of_event(exit);
             let poller = (place == NONE, task.process);
             burst.polls += u64::from(place != NONE);
             burst.poller = Some(burst.poller.map_or(poller, |other| other.min(poller)));
         }
         if event.call.row().op == Op::Watch && event.errno().is_none() {
-            let mount = self.places.get(place).mount;
-            *phases.watches.entry(mount).or_default() += 1;
-        }
-    }
-
-    /// A descriptor that was open without a call: at the start, or received.
-    pub(crate) fn stream_of(state: &FdState) -> Stream {
-        match state.kind {
-            FileKind::File | FileKind::Directory => Stream::Other,
-            _ => Stream::Inherited,
+            let mount = places.get(place).mount;
+            *self.watches.entry(mount).or_default() += 1;
         }
     }
 }

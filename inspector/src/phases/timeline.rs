@@ -3,34 +3,47 @@
 use std::collections::HashMap;
 
 use fsreplay_results::timeline::{Between, Phase, PhaseKind, Polling, Timeline, Watching};
+use fsreplay_trace::model::Header;
 
+use super::Phases;
 use super::bursts::{Burst, Cause};
 use super::stretches::{self, Stretches};
-use crate::inspector::Inspector;
 use crate::mounts;
+use crate::names::{Names, lossy};
 use crate::places::Places;
-use crate::report::{Names, lossy, seconds};
+use crate::processes::Processes;
+use crate::tally::seconds;
 
 /// Wake-ups for nothing are told if they take so much of a processor: what programs do by habit
 /// costs nobody anything (node's workers: 32 a second, 0.4 %).
 const WAKE_UP_SHARE: f64 = 0.01;
 
-/// The timeline of what was followed; `elapsed` is the length of the recording, nanoseconds.
-pub(crate) fn build(inspector: &Inspector, names: &Names, elapsed: u64) -> Timeline {
-    let places = &inspector.places;
-    let stretches = stretches::of(&inspector.phases.bursts, places);
-    let all = stretches.phases.iter().chain([&stretches.between]);
-    let busy: f64 = all.map(|burst| burst.busy).sum();
-    Timeline {
-        busy_seconds: busy / 1e9,
-        waiting_seconds: seconds(elapsed.saturating_sub(stretches.taken)),
-        between: Between {
-            busy_seconds: stretches.between.busy / 1e9,
-            events: stretches.between.events,
-        },
-        phases: phases(&stretches, elapsed, places),
-        polling: polling(inspector, names, &stretches),
-        watches: watches(inspector),
+/// What a timeline names.
+pub(crate) struct Seen<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) places: &'a Places,
+    pub(crate) processes: &'a Processes,
+    pub(crate) names: &'a Names,
+}
+
+impl Phases {
+    /// The timeline of what was followed; `elapsed` is the length of the recording, nanoseconds.
+    pub(crate) fn timeline(&self, seen: &Seen, elapsed: u64) -> Timeline {
+        let places = seen.places;
+        let stretches = stretches::of(&self.bursts, places);
+        let all = stretches.phases.iter().chain([&stretches.between]);
+        let busy: f64 = all.map(|burst| burst.busy).sum();
+        Timeline {
+            busy_seconds: busy / 1e9,
+            waiting_seconds: seconds(elapsed.saturating_sub(stretches.taken)),
+            between: Between {
+                busy_seconds: stretches.between.busy / 1e9,
+                events: stretches.between.events,
+            },
+            phases: phases(&stretches, elapsed, places),
+            polling: polling(self, seen, &stretches),
+            watches: watches(self, seen.header),
+        }
     }
 }
 
@@ -93,19 +106,20 @@ fn phases(stretches: &Stretches, elapsed: u64, places: &Places) -> Vec<Phase> {
     phases
 }
 
-fn polling(inspector: &Inspector, names: &Names, stretches: &Stretches) -> Vec<Polling> {
-    let polls = &inspector.phases.polling.by_process;
+fn polling(followed: &Phases, seen: &Seen, stretches: &Stretches) -> Vec<Polling> {
+    let polls = &followed.polling.by_process;
     let all = polls.iter().map(|((process, waits), polls)| {
-        let directory = polls.directories.top(&inspector.places);
-        let mount = directory.map(|at| inspector.places.get(at).mount);
-        let mount = mount.and_then(|at| inspector.header.mounts.get(usize::from(at)));
+        let directory = polls.directories.top(seen.places);
+        let mount = directory
+            .map(|at| seen.places.get(at).mount)
+            .and_then(|at| seen.header.mounts.get(usize::from(at)));
         let remote = mount.is_some_and(mounts::is_slow);
         let lasted = polls.end.saturating_sub(polls.begin).max(1);
-        let pid = inspector.processes.all.get(*process as usize);
+        let pid = seen.processes.all.get(*process as usize);
         Polling {
-            program: names.get(*process).to_string(),
+            program: seen.names.get(*process).to_string(),
             pid: pid.map_or(0, |process| process.pid),
-            directory: directory.map(|at| lossy(&inspector.places.path(at))),
+            directory: directory.map(|at| lossy(&seen.places.path(at))),
             mount_point: mount.map(|mount| lossy(&mount.mount_point)),
             fs_type: mount.map(|mount| mount.fs_type.clone()),
             remote,
@@ -119,9 +133,9 @@ fn polling(inspector: &Inspector, names: &Names, stretches: &Stretches) -> Vec<P
     });
     let is_told =
         |polling: &Polling| polling.directory.is_some() || polling.processor_share >= WAKE_UP_SHARE;
-    let mut all: Vec<Polling> = all.filter(is_told).collect();
-    all.sort_by(|a, b| b.processor_share.total_cmp(&a.processor_share));
-    all
+    let mut told: Vec<Polling> = all.filter(is_told).collect();
+    told.sort_by(|a, b| b.processor_share.total_cmp(&a.processor_share));
+    told
 }
 
 fn advice(waits: bool, remote: bool) -> &'static str {
@@ -135,11 +149,11 @@ fn advice(waits: bool, remote: bool) -> &'static str {
     }
 }
 
-fn watches(inspector: &Inspector) -> Vec<Watching> {
-    let watches = inspector.phases.watches.iter();
+fn watches(followed: &Phases, header: &Header) -> Vec<Watching> {
+    let watches = followed.watches.iter();
     let mut all: Vec<Watching> = watches
         .filter_map(|(mount, count)| {
-            let mount = inspector.header.mounts.get(usize::from(*mount))?;
+            let mount = header.mounts.get(usize::from(*mount))?;
             let remote = mounts::is_slow(mount);
             Some(Watching {
                 mount_point: lossy(&mount.mount_point),

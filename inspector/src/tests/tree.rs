@@ -44,6 +44,18 @@ fn calls_count_by_what_they_do_and_above_where_they_do_it() {
 }
 
 #[test]
+fn an_attribute_that_is_removed_is_a_change_by_path_and_by_descriptor() {
+    let mut trace = Trace::new();
+    trace.path(0, Call::removexattr, "/w/a", 0);
+    trace.open(0, "/w/a", 0, 5);
+    trace.fd(0, Call::fremovexattr, 5, 0, 0);
+    let tree = trace.inspection().tree;
+    let file = find(&tree, "a");
+    assert_eq!(micros(file, WorkKind::Change), 2.0);
+    assert_eq!(micros(file, WorkKind::Other), 0.0);
+}
+
+#[test]
 fn what_is_asked_again_and_again_is_apart_but_for_the_first_time() {
     let mut trace = Trace::new();
     for (path, times) in [("/w/often", 20), ("/w/seldom", 9)] {

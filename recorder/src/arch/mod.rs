@@ -19,8 +19,8 @@ compile_error!(
 );
 
 pub use this::{
-    ARCHITECTURE, AUDIT_ARCH, FIRST_ARGUMENT, FOREIGN_FROM, FOREIGN_NAME, RESULT, VFORK,
-    call_in_progress,
+    ARCHITECTURE, AUDIT_ARCH, CALL_INSTRUCTION, FIRST_ARGUMENT, FOREIGN_NAME, FOREIGN_NUMBERS,
+    RESULT, VFORK, call_in_progress, calls, is_native, next_instruction,
 };
 
 use fsreplay_trace::call::Call;

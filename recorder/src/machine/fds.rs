@@ -2,17 +2,18 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 
 use fsreplay_trace::model::FileKind;
 
-use super::file_kind;
 use crate::session::world::Descriptor;
 
 /// A descriptor of a task; `None` if it is not open.
 pub fn one(tid: i32, fd: i32) -> Option<Descriptor> {
     let link = format!("/proc/{tid}/fd/{fd}");
     let target = fs::read_link(&link).ok()?.into_os_string().into_vec();
-    let kind = fs::metadata(&link).map_or(FileKind::Unknown, |m| file_kind(m.file_type()));
+    let kind =
+        fs::metadata(&link).map_or(FileKind::Unknown, |found| FileKind::of_mode(found.mode()));
     let info = fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).unwrap_or_default();
     let (offset, flags) = parse_info(&info);
     Some(Descriptor {

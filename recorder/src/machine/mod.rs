@@ -4,12 +4,16 @@ mod fds;
 mod on_disk;
 mod sparse;
 
-use std::fs::{self, FileType};
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 
 use fsreplay_trace::model::FileKind;
+use nix::dir::{Dir, Type};
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 
 use crate::session::World;
 use crate::session::world::{Descriptor, Inode, Link, Spot};
@@ -25,7 +29,7 @@ impl World for Machine {
         let place = OnDisk::of(spot);
         let path = place.path();
         let found = fs::symlink_metadata(path)?;
-        let kind = file_kind(found.file_type());
+        let kind = FileKind::of_mode(found.mode());
         let target = (kind == FileKind::Symlink).then(|| {
             let text = fs::read_link(path).map(|text| text.into_os_string().into_vec());
             text.unwrap_or_default()
@@ -44,13 +48,25 @@ impl World for Machine {
         })
     }
 
-    fn list(&self, spot: &Spot) -> io::Result<Vec<(Vec<u8>, FileKind)>> {
+    fn list(&self, spot: &Spot, entry: &mut dyn FnMut(&[u8], FileKind)) -> io::Result<()> {
         let place = OnDisk::of(spot);
-        let entries = fs::read_dir(place.path())?.flatten().map(|entry| {
-            let kind = entry.file_type().map_or(FileKind::Unknown, file_kind);
-            (entry.file_name().into_vec(), kind)
-        });
-        Ok(entries.collect())
+        // The standard library's takes memory for each name.
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut directory = Dir::open(place.path(), flags, Mode::empty())?;
+        for found in directory.iter().map_while(Result::ok) {
+            let name = found.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            // Not all file systems tell.
+            let kind = found.file_type().map(kind_of_entry).unwrap_or_else(|| {
+                let path = place.path().join(OsStr::from_bytes(name));
+                let found = fs::symlink_metadata(path);
+                found.map_or(FileKind::Unknown, |found| FileKind::of_mode(found.mode()))
+            });
+            entry(name, kind);
+        }
+        Ok(())
     }
 
     fn xattrs(&self, spot: &Spot) -> Vec<(Vec<u8>, u32)> {
@@ -90,37 +106,14 @@ impl World for Machine {
     }
 }
 
-/// The kind of a file by its type.
-/// The type that a `st_mode` tells.
-pub fn kind_of_mode(mode: u32) -> FileKind {
-    match mode & libc::S_IFMT {
-        libc::S_IFREG => FileKind::File,
-        libc::S_IFDIR => FileKind::Directory,
-        libc::S_IFLNK => FileKind::Symlink,
-        libc::S_IFIFO => FileKind::Fifo,
-        libc::S_IFSOCK => FileKind::Socket,
-        libc::S_IFCHR => FileKind::CharDevice,
-        libc::S_IFBLK => FileKind::BlockDevice,
-        _ => FileKind::Unknown,
-    }
-}
-
-fn file_kind(file_type: FileType) -> FileKind {
-    if file_type.is_file() {
-        FileKind::File
-    } else if file_type.is_dir() {
-        FileKind::Directory
-    } else if file_type.is_symlink() {
-        FileKind::Symlink
-    } else if file_type.is_fifo() {
-        FileKind::Fifo
-    } else if file_type.is_socket() {
-        FileKind::Socket
-    } else if file_type.is_char_device() {
-        FileKind::CharDevice
-    } else if file_type.is_block_device() {
-        FileKind::BlockDevice
-    } else {
-        FileKind::Unknown
+fn kind_of_entry(kind: Type) -> FileKind {
+    match kind {
+        Type::File => FileKind::File,
+        Type::Directory => FileKind::Directory,
+        Type::Symlink => FileKind::Symlink,
+        Type::Fifo => FileKind::Fifo,
+        Type::Socket => FileKind::Socket,
+        Type::CharacterDevice => FileKind::CharDevice,
+        Type::BlockDevice => FileKind::BlockDevice,
     }
 }

@@ -9,7 +9,6 @@ use super::interrupted::sum;
 use super::paths::{self, PathUse};
 use super::states::Found;
 use super::task::{InCall, Phase, Task};
-use super::wants::{meets_file, wakes};
 use super::world::{Descriptor, Link, is_path};
 use super::{Clock, Memory, Next, RawCall, Session};
 
@@ -27,16 +26,22 @@ impl Session {
                 _ => Next::Nothing,
             };
         };
+        let argument = |kind| call.row().register(kind).map_or(0, |at| raw.registers[at]);
+        if !call.may_be_event(argument) {
+            return Next::Nothing;
+        }
         let again = self.settle(task, call, &raw.registers);
-        if Session::is_only_counted(task, call.row()) {
+        if call.row().op == Op::Unsupported {
             self.unsupported(call);
-            let Some(effect) = self.changes_mounts(task, call, raw) else {
+            if !enters_namespaces(call, &raw.registers) {
                 return Next::Nothing;
-            };
-            task.phase = Phase::Counted(effect);
+            }
+            task.phase = Phase::Counted;
             return Next::Result;
         }
-        if !meets_file(task, call, &raw.registers) {
+        let [address, length, ..] = raw.registers;
+        let concerns = task.maps.borrow().concerns(call.row().op, address, length);
+        if !concerns {
             return Next::Nothing;
         }
         let mut spent = clock.gap();
@@ -72,7 +77,7 @@ impl Session {
             target: self.link_text(call),
             spent,
         };
-        if wakes(call, &raw.registers) {
+        if call.wakes(raw.registers[1] as u32) {
             // Written now, so that it stands before the return of those that it wakes.
             self.event(task.id, &in_call, in_call.entry, 0);
             return Next::Written;
@@ -161,13 +166,14 @@ impl Session {
         Some(node)
     }
 
-    /// How often directories were renamed: what is known of a task's descriptors holds for one count.
+    /// How often directories were renamed: what is known of a task's descriptors holds for one
+    /// count.
     pub fn moves(&self) -> u32 {
         self.states.moves()
     }
 
-    /// A directory was renamed. Asks anew where a task's descriptors lead, while it is what the task
-    /// has open: calls that are told after the fact may have closed it by then.
+    /// A directory was renamed. Asks anew where a task's descriptors lead, while it is what the
+    /// task has open: calls that are told after the fact may have closed it by then.
     pub fn look_at_directories(&mut self, task: &Task) {
         let known: Vec<i32> = task.directories.borrow().keys().copied().collect();
         for fd in known {
@@ -240,6 +246,11 @@ impl Session {
     fn inherited(&mut self, task: &Task) {
         let mut all = self.world.descriptors(task.tid);
         all.retain(|descriptor| !descriptor.closes_on_exec());
+        self.descriptors_of(task, &all);
+    }
+
+    /// Writes all descriptors of a task.
+    pub(super) fn descriptors_of(&mut self, task: &Task, all: &[Descriptor]) {
         for (index, descriptor) in all.iter().enumerate() {
             let is_apart = self.is_apart(task.tid, descriptor, &all[..index]);
             self.descriptor(task, descriptor, is_apart);
@@ -285,7 +296,7 @@ impl Session {
     ) {
         let mut call = match std::mem::take(&mut task.phase) {
             Phase::InCall(call) => call,
-            Phase::Counted(effect) => return self.counted(task, effect, result),
+            Phase::Counted => return self.counted(task, result),
             Phase::Running | Phase::Interrupted(..) => return,
         };
         let now = clock.moment();
@@ -327,11 +338,15 @@ impl Session {
     /// A task is gone: what it was in never returned.
     pub(super) fn abandoned(&mut self, task: &mut Task, now: u64) {
         match std::mem::take(&mut task.phase) {
+            Phase::InCall(call) if self.was_done(task, &call) => {
+                self.event(task.id, &call, now, 0);
+                self.names_changed(&call);
+            }
             Phase::InCall(call) => self.event(task.id, &call, now, Event::NO_RETURN),
             Phase::Interrupted(call, time) => {
                 self.event(task.id, &call, time, -i64::from(libc::EINTR));
             }
-            Phase::Running | Phase::Counted(_) => {}
+            Phase::Running | Phase::Counted => {}
         }
     }
 
@@ -339,30 +354,32 @@ impl Session {
     fn succeeded(&mut self, task: &mut Task, call: &InCall, result: i64, memory: &dyn Memory) {
         let op = call.call.row().op;
         if effects::changes_names(call.call) {
-            let change = Change {
-                call: call.call,
-                args: &call.args,
-                found: call.found,
-                target: &call.target,
-            };
-            effects::apply(&change, &mut self.states, &self.trace);
+            self.names_changed(call);
             return;
         }
         let [address, length, third, ..] = call.registers;
         match op {
             Op::ChangeRoot => self.changed_root(task),
-            Op::Mount | Op::Unmount => self.changed_mounts(call),
+            Op::Mount | Op::Unmount | Op::MoveMount | Op::PivotRoot => self.changed_mounts(call),
             Op::Unshare => self.unshared(task, call),
-            Op::Map => task.maps.borrow_mut().add(result as u64, length),
-            Op::Unmap => task.maps.borrow_mut().remove(address, length),
-            Op::Remap => {
+            Op::Map | Op::Unmap | Op::Remap => {
                 let mut maps = task.maps.borrow_mut();
-                maps.resize(address, length, result as u64, third);
+                maps.follow(op, address, length, third, result as u64);
             }
             Op::ReceiveMessage => self.received(task, call, memory),
             Op::Exec => self.started_program(call),
             _ => {}
         }
+    }
+
+    fn names_changed(&mut self, call: &InCall) {
+        let change = Change {
+            call: call.call,
+            args: &call.args,
+            found: call.found,
+            target: &call.target,
+        };
+        effects::apply(&change, &mut self.states, &self.trace);
     }
 
     fn received(&mut self, task: &Task, call: &InCall, memory: &dyn Memory) {
@@ -384,4 +401,10 @@ impl Session {
             ));
         }
     }
+}
+
+/// Whether a call may enter a mount namespace: `setns` with its kind, or with any.
+fn enters_namespaces(call: Call, registers: &[u64; 6]) -> bool {
+    let kinds = registers[1];
+    call == Call::setns && (kinds == 0 || kinds & libc::CLONE_NEWNS as u64 != 0)
 }

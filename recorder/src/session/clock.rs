@@ -10,8 +10,8 @@ use super::{RawCall, Task};
 /// moments since the recording's start.
 pub trait Clock {
     /// Where the task's time went since its previous record: [`Spent::think`] and
-    /// [`Spent::blocked`]. Asked once for a call, at its entry, before anything is looked at; not at
-    /// all for a call that is no event.
+    /// [`Spent::blocked`]. Asked once for a call, at its entry, before anything is looked at; not
+    /// at all for a call that is no event.
     fn gap(&mut self) -> Spent;
 
     /// At an entry: when the call is made, asked after all looks. At an exit: when it returned,
@@ -32,7 +32,7 @@ pub struct Within {
 }
 
 /// A whole call, told after it returned.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Delivered<'a> {
     /// Its number, of the recorded architecture.
     pub number: u64,
@@ -50,7 +50,7 @@ pub struct Delivered<'a> {
     pub spent: Spent,
     /// What the call itself told of the last name of its path, if it doesn't follow a link there:
     /// that need not be looked up then.
-    pub told: Option<&'a Told>,
+    pub told: Option<Told>,
 }
 
 impl<'a> Delivered<'a> {
@@ -62,7 +62,7 @@ impl<'a> Delivered<'a> {
         }
     }
 
-    pub(super) fn at(&self, moment: u64) -> impl Clock + use<> {
+    pub(super) fn at(&self, moment: u64) -> Known {
         Known {
             moment,
             spent: self.spent,
@@ -71,9 +71,12 @@ impl<'a> Delivered<'a> {
 }
 
 /// A clock of which all is known beforehand.
-struct Known {
-    moment: u64,
-    spent: Spent,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// When the call is made, or returned.
+    pub moment: u64,
+    /// Where the task's time went.
+    pub spent: Spent,
 }
 
 impl Clock for Known {
@@ -98,13 +101,13 @@ impl Clock for Known {
 }
 
 impl super::Session {
-    /// A call that has returned already, of a task that has gone on. The calls of all tasks are told
-    /// in the order in which they returned.
+    /// A call that has returned already, of a task that has gone on. The calls of all tasks are
+    /// told in the order in which they returned.
     ///
     /// A call that is only counted, or stands for nothing, is taken as at its entry.
-    pub fn call(&mut self, task: &mut Task, call: &Delivered<'_>) {
+    pub fn call(&mut self, task: &mut Task, mut call: Delivered<'_>) {
         let before = self.trace.events();
-        self.states.told = call.told.cloned();
+        self.states.told = call.told.take();
         let next = self.entry(task, &call.raw(), &mut call.at(call.entry));
         self.states.told = None;
         match next {

@@ -42,7 +42,8 @@ pub fn changes_names(call: Call) -> bool {
 pub fn apply(change: &Change<'_>, states: &mut States, trace: &Trace) {
     let [first, second] = change.found;
     let Some(first) = first else {
-        // The walk ended early, or was not taken: where the second path leads may hold anything now.
+        // The walk ended early, or was not taken: where the second path leads may hold anything
+        // now.
         if let Some(second) = second {
             states.forget(second.node);
         }
@@ -51,7 +52,7 @@ pub fn apply(change: &Change<'_>, states: &mut States, trace: &Trace) {
     match change.call.row().op {
         Op::Open => open(change, first, states, trace),
         Op::MakeDir => states.made(trace, first.node, FileKind::Directory),
-        Op::MakeNode => states.made(trace, first.node, node_kind(change.mode())),
+        Op::MakeNode => states.made(trace, first.node, FileKind::of_made(change.mode())),
         Op::Symlink => states.made_link(trace, first.node, change.target),
         Op::RemoveDir | Op::Unlink => states.removed(trace, first.node),
         Op::Rename => rename(change, first.node, second, states, trace),
@@ -60,7 +61,7 @@ pub fn apply(change: &Change<'_>, states: &mut States, trace: &Trace) {
                 match first.kind {
                     // Its text is at the other name only.
                     FileKind::Symlink => states.forget(second.node),
-                    kind => states.made(trace, second.node, kind),
+                    kind => states.linked(trace, first.node, second.node, kind),
                 }
             }
         }
@@ -100,15 +101,5 @@ fn rename(
     states.moved(trace, from, to.node);
     if change.flags() & RENAME_WHITEOUT != 0 {
         states.forget(from);
-    }
-}
-
-fn node_kind(mode: u32) -> FileKind {
-    match mode & libc::S_IFMT {
-        libc::S_IFIFO => FileKind::Fifo,
-        libc::S_IFSOCK => FileKind::Socket,
-        libc::S_IFCHR => FileKind::CharDevice,
-        libc::S_IFBLK => FileKind::BlockDevice,
-        _ => FileKind::File,
     }
 }

@@ -33,7 +33,8 @@ impl Session {
         }
     }
 
-    /// The kernel goes on with a wait that a signal without a handler interrupted (restart_syscall(2)): the tool sees one call.
+    /// The kernel goes on with a wait that a signal without a handler interrupted
+    /// (restart_syscall(2)): the tool sees one call.
     pub(super) fn restarted(&mut self, task: &mut Task, clock: &mut dyn Clock) -> Next {
         match std::mem::take(&mut task.phase) {
             Phase::Interrupted(mut call, _) => {

@@ -31,11 +31,11 @@ pub trait Memory {
         Some(i32::from_ne_bytes(bytes))
     }
 
-    /// Appends a NUL-terminated string, without its NUL, to `out`. At most `limit` bytes are taken. Gives
-    /// `None`, with `out` as it was, if the memory ends before a NUL or the limit.
+    /// Appends a NUL-terminated string, without its NUL, to `out`. At most `limit` bytes are taken.
+    /// Gives `None`, with `out` as it was, if the memory ends before a NUL or the limit.
     fn read_string(&self, address: u64, limit: usize, out: &mut Vec<u8>) -> Option<()> {
-        // The smallest page of the supported machines: a chunk never crosses a page, so a string at the end of a
-        // mapping is read completely.
+        // The smallest page of the supported machines: a chunk never crosses a page, so a string at
+        // the end of a mapping is read completely.
         const PAGE: u64 = 4096;
         const CHUNK: u64 = 256;
         let start = out.len();

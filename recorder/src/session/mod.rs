@@ -14,26 +14,27 @@
 //!    ([`Task::started_program`]) between the entry and the exit of its `execve`.
 //! 2. **Calls**, one after another for each task: [`Session::entry`] and, if it says so,
 //!    [`Session::exit`], while the task stands still at each; or [`Session::call`] with both, after
-//!    the fact. Calls of the table that change nothing of the tree may be told after the fact, others
-//!    may not. What isn't in the table need not be told.
+//!    the fact. Calls of the table that change nothing of the tree may be told after the fact,
+//!    others may not. What isn't in the table need not be told.
 //! 3. **Order.** Calls are told in the order in which they *returned*, over all tasks: before a
 //!    backend tells an entry or an exit that stands still, it tells all calls that returned before.
 //! 4. **Looks.** While something is told, the tree below the paths of the call is as it was when
 //!    the call was made, as far as the tool's own calls go: what changes it is told at its entry,
 //!    before it happens.
 //! 5. **Memory** as the task has it at the entry, and for an exit at the exit ([`Memory`]).
-//! 6. **Clock.** Nanoseconds since the recording's start, on one clock for all tasks; where a task's
-//!    time went ([`Clock`]).
+//! 6. **Clock.** Nanoseconds since the recording's start, on one clock for all tasks; where a
+//!    task's time went ([`Clock`]).
 //!
 //! The core answers with what it wants told of a call's exit ([`Next`]), and never fails: an error
 //! of the trace's writer is kept until somebody asks ([`Trace::take_error`]).
 
+mod attached;
 mod calls;
 pub mod clock;
 mod decode;
 mod effects;
 mod interrupted;
-mod maps;
+mod killed;
 pub mod memory;
 mod numbers;
 mod paths;
@@ -41,7 +42,6 @@ mod places;
 pub mod states;
 pub mod task;
 pub mod trace;
-mod wants;
 pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -50,7 +50,7 @@ use std::rc::Rc;
 use fsreplay_trace::abi::Architecture;
 use fsreplay_trace::model::{Footer, Record, TaskExit, TaskId, TaskStart};
 
-pub use clock::{Clock, Delivered, Within};
+pub use clock::{Clock, Delivered, Known, Within};
 pub use memory::Memory;
 pub use states::States;
 pub use task::Task;
@@ -224,10 +224,16 @@ impl Session {
 
     /// Counts a call that is not recorded.
     pub fn count_unrecorded(&mut self, name: &str) {
+        self.count_unrecorded_calls(name, 1);
+    }
+
+    /// Counts so many calls that are not recorded.
+    pub fn count_unrecorded_calls(&mut self, name: &str, calls: u64) {
         match self.unrecorded.get_mut(name) {
-            Some(count) => *count += 1,
+            Some(count) => *count += calls,
+            None if calls == 0 => {}
             None => {
-                self.unrecorded.insert(name.to_owned(), 1);
+                self.unrecorded.insert(name.to_owned(), calls);
             }
         }
     }

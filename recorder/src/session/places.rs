@@ -5,15 +5,12 @@
 //! in a trace: where two tasks see different things under one name, the first one seen counts.
 
 use fsreplay_trace::abi::MS_ONLY_FLAGS;
-use fsreplay_trace::call::{ArgKind, Call, Closes, Op, Row};
+use fsreplay_trace::call::{ArgKind, Call, Closes, Op};
 use fsreplay_trace::model::{FileKind, NodeId};
 
-use super::task::{Effect, InCall, Task};
+use super::Session;
+use super::task::{InCall, Task};
 use super::world::Link;
-use super::{RawCall, Session};
-
-/// The longest path that the kernel takes, bytes.
-const PATH_MAX: usize = 4096;
 
 const OWN_NAMESPACE: &str = "the tool used mount namespaces of its own: what it mounted there is \
     not in the mount table, and states are as the first task that came by saw them";
@@ -45,38 +42,10 @@ impl Session {
         }
     }
 
-    /// What to do when a call that isn't recorded has succeeded: it may change what lies where.
-    pub(super) fn changes_mounts(
-        &mut self,
-        task: &Task,
-        call: Call,
-        raw: &RawCall<'_>,
-    ) -> Option<Effect> {
-        let registers = &raw.registers;
-        let namespaces = registers[1] == 0 || registers[1] & libc::CLONE_NEWNS as u64 != 0;
-        let target = match call {
-            Call::mount if registers[3] & u64::from(MS_ONLY_FLAGS) == 0 => registers[1],
-            Call::umount2 => registers[0],
-            Call::move_mount | Call::pivot_root => return Some(Effect::Mounts(NodeId::ROOT)),
-            Call::setns if namespaces => return Some(Effect::EntersNamespaces),
-            _ => return None,
-        };
-        let mut path = Vec::new();
-        raw.memory.read_string(target, PATH_MAX, &mut path)?;
-        let base = self.base(task, None)?;
-        let view = task.view();
-        let found = self
-            .states
-            .walk(&mut self.trace, &view, base, &path, true)?;
-        Some(Effect::Mounts(found.node))
-    }
-
-    /// A call that is no event has returned.
-    pub(super) fn counted(&mut self, task: &Task, effect: Effect, result: i64) {
-        match effect {
-            Effect::Mounts(_) | Effect::EntersNamespaces if result < 0 => {}
-            Effect::Mounts(below) => self.mounted(below),
-            Effect::EntersNamespaces => self.entered_namespaces(task),
+    /// A call that is no event has returned: one that may enter namespaces.
+    pub(super) fn counted(&mut self, task: &Task, result: i64) {
+        if result >= 0 {
+            self.entered_namespaces(task);
         }
     }
 
@@ -139,22 +108,15 @@ impl Session {
         }
     }
 
-    /// Whether a call is only counted: because of its operation, or since the task that makes it
-    /// mounts where only its own mount namespace sees it.
-    pub(super) fn is_only_counted(task: &Task, row: &Row) -> bool {
-        match row.op {
-            Op::Unsupported => true,
-            Op::Mount | Op::Unmount => task.place.borrow().foreign,
-            _ => false,
-        }
-    }
-
-    /// A recorded call has mounted something, or taken it away.
+    /// Something has come to lie elsewhere, or was taken away.
     pub(super) fn changed_mounts(&mut self, call: &InCall) {
-        let flags = call.call.row().flags(&call.args);
-        let changed = call.call.row().op == Op::Unmount || flags & MS_ONLY_FLAGS == 0;
-        if let Some(found) = call.found[0].filter(|_| changed) {
-            self.mounted(found.node);
+        let row = call.call.row();
+        let only_flags = row.op == Op::Mount && row.flags(&call.args) & MS_ONLY_FLAGS != 0;
+        // What another root, or what was moved from somewhere, leaves behind isn't known.
+        let all = matches!(row.op, Op::MoveMount | Op::PivotRoot).then_some(NodeId::ROOT);
+        let below = all.or_else(|| call.found[0].map(|found| found.node));
+        if let Some(below) = below.filter(|_| !only_flags) {
+            self.mounted(below);
         }
     }
 

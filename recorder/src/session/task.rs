@@ -1,13 +1,13 @@
 //! The tool's tasks, and what they share: descriptors, working directory, memory.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use fsreplay_trace::call::{Call, MAX_ARGS};
+use fsreplay_trace::maps::Maps;
 use fsreplay_trace::model::{NodeId, Spent, TaskId};
+use hashbrown::HashMap;
 
-use super::maps::Maps;
 use super::states::{Found, View};
 
 /// A directory, and the count of directory renames up to which that is where it is.
@@ -50,15 +50,6 @@ pub struct InCall {
     pub spent: Spent,
 }
 
-/// What a call that is no event does if it succeeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It mounts or unmounts: what lies below this directory is another tree then.
-    Mounts(NodeId),
-    /// It enters namespaces.
-    EntersNamespaces,
-}
-
 /// Where a task is.
 #[derive(Clone, Debug, Default)]
 pub enum Phase {
@@ -68,7 +59,7 @@ pub enum Phase {
     /// In a call.
     InCall(InCall),
     /// In a call that is no event, whose result matters.
-    Counted(Effect),
+    Counted,
     /// A call was interrupted, at that time: it will be made again, or the tool saw `EINTR`.
     Interrupted(InCall, u64),
 }
@@ -146,7 +137,7 @@ impl Task {
 
     /// Whether it is in a call whose exit is to be told.
     pub fn is_in_call(&self) -> bool {
-        matches!(self.phase, Phase::InCall(_) | Phase::Counted(_))
+        matches!(self.phase, Phase::InCall(_) | Phase::Counted)
     }
 
     /// From where it sees the tree.

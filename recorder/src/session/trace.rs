@@ -2,17 +2,21 @@
 
 use std::io::Write;
 
-use fsreplay_trace::format::{TraceError, TraceWriter};
+use fsreplay_trace::format::{TraceError, TraceWriter, WriterOptions};
 use fsreplay_trace::model::{Event, Footer, Header, NodeId, Record, StringId};
 use fsreplay_trace::returned::Returned;
+
+/// zstd's level while the tool runs, and its user waits for what is left at its end. Level 12 takes
+/// three times as long, for 7 % less.
+const LEVEL: i32 = 3;
 
 /// Where the bytes go.
 pub type Sink = Box<dyn Write + Send>;
 
 /// A trace being written.
 ///
-/// An error of the writer is kept and shows at the end of a turn of the event loop: the tool must not be left standing
-/// in the middle of a call because of it.
+/// An error of the writer is kept and shows at the end of a turn of the event loop: the tool must
+/// not be left standing in the middle of a call because of it.
 pub struct Trace {
     writer: TraceWriter<Sink>,
     error: Option<TraceError>,
@@ -23,8 +27,12 @@ pub struct Trace {
 impl Trace {
     /// Writes the header.
     pub fn new(sink: Sink, header: &Header) -> Result<Trace, TraceError> {
+        let options = WriterOptions {
+            level: LEVEL,
+            ..WriterOptions::default()
+        };
         Ok(Trace {
-            writer: TraceWriter::new(sink, header, Default::default())?,
+            writer: TraceWriter::new(sink, header, options)?,
             error: None,
             returned: Returned::default(),
             unflushed: false,

@@ -9,8 +9,8 @@ use fsreplay_trace::model::FileKind;
 pub struct Spot {
     /// Canonical and absolute: no links, no `..`.
     pub path: Vec<u8>,
-    /// The task through whose root it is to be found: it is in a mount namespace of its own. `None`
-    /// for the recorder's own.
+    /// The task through whose root it is to be found: it is in a mount namespace of its own.
+    /// `None` for the recorder's own.
     pub through: Option<i32>,
 }
 
@@ -97,8 +97,8 @@ pub trait World {
     /// What is there; a link is not followed.
     fn look(&self, spot: &Spot) -> io::Result<Inode>;
 
-    /// The entries of a directory, without `.` and `..`, with their types.
-    fn list(&self, spot: &Spot) -> io::Result<Vec<(Vec<u8>, FileKind)>>;
+    /// Tells the entries of a directory, without `.` and `..`, with their types.
+    fn list(&self, spot: &Spot, entry: &mut dyn FnMut(&[u8], FileKind)) -> io::Result<()>;
 
     /// Names and sizes of extended attributes; a link is not followed.
     fn xattrs(&self, spot: &Spot) -> Vec<(Vec<u8>, u32)>;

@@ -46,7 +46,8 @@ impl Mask {
 /// The mask of a task; 0 is the calling thread.
 pub fn get(tid: i32) -> io::Result<Mask> {
     let mut bytes = vec![0u8; 1024];
-    // SAFETY: the buffer has the length that is passed; the raw call gives the number of bytes written.
+    // SAFETY: the buffer has the length that is passed; the raw call gives the number of bytes
+    // written.
     let got = check(unsafe {
         libc::syscall(
             libc::SYS_sched_getaffinity,

@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod file;
+pub mod listener;
 pub mod process;
 pub mod ptrace;
 pub mod seccomp;

@@ -124,8 +124,8 @@ fn run_child(
     calls: u32,
     blocked: &Blocked,
 ) -> ! {
-    // SAFETY: only async-signal-safe functions, on memory that was made before the fork; the descriptors are
-    // this process's own copies.
+    // SAFETY: only async-signal-safe functions, on memory that was made before the fork; the
+    // descriptors are this process's own copies.
     unsafe {
         // Rust ignores it; the tool shall have it as any program has.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);

@@ -3,6 +3,7 @@
 // Request numbers are of another type with musl than with glibc.
 #![allow(clippy::unnecessary_cast)]
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -20,6 +21,10 @@ pub const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACESECCOMP
     | libc::PTRACE_O_EXITKILL;
 
+/// The options for tasks that ran before the recorder did: they have no filter, and live on without
+/// it.
+const OPTIONS_OF_OTHERS: i32 = OPTIONS & !(libc::PTRACE_O_TRACESECCOMP | libc::PTRACE_O_EXITKILL);
+
 /// The signal of a stop at a call's entry or exit (`PTRACE_O_TRACESYSGOOD`).
 pub const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
 
@@ -29,6 +34,7 @@ pub const EVENT_STOP: i32 = 128;
 const GET_SYSCALL_INFO: u32 = 0x420e;
 const LISTEN: u32 = 0x4208;
 const SEIZE: u32 = 0x4206;
+const INTERRUPT: u32 = 0x4207;
 const GETREGSET: u32 = 0x4204;
 const SETREGSET: u32 = 0x4205;
 const GETSIGMASK: u32 = 0x420a;
@@ -70,13 +76,20 @@ pub enum Stop {
         /// The value or `-errno`, unconverted (`-ERESTARTSYS` and the like included).
         result: i64,
     },
-    /// At the entry (not used by the recorder).
-    Entry,
+    /// At the entry of any call (`PTRACE_SYSCALL`).
+    Entry {
+        /// Audit architecture.
+        arch: u32,
+        /// Number of the call.
+        number: u64,
+        /// Arguments.
+        args: [u64; 6],
+    },
 }
 
 fn request(request: u32, tid: i32, address: usize, data: usize) -> io::Result<i64> {
-    // SAFETY: the callers pass an address and data that fit the request; the raw call is used so that the
-    // request's type (which differs between C libraries) does not matter.
+    // SAFETY: the callers pass an address and data that fit the request; the raw call is used so
+    // that the request's type (which differs between C libraries) does not matter.
     check(unsafe {
         libc::syscall(
             libc::SYS_ptrace,
@@ -91,6 +104,11 @@ fn request(request: u32, tid: i32, address: usize, data: usize) -> io::Result<i6
 /// Attaches without stopping.
 pub fn seize(tid: i32) -> io::Result<()> {
     request(SEIZE, tid, 0, OPTIONS as usize).map(drop)
+}
+
+/// Attaches to a task that is none of the recorder's own, without stopping it.
+pub fn seize_other(tid: i32) -> io::Result<()> {
+    request(SEIZE, tid, 0, OPTIONS_OF_OTHERS as usize).map(drop)
 }
 
 /// Whether a signal stops processes.
@@ -116,9 +134,19 @@ pub fn listen(tid: i32) -> io::Result<()> {
     request(LISTEN, tid, 0, 0).map(drop)
 }
 
+/// Makes a task stop as soon as it may, for no signal.
+pub fn interrupt(tid: i32) -> io::Result<()> {
+    request(INTERRUPT, tid, 0, 0).map(drop)
+}
+
 /// Lets a task go for good.
 pub fn detach(tid: i32) -> io::Result<()> {
     request(libc::PTRACE_DETACH as u32, tid, 0, 0).map(drop)
+}
+
+/// Lets a task go for good, with a signal or 0.
+pub fn detach_with(tid: i32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_DETACH as u32, tid, 0, signal as usize).map(drop)
 }
 
 /// The message of the last event (a new task's id, an execing task's earlier id).
@@ -143,21 +171,18 @@ pub fn syscall_info(tid: i32) -> io::Result<Stop> {
         &raw mut raw as usize,
     )?;
     Ok(match raw.op {
-        1 => Stop::Entry,
+        1 => Stop::Entry {
+            arch: raw.arch,
+            number: raw.words[0],
+            args: arguments(&raw),
+        },
         2 => Stop::Exit {
             result: raw.words[0] as i64,
         },
         3 => Stop::Seccomp {
             arch: raw.arch,
             number: raw.words[0],
-            args: [
-                raw.words[1],
-                raw.words[2],
-                raw.words[3],
-                raw.words[4],
-                raw.words[5],
-                raw.words[6],
-            ],
+            args: arguments(&raw),
             data: raw.words[7] as u32,
             behind: raw.instruction_pointer,
         },
@@ -165,7 +190,13 @@ pub fn syscall_info(tid: i32) -> io::Result<Stop> {
     })
 }
 
-/// The number and the first two arguments of the call that a stopped task is in, from its registers.
+fn arguments(raw: &RawInfo) -> [u64; 6] {
+    let [_, one, two, three, four, five, six, _] = raw.words;
+    [one, two, three, four, five, six]
+}
+
+/// The number and the first two arguments of the call that a stopped task is in, from its
+/// registers.
 pub fn call_in_progress(tid: i32) -> io::Result<(u64, [u64; 2])> {
     Ok(arch::call_in_progress(&registers(tid, GETREGSET, None)?))
 }
@@ -289,7 +320,8 @@ pub fn has_news(tid: i32) -> bool {
     found == 0 && unsafe { info.si_pid() } == tid
 }
 
-/// Waits until a task stops, and gives its status; `None` if it ends, which is left to be waited for.
+/// Waits until a task stops, and gives its status; `None` if it ends, which is left to be waited
+/// for.
 pub fn wait_for_stop(tid: i32) -> io::Result<Option<i32>> {
     loop {
         // SAFETY: all-zero bytes are a valid siginfo_t, which the kernel fills in.
@@ -314,6 +346,17 @@ pub fn wait_for_stop(tid: i32) -> io::Result<Option<i32>> {
     }
 }
 
+/// The status of one task if it has changed.
+pub fn look_for(tid: i32) -> io::Result<Option<i32>> {
+    let mut status = 0;
+    // SAFETY: `status` is a valid int to write to.
+    match unsafe { libc::waitpid(tid, &mut status, libc::__WALL | libc::WNOHANG) } {
+        0 => Ok(None),
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(Some(status)),
+    }
+}
+
 /// Waits for one child; gives its status.
 pub fn wait_for(pid: i32) -> io::Result<i32> {
     let mut status = 0;
@@ -329,7 +372,8 @@ pub fn wait_for(pid: i32) -> io::Result<i32> {
     }
 }
 
-/// Reads a task's memory; how many bytes came, 0 if none. `refused` is set where the kernel forbids this way.
+/// Reads a task's memory; how many bytes came, 0 if none. `refused` is set where the kernel forbids
+/// this way.
 pub fn read_memory(tid: i32, address: u64, buffer: &mut [u8], refused: &mut bool) -> usize {
     let local = libc::iovec {
         iov_base: buffer.as_mut_ptr().cast(),
@@ -339,7 +383,8 @@ pub fn read_memory(tid: i32, address: u64, buffer: &mut [u8], refused: &mut bool
         iov_base: address as *mut libc::c_void,
         iov_len: buffer.len(),
     };
-    // SAFETY: `local` is `buffer`, which the kernel may write; `remote` is only read, in another process.
+    // SAFETY: `local` is `buffer`, which the kernel may write; `remote` is only read, in another
+    // process.
     let got = unsafe { libc::process_vm_readv(tid, &local, 1, &remote, 1, 0) };
     if got < 0 {
         let error = io::Error::last_os_error().raw_os_error();
@@ -351,14 +396,20 @@ pub fn read_memory(tid: i32, address: u64, buffer: &mut [u8], refused: &mut bool
 /// Reads a task's memory through /proc; how many bytes came, 0 if none. Fails where the task may
 /// not be looked at.
 pub fn read_proc_memory(tid: i32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let memory = std::fs::File::open(format!("/proc/{tid}/mem"))?;
+    let memory = File::open(format!("/proc/{tid}/mem"))?;
     Ok(memory.read_at(buffer, address).unwrap_or(0))
 }
 
 /// Writes a task's memory through /proc.
 pub fn write_memory(tid: i32, address: u64, bytes: &[u8]) -> io::Result<()> {
-    std::fs::OpenOptions::new()
+    memory(tid)?.write_all_at(bytes, address)
+}
+
+/// A task's memory, to be read and written at addresses: also where it may not write itself.
+pub fn memory(tid: i32) -> io::Result<File> {
+    let mut options = File::options();
+    options
+        .read(true)
         .write(true)
-        .open(format!("/proc/{tid}/mem"))?
-        .write_all_at(bytes, address)
+        .open(format!("/proc/{tid}/mem"))
 }

@@ -8,11 +8,12 @@ use super::check;
 pub type Instruction = libc::sock_filter;
 
 const SECCOMP_SET_MODE_FILTER: usize = 1;
-/// Without it, kernels before 5.16 slow the whole tool down by a mitigation that it did not ask for.
+/// Without it, kernels before 5.16 slow the whole tool down by a mitigation that it did not ask
+/// for.
 const SECCOMP_FILTER_FLAG_SPEC_ALLOW: usize = 4;
 
-/// Installs a filter for the calling thread and all that it makes. Sets `no_new_privs` only where the kernel
-/// asks for it; gives whether it did. Async-signal-safe: it runs between fork and exec.
+/// Installs a filter for the calling thread and all that it makes. Sets `no_new_privs` only where
+/// the kernel asks for it; gives whether it did. Async-signal-safe: it runs between fork and exec.
 pub fn install(filter: &[Instruction]) -> io::Result<bool> {
     match install_once(filter) {
         Err(error) if error.raw_os_error() == Some(libc::EACCES) => {}

@@ -196,14 +196,15 @@ pub fn kill(pid: i32, signal: i32) {
     unsafe { libc::kill(pid, signal) };
 }
 
-/// The taken signals blocked in this thread; unblocked when dropped. Held over the fork, so that none is lost between
-/// fork and the handlers.
+/// The taken signals blocked in this thread; unblocked when dropped. Held over the fork, so that
+/// none is lost between fork and the handlers.
 pub struct Blocked(libc::sigset_t);
 
 impl Blocked {
     /// Blocks them.
     pub fn new() -> io::Result<Blocked> {
-        // SAFETY: sigset_t is plain data, initialised by sigemptyset before use; all pointers are to locals.
+        // SAFETY: sigset_t is plain data, initialised by sigemptyset before use; all pointers are
+        // to locals.
         unsafe {
             let mut set: libc::sigset_t = std::mem::zeroed();
             let mut before: libc::sigset_t = std::mem::zeroed();
@@ -287,8 +288,8 @@ impl Ticker {
     }
 
     fn every(period: Duration, value: usize) -> io::Result<Ticker> {
-        // SAFETY: the structures are plain data and locals; SIGEV_THREAD_ID with this thread's id sends the
-        // signal to no other thread.
+        // SAFETY: the structures are plain data and locals; SIGEV_THREAD_ID with this thread's id
+        // sends the signal to no other thread.
         unsafe {
             let mut event: libc::sigevent = std::mem::zeroed();
             event.sigev_notify = libc::SIGEV_THREAD_ID;
@@ -302,22 +303,23 @@ impl Ticker {
                 &mut timer,
             )))?;
             let ticker = Ticker(timer);
-            let time = libc::timespec {
-                tv_sec: period.as_secs() as libc::time_t,
-                tv_nsec: period.subsec_nanos().into(),
-            };
-            let period = libc::itimerspec {
-                it_interval: time,
-                it_value: time,
-            };
-            check(i64::from(libc::timer_settime(
-                timer,
-                0,
-                &period,
-                std::ptr::null_mut(),
-            )))?;
+            check(i64::from(ticker.set(period)))?;
             Ok(ticker)
         }
+    }
+
+    /// Lets it tick so often from now on. Gives what timer_settime(2) gives.
+    pub fn set(&self, period: Duration) -> i32 {
+        let time = libc::timespec {
+            tv_sec: period.as_secs() as libc::time_t,
+            tv_nsec: period.subsec_nanos().into(),
+        };
+        let period = libc::itimerspec {
+            it_interval: time,
+            it_value: time,
+        };
+        // SAFETY: the timer was made by timer_create; the pointers are to a local, and to nothing.
+        unsafe { libc::timer_settime(self.0, 0, &period, std::ptr::null_mut()) }
     }
 }
 

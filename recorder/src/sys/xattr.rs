@@ -4,7 +4,8 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Names and sizes of the values of a path's own attributes (a link is not followed); empty if they can't be read.
+/// Names and sizes of the values of a path's own attributes (a link is not followed); empty if they
+/// can't be read.
 pub fn list(path: &Path) -> Vec<(Vec<u8>, u32)> {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
         return Vec::new();

@@ -1,15 +1,16 @@
 //! Recorder and tool on one CPU while only one task of the tool runs at a time.
 //!
-//! A stop is two switches between a task and the recorder. On one CPU they are context switches; across
-//! CPUs each is a wake-up of another, often idle, CPU, which costs several times as much. While two or more
-//! tasks want to run at once, one CPU would slow the tool down more than wake-ups do, so then everything goes back
-//! to the CPUs that it had.
+//! A stop is two switches between a task and the recorder. On one CPU they are context switches;
+//! across CPUs each is a wake-up of another, often idle, CPU, which costs several times as much.
+//! While two or more tasks want to run at once, one CPU would slow the tool down more than wake-ups
+//! do, so then everything goes back to the CPUs that it had.
 //!
-//! Which of the two it is shows in samples: while the recorder handles a stop of one task, is another of
-//! the tool's tasks runnable? (One that waits for a child is not looked at.)
+//! Which of the two it is shows in samples: while the recorder handles a stop of one task, is
+//! another of the tool's tasks runnable? (One that waits for a child is not looked at.)
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use hashbrown::HashMap;
 
 use super::tracee::Tracee;
 use crate::options::Affinity;
@@ -94,7 +95,8 @@ impl Gatherer {
         self.cpu.as_ref().filter(|_| self.gathered)
     }
 
-    /// Called at a stop of `stopped`: looks now and then whether others want to run, and acts on it.
+    /// Called at a stop of `stopped`: looks now and then whether others want to run, and acts on
+    /// it.
     pub fn sample(&mut self, now: u64, stopped: i32, tasks: &mut HashMap<i32, Tracee>) {
         if self.cpu.is_none() || now < self.next_sample {
             return;
@@ -111,13 +113,23 @@ impl Gatherer {
             self.score = self.score.saturating_sub(1);
         }
         if self.gathered && self.score >= SPREAD_AT {
-            self.score = GATHER_AFTER;
-            self.switch(false, tasks);
+            self.spread(tasks);
         } else if !self.gathered {
             self.score = self.score.min(GATHER_AFTER);
             if self.score == 0 {
                 self.switch(true, tasks);
             }
+        }
+    }
+
+    /// Recorder and tool are better apart, for as long as little changes that.
+    pub fn spread(&mut self, tasks: &mut HashMap<i32, Tracee>) {
+        if self.cpu.is_none() {
+            return;
+        }
+        self.score = GATHER_AFTER;
+        if self.gathered {
+            self.switch(false, tasks);
         }
     }
 

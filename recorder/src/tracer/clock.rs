@@ -45,8 +45,14 @@ impl Clock {
         self.start += self.elapsed().saturating_sub(self.last.get());
     }
 
-    fn elapsed(&self) -> u64 {
-        sys::now().saturating_sub(self.start)
+    /// The same, where nothing is told by it: the tool may be standing still.
+    pub fn elapsed(&self) -> u64 {
+        self.since_start(sys::now())
+    }
+
+    /// What this clock showed when [`sys::now`] was that.
+    pub fn since_start(&self, now: u64) -> u64 {
+        now.saturating_sub(self.start)
     }
 }
 

@@ -1,10 +1,11 @@
-//! What the recorder's own stops cost a task: measured on a child that does nothing but traced calls, each time anew,
-//! since it depends on the machine, the kernel, its mitigations and who else runs.
+//! What the recorder's own stops cost a task: measured on a child that does nothing but traced
+//! calls, each time anew, since it depends on the machine, the kernel, its mitigations and who else
+//! runs.
 
 use fsreplay_trace::model::StopCosts;
 
 use crate::error::RecordError;
-use crate::options::{Affinity, Backend};
+use crate::options::Affinity;
 use crate::spawn;
 use crate::sys;
 use crate::sys::process::{self, Work};
@@ -14,15 +15,16 @@ use crate::tracer::affinity::Gatherer;
 use crate::tracer::cpu_time::CpuTime;
 use crate::tracer::filter::Rings;
 
-/// Calls of the child while it shares the recorder's processor; apart, each takes many times as long.
-const CALLS: u32 = 800;
+/// Calls of the child while it shares the recorder's processor; apart, each takes many times as
+/// long.
+const CALLS: u32 = 400;
 /// Calls of the child apart.
-const CALLS_APART: u32 = 250;
-/// Where few of the tool's calls stop, the costs of a stop matter as little, and the tool shall not wait
-/// for them to be measured: so many times fewer calls, and only where recorder and tool begin.
-const FEWER: u32 = 4;
-/// Of these, so many at the start only warm up.
-const WARM_UP: usize = 50;
+const CALLS_APART: u32 = 150;
+/// Where few of the tool's calls stop, the costs of a stop matter as little, and the tool shall not
+/// wait for them to be measured: so many calls, and only where recorder and tool begin.
+const FEW_CALLS: u32 = 40;
+/// The first of so many parts of them only warm up.
+const PARTS: usize = 3;
 
 /// Costs while recorder and task share a processor, and while they don't.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,14 +36,10 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// Measures both.
-    pub fn measure(
-        affinity: Affinity,
-        backend: Backend,
-        blocked: &Blocked,
-    ) -> Result<Costs, RecordError> {
-        if backend == Backend::Inside {
-            let few = calibrate(affinity, CALLS / FEWER, blocked)?;
+    /// Measures both; `few` if few of the tool's calls will stop.
+    pub fn measure(affinity: Affinity, few: bool, blocked: &Blocked) -> Result<Costs, RecordError> {
+        if few {
+            let few = calibrate(affinity, FEW_CALLS, blocked)?;
             return Ok(Costs {
                 together: few,
                 apart: few,
@@ -99,9 +97,11 @@ fn native() -> u64 {
     sys::now().saturating_sub(begin) / u64::from(CALLS)
 }
 
-/// The mean without the warm-up and the largest tenth, which interrupts and other processes make.
+/// The mean without the first third, which warms up, and the largest tenth, which interrupts and
+/// other processes make.
 fn typical(times: &mut [u64]) -> u64 {
-    let times = times.get_mut(WARM_UP..).unwrap_or_default();
+    let warm_up = times.len() / PARTS;
+    let times = &mut times[warm_up..];
     times.sort_unstable();
     let kept = times.get(..times.len() * 9 / 10).unwrap_or_default();
     kept.iter().sum::<u64>() / kept.len().max(1) as u64
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_stop_costs_something_and_not_everything() {
         let blocked = Blocked::new().expect("signals");
-        match Costs::measure(Affinity::Adaptive, Backend::Ptrace, &blocked) {
+        match Costs::measure(Affinity::Adaptive, false, &blocked) {
             Ok(Costs {
                 together: costs, ..
             }) => {
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn interrupts_do_not_count() {
-        let mut times = vec![1_000_000; WARM_UP];
+        let mut times = vec![1_000_000; 50];
         times.extend(vec![3000; 95]);
         times.extend(vec![900_000; 5]);
         assert_eq!(typical(&mut times), 3000);

@@ -1,7 +1,9 @@
-//! Where a task's time goes: on a processor, waiting for one, or asleep; from `/proc/TID/schedstat`, which anyone may read.
+//! Where a task's time goes: on a processor, waiting for one, or asleep; from
+//! `/proc/TID/schedstat`, which anyone may read.
 //!
-//! A task stands still whenever this is looked at, so the kernel's count is exact to the nanosecond. Where the kernel
-//! doesn't count (no `CONFIG_SCHED_INFO`) or there are too many tasks for a descriptor each, time on the clock stands in.
+//! A task stands still whenever this is looked at, so the kernel's count is exact to the
+//! nanosecond. Where the kernel doesn't count (no `CONFIG_SCHED_INFO`) or there are too many tasks
+//! for a descriptor each, time on the clock stands in.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -108,8 +110,11 @@ impl CpuTime {
             };
         };
         let told = std::mem::take(&mut self.told);
-        let think = counts.cpu.saturating_sub(self.last.cpu);
-        let think = think.saturating_sub(told).min(wall);
+        let think = counts
+            .cpu
+            .saturating_sub(self.last.cpu)
+            .saturating_sub(told)
+            .min(wall);
         let delay = counts.delay.saturating_sub(self.last.delay);
         let slices = counts.slices.saturating_sub(self.last.slices);
         self.last = counts;
@@ -156,8 +161,8 @@ impl CpuTime {
         }
     }
 
-    /// A call that was recorded inside the task, from `entry` to `exit`, and the gap before it. Short
-    /// ones are taken for computing; one that took longer than `bound` is looked into.
+    /// A call that was recorded inside the task, from `entry` to `exit`, and the gap before it.
+    /// Short ones are taken for computing; one that took longer than `bound` is looked into.
     pub fn inside(&mut self, entry: u64, exit: u64, bound: u64) -> Spent {
         let think = entry.saturating_sub(self.left);
         let duration = exit.saturating_sub(entry);
@@ -188,8 +193,11 @@ impl CpuTime {
                 asleep: 0,
             };
         };
-        let cpu = counts.cpu.saturating_sub(self.last.cpu);
-        let cpu = cpu.saturating_sub(self.told).min(duration);
+        let cpu = counts
+            .cpu
+            .saturating_sub(self.last.cpu)
+            .saturating_sub(self.told)
+            .min(duration);
         let delay = counts.delay.saturating_sub(self.last.delay);
         let rest = duration.saturating_sub(cpu).saturating_sub(delay);
         let asleep = if self.slept() { rest } else { 0 };
@@ -245,8 +253,8 @@ impl CpuTime {
     }
 }
 
-/// A time without the cost of a stop, which is known on average only: where there is less, the difference is taken
-/// from the times that follow, so that sums stay right.
+/// A time without the cost of a stop, which is known on average only: where there is less, the
+/// difference is taken from the times that follow, so that sums stay right.
 fn less(debt: &mut u64, time: u64, cost: u64) -> u64 {
     let owed = cost + *debt;
     *debt = owed.saturating_sub(time).min(MOST_DEBT);

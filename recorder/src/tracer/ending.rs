@@ -1,10 +1,10 @@
 //! Tasks that outlive the command.
 //!
-//! They can't be let go: the filter stays with them, and without a recorder their calls would fail. They are waited for, the
-//! user is told, and an interrupt (or the end of the time to linger) ends them. Those that only
-//! wait for a tracer that they can't have are ended at once.
+//! The recorder can't leave them: the filter stays with them, and without a recorder their calls
+//! would fail. They are waited for, the user is told, and an interrupt (or the end of the time to
+//! linger) ends them. Those that only wait for a tracer that they can't have are ended at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::options::Observer;
@@ -24,7 +24,7 @@ pub struct Ending {
     requests_before: u32,
     terminated_at: Option<u32>,
     ended: BTreeSet<i32>,
-    /// Processes whose tracer was refused.
+    /// Processes whose tracer was refused, or left them standing still.
     to_be_traced: BTreeSet<i32>,
 }
 
@@ -41,7 +41,8 @@ impl Ending {
         }
     }
 
-    /// A process waits for a tracer, perhaps, that it can't have while it is recorded.
+    /// A process waits for a tracer, perhaps, that it can't have while it is recorded, or that is
+    /// gone.
     pub fn waits_for_tracer(&mut self, process: i32) {
         self.to_be_traced.insert(process);
     }
@@ -51,11 +52,12 @@ impl Ending {
         self.ended.len() as u64
     }
 
-    /// Once a second: `left` are the processes that live.
+    /// Once a second: `left` are the processes that live, and whether each was let go, stands
+    /// still, and has no tracer any more.
     pub fn tick(
         &mut self,
         command_ended: bool,
-        left: impl Iterator<Item = i32>,
+        left: impl Iterator<Item = (i32, bool)>,
         observer: &mut dyn Observer,
     ) {
         if !command_ended {
@@ -63,16 +65,17 @@ impl Ending {
             return;
         }
         self.ticks += 1;
-        let left: BTreeSet<i32> = left.collect();
+        let left: BTreeMap<i32, bool> = left.collect();
         if left.is_empty() {
             return;
         }
+        let waits =
+            |(process, stands): (&i32, &bool)| *stands || self.to_be_traced.contains(process);
         let is_stranded =
-            self.linger.is_none() && self.ticks >= TELL_AFTER && left.is_subset(&self.to_be_traced);
+            self.linger.is_none() && self.ticks >= TELL_AFTER && left.iter().all(waits);
+        let left: BTreeSet<i32> = left.into_keys().collect();
         if is_stranded && self.terminated_at.is_none() {
-            observer.warning(
-                "what the command left was to be traced, which can't be while it is recorded",
-            );
+            observer.warning("what the command left waits for a tracer, and has none");
         } else if self.ticks == TELL_AFTER {
             observer.warning(&format!(
                 "the command has ended, and the recording goes on until these processes end, too: {}. Ctrl-C ends them",

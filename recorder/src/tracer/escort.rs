@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::ending::Ending;
 use super::inside::Inside;
+use super::passing::Passing;
 use super::requests::Requests;
 use super::{init, stopping};
 use crate::error::RecordError;
@@ -33,9 +34,11 @@ pub struct Escort {
     pub requests: Requests,
     /// Knows the CPU that tasks may still be bound to.
     pub gatherer: Gatherer,
-    /// What was recorded inside the tool. Areas are not emptied any more: once they are full, all calls
-    /// are made the traced way.
+    /// What was recorded inside the tool. Areas are not emptied any more: once they are full, all
+    /// calls are made the traced way.
     pub inside: Option<Inside>,
+    /// Tasks that the tool itself traces.
+    pub passing: Passing,
 }
 
 impl Escort {
@@ -54,6 +57,7 @@ impl Escort {
         loop {
             match ptrace::wait(true).map_err(RecordError::system("waitpid"))? {
                 Waited::Task(tid, status) => self.on_status(tid, status),
+                Waited::NoTasks if !self.passing.is_over() => Passing::pause(),
                 Waited::NoTasks => return Ok(()),
                 Waited::Interrupted | Waited::Nothing => {}
             }
@@ -140,11 +144,15 @@ impl Escort {
     fn tick(&mut self, observer: &mut dyn Observer) {
         let ended = self.status.is_some();
         let alive = self.alive.iter().filter(|_| ended);
-        let left = alive.filter_map(|tid| spawn::status_field(*tid, "Tgid:"));
+        let left = alive
+            .filter_map(|tid| spawn::status_field(*tid, "Tgid:"))
+            .map(|process| (process, false))
+            .chain(self.passing.processes());
         self.ending.tick(ended, left, observer);
     }
 
     fn kill_all(&self) {
+        self.passing.kill();
         for tid in &self.alive {
             signal::kill(*tid, libc::SIGKILL);
         }

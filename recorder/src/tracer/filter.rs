@@ -1,12 +1,15 @@
 //! The seccomp filter, assembled from the table of calls.
 //!
 //! It answers `RET_TRACE` for the calls of the table and allows all others. Calls are looked up by
-//! binary search, so that a traced call costs a handful of instructions; a call that is always allowed is answered
-//! by the kernel's own cache and runs no filter.
+//! binary search, so that a traced call costs a handful of instructions; a call that is always
+//! allowed is answered by the kernel's own cache and runs no filter. What is no event by its
+//! arguments ([`Call::may_be_event`]) passes as well.
 
+use fsreplay_trace::abi::{MADV_FREE, MADV_KEEPONFORK, MADV_MERGEABLE, MAP_ANONYMOUS};
 use fsreplay_trace::call::Call;
 
 use crate::arch;
+use crate::options::RecordOptions;
 use crate::sys::seccomp::Instruction;
 
 /// Data of a stop at a call of the table.
@@ -17,10 +20,14 @@ pub const FOREIGN_CALL: u32 = 1;
 pub const SIDE_CALL: u32 = 2;
 
 const RET_ERRNO: u32 = 0x0005_0000;
+const RET_USER_NOTIF: u32 = 0x7fc0_0000;
 const RET_TRACE: u32 = 0x7ff0_0000;
 const RET_ALLOW: u32 = 0x7fff_0000;
+/// The part of an answer that says what to do.
+const RET_ACTION: u32 = 0xffff_0000;
 
-// Offsets in struct seccomp_data. Both architectures are little-endian: the low half of an argument comes first.
+// Offsets in struct seccomp_data. Both architectures are little-endian: the low half of an argument
+// comes first.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const INSTRUCTION: u32 = 8;
@@ -38,11 +45,6 @@ const IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const IF_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const IF_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-
-/// Advice that only concerns anonymous memory (or core dumps): `MADV_FREE`, `MADV_MERGEABLE` …
-/// `MADV_KEEPONFORK`. Allocators and runtimes give it all the time.
-const ANONYMOUS_ADVICE: [u32; 2] = [8, 12];
-const ANONYMOUS_ADVICE_END: u32 = 19;
 
 /// `SECCOMP_FILTER_FLAG_NEW_LISTENER`.
 const NEW_LISTENER: u32 = 8;
@@ -78,6 +80,17 @@ pub enum Rings {
     Withheld,
 }
 
+impl Rings {
+    /// What options say.
+    pub fn of(options: &RecordOptions) -> Rings {
+        if options.withhold_io_uring {
+            Rings::Withheld
+        } else {
+            Rings::Allowed
+        }
+    }
+}
+
 /// The filter of this architecture. What is called by the instruction that ends at `inside` is
 /// recorded there.
 pub fn assemble(rings: Rings, inside: Option<u64>) -> Vec<Instruction> {
@@ -87,8 +100,9 @@ pub fn assemble(rings: Rings, inside: Option<u64>) -> Vec<Instruction> {
         statement(RETURN, RET_TRACE | FOREIGN_CALL),
         statement(LOAD, NUMBER),
     ];
-    if let Some(first) = arch::FOREIGN_FROM {
-        program.push(jump(IF_AT_LEAST, first, 0, 1));
+    if let Some(foreign) = arch::FOREIGN_NUMBERS {
+        program.push(jump(IF_AT_LEAST, foreign.start, 0, 2));
+        program.push(jump(IF_AT_LEAST, foreign.end, 1, 0));
         program.push(statement(RETURN, RET_TRACE | FOREIGN_CALL));
     }
     let mut answers: Vec<(u32, Answer)> = arch::numbers()
@@ -110,6 +124,18 @@ pub fn assemble(rings: Rings, inside: Option<u64>) -> Vec<Instruction> {
     answers.sort_unstable_by_key(|(number, _)| *number);
     program.extend(search(&ranges(&answers), inside));
     program
+}
+
+/// The filter of tasks that were let go: what stopped for the recorder asks a listener, which takes
+/// precedence. `sendmsg` must not stop: it is what hands the listener over.
+pub fn for_listener(program: &[Instruction]) -> Vec<Instruction> {
+    let asks = |instruction: &Instruction| match instruction {
+        Instruction {
+            code: RETURN, k, ..
+        } if k & RET_ACTION == RET_TRACE => statement(RETURN, RET_USER_NOTIF),
+        other => *other,
+    };
+    program.iter().map(asks).collect()
 }
 
 /// Allows what one instruction calls.
@@ -212,7 +238,7 @@ fn answer_code(answer: Answer) -> Vec<Instruction> {
         Answer::Trace(data) => vec![statement(RETURN, RET_TRACE | data)],
         Answer::Mmap => vec![
             statement(LOAD, MMAP_FLAGS),
-            jump(IF_ANY_BIT, libc::MAP_ANONYMOUS as u32, 1, 0),
+            jump(IF_ANY_BIT, MAP_ANONYMOUS, 1, 0),
             trace,
             allow,
         ],
@@ -222,11 +248,12 @@ fn answer_code(answer: Answer) -> Vec<Instruction> {
             trace,
             allow,
         ],
+        // As `is_anonymous_advice` has it.
         Answer::Madvise => vec![
             statement(LOAD, MADVISE_ADVICE),
-            jump(IF_EQUAL, ANONYMOUS_ADVICE[0], 3, 0),
-            jump(IF_AT_LEAST, ANONYMOUS_ADVICE[1], 0, 1),
-            jump(IF_AT_LEAST, ANONYMOUS_ADVICE_END + 1, 0, 1),
+            jump(IF_EQUAL, MADV_FREE, 3, 0),
+            jump(IF_AT_LEAST, MADV_MERGEABLE, 0, 1),
+            jump(IF_AT_LEAST, MADV_KEEPONFORK + 1, 0, 1),
             trace,
             allow,
         ],
@@ -248,6 +275,8 @@ fn jump(code: u16, k: u32, jt: u8, jf: u8) -> Instruction {
 
 #[cfg(test)]
 mod tests {
+    use fsreplay_trace::abi::is_anonymous_advice;
+
     use super::*;
 
     /// Runs a filter as the kernel would.
@@ -360,6 +389,11 @@ mod tests {
                 "{advice}"
             );
         }
+        for advice in 0..256 {
+            let answer = run(libc::SYS_madvise, [0, 0, advice, 0, 0, 0]);
+            let is_allowed = answer == RET_ALLOW;
+            assert_eq!(is_allowed, is_anonymous_advice(advice as u32), "{advice}");
+        }
     }
 
     #[test]
@@ -395,6 +429,27 @@ mod tests {
     }
 
     #[test]
+    fn what_stops_a_traced_task_asks_the_listener_of_one_let_go() {
+        const INSIDE: u64 = 0x7e40_0000_0123;
+        let traced = assemble(Rings::Withheld, Some(INSIDE));
+        let let_go = for_listener(&traced);
+        let answer = |program, arch, number| run_at(program, INSIDE, arch, number, [1; 6]);
+        for arch in [arch::AUDIT_ARCH, 0x4000_0003] {
+            for number in 0..600 {
+                let before = answer(&traced, arch, number);
+                let wanted = if before & RET_ACTION == RET_TRACE {
+                    RET_USER_NOTIF
+                } else {
+                    before
+                };
+                assert_eq!(answer(&let_go, arch, number), wanted, "{arch:#x} {number}");
+            }
+        }
+        let sends = libc::SYS_sendmsg as u32;
+        assert_eq!(answer(&let_go, arch::AUDIT_ARCH, sends), RET_ALLOW);
+    }
+
+    #[test]
     fn rings_are_withheld_if_asked_for() {
         let number = libc::SYS_io_uring_setup as u32;
         let answer = |rings| run(&assemble(rings, None), arch::AUDIT_ARCH, number, [1; 6]);
@@ -409,11 +464,12 @@ mod tests {
             run(&program, 0x4000_0003, 5, [0; 6]),
             RET_TRACE | FOREIGN_CALL
         );
-        if let Some(first) = arch::FOREIGN_FROM {
-            assert_eq!(
-                run(&program, arch::AUDIT_ARCH, first + 2, [0; 6]),
-                RET_TRACE | FOREIGN_CALL
-            );
+        let native = |number| run(&program, arch::AUDIT_ARCH, number, [0; 6]);
+        if let Some(foreign) = arch::FOREIGN_NUMBERS {
+            assert_eq!(native(foreign.start + 2), RET_TRACE | FOREIGN_CALL);
+            assert_eq!(native(foreign.end), RET_ALLOW);
         }
+        // As `syscall(-1)`, which some make to see what the kernel answers.
+        assert_eq!(native(u32::MAX), RET_ALLOW);
     }
 }

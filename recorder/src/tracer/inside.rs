@@ -1,92 +1,49 @@
 //! Calls that are recorded inside the tool: what the crate for that asks of ptrace, and what it
 //! tells the core.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use fsreplay_inside::arch::{self, Registers};
+use fsreplay_inside::arch::Registers;
 use fsreplay_inside::{Bounds, Event, Policy, Signals, Tasks, Tracee, Why};
 use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
-use crate::machine;
-use crate::options::Eagerness;
+use super::flow::Flow;
+use super::held_off::HeldOff;
+use super::rate::Rate;
+use super::side::{has_no_filter_of_its_own, own_filters};
+use crate::options::{Backend, RecordOptions};
 use crate::session::world::{Inode, Told};
 use crate::session::{Delivered, Memory, Next, RawCall};
 use crate::spawn;
-use crate::sys;
 use crate::sys::ptrace;
-use crate::sys::signal::{self, Ticker};
+use crate::sys::signal::Ticker;
 
 /// A longer gap between two calls, or a longer call, is looked into at a stop: it costs little
 /// beside them, and the kernel knows what of it was computing.
 const BOUND: Duration = Duration::from_micros(150);
-/// How often areas are emptied while no stop does it.
-const PERIOD: Duration = Duration::from_millis(2);
-/// For so long at least the processor's counter is compared with the clock, nanoseconds.
-const COMPARED: u64 = 1_000_000;
-
-/// The processor's counter beside the clock.
-#[derive(Clone, Copy, Debug)]
-struct Rate {
-    ticks: u64,
-    time: u64,
-    per_tick: f64,
-}
-
-impl Rate {
-    fn measure() -> Rate {
-        let mut rate = Rate {
-            ticks: arch::ticks(),
-            time: sys::now(),
-            per_tick: 1.0,
-        };
-        while sys::now() - rate.time < COMPARED {
-            std::hint::spin_loop();
-        }
-        rate.look();
-        rate
-    }
-
-    /// Compares anew; gives the ticks and the time at which it did.
-    fn look(&mut self) -> (u64, u64) {
-        let (ticks, time) = (arch::ticks(), sys::now());
-        let passed = ticks.saturating_sub(self.ticks);
-        if passed > 0 {
-            self.per_tick = (time - self.time) as f64 / passed as f64;
-        }
-        (ticks, time)
-    }
-
-    fn ticks_in(&self, time: Duration) -> u64 {
-        (time.as_nanos() as f64 / self.per_tick) as u64
-    }
-}
 
 /// The tool's tasks as far as they are recorded inside.
 pub struct Inside {
     tasks: Tasks,
     rate: Rate,
-    /// Filters of this process, which the tool has beside the recorder's.
-    filters: i32,
-    /// Kept from one time to the next.
-    events: Vec<(i32, Event)>,
     waking: Option<Ticker>,
     /// A task may have other user ids than the recorder, in a namespace of its own: whom files
     /// belong to is not what it is told.
     other_users: bool,
+    /// It is told what kept a process from it.
+    tells: bool,
 }
 
 impl Inside {
-    /// `None` where this machine can't do it: processors whose counters don't agree with the clock,
-    /// or a kernel that doesn't let programs have a `gs` base.
-    pub fn new(eagerness: Eagerness) -> Option<Inside> {
-        let own = i32::try_from(std::process::id()).ok()?;
-        let filters = spawn::status_field(own, "Seccomp_filters:")?;
-        if !fsreplay_inside::is_supported() || !has_steady_counter() {
-            return None;
-        }
-        let rate = Rate::measure();
+    /// `None` where the kernel doesn't tell how many filters a process has.
+    pub fn new(rate: Rate, options: &RecordOptions) -> Option<Inside> {
+        own_filters()?;
+        let rate = rate.measure();
+        let eagerness = options.eagerness;
         let bound = rate.ticks_in(BOUND);
         let bounds = Bounds {
             gap: bound,
@@ -100,10 +57,9 @@ impl Inside {
                 bounds,
             }),
             rate,
-            filters,
-            events: Vec::new(),
             waking: None,
             other_users: false,
+            tells: options.backend == Backend::Inside,
         })
     }
 
@@ -113,10 +69,7 @@ impl Inside {
     }
 
     fn stopped(&self, tid: i32) -> Stopped {
-        Stopped {
-            tid,
-            filters: self.filters + 1,
-        }
+        Stopped { tid, memory: None }
     }
 
     /// What a reader should know of processes that could not be recorded inside.
@@ -124,7 +77,7 @@ impl Inside {
         let reasons: Vec<String> = (self.tasks.refusals())
             .map(|(reason, count)| format!("{reason} ({count} times)"))
             .collect();
-        (!reasons.is_empty()).then(|| {
+        (self.tells && !reasons.is_empty()).then(|| {
             format!(
                 "not all of the tool could be recorded inside, and was by ptrace: {}",
                 reasons.join("; ")
@@ -154,10 +107,22 @@ impl Inside {
         self.tasks.ended(tid);
     }
 
+    /// Takes a task that stands still out of the stub, and its area from it.
+    pub fn take_out(&mut self, tid: i32) {
+        let mut stopped = self.stopped(tid);
+        self.tasks.signal(tid, &mut stopped, Why::Signal);
+        fsreplay_inside::take_area(&mut stopped);
+    }
+
+    /// A task that stands still will be let go.
+    pub fn let_go(&mut self, tid: i32) {
+        self.tasks.let_go(tid);
+    }
+
     /// A task stands at the entry of a traced call.
     pub fn enters(&mut self, tid: i32, number: u64, behind: u64) {
         self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
-        self.tasks.enters(tid, behind);
+        self.tasks.enters(tid, number, behind);
     }
 
     /// A task stands at the exit of a traced call. Gives whether it was made to do anything.
@@ -166,12 +131,24 @@ impl Inside {
             return false;
         }
         let mut stopped = self.stopped(tid);
-        let did = self.tasks.leaves(tid, &mut stopped);
-        if self.waking.is_none() && self.tasks.any_inside() {
+        self.tasks.leaves(tid, &mut stopped)
+    }
+
+    /// Sees to it that areas are emptied as often as is needed while no stop does it.
+    pub fn look_at_times(&mut self, flow: &mut Flow, now: u64) {
+        let other = flow.other_period(now);
+        let any_inside = self.tasks.any_inside();
+        match &self.waking {
             // Without it areas are emptied at stops alone.
-            self.waking = Ticker::waking(PERIOD).ok();
+            None if any_inside => self.waking = Ticker::waking(flow.period()).ok(),
+            None => {}
+            Some(_) if !any_inside => self.waking = None,
+            Some(waking) => {
+                if let Some(period) = other {
+                    waking.set(period);
+                }
+            }
         }
-        did
     }
 
     /// A task that stands still is about to go on.
@@ -181,7 +158,7 @@ impl Inside {
         self.tasks.goes_on(tid);
     }
 
-    /// A task that none of the known ones made is about to go on.
+    /// A task is about to go on without an area.
     pub fn unknown_goes_on(&mut self, tid: i32) {
         fsreplay_inside::take_area(&mut self.stopped(tid));
     }
@@ -201,52 +178,46 @@ impl Inside {
 }
 
 impl Tracer {
-    /// Tells the core all calls that returned inside the tool up to now; gives
-    /// how many.
-    pub(super) fn drain(&mut self) -> usize {
-        let Some(inside) = &mut self.inside else {
-            return 0;
+    /// Tells the core all calls that returned inside the tool up to now.
+    pub(super) fn drain(&mut self) {
+        let Tracer {
+            inside,
+            tasks,
+            session,
+            flow,
+            ..
+        } = self;
+        let Some(inside) = inside.as_mut().filter(|inside| inside.tasks.any_inside()) else {
+            // The last look may have found many: nobody is left to look at.
+            flow.found(0);
+            return;
         };
-        if !inside.tasks.any_inside() {
-            return 0;
-        }
-        let (ticks, _) = inside.rate.look();
-        let now = self.clock.time();
-        let per_tick = inside.rate.per_tick;
+        let now = inside.rate.look();
+        let rate = inside.rate;
         let trusts = !inside.other_users;
         let bound = BOUND.as_nanos() as u64;
-        let mut events = std::mem::take(&mut inside.events);
-        inside.tasks.drain(ticks, &mut events);
-        let count = events.len();
-        for (tid, event) in events.drain(..) {
-            let Some(tracee) = self.tasks.get_mut(&tid) else {
-                continue;
-            };
-            let time = |at: u64| {
-                let ago = ticks.saturating_sub(at) as f64 * per_tick;
-                now.saturating_sub(ago as u64)
+        let time = |at: u64| self.clock.since_start(rate.time_of(at, now));
+        let count = inside.tasks.drain(now.ticks(), |tid, event| {
+            let Some(tracee) = tasks.get_mut(&tid) else {
+                return;
             };
             // Clocks that are compared now and then may be apart by a little.
             let entry = time(event.entry).max(tracee.time.left());
             let exit = time(event.exit).max(entry);
             let spent = tracee.time.inside(entry, exit, bound);
-            let told = if trusts { told(&event) } else { None };
             let call = Delivered {
-                told: told.as_ref(),
+                told: if trusts { told(event) } else { None },
                 number: event.number,
                 registers: event.arguments,
-                memory: &Copied(&event),
+                memory: &Copied(event),
                 entry,
                 exit,
                 result: event.result,
                 spent,
             };
-            self.session.call(&mut tracee.task, &call);
-        }
-        if let Some(inside) = &mut self.inside {
-            inside.events = events;
-        }
-        count
+            session.call(&mut tracee.task, call);
+        });
+        flow.found(count);
     }
 
     /// A task that is about to end may be in a call inside: it never returns.
@@ -277,7 +248,7 @@ const MAY_BE_SPARSE: u64 = 1 << 20;
 /// What a call tells of the last name of its path, if it doesn't follow a link there.
 fn told(event: &Event) -> Option<Told> {
     if let Some(found) = event.found {
-        let kind = machine::kind_of_mode(found.mode);
+        let kind = FileKind::of_mode(found.mode);
         let needs_look = kind == FileKind::Symlink || found.size >= MAY_BE_SPARSE;
         return (!needs_look).then_some(Told::There(Inode {
             kind,
@@ -296,17 +267,12 @@ fn told(event: &Event) -> Option<Told> {
     (missing && event.is_lstat).then_some(Told::Nothing)
 }
 
-/// What an event copied of the tool's memory: its path.
+/// What an event copied of the tool's memory: its path, and the name of an attribute.
 struct Copied<'a>(&'a Event);
 
 impl Memory for Copied<'_> {
     fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
-        let Some((start, path)) = &self.0.path else {
-            return 0;
-        };
-        let offset = address.checked_sub(*start);
-        let offset = offset.and_then(|offset| usize::try_from(offset).ok());
-        let Some(rest) = offset.and_then(|offset| path.get(offset..)) else {
+        let Some(rest) = self.from(address) else {
             return 0;
         };
         let count = rest.len().min(buffer.len());
@@ -319,30 +285,38 @@ impl Memory for Copied<'_> {
             None => count,
         }
     }
+
+    fn read_string(&self, address: u64, limit: usize, out: &mut Vec<u8>) -> Option<()> {
+        let text = self.from(address)?;
+        out.extend_from_slice(&text[..text.len().min(limit)]);
+        Some(())
+    }
+}
+
+impl Copied<'_> {
+    /// The path or the name from there on, without its zero.
+    fn from(&self, address: u64) -> Option<&[u8]> {
+        let event = self.0;
+        if event.name_at == Some(address) {
+            return Some(&event.name);
+        }
+        let offset = address.checked_sub(event.path_at?)?;
+        event.path.get(usize::try_from(offset).ok()?..)
+    }
 }
 
 /// A task in a ptrace stop.
 struct Stopped {
     tid: i32,
-    filters: i32,
+    /// Its memory, once it was asked for.
+    memory: Option<File>,
 }
 
 impl Stopped {
-    /// To the next stop at a call's entry or exit. Gives a signal that stopped the process
-    /// meanwhile.
-    fn to_next_stop(&self) -> io::Result<Option<i32>> {
-        let mut stopped = None;
-        loop {
-            ptrace::resume_to_exit(self.tid, 0)?;
-            let status = ptrace::wait_for_stop(self.tid)?;
-            let status = status.ok_or(io::ErrorKind::NotFound)?;
-            let signal = libc::WSTOPSIG(status);
-            match status >> 16 {
-                0 if signal == ptrace::SYSCALL_STOP => return Ok(stopped),
-                ptrace::EVENT_STOP if ptrace::stops(signal) => stopped = Some(signal),
-                ptrace::EVENT_STOP => {}
-                _ => return Err(io::Error::other("stopped by something else")),
-            }
+    fn memory(&mut self) -> io::Result<&File> {
+        match &mut self.memory {
+            Some(memory) => Ok(memory),
+            none => Ok(none.insert(ptrace::memory(self.tid)?)),
         }
     }
 }
@@ -357,24 +331,18 @@ impl Tracee for Stopped {
     }
 
     fn read(&mut self, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        ptrace::read_proc_memory(self.tid, address, buffer)
+        Ok(self.memory()?.read_at(buffer, address).unwrap_or(0))
     }
 
     fn write(&mut self, address: u64, bytes: &[u8]) -> io::Result<()> {
-        ptrace::write_memory(self.tid, address, bytes)
+        self.memory()?.write_all_at(bytes, address)
     }
 
     fn make_call(&mut self) -> io::Result<()> {
-        let mask = ptrace::signal_mask(self.tid)?;
-        ptrace::set_signal_mask(self.tid, u64::MAX)?;
-        let entered = self.to_next_stop()?;
-        let left = self.to_next_stop()?;
-        ptrace::set_signal_mask(self.tid, mask)?;
-        if entered.or(left).is_some() {
-            // It was to stand still with its process, and went on for this.
-            signal::kill(self.tid, libc::SIGSTOP);
-        }
-        Ok(())
+        let held_off = HeldOff::begin(self.tid)?;
+        let made = held_off.to_call().and_then(|()| held_off.to_call());
+        held_off.end()?;
+        made
     }
 
     fn maps(&mut self) -> io::Result<String> {
@@ -403,11 +371,10 @@ impl Tracee for Stopped {
     }
 
     fn may_be_changed(&mut self) -> bool {
-        let filters = spawn::status_field(self.tid, "Seccomp_filters:");
         let native = self
             .registers()
             .is_ok_and(|registers| registers.is_native());
-        filters == Some(self.filters) && native && has_room(self.tid)
+        has_no_filter_of_its_own(self.tid) && native && has_room(self.tid)
     }
 }
 
@@ -421,14 +388,6 @@ fn has_room(tid: i32) -> bool {
     unlimited && spawn::status_text(tid, "VmLck:").as_deref() == Some("0 kB")
 }
 
-/// Whether the counter runs at one speed, on all processors alike, and the kernel goes by it.
-fn has_steady_counter() -> bool {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = info.lines().find(|line| line.starts_with("flags"));
-    let has = |flag| flags.is_some_and(|flags| flags.split_whitespace().any(|word| word == flag));
-    has("constant_tsc") && has("nonstop_tsc")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -436,14 +395,9 @@ mod tests {
     #[test]
     fn a_path_that_was_copied_is_read_as_from_memory() {
         let event = Event {
-            entry: 0,
-            exit: 0,
-            result: 0,
-            number: 0,
-            arguments: [0; 6],
-            path: Some((0x1000, b"a/name".to_vec())),
-            is_lstat: false,
-            found: None,
+            path_at: Some(0x1000),
+            path: b"a/name".to_vec(),
+            ..Event::default()
         };
         let memory = Copied(&event);
         let mut text = Vec::new();
@@ -454,5 +408,19 @@ mod tests {
         assert_eq!((memory.read(0x1000, &mut few), few), (3, *b"a/n"));
         assert_eq!(memory.read(0xfff, &mut few), 0);
         assert_eq!(memory.read(0x1007, &mut few), 0);
+    }
+
+    #[test]
+    fn a_name_that_was_copied_is_read_as_from_memory() {
+        let event = Event {
+            path_at: Some(0x1000),
+            path: b"a/name".to_vec(),
+            name_at: Some(0x1003),
+            name: b"user.one".to_vec(),
+            ..Event::default()
+        };
+        let mut text = Vec::new();
+        assert!(Copied(&event).read_string(0x1003, 100, &mut text).is_some());
+        assert_eq!(text, b"user.one");
     }
 }

@@ -64,7 +64,8 @@ impl Tracer {
             let alive = |tid: &i32| self.tasks.contains_key(tid);
             let known = thread.filter(alive).or(Some(parent).filter(alive));
             if let Some(known) = known {
-                // Its parent lives, and so does the event, unless it is the thread's leader that lives on.
+                // Its parent lives, and so does the event, unless it is the thread's leader that
+                // lives on.
                 if thread.is_none() || dead == known {
                     continue;
                 }
@@ -119,7 +120,8 @@ impl Tracer {
         self.session.ends(&mut tracee.task, &end);
     }
 
-    /// A program was started. If a task other than the process's first did it, that task takes over the id.
+    /// A program was started. If a task other than the process's first did it, that task takes over
+    /// the id.
     pub(super) fn on_exec(&mut self, tid: i32, status: i32) -> Result<(), RecordError> {
         let Some(earlier) = told(tid, status)? else {
             return Ok(());
@@ -145,9 +147,9 @@ impl Tracer {
     }
 }
 
-/// The task that an event tells of. `None` if the one that stopped was killed meanwhile: its message is no task's number any more, and its
-/// last stop will be told.
-fn told(tid: i32, status: i32) -> Result<Option<i32>, RecordError> {
+/// The task that an event tells of. `None` if the one that stopped was killed meanwhile: its
+/// message is no task's number any more, and its last stop will be told.
+pub(super) fn told(tid: i32, status: i32) -> Result<Option<i32>, RecordError> {
     if !ptrace::is_in_stop(tid, status) {
         return Ok(None);
     }
@@ -156,7 +158,7 @@ fn told(tid: i32, status: i32) -> Result<Option<i32>, RecordError> {
 }
 
 /// The `CLONE_*` flags of the call that a task is in.
-fn clone_flags(tid: i32) -> u64 {
+pub(super) fn clone_flags(tid: i32) -> u64 {
     let Ok((number, [first, _])) = ptrace::call_in_progress(tid) else {
         return 0;
     };

@@ -3,17 +3,25 @@
 //! One thread does all of it: ptrace requests must come from the thread that attached.
 
 mod affinity;
+pub mod attached;
 mod clock;
 pub mod costs;
 mod cpu_time;
 mod ending;
 mod escort;
 pub mod filter;
+mod flow;
+mod held_off;
 mod init;
+mod injected;
 pub mod inside;
+mod letting_go;
 mod lifecycle;
 mod memory;
+mod parcel;
+mod passing;
 mod pending;
+pub mod rate;
 mod refused;
 mod requests;
 mod side;
@@ -21,11 +29,11 @@ mod stopping;
 mod tracee;
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fsreplay_trace::model::Footer;
+use hashbrown::HashMap;
 
 pub use clock::Clock;
 pub use memory::TaskMemory;
@@ -41,8 +49,10 @@ use affinity::Gatherer;
 use costs::Costs;
 use ending::Ending;
 use escort::Escort;
-use filter::{FOREIGN_CALL, SIDE_CALL};
+use filter::{FOREIGN_CALL, Rings, SIDE_CALL};
+use flow::Flow;
 use inside::Inside;
+use passing::Passing;
 use pending::Pending;
 use requests::Requests;
 use tracee::Tracee;
@@ -70,13 +80,15 @@ pub struct Tracer {
     first_error: Option<io::Error>,
     ending: Ending,
     pending: Pending,
+    /// Tasks that the tool itself traces.
+    passing: Passing,
     requests: Requests,
     /// Memory, where it is limited.
     headroom: Option<Headroom>,
     /// What the user should know now.
     to_tell: Vec<String>,
-    /// Events that were found inside the tool at the last look.
-    drained: usize,
+    /// Calls inside the tool beside stops.
+    flow: Flow,
     /// The stop that is being handled: its task may stand still.
     held: Option<(i32, i32)>,
 }
@@ -101,9 +113,6 @@ pub struct BrokenOff {
     /// Calls that would have been recorded after that.
     pub unrecorded: u64,
 }
-
-/// So many events inside the tool since the last look are many: the next look is at once.
-const BUSY: usize = 64;
 
 /// A status for a command of which none was seen: exit code 125.
 const UNKNOWN_STATUS: i32 = 125 << 8;
@@ -138,6 +147,7 @@ impl Tracer {
     ) -> Tracer {
         let (gatherer, placement) = Gatherer::new(options.affinity, main);
         let task = session.first(main, clock.time());
+        let filter = filter::assemble(Rings::of(options), Inside::instruction(&inside));
         if let Some(inside) = &mut inside {
             inside.first(main);
         }
@@ -157,10 +167,11 @@ impl Tracer {
             first_error: None,
             ending: Ending::new(options.linger),
             pending: Pending::default(),
+            passing: Passing::new(filter::for_listener(&filter)),
             requests: Requests::default(),
             headroom,
             to_tell: Vec::new(),
-            drained: 0,
+            flow: Flow::default(),
             held: None,
         }
     }
@@ -184,6 +195,7 @@ impl Tracer {
 
     fn footer(&mut self) -> Footer {
         let elapsed = self.clock.time();
+        self.count_passed();
         if let Some(inside) = &self.inside {
             self.session.warnings.extend(inside.warning());
         }
@@ -212,6 +224,7 @@ impl Tracer {
             requests: self.requests,
             gatherer: self.gatherer,
             inside: self.inside,
+            passing: self.passing,
         };
         for (tid, status) in self.held.into_iter().chain(self.pending.take()) {
             escort.take_over(tid, status);
@@ -236,8 +249,7 @@ impl Tracer {
     fn observe(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
         let mut ticks = signal::ticks();
         loop {
-            // While events come in numbers there is no time to wait.
-            let block = self.drained < BUSY;
+            let block = !self.flow.is_flood();
             let waited = self.pending.next(self.tasks.len(), block)?;
             self.look_for_stop();
             match waited {
@@ -246,12 +258,16 @@ impl Tracer {
                     self.on_status(tid, status)?;
                     self.held = None;
                 }
+                Waited::NoTasks if !self.passing.is_over() => Passing::pause(),
                 Waited::NoTasks => return self.session.trace.take_error().map_err(Into::into),
-                Waited::Interrupted | Waited::Nothing => self.drained = self.drain(),
+                Waited::Interrupted | Waited::Nothing => self.drain(),
             }
-            if self.drained >= BUSY {
+            if let Some(inside) = &mut self.inside {
+                inside.look_at_times(&mut self.flow, self.clock.elapsed());
+            }
+            if self.flow.is_mostly_inside() {
                 // They shall be read while the tool goes on.
-                self.gatherer.scatter(&mut self.tasks);
+                self.gatherer.spread(&mut self.tasks);
             }
             for text in self.to_tell.drain(..) {
                 observer.warning(&text);
@@ -273,9 +289,15 @@ impl Tracer {
                 }
                 self.session.trace.flush();
                 observer.progress(self.session.trace.events(), self.session.tasks());
-                // Strangers, too: tasks of which nothing will be told any more would else be waited for without end.
-                let left = self.tasks.values().map(|tracee| tracee.task.tgid);
-                let left = left.chain(self.strangers.keys().copied());
+                // Strangers, too: tasks of which nothing will be told any more would else be waited
+                // for without end.
+                let left = self
+                    .tasks
+                    .values()
+                    .map(|tracee| tracee.task.tgid)
+                    .chain(self.strangers.keys().copied())
+                    .map(|process| (process, false))
+                    .chain(self.passing.processes());
                 self.ending.tick(self.status.is_some(), left, observer);
             }
         }
@@ -286,7 +308,8 @@ impl Tracer {
             self.command_goes_on();
         }
         // Before anything is made of this stop: what it tells of may change what they saw.
-        self.drained = self.drain();
+        self.drain();
+        self.flow.stop();
         if !libc::WIFSTOPPED(status) {
             self.on_end(tid, status);
             return Ok(());
@@ -417,7 +440,11 @@ impl Tracer {
             return Ok(()); // another stop by now, which will be told
         };
         if let Some(side) = tracee.side.take() {
-            self.on_side_result(tid, side, result);
+            self.on_side_result(tid, side, result)?;
+            // Unless it was let go.
+            if !self.tasks.contains_key(&tid) {
+                return Ok(());
+            }
             return self.resume(tid, 0);
         }
         if !self.running && result < 0 {
@@ -462,6 +489,7 @@ impl Tracer {
     }
 
     fn kill_all(&self) {
+        self.passing.kill();
         for tid in self.tasks.keys().chain(self.strangers.keys()) {
             signal::kill(*tid, libc::SIGKILL);
         }

@@ -1,8 +1,9 @@
 //! Stops in turn: every task that stands still gets one before any gets a second.
 //!
-//! waitpid(2) looks at the tasks in a fixed order, the newest first. Taken one by one, a new task that stops often would be let go
-//! again and again while the others stand still, and threads that share their work out among themselves (a queue of files
-//! to be searched) would share it out as they never do without a recorder.
+//! waitpid(2) looks at the tasks in a fixed order, the newest first. Taken one by one, a new task
+//! that stops often would be let go again and again while the others stand still, and threads that
+//! share their work out among themselves (a queue of files to be searched) would share it out as
+//! they never do without a recorder.
 
 use std::collections::VecDeque;
 
@@ -21,11 +22,19 @@ impl Pending {
         std::mem::take(&mut self.stops).into_iter()
     }
 
-    /// The next one; waits for it if there is none and `block` says so. `tasks` is how many there may
-    /// be.
+    /// Takes out that of one task, if there is one that it still stands in.
+    pub fn take_of(&mut self, tid: i32) -> Option<i32> {
+        let at = self.stops.iter().position(|(of, _)| *of == tid)?;
+        let (_, status) = self.stops.remove(at)?;
+        (!ptrace::has_news(tid)).then_some(status)
+    }
+
+    /// The next one; waits for it if there is none and `block` says so. `tasks` is how many there
+    /// may be.
     pub fn next(&mut self, tasks: usize, block: bool) -> Result<Waited, RecordError> {
         while let Some((tid, status)) = self.stops.pop_front() {
-            // Another task's exec or a kill took it out of that stop; what it is in now will be told.
+            // Another task's exec or a kill took it out of that stop; what it is in now will be
+            // told.
             if !ptrace::has_news(tid) {
                 return Ok(Waited::Task(tid, status));
             }

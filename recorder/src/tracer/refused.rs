@@ -1,4 +1,5 @@
-//! Tools that trace: a task has one tracer, and that is the recorder. Such a tool gets `EPERM`.
+//! Tools whose wish to trace can't be granted: a task has one tracer, and that is the recorder.
+//! Such a tool gets `EPERM`.
 //!
 //! Many don't ask whether it went well: they wait for a stop that nobody tells them of, or end and
 //! leave children behind that wait for their tracer, stopped perhaps. Nothing would end these.

@@ -1,15 +1,13 @@
 //! Calls that are no events, and that the recorder must know of or answer: where a task may run,
 //! whether it has a filter, new tasks that would escape, and other tracers and supervisors.
 
-use super::tracee::{Side, Traced};
+use super::tracee::Side;
 use super::{TaskMemory, Tracer};
+use crate::error::RecordError;
 use crate::session::Memory;
 use crate::spawn;
 use crate::sys::ptrace;
 use crate::sys::seccomp;
-
-/// `PTRACE_TRACEME`.
-const TRACE_ME: u64 = 0;
 
 impl Tracer {
     /// A stop at the filter at such a call.
@@ -40,10 +38,7 @@ impl Tracer {
             }
             libc::SYS_prctl => Some(Side::SeccompMode),
             libc::SYS_seccomp => Some(Side::Supervisor),
-            libc::SYS_ptrace => Some(Side::Traces(match registers[0] {
-                TRACE_ME => Traced::Itself,
-                _ => Traced::Another,
-            })),
+            libc::SYS_ptrace => Some(Side::Traces(registers)),
             _ => None,
         };
         if let Some(side) = side
@@ -55,7 +50,12 @@ impl Tracer {
     }
 
     /// Such a call returned.
-    pub(super) fn on_side_result(&mut self, tid: i32, side: Side, result: i64) {
+    pub(super) fn on_side_result(
+        &mut self,
+        tid: i32,
+        side: Side,
+        result: i64,
+    ) -> Result<(), RecordError> {
         match side {
             Side::Affinity(registers) => self.answer_affinity(tid, registers, result),
             Side::SeccompMode => answer_mode(tid, result),
@@ -66,11 +66,12 @@ impl Tracer {
                      that lets through is not in the trace"
                 ));
             }
-            Side::Traces(whom) if result == -i64::from(libc::EPERM) => {
-                self.refused_to_trace(tid, whom);
+            Side::Traces(registers) if result == -i64::from(libc::EPERM) => {
+                return self.wants_to_trace(tid, registers);
             }
             Side::Supervisor | Side::Traces(_) => {}
         }
+        Ok(())
     }
 
     /// Whether the recorder has put a task to a processor of its choice.
@@ -121,15 +122,25 @@ fn keep_traced(tid: i32, flags: u64, set: impl FnOnce(u64) -> std::io::Result<()
     }
 }
 
+/// Whether a task has no filter but the recorder's, and those that the recorder has itself. Before
+/// Linux 5.9 nobody counts.
+pub(super) fn has_no_filter_of_its_own(tid: i32) -> bool {
+    own_filters().is_some_and(|own| filters(tid) == Some(own + 1))
+}
+
+/// How many filters the recorder has itself; `None` where nobody counts.
+pub(super) fn own_filters() -> Option<i32> {
+    filters(i32::try_from(std::process::id()).ok()?)
+}
+
+fn filters(tid: i32) -> Option<i32> {
+    spawn::status_field(tid, "Seccomp_filters:")
+}
+
 /// Says the seccomp mode that a task would have without the recorder's filter.
 fn answer_mode(tid: i32, result: i64) {
     const FILTERED: i64 = 2;
-    let filters = |tid| spawn::status_field(tid, "Seccomp_filters:");
-    let own = i32::try_from(std::process::id()).ok().and_then(filters);
-    let (Some(own), Some(its)) = (own, filters(tid)) else {
-        return; // Before Linux 5.9 nobody counts.
-    };
-    if result == FILTERED && its == own + 1 {
+    if result == FILTERED && has_no_filter_of_its_own(tid) {
         let mode = seccomp::mode();
         if let Err(error) = ptrace::set_result(tid, mode) {
             tracing::warn!(tid, %error, "the tool sees the recorder's filter");

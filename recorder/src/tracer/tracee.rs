@@ -11,8 +11,19 @@ use crate::session::Task;
 pub enum Traced {
     /// Itself, by its parent (`PTRACE_TRACEME`).
     Itself,
-    /// Another task.
-    Another,
+    /// The task that it knows by that number.
+    Another(i32),
+}
+
+impl Traced {
+    /// From the arguments of `ptrace`.
+    pub fn of(registers: [u64; 6]) -> Traced {
+        const TRACE_ME: u64 = 0;
+        match registers[0] {
+            TRACE_ME => Traced::Itself,
+            _ => Traced::Another(registers[1] as i32),
+        }
+    }
 }
 
 /// A call that is none of the table, whose result the tracer waits for.
@@ -24,8 +35,8 @@ pub enum Side {
     SeccompMode,
     /// It installs a filter whose answers another process gives.
     Supervisor,
-    /// It begins to trace.
-    Traces(Traced),
+    /// It begins to trace, with these argument registers.
+    Traces([u64; 6]),
 }
 
 /// A task under ptrace.

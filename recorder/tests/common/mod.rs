@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fsreplay_recorder::{Backend, Eagerness, Quiet, RecordError, RecordOptions, Recording};
+use fsreplay_recorder::{Backend, Eagerness, Quiet, RecordError, RecordOptions, Recording, Status};
 use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::format;
 use fsreplay_trace::model::{Event, FileKind, PathState, Record, StringId, TaskExit, TaskStart};
@@ -62,7 +62,7 @@ pub fn try_record_with(
     let command = command.iter().map(OsString::from).collect();
     let directory = tempfile::tempdir().expect("tempdir");
     let output = directory.path().join("trace.zst");
-    let mut options = RecordOptions::new(command, output.clone());
+    let mut options = RecordOptions::new(command, output);
     if std::env::var_os("FSREPLAY_TEST_INSIDE").is_some() {
         options.backend = Backend::Inside;
         options.eagerness = Eagerness {
@@ -74,22 +74,30 @@ pub fn try_record_with(
     change(&mut options);
     let _turn = turn();
     let recording = fsreplay_recorder::record(&options, &mut Quiet)?;
-    let mut reader = format::open(&output).expect("open");
-    let mut records = Vec::new();
-    while let Some(record) = reader.next_record().expect("record") {
-        records.push(record);
-    }
-    assert_eq!(reader.footer(), Some(&recording.footer));
-    Ok(Recorded {
-        recording,
-        records,
-        reader,
-    })
+    Ok(Recorded::read(recording))
 }
 
 /// Records a command that can be run.
 pub fn record(command: &[&str]) -> Recorded {
     try_record(command).expect("recording")
+}
+
+/// C text of so many functions in `sites[]`, each with an instruction of its own that makes the
+/// call `access` (x86_64).
+pub fn sites(count: usize) -> String {
+    let each = |text: &dyn Fn(usize) -> String| (0..count).map(text).collect::<String>();
+    let code = each(&|site| {
+        format!(
+            "\".p2align 5\\n.globl f{site}\\n.type f{site},@function\\n\
+             f{site}: mov $21,%eax\\nsyscall\\nret\\n.size f{site},.-f{site}\\n\"\n"
+        )
+    });
+    let declared = each(&|site| format!("long f{site}(const char *, long);\n"));
+    let listed = each(&|site| format!("f{site}, "));
+    format!(
+        "__asm__(\".text\\n\"\n{code});\n{declared}
+        static long (*sites[])(const char *, long) = {{ {listed} }};"
+    )
 }
 
 /// Compiles a C program into a directory; `None`, with a word, if there is no compiler.
@@ -116,6 +124,37 @@ pub fn compile(directory: &Path, source: &str) -> Option<PathBuf> {
 }
 
 impl Recorded {
+    /// Reads what a recording wrote.
+    pub fn read(recording: Recording) -> Recorded {
+        let mut reader = format::open(&recording.path).expect("open");
+        let mut records = Vec::new();
+        while let Some(record) = reader.next_record().expect("record") {
+            records.push(record);
+        }
+        assert_eq!(reader.footer(), Some(&recording.footer));
+        Recorded {
+            recording,
+            records,
+            reader,
+        }
+    }
+
+    /// How many warnings say that.
+    pub fn warned(&self, of: &str) -> usize {
+        let warnings = &self.recording.footer.warnings;
+        warnings.iter().filter(|text| text.contains(of)).count()
+    }
+
+    /// The recording, if its program could do what it is for; else it ended with 77, and that is
+    /// said.
+    pub fn of_what_may_be(self) -> Option<Recorded> {
+        let may_not = self.recording.status == Status::Exited(77);
+        if may_not {
+            println!("skipped: it may not be done here");
+        }
+        (!may_not).then_some(self)
+    }
+
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.records.iter().filter_map(|record| match record {
             Record::Event(event) => Some(event),

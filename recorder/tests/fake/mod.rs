@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fsreplay_recorder::session::world::{Descriptor, Inode, Link, Spot};
 use fsreplay_recorder::session::{
-    Clock, Delivered, Memory, Next, RawCall, Session, States, Task, Trace, Within, World,
+    Clock, Delivered, Known, Memory, Next, RawCall, Session, States, Task, Trace, Within, World,
 };
 use fsreplay_trace::abi::Architecture;
 use fsreplay_trace::call::Call;
@@ -59,34 +59,6 @@ impl Memory for Segments {
 
     fn is_denied(&self) -> bool {
         self.denied
-    }
-}
-
-/// A clock that is set by hand.
-#[derive(Clone, Copy, Default)]
-pub struct Hand {
-    pub moment: u64,
-    pub spent: Spent,
-}
-
-impl Clock for Hand {
-    fn gap(&mut self) -> Spent {
-        Spent {
-            cpu: 0,
-            asleep: 0,
-            ..self.spent
-        }
-    }
-
-    fn moment(&mut self) -> u64 {
-        self.moment
-    }
-
-    fn within(&mut self, _duration: u64) -> Within {
-        Within {
-            cpu: self.spent.cpu,
-            asleep: self.spent.asleep,
-        }
     }
 }
 
@@ -148,14 +120,15 @@ impl World for Files {
         })
     }
 
-    fn list(&self, spot: &Spot) -> io::Result<Vec<(Vec<u8>, FileKind)>> {
+    fn list(&self, spot: &Spot, entry: &mut dyn FnMut(&[u8], FileKind)) -> io::Result<()> {
         let directory = format!("{}/", Files::path(spot));
-        let files = self.files.borrow();
-        let below = files.iter().filter_map(|(path, kind)| {
-            let name = path.strip_prefix(&directory)?;
-            (!name.contains('/')).then(|| (name.as_bytes().to_vec(), *kind))
-        });
-        Ok(below.collect())
+        for (path, kind) in self.files.borrow().iter() {
+            let name = path.strip_prefix(&directory);
+            if let Some(name) = name.filter(|name| !name.contains('/')) {
+                entry(name.as_bytes(), *kind);
+            }
+        }
+        Ok(())
     }
 
     fn xattrs(&self, _spot: &Spot) -> Vec<(Vec<u8>, u32)> {
@@ -272,9 +245,9 @@ impl Fake {
 
     /// A call returned.
     pub fn leave(&mut self, task: &mut Task, result: i64, moment: u64) {
-        let mut clock = Hand {
+        let mut clock = Known {
             moment,
-            ..Hand::default()
+            ..Known::default()
         };
         let memory = Segments::default();
         self.session.exit(task, result, &memory, &mut clock);
@@ -292,7 +265,7 @@ impl Fake {
     ) {
         self.session.call(
             task,
-            &Delivered {
+            Delivered {
                 number: number(call),
                 registers,
                 memory,

@@ -1,7 +1,9 @@
 //! How a lane is woken as the tool's pipes wake: in sync.
 //!
-//! A write to a pipe tells the scheduler that the writer is about to sleep, so that the reader had better stay on its processor, and a wake of a futex
-//! doesn't. Where tasks run decides what the requests of a FUSE mount cost: `tar | cat` on one took 38 to 213 ms, its replay by futexes 50 ms nearly always.
+//! A write to a pipe tells the scheduler that the writer is about to sleep, so that the reader had
+//! better stay on its processor, and a wake of a futex doesn't. Where tasks run decides what the
+//! requests of a FUSE mount cost: `tar | cat` on one took 38 to 213 ms, its replay by futexes 50 ms
+//! nearly always.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,4 +1,5 @@
-//! Time stamps of the loop: the processor's own counter where the kernel trusts it as a clock, else `CLOCK_MONOTONIC`.
+//! Time stamps of the loop: the processor's own counter where the kernel trusts it as a clock, else
+//! `CLOCK_MONOTONIC`.
 
 use std::sync::LazyLock;
 use std::time::Instant;

@@ -12,10 +12,8 @@ use super::parts::{Part, Parts};
 use super::progress::{Gate, Progress, Stopped};
 use super::{Samples, Shared, thread_cpu};
 use crate::error::ReplayError;
+use crate::limits::STACK;
 use crate::sys;
-
-/// Bytes of each thread's stack.
-pub(crate) const STACK: usize = 256 << 10;
 
 /// A lane's state, handed on from task to task.
 struct State<'a> {
@@ -23,8 +21,8 @@ struct State<'a> {
     done: Done,
 }
 
-/// Whose turn it is on a lane. A task that is started while the one before it on its lane goes on is started by that one, so that there are
-/// never more threads than lanes.
+/// Whose turn it is on a lane. A task that is started while the one before it on its lane goes on
+/// is started by that one, so that there are never more threads than lanes.
 #[derive(Default)]
 struct Turn {
     /// Ops done by tasks that have ended.
@@ -69,8 +67,8 @@ impl<'a> Crew<'a> {
         progress: &'a Progress<'a>,
         pacer: Option<Pacer<'a>>,
     ) -> Crew<'a> {
-        let lanes = shared.plan.lanes.iter().enumerate();
-        let lanes = lanes.map(|(number, lane)| {
+        let numbered = shared.plan.lanes.iter().enumerate();
+        let lanes = numbered.map(|(number, lane)| {
             Mutex::new(State {
                 issuer: Issuer::new(shared, progress, number),
                 done: Done {
@@ -108,7 +106,8 @@ impl<'a> Crew<'a> {
         Ok(lanes.map(|state| unpoisoned(state).done).collect())
     }
 
-    /// Starts a thread for a part when its lane is free. Gives the processor time that it took, nanoseconds.
+    /// Starts a thread for a part when its lane is free. Gives the processor time that it took,
+    /// nanoseconds.
     fn start<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,

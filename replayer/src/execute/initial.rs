@@ -1,4 +1,5 @@
-//! Opens what the tool found open when it began, whatever the modes say: it was handed over, not opened.
+//! Opens what the tool found open when it began, whatever the modes say: it was handed over, not
+//! opened.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
@@ -60,7 +61,8 @@ fn open(shared: &Shared<'_>, dir: RawFd, initial: &InitialFd) -> i64 {
     }
 }
 
-/// Gives the owner all rights on a path and the directories on the way; what was changed, and the modes before.
+/// Gives the owner all rights on a path and the directories on the way; what was changed, and the
+/// modes before.
 fn grant(dir: RawFd, path: &[u8]) -> Vec<(Vec<u8>, Mode)> {
     let Some(dir) = (dir >= 0).then(|| sys::borrow(dir)) else {
         return Vec::new();

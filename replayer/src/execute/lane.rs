@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::issue::Issuer;
+use super::issue::{Issuer, TOO_LONG};
 use super::pace::Pacer;
 use super::parts::Part;
 use super::progress::{Progress, Stopped};
@@ -75,7 +75,8 @@ pub struct Loop<'l, 'a> {
     pub progress: &'l Progress<'l>,
 }
 
-/// Starts the thread of a part; gives the processor time that it took, nanoseconds, or nothing if it could not be started.
+/// Starts the thread of a part; gives the processor time that it took, nanoseconds, or nothing if
+/// it could not be started.
 pub type Start<'s> = dyn FnMut(Part) -> Option<u64> + 's;
 
 impl Loop<'_, '_> {
@@ -94,7 +95,8 @@ impl Loop<'_, '_> {
         let clock = self.shared.clock;
         let mut starts = self.starts.iter().peekable();
         let mut spent = Spent::default();
-        // One stamp a boundary: where nothing lies between two calls, the end of one is the beginning of the next.
+        // One stamp a boundary: where nothing lies between two calls, the end of one is the
+        // beginning of the next.
         let mut now = clock.ticks();
         for (index, step) in (first..).zip(&steps[first..]) {
             self.go_on(index)?;
@@ -205,8 +207,10 @@ impl Loop<'_, '_> {
         Ok(())
     }
 
-    /// Has at hand soon what comes next. A tool's own memory is where it left it; that of a replay, most of which is used once, is far away where other
-    /// replays or tools ran since the last round: `tar` of 1,200 files took 8.1 ms on one mount, and 9.0 ms with six other mounts in turn.
+    /// Has at hand soon what comes next. A tool's own memory is where it left it; that of a replay,
+    /// most of which is used once, is far away where other replays or tools ran since the last
+    /// round: `tar` of 1,200 files took 8.1 ms on one mount, and 9.0 ms with six other mounts in
+    /// turn.
     #[inline(always)]
     fn fetch(&self, steps: &[Step], index: usize, samples: &Samples) {
         let ops = &self.shared.plan.ops;
@@ -223,7 +227,8 @@ impl Loop<'_, '_> {
         }
     }
 
-    /// Sleeps as long as the tool did, or until others have done what they did meanwhile and for what it slept after that. Gives the time then.
+    /// Sleeps as long as the tool did, or until others have done what they did meanwhile and for
+    /// what it slept after that. Gives the time then.
     #[cold]
     fn sleep(&self, op: usize, pacer: &Pacer<'_>, time: f32, slept: fn(&Sleep) -> &Slept) -> u64 {
         let begin = Instant::now();
@@ -233,11 +238,12 @@ impl Loop<'_, '_> {
         let left = match by_others {
             None => longest,
             Some((last, after)) => {
-                match self.progress.wait_at_most(last.lane, last.done, longest) {
-                    true => pacer
+                if self.progress.wait_at_most(last.lane, last.done, longest) {
+                    pacer
                         .asked(after)
-                        .min(longest.saturating_sub(begin.elapsed())),
-                    false => Duration::ZERO,
+                        .min(longest.saturating_sub(begin.elapsed()))
+                } else {
+                    Duration::ZERO
                 }
             }
         };
@@ -268,7 +274,10 @@ impl Loop<'_, '_> {
         if matches!(op.action, Action::Nothing) {
             return begin;
         }
-        let result = issuer.issue(index, &op.action, op.expected, &mut begin);
+        let mut result = issuer.issue(index, &op.action, op.expected, &mut begin);
+        if result == TOO_LONG && op.expected != TOO_LONG {
+            result = issuer.issue_in_steps(index, op, &mut begin);
+        }
         let now = self.shared.clock.ticks();
         samples.keep(index, op, result, now.saturating_sub(begin));
         now

@@ -1,4 +1,5 @@
-//! Executes a plan: one thread per task, started by its parent's; the loop waits, issues, takes the time, and stores.
+//! Executes a plan: one thread per task, started by its parent's; the loop waits, issues, takes the
+//! time, and stores.
 
 mod bell;
 mod clock;
@@ -27,7 +28,6 @@ use crate::sandbox::Sandbox;
 use crate::sys::{self, Texts};
 use clock::Clock;
 use crew::Crew;
-pub(crate) use crew::STACK;
 use initial::open_initial;
 use pace::Pacer;
 use parts::Parts;
@@ -90,7 +90,8 @@ pub(crate) struct Shared<'a> {
 
 /// Executes the plan in its prepared sandboxes. `cancelled` is looked at while waiting.
 ///
-/// All is prepared in a new thread with a table of descriptors of its own, so that a replay's never mix with the caller's.
+/// All is prepared in a new thread with a table of descriptors of its own, so that a replay's never
+/// mix with the caller's.
 pub fn execute(
     plan: &Plan,
     sandboxes: &[Sandbox],
@@ -98,12 +99,12 @@ pub fn execute(
     cancelled: &AtomicBool,
 ) -> Result<Run, ReplayError> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("replay".into());
-        let thread = thread.spawn_scoped(scope, || {
+        let named = std::thread::Builder::new().name("replay".into());
+        let started = named.spawn_scoped(scope, || {
             sys::unshare_files();
             execute_here(plan, sandboxes, tempo, cancelled)
         });
-        let thread = thread.map_err(|source| ReplayError::Process {
+        let thread = started.map_err(|source| ReplayError::Process {
             operation: "starting a thread",
             source,
         })?;
@@ -169,8 +170,8 @@ fn fenced_in(
     std::thread::scope(|scope| {
         let (told, opened) = mpsc::channel();
         let (go, gone) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("replay".into());
-        let thread = thread.spawn_scoped(scope, move || {
+        let named = std::thread::Builder::new().name("replay".into());
+        let started = named.spawn_scoped(scope, move || {
             let is_open = told.send(shared.open(sandboxes)).is_ok();
             if is_open && gone.recv().is_ok() {
                 crew.run()
@@ -178,7 +179,7 @@ fn fenced_in(
                 Err(ReplayError::Cancelled)
             }
         });
-        let thread = thread.map_err(|source| ReplayError::Process {
+        let thread = started.map_err(|source| ReplayError::Process {
             operation: "starting a thread",
             source,
         })?;
@@ -203,7 +204,8 @@ fn lane_run(done: crew::Done, tick: f64) -> LaneRun {
     }
 }
 
-/// How long all lanes may stand still: beyond the longest time that one computes or sleeps for the tool.
+/// How long all lanes may stand still: beyond the longest time that one computes or sleeps for the
+/// tool.
 fn patience(plan: &Plan, scale: Option<f64>) -> Duration {
     let paces = plan.lanes.iter().flat_map(|lane| lane.paces());
     let longest = paces
@@ -222,7 +224,8 @@ fn shared<'a>(plan: &'a Plan, sandboxes: &[Sandbox]) -> Result<Shared<'a>, Repla
             source: source.into(),
         }
     };
-    let slots: Vec<AtomicI32> = (0..plan.slots.max(sandboxes.len() as u32))
+    let planned = plan.slots.max(sandboxes.len() as u32);
+    let slots: Vec<AtomicI32> = (0..planned as usize + issue::STEPS * plan.lanes.len())
         .map(|_| AtomicI32::new(-1))
         .collect();
     use rustix::fs::{Mode, OFlags, inotify};

@@ -31,8 +31,8 @@ pub struct Pacer<'a> {
     looks: u32,
     /// Either ends it.
     stops: [&'a AtomicBool; 2],
-    /// Ticks that the replay itself took and that no computing was there to take them from; negative
-    /// where computing is left to do.
+    /// Ticks that the replay itself took and that no computing was there to take them from;
+    /// negative where computing is left to do.
     debt: f64,
     /// What starting a thread takes, ticks.
     start: f64,

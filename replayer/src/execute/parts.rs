@@ -1,7 +1,8 @@
-//! Which ops each thread does. A task's ops are done by a thread of its own, started where the task was started: the scheduler places a
-//! task, and those that it wakes, by what it did before, and a thread that stands by from the start has done nothing for long. On file
-//! systems that another process serves, this decides whether a request stays on its processor or crosses to another one, which costs
-//! several times as much.
+//! Which ops each thread does. A task's ops are done by a thread of its own, started where the task
+//! was started: the scheduler places a task, and those that it wakes, by what it did before, and a
+//! thread that stands by from the start has done nothing for long. On file systems that another
+//! process serves, this decides whether a request stays on its processor or crosses to another one,
+//! which costs several times as much.
 
 use crate::plan::{Lane, Plan};
 
@@ -25,7 +26,8 @@ pub struct Parts {
     started: Vec<Vec<(usize, Part)>>,
 }
 
-/// A place where a lane's ops become another task's, and the lane and number of ops that it is started after.
+/// A place where a lane's ops become another task's, and the lane and number of ops that it is
+/// started after.
 pub(crate) type Cut = (usize, Option<(usize, usize)>);
 
 impl Parts {

@@ -34,7 +34,8 @@ struct LaneProgress {
     done: AtomicU32,
     /// The least that anyone asleep waits for; [`NOBODY`] if none is. Ops before it wake nobody.
     wanted: AtomicU32,
-    /// Counts wake-ups; what is slept on. Who says what it wants just before a wake-up for others would else sleep through its own.
+    /// Counts wake-ups; what is slept on. Who says what it wants just before a wake-up for others
+    /// would else sleep through its own.
     wakes: AtomicU32,
     /// How many sleep on that.
     sleepers: AtomicU32,
@@ -101,7 +102,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// A lane has done its first `done` ops. True if others sleep until then, which are to be woken.
+    /// A lane has done its first `done` ops. True if others sleep until then, which are to be
+    /// woken.
     #[inline]
     #[must_use]
     pub fn done(&self, lane: usize, done: u32, published: bool) -> bool {
@@ -110,7 +112,8 @@ impl<'a> Progress<'a> {
             lane.done.store(done, Ordering::Relaxed);
             return false;
         }
-        // Sequentially consistent with `sleep`: either it sees this store or this sees what it wants.
+        // Sequentially consistent with `sleep`: either it sees this store or this sees what it
+        // wants.
         lane.done.store(done, Ordering::SeqCst);
         lane.wanted.load(Ordering::SeqCst) <= done
     }
@@ -152,8 +155,9 @@ impl<'a> Progress<'a> {
     #[cold]
     fn sleep(&self, waiter: usize, other: u32, done: u32) -> Result<(), Stopped> {
         let lane = &self.lanes[other as usize];
-        let bell = self.bells[waiter].as_ref();
-        let bell = bell.filter(|_| is_in_sync(self.plan, other, done));
+        let bell = self.bells[waiter]
+            .as_ref()
+            .filter(|_| is_in_sync(self.plan, other, done));
         let mut since = Instant::now();
         let mut sum = self.sum();
         loop {

@@ -59,6 +59,9 @@ fn is_expected(op: &Op, result: i64) -> bool {
 }
 
 impl Samples {
+    /// Bytes that are kept of an op at most: where it gave what it shouldn't.
+    pub(crate) const MOST_BYTES: u64 = (size_of::<u32>() + size_of::<Odd>()) as u64;
+
     /// For so many ops, in memory that has been touched.
     pub(super) fn new(ops: usize) -> Samples {
         Samples {

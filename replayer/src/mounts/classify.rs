@@ -63,9 +63,10 @@ const TEMPORARY: &[&[u8]] = &[b"/var/tmp", b"/tmp"];
 
 /// The mounts of a mount table on which files can lie, in the table's order.
 ///
-/// `text` is `/proc/self/mountinfo`; `container` tells whether it is that of a container (a root that is an
-/// overlay says so, too). Pseudo file systems, mounts hidden under others, and the single files that engines mount are left out.
-/// Nothing but the text is looked at; [`survey`](super::survey) asks the mounts themselves.
+/// `text` is `/proc/self/mountinfo`; `container` tells whether it is that of a container (a root
+/// that is an overlay says so, too). Pseudo file systems, mounts hidden under others, and the
+/// single files that engines mount are left out. Nothing but the text is looked at;
+/// [`survey`](super::survey) asks the mounts themselves.
 pub fn classify(text: &[u8], container: bool) -> Vec<Candidate> {
     let lines = table::parse(text);
     let visible = table::visible(&lines);
@@ -156,7 +157,8 @@ fn kind_of(line: &Line, container: bool) -> Kind {
             product::of_disk(line),
             Some("a volume made with o=bind, or a bind mount with slave propagation"),
         ),
-        // Outside of containers a whole file system is a disk, and a part of one was bound to another place.
+        // Outside of containers a whole file system is a disk, and a part of one was bound to
+        // another place.
         _ if DISK_TYPES.contains(&fs_type) && (container || is_bound(line)) => {
             (Class::NativeBind, product::of_disk(line), None)
         }
@@ -170,7 +172,8 @@ fn kind_of(line: &Line, container: bool) -> Kind {
     }
 }
 
-/// Whether a mount shows only a part of its file system. The root of a btrfs mount is its subvolume.
+/// Whether a mount shows only a part of its file system. The root of a btrfs mount is its
+/// subvolume.
 fn is_bound(line: &Line) -> bool {
     let whole = match (line.fs_type.as_str(), line.super_option("subvol")) {
         ("btrfs", Some(subvolume)) => subvolume.as_bytes(),
@@ -206,7 +209,8 @@ fn volume_name(root: &[u8]) -> Option<&[u8]> {
         .map(|part| part[1])
 }
 
-/// Directories on a mount, the best for a test first: the mount point, but for a root, in which nobody wants test files.
+/// Directories on a mount, the best for a test first: the mount point, but for a root, in which
+/// nobody wants test files.
 fn directories(lines: &[Line], visible: &[bool], at: usize) -> Vec<Vec<u8>> {
     let point = lines[at].mount_point.clone();
     let on_it = |path: &&&[u8]| table::mount_of(lines, visible, path) == Some(at);

@@ -1,11 +1,14 @@
-//! The mounts of this machine or container on which a tool's files could lie, and what each of them is.
+//! The mounts of this machine or container on which a tool's files could lie, and what each of them
+//! is.
 //!
-//! [`classify`] is a pure function from the text of `/proc/self/mountinfo` to a list of candidates: it tells the
-//! container's root file system, image layers, bind mounts (of the machine itself, or of a host beyond a virtual machine),
-//! volumes and tmpfs apart, and names the product that a mount points to. [`survey`] reads the text of
-//! this machine and asks each mount whether it can be written to and how much room it has.
+//! [`classify`] is a pure function from the text of `/proc/self/mountinfo` to a list of candidates:
+//! it tells the container's root file system, image layers, bind mounts (of the machine itself, or
+//! of a host beyond a virtual machine), volumes and tmpfs apart, and names the product that a mount
+//! points to. [`survey`] reads the text of this machine and asks each mount whether it can be
+//! written to and how much room it has.
 //!
-//! The rules come from the mount tables of the products themselves; each has its sample among the tests.
+//! The rules come from the mount tables of the products themselves; each has its sample among the
+//! tests.
 
 mod classify;
 mod probe;
@@ -25,10 +28,12 @@ pub use table::{Line, parse};
 pub enum Class {
     /// The root file system of a container: the image with a writable layer above it.
     ContainerRoot {
-        /// Lower layers of the overlay (the image); `None` where it is no overlay or doesn't list them.
+        /// Lower layers of the overlay (the image); `None` where it is no overlay or doesn't list
+        /// them.
         image_layers: Option<u32>,
     },
-    /// Layers of an image without a writable one above them (an image mounted as a volume, a compressed image).
+    /// Layers of an image without a writable one above them (an image mounted as a volume, a
+    /// compressed image).
     ImageLayer,
     /// A directory of the machine that the containers run on, without anything between.
     NativeBind,
@@ -39,7 +44,8 @@ pub enum Class {
     },
     /// A volume of the container engine.
     Volume {
-        /// Its name; `None` for volumes with options of their own (`o=bind`, `type=tmpfs`), whose mounts don't tell.
+        /// Its name; `None` for volumes with options of their own (`o=bind`, `type=tmpfs`), whose
+        /// mounts don't tell.
         name: Option<String>,
     },
     /// A file system in memory.

@@ -1,4 +1,5 @@
-//! What the candidate mounts of this machine say of themselves: whether they can be written to, and how much room they have.
+//! What the candidate mounts of this machine say of themselves: whether they can be written to, and
+//! how much room they have.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -38,7 +39,8 @@ pub struct Survey {
 pub struct Probed {
     /// What the mount table tells.
     pub candidate: Candidate,
-    /// The first of the suggested directories in which this user may make files; `None` where there is none.
+    /// The first of the suggested directories in which this user may make files; `None` where
+    /// there is none.
     pub writable_directory: Option<PathBuf>,
     /// Bytes that this user may still write; `None` where the file system doesn't answer.
     pub free_bytes: Option<u64>,
@@ -46,15 +48,16 @@ pub struct Probed {
     pub total_bytes: Option<u64>,
     /// Inodes that this user may still make; `None` where they aren't limited or not known.
     pub free_inodes: Option<u64>,
-    /// Whether names that differ in case only are one there, by the names that it has; `None` where
-    /// these don't tell.
+    /// Whether names that differ in case only are one there, by the names that it has; `None`
+    /// where these don't tell.
     pub folds_case: Option<bool>,
 }
 
 /// Reads the mount table of this process and asks each candidate.
 ///
 /// # Errors
-/// Where `/proc` isn't mounted or can't be read. A mount that doesn't answer is shown without its figures.
+/// Where `/proc` isn't mounted or can't be read. A mount that doesn't answer is shown without its
+/// figures.
 pub fn survey() -> Result<Survey, SurveyError> {
     let text = std::fs::read(MOUNT_TABLE).map_err(SurveyError::MountTable)?;
     let container = in_container();
@@ -64,7 +67,8 @@ pub fn survey() -> Result<Survey, SurveyError> {
     let visible = table::visible(&lines);
     let mounts: Vec<Probed> = candidates
         .into_iter()
-        // Single files may be mounted, too, and what lies below a directory that this user may not enter can't be used.
+        // Single files may be mounted, too, and what lies below a directory that this user may not
+        // enter can't be used.
         .filter(|candidate| path(&candidate.line.mount_point).is_dir())
         .map(|mut candidate| {
             let id = candidate.line.id;
@@ -94,7 +98,8 @@ pub fn in_container() -> bool {
         || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
-/// Directories in which a user who owns no mount point may still write: the working directory and the home.
+/// Directories in which a user who owns no mount point may still write: the working directory and
+/// the home.
 fn personal_directories() -> Vec<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let all = std::env::current_dir().ok().into_iter().chain(home);

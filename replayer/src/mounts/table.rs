@@ -1,4 +1,5 @@
-//! The lines of `/proc/self/mountinfo` (proc_pid_mountinfo(5)), and which of the mounts can be seen.
+//! The lines of `/proc/self/mountinfo` (proc_pid_mountinfo(5)), and which of the mounts can be
+//! seen.
 
 /// A mount, unescaped.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -68,7 +69,8 @@ fn parse_line(line: &[u8]) -> Option<Line> {
         }
     }
     let fs_type = text(fields.next()?);
-    // Docker's older storage drivers and some FUSE file systems have an empty source: two spaces in a row.
+    // Docker's older storage drivers and some FUSE file systems have an empty source: two spaces in
+    // a row.
     let source = unescape(fields.next()?);
     let super_options = fields.next().map(text).unwrap_or_default();
     Some(Line {
@@ -116,8 +118,9 @@ pub(super) fn is_below(path: &[u8], above: &[u8]) -> bool {
 
 /// Which of the mounts can be seen where they are mounted.
 ///
-/// One is hidden if another was mounted at the same place later, or if a directory above it was mounted over: then
-/// a mount on the same parent stands at that directory, or one of the parents is hidden in that way.
+/// One is hidden if another was mounted at the same place later, or if a directory above it was
+/// mounted over: then a mount on the same parent stands at that directory, or one of the parents is
+/// hidden in that way.
 pub(super) fn visible(lines: &[Line]) -> Vec<bool> {
     let covered: Vec<bool> = lines.iter().map(|line| is_covered(lines, line)).collect();
     (0..lines.len())

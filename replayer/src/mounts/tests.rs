@@ -73,7 +73,8 @@ fn docker_on_linux() {
         &volume("shop-node_modules"),
         Some(Product::DockerEngine),
     );
-    // Volumes with options of their own show the host's path or a tmpfs, and get mounts from their host.
+    // Volumes with options of their own show the host's path or a tmpfs, and get mounts from their
+    // host.
     is(&mounts, "/data", &Class::Volume { name: None }, None);
     is(&mounts, "/cache", &Class::Volume { name: None }, None);
     is(&mounts, "/scratch", &Class::Tmpfs, None);

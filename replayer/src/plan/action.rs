@@ -2,11 +2,13 @@
 
 use super::{At, Slot, Text};
 
-/// What a lane does. File offsets and sizes in bytes, flags as the kernel's, already translated to this architecture.
+/// What a lane does. File offsets and sizes in bytes, flags as the kernel's, already translated to
+/// this architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Action {
-    /// Tracked, not issued (pseudo file systems, pipes, waiting): only its waits and its place count.
+    /// Tracked, not issued (pseudo file systems, pipes, waiting): only its waits and its place
+    /// count.
     Nothing,
     Open {
         at: At,
@@ -18,8 +20,9 @@ pub enum Action {
     Close {
         fd: Slot,
     },
-    /// Duplicate into a fresh descriptor (`dup`, `dup2`, `dup3`, `F_DUPFD*`, inheritance over fork). If `out` already
-    /// holds a descriptor, it is replaced in the same call (`dup3`), as recorded.
+    /// Duplicate into a fresh descriptor (`dup`, `dup2`, `dup3`, `F_DUPFD*`, inheritance over
+    /// fork). If `out` already holds a descriptor, it is replaced in the same call (`dup3`), as
+    /// recorded.
     Dup {
         fd: Slot,
         out: Slot,
@@ -30,7 +33,8 @@ pub enum Action {
         command: i32,
         argument: u64,
     },
-    /// `F_SETLK`, `F_SETLKW`, `F_GETLK` and the `OFD` forms, issued in their `OFD` form: the replay is one process.
+    /// `F_SETLK`, `F_SETLKW`, `F_GETLK` and the `OFD` forms, issued in their `OFD` form: the replay
+    /// is one process.
     Lock {
         fd: Slot,
         command: i32,
@@ -105,14 +109,16 @@ pub enum Action {
         mode: i32,
         flags: i32,
     },
-    /// `target_root`: the link read was rewritten into that root, so the expected length grows by its real directory's.
+    /// `target_root`: the link read was rewritten into that root, so the expected length grows by
+    /// its real directory's.
     ReadLink {
         at: At,
         length: u64,
         target_root: Option<u16>,
     },
-    /// `listing` numbers the passes over directories, so that lengths are compared pass by pass. `to_end`: the tool was told here that there
-    /// is no more, so it goes on until it is told so by this file system, too, which may give fewer entries at a time.
+    /// `listing` numbers the passes over directories, so that lengths are compared pass by pass.
+    /// `to_end`: the tool was told here that there is no more, so it goes on until it is told
+    /// so by this file system, too, which may give fewer entries at a time.
     ListDirectory {
         fd: Slot,
         length: u64,
@@ -137,7 +143,8 @@ pub enum Action {
         to: At,
         flags: i32,
     },
-    /// `target_root`: the text is a path inside that root, to be prefixed with its real directory before the replay.
+    /// `target_root`: the text is a path inside that root, to be prefixed with its real directory
+    /// before the replay.
     Symlink {
         target: Text,
         target_root: Option<u16>,
@@ -167,7 +174,8 @@ pub enum Action {
         uid: u32,
         gid: u32,
     },
-    /// Times as in the trace: nanoseconds since the epoch, `UTIME_NOW`, `UTIME_OMIT`, or `NONE` for a NULL pointer.
+    /// Times as in the trace: nanoseconds since the epoch, `UTIME_NOW`, `UTIME_OMIT`, or `NONE` for
+    /// a NULL pointer.
     SetTimes {
         at: At,
         atime: u64,
@@ -214,6 +222,12 @@ pub enum Action {
     },
     FdStatFs {
         fd: Slot,
+    },
+    /// `file_getattr`; `length` is the size of its structure.
+    GetAttributes {
+        at: At,
+        length: u64,
+        flags: i32,
     },
     GetXattr {
         at: At,
@@ -327,7 +341,8 @@ pub enum Action {
         at: At,
         flags: i32,
     },
-    /// A program start: open, read of the first page, close; a failed one fails in the open or by its mode.
+    /// A program start: open, read of the first page, close; a failed one fails in the open or by
+    /// its mode.
     Exec {
         at: At,
         flags: i32,
@@ -343,17 +358,10 @@ pub enum Action {
     },
 }
 
-impl Action {
-    /// The paths that it names.
-    #[inline]
-    pub fn paths(&self) -> impl Iterator<Item = At> + use<> {
-        let (first, second) = self.two_paths();
-        first.into_iter().chain(second)
-    }
-
-    #[inline]
-    fn two_paths(&self) -> (Option<At>, Option<At>) {
-        match *self {
+/// The paths of an action, or references to them, as the matched one is.
+macro_rules! two_paths {
+    ($action:expr) => {
+        match $action {
             Action::Open { at, .. }
             | Action::Stat { at, .. }
             | Action::Statx { at, .. }
@@ -367,6 +375,7 @@ impl Action {
             | Action::SetTimes { at, .. }
             | Action::Truncate { at, .. }
             | Action::StatFs { at, .. }
+            | Action::GetAttributes { at, .. }
             | Action::GetXattr { at, .. }
             | Action::SetXattr { at, .. }
             | Action::SetAcl { at, .. }
@@ -421,5 +430,20 @@ impl Action {
             | Action::ReadAhead { .. }
             | Action::FdChangeDir { .. } => (None, None),
         }
+    };
+}
+
+impl Action {
+    /// The paths that it names.
+    #[inline]
+    pub fn paths(&self) -> impl Iterator<Item = At> + use<> {
+        let (first, second) = two_paths!(*self);
+        first.into_iter().chain(second)
+    }
+
+    /// The same, to be changed.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut At> {
+        let (first, second) = two_paths!(self);
+        first.into_iter().chain(second)
     }
 }

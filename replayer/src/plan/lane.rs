@@ -1,8 +1,8 @@
 //! What one lane does, in order, in as few bytes as it takes.
 //!
 //! A plan of 10^8 events has to fit into memory. So what ops have in common stands once, in
-//! [`super::Plan::ops`]; a lane holds twelve bytes for each of its ops (which one, when, how long to
-//! compute before it), and what few ops have (waits, sleep) stands apart, in the lane's order.
+//! [`super::Plan::ops`]; a lane holds twelve bytes for each of its ops (which one, when, how long
+//! to compute before it), and what few ops have (waits, sleep) stands apart, in the lane's order.
 
 use super::{Fallback, Pace, WaitFor};
 
@@ -38,9 +38,9 @@ impl Step {
         self.0 & PUBLISHED != 0
     }
 
-    /// Whether its recorded call woke others in sync, as kernels say: the one that wakes is about to
-    /// sleep itself, so that the other had better stay on its processor (Linux: `WF_SYNC`; writes to
-    /// pipes and sockets, the end of a process).
+    /// Whether its recorded call woke others in sync, as kernels say: the one that wakes is about
+    /// to sleep itself, so that the other had better stay on its processor (Linux: `WF_SYNC`;
+    /// writes to pipes and sockets, the end of a process).
     #[inline]
     pub fn is_in_sync(self) -> bool {
         self.0 & IN_SYNC != 0

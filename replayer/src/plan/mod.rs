@@ -43,7 +43,8 @@ pub struct At {
 pub struct Root {
     /// The recorded directory (`/` for the default placement).
     pub recorded: Vec<u8>,
-    /// The target directory on the mount under test; the replay works in a fresh directory below it.
+    /// The target directory on the mount under test; the replay works in a fresh directory below
+    /// it.
     pub target: std::path::PathBuf,
 }
 
@@ -55,9 +56,11 @@ pub enum Check {
     Nothing,
     /// The same number or the same error.
     Exact,
-    /// Success of any value, or the same error (descriptors, addresses, handles, offsets in directories).
+    /// Success of any value, or the same error (descriptors, addresses, handles, offsets in
+    /// directories).
     Success,
-    /// Lengths are compared over a whole pass of a directory (file systems order entries differently).
+    /// Lengths are compared over a whole pass of a directory (file systems order entries
+    /// differently).
     Listing,
 }
 
@@ -78,7 +81,8 @@ pub struct Op {
     /// The mount of the recorded machine that it worked on (index into the header's mounts),
     /// `u16::MAX` for none.
     pub mount: u16,
-    /// The recorded directory that it worked in (index into [`Plan::places`]), `u32::MAX` for none.
+    /// The recorded directory that it worked in (index into [`Plan::places`]), `u32::MAX` for
+    /// none.
     pub place: u32,
 }
 
@@ -89,7 +93,8 @@ pub struct Pace {
     pub think: f32,
     /// Asleep before it, for a reason outside of the replay: timers, the network, people.
     pub asleep: f32,
-    /// On a processor in the op, for what the tool's call did and the replay's doesn't: a program's start, a pipe's bytes.
+    /// On a processor in the op, for what the tool's call did and the replay's doesn't: a
+    /// program's start, a pipe's bytes.
     pub own: f32,
     /// Asleep in the op, for a reason outside of the replay.
     pub own_asleep: f32,
@@ -131,8 +136,10 @@ pub struct Sleep {
 
 /// A time asleep.
 ///
-/// A task that sleeps by a timer and then acts by what others have done meanwhile (Go's monitor, which hands on the work of a thread that stands in
-/// a call) acts when they have done it, and not after a time. So it sleeps until then, and no longer than it did: what it is that wakes can't be told.
+/// A task that sleeps by a timer and then acts by what others have done meanwhile (Go's monitor,
+/// which hands on the work of a thread that stands in a call) acts when they have done it, and not
+/// after a time. So it sleeps until then, and no longer than it did: what it is that wakes can't be
+/// told.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Slept {
     /// Nanoseconds.
@@ -145,7 +152,8 @@ pub struct Slept {
     pub after: f32,
 }
 
-/// An op that the tool did because another one had failed: what it would not have done where that goes well.
+/// An op that the tool did because another one had failed: what it would not have done where that
+/// goes well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fallback {
     /// Index of the op.
@@ -269,7 +277,8 @@ pub struct Plan {
     pub initial_fds: Vec<InitialFd>,
     /// What lanes do, each once.
     pub ops: Vec<Op>,
-    /// What is done one after the other: by a task, or by several of which each began after the one before had ended.
+    /// What is done one after the other: by a task, or by several of which each began after the
+    /// one before had ended.
     pub lanes: Vec<Lane>,
     /// Where tasks begin, in the order of the trace.
     pub births: Vec<Birth>,

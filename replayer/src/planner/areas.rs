@@ -1,4 +1,5 @@
-//! Which parts of the recorded tree are replayed, and where: mounts, pseudo file systems, placements, what is left out.
+//! Which parts of the recorded tree are replayed, and where: mounts, pseudo file systems,
+//! placements, what is left out.
 
 use fsreplay_trace::model::{Header, is_pseudo};
 
@@ -28,7 +29,8 @@ pub(crate) fn is_below(path: &[u8], above: &[u8]) -> bool {
     components(above).all(|name| names.next() == Some(name))
 }
 
-/// Marks mounts, pseudo file systems, placements and skipped paths in the tree; the roots of the plan.
+/// Marks mounts, pseudo file systems, placements and skipped paths in the tree; the roots of the
+/// plan.
 pub(crate) fn mark(tree: &mut Tree, header: &Header, options: &PlanOptions) -> Vec<Root> {
     let devices = ensure(tree, DEVICES);
     tree.inode_mut(devices).flags |= PSEUDO;
@@ -104,8 +106,8 @@ fn lies_in_pseudo(tree: &Tree, path: &[u8]) -> bool {
     false
 }
 
-/// The inode of an absolute path, made with all directories above it if it isn't known. It becomes part of the initial
-/// tree only when a record tells of it.
+/// The inode of an absolute path, made with all directories above it if it isn't known. It becomes
+/// part of the initial tree only when a record tells of it.
 pub(crate) fn ensure(tree: &mut Tree, path: &[u8]) -> u32 {
     let mut at = ROOT;
     for name in components(path) {

@@ -13,7 +13,7 @@ use super::actions::File;
 use super::contention::{F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR};
 use super::hash::FastMap;
 use super::locks::{Lock, LockKind, Owner, Part, Range};
-use super::order::{Place, Side, Timing};
+use super::order::{Place, Side};
 use super::tree::NONE;
 use super::{Cx, Extra, Planner, Resource};
 use crate::plan::{Action, Slot};
@@ -225,8 +225,8 @@ impl Planner {
             out: Slot(slot),
         };
         let needs = [
-            (Resource::Slot(slot), Side::Write, Timing::Always),
-            (Resource::Dent(dent), Side::Read, Timing::Always),
+            (Resource::Slot(slot), Side::Write),
+            (Resource::Dent(dent), Side::Read),
         ];
         self.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
         Some(Carrier {
@@ -270,7 +270,7 @@ impl Planner {
     /// A call on a lock that no recorded one stands for: its kind, start and length.
     fn on_carrier(&mut self, cx: &Cx, carrier: Carrier, lock: (u64, i64, i64)) {
         let action = carrier.lock(lock);
-        let needs = [(Resource::Slot(carrier.slot), Side::Read, Timing::Always)];
+        let needs = [(Resource::Slot(carrier.slot), Side::Read)];
         self.extra(cx.lane, cx.event.entry, action, Call::fcntl, &needs);
     }
 
@@ -304,7 +304,7 @@ impl Planner {
         if let Some(action) = unlock {
             let by = self.order.next(lane);
             self.locks.gave(&mut self.order, &lock, by);
-            let needs = [(Resource::Slot(carrier.slot), Side::Read, Timing::Always)];
+            let needs = [(Resource::Slot(carrier.slot), Side::Read)];
             self.extra(lane, time, action, Call::fcntl, &needs);
         }
         if carrier.description == NONE {

@@ -1,11 +1,13 @@
 //! Clones of files that failed, and the copying that the tool did instead.
 //!
-//! A tool that copies a file asks the file system first to let both share its blocks (`FICLONE`, see ioctl_ficlone(2)). Where that fails it
-//! copies; where it goes well there is nothing left to copy. Which of both it is depends on the file system, so that a replay of the copying on
+//! A tool that copies a file asks the file system first to let both share its blocks (`FICLONE`,
+//! see ioctl_ficlone(2)). Where that fails it copies; where it goes well there is nothing left to
+//! copy. Which of both it is depends on the file system, so that a replay of the copying on
 //! one that clones would do what the tool doesn't do there.
 //!
-//! The copying is what the same task reads from the one file and writes to the other, each from its beginning to its end in one go, while both are open.
-//! Anything else that is read or written there ends it, and it counts only if it is whole by then.
+//! The copying is what the same task reads from the one file and writes to the other, each from its
+//! beginning to its end in one go, while both are open. Anything else that is read or written there
+//! ends it, and it counts only if it is whole by then.
 
 use super::actions::File;
 use super::order::Place;
@@ -50,21 +52,24 @@ impl Planner {
         }
     }
 
-    /// The op about to be committed reads a file from `at`, so many bytes: for a copy, if it was to be cloned.
+    /// The op about to be committed reads a file from `at`, so many bytes: for a copy, if it was to
+    /// be cloned.
     pub(super) fn reads_for_copy(&mut self, cx: &Cx, source: &File, at: u64, moved: u64) {
         if let Some(failed) = self.failed_clone(source, false) {
             self.goes_on(cx, source, failed, at, moved);
         }
     }
 
-    /// The op about to be committed writes into a file at `at`, so many bytes: for a copy, if it was to become a clone of a file that is as long.
+    /// The op about to be committed writes into a file at `at`, so many bytes: for a copy, if it
+    /// was to become a clone of a file that is as long.
     pub(super) fn writes_for_copy(&mut self, cx: &Cx, target: &File, at: u64, moved: u64) {
         if let Some(failed) = self.failed_clone(target, true) {
             self.goes_on(cx, target, failed, at, moved);
         }
     }
 
-    /// The op about to be committed copies between files inside the kernel, from and to these offsets.
+    /// The op about to be committed copies between files inside the kernel, from and to these
+    /// offsets.
     pub(super) fn copies_for_copy(
         &mut self,
         cx: &Cx,
@@ -73,8 +78,7 @@ impl Planner {
         moved: u64,
     ) {
         let failed = self.failed_clone(source, false);
-        let failed = failed.filter(|failed| failed.other == target.description && from == to);
-        match failed {
+        match failed.filter(|failed| failed.other == target.description && from == to) {
             Some(_) => {
                 self.reads_for_copy(cx, source, from, moved);
                 self.writes_for_copy(cx, target, to, moved);
@@ -94,14 +98,16 @@ impl Planner {
         }
     }
 
-    /// The latest clone that failed between a file and another one, if both are still open as it found them.
+    /// The latest clone that failed between a file and another one, if both are still open as it
+    /// found them.
     fn failed_clone(&self, file: &File, is_target: bool) -> Option<FailedClone> {
         let clone = self.fds.numbered(file.description)?.clone?;
         let other = self.fds.numbered(clone.other)?.clone?;
         (other.by == clone.by && clone.is_target == is_target).then_some(clone)
     }
 
-    /// Bytes are read or written at `at`: the copying goes on if they follow what was copied and are no more than there is to copy, or ends.
+    /// Bytes are read or written at `at`: the copying goes on if they follow what was copied and
+    /// are no more than there is to copy, or ends.
     fn goes_on(&mut self, cx: &Cx, file: &File, failed: FailedClone, at: u64, moved: u64) {
         let copied = at.saturating_add(moved);
         if failed.task != cx.task || failed.copied != at || copied > self.whole(file, failed) {
@@ -110,15 +116,18 @@ impl Planner {
         }
         self.fds.by_number(file.description).clone = Some(FailedClone { copied, ..failed });
         let Place { lane, op } = self.order.next(cx.lane);
-        let failed = failed.by.op;
         let fallbacks = &mut self.order.lanes[lane as usize].fallbacks;
         // A copy inside the kernel is one op for both files.
         if fallbacks.last().is_none_or(|last| last.op != op) {
-            fallbacks.push(Fallback { op, failed });
+            fallbacks.push(Fallback {
+                op,
+                failed: failed.by.op,
+            });
         }
     }
 
-    /// The copying ends. If it is not whole by then, none of it is left out: what follows goes on from where it ended.
+    /// The copying ends. If it is not whole by then, none of it is left out: what follows goes on
+    /// from where it ended.
     fn end(&mut self, file: &File, failed: FailedClone) {
         let is_whole = failed.copied >= self.whole(file, failed);
         self.fds.by_number(file.description).clone = None;
@@ -133,9 +142,10 @@ impl Planner {
 
     /// How much there is to copy.
     fn whole(&mut self, file: &File, failed: FailedClone) -> u64 {
-        let source = match failed.is_target {
-            true => self.fds.by_number(failed.other).ino,
-            false => file.ino,
+        let source = if failed.is_target {
+            self.fds.by_number(failed.other).ino
+        } else {
+            file.ino
         };
         match source {
             NONE => 0,

@@ -2,8 +2,9 @@
 
 use fsreplay_trace::call::Call;
 
-use super::order::{Side, Timing};
+use super::order::Side;
 use super::tree::{CHANGED, NONE};
+use super::uses::Use;
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{Action, Check, Op, Pace};
 
@@ -29,9 +30,9 @@ impl Planner {
             }
         }
         if !self.order.single() && draft.class == Class::Issued {
-            let accesses = std::mem::take(&mut self.accesses);
-            self.visit(cx.lane, cx.horizon, &accesses);
-            self.accesses = accesses;
+            let uses = std::mem::take(&mut self.uses);
+            self.visit(cx.lane, cx.horizon, uses.all());
+            self.uses = uses;
         }
         let op = Op {
             action: draft.action,
@@ -55,12 +56,8 @@ impl Planner {
 
     /// What the op about to be committed changes has to be put back before the next round.
     fn mark_changed(&mut self) {
-        let changes = self
-            .accesses
-            .iter()
-            .filter(|(_, side, _)| *side != Side::Read);
-        for (resource, _, _) in changes {
-            let changed = match *resource {
+        for resource in self.uses.changed() {
+            let changed = match resource {
                 Resource::Inode(ino) | Resource::Members(ino) => ino,
                 Resource::Dent(dent) => self.tree.dent(dent).dir,
                 Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
@@ -93,8 +90,7 @@ impl Planner {
         call: Call,
         resource: Resource,
     ) {
-        let needs = [(resource, Side::Write, Timing::Always)];
-        self.extra(lane, time, action, call, &needs);
+        self.extra(lane, time, action, call, &[(resource, Side::Write)]);
     }
 
     /// Writes an op without a recorded counterpart into a lane.
@@ -104,7 +100,7 @@ impl Planner {
         time: u64,
         action: Action,
         call: Call,
-        needs: &[(Resource, Side, Timing)],
+        needs: &[Use],
     ) {
         let moment = self.moment();
         if !self.order.single() {
@@ -126,8 +122,8 @@ impl Planner {
         self.order.commit(lane, op, pace, (moment, time));
     }
 
-    fn visit(&mut self, lane: u32, horizon: u32, needs: &[(Resource, Side, Timing)]) {
-        for (resource, side, timing) in needs {
+    fn visit(&mut self, lane: u32, horizon: u32, needs: &[Use]) {
+        for (resource, side) in needs {
             let order = &mut self.order;
             let frontier = match *resource {
                 Resource::Inode(ino) => &mut self.tree.inodes[ino as usize].frontier,
@@ -147,7 +143,7 @@ impl Planner {
                 Resource::Offset(number) => &mut self.fds.by_number(number).frontier,
                 Resource::Map(map) => &mut self.maps.all[map as usize].frontier,
             };
-            order.visit(frontier, lane, horizon, *side, *timing);
+            order.visit(frontier, lane, horizon, *side, resource.timing());
         }
     }
 }

@@ -9,7 +9,7 @@ use fsreplay_trace::call::{ArgKind, Call, Op};
 use fsreplay_trace::model::{Event, Record};
 
 use super::locks::{Lock, LockCall, LockKind, Owner, Range};
-use super::order::{Side, Timing};
+use super::order::Side;
 use super::sequence::{Held, takes_paths};
 use super::tree::NONE;
 use super::{Cx, Planner, Resource};
@@ -269,9 +269,8 @@ impl Planner {
                     && holders.contains(&other.owner)
             });
             if frees {
-                let mut begun = begun.iter();
-                let first = begun.find(|(other, _)| *other == task);
-                let first = first.and_then(|(_, index)| *index)?;
+                let (_, first) = begun.iter().find(|(other, _)| *other == task)?;
+                let first = (*first)?;
                 // What a path was before a call stands in front of that; so such a call stays.
                 let named = match &self.sequence.held().nth(first)?.record {
                     Record::Event(event) => takes_paths(event),
@@ -382,14 +381,14 @@ impl Planner {
             fd: slot,
             operation: libc::LOCK_UN,
         };
-        let needs = [(Resource::Slot(slot.0), Side::Read, Timing::Always)];
+        let needs = [(Resource::Slot(slot.0), Side::Read)];
         self.extra(lane, event.entry, action, Call::flock, &needs);
         true
     }
 }
 
 /// Whether a record can take, give back or be refused a lock.
-fn may_concern_locks(record: &Record) -> bool {
+pub(super) fn may_concern_locks(record: &Record) -> bool {
     match record {
         Record::Event(event) => matches!(
             event.call.row().op,

@@ -1,8 +1,10 @@
-//! Descriptor tables of processes, and what their entries lead to: handles, open file descriptions, slots.
+//! Descriptor tables of processes, and what their entries lead to: handles, open file descriptions,
+//! slots.
 //!
-//! A *handle* is one descriptor of the replay. Descriptors that a fork copied share their parent's handle until one
-//! of them is closed: a close of a shared handle duplicates it first and closes the duplicate, so that each
-//! recorded close is a close and the last one is the last one there too.
+//! A *handle* is one descriptor of the replay. Descriptors that a fork copied share their parent's
+//! handle until one of them is closed: a close of a shared handle duplicates it first and closes
+//! the duplicate, so that each recorded close is a close and the last one is the last one there
+//! too.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +98,8 @@ pub(crate) struct Descriptors {
     free_descriptions: Vec<u32>,
     /// Accesses to slots; slots of roots included.
     pub(crate) slots: Vec<Frontier>,
-    /// Closed slots by the lane that closed them: that lane may use them again without waiting for anyone.
+    /// Closed slots by the lane that closed them: that lane may use them again without waiting for
+    /// anyone.
     free_slots: Vec<Vec<u32>>,
 }
 
@@ -295,7 +298,8 @@ impl FdTable {
         entry.filter(|entry| entry.handle != NONE)
     }
 
-    /// Puts an entry; the kernel found the number free, so one that is still there waits for its close.
+    /// Puts an entry; the kernel found the number free, so one that is still there waits for its
+    /// close.
     pub(crate) fn put(&mut self, fd: i32, entry: Entry) {
         if let Some(old) = self.replace(fd, entry) {
             self.displaced.push((fd, old));
@@ -337,8 +341,7 @@ impl FdTable {
     /// All numbers in use from `first` to `last`.
     pub(crate) fn range(&self, first: i32, last: i32) -> Vec<i32> {
         let low = first.clamp(0, DENSE) as usize;
-        let high = (last.clamp(-1, DENSE - 1) + 1) as usize;
-        let high = high.min(self.dense.len());
+        let high = ((last.clamp(-1, DENSE - 1) + 1) as usize).min(self.dense.len());
         let mut found: Vec<i32> = (low.min(high)..high)
             .filter(|fd| self.dense[*fd].handle != NONE)
             .map(|fd| fd as i32)
@@ -459,7 +462,8 @@ mod tests {
     fn a_number_given_out_before_its_close_returned_keeps_both() {
         let mut table = FdTable::default();
         table.put(5, entry(1, 10));
-        // close(5) called after event 20; another thread's open returned 5 as event 25, the close as event 30.
+        // close(5) called after event 20; another thread's open returned 5 as event 25, the close
+        // as event 30.
         table.put(5, entry(2, 25));
         assert_eq!(table.get(5, 22).map(|e| e.handle), Some(1));
         assert_eq!(table.get(5, 26).map(|e| e.handle), Some(2));

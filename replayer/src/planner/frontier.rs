@@ -61,8 +61,9 @@ impl Frontier {
     /// The most ops of a lane that accesses can name.
     pub(crate) const MOST_OPS: u32 = WRITE - 1;
 
-    /// Goes through the accesses of other lanes that `me` has to come after: `keep` says whether a later one than `me` may have to
-    /// wait for them, too. With `register`, `me` is noted, and replaces earlier ones of its lane.
+    /// Goes through the accesses of other lanes that `me` has to come after: `keep` says whether a
+    /// later one than `me` may have to wait for them, too. With `register`, `me` is noted, and
+    /// replaces earlier ones of its lane.
     #[inline]
     pub(crate) fn meet(&mut self, me: Access, register: bool, mut keep: impl FnMut(Place) -> bool) {
         let lane = me.place.lane;

@@ -1,11 +1,13 @@
 //! Futexes: which wake ended which wait.
 //!
-//! A wake is recorded when it is called, so it stands before the return of those that it wakes. A wait that succeeded was
-//! ended by the last wake at its address since it began; by the end of a thread (the kernel wakes whoever joins it); or,
-//! where the waiter was moved to another address meanwhile, by the last wake in its address space.
+//! A wake is recorded when it is called, so it stands before the return of those that it wakes. A
+//! wait that succeeded was ended by the last wake at its address since it began; by the end of a
+//! thread (the kernel wakes whoever joins it); or, where the waiter was moved to another address
+//! meanwhile, by the last wake in its address space.
 //!
-//! Short waits are left out: while one thread is stopped with a lock in its hand, others run into it who would not without a
-//! recorder, and to keep the order in which they got it would make each of them wait in the replay, too.
+//! Short waits are left out: while one thread is stopped with a lock in its hand, others run into
+//! it who would not without a recorder, and to keep the order in which they got it would make each
+//! of them wait in the replay, too.
 
 use fsreplay_trace::call::ArgKind;
 

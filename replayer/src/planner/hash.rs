@@ -1,4 +1,5 @@
-//! Small, fast hashing for the planner's tables, seeded per process so that a made-up trace can't aim at collisions.
+//! Small, fast hashing for the planner's tables, seeded per process so that a made-up trace can't
+//! aim at collisions.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -90,7 +91,8 @@ impl Hasher for FastHasher {
     }
 }
 
-/// An open-addressing index from hashes to the numbers of entries that stand elsewhere. Entries are never removed.
+/// An open-addressing index from hashes to the numbers of entries that stand elsewhere. Entries are
+/// never removed.
 #[derive(Default)]
 pub(crate) struct RawIndex {
     /// Hash, number plus one (0 for a free place).

@@ -3,11 +3,11 @@
 use fsreplay_trace::abi;
 use fsreplay_trace::call::Call;
 use fsreplay_trace::format::Tables;
-use fsreplay_trace::model::{FdState, FileKind};
+use fsreplay_trace::model::{FdState, FileKind, StringId};
 
 use super::areas;
 use super::fds::{Entry, What};
-use super::hash::Seed;
+use super::hash::{FastMap, Seed};
 use super::initial::kind_of;
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED};
 use super::{PlanError, Planner, Resource};
@@ -15,7 +15,7 @@ use crate::plan::{Action, At, InitialFd, Slot};
 
 /// By what descriptors from outside are told to lead to one open file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct OpenFile {
+struct OpenFile {
     task: u32,
     flags: u32,
     offset: u64,
@@ -31,6 +31,31 @@ impl OpenFile {
             offset: state.offset,
             target: seed.bytes(target),
         }
+    }
+}
+
+/// Open files that descriptors of the start lead to.
+#[derive(Default)]
+pub(crate) struct Inherited {
+    /// What hashes of texts start from.
+    seed: Seed,
+    /// Where each leads, and its handle.
+    files: FastMap<OpenFile, (StringId, u32)>,
+}
+
+impl Inherited {
+    /// A descriptor leads to an open file, known by that handle from now on.
+    fn add(&mut self, state: &FdState, target: &[u8], handle: u32) {
+        let key = OpenFile::of(state, target, self.seed);
+        self.files.insert(key, (state.target, handle));
+    }
+
+    /// The handle of the open file that another descriptor led to, if this one leads there, too.
+    fn find(&self, state: &FdState, tables: &Tables) -> Option<u32> {
+        let target = tables.string(state.target);
+        let key = OpenFile::of(state, target, self.seed);
+        let (known, handle) = self.files.get(&key)?;
+        (tables.string(*known) == target).then_some(*handle)
     }
 }
 
@@ -63,8 +88,7 @@ impl Planner {
             None if real && target.first() == Some(&b'/') => {
                 let handle = self.inherit_file(state, target);
                 if self.coverage.events == 0 {
-                    let key = OpenFile::of(state, target, self.seed);
-                    self.inherited.insert(key, (state.target, handle));
+                    self.inherited.add(state, target, handle);
                 }
                 handle
             }
@@ -79,7 +103,8 @@ impl Planner {
         Ok(())
     }
 
-    /// The descriptor that leads to the same open file (`> log 2>&1`), whose offset is one for both.
+    /// The descriptor that leads to the same open file (`> log 2>&1`), whose offset is one for
+    /// both.
     ///
     /// Two of a task that were open from the start and agree in file, offset and all flags but
     /// close-on-exec are nearly always one. Where the recorder could ask the kernel and they are
@@ -88,10 +113,7 @@ impl Planner {
         if self.coverage.events > 0 || state.is_apart() {
             return None;
         }
-        let target = tables.string(state.target);
-        let key = OpenFile::of(state, target, self.seed);
-        let (known, handle) = self.inherited.get(&key)?;
-        (tables.string(*known) == target).then_some(*handle)
+        self.inherited.find(state, tables)
     }
 
     /// A file or directory that was open already, or came over a socket.
@@ -123,7 +145,7 @@ impl Planner {
         let slot = self.fds.take_slot(lane);
         let at = self.place_of(ino);
         let clean = state.open_flags() & !(abi::O_CREAT | abi::O_EXCL | abi::O_TRUNC);
-        let flags = self.recorded_flags.translate(self.here_flags, clean) as i32;
+        let flags = self.dialect.translate(clean) as i32;
         if self.coverage.events == 0 {
             self.initial_fds.push(InitialFd {
                 out: Slot(slot),
@@ -201,5 +223,48 @@ impl Planner {
             self.initial.set_kind(&mut self.tree, at, kind_of(kind));
         }
         at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::model::TaskId;
+
+    use super::*;
+
+    #[test]
+    fn descriptors_lead_to_one_open_file_where_all_but_close_on_exec_agrees() {
+        let mut tables = Tables::new();
+        let first = FdState {
+            task: TaskId(0),
+            fd: 1,
+            kind: FileKind::File,
+            target: tables.add_string(b"/work/log"),
+            flags: abi::O_APPEND,
+            offset: 7,
+        };
+        let elsewhere = tables.add_string(b"/work/other");
+        let mut inherited = Inherited::default();
+        inherited.add(&first, b"/work/log", 5);
+        let same = FdState {
+            fd: 2,
+            flags: first.flags | abi::O_CLOEXEC,
+            ..first
+        };
+        assert_eq!(inherited.find(&same, &tables), Some(5));
+        for other in [
+            FdState { offset: 8, ..first },
+            FdState { flags: 0, ..first },
+            FdState {
+                task: TaskId(1),
+                ..first
+            },
+            FdState {
+                target: elsewhere,
+                ..first
+            },
+        ] {
+            assert_eq!(inherited.find(&other, &tables), None, "{other:?}");
+        }
     }
 }

@@ -31,6 +31,8 @@ struct Entry {
     data: bool,
     /// Another entry with the same inode comes first.
     another: bool,
+    /// Its extended attributes are recorded.
+    attributed: bool,
 }
 
 /// The initial tree as far as it is known.
@@ -66,13 +68,26 @@ impl Default for Placed {
     }
 }
 
-/// The name under which an extended attribute is replayed: those that only the kernel or root may set become ordinary ones.
+/// Beginnings of the names of attributes that only the kernel or root may set.
+const SPECIAL: [&[u8]; 3] = [b"trusted.", b"security.", b"system."];
+/// What those names begin with in the replay.
+const REPLAYED_AS: &[u8] = b"user.fsreplay.";
+
+/// The name under which an extended attribute is replayed: those that only the kernel or root may
+/// set become ordinary ones.
 pub(crate) fn xattr_name(recorded: &[u8]) -> Vec<u8> {
-    let special: [&[u8]; 3] = [b"trusted.", b"security.", b"system."];
-    if special.iter().any(|prefix| recorded.starts_with(prefix)) {
-        return [b"user.fsreplay.", recorded].concat();
+    if SPECIAL.iter().any(|prefix| recorded.starts_with(prefix)) {
+        return [REPLAYED_AS, recorded].concat();
     }
     recorded.to_vec()
+}
+
+/// How long a list of attributes can be in the replay, bytes, which was that long when recorded:
+/// each name is at least one of the beginnings above, a character and a NUL.
+pub(crate) fn xattr_list_length(recorded: u64) -> u64 {
+    let shortest = SPECIAL.map(|prefix| prefix.len() as u64 + 2);
+    let names = recorded / shortest.into_iter().fold(u64::MAX, u64::min);
+    recorded.saturating_add(names.saturating_mul(REPLAYED_AS.len() as u64))
 }
 
 /// Whose permissions count on the replaying side.
@@ -94,8 +109,8 @@ impl Owners {
         }
     }
 
-    /// Permission bits with which an initial file is made: an ordinary user owns all of it, so the owner's bits must
-    /// grant what the recording user was granted.
+    /// Permission bits with which an initial file is made: an ordinary user owns all of it, so the
+    /// owner's bits must grant what the recording user was granted.
     fn mode(&self, mode: u32, uid: u32, gid: u32, directory: bool) -> u32 {
         if self.as_root || (self.uid == uid && self.uid != 0) {
             return mode;
@@ -154,6 +169,7 @@ impl Initial {
             wanted: true,
             data: false,
             another,
+            attributed: false,
         });
         if !another {
             tree.inode_mut(ino).initial = index;
@@ -165,7 +181,8 @@ impl Initial {
         self.ensure(tree, ROOT);
     }
 
-    /// The entry of a directory, made with those above it if there is none; [`NONE`] if it was made by the tool.
+    /// The entry of a directory, made with those above it if there is none; [`NONE`] if it was made
+    /// by the tool.
     fn ensure(&mut self, tree: &mut Tree, dir: u32) -> u32 {
         let mut missing = Vec::new();
         let mut at = dir;
@@ -203,6 +220,7 @@ impl Initial {
                 wanted: true,
                 data: false,
                 another: false,
+                attributed: false,
             });
             tree.inode_mut(ino).initial = index;
             parent = index;
@@ -282,7 +300,8 @@ impl Initial {
         }
     }
 
-    /// The name turned out to have been made by the tool: its state was taken while the call that made it ran.
+    /// The name turned out to have been made by the tool: its state was taken while the call that
+    /// made it ran.
     pub(crate) fn retract(&mut self, tree: &mut Tree, ino: u32) {
         let index = tree.inode(ino).initial;
         if let Some(entry) = self.entries.get_mut(index as usize) {
@@ -291,10 +310,15 @@ impl Initial {
         tree.inode_mut(ino).initial = NONE;
     }
 
-    /// Extended attributes of an inode.
+    /// Extended attributes of an inode. Those that were found first count: they are recorded anew
+    /// under another name, or after a rename, when the tool may have changed them.
     pub(crate) fn set_xattrs(&mut self, tree: &Tree, ino: u32, xattrs: &[(StringId, u32)]) {
         let index = tree.inode(ino).initial;
-        if index != NONE && !xattrs.is_empty() {
+        let Some(entry) = self.entries.get_mut(index as usize) else {
+            return;
+        };
+        let is_first = !std::mem::replace(&mut entry.attributed, true);
+        if is_first && !xattrs.is_empty() {
             self.xattrs.push((index, xattrs.to_vec()));
         }
     }
@@ -398,7 +422,8 @@ impl Initial {
             target_root: None,
             link_of: None,
             changed,
-            // What is removed, truncated or overwritten gives back its blocks, which a hole has none of.
+            // What is removed, truncated or overwritten gives back its blocks, which a hole has
+            // none of.
             data: entry.data || changed && entry.kind == Kind::File,
             allocated: entry.allocated,
             xattrs: Vec::new(),

@@ -137,7 +137,8 @@ impl Texts {
         added
     }
 
-    /// A string of the trace without its first `skip` bytes, verbatim; strings stand once however often they are used.
+    /// A string of the trace without its first `skip` bytes, verbatim; strings stand once however
+    /// often they are used.
     #[inline]
     pub(crate) fn string(&mut self, id: StringId, skip: usize, tables: &Tables) -> Text {
         let index = id.0 as usize;

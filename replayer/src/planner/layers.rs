@@ -56,8 +56,8 @@ impl Planner {
         if !self.layers.overlays.contains(&true) || !copies_up(cx) {
             return;
         }
-        for (resource, _, _) in &self.accesses {
-            let Resource::Inode(ino) = *resource else {
+        for resource in self.uses.resources() {
+            let Resource::Inode(ino) = resource else {
                 continue;
             };
             self.layers.changes(ino, self.tree.inode(ino));

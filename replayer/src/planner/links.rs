@@ -107,7 +107,8 @@ impl Links {
         }
     }
 
-    /// Tells the ops that read rewritten links what to expect. Comes after the initial tree is written.
+    /// Tells the ops that read rewritten links what to expect. Comes after the initial tree is
+    /// written.
     pub(crate) fn settle_reads(&mut self, order: &mut Order, texts: &Texts) {
         for (place, ino) in std::mem::take(&mut self.reads) {
             let Some((root, text)) = self.rewritten.get(&ino) else {

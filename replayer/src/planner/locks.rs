@@ -230,9 +230,9 @@ impl Locks {
 
     /// Who excludes a lock now.
     pub(crate) fn excluded_by(&self, lock: &Lock) -> impl Iterator<Item = Owner> {
-        let held = self.files.get(&(lock.ino, lock.kind));
-        let held = held.into_iter().flat_map(|file| &file.held);
         let lock = *lock;
+        let file = self.files.get(&(lock.ino, lock.kind));
+        let held = file.into_iter().flat_map(|file| &file.held);
         held.filter(move |(owner, part)| {
             *owner != lock.owner && part.excludes(lock.range, lock.exclusive)
         })
@@ -255,11 +255,12 @@ impl Locks {
         let Some(file) = self.files.get(&(lock.ino, lock.kind)) else {
             return Vec::new();
         };
-        let held = file
+        let held: Vec<Part> = file
             .held
             .iter()
-            .filter(|(owner, part)| *owner == lock.owner && part.range.overlaps(lock.range));
-        let held: Vec<Part> = held.map(|(_, part)| *part).collect();
+            .filter(|(owner, part)| *owner == lock.owner && part.range.overlaps(lock.range))
+            .map(|(_, part)| *part)
+            .collect();
         for part in &held {
             order.after(part.by);
             for (asker, attempt) in &file.refused {

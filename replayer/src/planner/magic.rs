@@ -1,5 +1,5 @@
-//! Paths that name a descriptor: `/proc/self/fd/N`, `/dev/fd/N` and the like. The kernel goes straight to what is
-//! open there; so does the plan, although nothing else in /proc is replayed.
+//! Paths that name a descriptor: `/proc/self/fd/N`, `/dev/fd/N` and the like. The kernel goes
+//! straight to what is open there; so does the plan, although nothing else in /proc is replayed.
 
 use fsreplay_trace::call::{Last, Op};
 
@@ -18,7 +18,8 @@ pub(super) enum Through<'t> {
 }
 
 impl Planner {
-    /// The descriptor of the calling process that an absolute path goes through, and where in the path what follows begins.
+    /// The descriptor of the calling process that an absolute path goes through, and where in the
+    /// path what follows begins.
     pub(super) fn descriptor_link(&self, cx: &Cx, path: &[u8]) -> Option<(i32, usize)> {
         let standard: [(&[u8], i32); 3] =
             [(b"/dev/stdin", 0), (b"/dev/stdout", 1), (b"/dev/stderr", 2)];
@@ -92,6 +93,14 @@ impl Planner {
             }
             return Err(self.nothing(cx, super::Class::Unresolved));
         }
+        Ok(self.reached(start))
+    }
+
+    /// The very thing that a descriptor has open, which has a name or is a directory.
+    fn reached(&mut self, start: Start) -> Through<'static> {
+        let Start { slot, ino } = start;
+        let inode = self.tree.inode(ino);
+        let directory = inode.kind == Kind::Directory;
         let dent = if directory { NONE } else { inode.dent };
         let at = if directory {
             let path = Texts::DOT;
@@ -116,6 +125,6 @@ impl Planner {
             plain: true,
             trailing: false,
         };
-        Ok(Through::Reached(at, walked, start))
+        Through::Reached(at, walked, start)
     }
 }

@@ -42,8 +42,11 @@ impl Space {
     /// The first mapped part in a range of addresses.
     pub(crate) fn first(&self, address: u64, length: u64) -> Option<Part> {
         let end = address.saturating_add(length.max(1));
-        let before = self.ranges.range(..=address).next_back();
-        let before = before.filter(|(_, range)| range.end > address);
+        let before = self
+            .ranges
+            .range(..=address)
+            .next_back()
+            .filter(|(_, range)| range.end > address);
         let (start, range) = before.or_else(|| self.ranges.range(address..end).next())?;
         let from = address.max(*start);
         Some(Part {

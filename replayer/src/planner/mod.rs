@@ -1,17 +1,20 @@
-//! Turns a trace into a plan: one pass over its records, with a model of the tree, of the processes and of their
-//! descriptors. Touches no file system.
+//! Turns a trace into a plan: one pass over its records, with a model of the tree, of the processes
+//! and of their descriptors. Touches no file system.
 //!
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
-//! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays inside
+//! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays
+//!   inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
 //! - `mounts`: what the tool mounts itself
 //! - `layers`: files of an overlay that are changed
 //! - `users`: as whom a task asks
-//! - `contention`, `carriers`: what calls on locks mean, which of them came first, and what they are
-//!   issued on
+//! - `contention`, `carriers`: what calls on locks mean, which of them came first, and what they
+//!   are issued on
 //! - `sequence`: which of overlapping calls came first
 //! - `clones`: what the tool copied because it could not be cloned
+//! - `uses`: what ops use
 //! - `order`: lanes, and which op waits for which
+//! - `draft`: an event on its way into the plan
 //! - `actions`: for every call, what is issued and what it does to the model
 //! - `commit`: ops into lanes, with what they cost and change
 //! - `records`: what is no call: states, listings, tasks
@@ -22,6 +25,8 @@ mod carriers;
 mod clones;
 mod commit;
 mod contention;
+mod dialect;
+mod draft;
 mod fds;
 mod frontier;
 mod futexes;
@@ -52,21 +57,24 @@ mod tests;
 mod tree;
 mod unmade;
 mod users;
+mod uses;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fsreplay_results::play::Coverage;
-use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
-use fsreplay_trace::model::{Event, Header, Record, StringId};
+use fsreplay_trace::model::{Event, Header, Record};
 
+use crate::execute::Samples;
 use crate::plan::{Action, Check, InitialFd, Plan, Root, Timing as ToolTiming, Took};
 use carriers::Carriers;
+use dialect::Dialect;
+use draft::Extra;
+pub(crate) use draft::{Class, Cx, Draft, Notes};
 use fds::{Descriptors, What};
 use futexes::Futexes;
-use hash::{FastMap, Seed};
-use inherited::OpenFile;
+use hash::FastMap;
+use inherited::Inherited;
 use initial::{Initial, Owners, Writing};
 use intern::Texts;
 use layers::Layers;
@@ -74,7 +82,7 @@ use links::{Links, Placements};
 use locks::Locks;
 use mappings::Mappings;
 use mounts::Mounts;
-use order::{Order, Side, Timing};
+use order::{Order, Side};
 use pace::Pacer;
 use paths::PathCache;
 use pipes::Pipes;
@@ -87,6 +95,8 @@ use space::Room;
 use tree::{NONE, Tree};
 use unmade::Unmade;
 use users::Users;
+pub(crate) use uses::Resource;
+use uses::Uses;
 
 /// Why a trace can't be planned.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +129,7 @@ pub struct PlanOptions {
     pub place: Vec<(Vec<u8>, PathBuf)>,
     /// Recorded paths (absolute) that are left out, with all below them.
     pub skip: Vec<Vec<u8>>,
-    /// Whether the replaying user is root.
+    /// Whether the replaying user may do what root may: [`crate::privilege::acts_as_root`].
     pub as_root: bool,
     /// User id of the replaying user.
     pub uid: u32,
@@ -131,111 +141,16 @@ pub struct PlanOptions {
     pub keep_durations: bool,
 }
 
-/// What becomes of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    Issued,
-    Pseudo,
-    Other,
-    Skipped,
-    Unresolved,
-    Unfinished,
-}
-
-/// An op in the making.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Draft {
-    pub(crate) action: Action,
-    pub(crate) check: Check,
-    pub(crate) expected: i64,
-    pub(crate) class: Class,
-    pub(crate) mount: u16,
-}
-
-impl Draft {
-    fn check(mut self, check: Check) -> Draft {
-        self.check = check;
-        self
-    }
-
-    fn mount(mut self, mount: u16) -> Draft {
-        self.mount = mount;
-        self
-    }
-}
-
-/// Something that orders calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resource {
-    /// Contents and metadata of an inode.
-    Inode(u32),
-    /// A name in a directory.
-    Dent(u32),
-    /// A directory's place in the tree.
-    Place(u32),
-    /// What a directory holds.
-    Members(u32),
-    /// A descriptor of the replay.
-    Slot(u32),
-    /// The offset of an open file description, by handle.
-    Offset(u32),
-    /// A memory map.
-    Map(u32),
-}
-
-/// The event being planned.
-#[derive(Clone, Copy)]
-pub(crate) struct Cx<'t> {
-    pub(crate) event: &'t Event,
-    pub(crate) tables: &'t Tables,
-    pub(crate) task: u32,
-    pub(crate) lane: u32,
-    /// Number of the event.
-    pub(crate) number: u32,
-    /// How many events had returned when it was called.
-    pub(crate) horizon: u32,
-}
-
-impl Cx<'_> {
-    /// Whether the call succeeded.
-    pub(crate) fn ok(&self) -> bool {
-        self.event.errno().is_none()
-    }
-}
-
-/// An op without a recorded counterpart, after the one being made.
-#[derive(Clone, Copy)]
-struct Extra {
-    action: Action,
-    resource: Resource,
-}
-
-/// What was changed to fit, or could not be told, counted.
-#[derive(Default)]
-pub(crate) struct Notes {
-    counts: BTreeMap<&'static str, u64>,
-}
-
-impl Notes {
-    pub(crate) fn add(&mut self, note: &'static str) {
-        *self.counts.entry(note).or_default() += 1;
-    }
-}
-
 /// Plans a trace, record by record.
 pub struct Planner {
     options: PlanOptions,
     owners: Owners,
-    recorded_flags: OpenFlags,
-    here_flags: OpenFlags,
+    dialect: Dialect,
     cwd: Vec<u8>,
     umask: u32,
     roots: Vec<Root>,
     initial_fds: Vec<InitialFd>,
-    /// Descriptors of files that were open from the start: where each leads, and its handle.
-    inherited: FastMap<OpenFile, (StringId, u32)>,
-    /// What hashes of texts start from.
-    seed: Seed,
+    inherited: Inherited,
     tree: Tree,
     initial: Initial,
     order: Order,
@@ -255,7 +170,6 @@ pub struct Planner {
     unmade: Unmade,
     /// Parents that stand still until their child of `vfork` runs a program: its lane.
     vforked: FastMap<u32, u32>,
-    fifos: FastMap<u32, u32>,
     /// Inodes of the recorded link groups.
     groups: FastMap<u64, u32>,
     room: Room,
@@ -264,7 +178,7 @@ pub struct Planner {
     nodes: NodeCache,
     passed: Passed,
     sequence: Sequence,
-    accesses: Vec<(Resource, Side, Timing)>,
+    uses: Uses,
     extras: Vec<Extra>,
     scratch: Vec<u8>,
     scratch_names: Vec<u32>,
@@ -293,8 +207,7 @@ impl Planner {
         let links = Links::new(Placements::new(&roots));
         Planner {
             owners: Owners::new(header, options.as_root),
-            recorded_flags: OpenFlags::of(&header.architecture),
-            here_flags: OpenFlags::here(),
+            dialect: Dialect::of(header),
             cwd: header.cwd.clone(),
             umask: header.umask & 0o777,
             fds: Descriptors::new(roots.len()),
@@ -303,8 +216,7 @@ impl Planner {
             tree,
             options,
             initial_fds: Vec::new(),
-            inherited: FastMap::default(),
-            seed: Seed::default(),
+            inherited: Inherited::default(),
             initial: Initial::default(),
             order: Order::default(),
             procs: Processes::default(),
@@ -320,7 +232,6 @@ impl Planner {
             places: Places::default(),
             unmade: Unmade::default(),
             vforked: FastMap::default(),
-            fifos: FastMap::default(),
             groups: FastMap::default(),
             room: Room::default(),
             texts: Texts::default(),
@@ -328,7 +239,7 @@ impl Planner {
             nodes: NodeCache::default(),
             passed: Passed::default(),
             sequence: Sequence::default(),
-            accesses: Vec::new(),
+            uses: Uses::default(),
             extras: Vec::new(),
             scratch: Vec::new(),
             scratch_names: Vec::new(),
@@ -380,15 +291,18 @@ impl Planner {
         }
     }
 
-    /// Bytes of memory that the plan and what it is made with take, about.
+    /// Bytes of memory that the plan, what it is made with, and what a replay of it keeps take,
+    /// about; the last as if every outcome diverged.
     fn bytes(&self) -> u64 {
-        let bytes = self.order.bytes() + self.texts.bytes() + self.tree.bytes();
+        let bytes =
+            self.order.bytes() + self.texts.bytes() + self.tree.bytes() + self.mounts.bytes();
         let of_took = if self.options.keep_durations {
             self.coverage.events * size_of::<Took>() as u64
         } else {
             0
         };
-        bytes as u64 + of_took
+        let of_samples = self.coverage.events.saturating_mul(Samples::MOST_BYTES);
+        (bytes as u64 + of_took).saturating_add(of_samples)
     }
 
     fn event(&mut self, event: &Event, number: u32, tables: &Tables) -> Result<(), PlanError> {
@@ -404,8 +318,9 @@ impl Planner {
             number,
             horizon: number.saturating_sub(event.overlapped),
         };
+        self.in_namespace(task);
         self.sequence.now = number.saturating_add(1);
-        self.accesses.clear();
+        self.uses.clear();
         self.order.concurrent = self.procs.alive > 1;
         self.after_vfork(task);
         let draft = if event.result == Event::NO_RETURN {
@@ -428,19 +343,13 @@ impl Planner {
     /// The event being planned uses a resource.
     #[inline]
     pub(crate) fn need(&mut self, resource: Resource, side: Side) {
-        // Names are taken in an order that explains what the calls found; so it is kept even where they overlapped.
-        let timing = match resource {
-            Resource::Dent(_) | Resource::Place(_) => Timing::Always,
-            _ => Timing::Returned,
-        };
-        self.accesses.push((resource, side, timing));
+        self.uses.add(resource, side);
     }
 
     /// The event being planned uses a slot.
     #[inline]
     pub(crate) fn need_slot(&mut self, slot: u32, side: Side) {
-        self.accesses
-            .push((Resource::Slot(slot), side, Timing::Always));
+        self.uses.add(Resource::Slot(slot), side);
     }
 
     /// An event that keeps its place and is not issued.

@@ -3,38 +3,151 @@
 //! is bound to a second place (`mount --bind`) is replayed, at its first one. What a mount hides
 //! comes back when it is taken away.
 //!
-//! Mounts of tasks in mount namespaces of their own are not in a trace.
+//! Each mount namespace has its own. Those of the namespace whose task is looked at lie in the
+//! tree. What a new one has of its parent's stays as it is: later mounts go to no other namespace.
 
-use fsreplay_trace::abi::{MS_BIND, MS_ONLY_FLAGS};
+use std::rc::Rc;
+
+use fsreplay_trace::abi::{AT_FDCWD, MOVE_MOUNT_T_EMPTY_PATH, MS_BIND, MS_MOVE, MS_ONLY_FLAGS};
 use fsreplay_trace::call::{ArgKind, Last};
 
 use super::actions::flag_bits;
 use super::resolve::{End, Walked, walk};
-use super::tree::{Kind, MOUNTED, NONE, PSEUDO, SKIPPED};
+use super::tree::{Kind, MOUNTED, NONE, PSEUDO, SKIPPED, Tree};
 use super::{Class, Cx, Draft, Planner};
 
 const BELOW: &str = "calls by names below what the tool mounted itself: the replay doesn't mount, so \
     that these, and calls on what they opened, are not issued";
 const UNKNOWN: &str = "mounts over the root directory or over places that are not known: what lies \
     below is replayed as if it were not mounted";
+const PIVOTED: &str = "changes of a mount namespace's root directory (pivot_root): what lies below \
+    it is replayed as if nothing were mounted";
 
-/// What lies hidden: the entry, and what it led to before.
-#[derive(Default)]
-pub(super) struct Mounts(Vec<(u32, u32)>);
+/// Something that lies over a directory or file.
+#[derive(Clone, Copy)]
+struct Mount {
+    /// The entry that it lies over.
+    dent: u32,
+    top: u32,
+    /// What the entry leads to without it.
+    hidden: u32,
+}
+
+/// What the tool mounted, in order, by namespace. There is always one namespace. Those that are
+/// alike share their mounts.
+pub(super) struct Mounts {
+    namespaces: Vec<Rc<Vec<Mount>>>,
+    /// Whose mounts lie in the tree.
+    current: u32,
+    /// Mounts that were made, and that were copied where namespaces ceased to be alike.
+    kept: usize,
+}
+
+impl Default for Mounts {
+    fn default() -> Mounts {
+        Mounts {
+            namespaces: vec![Rc::default()],
+            current: 0,
+            kept: 0,
+        }
+    }
+}
+
+impl Mounts {
+    fn here(&self) -> &[Mount] {
+        &self.namespaces[self.current as usize]
+    }
+
+    fn here_mut(&mut self) -> &mut Vec<Mount> {
+        let here = &mut self.namespaces[self.current as usize];
+        if Rc::strong_count(here) > 1 {
+            self.kept += here.len();
+        }
+        Rc::make_mut(here)
+    }
+
+    /// Bytes that they take, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.kept * size_of::<Mount>() + self.namespaces.len() * size_of::<Rc<Vec<Mount>>>()
+    }
+
+    fn add(&mut self, tree: &mut Tree, dent: u32, top: u32) {
+        let hidden = tree.cover(dent, top);
+        self.kept += 1;
+        self.here_mut().push(Mount { dent, top, hidden });
+    }
+
+    /// Takes the last one over an entry away; gives what lay there.
+    fn take(&mut self, tree: &mut Tree, dent: u32) -> Option<u32> {
+        let last = self.here().iter().rposition(|mount| mount.dent == dent)?;
+        let mount = self.here_mut().remove(last);
+        tree.cover(dent, mount.hidden);
+        Some(mount.top)
+    }
+
+    /// Takes all of the current namespace out of the tree.
+    fn lift(&mut self, tree: &mut Tree) {
+        for mount in self.here().iter().rev() {
+            tree.cover(mount.dent, mount.hidden);
+        }
+    }
+
+    /// Puts those of another one there, but for those whose place is another by now.
+    fn lay(&mut self, tree: &mut Tree, namespace: u32) {
+        self.current = namespace;
+        let lay = |mount: &Mount| {
+            let is_there = tree.dent(mount.dent).ino == mount.hidden;
+            if is_there {
+                tree.cover(mount.dent, mount.top);
+            }
+            is_there
+        };
+        let laid: Vec<bool> = self.here().iter().map(lay).collect();
+        if laid.contains(&false) {
+            let mut stays = laid.into_iter();
+            self.here_mut().retain(|_| stays.next().unwrap_or(false));
+        }
+    }
+}
 
 impl Planner {
+    /// The tree is as this task sees it, from now on.
+    pub(super) fn in_namespace(&mut self, task: u32) {
+        let namespace = self.procs.fs(task).namespace;
+        if namespace != self.mounts.current {
+            self.mounts.lift(&mut self.tree);
+            self.mounts.lay(&mut self.tree, namespace);
+        }
+    }
+
+    /// A task gets a mount namespace of its own.
+    pub(super) fn new_namespace(&mut self, task: u32) {
+        let fs = self.procs.fs_mut(task);
+        let alike = Rc::clone(&self.mounts.namespaces[fs.namespace as usize]);
+        fs.namespace = self.mounts.namespaces.len() as u32;
+        self.mounts.namespaces.push(alike);
+    }
+
     pub(super) fn mount(&mut self, cx: &Cx) -> Draft {
         let flags = flag_bits(cx);
         if cx.ok() && flags & MS_ONLY_FLAGS == 0 {
-            match self.place_named(cx, ArgKind::Path) {
-                Some((dent, ino)) if dent != NONE => {
-                    let bound = (flags & MS_BIND != 0).then(|| self.bound_directory(cx, ino));
-                    let top = bound.flatten().unwrap_or_else(|| self.another(ino, dent));
-                    let hidden = self.tree.cover(dent, top);
-                    self.mounts.0.push((dent, hidden));
-                }
-                _ => self.notes.add(UNKNOWN),
-            }
+            let over = self.place_named(cx, ArgKind::Path);
+            let top = match over {
+                Some(_) if flags & MS_MOVE != 0 => self.moved_from(cx),
+                Some((_, ino)) if flags & MS_BIND != 0 => self.bound_directory(cx, ino),
+                Some(_) | None => None,
+            };
+            self.lie_over(over, top);
+        }
+        self.nothing(cx, Class::Other)
+    }
+
+    /// What `fsmount` or `open_tree` made gets a place, or what has one gets another.
+    pub(super) fn move_mount(&mut self, cx: &Cx) -> Draft {
+        if cx.ok() {
+            let over = self.place_named(cx, ArgKind::Path);
+            let top = over.and_then(|_| self.moved_from(cx));
+            self.lie_over(over, top);
         }
         self.nothing(cx, Class::Other)
     }
@@ -42,12 +155,39 @@ impl Planner {
     pub(super) fn unmount(&mut self, cx: &Cx) -> Draft {
         if cx.ok()
             && let Some((dent, _)) = self.place_named(cx, ArgKind::Path)
-            && let Some(last) = self.mounts.0.iter().rposition(|(at, _)| *at == dent)
         {
-            let (dent, hidden) = self.mounts.0.remove(last);
-            self.tree.cover(dent, hidden);
+            self.mounts.take(&mut self.tree, dent);
         }
         self.nothing(cx, Class::Other)
+    }
+
+    /// What the root directory of the namespace is then is in no trace. Names below it are taken
+    /// for what they were, and mounts would be in the way of these.
+    pub(super) fn pivot_root(&mut self, cx: &Cx) -> Draft {
+        if cx.ok() {
+            self.mounts.lift(&mut self.tree);
+            self.mounts.here_mut().clear();
+            self.notes.add(PIVOTED);
+        }
+        self.nothing(cx, Class::Other)
+    }
+
+    /// Something comes to lie over an entry: a directory or file that is replayed, or what the
+    /// replay doesn't have.
+    fn lie_over(&mut self, over: Option<(u32, u32)>, top: Option<u32>) {
+        match over {
+            Some((dent, ino)) if dent != NONE => {
+                let top = top.unwrap_or_else(|| self.another(ino, dent));
+                self.mounts.add(&mut self.tree, dent, top);
+            }
+            Some(_) | None => self.notes.add(UNKNOWN),
+        }
+    }
+
+    /// Takes what is moved away from where it lay, if that is known.
+    fn moved_from(&mut self, cx: &Cx) -> Option<u32> {
+        let (dent, _) = self.place_named(cx, ArgKind::Target)?;
+        self.mounts.take(&mut self.tree, dent)
     }
 
     /// The top of a file system that the replay doesn't have.
@@ -73,17 +213,24 @@ impl Planner {
     fn place_named(&mut self, cx: &Cx, kind: ArgKind) -> Option<(u32, u32)> {
         let path = cx.tables.string(self.string(cx, kind)?);
         let fs = self.procs.fs(cx.task);
-        let (cwd, root) = (fs.cwd_ino, fs.root);
+        let (mut start, root) = (fs.cwd_ino, fs.root);
+        let fd = cx.event.fd(ArgKind::DirFd).filter(|fd| *fd != AT_FDCWD);
+        if kind == ArgKind::Path
+            && let Some(fd) = fd
+        {
+            let handle = self.procs.table(cx.task).get(fd, cx.horizon)?.handle;
+            self.fds.handle(handle).slot()?;
+            start = self.fds.description(handle).ino;
+            if path.is_empty() && flag_bits(cx) & MOVE_MOUNT_T_EMPTY_PATH != 0 && start != NONE {
+                return Some((self.tree.inode(start).dent, start));
+            }
+        }
+        let last = match kind {
+            ArgKind::Path => self.last_of(cx.event, kind),
+            _ => Last::Followed,
+        };
         let passed = &mut self.passed;
-        let walked = walk(
-            &self.tree,
-            cx.tables,
-            passed,
-            path,
-            cwd,
-            root,
-            Last::Followed,
-        );
+        let walked = walk(&self.tree, cx.tables, passed, path, start, root, last);
         let is_there = matches!(walked.end, End::Found | End::Pseudo) && walked.ino != NONE;
         is_there.then_some((walked.dent, walked.ino))
     }

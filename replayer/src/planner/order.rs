@@ -1,8 +1,9 @@
 //! Who waits for whom: accesses to resources, edges between lanes, and which of them others imply.
 //!
-//! Ops are committed in the order in which their calls returned, and every edge leads from an op committed
-//! earlier to the one being committed (or, for a cause that returned late, from an op of the cause's lane that
-//! stands before the waiting one). So that order is a topological order of any plan, and no replay can deadlock.
+//! Ops are committed in the order in which their calls returned, and every edge leads from an op
+//! committed earlier to the one being committed (or, for a cause that returned late, from an op of
+//! the cause's lane that stands before the waiting one). So that order is a topological order of
+//! any plan, and no replay can deadlock.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,7 +25,8 @@ pub(crate) enum Side {
     Read,
     /// It changes.
     Write,
-    /// It changes something together with others that don't mind each other: entries of one directory.
+    /// It changes something together with others that don't mind each other: entries of one
+    /// directory.
     Join,
 }
 
@@ -33,7 +35,8 @@ pub(crate) enum Side {
 pub(crate) enum Timing {
     /// Those that didn't overlap: calls that overlapped stay free.
     Returned,
-    /// All, in the order in which they returned: what the replay itself needs (a slot must be open while it is used).
+    /// All, in the order in which they returned: what the replay itself needs (a slot must be open
+    /// while it is used).
     Always,
 }
 
@@ -73,8 +76,8 @@ pub(crate) struct Order {
     commits: u64,
     /// Waits so far.
     waits: usize,
-    /// Whether more than one task is alive; otherwise every later task descends from the only one, and its
-    /// fork edge covers all that was done before.
+    /// Whether more than one task is alive; otherwise every later task descends from the only one,
+    /// and its fork edge covers all that was done before.
     pub(crate) concurrent: bool,
     full: bool,
 }
@@ -178,8 +181,8 @@ impl Order {
         self.lanes.len() < 2
     }
 
-    /// Notes an access of the op about to be committed on `lane`, and what it has to wait for. The first `horizon` events
-    /// had returned when it was called.
+    /// Notes an access of the op about to be committed on `lane`, and what it has to wait for. The
+    /// first `horizon` events had returned when it was called.
     pub(crate) fn visit(
         &mut self,
         frontier: &mut Frontier,
@@ -222,8 +225,8 @@ impl Order {
             return place;
         };
         // An op without an event of its own belongs to the one before it.
-        let before = self.lanes[lane as usize].moments().last();
-        let before = before.filter(|_| !op.recorded).copied();
+        let last = self.lanes[lane as usize].moments().last();
+        let before = last.filter(|_| !op.recorded).copied();
         self.lanes[lane as usize].push(step, before.unwrap_or(moment), pace);
         self.commits += 1;
         let clock = &mut self.clocks[lane as usize];
@@ -304,9 +307,9 @@ impl Order {
             .push_back((me.op, clock.known.clone().into_boxed_slice()));
     }
 
-    /// Lets an op that was committed already wait for a cause that returned only after it, and which is about to be
-    /// committed on `cause_lane`: for what that lane did before the cause, as far as it returned before the effect. Gives the last of that if it is
-    /// waited for.
+    /// Lets an op that was committed already wait for a cause that returned only after it, and
+    /// which is about to be committed on `cause_lane`: for what that lane did before the cause,
+    /// as far as it returned before the effect. Gives the last of that if it is waited for.
     pub(crate) fn late(&mut self, effect: Place, cause_lane: u32) -> Option<Place> {
         if effect.lane == cause_lane || effect.op >= self.next(effect.lane).op {
             return None;

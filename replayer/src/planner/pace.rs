@@ -79,7 +79,8 @@ impl Pacer {
         self.moments[task] = moment;
     }
 
-    /// Keeps what an op slept, with what others did meanwhile: recording that made the sleep longer.
+    /// Keeps what an op slept, with what others did meanwhile: recording that made the sleep
+    /// longer.
     pub(crate) fn slept(&mut self, cx: &Cx, place: Place, pace: &Pace, order: &mut Order) {
         let task = cx.task as usize;
         if pace.asleep > 0.0 || pace.own_asleep > 0.0 {
@@ -88,8 +89,10 @@ impl Pacer {
             let mut slept = |time: f32, from: u32, to: u32, end: u64| {
                 let events = to.saturating_sub(from);
                 let others = time > 0.0 && events > 0;
-                let last = others.then(|| self.recent(to - 1)).flatten();
-                let last = last.filter(|last| last.place.lane != place.lane);
+                let last = others
+                    .then(|| self.recent(to - 1))
+                    .flatten()
+                    .filter(|last| last.place.lane != place.lane);
                 last.iter().for_each(|last| order.publish(last.place));
                 let after = last.map_or(0, |last| end.saturating_sub(last.exit));
                 Slept {
@@ -144,9 +147,10 @@ impl Pacer {
         let sleeps = !issued && !caused && outside && waits(event);
         Pace {
             think,
-            asleep: match caused {
-                true => 0.0,
-                false => event.spent.blocked as f32,
+            asleep: if caused {
+                0.0
+            } else {
+                event.spent.blocked as f32
             },
             own: match (issued, draft.class) {
                 (true, _) if !starts_program(event, draft) => 0.0,
@@ -155,9 +159,10 @@ impl Pacer {
                 _ if caused && matches!(event.call.row().op, Op::Futex | Op::Poll) => 0.0,
                 _ => cpu as f32,
             },
-            own_asleep: match sleeps && slept > LEAST_SLEEP {
-                true => slept as f32,
-                false => 0.0,
+            own_asleep: if sleeps && slept > LEAST_SLEEP {
+                slept as f32
+            } else {
+                0.0
             },
         }
     }
@@ -176,15 +181,17 @@ impl Pacer {
         };
         // Others that stopped meanwhile kept the recorder busy.
         let stops = self.stop() * f64::from(event.overlapped);
-        let blocked = match self.caused {
+        let blocked = if self.caused {
             // It waited for what another lane did, as it does in the plan.
-            true => 0.0,
-            false => ((all - on_cpu).min(event.spent.asleep as f64) - stops).max(0.0),
+            0.0
+        } else {
+            ((all - on_cpu).min(event.spent.asleep as f64) - stops).max(0.0)
         };
         // What a program's start computes is part of the pace.
-        let on_cpu = match starts_program(event, draft) {
-            true => 0.0,
-            false => on_cpu,
+        let on_cpu = if starts_program(event, draft) {
+            0.0
+        } else {
+            on_cpu
         };
         Took::of(on_cpu as f32, blocked as f32)
     }
@@ -218,8 +225,9 @@ fn waits(event: &Event) -> bool {
 }
 
 impl Plan {
-    /// Takes out of all sleep what recording others added to it: while a task slept, they stopped so many times, each of which took
-    /// `stop` nanoseconds. What nobody did anything in keeps its length: a timer, the network, a person.
+    /// Takes out of all sleep what recording others added to it: while a task slept, they stopped
+    /// so many times, each of which took `stop` nanoseconds. What nobody did anything in keeps
+    /// its length: a timer, the network, a person.
     pub(crate) fn wake_earlier(&mut self, stop: f64) {
         let left =
             |slept: Slept| (f64::from(slept.time) - stop * f64::from(slept.events)).max(0.0) as f32;

@@ -1,4 +1,5 @@
-//! From a recorded path to the one that is issued: where it starts, where it leads, how it is spelled.
+//! From a recorded path to the one that is issued: where it starts, where it leads, how it is
+//! spelled.
 
 use fsreplay_trace::abi::{AT_FDCWD, NAME_MAX, PATH_MAX};
 use fsreplay_trace::call::{ArgKind, Last};
@@ -6,7 +7,7 @@ use fsreplay_trace::model::{Event, StringId};
 
 use super::intern::Texts;
 use super::magic::Through;
-use super::order::{Side, Timing};
+use super::order::Side;
 use super::resolve::{End, Walked, has_parent, walk};
 use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED, Top};
 use super::{Class, Cx, Draft, Planner, Resource};
@@ -46,7 +47,8 @@ pub(super) struct Start {
     pub(super) ino: u32,
 }
 
-/// A path whose walk met no links and no surprises, so that only its last name has to be looked at again.
+/// A path whose walk met no links and no surprises, so that only its last name has to be looked at
+/// again.
 #[derive(Clone, Copy)]
 struct Known {
     base: u32,
@@ -92,7 +94,7 @@ impl Planner {
 
     /// What the call of an event does with a link at the end of one of its paths.
     pub(crate) fn last_of(&self, event: &Event, path: ArgKind) -> Last {
-        event.last(path, self.recorded_flags)
+        event.last(path, self.dialect.recorded)
     }
 
     /// Follows the path of a call, by its `DirFd` and `Path` arguments. Where nothing is to be
@@ -341,7 +343,7 @@ impl Planner {
         }
         if reached.start.slot != Slot(0) && reached.start.slot != Slot::BAD {
             let slot = Resource::Slot(reached.start.slot.0);
-            self.accesses.push((slot, Side::Read, Timing::Always));
+            self.uses.add(slot, Side::Read);
         }
         for index in 0..self.passed.dirs.len() {
             let dir = self.passed.dirs[index];
@@ -370,7 +372,8 @@ impl Planner {
         walked.dent
     }
 
-    /// Spells a path: as recorded where that is safe, else from the directories that the walk found.
+    /// Spells a path: as recorded where that is safe, else from the directories that the walk
+    /// found.
     fn spell(
         &mut self,
         cx: &Cx,
@@ -416,7 +419,8 @@ impl Planner {
                 .all(|name| name.len() <= NAME_MAX)
     }
 
-    /// Spells a path by its names from the top of its placement, or from where the walk started if it stayed below.
+    /// Spells a path by its names from the top of its placement, or from where the walk started if
+    /// it stayed below.
     fn rebuild(&mut self, bytes: &[u8], start: Start, walked: &Walked) -> At {
         let rest = bytes.get(walked.outer_at..).unwrap_or(b"");
         self.rebuild_rest(bytes, rest, start, walked)
@@ -442,13 +446,15 @@ impl Planner {
             text.extend_from_slice(self.tree.names.get(*name));
             text.push(b'/');
         }
-        // A walk that ended before its first name leaves the whole path, slash included; what is issued starts inside.
+        // A walk that ended before its first name leaves the whole path, slash included; what is
+        // issued starts inside.
         let slashes = rest.iter().take_while(|b| **b == b'/').count();
         let rest = &rest[slashes..];
         if !rest.is_empty() {
             push_contained(&mut text, rest);
         } else {
-            // It ended without a name of its own, and calls that make or remove names tell that from one.
+            // It ended without a name of its own, and calls that make or remove names tell that
+            // from one.
             text.push(b'.');
         }
         let path = self.texts.push_built(&text);
@@ -458,8 +464,8 @@ impl Planner {
     }
 }
 
-/// Appends what is left of a path behind the place where its walk ended, so that it stays inside: `..` there was never
-/// reached.
+/// Appends what is left of a path behind the place where its walk ended, so that it stays inside:
+/// `..` there was never reached.
 fn push_contained(text: &mut Vec<u8>, rest: &[u8]) {
     if !has_parent(rest) {
         text.extend_from_slice(rest);
@@ -482,7 +488,8 @@ fn pad(path: &[u8]) -> Vec<u8> {
     padded
 }
 
-/// The kind of the name that a walk stopped at and that must have been there, as the call's outcome tells.
+/// The kind of the name that a walk stopped at and that must have been there, as the call's outcome
+/// tells.
 fn to_conjure(tree: &super::tree::Tree, walked: &Walked, hint: Hint) -> Option<Kind> {
     match (walked.end, hint) {
         (_, Hint::Silent) | (End::Found | End::Pseudo | End::Skipped, _) => None,

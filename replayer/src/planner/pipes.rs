@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use super::hash::FastMap;
 use super::order::{Order, Place};
 
 /// Writes that are remembered until someone reads; older ones are taken for read by other means.
 const REMEMBERED: usize = 4096;
-/// A writer may wait for room if so many bytes are in a pipe or socket: less than they hold (64 KiB; sockets some 200 KiB, of which small messages use
-/// the most for their bookkeeping).
+/// A writer may wait for room if so many bytes are in a pipe or socket: less than they hold (64
+/// KiB; sockets some 200 KiB, of which small messages use the most for their bookkeeping).
 const NEARLY_FULL: u64 = 16 << 10;
 
 /// A pipe or FIFO.
@@ -32,6 +33,8 @@ pub(crate) struct Pipe {
 #[derive(Default)]
 pub(crate) struct Pipes {
     pipes: Vec<Pipe>,
+    /// Those with a name, by inode.
+    fifos: FastMap<u32, u32>,
 }
 
 impl Pipes {
@@ -39,6 +42,15 @@ impl Pipes {
     pub(crate) fn add(&mut self) -> u32 {
         self.pipes.push(Pipe::default());
         (self.pipes.len() - 1) as u32
+    }
+
+    /// The pipe of an inode.
+    pub(crate) fn of_fifo(&mut self, ino: u32) -> u32 {
+        let pipes = &mut self.pipes;
+        *self.fifos.entry(ino).or_insert_with(|| {
+            pipes.push(Pipe::default());
+            (pipes.len() - 1) as u32
+        })
     }
 
     /// A new eventfd.
@@ -96,8 +108,8 @@ impl Pipes {
         }
     }
 
-    /// The first op of another lane than `lane`, not before the first `horizon` events had returned, that made a pipe readable, with its
-    /// moment.
+    /// The first op of another lane than `lane`, not before the first `horizon` events had
+    /// returned, that made a pipe readable, with its moment.
     pub(crate) fn first_since(
         &self,
         order: &Order,
@@ -114,8 +126,8 @@ impl Pipes {
             .find(|(moment, _)| *moment >= horizon)
     }
 
-    /// The last op of another lane than `lane`, not before the first `horizon` events had returned, that made room in a pipe for those who waited to
-    /// write, with its moment.
+    /// The last op of another lane than `lane`, not before the first `horizon` events had returned,
+    /// that made room in a pipe for those who waited to write, with its moment.
     pub(crate) fn room_since(
         &self,
         order: &Order,
@@ -151,7 +163,8 @@ impl Pipes {
         pipe.writes.push_back((pipe.written, order.next(lane)));
     }
 
-    /// A description that can write is closed on `lane` by the op `by`; `None` if nothing was done on that lane so far.
+    /// A description that can write is closed on `lane` by the op `by`; `None` if nothing was done
+    /// on that lane so far.
     pub(crate) fn close(&mut self, order: &mut Order, pipe: u32, lane: u32, by: Option<Place>) {
         let pipe = &mut self.pipes[pipe as usize];
         pipe.writers = pipe.writers.saturating_sub(1);
@@ -162,5 +175,20 @@ impl Pipes {
             let _ = order.late(read, lane);
         }
         pipe.closed = by;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inode_has_one_pipe_whoever_opens_it() {
+        let mut pipes = Pipes::default();
+        let unnamed = pipes.add();
+        let first = pipes.of_fifo(7);
+        assert_eq!(pipes.of_fifo(7), first);
+        assert_ne!(pipes.of_fifo(8), first);
+        assert_ne!(first, unnamed);
     }
 }

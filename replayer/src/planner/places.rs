@@ -41,11 +41,12 @@ impl Places {
 }
 
 impl Planner {
-    /// The place of the op about to be committed: the directory that it names something in, or that its file lies in.
+    /// The place of the op about to be committed: the directory that it names something in, or that
+    /// its file lies in.
     pub(super) fn place_now(&mut self) -> u32 {
         let mut directory = NONE;
-        for (resource, _, _) in &self.accesses {
-            let found = match *resource {
+        for resource in self.uses.resources() {
+            let found = match resource {
                 Resource::Members(ino) => ino,
                 Resource::Dent(dent) => self.tree.dent(dent).dir,
                 Resource::Inode(ino) => self.directory_of_inode(ino),

@@ -1,4 +1,5 @@
-//! Tasks and what they share: descriptor tables, working directories, address spaces, and who waits for whom.
+//! Tasks and what they share: descriptor tables, working directories, address spaces, and who waits
+//! for whom.
 
 use std::collections::VecDeque;
 
@@ -47,6 +48,8 @@ pub(crate) struct Fs {
     pub(crate) cwd_ino: u32,
     /// What `/` means.
     pub(crate) root: u32,
+    /// The mount namespace ([`Mounts`](super::mounts::Mounts)).
+    pub(crate) namespace: u32,
     pub(crate) umask: u32,
 }
 
@@ -161,6 +164,7 @@ impl Processes {
             cwd: NONE,
             cwd_ino: ROOT,
             root: ROOT,
+            namespace: 0,
             umask,
         });
         let mm = self.add_space();
@@ -179,7 +183,8 @@ impl Processes {
         )
     }
 
-    /// Adds a task made by another one. The caller holds copied handles: a copied table's, and the working directory's.
+    /// Adds a task made by another one. The caller holds copied handles: a copied table's, and the
+    /// working directory's.
     pub(crate) fn add_child(
         &mut self,
         start: &TaskStart,
@@ -285,7 +290,8 @@ impl Processes {
         process
     }
 
-    /// A task is about to end: what it alone used, its table, its working directory's handle, its address space.
+    /// A task is about to end: what it alone used, its table, its working directory's handle, its
+    /// address space.
     pub(crate) fn end_shares(&mut self, number: u32) -> Ended {
         let task = self.tasks[number as usize];
         Ended {
@@ -350,8 +356,8 @@ impl Processes {
         (cwd != NONE).then_some(cwd)
     }
 
-    /// The last ops of a child of the task's process that has ended, not before the first `horizon` events had returned, and was not
-    /// waited for yet.
+    /// The last ops of a child of the task's process that has ended, not before the first `horizon`
+    /// events had returned, and was not waited for yet.
     pub(crate) fn ended_child(&self, task: u32, horizon: u32) -> &[Place] {
         let waiting = self.tasks[task as usize].process;
         let ended = self.processes[waiting as usize].ended.iter().rev();

@@ -23,7 +23,8 @@ impl Default for NodeCache {
 }
 
 impl Planner {
-    /// The directory inode that a node's parent is now; `None` if it isn't a directory of the replayed tree.
+    /// The directory inode that a node's parent is now; `None` if it isn't a directory of the
+    /// replayed tree.
     pub(super) fn directory_of(&mut self, node: NodeId, tables: &Tables) -> Option<u32> {
         if node.0 as usize >= tables.node_count() || !areas::is_name(tables.name(node)) {
             return None;
@@ -195,8 +196,8 @@ impl Planner {
         }
     }
 
-    /// A state of a name of which the model knows that it was not there: its making has not returned yet, or it came from
-    /// outside.
+    /// A state of a name of which the model knows that it was not there: its making has not
+    /// returned yet, or it came from outside.
     fn rumour(&mut self, dir: u32, name: u32, state: &PathState) {
         let dent = self.tree.entry(dir, name);
         let mount = self.tree.inode(dir).mount;

@@ -33,7 +33,8 @@ pub(crate) enum End {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walked<'t> {
     pub(crate) end: End,
-    /// The directory of the last name; the directory itself if the path ends at it without a name (`.`, `..`, `/`).
+    /// The directory of the last name; the directory itself if the path ends at it without a name
+    /// (`.`, `..`, `/`).
     pub(crate) dir: u32,
     /// The last name (of the link's text, if links were followed at the end).
     pub(crate) name: &'t [u8],
@@ -43,7 +44,8 @@ pub(crate) struct Walked<'t> {
     pub(crate) ino: u32,
     /// The directory in which the last component taken from the path itself was looked up.
     pub(crate) outer_dir: u32,
-    /// Where in the path that component begins; the path's length or more if it ended at `outer_dir` without a name.
+    /// Where in the path that component begins; the path's length or more if it ended at
+    /// `outer_dir` without a name.
     pub(crate) outer_at: usize,
     /// Links followed.
     pub(crate) links: u32,
@@ -69,7 +71,8 @@ struct Walker<'a, 't> {
     root: u32,
     last: Last,
     current: u32,
-    /// What is left of the texts of links being followed, innermost last; the path itself is the first.
+    /// What is left of the texts of links being followed, innermost last; the path itself is the
+    /// first.
     pending: Vec<(&'t [u8], usize)>,
     /// Names below a directory whose contents aren't modelled.
     outside: usize,

@@ -1,9 +1,10 @@
 //! In which order calls that overlapped took effect.
 //!
-//! A trace tells when calls began and returned, and events stand in it in the order of their returns. Where calls
-//! overlapped, their outcomes often tell more: a look-up that found nothing came before the creation of that name, whichever
-//! returned first. So events are held back for a moment while several tasks are alive, and taken in an order that
-//! explains their outcomes and keeps every call behind those that had returned before it began.
+//! A trace tells when calls began and returned, and events stand in it in the order of their
+//! returns. Where calls overlapped, their outcomes often tell more: a look-up that found nothing
+//! came before the creation of that name, whichever returned first. So events are held back for a
+//! moment while several tasks are alive, and taken in an order that explains their outcomes and
+//! keeps every call behind those that had returned before it began.
 
 use std::collections::VecDeque;
 
@@ -12,12 +13,16 @@ use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Record};
 
+use super::contention::may_concern_locks;
 use super::resolve::{End, Walked, walk};
 use super::tree::NONE;
 use super::{Cx, PlanError, Planner};
 
-/// Records that are held back at most. Calls that change names return soon, so few are ever needed.
-const WINDOW: usize = 256;
+/// Records that are held back at most. A call that stopped its task may have returned to it late,
+/// while others made as many calls as a recorder inside the tool keeps for a few tasks.
+const WINDOW: usize = 1 << 14;
+/// Records that are looked at, unless a call is among all that overlapped more than that.
+const NEAR: usize = 256;
 /// How many calls may be taken before their turn on behalf of one.
 const MAX_PULLED: usize = 16;
 
@@ -42,6 +47,16 @@ impl Held {
         }
     }
 
+    fn is_start(&self) -> bool {
+        matches!(self.record, Record::TaskStart(_))
+    }
+
+    fn is_long(&self) -> bool {
+        matches!(&self.record, Record::Event(event)
+            if event.overlapped as usize > NEAR
+                && (takes_paths(event) || may_concern_locks(&self.record)))
+    }
+
     /// Whose it is, if it is a task's.
     pub(super) fn task(&self) -> Option<u32> {
         match &self.record {
@@ -61,6 +76,9 @@ pub(super) struct Sequence {
     held: VecDeque<Held>,
     /// Starts of tasks among them.
     starts: usize,
+    /// Calls among them that overlapped more than [`NEAR`] others, and may be put in order with
+    /// them.
+    long: usize,
     /// Events seen.
     seen: u32,
     /// Events that had returned when the one being planned had.
@@ -73,9 +91,23 @@ impl Sequence {
         self.held.front()
     }
 
-    /// All that are held back, in order.
+    /// Those held back, in order, among which is all that overlapped the first.
     pub(super) fn held(&self) -> impl Iterator<Item = &Held> {
-        self.held.iter()
+        let reach = if self.long == 0 { NEAR } else { WINDOW };
+        self.held.iter().take(reach)
+    }
+
+    fn push(&mut self, held: Held) {
+        self.starts += usize::from(held.is_start());
+        self.long += usize::from(held.is_long());
+        self.held.push_back(held);
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Held> {
+        let held = self.held.remove(index)?;
+        self.starts -= usize::from(held.is_start());
+        self.long -= usize::from(held.is_long());
+        Some(held)
     }
 }
 
@@ -122,11 +154,8 @@ impl Planner {
         if self.sequence.held.is_empty() && self.procs.alive < 2 {
             return self.take(record, number, tables);
         }
-        if matches!(record, Record::TaskStart(_)) {
-            self.sequence.starts += 1;
-        }
         let record = record.clone();
-        self.sequence.held.push_back(Held { record, number });
+        self.sequence.push(Held { record, number });
         let lonely = self.procs.alive < 2 && self.sequence.starts == 0;
         let keep = if lonely { 0 } else { WINDOW };
         self.release(keep, tables)
@@ -136,18 +165,11 @@ impl Planner {
     pub(super) fn release(&mut self, keep: usize, tables: &Tables) -> Result<(), PlanError> {
         while self.sequence.held.len() > keep {
             self.settle(tables)?;
-            if let Some(held) = self.sequence.held.pop_front() {
-                self.take_held(&held, tables)?;
+            if let Some(held) = self.sequence.remove(0) {
+                self.take(&held.record, held.number, tables)?;
             }
         }
         Ok(())
-    }
-
-    fn take_held(&mut self, held: &Held, tables: &Tables) -> Result<(), PlanError> {
-        if matches!(held.record, Record::TaskStart(_)) {
-            self.sequence.starts = self.sequence.starts.saturating_sub(1);
-        }
-        self.take(&held.record, held.number, tables)
     }
 
     /// Takes those that must have come before the first of the held records.
@@ -157,10 +179,10 @@ impl Planner {
             let Some(index) = index.or_else(|| self.overdue(tables)) else {
                 return Ok(());
             };
-            let Some(held) = self.sequence.held.remove(index) else {
+            let Some(held) = self.sequence.remove(index) else {
                 return Ok(());
             };
-            self.take_held(&held, tables)?;
+            self.take(&held.record, held.number, tables)?;
         }
         Ok(())
     }
@@ -200,18 +222,19 @@ impl Planner {
         })
     }
 
-    /// The first held event that had begun when the front one returned, is its task's next, and is wanted.
+    /// The first held event that had begun when the front one returned, is its task's next, and is
+    /// wanted.
     fn find_overlapping(
         &mut self,
         number: u32,
         task: u32,
         mut wanted: impl FnMut(&mut Planner, &Event) -> bool,
     ) -> Option<usize> {
-        let held = std::mem::take(&mut self.sequence.held);
+        let sequence = std::mem::take(&mut self.sequence);
         let mut met = vec![task];
         let others = self.procs.alive as usize;
         let mut found = None;
-        for (index, candidate) in held.iter().enumerate() {
+        for (index, candidate) in sequence.held().enumerate() {
             let Record::Event(event) = &candidate.record else {
                 continue;
             };
@@ -228,7 +251,7 @@ impl Planner {
                 break;
             }
         }
-        self.sequence.held = held;
+        self.sequence = sequence;
         found
     }
 
@@ -262,7 +285,8 @@ impl Planner {
             let has = Some(Contradiction::Has(walked.ino));
             let why = match (told, walked.end) {
                 (Told::Present, End::Missing | End::Broken) => lacks,
-                // Names of which no record told may have been there from the start, unless someone was making them.
+                // Names of which no record told may have been there from the start, unless someone
+                // was making them.
                 (Told::Present, End::Unknown | End::BrokenUnknown) if doubting => lacks,
                 (Told::Vacant | Told::Reachable, End::Broken) => lacks,
                 (Told::Vacant | Told::Absent | Told::Cut, End::Found) => has,
@@ -306,8 +330,7 @@ impl Planner {
         if event.errno().is_some() || event.result == Event::NO_RETURN {
             return [None; 2];
         }
-        let (old, new) = (event.removed(), event.made());
-        let old = old.and_then(|path| {
+        let old = event.removed().and_then(|path| {
             let walked = self.look_ahead(event, path, tables)?;
             (walked.end == End::Found).then_some(Change {
                 dir: walked.dir,
@@ -316,7 +339,7 @@ impl Planner {
                 made: false,
             })
         });
-        let new = new.and_then(|made| {
+        let new = event.made().and_then(|made| {
             let walked = self.look_ahead(event, made.path, tables)?;
             matches!(walked.end, End::Missing | End::Unknown).then_some(Change {
                 dir: walked.dir,

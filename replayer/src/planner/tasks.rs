@@ -1,6 +1,6 @@
 //! Starts and ends of tasks: what they inherit, and what is closed when nobody is left to use it.
 
-use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS, CLONE_VFORK};
+use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS, CLONE_NEWNS, CLONE_VFORK};
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 
@@ -32,8 +32,10 @@ impl Planner {
         if self.procs.is_alive(start.task.0) {
             return Ok(());
         }
-        let parent = start.parent.map(|parent| parent.0);
-        let parent = parent.filter(|parent| self.procs.is_alive(*parent));
+        let parent = start
+            .parent
+            .map(|parent| parent.0)
+            .filter(|parent| self.procs.is_alive(*parent));
         let lane = match self.procs.take_lane() {
             Some(lane) => lane,
             None => self.order.add_lane(),
@@ -54,6 +56,9 @@ impl Planner {
         let cwd = self.procs.fs(start.task.0).cwd;
         if start.flags & CLONE_FS == 0 && cwd != NONE {
             self.fds.hold(cwd);
+        }
+        if start.flags & CLONE_NEWNS != 0 {
+            self.new_namespace(start.task.0);
         }
         let parent_lane = self.procs.task(parent).lane;
         let think = start.think as f32;
@@ -83,7 +88,7 @@ impl Planner {
             }
         }
         let slot = self.fds.take_slot(self.procs.task(task).lane);
-        let flags = abi::O_PATH | self.here_flags.directory;
+        let flags = abi::O_PATH | self.dialect.here.directory;
         let at = self.place_of(ino);
         self.initial_fds.push(InitialFd {
             out: Slot(slot),
@@ -139,8 +144,8 @@ impl Planner {
         }
         let lane = self.procs.task(exit.task.0).lane;
         self.order.concurrent = self.procs.alive > 1;
-        // What only this task had open is closed before anyone learns of its end, so the closes stand in its lane, behind
-        // what it computed last.
+        // What only this task had open is closed before anyone learns of its end, so the closes
+        // stand in its lane, behind what it computed last.
         let number = self.procs.task(exit.task.0).table;
         let ended = self.procs.end_shares(exit.task.0);
         let think = exit.think as f32;

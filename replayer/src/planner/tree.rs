@@ -54,7 +54,8 @@ pub(crate) struct Inode {
     pub(crate) links: u32,
     /// Open file descriptions and mappings.
     pub(crate) opens: u32,
-    /// Its entry (for a directory the only one), [`NONE`] for the root and for what has no name any more.
+    /// Its entry (for a directory the only one), [`NONE`] for the root and for what has no name
+    /// any more.
     pub(crate) dent: u32,
     /// Its entry of the initial tree, [`NONE`] if it was made.
     pub(crate) initial: u32,
@@ -294,8 +295,8 @@ impl Tree {
         (dent != NONE).then(|| self.dents[dent as usize].dir)
     }
 
-    /// Climbs from a directory to the top of its placement, or to `stop` if that comes first, leaving the names in
-    /// `names`, last first. `None` if the directory was removed.
+    /// Climbs from a directory to the top of its placement, or to `stop` if that comes first,
+    /// leaving the names in `names`, last first. `None` if the directory was removed.
     pub(crate) fn climb(&self, dir: u32, stop: u32, names: &mut Vec<u32>) -> Option<Top> {
         names.clear();
         let mut at = dir;

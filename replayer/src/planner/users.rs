@@ -80,8 +80,8 @@ impl Planner {
     }
 
     /// Whether a call may have been refused to its task only because of who that was, so that it
-    /// would go well for the replay: root is refused next to nothing, and any other user owns all of
-    /// the replay's tree.
+    /// would go well for the replay: root is refused next to nothing, and any other user owns all
+    /// of the replay's tree.
     pub(super) fn was_another(&self, cx: &Cx) -> bool {
         let recorded = self.owners.uid;
         let asked_as = self.users.of(cx.task).unwrap_or(recorded);

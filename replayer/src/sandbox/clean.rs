@@ -1,8 +1,8 @@
 //! Removes what a killed replay left, and never anything else.
 //!
-//! A directory counts as a leftover if all of this holds: it lies directly in the directory asked for, is no link and no
-//! mount point, its name is one that a replay gives, it belongs to this user, it holds a [`Marker`] that belongs to this user,
-//! and no living replay uses it (see there).
+//! A directory counts as a leftover if all of this holds: it lies directly in the directory asked
+//! for, is no link and no mount point, its name is one that a replay gives, it belongs to this
+//! user, it holds a [`Marker`] that belongs to this user, and no living replay uses it (see there).
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,7 +21,8 @@ use crate::error::ReplayError;
 pub struct CleanOptions {
     /// Tell what would be removed, remove nothing.
     pub dry_run: bool,
-    /// Also remove what a replay under another kernel left on a file system that several kernels can use at once.
+    /// Also remove what a replay under another kernel left on a file system that several kernels
+    /// can use at once.
     pub other_kernels: bool,
 }
 
@@ -45,7 +46,8 @@ pub enum Outcome {
     Failed(std::io::Error),
 }
 
-/// Removes the leftovers in a directory and tells of every directory whose name is that of a replay's.
+/// Removes the leftovers in a directory and tells of every directory whose name is that of a
+/// replay's.
 pub fn clean(target: &Path, options: CleanOptions) -> Result<Vec<Found>, ReplayError> {
     let refused = |error: std::io::Error| ReplayError::Target {
         target: target.into(),
@@ -133,7 +135,8 @@ fn open(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Whether only one kernel at a time can have that file system mounted: memory and the usual local disks.
+/// Whether only one kernel at a time can have that file system mounted: memory and the usual local
+/// disks.
 fn is_local(directory: BorrowedFd<'_>) -> bool {
     const LOCAL: [u32; 6] = [
         0xef53,      // ext2, ext3, ext4

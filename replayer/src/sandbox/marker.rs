@@ -1,9 +1,11 @@
-//! The file that tells a replay directory from anything else of that name, and one in use from a leftover.
+//! The file that tells a replay directory from anything else of that name, and one in use from a
+//! leftover.
 //!
-//! It is made in the directory before anything else and removed last. The replay holds a `flock` on it, which ends with the
-//! process however that ends; the text is written under the lock, so a marker without text says nothing. The text serves
-//! where locks don't: file systems without them, and directories that another kernel (a virtual machine's host, the same
-//! machine before a restart) has written to.
+//! It is made in the directory before anything else and removed last. The replay holds a `flock` on
+//! it, which ends with the process however that ends; the text is written under the lock, so a
+//! marker without text says nothing. The text serves where locks don't: file systems without them,
+//! and directories that another kernel (a virtual machine's host, the same machine before a
+//! restart) has written to.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -62,8 +64,8 @@ impl Marker {
         Ok(Marker { _file: file })
     }
 
-    /// The marker of a directory that another replay may have left, locked if nobody else holds it, and what is known of
-    /// its user. `None` where there is no such marker of this user.
+    /// The marker of a directory that another replay may have left, locked if nobody else holds it,
+    /// and what is known of its user. `None` where there is no such marker of this user.
     pub fn find(
         directory: BorrowedFd<'_>,
         local: bool,
@@ -141,8 +143,8 @@ impl Holder {
         text.ends_with('\n').then_some(holder)
     }
 
-    /// Whether the holder lives, seen from a process that could (`free`) or couldn't have its lock; `local` tells that
-    /// no other kernel can have the file system mounted at the same time.
+    /// Whether the holder lives, seen from a process that could (`free`) or couldn't have its lock;
+    /// `local` tells that no other kernel can have the file system mounted at the same time.
     fn user(&self, here: &Holder, free: bool, local: bool) -> User {
         if self.boot != here.boot || self.boot.is_empty() {
             return if local { User::Gone } else { User::OtherKernel };
@@ -164,10 +166,12 @@ impl Holder {
     }
 }
 
-/// When a process was started, in ticks since the machine was: together with its number that names it.
+/// When a process was started, in ticks since the machine was: together with its number that names
+/// it.
 fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold spaces and parentheses; field 22 is the twentieth after it.
+    // The name of the program, in parentheses, may hold spaces and parentheses; field 22 is the
+    // twentieth after it.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(19)?.parse().ok()
 }

@@ -48,8 +48,8 @@ pub(super) fn remove_directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<()
     })
 }
 
-/// FUSE and NFS keep a file that is removed while it is open under another name in its directory (`.fuse_hidden…`, `.nfs…`), and FUSE gives
-/// it up only some time after the last close.
+/// FUSE and NFS keep a file that is removed while it is open under another name in its directory
+/// (`.fuse_hidden…`, `.nfs…`), and FUSE gives it up only some time after the last close.
 pub(super) fn until_let_go(mut removal: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
     for _ in 0..LET_GO_TRIES {
         match removal() {

@@ -153,6 +153,28 @@ fn what_a_mount_can_gain_is_what_is_left_out_of_the_longest_way() {
 }
 
 #[test]
+fn work_beside_a_longest_way_that_waits_is_told_by_place_as_well() {
+    let mut plan = plan(2);
+    let waits = Pace {
+        asleep: 10_000.0,
+        ..Pace::NONE
+    };
+    plan.push(0, call(0, 1), 0, waits);
+    plan.lanes[0].keep(0, Took::of(256.0, 0.0));
+    push(&mut plan, 1, call(5, 0), 100.0, 512.0);
+    let share = share(&plan, &header("/work/app")).expect("it ends");
+    assert_near(share.gain_seconds * 1e9, 768.0);
+    let places = share.places.iter();
+    let gains: Vec<_> = places
+        .map(|place| (place.kind, place.gain_seconds * 1e9))
+        .collect();
+    assert_eq!(gains.len(), 2, "{gains:?}");
+    assert_eq!(gains[0].0, PlaceKind::System);
+    assert_near(gains[0].1, 512.0);
+    assert_near(gains[1].1, 256.0);
+}
+
+#[test]
 fn runs_without_the_recorder_say_how_long_all_took() {
     let mut plan = plan(1);
     push(&mut plan, 0, call(0, 1), 384.0, 128.0);

@@ -49,8 +49,8 @@ impl<F: Fn(usize, usize) -> Price> Prices for F {
     }
 }
 
-/// What is told apart: calls in groups, by their time on the longest way, and phases, by the time in
-/// which the tool is busy in them.
+/// What is told apart: calls in groups, by their time on the longest way, and phases, by the time
+/// in which the tool is busy in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups {
     of: Vec<u16>,
@@ -121,8 +121,8 @@ impl Groups {
 pub struct Simulated {
     /// From the beginning to the end of the last op.
     pub seconds: f64,
-    /// Of those, with a lane that was busy, by phase; last, what lies between them. All others waited
-    /// for what is outside of the tool.
+    /// Of those, with a lane that was busy, by phase; last, what lies between them. All others
+    /// waited for what is outside of the tool.
     pub busy: Vec<f64>,
     /// What the longest way to that end consists of; its sum is [`Simulated::seconds`].
     pub path: Path,
@@ -239,8 +239,10 @@ impl<'p, P: Prices> Machine<'p, P> {
         self.asleep.drop_while(is_past);
         // Of lanes that need a processor, each goes on at that share of its speed.
         let rate = (self.processors / self.working.len() as f64).min(1.0);
-        let work = self.working.first();
-        let work = work.map(|due| self.now + (due.at.0 - self.worked).max(0.0) / rate);
+        let work = self
+            .working
+            .first()
+            .map(|due| self.now + (due.at.0 - self.worked).max(0.0) / rate);
         let woken = self.asleep.first().map(|due| due.at.0);
         let works = match (work, woken) {
             (Some(work), Some(woken)) => work <= woken,

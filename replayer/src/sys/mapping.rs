@@ -10,7 +10,7 @@ const TOUCHED_DATA: usize = 1 << 20;
 const TOUCHED_PROGRAM: usize = 64 << 10;
 
 /// Bytes of a shared mapping that are written at most.
-const TOUCHED_WRITTEN: usize = 16 << 20;
+pub const TOUCHED_WRITTEN: usize = 16 << 20;
 
 /// Bytes of a mapping that is made with `MAP_POPULATE` that are read at most: a file of holes has
 /// any size, and populating can't be interrupted.
@@ -45,8 +45,9 @@ impl Mapping {
         (mapping, 0)
     }
 
-    /// Touches pages, as many bytes as given at most. Populating fails where that would end the process (a file that is shorter now);
-    /// kernels before 5.14 don't know it, and nothing is touched then.
+    /// Touches pages, as many bytes as given at most. Populating fails where that would end the
+    /// process (a file that is shorter now); kernels before 5.14 don't know it, and nothing is
+    /// touched then.
     fn touch(&self, touched: Option<(c_int, usize)>) {
         if let Some((advice, most)) = touched {
             let _ = call!(SYS_madvise, self.address, self.length.min(most), advice);
@@ -94,9 +95,10 @@ fn page() -> usize {
 const MADV_POPULATE_READ: c_int = 22;
 const MADV_POPULATE_WRITE: c_int = 23;
 
-/// What is done by page faults, and of how many bytes: reading what the tool presumably read, data to some size, of programs the
-/// beginning; and writing what it presumably wrote, a file that is mapped for writing, as linkers do with what they make. What it really
-/// touched no recorder can tell without privilege.
+/// What is done by page faults, and of how many bytes: reading what the tool presumably read, data
+/// to some size, of programs the beginning; and writing what it presumably wrote, a file that is
+/// mapped for writing, as linkers do with what they make. What it really touched no recorder can
+/// tell without privilege.
 fn touched(prot: c_int, flags: c_int, populates: bool) -> Option<(c_int, usize)> {
     // MAP_SHARED_VALIDATE has both bits.
     let shared = flags & libc::MAP_SHARED != 0;

@@ -1,7 +1,9 @@
-//! Raw system calls behind safe functions, for the replay loop. Results are values or `-errno`, as the kernel gives them.
+//! Raw system calls behind safe functions, for the replay loop. Results are values or `-errno`, as
+//! the kernel gives them.
 //!
-//! Safe, because paths come from a [`Texts`] that ends with a NUL, buffers from a [`Scratch`] whose length bounds every
-//! transfer, and memory that is mapped or unmapped is only ever that of [`Mapping`]s made here.
+//! Safe, because paths come from a [`Texts`] that ends with a NUL, buffers from a [`Scratch`] whose
+//! length bounds every transfer, and memory that is mapped or unmapped is only ever that of
+//! [`Mapping`]s made here.
 
 macro_rules! call {
     ($number:ident $(, $arg:expr)*) => {{
@@ -12,12 +14,15 @@ macro_rules! call {
     }};
 }
 
-/// Numbers of calls: libc's, and those that it does not name on every architecture. Since 5.0 they are the same on all.
+/// Numbers of calls: libc's, and those that it does not name on every architecture. Since 5.0 they
+/// are the same on all.
 mod number {
     pub use libc::*;
 
     #[allow(non_upper_case_globals)] // as libc writes the others
     pub const SYS_fchmodat2: c_long = 452;
+    #[allow(non_upper_case_globals)]
+    pub const SYS_file_getattr: c_long = 468;
 }
 
 mod mapping;
@@ -30,7 +35,7 @@ use std::time::Duration;
 use fsreplay_trace::abi;
 use libc::c_int;
 
-pub use mapping::Mapping;
+pub use mapping::{Mapping, TOUCHED_WRITTEN};
 pub use raw::{counter, prefetch};
 pub use scratch::{Pattern, Scratch};
 
@@ -76,8 +81,8 @@ impl TextRef<'_> {
     }
 }
 
-/// Where an extended attribute is: xattr calls have no `*at` form on older kernels, so paths are absolute ones that
-/// lead into the replay directory.
+/// Where an extended attribute is: xattr calls have no `*at` form on older kernels, so paths are
+/// absolute ones that lead into the replay directory.
 pub enum XattrPlace<'a> {
     /// A descriptor.
     Fd(c_int),
@@ -108,8 +113,9 @@ pub fn set_acl(place: XattrPlace, mode: u32) -> i64 {
     }
 }
 
-/// Gives this thread a table of descriptors of its own, where that is allowed: `close_range` of no descriptor at all with
-/// `CLOSE_RANGE_UNSHARE` (close_range(2)), because containers forbid `unshare`.
+/// Gives this thread a table of descriptors of its own, where that is allowed: `close_range` of no
+/// descriptor at all with `CLOSE_RANGE_UNSHARE` (close_range(2)), because containers forbid
+/// `unshare`.
 pub fn unshare_files() {
     let _ = call!(
         SYS_close_range,
@@ -334,8 +340,9 @@ pub fn futex_wake(word: &AtomicU32) {
 /// A descriptor of the replay's slots, for as long as the caller keeps its slot.
 pub fn borrow<'a>(fd: c_int) -> std::os::fd::BorrowedFd<'a> {
     debug_assert!(fd >= 0);
-    // SAFETY: callers check that the number isn't negative, and slots are closed only by the op that the plan has for
-    // it or after all lanes have ended; a number that was closed meanwhile gives EBADF, not undefined behaviour.
+    // SAFETY: callers check that the number isn't negative, and slots are closed only by the op
+    // that the plan has for it or after all lanes have ended; a number that was closed
+    // meanwhile gives EBADF, not undefined behaviour.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }
 

@@ -1,7 +1,7 @@
 //! The system-call instruction itself and the processor's counter, by architecture.
 //!
-//! The C library's `syscall` goes through a variadic call and thread-local `errno`, which would be a measurable part of a
-//! replayed `close`.
+//! The C library's `syscall` goes through a variadic call and thread-local `errno`, which would be
+//! a measurable part of a replayed `close`.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::asm;
@@ -52,7 +52,8 @@ impl<T> Argument for *mut T {
 pub unsafe fn syscall<const N: usize>(number: i64, args: [usize; N]) -> i64 {
     let arg = |index: usize| if index < N { args[index] } else { 0 };
     let value: i64;
-    // SAFETY: the instruction clobbers rcx and r11 and nothing else; what the kernel does with memory is the caller's promise.
+    // SAFETY: the instruction clobbers rcx and r11 and nothing else; what the kernel does with
+    // memory is the caller's promise.
     unsafe {
         asm!(
             "syscall",
@@ -81,7 +82,8 @@ pub unsafe fn syscall<const N: usize>(number: i64, args: [usize; N]) -> i64 {
 pub unsafe fn syscall<const N: usize>(number: i64, args: [usize; N]) -> i64 {
     let arg = |index: usize| if index < N { args[index] } else { 0 };
     let value: i64;
-    // SAFETY: the kernel keeps all registers but x0; what it does with memory is the caller's promise.
+    // SAFETY: the kernel keeps all registers but x0; what it does with memory is the caller's
+    // promise.
     unsafe {
         asm!(
             "svc 0",
@@ -105,7 +107,8 @@ compile_error!("fsreplay runs on x86_64 and aarch64");
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn counter() -> u64 {
-    // SAFETY: rdtsc reads a register and is allowed in user mode wherever the kernel keeps time by it.
+    // SAFETY: rdtsc reads a register and is allowed in user mode wherever the kernel keeps time by
+    // it.
     unsafe { std::arch::x86_64::_rdtsc() }
 }
 
@@ -121,7 +124,8 @@ pub fn counter() -> u64 {
     value
 }
 
-/// Asks the processor to have memory at hand soon: system calls between two ops wear out its own guesses.
+/// Asks the processor to have memory at hand soon: system calls between two ops wear out its own
+/// guesses.
 #[inline(always)]
 pub fn prefetch<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]

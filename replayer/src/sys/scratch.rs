@@ -15,7 +15,8 @@ pub struct Scratch {
     small: Box<[u64; 512]>,
 }
 
-// SAFETY: the vectors hold addresses of buffers that move with the scratch; only its owner uses them.
+// SAFETY: the vectors hold addresses of buffers that move with the scratch; only its owner uses
+// them.
 unsafe impl Send for Scratch {}
 
 /// What replays write: not compressible, and the same for all lanes.
@@ -80,7 +81,8 @@ impl Scratch {
         (start.wrapping_add(skip).cast(), size)
     }
 
-    /// The vectors of a transfer: `count` of them if that many are asked for, more if the buffer is too small.
+    /// The vectors of a transfer: `count` of them if that many are asked for, more if the buffer is
+    /// too small.
     fn vectors(&mut self, writing: bool, length: u64, count: u32) -> (*const libc::iovec, c_int) {
         let (base, size) = self.buffer(writing);
         self.vectors.clear();
@@ -215,6 +217,13 @@ impl Scratch {
         call!(SYS_fstatfs, fd, self.small())
     }
 
+    /// `file_getattr`. The kernel clears what its structure doesn't fill, up to `length`.
+    pub fn file_getattr(&mut self, dir: c_int, path: TextRef, length: u64, flags: c_int) -> i64 {
+        let (base, size) = self.buffer(false);
+        let length = length.min(size as u64);
+        call!(SYS_file_getattr, dir, path.ptr(), base, length, flags)
+    }
+
     /// `readlinkat`.
     pub fn readlink(&mut self, dir: c_int, path: TextRef, length: u64) -> i64 {
         let (base, size) = self.buffer(false);
@@ -284,8 +293,8 @@ impl Scratch {
                 return asked;
             }
         }
-        // Only commands whose argument is a pointer to at most 4 KiB, or unused, are let through by the planner; the size
-        // is encoded in the command where there is one.
+        // Only commands whose argument is a pointer to at most 4 KiB, or unused, are let through by
+        // the planner; the size is encoded in the command where there is one.
         call!(SYS_ioctl, fd, command, self.small())
     }
 

@@ -39,21 +39,25 @@ pub struct Frame<'a> {
 impl Frame<'_> {
     /// Seconds in calls of some kinds.
     pub fn seconds_of(&self, kinds: &[WorkKind]) -> f64 {
-        let of_kinds = self.branch.work.iter();
-        let of_kinds = of_kinds.filter(|work| kinds.contains(&work.kind));
-        of_kinds.map(|work| positive(work.seconds)).sum()
+        self.branch
+            .work
+            .iter()
+            .filter(|work| kinds.contains(&work.kind))
+            .map(|work| positive(work.seconds))
+            .sum()
     }
 
     /// What it says where there is room, and to who can't see it.
     pub fn text(&self) -> String {
         let mut work: Vec<_> = self.branch.work.iter().collect();
         work.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-        let work = work.iter().take(3);
-        let work: Vec<String> = work
+        let most: Vec<String> = work
+            .iter()
+            .take(3)
             .map(|work| format!("{} {}", name(work.kind), units::seconds(work.seconds)))
             .collect();
         let seconds = units::seconds(self.branch.seconds);
-        format!("{}: {seconds} ({})", self.path, work.join(", "))
+        format!("{}: {seconds} ({})", self.path, most.join(", "))
     }
 }
 
@@ -155,8 +159,7 @@ fn inside<'a>(tree: &'a [Branch], below: &[usize], frame: &Frame<'a>) -> Vec<(us
     let (mut x, end) = (frame.x, frame.x + frame.width);
     for number in below {
         let branch = &tree[*number];
-        let width = frame.width * positive(branch.seconds) / whole;
-        let width = width.min(end - x);
+        let width = (frame.width * positive(branch.seconds) / whole).min(end - x);
         if !width.is_finite() || width < NARROWEST || frame.row + 1 >= ROWS {
             continue;
         }

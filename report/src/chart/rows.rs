@@ -4,7 +4,7 @@ use super::{axis, grid, image, percent, scale::Scale};
 use crate::html::Html;
 use crate::units;
 use fsreplay_results::compare::Target;
-use fsreplay_results::{Estimate, Verdict};
+use fsreplay_results::{Estimate, LEVEL, Verdict};
 
 /// Rounds shown as dots; more would run into each other.
 const DOTS: usize = 60;
@@ -28,7 +28,7 @@ pub fn tone(target: &Target) -> &'static str {
         Verdict::Faster => "faster",
         Verdict::Slower => "slower",
         Verdict::Baseline => "baseline",
-        Verdict::Same => "same",
+        Verdict::Same | Verdict::Within => "same",
         Verdict::CannotTell | Verdict::NotRanked => "unranked",
     }
 }
@@ -88,7 +88,7 @@ pub fn spread(target: &Target) -> String {
     let rounds = units::of(target.rounds.len() as u64, "round", "rounds");
     match target.seconds.interval() {
         Some((low, high)) => format!(
-            "95 % interval {} to {}, {rounds}",
+            "interval at {LEVEL}: {} to {}, {rounds}",
             units::seconds(low),
             units::seconds(high)
         ),
@@ -134,7 +134,7 @@ pub fn ratio(html: &mut Html, target: &Target, scale: &Scale) {
 pub fn interval_text(ratio: &Estimate) -> String {
     match (ratio.low, ratio.high) {
         (Some(low), Some(high)) => format!(
-            "95 % interval {} to {}",
+            "interval at {LEVEL}: {} to {}",
             units::ratio(low),
             units::ratio(high)
         ),

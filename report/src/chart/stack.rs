@@ -44,11 +44,12 @@ pub fn bar(html: &mut Html, target: &Target, parts: &[(&str, f64)], scale: &Scal
     let whole: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
     let title = format!("{}: {} in calls", target.name, units::seconds(whole));
     let classes: Vec<String> = (0..parts.len()).map(class).collect();
-    let parts = parts.iter().zip(&classes);
-    let parts: Vec<Part> = parts
+    let coloured: Vec<Part> = parts
+        .iter()
+        .zip(&classes)
         .map(|((name, seconds), class)| (class.as_str(), *name, *seconds))
         .collect();
-    of_parts(html, &title, &parts, scale);
+    of_parts(html, &title, &coloured, scale);
 }
 
 /// The class that colours a part, its name, and its seconds.

@@ -5,8 +5,8 @@ use super::{Place, method, remark};
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
-use fsreplay_results::Verdict;
-use fsreplay_results::advise::{Advise, Move, Reason, Tried};
+use fsreplay_results::advise::{Advise, Move, Reason, Tried, Verified};
+use fsreplay_results::{Estimate, LEVEL, Verdict};
 
 /// The section.
 pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
@@ -16,7 +16,7 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
             let name = method::machine_name(&advise.machine);
             html.text_element("p", &[("class", "run-title")], &name);
         }
-        let advised = advise.advised.and_then(|number| advise.moves.get(number));
+        let advised = advise.best();
         match advised {
             Some(best) => card(html, advise, best, place),
             // Older results don't say which.
@@ -31,6 +31,9 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
                 "No move of a directory gains anything worth its trouble.",
             ),
         }
+        if let Some(verified) = &advise.verified {
+            of_the_command(html, verified);
+        }
         tried(html, advise);
         others(html, advise, place);
         costs(html, advise);
@@ -43,11 +46,59 @@ fn card(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
     });
 }
 
+/// What the command itself took (`--verify`): before, and as it is advised.
+fn of_the_command(html: &mut Html, verified: &Verified) {
+    let row = |name: &str, seconds: &Estimate| {
+        let interval = seconds.interval().map_or("–".into(), |(low, high)| {
+            format!("{} – {}", units::seconds(low), units::seconds(high))
+        });
+        vec![
+            Cell::Text(name.into()),
+            Cell::Number(seconds.known().map_or("–".into(), units::seconds)),
+            Cell::Number(interval),
+        ]
+    };
+    let rows = [
+        row("as it lies now", &verified.before_seconds),
+        row("as it is advised", &verified.after_seconds),
+    ];
+    let caption = format!(
+        "Tried with the command itself, {} each on copies",
+        units::of(verified.runs, "run", "runs")
+    );
+    table::write(html, &caption, &["Layout", "It takes", LEVEL], &rows);
+    html.element("p", &[], |html| {
+        let (class, told) = match verified.verdict {
+            Verdict::Faster => ("faster", "confirmed"),
+            Verdict::CannotTell | Verdict::NotRanked => {
+                ("unranked", "neither confirmed nor refuted")
+            }
+            Verdict::Slower | Verdict::Same | Verdict::Within | Verdict::Baseline => {
+                ("slower", "not confirmed")
+            }
+        };
+        table::badge(html, class, told);
+        html.text(&format!(": ratio {}", units::ratio(verified.ratio.value)));
+        if let Some((low, high)) = verified.ratio.interval() {
+            html.text(&format!(" ({}–{})", units::ratio(low), units::ratio(high)));
+        }
+        html.text("; ");
+        html.text_element("code", &[], &verified.command.join(" "));
+        if verified.status != 0 {
+            html.text(&format!(" ended with status {}", verified.status));
+        }
+    });
+}
+
 /// The lines of what is not advised, folded away.
 fn others(html: &mut Html, advise: &Advise, place: Place) {
-    let moves = advise.moves.iter().enumerate();
-    let others = moves.filter(|(number, _)| advise.advised != Some(*number));
-    let others: Vec<&Move> = others.map(|(_, one)| one).collect();
+    let others: Vec<&Move> = advise
+        .moves
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| advise.advised != Some(*number))
+        .map(|(_, one)| one)
+        .collect();
     if others.is_empty() {
         return;
     }
@@ -91,7 +142,7 @@ fn tried(html: &mut Html, advise: &Advise) {
             "To",
             "It then takes",
             "Ratio",
-            "95 %",
+            LEVEL,
             "Result",
             "Why",
         ];
@@ -103,7 +154,7 @@ fn tone(one: &Tried) -> &'static str {
     match (one.reason, one.verdict) {
         (_, Verdict::Faster) => "faster",
         (_, Verdict::Slower) => "slower",
-        (_, Verdict::Same | Verdict::Baseline) => "same",
+        (_, Verdict::Same | Verdict::Within | Verdict::Baseline) => "same",
         (Reason::Advised, Verdict::CannotTell | Verdict::NotRanked) => "faster",
         (_, Verdict::CannotTell | Verdict::NotRanked) => "unranked",
     }
@@ -125,7 +176,7 @@ fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
         ));
         if let Some((low, high)) = one.seconds.interval() {
             let interval = format!(
-                " (95 % interval {} to {})",
+                " (interval at {LEVEL}: {} to {})",
                 units::seconds(low),
                 units::seconds(high)
             );
@@ -138,8 +189,9 @@ fn proposal(html: &mut Html, advise: &Advise, one: &Move, place: Place) {
     let properties = one
         .devcontainer
         .iter()
-        .map(|line| line.trim_end_matches(','));
-    let properties = properties.collect::<Vec<_>>().join(",\n");
+        .map(|line| line.trim_end_matches(','))
+        .collect::<Vec<_>>()
+        .join(",\n");
     for (title, lines) in [
         ("devcontainer.json", properties),
         ("compose.yaml", one.compose.join("\n")),

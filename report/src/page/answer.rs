@@ -36,8 +36,10 @@ pub fn write(html: &mut Html, results: &OfTrace) {
                 notice(html, &ended);
             }
         }
-        let share = results.share().map(|share| share.sentence.as_str());
-        let share = share.filter(|sentence| !sentence.is_empty() && !is_said(results, sentence));
+        let share = results
+            .share()
+            .map(|share| share.sentence.as_str())
+            .filter(|sentence| !sentence.is_empty() && !is_said(results, sentence));
         if let Some(sentence) = share {
             said(html, "sentence", sentence);
         }

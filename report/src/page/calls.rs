@@ -91,9 +91,9 @@ fn sums<'a, I: Iterator<Item = (&'a str, f64)>>(
             *sums.entry(name).or_default() += seconds;
         }
     }
-    let mut sums: Vec<(&str, f64)> = sums.into_iter().collect();
-    sums.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    sums.into_iter().map(|(name, _)| name).collect()
+    let mut sorted: Vec<(&str, f64)> = sums.into_iter().collect();
+    sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    sorted.into_iter().map(|(name, _)| name).collect()
 }
 
 fn stacked(html: &mut Html, targets: &[&Target], calls: &[&str]) {

@@ -7,8 +7,8 @@ use crate::chart::scale::Scale;
 use crate::html::Html;
 use crate::traces::OfTrace;
 use crate::units;
-use fsreplay_results::Verdict;
 use fsreplay_results::compare::{Compare, Target};
+use fsreplay_results::{LEVEL, Verdict};
 
 /// The section: a table of each run, pictures and all numbers below it.
 pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
@@ -48,12 +48,12 @@ fn doubts(html: &mut Html, results: &OfTrace, target: &Target) {
         }
         Verdict::CannotTell => {
             let reason = target.ratio.reason.as_deref();
-            let reason = reason.filter(|reason| !is_said(results, reason));
-            if let Some(reason) = reason {
+            if let Some(reason) = reason.filter(|reason| !is_said(results, reason)) {
                 remark(html, &format!("“{}” can’t be told: {reason}.", target.name));
             }
         }
-        Verdict::Baseline | Verdict::Faster | Verdict::Slower | Verdict::Same => {}
+        Verdict::Baseline | Verdict::Faster | Verdict::Slower | Verdict::Same | Verdict::Within => {
+        }
     }
 }
 
@@ -75,7 +75,7 @@ fn targets(html: &mut Html, compare: &Compare) {
     let header = [
         "Mount",
         "Time",
-        "95 %",
+        LEVEL,
         "Ratio",
         "Verdict",
         "In calls",
@@ -132,7 +132,9 @@ fn times(html: &mut Html, results: &OfTrace, place: Place) {
         html.text_element(
             "figcaption",
             &[],
-            "Times with their 95 % intervals (thin lines) and single samples (dots)",
+            &format!(
+                "Times with their intervals at {LEVEL} (thin lines) and single samples (dots)"
+            ),
         );
         for compare in &results.compares {
             run_title(html, results, compare, place);
@@ -156,7 +158,9 @@ fn run_title(html: &mut Html, results: &OfTrace, compare: &Compare, place: Place
 }
 
 fn caption(compare: &Compare) -> &'static str {
-    if compare.timing == "recorded" {
+    if compare.is_of_work() {
+        "What the tool would work on each mount; waiting for the outside is not counted"
+    } else if compare.timing == "recorded" {
         "What the tool would take on each mount"
     } else {
         "What the replay takes on each mount: file access without the tool’s own computing"
@@ -197,8 +201,8 @@ fn ratios(html: &mut Html, results: &OfTrace, place: Place) {
     let all = || {
         let targets = results.compares.iter().flat_map(|compare| &compare.targets);
         // The baseline's own is 1 by definition.
-        let targets = targets.filter(|target| target.ratio.verdict != Verdict::Baseline);
-        targets.filter_map(|target| Some((target.ratio.estimate, target.ratio.estimate.known()?)))
+        let others = targets.filter(|target| target.ratio.verdict != Verdict::Baseline);
+        others.filter_map(|target| Some((target.ratio.estimate, target.ratio.estimate.known()?)))
     };
     if all().next().is_none() {
         return;
@@ -214,7 +218,7 @@ fn ratios(html: &mut Html, results: &OfTrace, place: Place) {
         html.text_element(
             "figcaption",
             &[],
-            "Ratios with their 95 % intervals (left of 1× is faster)",
+            &format!("Ratios with their intervals at {LEVEL} (left of 1× is faster)"),
         );
         for compare in &results.compares {
             run_title(html, results, compare, place);

@@ -7,9 +7,16 @@ use crate::units;
 use fsreplay_results::Machine;
 use fsreplay_results::compare::{Compare, Method};
 
-/// What tells runs apart: the machine and the time.
+/// What tells runs apart: the machine and the time, and by what the host's files get to it, which
+/// is what somebody changes between two runs.
 pub fn run_name(compare: &Compare) -> String {
-    machine_name(&compare.machine)
+    let shares: String = compare
+        .targets
+        .iter()
+        .filter(|target| target.class == "host-share")
+        .map(|target| format!("; {} by {}", target.name, target.fs_type))
+        .collect();
+    machine_name(&compare.machine) + &shares
 }
 
 /// A machine and the time of its measurement.

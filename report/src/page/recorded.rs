@@ -37,11 +37,15 @@ pub fn on_files(inspect: &Inspect) -> String {
 }
 
 fn costs(html: &mut Html, inspect: &Inspect) {
-    let calls = inspect.calls.iter();
-    let calls = calls.map(|call| (Cell::Text(call.name.clone()), call.share));
+    let calls = inspect
+        .calls
+        .iter()
+        .map(|call| (Cell::Text(call.name.clone()), call.share));
     list(html, "Recorded time by call", "Call", calls.collect());
-    let directories = inspect.directories.iter();
-    let directories = directories.map(|one| (Cell::Path(one.path.clone()), one.share));
+    let directories = inspect
+        .directories
+        .iter()
+        .map(|one| (Cell::Path(one.path.clone()), one.share));
     let caption = "Recorded time by directory";
     list(html, caption, "Directory", directories.collect());
     let mounts = inspect.mounts.iter().map(|mount| {
@@ -82,6 +86,6 @@ fn list(html: &mut Html, caption: &str, first: &str, costs: Vec<(Cell, Share)>) 
             Cell::Bar(units::seconds(cost.seconds), cost.seconds / most),
         ]
     });
-    let rows: Vec<Vec<Cell>> = rows.collect();
-    table::write(html, caption, &[first, "Calls", "Failed", "Time"], &rows);
+    let header = [first, "Calls", "Failed", "Time"];
+    table::write(html, caption, &header, &rows.collect::<Vec<_>>());
 }

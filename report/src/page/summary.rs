@@ -77,9 +77,18 @@ fn of_comparison(compare: &Compare) -> (&'static str, String) {
         of_verdict.next()
     };
     if let Some(best) = first(Verdict::Faster) {
-        return (tone(best), format!("{}: {}", best.name, verdict(best)));
+        let memory = if best.keeps_files() {
+            ""
+        } else {
+            " (in memory)"
+        };
+        return (
+            tone(best),
+            format!("{}: {}{memory}", best.name, verdict(best)),
+        );
     }
-    let is_told = first(Verdict::Same).or(first(Verdict::Slower)).is_some();
+    let mut told = targets.iter().map(|target| target.ratio.verdict);
+    let is_told = told.any(|verdict| verdict.is_even() || verdict == Verdict::Slower);
     if is_told && first(Verdict::CannotTell).is_none() {
         ("same", "no mount helps".into())
     } else {

@@ -36,20 +36,26 @@ pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
 
 /// The newest inspection that has a tree with any time in it.
 fn tree(results: &OfTrace) -> Option<&[Branch]> {
-    let trees = results.inspects.iter().rev().map(|one: &Inspect| &one.tree);
-    let mut trees = trees.filter(|tree| tree.first().is_some_and(|root| root.seconds > 0.0));
-    trees.next().map(Vec::as_slice)
+    let mut newest_first = results.inspects.iter().rev().map(|one: &Inspect| &one.tree);
+    newest_first
+        .find(|tree| tree.first().is_some_and(|root| root.seconds > 0.0))
+        .map(Vec::as_slice)
 }
 
 /// What the tool's time is made of, on the longest way through its tasks.
 fn whole(html: &mut Html, share: &FileShare) {
-    let parts = [
+    let working = share.call_seconds + share.computing_seconds + share.queued_seconds;
+    // What is on the way, and not what is outside of all tasks: others may work meanwhile.
+    let waiting = (share.seconds - working).max(0.0);
+    let parts: Vec<stack::Part> = [
         ("c0", "in calls on files", share.call_seconds),
         ("c2", "computing", share.computing_seconds),
         ("c5", "waiting for a processor", share.queued_seconds),
-        ("c7", "waiting for the outside", share.outside_seconds),
-    ];
-    let parts: Vec<stack::Part> = parts.into_iter().filter(|(.., time)| *time > 0.0).collect();
+        ("c7", "waiting for something else", waiting),
+    ]
+    .into_iter()
+    .filter(|(.., time)| *time > 0.0)
+    .collect();
     if parts.is_empty() {
         return;
     }
@@ -94,7 +100,13 @@ fn places(html: &mut Html, share: &FileShare) {
         })
         .collect();
     if !rows.is_empty() {
-        let header = ["Where", "Directory", "In calls", "Gain at most", "Of all"];
+        let header = [
+            "Where",
+            "Directory",
+            "In calls on the longest way",
+            "Gain at most",
+            "Of its work",
+        ];
         table::folded(
             html,
             "What a mount can gain at most, by place",
@@ -111,9 +123,9 @@ fn by_path(html: &mut Html, tree: &[Branch]) {
     };
     html.element("figure", &[], |html| {
         html.text_element("figcaption", &[], "File access by path, as recorded");
-        let kinds = WorkKind::ALL.into_iter();
-        let kinds = kinds.filter(|kind| root.seconds_of(&[*kind]) > 0.0);
-        let kinds: Vec<(&str, String)> = kinds
+        let kinds: Vec<(&str, String)> = WorkKind::ALL
+            .into_iter()
+            .filter(|kind| root.seconds_of(&[*kind]) > 0.0)
             .map(|kind| {
                 let need = if WASTE.contains(&kind) {
                     " (without need, if it is much)"
@@ -154,8 +166,11 @@ fn largest<'a, 'b>(frames: &'b [flame::Frame<'a>]) -> Vec<&'b flame::Frame<'a>> 
 }
 
 fn description(frames: &[flame::Frame]) -> String {
-    let told = largest(frames).into_iter().take(TOLD);
-    let told: Vec<String> = told.map(flame::Frame::text).collect();
+    let told: Vec<String> = largest(frames)
+        .into_iter()
+        .take(TOLD)
+        .map(flame::Frame::text)
+        .collect();
     format!("{}. The table below has the numbers.", told.join("; "))
 }
 
@@ -166,8 +181,8 @@ fn numbers(html: &mut Html, frames: &[flame::Frame]) {
         .into_iter()
         .take(ROWS)
         .map(|frame| {
-            let most = frame.branch.work.iter();
-            let most = most.max_by(|a, b| a.seconds.total_cmp(&b.seconds));
+            let work = frame.branch.work.iter();
+            let most = work.max_by(|a, b| a.seconds.total_cmp(&b.seconds));
             let seconds = frame.branch.seconds;
             vec![
                 Cell::Path(frame.path.clone()),

@@ -73,8 +73,11 @@ pub fn polling(html: &mut Html, inspect: &Inspect) -> bool {
 
 /// Work and waiting over time.
 fn picture(html: &mut Html, phases: &[Phase], elapsed: f64) {
-    let last = phases.iter().map(|phase| phase.end_seconds);
-    let last = last.filter(|end| end.is_finite()).fold(elapsed, f64::max);
+    let last = phases
+        .iter()
+        .map(|phase| phase.end_seconds)
+        .filter(|end| end.is_finite())
+        .fold(elapsed, f64::max);
     if last <= 0.0 || !last.is_finite() {
         return;
     }
@@ -85,7 +88,7 @@ fn picture(html: &mut Html, phases: &[Phase], elapsed: f64) {
             &[],
             "Work and waiting over the time of the recording",
         );
-        let told = phases.iter().take(ROWS).map(|phase| {
+        let each = phases.iter().take(ROWS).map(|phase| {
             let (begin, end) = (phase.begin_seconds, phase.end_seconds);
             format!(
                 "{} {} to {}",
@@ -94,7 +97,7 @@ fn picture(html: &mut Html, phases: &[Phase], elapsed: f64) {
                 units::seconds(end)
             )
         });
-        let told = told.collect::<Vec<_>>().join(", ");
+        let told = each.collect::<Vec<_>>().join(", ");
         image(html, "plot thin", "Phases", &told, |html| {
             grid(html, &scale);
             let all = percent(scale.position(last));
@@ -135,8 +138,10 @@ fn bar(html: &mut Html, phase: &Phase, scale: &Scale) {
 }
 
 fn phases(html: &mut Html, phases: &[Phase]) {
-    let most = phases.iter().map(|phase| phase.busy_seconds);
-    let most = most.fold(f64::MIN_POSITIVE, f64::max);
+    let most = phases
+        .iter()
+        .map(|phase| phase.busy_seconds)
+        .fold(f64::MIN_POSITIVE, f64::max);
     let rows: Vec<Vec<Cell>> = phases
         .iter()
         .take(ROWS)
@@ -178,8 +183,8 @@ fn on_mounts(html: &mut Html, compare: &Compare) {
     }
     let mut targets = ordered(compare);
     targets.retain(|target| !target.phases.is_empty());
-    let header = ["Phase", "Recorded"].into_iter();
-    let header: Vec<&str> = header
+    let header: Vec<&str> = ["Phase", "Recorded"]
+        .into_iter()
         .chain(targets.iter().map(|target| target.name.as_str()))
         .collect();
     let row = |phase: &Phase| {

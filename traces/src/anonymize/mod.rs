@@ -1,9 +1,9 @@
 //! A trace that tells less: the same calls, times and outcomes, with other names.
 //!
 //! Names of files, directories and attributes are replaced by drawn ones of the same length,
-//! wherever they stand: in paths, link texts, states, listings, the working directory, mount points.
-//! What stands on every machine is kept (`known.txt`). Arguments of programs, users, and where file
-//! systems were mounted from go. docs/privacy.md says what this hides and what it can't.
+//! wherever they stand: in paths, link texts, states, listings, the working directory, mount
+//! points. What stands on every machine is kept (`known.txt`). Arguments of programs, users, and
+//! where file systems were mounted from go. docs/privacy.md says what this hides and what it can't.
 
 mod known;
 mod names;
@@ -124,8 +124,10 @@ fn header(
 
 /// A mount: where and of which type decides what is replayed; from where it came does not.
 fn mount(mount: &Mount, names: &mut Names) -> Result<Mount, TraceError> {
-    let options = mount.options.split(',');
-    let options = options.filter(|word| known::is_known(Section::Optional, word.as_bytes()));
+    let options = mount
+        .options
+        .split(',')
+        .filter(|word| known::is_known(Section::Optional, word.as_bytes()));
     let fs_type = match mount.fs_type.strip_prefix("fuse.") {
         Some(kind) if !known::is_known(Section::Fuse, kind.as_bytes()) => "fuse".to_owned(),
         _ => mount.fs_type.clone(),
@@ -336,8 +338,7 @@ impl<W: Write + Send + 'static> Anonymizer<W> {
     /// Warnings may name files: how many there were is kept.
     fn footer(&self, footer: &Footer) -> Footer {
         let warnings = footer.warnings.len();
-        let unrecorded = footer.unrecorded.iter();
-        let unrecorded = unrecorded.filter(|(name, _)| is_call(name));
+        let unrecorded = footer.unrecorded.iter().filter(|(name, _)| is_call(name));
         Footer {
             unrecorded: unrecorded.map(|(n, count)| (n.clone(), *count)).collect(),
             warnings: (warnings > 0)

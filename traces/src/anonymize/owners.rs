@@ -21,9 +21,9 @@ impl Owners {
         if KEPT.contains(&id) {
             return id;
         }
-        let next = FIRST.wrapping_add(self.known.len() as u32);
+        let counted = FIRST.wrapping_add(self.known.len() as u32);
         // The numbers behind that which is kept are one further on.
-        let next = next.wrapping_add(u32::from(next >= KEPT[1]));
+        let next = counted.wrapping_add(u32::from(counted >= KEPT[1]));
         *self.known.entry(id).or_insert(next)
     }
 

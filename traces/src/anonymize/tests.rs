@@ -213,8 +213,8 @@ fn calls_times_and_outcomes_stay() {
 fn a_name_is_the_same_wherever_it_stands() {
     let after = read(anonymized(secret_trace()));
     let (header, tables) = (after.reader.header(), after.reader.tables());
-    let name = header.cwd.strip_prefix(b"/home/").expect("kept");
-    let name = name.strip_suffix(b"/app").expect("kept").to_vec();
+    let below = header.cwd.strip_prefix(b"/home/").expect("kept");
+    let name = below.strip_suffix(b"/app").expect("kept").to_vec();
     assert_eq!(name.len(), SECRET.len());
     let with = |text: &str| -> Vec<u8> {
         let name = std::str::from_utf8(&name).expect("ASCII");

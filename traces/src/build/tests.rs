@@ -43,7 +43,10 @@ fn what_is_built_is_read() {
         trace.call(&stat(task, entry, exit)).expect("an event");
     }
     trace.end(other, 800, 0).expect("an end");
-    trace.unrecorded("io_uring_setup");
+    trace.unrecorded("io_uring_setup", 1);
+    for count in [2, 3] {
+        trace.unrecorded("io_submit", count);
+    }
     let bytes = trace.finish(Some(0)).expect("a trace");
     let mut reader = TraceReader::new(bytes).expect("a trace");
     let mut overlapped = Vec::new();
@@ -63,6 +66,7 @@ fn what_is_built_is_read() {
     let footer = reader.footer().expect("a footer");
     assert_eq!((footer.events, footer.tasks, footer.elapsed), (3, 2, 800));
     assert_eq!(footer.unrecorded.get("io_uring_setup"), Some(&1));
+    assert_eq!(footer.unrecorded.get("io_submit"), Some(&5));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use super::{ArgKind, Call, MAX_ARGS, Op, ResultKind, Row};
 use crate::abi::{
-    AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, F_DUPFD, F_DUPFD_CLOEXEC, IN_DONT_FOLLOW, Numbers,
-    O_CLOEXEC, O_CREAT, O_EXCL, O_PATH, OpenFlags, RENAME_EXCHANGE,
+    AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, F_DUPFD, F_DUPFD_CLOEXEC, FUTEX_CMD_MASK,
+    FUTEX_CMP_REQUEUE, FUTEX_CMP_REQUEUE_PI, FUTEX_REQUEUE, FUTEX_UNLOCK_PI, FUTEX_WAKE,
+    FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, IN_DONT_FOLLOW, MAP_ANONYMOUS, MOVE_MOUNT_T_SYMLINKS,
+    Numbers, O_CLOEXEC, O_CREAT, O_EXCL, O_PATH, OpenFlags, RENAME_EXCHANGE, is_anonymous_advice,
 };
 
 /// What a call does with a link at the end of its path.
@@ -34,6 +36,8 @@ pub enum LastRule {
     UnlessNoFollow,
     /// Followed with `AT_SYMLINK_FOLLOW` only.
     IfFollow,
+    /// Followed with `MOVE_MOUNT_T_SYMLINKS` only.
+    IfMovedOverLink,
     /// Kept with `IN_DONT_FOLLOW`.
     UnlessDontFollow,
 }
@@ -43,7 +47,8 @@ pub enum LastRule {
 pub enum Names {
     /// None.
     Same,
-    /// It makes one that wasn't there: [`ArgKind::NewPath`], or [`ArgKind::Path`] where it has none.
+    /// It makes one that wasn't there: [`ArgKind::NewPath`], or [`ArgKind::Path`] where it has
+    /// none.
     Made,
     /// With `O_CREAT` it makes [`ArgKind::Path`] if that isn't there; with `O_EXCL`, only then.
     MadeOnCreate,
@@ -88,6 +93,37 @@ pub struct PathArg {
 
 type Args = [u64; MAX_ARGS];
 
+impl Call {
+    /// Whether a call with those arguments can be an event: none is what concerns memory that is no
+    /// file's, and a look for what is ready without waiting. A recorder's filter lets these pass.
+    pub fn may_be_event(self, argument: impl Fn(ArgKind) -> u64) -> bool {
+        match self {
+            Call::mmap => argument(ArgKind::Flags) as u32 & MAP_ANONYMOUS == 0,
+            Call::madvise => !is_anonymous_advice(argument(ArgKind::Flags) as u32),
+            Call::poll | Call::epoll_wait | Call::epoll_pwait => {
+                argument(ArgKind::Argument) as u32 != 0
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a call with that [`ArgKind::Command`] wakes those that wait at a futex. It is told
+    /// of when it is called, and its result is not.
+    pub fn wakes(self, command: u32) -> bool {
+        self == Call::futex
+            && matches!(
+                command & FUTEX_CMD_MASK,
+                FUTEX_WAKE
+                    | FUTEX_WAKE_BITSET
+                    | FUTEX_WAKE_OP
+                    | FUTEX_REQUEUE
+                    | FUTEX_CMP_REQUEUE
+                    | FUTEX_CMP_REQUEUE_PI
+                    | FUTEX_UNLOCK_PI
+            )
+    }
+}
+
 impl Row {
     /// A row of which nothing more is to be said.
     pub(super) const fn plain(
@@ -120,6 +156,12 @@ impl Row {
         self.args.iter().position(|(k, _)| *k == kind)
     }
 
+    /// Which argument register of a call holds that argument, or points to it.
+    pub fn register(&self, kind: ArgKind) -> Option<usize> {
+        let (_, register) = self.args.iter().find(|(k, _)| *k == kind)?;
+        Some(usize::from(*register))
+    }
+
     fn arg(&self, args: &Args, kind: ArgKind) -> Option<u64> {
         self.position(kind).map(|position| args[position])
     }
@@ -137,8 +179,8 @@ impl Row {
             (ArgKind::Path, ArgKind::DirFd),
             (ArgKind::NewPath, ArgKind::NewDirFd),
         ];
-        let all = all.map(|(path, base)| PathArg { path, base });
         all.into_iter()
+            .map(|(path, base)| PathArg { path, base })
             .filter(|arg| self.position(arg.path).is_some())
     }
 
@@ -158,6 +200,7 @@ impl Row {
                 flags & open.no_follow == 0 && !is_exclusive
             }
             LastRule::UnlessNoFollow => flags & AT_SYMLINK_NOFOLLOW == 0,
+            LastRule::IfMovedOverLink => flags & MOVE_MOUNT_T_SYMLINKS != 0,
             LastRule::IfFollow => flags & AT_SYMLINK_FOLLOW != 0,
             LastRule::UnlessDontFollow => {
                 let mask = self.arg(args, ArgKind::Mask).unwrap_or(0) as u32;

@@ -3,10 +3,14 @@
 //! One row per call: its name (verbatim), its numbers, the operation of the model that it performs,
 //! the arguments that a trace keeps, the kind of its result, and what else is fact about it
 //! ([`Row`]). The table serves the seccomp filter, the decoder, importers, the planner, the
-//! inspector, `dump`, and the documentation. What numbers in arguments mean stands in [`crate::abi`].
+//! inspector, `dump`, and the documentation. What numbers in arguments mean stands in
+//! [`crate::abi`].
 
 mod facts;
 mod table;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use serde::Serialize;
 
@@ -28,7 +32,8 @@ pub const NONE: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ArgKind {
-    /// A directory file descriptor that a following [`ArgKind::Path`] is relative to, or `AT_FDCWD`.
+    /// A directory file descriptor that a following [`ArgKind::Path`] is relative to, or
+    /// `AT_FDCWD`.
     DirFd,
     /// A path, verbatim: a string id ([`NONE`] for a NULL pointer).
     Path,
@@ -57,7 +62,8 @@ pub enum ArgKind {
     OutFd1,
     /// Flags of the call: `O_*`, `AT_*`, `RENAME_*`, `MAP_*` and so on, verbatim.
     Flags,
-    /// File mode bits. For `setxattr`, those that a POSIX ACL without named entries stands for, [`NONE`] for other values.
+    /// File mode bits. For `setxattr`, those that a POSIX ACL without named entries stands for,
+    /// [`NONE`] for other values.
     Mode,
     /// Device number.
     Dev,
@@ -79,7 +85,8 @@ pub enum ArgKind {
     Whence,
     /// The command of `fcntl`, `ioctl`, `flock`, `futex`.
     Command,
-    /// The argument of a command, where it is a number; `l_type` for locks; the milliseconds that `poll` waits at most.
+    /// The argument of a command, where it is a number; `l_type` for locks; the milliseconds that
+    /// `poll` waits at most.
     Argument,
     /// `RESOLVE_*` of `openat2`; the mask of `statx` and `inotify_add_watch`.
     Mask,
@@ -98,6 +105,20 @@ pub enum ArgKind {
     Address,
     /// Process or task id.
     Pid,
+}
+
+impl ArgKind {
+    /// Whether its value is a string id.
+    pub fn is_text(self) -> bool {
+        use ArgKind::*;
+        matches!(self, Path | NewPath | Target | Name | Argv)
+    }
+
+    /// Whether its value is a file descriptor that the caller gives.
+    pub fn is_descriptor(self) -> bool {
+        use ArgKind::*;
+        matches!(self, DirFd | NewDirFd | Fd | NewFd | FdIn | FdOut)
+    }
 }
 
 /// What a recorded result means when it is not an error.
@@ -171,6 +192,7 @@ pub enum Op {
     SyncRange,
     StatFs,
     FdStatFs,
+    GetAttributes,
     GetXattr,
     FdGetXattr,
     SetXattr,
@@ -209,6 +231,10 @@ pub enum Op {
     Mount,
     /// What lay over a directory or file is taken away.
     Unmount,
+    /// What lies over a directory or file, or nowhere yet, comes to lie elsewhere.
+    MoveMount,
+    /// Another directory is the root of all tasks of a mount namespace.
+    PivotRoot,
     /// A call that is counted by name and not recorded.
     Unsupported,
 }
@@ -250,6 +276,10 @@ pub struct Row {
     pub changes: bool,
 }
 
+/// All calls by their names: importers ask for each line of a log.
+static BY_NAME: LazyLock<HashMap<&'static str, Call>> =
+    LazyLock::new(|| TABLE.iter().map(|row| (row.name, row.call)).collect());
+
 impl Call {
     /// The row of this call.
     pub fn row(self) -> &'static Row {
@@ -263,10 +293,7 @@ impl Call {
 
     /// The call of that name.
     pub fn from_name(name: &str) -> Option<Call> {
-        TABLE
-            .iter()
-            .find(|row| row.name == name)
-            .map(|row| row.call)
+        BY_NAME.get(name).copied()
     }
 
     /// Its number on an architecture, if it exists there.

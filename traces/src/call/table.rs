@@ -10,7 +10,7 @@
 
 use super::facts::Closes::{Range, Replaced, This};
 use super::facts::LastRule::{
-    ByOpenFlags, Follow, IfFollow, Keep, Name, UnlessDontFollow, UnlessNoFollow,
+    ByOpenFlags, Follow, IfFollow, IfMovedOverLink, Keep, Name, UnlessDontFollow, UnlessNoFollow,
 };
 use super::facts::Names::{Made, MadeOnCreate, Moved, Removed};
 use super::{ArgKind, Op, ResultKind, Row};
@@ -108,6 +108,9 @@ calls! {
     getdents64        217  61  ListDirectory [Fd 0, Length 2] Bytes;
     statfs            137  43  StatFs [Path 0] Status { last: Follow };
     fstatfs           138  44  FdStatFs [Fd 0] Status;
+    // Traces of older writers count this one. Flags of the inode (`chattr`), its project's id.
+    file_getattr      468 468  GetAttributes [DirFd 0, Path 1, Length 3, Flags 4] Status
+        { last: UnlessNoFollow };
     // Working directory and umask
     getcwd             79  17  GetCwd [Length 1] Bytes;
     chdir              80  49  ChangeDir [Path 0] Status { last: Follow };
@@ -258,9 +261,12 @@ calls! {
     epoll_wait        232   -  Poll [Fd 0, Argument 3] Value { waits: true };
     epoll_pwait       281  22  Poll [Fd 0, Argument 3] Value { waits: true };
     epoll_pwait2      441 441  Poll [Fd 0] Value { waits: true };
-    // Traces of older writers count these two. Target is the source; flags: MS_*, MNT_*.
+    // Traces of older writers count these four. Target is the source; flags: MS_*, MNT_*.
     mount             165  40  Mount [Target 0, Path 1, Flags 3] Status { last: Follow };
     umount2           166  39  Unmount [Path 0, Flags 1] Status { last: Follow };
+    move_mount        429 429  MoveMount [Target 1, DirFd 2, Path 3, Flags 4] Status
+        { last: IfMovedOverLink };
+    pivot_root        155  41  PivotRoot [Path 0, Target 1] Status { last: Follow };
     // Counted, not recorded
     io_uring_setup    425 425  Unsupported [] Fd;
     io_uring_enter    426 426  Unsupported [] Value;
@@ -270,9 +276,7 @@ calls! {
     fsopen            430 430  Unsupported [] Fd;
     fsmount           432 432  Unsupported [] Fd;
     fspick            433 433  Unsupported [] Fd;
-    move_mount        429 429  Unsupported [] Status;
     mount_setattr     442 442  Unsupported [] Status;
-    pivot_root        155  41  Unsupported [] Status;
     setns             308 268  Unsupported [] Status;
     swapon            167 224  Unsupported [] Status;
     swapoff           168 225  Unsupported [] Status;
@@ -291,7 +295,6 @@ calls! {
     getxattrat        464 464  Unsupported [] Bytes;
     listxattrat       465 465  Unsupported [] Bytes;
     removexattrat     466 466  Unsupported [] Status;
-    file_getattr      468 468  Unsupported [] Status;
     file_setattr      469 469  Unsupported [] Status;
     statmount         457 457  Unsupported [] Status;
     listmount         458 458  Unsupported [] Value;

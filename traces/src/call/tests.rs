@@ -90,8 +90,8 @@ fn every_row_has_a_number_on_each_architecture_that_has_the_call() {
 
 /// `#define __NR_name number` of a header of the kernel, also with `__NR3264_`.
 fn define(line: &str) -> Option<(&str, u32)> {
-    let rest = line.strip_prefix("#define __NR")?;
-    let rest = rest.strip_prefix('_').or(rest.strip_prefix("3264_"))?;
+    let marked = line.strip_prefix("#define __NR")?;
+    let rest = marked.strip_prefix('_').or(marked.strip_prefix("3264_"))?;
     let (name, number) = rest.split_once(char::is_whitespace)?;
     Some((name, number.trim().parse().ok()?))
 }
@@ -237,6 +237,8 @@ fn what_becomes_of_a_link_at_the_end() {
     for (call, bits, wanted) in [
         (Call::newfstatat, AT_SYMLINK_NOFOLLOW, Kept),
         (Call::execveat, AT_SYMLINK_NOFOLLOW, Kept),
+        (Call::file_getattr, 0, Followed),
+        (Call::file_getattr, AT_SYMLINK_NOFOLLOW, Kept),
         (Call::linkat, 0, Kept),
         (Call::linkat, AT_SYMLINK_FOLLOW, Followed),
         (Call::name_to_handle_at, AT_SYMLINK_FOLLOW, Followed),
@@ -311,4 +313,33 @@ fn descriptors_that_calls_return() {
         returned(Call::fcntl, &[(ArgKind::Command, 3)], 2),
         [None, None]
     );
+}
+
+#[test]
+fn calls_that_wake_say_so_by_their_command() {
+    const PRIVATE: u32 = 128;
+    let wakes = |command: &u32| Call::futex.wakes(*command);
+    let found: Vec<u32> = (0..16).filter(wakes).collect();
+    assert_eq!(found, [1, 3, 4, 5, 7, 10, 12]);
+    for command in 0..16 {
+        let private = Call::futex.wakes(command | PRIVATE);
+        assert_eq!(private, found.contains(&command), "{command}");
+    }
+    assert!(!Call::flock.wakes(1));
+}
+
+#[test]
+fn what_concerns_no_file_or_only_looks_is_no_event() {
+    let is_event = |call: Call, argument: u64| call.may_be_event(|_| argument);
+    for (call, none, event) in [
+        (Call::mmap, 0x22, 2),
+        (Call::madvise, 8, 4),
+        (Call::poll, 0, u64::MAX),
+        (Call::epoll_wait, 1 << 32, 1),
+        (Call::epoll_pwait, 0, 1),
+    ] {
+        assert!(!is_event(call, none), "{call}");
+        assert!(is_event(call, event), "{call}");
+    }
+    assert!(is_event(Call::close, 0));
 }

@@ -1,7 +1,8 @@
 //! A block's streams as bytes and back, and the predictors that coding and decoding share.
 
-use std::collections::HashMap;
 use std::ops::Range;
+
+use hashbrown::HashMap;
 
 use super::columns::{Cursor, put, stream_count};
 use super::error::TraceError;
@@ -15,8 +16,8 @@ pub const MAX_TASKS: usize = 4 << 20;
 /// The most entries of listings, and extended attributes, of a block.
 pub const MAX_ENTRIES: u64 = 1 << 24;
 
-/// What coding a record depends on besides the record; it is reset at the start of each block but for `exits`
-/// and the `known` strings, so that damage stays local to what follows it.
+/// What coding a record depends on besides the record; it is reset at the start of each block but
+/// for `exits` and the `known` strings, so that damage stays local to what follows it.
 #[derive(Default)]
 pub struct Context {
     /// Reconstructed exit of each task's last event.
@@ -63,7 +64,8 @@ impl Context {
     }
 }
 
-/// The streams of a block as bytes: number of records, then number, length and bytes of each stream that isn't empty.
+/// The streams of a block as bytes: number of records, then number, length and bytes of each stream
+/// that isn't empty.
 pub fn assemble(records: u64, streams: &mut [Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(streams.iter().map(Vec::len).sum::<usize>() + 1024);
     put(&mut out, records);

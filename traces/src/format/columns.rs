@@ -1,4 +1,5 @@
-//! Columns of a block: streams of varints, numbered; what is alike stands together and compresses well.
+//! Columns of a block: streams of varints, numbered; what is alike stands together and compresses
+//! well.
 
 use super::error::TraceError;
 use crate::call::{MAX_ARGS, TABLE};

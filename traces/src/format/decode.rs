@@ -420,9 +420,10 @@ impl BlockReader<'_> {
             time,
             flags: self.get(Stream::Rare)?,
             tid: self.get_u32(Stream::Rare)?,
-            think: match self.times {
-                true => self.get(Stream::Rare)?,
-                false => 0,
+            think: if self.times {
+                self.get(Stream::Rare)?
+            } else {
+                0
             },
         };
         ended(context, task.0, time)?;

@@ -131,7 +131,8 @@ fn time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64) -> u64 {
     quantize::quantized(nanoseconds)
 }
 
-/// As [`time`], rounded to an eighth: errors of many events cancel, and fewer codes compress better.
+/// As [`time`], rounded to an eighth: errors of many events cancel, and fewer codes compress
+/// better.
 fn coarse_time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64) {
     let code = quantize::coarse_code(nanoseconds);
     streams[stream as usize].push(code);

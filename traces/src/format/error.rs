@@ -20,7 +20,8 @@ pub enum TraceError {
     },
     /// The file breaks off.
     #[error(
-        "the trace is truncated after {events} events: its recording was cut off, or the file was (--truncated uses what is whole)"
+        "the trace is truncated after {events} events: its recording was cut off, or the file was{}",
+        what_to_do(*events)
     )]
     Truncated {
         /// Events up to the last whole block.
@@ -69,4 +70,13 @@ pub enum TraceError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// What can be done with the beginning of a trace.
+fn what_to_do(events: u64) -> &'static str {
+    if events == 0 {
+        ", and nothing is left of it"
+    } else {
+        " (info, dump, inspect, play and anonymize take what is whole, with --truncated)"
+    }
 }

@@ -123,11 +123,13 @@ impl Frames {
         self.bytes.drain(..self.position);
         self.position = 0;
         let more = self.bytes.len().max(READ) as u64;
-        let read = (&mut self.file).take(more).read_to_end(&mut self.bytes);
-        let read = read.map_err(|source| TraceError::Io {
-            operation: "reading",
-            source,
-        })?;
+        let read = (&mut self.file)
+            .take(more)
+            .read_to_end(&mut self.bytes)
+            .map_err(|source| TraceError::Io {
+                operation: "reading",
+                source,
+            })?;
         self.is_at_end = (read as u64) < more;
         Ok(())
     }

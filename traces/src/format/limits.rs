@@ -19,7 +19,7 @@ pub struct Limits {
     pub events_per_byte: u64,
     /// Tasks alive at a time: a replay starts a thread for each.
     pub tasks: u64,
-    /// Bytes of memory that the plan of a replay takes.
+    /// Bytes of memory that the plan of a replay takes, and what playing it keeps at most.
     pub plan: u64,
 }
 
@@ -75,14 +75,16 @@ impl Limits {
         row.map(|(_, _, limit)| *limit(self) = most).is_some()
     }
 
-    /// Whether a limit keeps what there is. Asked for each record: the row is looked for only to tell.
+    /// Whether a limit keeps what there is. Asked for each record: the row is looked for only to
+    /// tell.
     #[inline]
     fn check(name: &'static str, has: u64, most: u64) -> Result<(), TraceError> {
         if has <= most {
             return Ok(());
         }
-        let what = Limits::names().find(|(known, _)| *known == name);
-        let what = what.map_or("", |(_, what)| what);
+        let what = Limits::names()
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, what)| what);
         Err(TraceError::Limit { name, what, most })
     }
 

@@ -1,7 +1,8 @@
 //! Times in one byte: log-linear, 16 steps per octave.
 //!
-//! Gaps and durations below 7.8 ms are rounded to within 1/32 of their value (8 ns at the least); longer ones are
-//! kept in units of 1,024 ns behind an escape. Gaps are coded against reconstructed times, so errors don't add up.
+//! Gaps and durations below 7.8 ms are rounded to within 1/32 of their value (8 ns at the least);
+//! longer ones are kept in units of 1,024 ns behind an escape. Gaps are coded against reconstructed
+//! times, so errors don't add up.
 
 /// Smallest step, nanoseconds.
 const UNIT: u64 = 16;
@@ -31,7 +32,8 @@ pub fn code(nanoseconds: u64) -> u8 {
     }
 }
 
-/// The code of a time, with four steps per octave instead of sixteen; the same as [`code`] below 256 ns.
+/// The code of a time, with four steps per octave instead of sixteen; the same as [`code`] below
+/// 256 ns.
 pub fn coarse_code(nanoseconds: u64) -> u8 {
     let fine = code(nanoseconds);
     if fine < 16 || fine == ESCAPE {

@@ -154,8 +154,7 @@ impl TraceReader {
             let damaged = || TraceError::Corrupt("a frame fails its checksum or is too large");
             let size = zstd::zstd_safe::get_frame_content_size(frame)
                 .ok()
-                .flatten();
-            let size = size
+                .flatten()
                 .and_then(|size| usize::try_from(size).ok())
                 .filter(|size| *size <= MAX_BLOCK)
                 .ok_or_else(damaged)?;
@@ -248,7 +247,8 @@ impl Block {
     }
 }
 
-/// How many bytes are left of each stream of a block with so many records left: none after the last.
+/// How many bytes are left of each stream of a block with so many records left: none after the
+/// last.
 fn lengths(records: u64, streams: &[Cursor<'_>]) -> Result<Vec<usize>, TraceError> {
     if records == 0 && !streams.iter().all(Cursor::is_empty) {
         return Err(TraceError::Corrupt("a column is longer than its block"));

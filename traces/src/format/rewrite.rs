@@ -14,7 +14,8 @@ use crate::model::Footer;
 /// Compression of a footer.
 const LEVEL: i32 = 12;
 
-/// Gives a finished trace another footer: what was learnt after it was written. The file is replaced at once or not at all.
+/// Gives a finished trace another footer: what was learnt after it was written. The file is
+/// replaced at once or not at all.
 pub fn replace_footer(path: &Path, footer: &Footer) -> Result<(), TraceError> {
     let io = |operation| move |source| TraceError::Io { operation, source };
     let file = std::fs::read(path).map_err(io("reading"))?;

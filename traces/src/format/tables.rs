@@ -85,21 +85,28 @@ impl Tables {
         self.names.get(node.0).unwrap_or(b"")
     }
 
+    /// What tells a node from all others: the one above, and its name there.
+    pub(super) fn key(&self, node: NodeId) -> (NodeId, &[u8]) {
+        (self.parent(node), self.name(node))
+    }
+
     /// The absolute path of a node.
     pub fn path(&self, node: NodeId) -> Vec<u8> {
-        let mut chain = Vec::new();
-        let mut at = node;
-        while at != NodeId::ROOT {
-            chain.push(at);
-            at = self.parent(at);
-        }
-        if chain.is_empty() {
+        if node == NodeId::ROOT {
             return b"/".to_vec();
         }
-        let mut path = Vec::new();
-        for node in chain.into_iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(self.name(node));
+        let chain = || {
+            let above = |node: &NodeId| Some(self.parent(*node));
+            std::iter::successors(Some(node), above).take_while(|node| *node != NodeId::ROOT)
+        };
+        let length = chain().map(|node| self.name(node).len() + 1).sum();
+        let mut path = vec![b'/'; length];
+        let mut end = length;
+        for node in chain() {
+            let name = self.name(node);
+            let start = end - name.len();
+            path[start..end].copy_from_slice(name);
+            end = start - 1;
         }
         path
     }

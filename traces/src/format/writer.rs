@@ -1,11 +1,12 @@
-//! Writes a trace while it is recorded: columns here, compression and output in a thread of their own.
+//! Writes a trace while it is recorded: columns here, compression and output in a thread of their
+//! own.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::io::Write;
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, bounded};
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::block::{Context, assemble};
 use super::codec;
@@ -52,11 +53,11 @@ pub struct TraceWriter<W: Write + Send + 'static> {
     output: Option<JoinHandle<Result<W, TraceError>>>,
 }
 
-/// Known strings: hash → ids with that hash, compared against the bytes.
+/// Known strings: ids, found by the bytes that they stand for.
 #[derive(Default)]
 struct Strings {
-    hasher: RandomState,
-    known: HashMap<u64, u32>,
+    hasher: DefaultHashBuilder,
+    known: HashTable<u32>,
     tables: Tables,
     base: u32,
     bytes: usize,
@@ -64,12 +65,11 @@ struct Strings {
     last_node: i64,
 }
 
-/// Known nodes: hash of parent and name → the newest id with that hash; older ones by `next`.
+/// Known nodes: ids, found by parent and name.
 #[derive(Default)]
 struct Nodes {
-    hasher: RandomState,
-    known: HashMap<u64, u32>,
-    next: Vec<u32>,
+    hasher: DefaultHashBuilder,
+    known: HashTable<u32>,
     tables: Tables,
     recent: Recent,
     last_parent: i64,
@@ -97,10 +97,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
             context,
             records: 0,
             strings: Strings::default(),
-            nodes: Nodes {
-                next: vec![u32::MAX],
-                ..Nodes::default()
-            },
+            nodes: Nodes::default(),
             blocks: Some(blocks),
             output: Some(output),
         };
@@ -121,10 +118,9 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
     fn intern(&mut self, bytes: &[u8], node: Option<NodeId>) -> StringId {
         let strings = &mut self.strings;
         let hash = strings.hasher.hash_one(bytes);
-        if let Some(index) = strings.known.get(&hash)
-            && strings.tables.string(StringId(*index)) == bytes
-        {
-            return StringId(strings.base + index);
+        let is_it = |id: &u32| strings.tables.string(StringId(*id)) == bytes;
+        if let Some(id) = strings.known.find(hash, is_it) {
+            return StringId(strings.base + id);
         }
         if strings.bytes > self.options.string_budget {
             // Ids go on; what is seen again gets a second one.
@@ -134,7 +130,12 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
             strings.bytes = 0;
         }
         let id = strings.tables.add_string(bytes);
-        strings.known.insert(hash, id.0);
+        let hash_of = |id: &u32| {
+            strings
+                .hasher
+                .hash_one(strings.tables.string(StringId(*id)))
+        };
+        strings.known.insert_unique(hash, id.0, hash_of);
         strings.bytes += bytes.len() + 32;
         let (age, prefix) = strings.recent.best(bytes);
         let mut rest = &bytes[prefix..];
@@ -165,19 +166,14 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
     /// The id of the node with that name below another.
     pub fn node(&mut self, parent: NodeId, name: &[u8]) -> NodeId {
         let nodes = &mut self.nodes;
-        let hash = nodes.hasher.hash_one((parent.0, name));
-        let newest = nodes.known.get(&hash).copied().unwrap_or(u32::MAX);
-        let mut at = newest;
-        while at != u32::MAX {
-            let node = NodeId(at);
-            if nodes.tables.parent(node) == parent && nodes.tables.name(node) == name {
-                return node;
-            }
-            at = nodes.next[at as usize];
+        let hash = nodes.hasher.hash_one((parent, name));
+        let is_it = |id: &u32| nodes.tables.key(NodeId(*id)) == (parent, name);
+        if let Some(id) = nodes.known.find(hash, is_it) {
+            return NodeId(*id);
         }
         let node = nodes.tables.add_node(parent, name);
-        nodes.next.push(newest);
-        nodes.known.insert(hash, node.0);
+        let hash_of = |id: &u32| nodes.hasher.hash_one(nodes.tables.key(NodeId(*id)));
+        nodes.known.insert_unique(hash, node.0, hash_of);
         put(
             &mut self.streams[Stream::NodeParent as usize],
             zigzag(i64::from(parent.0) - nodes.last_parent),

@@ -27,6 +27,8 @@ pub const JUMP: usize = 5;
 const SHORT: usize = 2;
 /// How far a short jump reaches, with its own length, bytes.
 const SHORT_REACH: u64 = 130;
+/// How far from a site a gap between functions may begin that is on its way, bytes.
+pub const GAPS: u64 = 2 * SHORT_REACH;
 /// How far ahead of padding decoding begins, at the latest, bytes; and from so many places.
 const AHEAD: u64 = 48;
 /// To which addresses code is aligned.
@@ -103,8 +105,10 @@ fn near(code: Code<'_>, code_at: u64, origin: u64) -> Vec<Padding> {
     let (first, last) = (origin.saturating_sub(REACH + 1), origin + REACH);
     let mut found = behind(code, code_at, last);
     found.extend(before(code, code_at, first));
-    let gaps = code.gaps.iter();
-    let gaps = gaps.filter(|gap| (first..=last).contains(&gap.start));
+    let gaps = code
+        .gaps
+        .iter()
+        .filter(|gap| (first..=last).contains(&gap.start));
     found.extend(gaps.filter_map(|gap| fills_gap(code, *gap)));
     found
 }
@@ -153,8 +157,9 @@ fn behind(code: Code<'_>, code_at: u64, last: u64) -> Vec<Padding> {
 /// further ahead, which soon agree.
 fn before(code: Code<'_>, code_at: u64, first: u64) -> Vec<Padding> {
     let nearest = code_at - code_at % ALIGNMENT;
-    let starts = (0..).map(|count| nearest.checked_sub(count * ALIGNMENT));
-    let starts = starts.map_while(|start| start.filter(|start| *start > first));
+    let starts = (0..)
+        .map(|count| nearest.checked_sub(count * ALIGNMENT))
+        .map_while(|start| start.filter(|start| *start > first));
     starts
         .filter_map(|function| padding_up_to(code, code_at, function, first))
         .collect()

@@ -1,6 +1,7 @@
 //! Arguments of a call, as the table says: numbers from registers, the rest from behind pointers.
 //!
-//! Pure: everything is read through [`Memory`]. What can't be read is [`NONE`]; the call itself will fail with `EFAULT`.
+//! Pure: everything is read through [`Memory`]. What can't be read is [`NONE`]; the call itself
+//! will fail with `EFAULT`.
 
 mod pointers;
 
@@ -25,7 +26,8 @@ pub struct Text {
     pub range: Range<usize>,
 }
 
-/// What is kept of a program's arguments: they hold passwords and tokens, and only the first is needed.
+/// What is kept of a program's arguments: they hold passwords and tokens, and only the first is
+/// needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Arguments {
     /// `argv[0]`: names the program where its path tells nothing (`/proc/self/exe`, a descriptor).
@@ -76,7 +78,7 @@ pub fn entry(call: Call, registers: &[u64; 6], memory: &impl Memory, out: &mut D
                 }
                 NONE
             }
-            ArgKind::Path | ArgKind::NewPath | ArgKind::Target | ArgKind::Name | ArgKind::Argv => {
+            kind if kind.is_text() => {
                 read_text(position, *kind, raw, memory, out);
                 NONE
             }

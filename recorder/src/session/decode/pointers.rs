@@ -117,7 +117,8 @@ pub fn flock(kind: ArgKind, address: u64, memory: &impl Memory) -> u64 {
     }
 }
 
-/// A member of `struct file_clone_range`: source descriptor, its offset, length, destination offset.
+/// A member of `struct file_clone_range`: source descriptor, its offset, length, destination
+/// offset.
 pub fn clone_range(kind: ArgKind, address: u64, memory: &impl Memory) -> u64 {
     let offset = match kind {
         ArgKind::FdIn => 0,
@@ -185,8 +186,9 @@ pub fn socket_path(
     Some(())
 }
 
-/// The permission bits that the value of `system.posix_acl_*` stands for (acl(5), `linux/posix_acl_xattr.h`): a version
-/// and entries of tag, permissions and id. [`NONE`] for anything but the three entries that every mode has.
+/// The permission bits that the value of `system.posix_acl_*` stands for (acl(5),
+/// `linux/posix_acl_xattr.h`): a version and entries of tag, permissions and id. [`NONE`] for
+/// anything but the three entries that every mode has.
 pub fn acl_mode(address: u64, length: u64, memory: &impl Memory) -> u64 {
     const VERSION: i32 = 2;
     const TAGS: [u16; 3] = [0x01, 0x04, 0x20]; // owner, owning group, others

@@ -98,20 +98,19 @@ impl States {
         }
     }
 
-    /// Records the entries of a directory before the tool first lists it; nothing if the tool made it.
+    /// Records the entries of a directory before the tool first lists it; nothing if the tool made
+    /// it.
     pub fn list(&mut self, trace: &mut Trace, view: &View, node: NodeId) {
         if self.known(node).flags & (MADE | LISTED | PSEUDO) != 0 {
             return;
         }
         self.known_mut(node).flags |= LISTED;
-        let found = match self.world.list(&spot(trace, view, node)) {
-            Ok(found) => found,
-            Err(error) => return self.missed(trace, node, &error),
-        };
-        let found = found.into_iter();
-        let mut entries: Vec<_> = found
-            .map(|(name, kind)| (trace.node(node, &name), kind))
-            .collect();
+        let spot = spot(trace, view, node);
+        let mut entries = Vec::new();
+        let mut take = |name: &[u8], kind| entries.push((trace.node(node, name), kind));
+        if let Err(error) = self.world.list(&spot, &mut take) {
+            return self.missed(trace, node, &error);
+        }
         // A hash table's order tells nothing, and takes more room than the names.
         entries.sort_unstable_by_key(|(node, _)| *node);
         trace.push(Record::Listing(Listing {

@@ -1,19 +1,19 @@
 //! States of paths, taken before the first call that touches them.
 //!
-//! Paths are walked here as the kernel would walk them, link by link, over a trie of names (the trace's nodes).
-//! Each name that is not known is looked up once; successful calls of the tool keep what is known up to date
-//! (`effects`), so nothing known is looked up again.
+//! Paths are walked here as the kernel would walk them, link by link, over a trie of names (the
+//! trace's nodes). Each name that is not known is looked up once; successful calls of the tool keep
+//! what is known up to date (`effects`), so nothing known is looked up again.
 //!
-//! After a rename of a directory everything below it has moved: each directory has an *epoch*, and what is known of a name
-//! counts only while its directory is in the epoch in which it was learned.
+//! After a rename of a directory everything below it has moved: each directory has an *epoch*, and
+//! what is known of a name counts only while its directory is in the epoch in which it was learned.
 
 mod look;
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use fsreplay_trace::abi::MAX_LINKS;
 use fsreplay_trace::model::{FileKind, Mount, NodeId, is_pseudo};
+use hashbrown::HashMap;
 
 use super::trace::Trace;
 use super::world::{Told, World};
@@ -120,7 +120,8 @@ impl States {
         &mut self.known[index]
     }
 
-    /// Counts renames of directories: a node of a directory that was kept is good only within one count.
+    /// Counts renames of directories: a node of a directory that was kept is good only within one
+    /// count.
     pub fn moves(&self) -> u32 {
         self.moves
     }
@@ -139,14 +140,14 @@ impl States {
             .flatten()
     }
 
-    /// Walks an absolute path without links (as /proc tells them), so that all of it is known. `None` if it is not all
-    /// directories up to the last name.
+    /// Walks an absolute path without links (as /proc tells them), so that all of it is known.
+    /// `None` if it is not all directories up to the last name.
     pub fn canonical(&mut self, trace: &mut Trace, view: &View, path: &[u8]) -> Option<Found> {
         self.walk(trace, view, NodeId::ROOT, path, true)
     }
 
-    /// Walks a path from a directory; every name on the way that is not known is looked up and recorded. `None` if the
-    /// walk ends before the last name, or in a pseudo file system.
+    /// Walks a path from a directory; every name on the way that is not known is looked up and
+    /// recorded. `None` if the walk ends before the last name, or in a pseudo file system.
     pub fn walk(
         &mut self,
         trace: &mut Trace,
@@ -259,12 +260,25 @@ impl States {
         if kind == FileKind::Directory {
             self.moves = self.moves.wrapping_add(1);
         }
-        // Where it came from something else may have stood in it than what the tool put there.
-        if was & MADE == 0 {
-            self.known_mut(to).flags &= !MADE;
-        }
-        self.known_mut(to).flags |= was & SET_ID;
+        self.comes_from(was, to);
         self.removed(trace, from);
+    }
+
+    /// The tool gave another name to a file.
+    pub fn linked(&mut self, trace: &Trace, from: NodeId, to: NodeId, kind: FileKind) {
+        let was = self.known(from).flags;
+        self.made(trace, to, kind);
+        self.comes_from(was, to);
+    }
+
+    /// It is what had these flags. If the tool didn't make that, something else may have stood in
+    /// it than what the tool put there.
+    fn comes_from(&mut self, was: u8, to: NodeId) {
+        let known = self.known_mut(to);
+        if was & MADE == 0 {
+            known.flags &= !MADE;
+        }
+        known.flags |= was & SET_ID;
     }
 
     /// The tool exchanged two names.
@@ -275,7 +289,8 @@ impl States {
     }
 }
 
-/// The first name of a path and what follows it and its slashes (one slash is kept if only slashes follow).
+/// The first name of a path and what follows it and its slashes (one slash is kept if only slashes
+/// follow).
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let start = path.iter().position(|b| *b != b'/').unwrap_or(path.len());
     let path = &path[start..];

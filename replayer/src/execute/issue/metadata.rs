@@ -46,6 +46,10 @@ impl Issuer<'_> {
             }
             StatFs { at } => self.by_path(at, begin, |scratch, path, _| sys::statfs(path, scratch)),
             FdStatFs { fd } => self.scratch.fstatfs(self.fd(fd)),
+            GetAttributes { at, length, flags } => {
+                let (dir, path) = self.at(at);
+                self.scratch.file_getattr(dir, path, length, flags)
+            }
             GetXattr {
                 at,
                 name,
@@ -200,8 +204,8 @@ fn times(atime: u64, mtime: u64) -> Option<[libc::timespec; 2]> {
     }))
 }
 
-/// What setting an access ACL gave. Where there are none, though there were when it was recorded, a tool sets the mode instead, which says as much; so the
-/// replay does, too.
+/// What setting an access ACL gave. Where there are none, though there were when it was recorded, a
+/// tool sets the mode instead, which says as much; so the replay does, too.
 fn or_mode(set: i64, expected: i64, mode: impl FnOnce() -> i64) -> i64 {
     let unsupported = [libc::EOPNOTSUPP, libc::ENOSYS].map(|errno| -i64::from(errno));
     if expected >= 0 && unsupported.contains(&set) {

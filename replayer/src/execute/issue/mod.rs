@@ -6,8 +6,10 @@ mod data;
 mod held;
 mod metadata;
 mod names;
+mod steps;
 mod unnamed;
 
+pub(super) use steps::{STEPS, TOO_LONG};
 pub(super) use unnamed::Unnamed;
 
 use std::os::fd::RawFd;
@@ -18,8 +20,8 @@ use super::progress::Progress;
 use crate::plan::{Action, At, Fallback, Slot, Text};
 use crate::sys::{self, Scratch, TextRef};
 
-/// Of so many lanes the buffers are touched beforehand, so that no call finds unmapped memory. Those
-/// of thousands would take gigabytes.
+/// Of so many lanes the buffers are touched beforehand, so that no call finds unmapped memory.
+/// Those of thousands would take gigabytes.
 const TOUCHED: usize = 256;
 
 /// Issues the actions of one lane.
@@ -240,8 +242,8 @@ impl<'a> Issuer<'a> {
         }
     }
 
-    /// Issues what is issued less often: to where that is done. An action that nobody issues doesn't
-    /// compile.
+    /// Issues what is issued less often: to where that is done. An action that nobody issues
+    /// doesn't compile.
     fn issue_rest(&mut self, action: &Action, expected: i64, begin: &mut u64) -> i64 {
         use Action::*;
         match action {
@@ -268,6 +270,7 @@ impl<'a> Issuer<'a> {
             | Truncate { .. }
             | StatFs { .. }
             | FdStatFs { .. }
+            | GetAttributes { .. }
             | GetXattr { .. }
             | SetXattr { .. }
             | SetAcl { .. }

@@ -25,18 +25,21 @@ pub(super) const FICLONE: u64 = abi::FICLONE as u64;
 pub(super) const FICLONERANGE: u64 = abi::FICLONERANGE as u64;
 const FIOCLEX: u64 = 0x5451;
 const FIONCLEX: u64 = 0x5450;
-/// Questions that file systems answer or refuse by themselves: `FS_IOC_GETFLAGS`, `FS_IOC_FSGETXATTR`,
-/// `FS_IOC_GETVERSION`, `TCGETS`, `TIOCGWINSZ`, `FIONREAD`, `FIGETBSZ`, `BTRFS_IOC_INO_LOOKUP`-free by design.
+/// Questions that file systems answer or refuse by themselves: `FS_IOC_GETFLAGS`,
+/// `FS_IOC_FSGETXATTR`, `FS_IOC_GETVERSION`, `TCGETS`, `TIOCGWINSZ`, `FIONREAD`, `FIGETBSZ`,
+/// `BTRFS_IOC_INO_LOOKUP`-free by design.
 const ISSUED: &[u64] = &[
     0x8008_6601,
     0x801c_581f,
     0x8008_7601,
-    0x5401,
+    TCGETS,
     0x5413,
     0x541b,
     2,
     SET_FLAGS,
 ];
+/// Of a terminal, for its settings.
+const TCGETS: u64 = 0x5401;
 /// `FS_IOC_SETFLAGS`.
 const SET_FLAGS: u64 = abi::FS_IOC_SETFLAGS as u64;
 
@@ -84,7 +87,7 @@ impl Planner {
                     description.flags =
                         description.flags & !abi::O_APPEND | recorded & abi::O_APPEND;
                 }
-                u64::from(self.recorded_flags.translate(self.here_flags, recorded))
+                u64::from(self.dialect.translate(recorded))
             }
             F_SETFD => number(cx, ArgKind::Argument),
             _ => 0,
@@ -150,6 +153,15 @@ impl Planner {
             Err(draft) => return draft,
         };
         match command {
+            // Refused before the kernel looks at the command, so a question does as well.
+            FIOCLEX | FIONCLEX if self.only_names(&file) => {
+                let action = Action::Ioctl {
+                    fd: file.slot,
+                    command: TCGETS,
+                    argument: 0,
+                };
+                self.issue(cx, action).mount(file.mount)
+            }
             // It is the replay's own matter what of it is closed by exec; `fcntl` does the same.
             FIOCLEX | FIONCLEX => {
                 let action = Action::Fcntl {

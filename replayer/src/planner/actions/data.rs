@@ -118,8 +118,9 @@ impl Planner {
         draft
     }
 
-    /// `poll`, `select`, `epoll_wait`: what became ready was written, closed or read meanwhile, as far as the tool itself did it. Which
-    /// descriptors were looked at is not recorded: those that the process can read count, and if nothing was to be read on any of them, full ones
+    /// `poll`, `select`, `epoll_wait`: what became ready was written, closed or read meanwhile, as
+    /// far as the tool itself did it. Which descriptors were looked at is not recorded: those
+    /// that the process can read count, and if nothing was to be read on any of them, full ones
     /// that it can write to.
     pub(super) fn poll(&mut self, cx: &Cx) -> Draft {
         if cx.event.errno() == Some(libc::EINTR) {
@@ -153,7 +154,8 @@ impl Planner {
                 _ => continue,
             };
             let (order, lane, horizon) = (&self.order, cx.lane, cx.horizon);
-            // The last: had the tool looked at one that was ready sooner, it would not have waited on.
+            // The last: had the tool looked at one that was ready sooner, it would not have waited
+            // on.
             let write = reads.and_then(|pipe| self.pipes.first_since(order, pipe, lane, horizon));
             readable = later(readable, write);
             let read = writes.and_then(|pipe| self.pipes.room_since(order, pipe, lane, horizon));

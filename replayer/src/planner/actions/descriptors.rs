@@ -101,14 +101,13 @@ impl Planner {
 
     pub(super) fn open(&mut self, cx: &Cx) -> Draft {
         let recorded = flag_bits(cx);
-        let arch = self.recorded_flags;
         let creates = cx.event.made().is_some();
-        let temporary = arch.is_temporary(recorded);
+        let temporary = self.dialect.recorded.is_temporary(recorded);
         let hint = if creates && !temporary {
             Self::creation_hint(cx)
         } else if !cx.ok() {
             lookup_hint(cx, Kind::Unknown)
-        } else if recorded & arch.directory != 0 {
+        } else if recorded & self.dialect.recorded.directory != 0 {
             Hint::Exists(Kind::Directory)
         } else {
             Hint::Exists(Kind::Unknown)
@@ -130,7 +129,7 @@ impl Planner {
         };
         let mut action = Action::Open {
             at: reached.at,
-            flags: arch.translate(self.here_flags, recorded) as i32,
+            flags: self.dialect.translate(recorded) as i32,
             mode,
             resolve: number(cx, ArgKind::Mask),
             out: Slot::BAD,
@@ -194,14 +193,7 @@ impl Planner {
 
     /// A named pipe is no file: reads wait for writes as on any pipe.
     fn open_fifo(&mut self, cx: &Cx, ino: u32, recorded: u32, cloexec: bool) -> Draft {
-        let pipe = match self.fifos.get(&ino) {
-            Some(pipe) => *pipe,
-            None => {
-                let pipe = self.pipes.add();
-                self.fifos.insert(ino, pipe);
-                pipe
-            }
-        };
+        let pipe = self.pipes.of_fifo(ino);
         if recorded & 3 != 0 {
             self.pipes.writer(pipe);
         }
@@ -256,15 +248,14 @@ impl Planner {
 
     /// A duplicate made before the call itself, of a descriptor that others still hold.
     pub(crate) fn duplicate_first(&mut self, cx: &Cx, slot: u32, fresh: u32) {
-        use super::super::order::Timing::Always;
         let action = Action::Dup {
             fd: Slot(slot),
             out: Slot(fresh),
             cloexec: true,
         };
         let needs = [
-            (Resource::Slot(slot), Side::Read, Always),
-            (Resource::Slot(fresh), Side::Write, Always),
+            (Resource::Slot(slot), Side::Read),
+            (Resource::Slot(fresh), Side::Write),
         ];
         self.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
     }

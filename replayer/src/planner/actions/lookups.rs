@@ -187,6 +187,27 @@ impl Planner {
         self.issue(cx, action).check(check).mount(file.mount)
     }
 
+    pub(super) fn get_attributes(&mut self, cx: &Cx) -> Draft {
+        let bits = flag_bits(cx);
+        // A working directory is open as O_PATH in the replay, which the call refuses without a name.
+        let asks_by_name =
+            self.is_empty_path(cx, bits) && cx.event.fd(ArgKind::DirFd) == Some(AT_FDCWD);
+        match self.path_or_self(cx, bits, Kind::Unknown) {
+            Ok((mut at, mount)) => {
+                if asks_by_name {
+                    at.path = super::super::Texts::DOT;
+                }
+                let action = Action::GetAttributes {
+                    at,
+                    length: number(cx, ArgKind::Length),
+                    flags: bits as i32,
+                };
+                self.issue(cx, action).mount(mount)
+            }
+            Err(draft) => draft,
+        }
+    }
+
     pub(super) fn stat_fs(&mut self, cx: &Cx) -> Draft {
         match self.look(cx, Kind::Unknown) {
             Ok((reached, mount)) => self

@@ -3,11 +3,12 @@
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::mappings::Part;
-use super::super::order::{Side, Timing};
+use super::super::order::Side;
 use super::super::tree::NONE;
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{flag_bits, number, signed};
 use crate::plan::{Action, Check};
+use crate::sys::TOUCHED_WRITTEN;
 
 const MAP_SHARED: u32 = 1;
 const MAP_TYPE: u32 = 0xf;
@@ -80,22 +81,22 @@ impl Planner {
     fn mapped(&mut self, cx: &Cx, space: u32, length: u64, ino: u32, writes: bool) -> u32 {
         let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
         let map = self.maps.take(cx.lane, rounded, ino);
-        self.accesses
-            .push((Resource::Map(map), Side::Write, Timing::Always));
+        self.uses.add(Resource::Map(map), Side::Write);
         let address = cx.event.result as u64;
         self.procs.spaces[space as usize].add(address, rounded, map, 0);
         if ino != NONE {
             self.tree.inode_mut(ino).opens += 1;
             if writes {
-                let size = self.tree.inode(ino).size;
+                // So much is touched at most; a file of holes may be larger than any disk.
+                let size = self.tree.inode(ino).size.min(TOUCHED_WRITTEN as u64);
                 self.room.written(&mut self.tree, ino, 0, size);
             }
         }
         map
     }
 
-    /// The op that removes a part of a mapping: `None` for a part that only another map covered, where just the model
-    /// has to know (`whole_only`).
+    /// The op that removes a part of a mapping: `None` for a part that only another map covered,
+    /// where just the model has to know (`whole_only`).
     pub(crate) fn unmap_part(
         &mut self,
         lane: u32,
@@ -143,7 +144,7 @@ impl Planner {
         }
         match pending {
             Some((action, resource)) => {
-                self.accesses.push((resource, Side::Write, Timing::Always));
+                self.uses.add(resource, Side::Write);
                 self.issue(cx, action)
             }
             None => self.nothing(cx, Class::Other),
@@ -190,8 +191,7 @@ impl Planner {
         let Some(part) = self.procs.spaces[space].first(address, length) else {
             return self.nothing(cx, Class::Other);
         };
-        self.accesses
-            .push((Resource::Map(part.map), Side::Read, Timing::Always));
+        self.uses.add(Resource::Map(part.map), Side::Read);
         let ino = self.maps.all[part.map as usize].ino;
         self.need_inode(ino, Side::Read);
         let bits = flag_bits(cx) as i32;

@@ -2,9 +2,9 @@
 
 use fsreplay_trace::call::{ArgKind, Last, NONE as NO_ARGUMENT, Op};
 
-use super::super::initial::xattr_name;
+use super::super::initial::{xattr_list_length, xattr_name};
 use super::super::order::Side;
-use super::super::tree::Kind;
+use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
 use super::{File, flag_bits, number, signed};
 use crate::plan::{Action, At, Check, Text};
@@ -12,6 +12,9 @@ use crate::plan::{Action, At, Check, Text};
 /// Links have no attributes but those that only the kernel or root may set.
 const OF_LINKS: &str = "calls on attributes of links themselves, which a replay may not set: they are \
     not issued";
+/// Device nodes take none that any user may set.
+const OF_DEVICES: &str =
+    "attributes that a device node was refused, which is a file in the replay: not issued";
 const FALLOC_KEEP_SIZE: u32 = 1;
 const FALLOC_PUNCH_HOLE: u32 = 2;
 const FALLOC_COLLAPSE: u32 = 8;
@@ -167,8 +170,9 @@ impl Planner {
         }
     }
 
-    /// The name of an extended attribute as it is issued, and whether it was changed. A look that failed changes nothing
-    /// and needs no privilege, nor does taking away an ACL, which goes well where there is none.
+    /// The name of an extended attribute as it is issued, and whether it was changed. A look that
+    /// failed changes nothing and needs no privilege, nor does taking away an ACL, which goes well
+    /// where there is none.
     fn attribute(&mut self, cx: &Cx, op: Op) -> (Text, bool) {
         let Some(name) = self.string(cx, ArgKind::Name) else {
             return (super::super::Texts::EMPTY, false);
@@ -188,7 +192,8 @@ impl Planner {
         (self.texts.push_built(&issued), changed)
     }
 
-    /// The permission bits that the call sets in the form of an access ACL: their effect is a chmod's, so it must be had.
+    /// The permission bits that the call sets in the form of an access ACL: their effect is a
+    /// chmod's, so it must be had.
     fn acl_mode(&self, cx: &Cx) -> Option<u32> {
         let mode = cx.event.arg(ArgKind::Mode).filter(|mode| *mode <= 0o777)?;
         let name = self.string(cx, ArgKind::Name)?;
@@ -212,12 +217,18 @@ impl Planner {
                 .mount(mount);
         }
         let (name, changed) = self.attribute(cx, op);
-        let is_link = |ino| self.tree.inode(ino).kind == Kind::Link;
-        if changed && cx.ok() && !follow && reached.found().is_some_and(is_link) {
+        let kind = reached.found().map(|ino| self.tree.inode(ino).kind);
+        // With those that it wasn't given they would not fit into what the tool had for them.
+        let is_too_long = cx.event.errno() == Some(libc::ERANGE);
+        if kind == Some(Kind::Link) && !follow && (changed && cx.ok() || is_too_long) {
             self.notes.add(OF_LINKS);
             return self.nothing(cx, Class::Other);
         }
-        let length = number(cx, ArgKind::Length);
+        if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
+            self.notes.add(OF_DEVICES);
+            return self.nothing(cx, Class::Other);
+        }
+        let length = attribute_length(cx);
         let action = match op {
             Op::GetXattr => Action::GetXattr {
                 at,
@@ -248,13 +259,18 @@ impl Planner {
         let side = if changes { Side::Write } else { Side::Read };
         self.need_inode(file.ino, side);
         let fd = file.slot;
+        let kind = (file.ino != NONE).then(|| self.tree.inode(file.ino).kind);
+        if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
+            self.notes.add(OF_DEVICES);
+            return self.nothing(cx, Class::Other);
+        }
         if let Some(mode) = self.acl_mode(cx) {
             return self
                 .issue(cx, Action::FdSetAcl { fd, mode })
                 .mount(file.mount);
         }
         let (name, changed) = self.attribute(cx, op);
-        let length = number(cx, ArgKind::Length);
+        let length = attribute_length(cx);
         let action = match op {
             Op::FdGetXattr => Action::FdGetXattr { fd, name, length },
             Op::FdSetXattr => Action::FdSetXattr {
@@ -281,5 +297,16 @@ impl Planner {
             return draft.check(Check::Success);
         }
         draft
+    }
+}
+
+/// For how much there is room. A list that fitted has longer names in the replay, and has to fit.
+fn attribute_length(cx: &Cx) -> u64 {
+    let length = number(cx, ArgKind::Length);
+    let lists = matches!(cx.event.call.row().op, Op::ListXattr | Op::FdListXattr);
+    if lists && cx.ok() && length > 0 {
+        xattr_list_length(length)
+    } else {
+        length
     }
 }

@@ -12,6 +12,7 @@ mod nodes;
 mod refused;
 mod tasks;
 
+use fsreplay_trace::abi;
 use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 
 use super::fds::What;
@@ -91,6 +92,7 @@ impl Planner {
             Op::ReadLink => self.read_link(cx),
             Op::ListDirectory => self.list_directory(cx),
             Op::StatFs => self.stat_fs(cx),
+            Op::GetAttributes => self.get_attributes(cx),
             Op::FdStat | Op::FdStatFs => self.fd_stat(cx),
             Op::ChangeDir => self.change_dir(cx),
             Op::FdChangeDir => self.fd_change_dir(cx),
@@ -134,6 +136,8 @@ impl Planner {
             Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => self.nothing(cx, Class::Other),
             Op::Mount => self.mount(cx),
             Op::Unmount => self.unmount(cx),
+            Op::MoveMount => self.move_mount(cx),
+            Op::PivotRoot => self.pivot_root(cx),
             Op::Unsupported => self.unsupported(cx),
         }
     }
@@ -147,7 +151,8 @@ impl Planner {
         self.nothing(cx, Class::Unresolved)
     }
 
-    /// A descriptor argument. Where nothing is open behind it, the draft of an event that isn't issued.
+    /// A descriptor argument. Where nothing is open behind it, the draft of an event that isn't
+    /// issued.
     pub(crate) fn file(&mut self, cx: &Cx, kind: ArgKind) -> Result<File, Draft> {
         let fd = cx.event.fd(kind).unwrap_or(-1);
         let entry = self.procs.table(cx.task).get(fd, cx.horizon);
@@ -178,6 +183,12 @@ impl Planner {
             ino,
             mount: self.mount_of(ino),
         })
+    }
+
+    /// Whether a descriptor only names its file (`O_PATH`): the kernel refuses it to most calls.
+    fn only_names(&self, file: &File) -> bool {
+        let description = self.fds.numbered(file.description);
+        description.is_some_and(|description| description.flags & abi::O_PATH != 0)
     }
 
     /// The mount of an inode.

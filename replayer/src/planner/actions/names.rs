@@ -185,7 +185,8 @@ impl Planner {
     pub(super) fn rename(&mut self, cx: &Cx) -> Draft {
         let bits = flag_bits(cx);
         let exchange = bits & RENAME_EXCHANGE != 0;
-        // Flags that the kernel refused are left to be refused again; nothing is told of the paths then.
+        // Flags that the kernel refused are left to be refused again; nothing is told of the paths
+        // then.
         let refused = cx.event.errno() == Some(libc::EINVAL) && !are_rename_flags(bits);
         let hint = if refused {
             Hint::Silent
@@ -292,7 +293,8 @@ impl Planner {
             Err(draft) => return draft,
         };
         if !cx.ok() && from.found().is_none() {
-            // The second path was never looked at; issuing the first one twice fails alike and makes nothing.
+            // The second path was never looked at; issuing the first one twice fails alike and
+            // makes nothing.
             self.failed(&mut from);
             let action = Action::Link {
                 from: from.at,
@@ -362,7 +364,8 @@ impl Planner {
         self.issue(cx, action).mount(mount)
     }
 
-    /// `linkat` of `/proc/self/fd/N`, the unprivileged way to name a file that was made with `O_TMPFILE`.
+    /// `linkat` of `/proc/self/fd/N`, the unprivileged way to name a file that was made with
+    /// `O_TMPFILE`.
     fn link_elsewhere(&mut self, cx: &Cx, draft: Draft) -> Draft {
         match self.descriptor_path(cx, ArgKind::Path) {
             Some(file) if cx.ok() => self.link_file(cx, file),

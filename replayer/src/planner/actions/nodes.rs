@@ -14,9 +14,9 @@ const S_IFREG: u32 = 0o100_000;
 const S_IFSOCK: u32 = 0o140_000;
 
 impl Planner {
-    /// `mknod`, and `bind` of a Unix socket to a name, which makes it by the same steps in the kernel
-    /// (`unix_bind_bsd`): a node without a socket behind it needs no descriptor, and its path may
-    /// be longer than the 108 bytes of an address.
+    /// `mknod`, and `bind` of a Unix socket to a name, which makes it by the same steps in the
+    /// kernel (`unix_bind_bsd`): a node without a socket behind it needs no descriptor, and its
+    /// path may be longer than the 108 bytes of an address.
     pub(super) fn make_node(&mut self, cx: &Cx) -> Draft {
         let binds = cx.event.call == Call::bind;
         if binds && self.string(cx, ArgKind::Path).is_none() {
@@ -38,9 +38,10 @@ impl Planner {
         let (kind, made) = match asked & S_IFMT {
             S_IFIFO => (S_IFIFO, Kind::Fifo),
             S_IFSOCK => (S_IFSOCK, Kind::Socket),
-            _ => (S_IFREG, Kind::File),
+            0 | S_IFREG => (S_IFREG, Kind::File),
+            _ => (S_IFREG, Kind::Device),
         };
-        if ![0, S_IFREG, kind].contains(&(asked & S_IFMT)) {
+        if made == Kind::Device {
             self.notes.add("device nodes that become files");
         }
         let umask = self.procs.fs(cx.task).umask;

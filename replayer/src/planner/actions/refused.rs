@@ -1,7 +1,9 @@
-//! Calls that failed for a reason that a trace doesn't hold: they would go well in the replay, or fail otherwise, and
-//! change what later calls find. They keep their place and are not issued.
+//! Calls that failed for a reason that a trace doesn't hold: they would go well in the replay, or
+//! fail otherwise, and change what later calls find. They keep their place and are not issued.
 
-use fsreplay_trace::abi::{F_DUPFD, F_DUPFD_CLOEXEC};
+use fsreplay_trace::abi::{
+    AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, F_DUPFD, F_DUPFD_CLOEXEC,
+};
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::resolve::Walked;
@@ -11,7 +13,8 @@ use super::control::{FICLONE, FICLONERANGE};
 use super::{flag_bits, number};
 
 const S_IFMT: u64 = 0o170_000;
-/// Asks that depend on the flags of an inode, which a trace doesn't hold: `FS_IOC_SETFLAGS`, `FS_IOC_FSSETXATTR`.
+/// Asks that depend on the flags of an inode, which a trace doesn't hold: `FS_IOC_SETFLAGS`,
+/// `FS_IOC_FSSETXATTR`.
 const SETS_INODE_FLAGS: [u64; 2] = [0x4008_6602, 0x401c_5820];
 
 /// Asks for a file to share the blocks of another one.
@@ -48,6 +51,23 @@ impl Planner {
                 Some("calls that the recorded user was refused, and this one would not be")
             }
             libc::EXDEV if crosses_mounts(cx) => Some(ACROSS),
+            // A path is issued from another place than it was given from.
+            libc::EXDEV if cx.event.call == Call::openat2 => {
+                Some("openat2 calls that were refused because of where their path leads")
+            }
+            // Those are copies here, and any two files can be copied from and to.
+            libc::EINVAL if splices(cx) => {
+                Some("splices that were refused for the kinds of their descriptors")
+            }
+            // By a limit of the process, most likely, which the replay doesn't have.
+            libc::EFBIG => Some("calls that were refused for the size that a file would have had"),
+            // Flags and addresses that the replay doesn't ask for.
+            libc::EOPNOTSUPP | libc::EEXIST if cx.event.call.row().op == Op::Map => {
+                Some("mappings that were refused for their flags or their place")
+            }
+            libc::EINVAL if has_unknown_flags(cx) => {
+                Some("calls that were refused for flags that no kernel knows")
+            }
             libc::EROFS => Some("calls that were refused because something is read-only"),
             libc::EBUSY if self.names_root(cx) => Some("attempts to remove the root directory"),
             _ if by_structure(cx, errno) => Some("calls refused for what stood behind a pointer"),
@@ -83,8 +103,8 @@ impl Planner {
 /// Whether a call may have been refused (`EXDEV`) for a mount between its two ends.
 ///
 /// A plan has fewer mounts than the recorded machine: what lay on two of them may lie on one. And
-/// not only mounts divide: overlay refuses to rename a directory of a lower layer. So such a call is
-/// issued nowhere, however many places there are; it would have cost a walk of two paths.
+/// not only mounts divide: overlay refuses to rename a directory of a lower layer. So such a call
+/// is issued nowhere, however many places there are; it would have cost a walk of two paths.
 fn crosses_mounts(cx: &Cx) -> bool {
     match cx.event.call.row().op {
         Op::Link | Op::Rename | Op::CopyRange => true,
@@ -92,6 +112,20 @@ fn crosses_mounts(cx: &Cx) -> bool {
         Op::Open => number(cx, ArgKind::Mask) & RESOLVE_NO_XDEV != 0,
         _ => false,
     }
+}
+
+/// Whether flags were given that mean nothing: the replay issues those that it knows.
+fn has_unknown_flags(cx: &Cx) -> bool {
+    let known = match cx.event.call {
+        Call::linkat => AT_SYMLINK_FOLLOW | AT_EMPTY_PATH,
+        Call::unlinkat => AT_REMOVEDIR,
+        _ => return false,
+    };
+    flag_bits(cx) & !known != 0
+}
+
+fn splices(cx: &Cx) -> bool {
+    matches!(cx.event.call.row().op, Op::Splice | Op::Tee)
 }
 
 /// `fcntl(F_DUPFD)` refuses a number above the limit of the recorded process.
@@ -110,6 +144,10 @@ fn by_structure(cx: &Cx, errno: i32) -> bool {
         | Call::pwritev
         | Call::preadv2
         | Call::pwritev2 => errno == libc::EINVAL,
+        // Where the memory lies counts for files that are read past the cache.
+        Call::read | Call::write => errno == libc::EINVAL,
+        // The offset, and how large a handle may be.
+        Call::sendfile | Call::name_to_handle_at => errno == libc::EINVAL,
         Call::openat2 => matches!(errno, libc::EINVAL | libc::E2BIG),
         _ => false,
     }
@@ -125,7 +163,7 @@ fn by_state(cx: &Cx, errno: i32) -> bool {
         Op::MakeNode => {
             let kind = number(cx, ArgKind::Mode) & S_IFMT;
             let made = [0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK].contains(&(kind as u32));
-            !made && errno == libc::EPERM
+            !made && matches!(errno, libc::EPERM | libc::EINVAL)
         }
         _ => false,
     }

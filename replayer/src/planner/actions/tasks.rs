@@ -1,6 +1,6 @@
 //! Working directories, program starts, and what tasks share.
 
-use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS};
+use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS, CLONE_NEWNS};
 use fsreplay_trace::call::ArgKind;
 
 use super::super::fds::{FdTable, What};
@@ -120,7 +120,7 @@ impl Planner {
             self.procs.fs_mut(cx.task).root = ino;
             self.notes.add("changes of the root directory");
         }
-        self.accesses.clear();
+        self.uses.clear();
         self.nothing(cx, Class::Other)
     }
 
@@ -177,10 +177,7 @@ impl Planner {
     /// How the program behind a descriptor is reached: of a descriptor that only names the file
     /// (`O_PATH`) nothing can be read, so by its name.
     fn program_at(&mut self, file: &File) -> At {
-        let only_names = self
-            .fds
-            .numbered(file.description)
-            .is_some_and(|description| description.flags & abi::O_PATH != 0);
+        let only_names = self.only_names(file);
         let named = file.ino != NONE && self.tree.inode(file.ino).kind == Kind::File;
         let dent = if only_names && named {
             self.tree.inode(file.ino).dent
@@ -242,10 +239,13 @@ impl Planner {
             self.unshare_table(cx.task);
         }
         if cx.ok()
-            && bits & CLONE_FS != 0
+            && bits & (CLONE_FS | CLONE_NEWNS) != 0
             && let Some(cwd) = self.procs.unshare_fs(cx.task)
         {
             self.fds.hold(cwd);
+        }
+        if cx.ok() && bits & CLONE_NEWNS != 0 {
+            self.new_namespace(cx.task);
         }
         self.nothing(cx, Class::Other)
     }

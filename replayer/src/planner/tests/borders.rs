@@ -50,8 +50,11 @@ fn refused_across(placed: bool) -> Plan {
 fn what_was_refused_between_mounts_is_not_issued_wherever_things_are_placed() {
     for placed in [false, true] {
         let plan = refused_across(placed);
-        let issued = plan.ops_of(0).filter(|op| op.action != Action::Nothing);
-        let issued: Vec<&str> = issued.map(|op| op.call.name()).collect();
+        let issued: Vec<&str> = plan
+            .ops_of(0)
+            .filter(|op| op.action != Action::Nothing)
+            .map(|op| op.call.name())
+            .collect();
         assert_eq!(
             issued[..4],
             ["openat", "openat", "read", "write"],

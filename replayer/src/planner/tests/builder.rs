@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE as NO_ARGUMENT};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
     Event, FdState, FileKind, Header, Listing, Metadata, Mount, NodeId, PathState, Record, Spent,
-    StopCosts, StringId, TaskExit, TaskId, TaskStart,
+    StopCosts, StringId, TaskExit, TaskId, TaskStart, Xattrs,
 };
 
 use super::super::{PlanOptions, Planner};
@@ -213,6 +213,15 @@ impl Trace {
         self.push(Record::Listing(Listing { directory, entries }));
     }
 
+    pub(crate) fn xattrs(&mut self, path: &str, entries: &[(&str, u32)]) {
+        let node = self.node(path);
+        let entries = entries
+            .iter()
+            .map(|(name, size)| (self.tables.add_string(name.as_bytes()), *size))
+            .collect();
+        self.push(Record::Xattrs(Xattrs { node, entries }));
+    }
+
     pub(crate) fn fd(&mut self, task: u32, fd: i32, target: &str, kind: FileKind, offset: u64) {
         let target: StringId = self.tables.add_string(target.as_bytes());
         self.push(Record::FdState(FdState {
@@ -241,6 +250,19 @@ impl Trace {
         entry: u64,
         exit: u64,
     ) {
+        let event = self.event_at(task, call, args, result, entry, exit);
+        self.push(event);
+    }
+
+    fn event_at(
+        &mut self,
+        task: u32,
+        call: Call,
+        args: &[Arg],
+        result: i64,
+        entry: u64,
+        exit: u64,
+    ) -> Record {
         self.now = self.now.max(exit);
         let row = call.row();
         let mut values = [0u64; MAX_ARGS];
@@ -263,7 +285,7 @@ impl Trace {
         }
         let overlapped = self.exits.iter().filter(|e| **e > entry).count() as u32;
         self.exits.push(exit);
-        self.push(Record::Event(Event {
+        Record::Event(Event {
             overlapped,
             task: TaskId(task),
             call,
@@ -275,7 +297,7 @@ impl Trace {
             },
             result,
             args: values,
-        }));
+        })
     }
 
     /// An `openat` from the working directory.
@@ -291,6 +313,13 @@ impl Trace {
     /// A call whose only arguments that matter are a path and nothing else.
     pub(crate) fn path(&mut self, task: u32, call: Call, path: &str, result: i64) {
         self.call(task, call, &[Arg::Text(ArgKind::Path, path)], result);
+    }
+
+    /// Whether the planner takes one more call, which succeeds.
+    pub(crate) fn takes(&mut self, call: Call, args: &[Arg]) -> bool {
+        self.now += 100;
+        let event = self.event_at(0, call, args, 0, self.now, self.now + 10);
+        self.planner.record(&event, &self.tables).is_ok()
     }
 
     /// A call on a descriptor, with a length where it has one.
@@ -317,7 +346,8 @@ impl Trace {
     }
 }
 
-/// What holds for every plan, whatever the trace: paths stay inside, and the order of waits lets every lane end.
+/// What holds for every plan, whatever the trace: paths stay inside, and the order of waits lets
+/// every lane end.
 pub(crate) fn check(plan: &Plan) {
     crate::contain::check(plan).expect("contained");
     for op in &plan.ops {

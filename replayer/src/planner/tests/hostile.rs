@@ -1,4 +1,5 @@
-//! Records that no recorder would write: a plan comes of them or an error, and what holds for every plan holds.
+//! Records that no recorder would write: a plan comes of them or an error, and what holds for every
+//! plan holds.
 
 use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, TABLE};
 use fsreplay_trace::format::Tables;
@@ -60,9 +61,7 @@ fn tables() -> Tables {
 
 fn value(kind: ArgKind, seed: u64) -> u64 {
     match kind {
-        ArgKind::Path | ArgKind::NewPath | ArgKind::Target | ArgKind::Name | ArgKind::Argv => {
-            seed % (PATHS.len() as u64 + 1)
-        }
+        kind if kind.is_text() => seed % (PATHS.len() as u64 + 1),
         ArgKind::DirFd | ArgKind::NewDirFd => {
             if seed.is_multiple_of(2) {
                 -100i64 as u64

@@ -32,9 +32,8 @@ fn files_that_were_there_and_are_changed_on_an_overlay_are_told_once_each() {
         trace.path(0, Call::unlink, "d", 0);
         trace.open(0, "e", libc::O_RDWR | libc::O_CREAT, 5);
         trace.call(0, Call::chmod, &mode("e"), 0);
-        let notes = trace.finish().notes.into_iter();
-        let mut notes = notes.filter(|(note, _)| note.contains("overlay"));
-        notes.next()
+        let mut notes = trace.finish().notes.into_iter();
+        notes.find(|(note, _)| note.contains("overlay"))
     };
     assert_eq!(told("ext4"), None);
     let (note, count) = told("overlay").expect("told");
@@ -54,9 +53,9 @@ fn what_is_made_short_is_copied_whole_unless_an_open_does_it() {
     trace.file("/work/b", 8 << 20);
     trace.path(0, Call::truncate, "a", 0);
     trace.open(0, "b", libc::O_WRONLY | libc::O_TRUNC, 3);
-    let notes = trace.finish().notes.into_iter();
-    let mut notes = notes.filter(|(note, _)| note.contains("overlay"));
-    let (note, count) = notes.next().expect("told");
+    let mut notes = trace.finish().notes.into_iter();
+    let told = notes.find(|(note, _)| note.contains("overlay"));
+    let (note, count) = told.expect("told");
     assert_eq!(count, 2);
     assert!(note.contains(", 3 MiB in all"), "{note}");
 }

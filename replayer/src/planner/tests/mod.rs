@@ -3,12 +3,15 @@
 mod borders;
 mod builder;
 mod descriptors;
+mod fallbacks;
 mod hostile;
 mod layers;
+mod limits;
 mod locks;
 mod mounts;
 mod order;
 mod paths;
 mod placed;
+mod refused;
 mod sequence;
 mod users;

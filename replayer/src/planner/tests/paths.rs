@@ -1,10 +1,11 @@
 //! What is issued for recorded paths, and which tree is prepared.
 
+use fsreplay_trace::abi::AT_EMPTY_PATH;
 use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::model::FileKind;
 
 use super::super::PlanOptions;
-use super::builder::{Arg, Trace, check, entry, issued, op, text, waits};
+use super::builder::{AT_FDCWD, Arg, Trace, check, entry, issued, op, text, waits};
 use crate::plan::{Action, Check};
 
 const CWD: u32 = 1;
@@ -392,4 +393,46 @@ fn an_open_of_a_path_alone_makes_nothing_and_follows_a_link() {
     let plan = trace.finish();
     assert_eq!(waits(&plan, 1), vec![0], "it is about the same file");
     assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+}
+
+#[test]
+fn attributes_that_were_found_first_are_prepared() {
+    let mut trace = work();
+    trace.file("/work/a", 3);
+    trace.xattrs("/work/a", &[("user.one", 5)]);
+    trace.file("/work/b", 3);
+    trace.xattrs("/work/b", &[]);
+    trace.rename(0, "a", "c", 0);
+    trace.rename(0, "b", "d", 0);
+    // The tool has changed them by now.
+    trace.file("/work/c", 3);
+    trace.xattrs("/work/c", &[("user.one", 1), ("user.two", 2)]);
+    trace.file("/work/d", 3);
+    trace.xattrs("/work/d", &[("user.two", 2)]);
+    let plan = trace.finish();
+    let prepared = |path| {
+        let entry = entry(&plan, path).expect("it was there");
+        let named = |(name, size): &(_, u32)| (plan.bytes(*name).to_vec(), *size);
+        entry.xattrs.iter().map(named).collect::<Vec<_>>()
+    };
+    assert_eq!(prepared("/work/a"), [(b"user.one".to_vec(), 5)]);
+    assert_eq!(prepared("/work/b"), []);
+}
+
+#[test]
+fn flags_of_the_working_directory_are_asked_for_by_a_name() {
+    let mut trace = work();
+    trace.open(0, ".", libc::O_DIRECTORY, 3);
+    for dir in [AT_FDCWD, 3] {
+        let ask = [
+            Arg::Number(ArgKind::DirFd, dir),
+            Arg::Text(ArgKind::Path, ""),
+            Arg::Number(ArgKind::Length, 24),
+            Arg::Number(ArgKind::Flags, u64::from(AT_EMPTY_PATH)),
+        ];
+        trace.call(0, Call::file_getattr, &ask, 0);
+    }
+    let plan = trace.finish();
+    assert_eq!(issued(&plan, 1), (CWD, ".".into()));
+    assert_eq!(issued(&plan, 2).1, "");
 }

@@ -48,8 +48,8 @@ fn what_found_no_placed_directory_yet_is_not_issued() {
     let names: Vec<String> = issued_paths(&plan).into_iter().map(|(_, p)| p).collect();
     assert_eq!(names, ["elsewhere", "b", "a"]);
     assert_eq!(plan.coverage.other, 3);
-    let told = plan.notes.iter();
-    let told = told.filter(|(note, _)| note.contains("found nothing because"));
+    let notes = plan.notes.iter();
+    let told = notes.filter(|(note, _)| note.contains("found nothing because"));
     assert_eq!(told.map(|(_, count)| *count).collect::<Vec<_>>(), [2]);
 }
 

@@ -36,6 +36,23 @@ fn a_look_up_that_found_nothing_precedes_a_creation_that_returned_first() {
 }
 
 #[test]
+fn a_creation_that_returned_long_after_its_effect_precedes_who_found_it() {
+    let mut trace = threads();
+    trace.absent("/work/d");
+    for at in 0..3000 {
+        trace.call_at(2, Call::stat, &path("d"), 0, 1100 + at, 1101 + at);
+    }
+    trace.call_at(1, Call::mkdir, &path("d"), 0, 1000, 9000);
+    let plan = trace.finish();
+    assert_eq!(
+        waits(&plan, 0),
+        vec![3000],
+        "the first stat waits for the mkdir"
+    );
+    assert!(!has_notes(&plan), "{:?}", plan.notes);
+}
+
+#[test]
 fn who_found_the_name_taken_came_after_its_maker() {
     let mut trace = threads();
     trace.absent("/work/d");

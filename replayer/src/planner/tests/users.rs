@@ -82,7 +82,8 @@ fn a_set_user_id_program_runs_as_its_owner_where_the_kernel_lets_it() {
     // Root's by somebody else, and somebody else's by root.
     assert!(!left_out(root, 33, (0o4755, 0), false));
     assert!(left_out(root, 0, (0o4755, 33), false));
-    // No such bit; not any more; a mount without such programs; a recorder that needed no_new_privs.
+    // No such bit; not any more; a mount without such programs; a recorder that needed
+    // no_new_privs.
     assert!(left_out(root, 33, (0o755, 0), false));
     assert!(left_out(root, 33, (0o4755, 0), true));
     assert!(left_out((0, "rw,nosuid"), 33, (0o4755, 0), false));

@@ -1,0 +1,278 @@
+//! Plans on paper: what their rounds say so far, and whether that decides.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use fsreplay_results::Verdict;
+
+use super::effort::Effort;
+use super::{Asked, Calls, Forecast, verdict};
+use crate::contest::Outcome;
+use crate::error::ReplayError;
+use crate::estimate::{self, Series};
+use crate::execute::LaneRun;
+use crate::fit;
+use crate::plan::Plan;
+use crate::player::Played;
+use crate::prices::{OpPrices, Rounds};
+use crate::simulate::{Groups, Price, Simulated, Stuck, simulate_with};
+
+/// Rounds between two looks at whether the verdicts stand, and the fewest before the first look: an
+/// interval of fewer is wide whatever was measured.
+pub const LOOK: usize = 5;
+
+/// What it takes to play all plans once on paper, with calls that take nothing.
+pub fn play_once(plans: &[Plan], apart: &Groups) -> Result<Duration, ReplayError> {
+    // All are of one trace.
+    let Some(plan) = plans.first() else {
+        return Ok(Duration::ZERO);
+    };
+    let nothing = |_: usize, _: usize| Price::default();
+    let began = Instant::now();
+    simulate_with(1.0, plan, &nothing, apart, processors()).map_err(stuck)?;
+    let plans = u32::try_from(plans.len()).unwrap_or(u32::MAX);
+    Ok(began.elapsed().saturating_mul(plans))
+}
+
+/// All plans with their rounds.
+pub struct Papers<'p> {
+    each: Vec<Paper<'p>>,
+    baseline: usize,
+    recorded: Option<usize>,
+    effort: Effort,
+    budget: Duration,
+    began: Instant,
+    /// What all looks took.
+    looked: Duration,
+    stands: bool,
+}
+
+impl<'p> Papers<'p> {
+    pub fn new(
+        plans: &'p [Plan],
+        apart: &'p Groups,
+        asked: &Asked<'_>,
+        effort: Effort,
+    ) -> Papers<'p> {
+        let each = plans.iter();
+        Papers {
+            each: each
+                .map(|plan| Paper::new(plan, apart, asked.phase, effort))
+                .collect(),
+            baseline: asked.baseline,
+            recorded: asked.recorded,
+            effort,
+            budget: asked.budget,
+            began: Instant::now(),
+            looked: Duration::ZERO,
+            stands: false,
+        }
+    }
+
+    /// Keeps a round of a plan.
+    pub fn keep(&mut self, plan: usize, lanes: Vec<LaneRun>) {
+        if let Some(paper) = self.each.get_mut(plan) {
+            paper.rounds.add(lanes);
+            paper.is_stale = true;
+        }
+    }
+
+    /// What each plan takes, as it was when somebody last looked.
+    pub fn so_far(&self) -> Vec<Series> {
+        let each = self.each.iter();
+        each.map(|paper| paper.judged().clone()).collect()
+    }
+
+    /// Looks now and then, and says whether all verdicts stand.
+    pub fn judge(&mut self, rounds: &[Vec<Played>]) -> bool {
+        let played = rounds.iter().map(Vec::len).max().unwrap_or(0);
+        if played.is_multiple_of(LOOK) && self.may_look() {
+            let began = Instant::now();
+            // A plan that gets stuck is told at the end.
+            self.stands = self.look().is_ok() && self.stand(rounds);
+            self.looked += began.elapsed();
+        }
+        self.stands
+    }
+
+    /// Looks take no more than half of the time, and none goes over the budget.
+    fn may_look(&self) -> bool {
+        let spent = self.began.elapsed();
+        self.looked * 2 <= spent && spent + self.effort.look() <= self.budget
+    }
+
+    /// Whether each plan's verdict beside the baseline stands, or it was refused.
+    fn stand(&self, rounds: &[Vec<Played>]) -> bool {
+        let takes_part = |number: &usize| rounds.get(*number).is_some_and(|all| !all.is_empty());
+        let first = (0..rounds.len()).find(takes_part);
+        let base = Some(self.baseline).filter(takes_part).or(first);
+        let Some(base) = base
+            .and_then(|base| self.each.get(base))
+            .map(|one| one.judged())
+        else {
+            return false;
+        };
+        let mut others = self.each.iter().enumerate();
+        others.all(|(number, one)| {
+            let ratio = one.judged().ratio(base);
+            !takes_part(&number) || verdict(&ratio) != Verdict::CannotTell
+        })
+    }
+
+    /// What each plan takes with the prices of its rounds; those without rounds since are as they
+    /// were.
+    ///
+    /// Of a calibrated trace it is known what the tool takes on processors where it was recorded. A
+    /// plan that is as recorded tells how much of that calls take now, and so what is computed.
+    fn look(&mut self) -> Result<(), ReplayError> {
+        let recorded = self.recorded.and_then(|number| self.each.get(number));
+        if let Some(paper) = recorded.filter(|paper| paper.is_stale)
+            && let Some(seconds) = paper.plan.timing.processor_seconds
+        {
+            let found = fit::factor(paper.plan, &paper.rounds.prices(), seconds);
+            for paper in &mut self.each {
+                paper.computing = found.unwrap_or(paper.plan.timing.computing);
+                paper.is_stale |= !paper.rounds.is_empty();
+            }
+        }
+        for paper in self.each.iter_mut().filter(|paper| paper.is_stale) {
+            paper.series = paper.played()?;
+            paper.is_stale = false;
+        }
+        Ok(())
+    }
+
+    /// What all rounds say.
+    pub fn finish(mut self, outcome: Outcome) -> Result<Forecast, ReplayError> {
+        self.look()?;
+        let mut refused = outcome.refused.iter().map(|(number, _)| number);
+        let is_refused = refused.any(|number| *number == self.baseline);
+        let base = self.each.get(self.baseline).filter(|_| !is_refused);
+        let calls = base.map(|base| Calls {
+            prices: base.rounds.prices(),
+            computing: base.computing,
+        });
+        for (number, _) in outcome.refused.iter().rev() {
+            self.each.remove(*number);
+        }
+        for (paper, rounds) in self.each.iter_mut().zip(&outcome.rounds) {
+            // One that was broken off is none.
+            let rounds = paper.each_round(rounds.len())?;
+            paper.judged_mut().rounds = rounds;
+        }
+        Ok(Forecast {
+            series: self.so_far(),
+            outcome,
+            phases: self
+                .each
+                .into_iter()
+                .map(|paper| paper.series.phases)
+                .collect(),
+            calls,
+        })
+    }
+}
+
+/// A plan, its rounds, and what these said when it was last looked at.
+struct Paper<'p> {
+    plan: &'p Plan,
+    apart: &'p Groups,
+    phase: Option<usize>,
+    effort: Effort,
+    rounds: Rounds<'p>,
+    /// What recorded computing is multiplied by.
+    computing: f64,
+    series: Works,
+    /// There were rounds since.
+    is_stale: bool,
+}
+
+/// What the tool works.
+#[derive(Default)]
+struct Works {
+    all: Series,
+    phases: Vec<Series>,
+}
+
+impl<'p> Paper<'p> {
+    fn new(plan: &'p Plan, apart: &'p Groups, phase: Option<usize>, effort: Effort) -> Paper<'p> {
+        Paper {
+            plan,
+            apart,
+            phase,
+            effort,
+            rounds: Rounds::new(plan),
+            computing: plan.timing.computing,
+            series: Works::default(),
+            is_stale: false,
+        }
+    }
+
+    /// What the verdict is of.
+    fn judged(&self) -> &Series {
+        let phase = self.phase.and_then(|phase| self.series.phases.get(phase));
+        phase.unwrap_or(&self.series.all)
+    }
+
+    fn judged_mut(&mut self) -> &mut Series {
+        let phase = self
+            .phase
+            .and_then(|phase| self.series.phases.get_mut(phase));
+        phase.unwrap_or(&mut self.series.all)
+    }
+
+    fn simulated(&self, prices: &OpPrices) -> Result<Simulated, ReplayError> {
+        let found = simulate_with(self.computing, self.plan, prices, self.apart, processors());
+        found.map_err(stuck)
+    }
+
+    /// What each round by itself says of what the verdict is of; of large plans some of them.
+    fn each_round(&self, most: usize) -> Result<Vec<f64>, ReplayError> {
+        let rounds = self.rounds.each().take(self.effort.single.min(most));
+        let played = rounds.map(|prices| {
+            let found = self.simulated(&prices)?;
+            let phase = self.phase.and_then(|phase| found.busy.get(phase).copied());
+            Ok(phase.unwrap_or_else(|| found.busy_seconds()))
+        });
+        played.collect()
+    }
+
+    /// What the tool works with the prices of the plan's rounds: waiting for what is outside of it
+    /// is not counted, which no mount changes and which would hide what one does.
+    ///
+    /// How far that can be trusted is told by the bootstrap: by what it would be with rounds drawn
+    /// anew. The median of what a call takes is the same in nearly all of them, however long some
+    /// rounds took.
+    fn played(&self) -> Result<Works, ReplayError> {
+        let whole = self.simulated(&self.rounds.prices())?;
+        let quick = self.simulated(&self.rounds.quick_prices())?;
+        let drawn: Vec<Simulated> = self
+            .rounds
+            .drawn_anew(self.effort.draws)
+            .map(|prices| self.simulated(&prices))
+            .collect::<Result<_, _>>()?;
+        let series = |seconds: &dyn Fn(&Simulated) -> f64| Series {
+            rounds: Vec::new(),
+            paper: Some(estimate::Paper {
+                seconds: seconds(&whole),
+                quick: seconds(&quick),
+                rounds: self.rounds.len(),
+                drawn: drawn.iter().map(seconds).collect(),
+            }),
+        };
+        let between = whole.busy.len().saturating_sub(1);
+        let phases = (0..between).map(|phase| series(&|simulated| simulated.busy[phase]));
+        Ok(Works {
+            phases: phases.collect(),
+            all: series(&Simulated::busy_seconds),
+        })
+    }
+}
+
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn stuck(error: Stuck) -> ReplayError {
+    ReplayError::Plan(error.to_string())
+}

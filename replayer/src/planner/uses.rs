@@ -1,0 +1,107 @@
+//! What ops use: that is what orders them.
+
+use super::order::{Side, Timing};
+
+/// Something that orders calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// Contents and metadata of an inode.
+    Inode(u32),
+    /// A name in a directory.
+    Dent(u32),
+    /// A directory's place in the tree.
+    Place(u32),
+    /// What a directory holds.
+    Members(u32),
+    /// A descriptor of the replay.
+    Slot(u32),
+    /// The offset of an open file description, by handle.
+    Offset(u32),
+    /// A memory map.
+    Map(u32),
+}
+
+impl Resource {
+    /// Which of the ops that use it are put in order.
+    pub(crate) fn timing(self) -> Timing {
+        match self {
+            // Names are taken in an order that explains what the calls found; so it is kept even
+            // where they overlapped.
+            Resource::Dent(_) | Resource::Place(_) => Timing::Always,
+            // The replay's own: it must be there while it is used.
+            Resource::Slot(_) | Resource::Map(_) => Timing::Always,
+            Resource::Inode(_) | Resource::Members(_) | Resource::Offset(_) => Timing::Returned,
+        }
+    }
+}
+
+/// A resource, and how it is used.
+pub(crate) type Use = (Resource, Side);
+
+/// All that the event being planned uses, in the order in which that was found.
+#[derive(Default)]
+pub(crate) struct Uses(Vec<Use>);
+
+impl Uses {
+    #[inline]
+    pub(crate) fn add(&mut self, resource: Resource, side: Side) {
+        self.0.push((resource, side));
+    }
+
+    /// It uses nothing, after all.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn all(&self) -> &[Use] {
+        &self.0
+    }
+
+    /// What it uses, whichever way.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = Resource> + use<'_> {
+        self.0.iter().map(|(resource, _)| *resource)
+    }
+
+    /// What it doesn't only look at.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = Resource> + use<'_> {
+        let changing = self.0.iter().filter(|(_, side)| *side != Side::Read);
+        changing.map(|(resource, _)| *resource)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_what_is_the_replays_own_keep_their_order_where_calls_overlapped() {
+        for resource in [
+            Resource::Dent(1),
+            Resource::Place(1),
+            Resource::Slot(1),
+            Resource::Map(1),
+        ] {
+            assert_eq!(resource.timing(), Timing::Always, "{resource:?}");
+        }
+        for resource in [
+            Resource::Inode(1),
+            Resource::Members(1),
+            Resource::Offset(1),
+        ] {
+            assert_eq!(resource.timing(), Timing::Returned, "{resource:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_looked_at_is_used_and_not_changed() {
+        let mut uses = Uses::default();
+        uses.add(Resource::Dent(1), Side::Read);
+        uses.add(Resource::Inode(2), Side::Write);
+        uses.add(Resource::Members(3), Side::Join);
+        assert_eq!(uses.resources().count(), 3);
+        let changed: Vec<Resource> = uses.changed().collect();
+        assert_eq!(changed, [Resource::Inode(2), Resource::Members(3)]);
+        uses.clear();
+        assert!(uses.all().is_empty());
+    }
+}

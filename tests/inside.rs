@@ -1,0 +1,194 @@
+//! A trace that was recorded inside the tool becomes the same plan as one that was recorded at
+//! stops, and the same replay.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use common::{have, is_root, planned, play, record_with, sh, text, workspace};
+use fsreplay_replayer::plan::{Action, Check, Op, Plan};
+
+/// A tree of some hundred files. Times of access that lie ahead are left alone by who reads.
+const TREE: &str = "for d in $(seq 12); do mkdir -p d$d/s; for f in $(seq 20); do
+    echo $d $f > d$d/s/file$f.txt; done; ln -s s/file1.txt d$d/link; done; ln d1/s/file1.txt hard
+    find . -exec touch -h -a -d 2037-01-01 {} +";
+
+/// What the plan does and begins with, without times, and without what others do to directories
+/// meanwhile.
+fn facts(plan: &Plan) -> Vec<String> {
+    let mut facts = Vec::new();
+    for entry in &plan.tree {
+        let of_a_file = (entry.kind != fsreplay_trace::model::FileKind::Directory)
+            .then_some((entry.size, entry.mtime));
+        facts.push(format!(
+            "{} {:?} {of_a_file:?} {:o} {:?} {:?} {:?} {} {}",
+            shown(plan.bytes(entry.path)),
+            entry.kind,
+            entry.mode,
+            entry.owner,
+            entry.target.map(|text| shown(plan.bytes(text))),
+            entry.link_of,
+            entry.changed,
+            entry.data
+        ));
+    }
+    for number in 0..plan.lanes.len() {
+        let ops = plan.ops_of(number).map(|op| (op.recorded, fact(plan, *op)));
+        let (recorded, own): (Vec<_>, Vec<_>) = ops.partition(|(recorded, _)| *recorded);
+        // What a process leaves mapped is taken away in the order of its addresses, which are
+        // random. And what it computes at its end, if it does, takes an op.
+        let mut own: Vec<_> = own.into_iter().map(|(_, fact)| fact).collect();
+        own.retain(|fact| !fact.contains("action: Nothing"));
+        own.sort();
+        let recorded = recorded.into_iter().map(|(_, fact)| fact);
+        facts.extend(recorded.chain(own).map(|fact| format!("{number}: {fact}")));
+    }
+    facts.push(format!(
+        "{} slots, {} maps, {} listings, {:?}",
+        plan.slots, plan.maps, plan.listings, plan.coverage
+    ));
+    facts
+}
+
+/// An op without what differs from run to run.
+fn fact(plan: &Plan, mut op: Op) -> String {
+    if op.check != Check::Exact {
+        op.expected = op.expected.min(1); // An address, most often.
+    }
+    // Places of mappings that are gone are taken again in the order of their addresses.
+    if let Action::Map { map, .. } | Action::Unmap { map, .. } = &mut op.action {
+        *map = 0;
+    }
+    let path = match op.action {
+        Action::Open { at, .. } => shown(plan.bytes(at.path)),
+        _ => String::new(),
+    };
+    format!("{op:?} {path}")
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Records a command in both ways in the same directory, put back by `reset`, and compares.
+fn same_plan(directory: &Path, reset: &str, command: &[&str]) {
+    let scratch = workspace();
+    let [ptrace, inside] = ["ptrace", "inside"].map(|backend| {
+        sh(directory, reset);
+        let trace = scratch.path().join(backend);
+        let output = record_with(&["--backend", backend], directory, &trace, command);
+        assert!(output.status.success(), "{command:?}: {}", text(&output));
+        trace
+    });
+    let (one, _) = planned(&ptrace, scratch.path());
+    let (other, footer) = planned(&inside, scratch.path());
+    assert!(
+        cfg!(not(target_arch = "x86_64")) || footer.recorded_inside > 50,
+        "{command:?}: {} inside",
+        footer.recorded_inside
+    );
+    let (one, other) = (facts(&one), facts(&other));
+    for (one, other) in one.iter().zip(&other) {
+        assert_eq!(one, other, "{command:?}");
+    }
+    assert_eq!(one.len(), other.len(), "{command:?}");
+    let replays = [ptrace, inside].map(|trace| play(&trace, scratch.path()));
+    let [one, other] = replays.map(|replay| {
+        let numbers = ["events", "divergences"].map(|name| replay.number(name));
+        (numbers, replay.json["divergence_groups"].to_string())
+    });
+    assert_eq!(one, other, "{command:?}");
+}
+
+#[test]
+fn readers_have_the_same_plan() {
+    let directory = workspace();
+    sh(directory.path(), TREE);
+    let at = directory.path();
+    same_plan(at, "", &["find", ".", "-size", "+1"]);
+    same_plan(at, "", &["ls", "-lR", "."]);
+    same_plan(at, "", &["tar", "cf", "/dev/null", "."]);
+    same_plan(at, "", &["sh", "-c", "for d in d*; do cat $d/s/*; done"]);
+    same_plan(
+        at,
+        "",
+        &[
+            "find", ".", "-name", "*.txt", "-exec", "wc", "-c", "{}", "+",
+        ],
+    );
+}
+
+#[test]
+fn writers_have_the_same_plan() {
+    let directory = workspace();
+    sh(directory.path(), TREE);
+    let at = directory.path();
+    let away = "rm -rf copy t.tar";
+    same_plan(at, away, &["cp", "-a", "d1", "copy"]);
+    same_plan(at, away, &["tar", "cf", "t.tar", "d1", "d2", "d3", "hard"]);
+    let put_back = "rm -rf u; mkdir u; tar cf t.tar d1 d2 d3; touch -d 2020-01-01 t.tar";
+    same_plan(at, put_back, &["tar", "xf", "t.tar", "-C", "u"]);
+    same_plan(at, "rm -rf u; cp -a d4 u", &["rm", "-rf", "u"]);
+    let script = "mkdir -p u/a/b; cd u; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
+        do test -e f$i || echo $i > f$i; test -s f$i; read x < f$i; mv f$i a/g$i; test -e f$i
+        done; mv a c; ls c > list; cat list c/g1; rm -r c";
+    same_plan(at, "rm -rf u", &["sh", "-c", script]);
+}
+
+#[test]
+fn git_and_python_have_the_same_plan() {
+    if !have("git") {
+        return;
+    }
+    let directory = workspace();
+    sh(directory.path(), TREE);
+    let repository = "git init -q; git config user.name a; git config user.email a@b; \
+        git config core.preloadIndex false; git add .; git commit -qm one; sleep 1.1; git status";
+    sh(directory.path(), repository);
+    let at = directory.path();
+    let git = ["git", "--no-optional-locks"];
+    same_plan(at, "", &[git[0], git[1], "status", "--short"]);
+    same_plan(at, "", &[git[0], git[1], "grep", "--threads=1", "12"]);
+    same_plan(at, "", &[git[0], git[1], "log", "--stat"]);
+    // What is first on PATH may be a script that looks for it.
+    if Path::new("/usr/bin/python3").exists() {
+        let script = "import json, email.message, unittest";
+        same_plan(at, "", &["/usr/bin/python3", "-B", "-c", script]);
+    }
+}
+
+#[test]
+fn an_ordinary_user_s_tools_are_recorded_inside() {
+    if cfg!(not(target_arch = "x86_64")) {
+        println!("skipped: nothing is recorded inside on this architecture");
+        return;
+    }
+    if !is_root() || !have("setpriv") {
+        println!("skipped: all other tests here are an ordinary user's already");
+        return;
+    }
+    // Below the system's own temporary directory, because that of the build may not be another's.
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    sh(at, &format!("chmod 777 .; {TREE}"));
+    std::fs::copy(env!("CARGO_BIN_EXE_fsreplay"), at.join("fsreplay")).expect("copied");
+    let script = "./fsreplay record -q --backend inside -o t.zst -- ls -lR .
+        ./fsreplay info --json - t.zst";
+    let output = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .args(["sh", "-euc", script])
+        .current_dir(at)
+        .env("HOME", at)
+        .output()
+        .expect("setpriv runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let (_, json) = said.split_once("\n{").expect("a result behind the list");
+    let info: serde_json::Value = serde_json::from_str(&format!("{{{json}")).expect("JSON");
+    assert!(info["recorded_inside"].as_u64() > Some(300), "{info:#}");
+    let warnings: BTreeSet<String> =
+        serde_json::from_value(info["warnings"].clone()).expect("texts");
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
