@@ -174,15 +174,6 @@ beside fish/vendor_completions.d/fsreplay.fish "$target" completions fish
 mkdir -p "$prefix/share/man/man1"
 "$target" man "$prefix/share/man/man1" >/dev/null 2>&1 || echo "fsreplay: no manual pages: this version can't make them" >&2
 
-# Traces of well-known tools, to try the mounts with before there is one of the user's own.
-rm -rf "$prefix/share/fsreplay/traces"
-if [ -d "$here/traces" ]; then
-    mkdir -p "$prefix/share/fsreplay"
-    cp -R "$here/traces" "$prefix/share/fsreplay/traces"
-    chown -R 0:0 "$prefix/share/fsreplay/traces"
-    chmod -R u=rwX,go=rX "$prefix/share/fsreplay/traces"
-fi
-
 # A new volume takes owner and mode from the image. As with /tmp, everybody may write: the remote user's number can still
 # change when the container is made.
 mkdir -p "$volume" "$tmpfs"
