@@ -4,7 +4,7 @@ use fsreplay_trace::abi::{
     AT_FDCWD, AT_REMOVEDIR, CLOSE_RANGE_CLOEXEC, F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD, O_APPEND,
     O_CLOEXEC, O_TMPFILE, O_TRUNC, RENAME_EXCHANGE, RENAME_WHITEOUT,
 };
-use fsreplay_trace::call::{ArgKind, Call, Last, NONE as NO_VALUE, Op};
+use fsreplay_trace::call::{ArgKind, Call, Effect, Last, NONE as NO_VALUE, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, FileKind};
 
@@ -21,85 +21,18 @@ impl Inspector {
             Found::At(place, file) => (place, file),
             _ => (NONE, NONE),
         };
-        match event.call.row().op {
-            Op::Open => self.opened(task, place, event),
-            Op::Read | Op::PositionedRead | Op::Write | Op::PositionedWrite | Op::Seek => {
-                self.moved_bytes(task, file, event);
-            }
-            Op::CopyRange | Op::SendFile | Op::Splice => self.copied_bytes(task, event),
-            Op::Map | Op::Unmap | Op::Remap => self.mapped(task, file, event),
-            Op::Exec => self.executed(place, event),
-            Op::MakeDir
-            | Op::MakeNode
-            | Op::Symlink
-            | Op::Unlink
-            | Op::RemoveDir
-            | Op::Rename
-            | Op::Link => self.names_changed(task, place, event, tables),
-            Op::ChangeDir | Op::ChangeRoot | Op::FdChangeDir => {
-                self.changed_dir(task, place, event);
-            }
-            Op::Truncate | Op::FdTruncate => self.truncated(task, file, place, event),
-            Op::ChangeMode
-            | Op::FdChangeMode
-            | Op::ChangeOwner
-            | Op::FdChangeOwner
-            | Op::SetTimes
-            | Op::FdSetTimes
-            | Op::SetXattr
-            | Op::FdSetXattr
-            | Op::RemoveXattr
-            | Op::FdRemoveXattr => self.used(place),
-            Op::Close
-            | Op::CloseRange
-            | Op::Dup
-            | Op::DupTo
-            | Op::Fcntl
-            | Op::Pipe
-            | Op::SocketPair
-            | Op::Socket
-            | Op::Accept
-            | Op::EventFd
-            | Op::Unshare => self.descriptors_changed(task, event),
-            // They look, wait, or change what isn't followed here.
-            Op::Flock
-            | Op::Mount
-            | Op::Unmount
-            | Op::MoveMount
-            | Op::PivotRoot
-            | Op::Ioctl
-            | Op::Stat
-            | Op::FdStat
-            | Op::Access
-            | Op::ReadLink
-            | Op::ListDirectory
-            | Op::GetCwd
-            | Op::Umask
-            | Op::SetUser
-            | Op::Allocate
-            | Op::Sync
-            | Op::FdSync
-            | Op::SyncRange
-            | Op::StatFs
-            | Op::FdStatFs
-            | Op::GetAttributes
-            | Op::GetXattr
-            | Op::FdGetXattr
-            | Op::ListXattr
-            | Op::FdListXattr
-            | Op::Tee
-            | Op::MapSync
-            | Op::MapAdvise
-            | Op::Advise
-            | Op::ReadAhead
-            | Op::Watch
-            | Op::Unwatch
-            | Op::NameToHandle
-            | Op::ReceiveMessage
-            | Op::Wait
-            | Op::Futex
-            | Op::Poll
-            | Op::Unsupported => {}
+        match event.call.row().op.effect() {
+            Effect::Opens => self.opened(task, place, event),
+            Effect::Bytes => self.moved_bytes(task, file, event),
+            Effect::Copies => self.copied_bytes(task, event),
+            Effect::Maps => self.mapped(task, file, event),
+            Effect::Program => self.executed(place, event),
+            Effect::Names => self.names_changed(task, place, event, tables),
+            Effect::Directory => self.changed_dir(task, place, event),
+            Effect::Size => self.truncated(task, file, place, event),
+            Effect::Metadata => self.used(place),
+            Effect::Descriptors => self.descriptors_changed(task, event),
+            Effect::Nothing => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a call is about: which of its arguments name the file that its time is spent on.
 
 use fsreplay_trace::abi::{AT_EMPTY_PATH, AT_FDCWD, OpenFlags};
-use fsreplay_trace::call::{ArgKind, Call, Last, Op};
+use fsreplay_trace::call::{About, ArgKind, Call, Last, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, StringId};
 
@@ -32,57 +32,34 @@ pub(crate) enum Subject {
 
 /// What an event is about.
 pub(crate) fn subject(event: &Event, tables: &Tables, open: OpenFlags) -> Subject {
-    use Op::{
-        Accept, Access, Advise, Allocate, ChangeDir, ChangeMode, ChangeOwner, ChangeRoot, Close,
-        CloseRange, CopyRange, Dup, DupTo, EventFd, Exec, Fcntl, FdChangeDir, FdChangeMode,
-        FdChangeOwner, FdGetXattr, FdListXattr, FdRemoveXattr, FdSetTimes, FdSetXattr, FdStat,
-        FdStatFs, FdSync, FdTruncate, Flock, Futex, GetAttributes, GetCwd, GetXattr, Ioctl, Link,
-        ListDirectory, ListXattr, MakeDir, MakeNode, Map, MapAdvise, MapSync, Mount, MoveMount,
-        NameToHandle, Open, Pipe, PivotRoot, Poll, PositionedRead, PositionedWrite, Read,
-        ReadAhead, ReadLink, ReceiveMessage, Remap, RemoveDir, RemoveXattr, Rename, Seek, SendFile,
-        SetTimes, SetUser, SetXattr, Socket, SocketPair, Splice, Stat, StatFs, Symlink, Sync,
-        SyncRange, Tee, Truncate, Umask, Unlink, Unmap, Unmount, Unshare, Unsupported, Unwatch,
-        Wait, Watch, Write,
-    };
     if event.call == Call::bind && event.string(ArgKind::Path).is_none() {
         return Subject::Nothing; // an address outside of the tree
     }
-    match event.call.row().op {
-        Open | Stat | Access | ReadLink | StatFs | ChangeDir | ChangeRoot | MakeDir | RemoveDir
-        | Unlink | MakeNode | ChangeMode | ChangeOwner | SetTimes | Truncate | GetXattr
-        | SetXattr | ListXattr | RemoveXattr | GetAttributes | Watch | NameToHandle | Exec => {
-            path(event, tables, open)
-        }
-        Rename | Link | Symlink => {
+    match event.call.row().op.about() {
+        About::Path => path(event, tables, open),
+        About::NewPath => {
             let dir = event.fd(ArgKind::NewDirFd).unwrap_or(AT_FDCWD);
             match event.string(ArgKind::NewPath) {
                 Some(path) => Subject::Path(dir, path, false),
                 None => Subject::Nothing,
             }
         }
-        Close | Dup | DupTo | Fcntl | Flock | Ioctl | Read | Write | PositionedRead
-        | PositionedWrite | Seek | FdStat | ListDirectory | FdStatFs | FdChangeDir
-        | FdChangeMode | FdChangeOwner | FdSetTimes | FdTruncate | Allocate | FdSync
-        | SyncRange | FdGetXattr | FdSetXattr | FdListXattr | FdRemoveXattr | Advise
-        | ReadAhead => event.fd(ArgKind::Fd).map_or(Subject::Nothing, Subject::Fd),
-        CopyRange | SendFile | Splice | Tee => {
-            match (event.fd(ArgKind::FdOut), event.fd(ArgKind::FdIn)) {
-                (Some(out), Some(from)) => Subject::Fds(out, from),
-                _ => Subject::Nothing,
-            }
-        }
-        Map => match event.fd(ArgKind::Fd) {
-            Some(fd) if fd >= 0 => Subject::Fd(fd),
+        About::Fd => match event.fd(ArgKind::Fd) {
+            // A map without a file, which is no event but in imported traces.
+            Some(fd) if fd < 0 && event.call == Call::mmap => Subject::Nothing,
+            Some(fd) => Subject::Fd(fd),
+            None => Subject::Nothing,
+        },
+        About::Copy => match (event.fd(ArgKind::FdOut), event.fd(ArgKind::FdIn)) {
+            (Some(out), Some(from)) => Subject::Fds(out, from),
             _ => Subject::Nothing,
         },
-        Unmap | Remap | MapSync | MapAdvise => event
+        About::Mapping => event
             .arg(ArgKind::Address)
             .map_or(Subject::Nothing, Subject::Mapping),
-        GetCwd => Subject::Cwd,
-        Sync => Subject::Root,
-        CloseRange | Umask | SetUser | Unwatch | Pipe | Socket | SocketPair | Accept | EventFd
-        | ReceiveMessage | Unshare | Wait | Futex | Poll | Mount | MoveMount | PivotRoot
-        | Unmount | Unsupported => Subject::Nothing,
+        About::WorkingDirectory => Subject::Cwd,
+        About::Root => Subject::Root,
+        About::Nothing => Subject::Nothing,
     }
 }
 

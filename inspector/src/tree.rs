@@ -1,7 +1,7 @@
 //! Time by path and by what the calls do: what a flame graph shows.
 
-use fsreplay_results::tree::{Branch, Work, WorkKind};
-use fsreplay_trace::call::Op;
+use fsreplay_results::tree::{Branch, Work as WorkTime, WorkKind};
+use fsreplay_trace::call::Work;
 
 use crate::findings::again;
 use crate::inspector::Inspector;
@@ -59,10 +59,10 @@ fn add(to: &mut Times, more: &Times) {
     }
 }
 
-fn work(times: &Times) -> Vec<Work> {
+fn work(times: &Times) -> Vec<WorkTime> {
     let all = WorkKind::ALL.into_iter().zip(times);
     all.filter(|(_, time)| **time > 0)
-        .map(|(kind, time)| Work {
+        .map(|(kind, time)| WorkTime {
             kind,
             seconds: seconds(*time),
         })
@@ -73,7 +73,7 @@ fn work(times: &Times) -> Vec<Work> {
 fn spent(inspector: &Inspector, place: &Place) -> Times {
     let mut times = Times::default();
     for spent in inspector.costs.list(place.spent) {
-        let time = &mut times[kind(spent.call.row().op) as usize];
+        let time = &mut times[kind(spent.call.row().op.work()) as usize];
         *time = time.saturating_add(spent.time);
     }
     let missing = place.tallies[Count::Miss as usize];
@@ -102,23 +102,14 @@ fn take(times: &mut Times, from: WorkKind, to: WorkKind, time: u64) {
     times[to as usize] += time;
 }
 
-fn kind(op: Op) -> WorkKind {
-    use Op::*;
-    match op {
-        Open | Close | Stat | FdStat | Access | ReadLink | ChangeDir | FdChangeDir | GetXattr
-        | FdGetXattr | ListXattr | FdListXattr | StatFs | FdStatFs | GetAttributes
-        | NameToHandle | Exec => WorkKind::Lookup,
-        ListDirectory => WorkKind::List,
-        Read | PositionedRead | Map | ReadAhead | SendFile | Splice => WorkKind::Read,
-        Write | PositionedWrite | CopyRange | Allocate | Truncate | FdTruncate => WorkKind::Write,
-        MakeDir | RemoveDir | Unlink | Rename | Link | Symlink | MakeNode | ChangeMode
-        | FdChangeMode | ChangeOwner | FdChangeOwner | SetTimes | FdSetTimes | SetXattr
-        | FdSetXattr | RemoveXattr | FdRemoveXattr => WorkKind::Change,
-        Sync | FdSync | SyncRange | MapSync => WorkKind::Sync,
-        // Of descriptors, memory, tasks and waiting: hardly any time of a file system.
-        CloseRange | Dup | DupTo | Fcntl | Flock | Ioctl | Seek | GetCwd | ChangeRoot | Umask
-        | SetUser | Tee | Unmap | Remap | MapAdvise | Advise | Watch | Unwatch | Pipe | Socket
-        | SocketPair | Accept | EventFd | ReceiveMessage | Unshare | Wait | Futex | Poll
-        | Mount | MoveMount | PivotRoot | Unmount | Unsupported => WorkKind::Other,
+fn kind(work: Work) -> WorkKind {
+    match work {
+        Work::Lookup => WorkKind::Lookup,
+        Work::List => WorkKind::List,
+        Work::Read => WorkKind::Read,
+        Work::Write => WorkKind::Write,
+        Work::Change => WorkKind::Change,
+        Work::Sync => WorkKind::Sync,
+        Work::Other => WorkKind::Other,
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 
 use fsreplay_inspector::{Held, Inspector, OpenFile};
-use fsreplay_trace::call::{ArgKind, Call, NONE, Op};
+use fsreplay_trace::call::{ArgKind, Call, Effect, NONE, Op, Work};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Header, Record, TaskId};
 
@@ -267,38 +267,13 @@ fn unlike(event: &Event) -> Option<&'static str> {
         Op::Sync | Op::SyncRange | Op::MapSync => Some("syncs of whole file systems"),
         Op::Map => Some("maps of files"),
         Op::ListDirectory => Some("listings of directories"),
-        Op::Stat
-        | Op::FdStat
-        | Op::Access
-        | Op::ReadLink
-        | Op::StatFs
-        | Op::FdStatFs
-        | Op::GetAttributes => Some("looks at files (stat and the like)"),
-        Op::MakeDir
-        | Op::RemoveDir
-        | Op::Unlink
-        | Op::Rename
-        | Op::Link
-        | Op::Symlink
-        | Op::MakeNode => Some("changes of names"),
-        Op::Truncate
-        | Op::FdTruncate
-        | Op::Allocate
-        | Op::ChangeMode
-        | Op::FdChangeMode
-        | Op::ChangeOwner
-        | Op::FdChangeOwner
-        | Op::SetTimes
-        | Op::FdSetTimes
-        | Op::GetXattr
-        | Op::FdGetXattr
-        | Op::SetXattr
-        | Op::FdSetXattr
-        | Op::ListXattr
-        | Op::FdListXattr
-        | Op::RemoveXattr
-        | Op::FdRemoveXattr => Some("changes of sizes and attributes"),
-        _ => None,
+        Op::Truncate | Op::FdTruncate | Op::Allocate => Some("changes of sizes and attributes"),
+        op => match (op.work(), op.effect()) {
+            (Work::Lookup, Effect::Nothing) => Some("looks at files (stat and the like)"),
+            (Work::Change, Effect::Names) => Some("changes of names"),
+            (Work::Change, _) => Some("changes of sizes and attributes"),
+            _ => None,
+        },
     }
 }
 

@@ -8,6 +8,73 @@ use crate::abi::{
     Numbers, O_CLOEXEC, O_CREAT, O_EXCL, O_PATH, OpenFlags, RENAME_EXCHANGE, is_anonymous_advice,
 };
 
+/// Which file a call is about: the one that its time is spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// No file.
+    Nothing,
+    /// What [`ArgKind::Path`] leads to.
+    Path,
+    /// What [`ArgKind::NewPath`] names.
+    NewPath,
+    /// What is open behind [`ArgKind::Fd`].
+    Fd,
+    /// What is open behind [`ArgKind::FdOut`], or, if that is no file, behind [`ArgKind::FdIn`].
+    Copy,
+    /// What is mapped at [`ArgKind::Address`].
+    Mapping,
+    /// The working directory.
+    WorkingDirectory,
+    /// The root directory.
+    Root,
+}
+
+/// Which kind of work the time of a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It looks up, asks or opens.
+    Lookup,
+    /// It lists a directory.
+    List,
+    /// It reads or maps contents.
+    Read,
+    /// It writes contents, or changes how many there are.
+    Write,
+    /// It changes names, or what belongs to them.
+    Change,
+    /// It waits for the disk.
+    Sync,
+    /// Of descriptors, memory, tasks and waiting: hardly any time of a file system.
+    Other,
+}
+
+/// What a successful call changes, for those that follow a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that is followed: it looks, waits, or changes what no other call depends on.
+    Nothing,
+    /// A file is opened, and perhaps made.
+    Opens,
+    /// Bytes go through a descriptor, or its offset is moved.
+    Bytes,
+    /// Bytes go from one descriptor to another.
+    Copies,
+    /// A file is mapped, or a map taken away.
+    Maps,
+    /// Another program runs in the process.
+    Program,
+    /// A name is made, moved or removed.
+    Names,
+    /// Where paths of the process start.
+    Directory,
+    /// The size of a file.
+    Size,
+    /// Its mode, owner, times or extended attributes.
+    Metadata,
+    /// What the numbers of descriptors stand for.
+    Descriptors,
+}
+
 /// What a call does with a link at the end of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {

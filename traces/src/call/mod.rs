@@ -12,10 +12,8 @@ mod table;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use serde::Serialize;
-
-pub use facts::{Closes, Last, LastRule, Made, Names, PathArg};
-pub use table::{Call, TABLE};
+pub use facts::{About, Closes, Effect, Last, LastRule, Made, Names, PathArg, Work};
+pub use table::{Call, Op, TABLE};
 
 use crate::abi::{Architecture, Numbers};
 
@@ -138,105 +136,6 @@ pub enum ResultKind {
     Pid,
     /// Another number that depends on the call.
     Value,
-}
-
-/// The operation of the model that a call performs: calls that do the same share one.
-///
-/// `open`, `creat`, `openat` and `openat2` are all [`Op::Open`]; what differs between them is
-/// in the arguments that they keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[allow(missing_docs)]
-pub enum Op {
-    Open,
-    Close,
-    CloseRange,
-    Dup,
-    DupTo,
-    Fcntl,
-    Flock,
-    Ioctl,
-    Read,
-    Write,
-    PositionedRead,
-    PositionedWrite,
-    Seek,
-    Stat,
-    FdStat,
-    Access,
-    ReadLink,
-    ListDirectory,
-    GetCwd,
-    ChangeDir,
-    FdChangeDir,
-    ChangeRoot,
-    Umask,
-    SetUser,
-    MakeDir,
-    RemoveDir,
-    Unlink,
-    Rename,
-    Link,
-    Symlink,
-    MakeNode,
-    ChangeMode,
-    FdChangeMode,
-    ChangeOwner,
-    FdChangeOwner,
-    SetTimes,
-    FdSetTimes,
-    Truncate,
-    FdTruncate,
-    Allocate,
-    Sync,
-    FdSync,
-    SyncRange,
-    StatFs,
-    FdStatFs,
-    GetAttributes,
-    GetXattr,
-    FdGetXattr,
-    SetXattr,
-    FdSetXattr,
-    ListXattr,
-    FdListXattr,
-    RemoveXattr,
-    FdRemoveXattr,
-    CopyRange,
-    SendFile,
-    Splice,
-    Tee,
-    Map,
-    Unmap,
-    Remap,
-    MapSync,
-    MapAdvise,
-    Advise,
-    ReadAhead,
-    Watch,
-    Unwatch,
-    NameToHandle,
-    Exec,
-    Pipe,
-    Socket,
-    SocketPair,
-    Accept,
-    EventFd,
-    ReceiveMessage,
-    Unshare,
-    Wait,
-    Futex,
-    /// Waiting until one of several descriptors is ready.
-    Poll,
-    /// Something comes to lie over a directory or file.
-    Mount,
-    /// What lay over a directory or file is taken away.
-    Unmount,
-    /// What lies over a directory or file, or nowhere yet, comes to lie elsewhere.
-    MoveMount,
-    /// Another directory is the root of all tasks of a mount namespace.
-    PivotRoot,
-    /// A call that is counted by name and not recorded.
-    Unsupported,
 }
 
 /// A row of the table: all that is fact about a call.

@@ -1,6 +1,9 @@
-//! The rows. How to add one: docs/adding-a-system-call.md.
+//! The rows: of operations first, then of calls. How to add one: docs/adding-a-system-call.md.
 //!
-//! A row says, in this order: the name; the call's number on x86_64 and on aarch64, `-` where it
+//! The row of an operation says which file a call is about ([`About`](super::About)), which kind of
+//! work its time is ([`Work`](super::Work)), and what it changes ([`Effect`](super::Effect)).
+//!
+//! The row of a call says, in this order: the name; the call's number on x86_64 and on aarch64, `-` where it
 //! doesn't exist; its operation; the kept arguments, each with the register that it is in or points
 //! from; what a successful result is; and in braces what else is to be known of it ([`Row`] says
 //! what holds where nothing is said).
@@ -8,16 +11,152 @@
 //! A trace carries the names of the calls that its writer knew (docs/trace-format.md), so rows may
 //! be added anywhere.
 
+use serde::Serialize;
+
 use super::facts::Closes::{Range, Replaced, This};
 use super::facts::LastRule::{
     ByOpenFlags, Follow, IfFollow, IfMovedOverLink, Keep, Name, UnlessDontFollow, UnlessNoFollow,
 };
 use super::facts::Names::{Made, MadeOnCreate, Moved, Removed};
-use super::{ArgKind, Op, ResultKind, Row};
+use super::{About, ArgKind, Effect, ResultKind, Row, Work};
 use crate::abi::{
     AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, MFD_CLOEXEC, Numbers, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY,
     PERF_FLAG_FD_CLOEXEC,
 };
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $op:ident $about:ident $work:ident $effect:ident;)*) => {
+        /// The operation of the model that a call performs: calls that do the same share one.
+        ///
+        /// `open`, `creat`, `openat` and `openat2` are all [`Op::Open`]; what differs between them
+        /// is in the arguments that they keep.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[allow(missing_docs)]
+        pub enum Op { $($(#[$doc])* $op),* }
+
+        impl Op {
+            /// Which file it is about.
+            pub fn about(self) -> About {
+                match self { $(Op::$op => About::$about),* }
+            }
+
+            /// Which kind of work its time is.
+            pub fn work(self) -> Work {
+                match self { $(Op::$op => Work::$work),* }
+            }
+
+            /// What it changes when it succeeds.
+            pub fn effect(self) -> Effect {
+                match self { $(Op::$op => Effect::$effect),* }
+            }
+        }
+    };
+}
+
+operations! {
+    // Opening and file descriptors
+    Open            Path             Lookup Opens;
+    Close           Fd               Lookup Descriptors;
+    CloseRange      Nothing          Other  Descriptors;
+    Dup             Fd               Other  Descriptors;
+    DupTo           Fd               Other  Descriptors;
+    Fcntl           Fd               Other  Descriptors;
+    Flock           Fd               Other  Nothing;
+    Ioctl           Fd               Other  Nothing;
+    // Data
+    Read            Fd               Read   Bytes;
+    Write           Fd               Write  Bytes;
+    PositionedRead  Fd               Read   Bytes;
+    PositionedWrite Fd               Write  Bytes;
+    Seek            Fd               Other  Bytes;
+    CopyRange       Copy             Write  Copies;
+    SendFile        Copy             Read   Copies;
+    Splice          Copy             Read   Copies;
+    Tee             Copy             Other  Nothing;
+    // Metadata, read
+    Stat            Path             Lookup Nothing;
+    FdStat          Fd               Lookup Nothing;
+    Access          Path             Lookup Nothing;
+    ReadLink        Path             Lookup Nothing;
+    ListDirectory   Fd               List   Nothing;
+    StatFs          Path             Lookup Nothing;
+    FdStatFs        Fd               Lookup Nothing;
+    GetAttributes   Path             Lookup Nothing;
+    GetXattr        Path             Lookup Nothing;
+    FdGetXattr      Fd               Lookup Nothing;
+    ListXattr       Path             Lookup Nothing;
+    FdListXattr     Fd               Lookup Nothing;
+    NameToHandle    Path             Lookup Nothing;
+    Watch           Path             Other  Nothing;
+    Unwatch         Nothing          Other  Nothing;
+    // Working directory, umask, user
+    GetCwd          WorkingDirectory Other  Nothing;
+    ChangeDir       Path             Lookup Directory;
+    FdChangeDir     Fd               Lookup Directory;
+    ChangeRoot      Path             Other  Directory;
+    Umask           Nothing          Other  Nothing;
+    SetUser         Nothing          Other  Nothing;
+    // Names
+    MakeDir         Path             Change Names;
+    RemoveDir       Path             Change Names;
+    Unlink          Path             Change Names;
+    Rename          NewPath          Change Names;
+    Link            NewPath          Change Names;
+    Symlink         NewPath          Change Names;
+    MakeNode        Path             Change Names;
+    // Metadata, changed
+    ChangeMode      Path             Change Metadata;
+    FdChangeMode    Fd               Change Metadata;
+    ChangeOwner     Path             Change Metadata;
+    FdChangeOwner   Fd               Change Metadata;
+    SetTimes        Path             Change Metadata;
+    FdSetTimes      Fd               Change Metadata;
+    SetXattr        Path             Change Metadata;
+    FdSetXattr      Fd               Change Metadata;
+    RemoveXattr     Path             Change Metadata;
+    FdRemoveXattr   Fd               Change Metadata;
+    // Sizes and durability
+    Truncate        Path             Write  Size;
+    FdTruncate      Fd               Write  Size;
+    Allocate        Fd               Write  Nothing;
+    Sync            Root             Sync   Nothing;
+    FdSync          Fd               Sync   Nothing;
+    SyncRange       Fd               Sync   Nothing;
+    // Memory maps
+    Map             Fd               Read   Maps;
+    Unmap           Mapping          Other  Maps;
+    Remap           Mapping          Other  Maps;
+    MapSync         Mapping          Sync   Nothing;
+    MapAdvise       Mapping          Other  Nothing;
+    Advise          Fd               Other  Nothing;
+    ReadAhead       Fd               Read   Nothing;
+    // Programs
+    Exec            Path             Lookup Program;
+    // Descriptors that are no files
+    Pipe            Nothing          Other  Descriptors;
+    Socket          Nothing          Other  Descriptors;
+    SocketPair      Nothing          Other  Descriptors;
+    Accept          Nothing          Other  Descriptors;
+    EventFd         Nothing          Other  Descriptors;
+    ReceiveMessage  Nothing          Other  Nothing;
+    Unshare         Nothing          Other  Descriptors;
+    // Waiting
+    Wait            Nothing          Other  Nothing;
+    Futex           Nothing          Other  Nothing;
+    /// Waiting until one of several descriptors is ready.
+    Poll            Nothing          Other  Nothing;
+    // Mounts
+    /// Something comes to lie over a directory or file.
+    Mount           Nothing          Other  Nothing;
+    /// What lay over a directory or file is taken away.
+    Unmount         Nothing          Other  Nothing;
+    /// What lies over a directory or file, or nowhere yet, comes to lie elsewhere.
+    MoveMount       Nothing          Other  Nothing;
+    /// Another directory is the root of all tasks of a mount namespace.
+    PivotRoot       Nothing          Other  Nothing;
+    /// A call that is counted by name and not recorded.
+    Unsupported     Nothing          Other  Nothing;
+}
 
 macro_rules! number {
     (-) => {
