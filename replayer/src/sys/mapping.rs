@@ -33,7 +33,7 @@ impl Mapping {
     pub fn map(fd: c_int, length: u64, prot: c_int, flags: c_int, offset: i64) -> (Mapping, i64) {
         let populates = flags & libc::MAP_POPULATE != 0;
         let (prot, flags) = (prot & PROTECTIONS, flags & FLAGS);
-        let address = call!(SYS_mmap, 0usize, length, prot, flags, fd, offset);
+        let address = call!(mmap, 0usize, length, prot, flags, fd, offset);
         if (-4095..0).contains(&address) {
             return (Mapping::default(), address);
         }
@@ -50,7 +50,7 @@ impl Mapping {
     /// touched then.
     fn touch(&self, touched: Option<(c_int, usize)>) {
         if let Some((advice, most)) = touched {
-            let _ = call!(SYS_madvise, self.address, self.length.min(most), advice);
+            let _ = call!(madvise, self.address, self.length.min(most), advice);
         }
     }
 
@@ -68,14 +68,14 @@ impl Mapping {
     /// `munmap` of a part.
     pub fn unmap(&self, start: u64, length: u64) -> i64 {
         self.part(start, length)
-            .map_or(0, |(address, length)| call!(SYS_munmap, address, length))
+            .map_or(0, |(address, length)| call!(munmap, address, length))
     }
 
     /// `msync` of a part.
     pub fn sync(&self, start: u64, length: u64, flags: c_int) -> i64 {
         self.part(start, length)
             .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
-                call!(SYS_msync, address, length, flags)
+                call!(msync, address, length, flags)
             })
     }
 
@@ -83,7 +83,7 @@ impl Mapping {
     pub fn advise(&self, start: u64, length: u64, advice: c_int) -> i64 {
         self.part(start, length)
             .map_or(-i64::from(libc::ENOMEM), |(address, length)| {
-                call!(SYS_madvise, address, length, advice)
+                call!(madvise, address, length, advice)
             })
     }
 }

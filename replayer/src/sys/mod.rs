@@ -6,23 +6,13 @@
 //! [`Mapping`]s made here.
 
 macro_rules! call {
-    ($number:ident $(, $arg:expr)*) => {{
+    ($name:ident $(, $arg:expr)*) => {{
+        const NUMBER: i64 = raw::number(fsreplay_trace::call::Call::$name);
         let args = [$(raw::Argument::register($arg)),*];
-        // SAFETY: pointers among the arguments are valid for what the kernel does with them, as the safe signature of
-        // the enclosing function guarantees; the others are numbers.
-        unsafe { raw::syscall($crate::sys::number::$number, args) }
+        // SAFETY: pointers among the arguments are valid for what the kernel does with them, as the
+        // safe signature of the enclosing function guarantees; the others are numbers.
+        unsafe { raw::syscall(NUMBER, args) }
     }};
-}
-
-/// Numbers of calls: libc's, and those that it does not name on every architecture. Since 5.0 they
-/// are the same on all.
-mod number {
-    pub use libc::*;
-
-    #[allow(non_upper_case_globals)] // as libc writes the others
-    pub const SYS_fchmodat2: c_long = 452;
-    #[allow(non_upper_case_globals)]
-    pub const SYS_file_getattr: c_long = 468;
 }
 
 mod mapping;
@@ -103,12 +93,12 @@ pub fn set_acl(place: XattrPlace, mode: u32) -> i64 {
     }
     let (value, length) = (value.as_ptr(), value.len());
     match place {
-        XattrPlace::Fd(fd) => call!(SYS_fsetxattr, fd, name, value, length, 0),
+        XattrPlace::Fd(fd) => call!(fsetxattr, fd, name, value, length, 0),
         XattrPlace::Path(path, true) => {
-            call!(SYS_setxattr, path.as_ptr(), name, value, length, 0)
+            call!(setxattr, path.as_ptr(), name, value, length, 0)
         }
         XattrPlace::Path(path, false) => {
-            call!(SYS_lsetxattr, path.as_ptr(), name, value, length, 0)
+            call!(lsetxattr, path.as_ptr(), name, value, length, 0)
         }
     }
 }
@@ -117,19 +107,14 @@ pub fn set_acl(place: XattrPlace, mode: u32) -> i64 {
 /// descriptor at all with `CLOSE_RANGE_UNSHARE` (close_range(2)), because containers forbid
 /// `unshare`.
 pub fn unshare_files() {
-    let _ = call!(
-        SYS_close_range,
-        u32::MAX,
-        u32::MAX,
-        libc::CLOSE_RANGE_UNSHARE
-    );
+    let _ = call!(close_range, u32::MAX, u32::MAX, libc::CLOSE_RANGE_UNSHARE);
 }
 
 /// `openat`, or `openat2` if there are resolve flags.
 #[inline]
 pub fn open(dir: c_int, path: TextRef, flags: c_int, mode: u32, resolve: u64) -> i64 {
     if resolve == 0 {
-        return call!(SYS_openat, dir, path.ptr(), flags, mode);
+        return call!(openat, dir, path.ptr(), flags, mode);
     }
     let mode = if flags & (libc::O_CREAT | libc::O_TMPFILE) == 0 {
         0
@@ -137,122 +122,126 @@ pub fn open(dir: c_int, path: TextRef, flags: c_int, mode: u32, resolve: u64) ->
         u64::from(mode)
     };
     let how = [flags as u64, mode, resolve];
-    call!(
-        SYS_openat2,
-        dir,
-        path.ptr(),
-        how.as_ptr(),
-        size_of_val(&how)
-    )
+    call!(openat2, dir, path.ptr(), how.as_ptr(), size_of_val(&how))
 }
 
 macro_rules! plain {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*) = $number:ident($($value:expr),*);)*) => {
-        $($(#[$doc])* #[inline] pub fn $name($($arg: $kind),*) -> i64 { call!($number $(, $value)*) })*
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $kind:ty),*)
+        = $call:ident($($value:expr),*);)*) => {
+        $($(#[$doc])*
+        #[inline]
+        pub fn $name($($arg: $kind),*) -> i64 {
+            call!($call $(, $value)*)
+        })*
     };
 }
 
 plain! {
     /// `close`. The replay's slots own their descriptors.
-    close(fd: c_int) = SYS_close(fd);
+    close(fd: c_int) = close(fd);
     /// `fcntl(F_DUPFD_CLOEXEC)`.
-    dup(fd: c_int) = SYS_fcntl(fd, libc::F_DUPFD_CLOEXEC, 0);
+    dup(fd: c_int) = fcntl(fd, libc::F_DUPFD_CLOEXEC, 0);
     /// `dup3`.
-    dup3(fd: c_int, to: c_int) = SYS_dup3(fd, to, libc::O_CLOEXEC);
+    dup3(fd: c_int, to: c_int) = dup3(fd, to, libc::O_CLOEXEC);
     /// `fcntl` with a number.
-    fcntl(fd: c_int, command: c_int, argument: u64) = SYS_fcntl(fd, command, argument);
+    fcntl(fd: c_int, command: c_int, argument: u64) = fcntl(fd, command, argument);
     /// `fcntl` with a lock.
-    lock(fd: c_int, command: c_int, lock: &mut libc::flock) = SYS_fcntl(fd, command, std::ptr::from_mut(lock));
+    lock(fd: c_int, command: c_int, lock: &mut libc::flock)
+        = fcntl(fd, command, std::ptr::from_mut(lock));
     /// `flock`.
-    flock(fd: c_int, operation: c_int) = SYS_flock(fd, operation);
+    flock(fd: c_int, operation: c_int) = flock(fd, operation);
     /// `ioctl(FICLONE)`.
-    clone_file(fd: c_int, source: c_int) = SYS_ioctl(fd, u64::from(abi::FICLONE), source);
+    clone_file(fd: c_int, source: c_int) = ioctl(fd, u64::from(abi::FICLONE), source);
     /// `ioctl(FICLONERANGE)`.
-    clone_range(fd: c_int, range: &[u64; 4]) = SYS_ioctl(fd, u64::from(abi::FICLONERANGE), range.as_ptr());
+    clone_range(fd: c_int, range: &[u64; 4])
+        = ioctl(fd, u64::from(abi::FICLONERANGE), range.as_ptr());
     /// `lseek`.
-    seek(fd: c_int, offset: i64, whence: c_int) = SYS_lseek(fd, offset, whence);
+    seek(fd: c_int, offset: i64, whence: c_int) = lseek(fd, offset, whence);
     /// `faccessat2`; `faccessat` where there are no flags.
-    access(dir: c_int, path: TextRef, mode: c_int) = SYS_faccessat(dir, path.ptr(), mode);
+    access(dir: c_int, path: TextRef, mode: c_int) = faccessat(dir, path.ptr(), mode);
     /// `faccessat2`.
-    access2(dir: c_int, path: TextRef, mode: c_int, flags: c_int) = SYS_faccessat2(dir, path.ptr(), mode, flags);
+    access2(dir: c_int, path: TextRef, mode: c_int, flags: c_int)
+        = faccessat2(dir, path.ptr(), mode, flags);
     /// `mkdirat`.
-    mkdir(dir: c_int, path: TextRef, mode: u32) = SYS_mkdirat(dir, path.ptr(), mode);
+    mkdir(dir: c_int, path: TextRef, mode: u32) = mkdirat(dir, path.ptr(), mode);
     /// `unlinkat`.
-    unlink(dir: c_int, path: TextRef, flags: c_int) = SYS_unlinkat(dir, path.ptr(), flags);
+    unlink(dir: c_int, path: TextRef, flags: c_int) = unlinkat(dir, path.ptr(), flags);
     /// `renameat2`.
-    rename(dir: c_int, path: TextRef, to: c_int, new: TextRef, flags: u32) = SYS_renameat2(dir, path.ptr(), to, new.ptr(), flags);
+    rename(dir: c_int, path: TextRef, to: c_int, new: TextRef, flags: u32)
+        = renameat2(dir, path.ptr(), to, new.ptr(), flags);
     /// `linkat`.
-    link(dir: c_int, path: TextRef, to: c_int, new: TextRef, flags: c_int) = SYS_linkat(dir, path.ptr(), to, new.ptr(), flags);
+    link(dir: c_int, path: TextRef, to: c_int, new: TextRef, flags: c_int)
+        = linkat(dir, path.ptr(), to, new.ptr(), flags);
     /// `symlinkat`.
-    symlink(target: TextRef, dir: c_int, path: TextRef) = SYS_symlinkat(target.ptr(), dir, path.ptr());
+    symlink(target: TextRef, dir: c_int, path: TextRef) = symlinkat(target.ptr(), dir, path.ptr());
     /// `mknodat` of a regular file or FIFO.
-    mknod(dir: c_int, path: TextRef, mode: u32) = SYS_mknodat(dir, path.ptr(), mode, 0);
+    mknod(dir: c_int, path: TextRef, mode: u32) = mknodat(dir, path.ptr(), mode, 0);
     /// `fchmodat`.
-    chmod(dir: c_int, path: TextRef, mode: u32) = SYS_fchmodat(dir, path.ptr(), mode);
+    chmod(dir: c_int, path: TextRef, mode: u32) = fchmodat(dir, path.ptr(), mode);
     /// `fchmodat2`.
-    chmod2(dir: c_int, path: TextRef, mode: u32, flags: c_int) = SYS_fchmodat2(dir, path.ptr(), mode, flags);
+    chmod2(dir: c_int, path: TextRef, mode: u32, flags: c_int)
+        = fchmodat2(dir, path.ptr(), mode, flags);
     /// `unshare`.
-    unshare(flags: c_int) = SYS_unshare(flags);
+    unshare(flags: c_int) = unshare(flags);
     /// `fchdir`.
-    fchdir(fd: c_int) = SYS_fchdir(fd);
+    fchdir(fd: c_int) = fchdir(fd);
     /// `fchmodat` of an absolute path.
-    chmod_path(path: &std::ffi::CStr, mode: u32) = SYS_fchmodat(libc::AT_FDCWD, path.as_ptr(), mode);
+    chmod_path(path: &std::ffi::CStr, mode: u32) = fchmodat(libc::AT_FDCWD, path.as_ptr(), mode);
     /// `fchmod`.
-    fchmod(fd: c_int, mode: u32) = SYS_fchmod(fd, mode);
+    fchmod(fd: c_int, mode: u32) = fchmod(fd, mode);
     /// `fchownat`.
-    chown(dir: c_int, path: TextRef, uid: u32, gid: u32, flags: c_int) = SYS_fchownat(dir, path.ptr(), uid, gid, flags);
+    chown(dir: c_int, path: TextRef, uid: u32, gid: u32, flags: c_int)
+        = fchownat(dir, path.ptr(), uid, gid, flags);
     /// `fchown`.
-    fchown(fd: c_int, uid: u32, gid: u32) = SYS_fchown(fd, uid, gid);
+    fchown(fd: c_int, uid: u32, gid: u32) = fchown(fd, uid, gid);
     /// `ftruncate`.
-    ftruncate(fd: c_int, length: i64) = SYS_ftruncate(fd, length);
+    ftruncate(fd: c_int, length: i64) = ftruncate(fd, length);
     /// `fallocate`.
-    fallocate(fd: c_int, mode: c_int, offset: i64, length: i64) = SYS_fallocate(fd, mode, offset, length);
+    fallocate(fd: c_int, mode: c_int, offset: i64, length: i64)
+        = fallocate(fd, mode, offset, length);
     /// `fsync`.
-    fsync(fd: c_int) = SYS_fsync(fd);
+    fsync(fd: c_int) = fsync(fd);
     /// `fdatasync`.
-    fdatasync(fd: c_int) = SYS_fdatasync(fd);
+    fdatasync(fd: c_int) = fdatasync(fd);
     /// `syncfs`.
-    syncfs(fd: c_int) = SYS_syncfs(fd);
+    syncfs(fd: c_int) = syncfs(fd);
     /// `sync_file_range`.
-    sync_range(fd: c_int, offset: i64, length: i64, flags: u32) = SYS_sync_file_range(fd, offset, length, flags);
+    sync_range(fd: c_int, offset: i64, length: i64, flags: u32)
+        = sync_file_range(fd, offset, length, flags);
     /// `fremovexattr`.
-    fremovexattr(fd: c_int, name: TextRef) = SYS_fremovexattr(fd, name.ptr());
+    fremovexattr(fd: c_int, name: TextRef) = fremovexattr(fd, name.ptr());
     /// `fadvise64`.
-    advise(fd: c_int, offset: i64, length: i64, advice: c_int) = SYS_fadvise64(fd, offset, length, advice);
+    advise(fd: c_int, offset: i64, length: i64, advice: c_int)
+        = fadvise64(fd, offset, length, advice);
     /// `readahead`.
-    readahead(fd: c_int, offset: i64, length: u64) = SYS_readahead(fd, offset, length);
+    readahead(fd: c_int, offset: i64, length: u64) = readahead(fd, offset, length);
     /// `inotify_add_watch` by way of a descriptor's path.
-    watch(inotify: c_int, path: &std::ffi::CStr, mask: u32) = SYS_inotify_add_watch(inotify, path.as_ptr(), mask);
+    watch(inotify: c_int, path: &std::ffi::CStr, mask: u32)
+        = inotify_add_watch(inotify, path.as_ptr(), mask);
 }
 
 /// `truncate`, `statfs` and xattr calls have no `*at` form: their paths are absolute.
 pub fn truncate(path: &std::ffi::CStr, length: i64) -> i64 {
-    call!(SYS_truncate, path.as_ptr(), length)
+    call!(truncate, path.as_ptr(), length)
 }
 
 /// `statfs`.
 pub fn statfs(path: &std::ffi::CStr, scratch: &mut Scratch) -> i64 {
-    call!(SYS_statfs, path.as_ptr(), scratch.small())
+    call!(statfs, path.as_ptr(), scratch.small())
 }
 
 /// `readlinkat` of an absolute path.
 pub fn read_link(path: &std::ffi::CStr, text: &mut [u8]) -> i64 {
     let (buffer, length) = (text.as_mut_ptr(), text.len());
-    call!(
-        SYS_readlinkat,
-        libc::AT_FDCWD,
-        path.as_ptr(),
-        buffer,
-        length
-    )
+    call!(readlinkat, libc::AT_FDCWD, path.as_ptr(), buffer, length)
 }
 
 /// `removexattr`, `lremovexattr`.
 pub fn removexattr(path: &std::ffi::CStr, name: TextRef, follow: bool) -> i64 {
     if follow {
-        call!(SYS_removexattr, path.as_ptr(), name.ptr())
+        call!(removexattr, path.as_ptr(), name.ptr())
     } else {
-        call!(SYS_lremovexattr, path.as_ptr(), name.ptr())
+        call!(lremovexattr, path.as_ptr(), name.ptr())
     }
 }
 
@@ -267,7 +256,7 @@ pub fn utimens(
     let times = times
         .as_ref()
         .map_or(std::ptr::null(), |times| times.as_ptr());
-    call!(SYS_utimensat, dir, path, times, flags)
+    call!(utimensat, dir, path, times, flags)
 }
 
 fn offset(value: &mut i64) -> *mut i64 {
@@ -288,7 +277,7 @@ pub fn copy_range(
     flags: u32,
 ) -> i64 {
     call!(
-        SYS_copy_file_range,
+        copy_file_range,
         source,
         offset(&mut from),
         fd,
@@ -300,7 +289,7 @@ pub fn copy_range(
 
 /// `sendfile`; a negative offset is the descriptor's own.
 pub fn sendfile(fd: c_int, source: c_int, mut from: i64, length: u64) -> i64 {
-    call!(SYS_sendfile, fd, source, offset(&mut from), length)
+    call!(sendfile, fd, source, offset(&mut from), length)
 }
 
 /// The longest wait for a futex: whoever waits looks then whether all are to stop.
@@ -318,7 +307,7 @@ pub fn futex_wait_for(word: &AtomicU32, value: u32, most: Duration) {
         tv_nsec: most.min(LONGEST_WAIT).as_nanos() as libc::c_long,
     };
     let _ = call!(
-        SYS_futex,
+        futex,
         word.as_ptr(),
         libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
         value,
@@ -330,7 +319,7 @@ pub fn futex_wait_for(word: &AtomicU32, value: u32, most: Duration) {
 pub fn futex_wake(word: &AtomicU32) {
     let _ = word.load(Ordering::Relaxed);
     let _ = call!(
-        SYS_futex,
+        futex,
         word.as_ptr(),
         libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
         i32::MAX

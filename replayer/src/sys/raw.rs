@@ -9,6 +9,8 @@ use std::arch::asm;
 #[cfg(target_arch = "aarch64")]
 use std::arch::asm;
 
+use fsreplay_trace::call::{Call, TABLE};
+
 /// What can be an argument of a system call.
 pub trait Argument {
     /// As the kernel takes it: numbers sign- or zero-extended, addresses as they are.
@@ -40,6 +42,17 @@ impl<T> Argument for *mut T {
     fn register(self) -> usize {
         self as usize
     }
+}
+
+/// The number of a call here, as the table of calls has it; where it doesn't exist, that doesn't
+/// compile.
+pub const fn number(call: Call) -> i64 {
+    let numbers = TABLE[call as usize].numbers;
+    #[cfg(target_arch = "x86_64")]
+    let number = numbers.x86_64;
+    #[cfg(target_arch = "aarch64")]
+    let number = numbers.aarch64;
+    number.expect("a call that exists here") as i64
 }
 
 /// Issues a system call: its value or `-errno`.

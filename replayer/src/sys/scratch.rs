@@ -114,10 +114,10 @@ impl Scratch {
     pub fn read(&mut self, fd: c_int, length: u64, vectors: u32) -> i64 {
         let (base, size) = self.buffer(false);
         if vectors == 0 && length <= size as u64 {
-            return call!(SYS_read, fd, base, length);
+            return call!(read, fd, base, length);
         }
         let (vectors, count) = self.vectors(false, length, vectors);
-        call!(SYS_readv, fd, vectors, count)
+        call!(readv, fd, vectors, count)
     }
 
     /// `write`, `writev`.
@@ -125,10 +125,10 @@ impl Scratch {
     pub fn write(&mut self, fd: c_int, length: u64, vectors: u32) -> i64 {
         let (base, size) = self.buffer(true);
         if vectors == 0 && length <= size as u64 {
-            return call!(SYS_write, fd, base, length);
+            return call!(write, fd, base, length);
         }
         let (vectors, count) = self.vectors(true, length, vectors);
-        call!(SYS_writev, fd, vectors, count)
+        call!(writev, fd, vectors, count)
     }
 
     /// `pread64`, `preadv`, `preadv2`.
@@ -142,11 +142,11 @@ impl Scratch {
     ) -> i64 {
         let (base, size) = self.buffer(false);
         if vectors == 0 && length <= size as u64 {
-            return call!(SYS_pread64, fd, base, length, offset);
+            return call!(pread64, fd, base, length, offset);
         }
         let (vectors, count) = self.vectors(false, length, vectors);
         call!(
-            SYS_preadv2,
+            preadv2,
             fd,
             vectors,
             count,
@@ -167,11 +167,11 @@ impl Scratch {
     ) -> i64 {
         let (base, size) = self.buffer(true);
         if vectors == 0 && length <= size as u64 {
-            return call!(SYS_pwrite64, fd, base, length, offset);
+            return call!(pwrite64, fd, base, length, offset);
         }
         let (vectors, count) = self.vectors(true, length, vectors);
         call!(
-            SYS_pwritev2,
+            pwritev2,
             fd,
             vectors,
             count,
@@ -187,7 +187,7 @@ impl Scratch {
         let length = length.min(size as u64);
         let mut all = 0;
         loop {
-            let got = call!(SYS_getdents64, fd, base, length);
+            let got = call!(getdents64, fd, base, length);
             if got <= 0 || !to_end {
                 return if all > 0 && got >= 0 { all } else { got };
             }
@@ -198,42 +198,36 @@ impl Scratch {
     /// `newfstatat`; an empty path without `AT_EMPTY_PATH` fails as it should.
     #[inline]
     pub fn stat(&mut self, dir: c_int, path: TextRef, flags: c_int) -> i64 {
-        call!(SYS_newfstatat, dir, path.ptr(), self.small(), flags)
+        call!(newfstatat, dir, path.ptr(), self.small(), flags)
     }
 
     /// `statx`.
     pub fn statx(&mut self, dir: c_int, path: TextRef, flags: c_int, mask: u32) -> i64 {
-        call!(SYS_statx, dir, path.ptr(), flags, mask, self.small())
+        call!(statx, dir, path.ptr(), flags, mask, self.small())
     }
 
     /// `fstat`.
     #[inline]
     pub fn fstat(&mut self, fd: c_int) -> i64 {
-        call!(SYS_fstat, fd, self.small())
+        call!(fstat, fd, self.small())
     }
 
     /// `fstatfs`.
     pub fn fstatfs(&mut self, fd: c_int) -> i64 {
-        call!(SYS_fstatfs, fd, self.small())
+        call!(fstatfs, fd, self.small())
     }
 
     /// `file_getattr`. The kernel clears what its structure doesn't fill, up to `length`.
     pub fn file_getattr(&mut self, dir: c_int, path: TextRef, length: u64, flags: c_int) -> i64 {
         let (base, size) = self.buffer(false);
         let length = length.min(size as u64);
-        call!(SYS_file_getattr, dir, path.ptr(), base, length, flags)
+        call!(file_getattr, dir, path.ptr(), base, length, flags)
     }
 
     /// `readlinkat`.
     pub fn readlink(&mut self, dir: c_int, path: TextRef, length: u64) -> i64 {
         let (base, size) = self.buffer(false);
-        call!(
-            SYS_readlinkat,
-            dir,
-            path.ptr(),
-            base,
-            length.min(size as u64)
-        )
+        call!(readlinkat, dir, path.ptr(), base, length.min(size as u64))
     }
 
     /// `fgetxattr` or, with a path, `getxattr` and `lgetxattr`.
@@ -241,12 +235,12 @@ impl Scratch {
         let (base, size) = self.buffer(false);
         let length = length.min(size as u64);
         match place {
-            XattrPlace::Fd(fd) => call!(SYS_fgetxattr, fd, name.ptr(), base, length),
+            XattrPlace::Fd(fd) => call!(fgetxattr, fd, name.ptr(), base, length),
             XattrPlace::Path(path, true) => {
-                call!(SYS_getxattr, path.as_ptr(), name.ptr(), base, length)
+                call!(getxattr, path.as_ptr(), name.ptr(), base, length)
             }
             XattrPlace::Path(path, false) => {
-                call!(SYS_lgetxattr, path.as_ptr(), name.ptr(), base, length)
+                call!(lgetxattr, path.as_ptr(), name.ptr(), base, length)
             }
         }
     }
@@ -256,18 +250,13 @@ impl Scratch {
         let (base, size) = self.buffer(true);
         let length = length.min(size as u64);
         match place {
-            XattrPlace::Fd(fd) => call!(SYS_fsetxattr, fd, name.ptr(), base, length, flags),
+            XattrPlace::Fd(fd) => call!(fsetxattr, fd, name.ptr(), base, length, flags),
             XattrPlace::Path(path, true) => {
-                call!(SYS_setxattr, path.as_ptr(), name.ptr(), base, length, flags)
+                call!(setxattr, path.as_ptr(), name.ptr(), base, length, flags)
             }
-            XattrPlace::Path(path, false) => call!(
-                SYS_lsetxattr,
-                path.as_ptr(),
-                name.ptr(),
-                base,
-                length,
-                flags
-            ),
+            XattrPlace::Path(path, false) => {
+                call!(lsetxattr, path.as_ptr(), name.ptr(), base, length, flags)
+            }
         }
     }
 
@@ -276,9 +265,9 @@ impl Scratch {
         let (base, size) = self.buffer(false);
         let length = length.min(size as u64);
         match place {
-            XattrPlace::Fd(fd) => call!(SYS_flistxattr, fd, base, length),
-            XattrPlace::Path(path, true) => call!(SYS_listxattr, path.as_ptr(), base, length),
-            XattrPlace::Path(path, false) => call!(SYS_llistxattr, path.as_ptr(), base, length),
+            XattrPlace::Fd(fd) => call!(flistxattr, fd, base, length),
+            XattrPlace::Path(path, true) => call!(listxattr, path.as_ptr(), base, length),
+            XattrPlace::Path(path, false) => call!(llistxattr, path.as_ptr(), base, length),
         }
     }
 
@@ -288,14 +277,14 @@ impl Scratch {
         self.small[0] = argument;
         if command == u64::from(abi::FS_IOC_SETFLAGS) {
             // Those that it has: a trace doesn't tell which were set, and some can't be taken away.
-            let asked = call!(SYS_ioctl, fd, u64::from(abi::FS_IOC_GETFLAGS), self.small());
+            let asked = call!(ioctl, fd, u64::from(abi::FS_IOC_GETFLAGS), self.small());
             if asked < 0 {
                 return asked;
             }
         }
         // Only commands whose argument is a pointer to at most 4 KiB, or unused, are let through by
         // the planner; the size is encoded in the command where there is one.
-        call!(SYS_ioctl, fd, command, self.small())
+        call!(ioctl, fd, command, self.small())
     }
 
     /// `name_to_handle_at`.
@@ -303,7 +292,7 @@ impl Scratch {
         self.small[0] = 128; // handle_bytes
         let handle = self.small();
         call!(
-            SYS_name_to_handle_at,
+            name_to_handle_at,
             dir,
             path.ptr(),
             handle,
