@@ -139,6 +139,40 @@ pub enum Closes {
     Replaced,
 }
 
+/// What the flags of a call are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagNames {
+    /// They have no names, or it has none.
+    Nothing,
+    /// As those of `open`, which differ by architecture.
+    Open,
+    /// As all constants that begin so.
+    Begin(&'static str),
+    /// As these alone.
+    These(&'static [&'static str]),
+    /// As one of the constants that begin so: they aren't bits.
+    One(&'static str),
+}
+
+/// What is in an argument of which a trace keeps nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unkept {
+    /// The address of bytes that are read, written or given.
+    Bytes,
+    /// The address of a structure.
+    Structure,
+    /// The address of a list.
+    List,
+    /// The environment of a program.
+    Environment,
+    /// Most often nothing.
+    Null,
+    /// A number.
+    Number,
+    /// Most often this number.
+    Is(i64),
+}
+
 /// A name that a call makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {
@@ -208,6 +242,8 @@ impl Row {
             op,
             args,
             result,
+            flag_names: FlagNames::Nothing,
+            unkept: &[],
             implied: 0,
             cloexec: 0,
             last: LastRule::NoPath,

@@ -7,12 +7,16 @@
 //! [`crate::abi`].
 
 mod facts;
+#[macro_use]
+mod syntax;
 mod table;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use facts::{About, Closes, Effect, Last, LastRule, Made, Names, PathArg, Work};
+pub use facts::{
+    About, Closes, Effect, FlagNames, Last, LastRule, Made, Names, PathArg, Unkept, Work,
+};
 pub use table::{Call, Op, TABLE};
 
 use crate::abi::{Architecture, Numbers};
@@ -154,6 +158,11 @@ pub struct Row {
     pub args: &'static [(ArgKind, u8)],
     /// What a successful result is.
     pub result: ResultKind,
+    /// What its [`ArgKind::Flags`] are called. They have no names, unless a row says so.
+    pub flag_names: FlagNames,
+    /// What is in argument registers of which it keeps nothing. Those before the last kept one are
+    /// said.
+    pub unkept: &'static [(u8, Unkept)],
     /// Flags that the call stands for without being given them, as those of the form with flags.
     /// None, unless a row says so.
     pub implied: u32,

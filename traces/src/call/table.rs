@@ -3,10 +3,10 @@
 //! The row of an operation says which file a call is about ([`About`](super::About)), which kind of
 //! work its time is ([`Work`](super::Work)), and what it changes ([`Effect`](super::Effect)).
 //!
-//! The row of a call says, in this order: the name; the call's number on x86_64 and on aarch64, `-` where it
-//! doesn't exist; its operation; the kept arguments, each with the register that it is in or points
-//! from; what a successful result is; and in braces what else is to be known of it ([`Row`] says
-//! what holds where nothing is said).
+//! The row of a call says, in this order: the name; the call's number on x86_64 and on aarch64, `-`
+//! where it doesn't exist; its operation; the kept arguments, each with the register that it is in
+//! or points from; what a successful result is; and in braces what else is to be known of it
+//! ([`Row`] says what holds where nothing is said).
 //!
 //! A trace carries the names of the calls that its writer knew (docs/trace-format.md), so rows may
 //! be added anywhere.
@@ -14,44 +14,17 @@
 use serde::Serialize;
 
 use super::facts::Closes::{Range, Replaced, This};
+use super::facts::FlagNames::{Begin, One, Open, These};
 use super::facts::LastRule::{
     ByOpenFlags, Follow, IfFollow, IfMovedOverLink, Keep, Name, UnlessDontFollow, UnlessNoFollow,
 };
 use super::facts::Names::{Made, MadeOnCreate, Moved, Removed};
+use super::facts::Unkept::{Bytes, Environment, Is, List, Null, Number, Structure};
 use super::{About, ArgKind, Effect, ResultKind, Row, Work};
 use crate::abi::{
     AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, MFD_CLOEXEC, Numbers, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY,
     PERF_FLAG_FD_CLOEXEC,
 };
-
-macro_rules! operations {
-    ($($(#[$doc:meta])* $op:ident $about:ident $work:ident $effect:ident;)*) => {
-        /// The operation of the model that a call performs: calls that do the same share one.
-        ///
-        /// `open`, `creat`, `openat` and `openat2` are all [`Op::Open`]; what differs between them
-        /// is in the arguments that they keep.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-        #[allow(missing_docs)]
-        pub enum Op { $($(#[$doc])* $op),* }
-
-        impl Op {
-            /// Which file it is about.
-            pub fn about(self) -> About {
-                match self { $(Op::$op => About::$about),* }
-            }
-
-            /// Which kind of work its time is.
-            pub fn work(self) -> Work {
-                match self { $(Op::$op => Work::$work),* }
-            }
-
-            /// What it changes when it succeeds.
-            pub fn effect(self) -> Effect {
-                match self { $(Op::$op => Effect::$effect),* }
-            }
-        }
-    };
-}
 
 operations! {
     // Opening and file descriptors
@@ -158,54 +131,23 @@ operations! {
     Unsupported     Nothing          Other  Nothing;
 }
 
-macro_rules! number {
-    (-) => {
-        None
-    };
-    ($number:literal) => {
-        Some($number)
-    };
-}
-
-macro_rules! calls {
-    ($($name:ident $x86_64:tt $aarch64:tt $op:ident [$($kind:ident $register:literal),*]
-        $result:ident $({ $($fact:ident: $value:expr),* })?;)*) => {
-        /// A system call, by its name.
-        #[allow(non_camel_case_types, missing_docs)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum Call { $($name),* }
-
-        /// All rows; a [`Call`] as a number is the index of its row.
-        pub static TABLE: &[Row] = &[$(Row {
-            $($($fact: $value,)*)?
-            ..Row::plain(
-                Call::$name,
-                stringify!($name),
-                Numbers { x86_64: number!($x86_64), aarch64: number!($aarch64) },
-                Op::$op,
-                &[$((ArgKind::$kind, $register)),*],
-                ResultKind::$result,
-            )
-        }),*];
-    };
-}
-
 calls! {
     // Opening and file descriptors
     open                2   -  Open [Path 0, Flags 1, Mode 2] Fd
-        { last: ByOpenFlags, names: MadeOnCreate };
+        { last: ByOpenFlags, names: MadeOnCreate, flag_names: Open };
     openat            257  56  Open [DirFd 0, Path 1, Flags 2, Mode 3] Fd
-        { last: ByOpenFlags, names: MadeOnCreate };
+        { last: ByOpenFlags, names: MadeOnCreate, flag_names: Open };
     openat2           437 437  Open [DirFd 0, Path 1, Flags 2, Mode 2, Mask 2] Fd
-        { last: ByOpenFlags, names: MadeOnCreate };
+        { last: ByOpenFlags, names: MadeOnCreate, flag_names: Open, unkept: &[(3, Is(24))] };
     creat              85   -  Open [Path 0, Mode 1] Fd
         { implied: O_CREAT | O_WRONLY | O_TRUNC, last: ByOpenFlags, names: MadeOnCreate };
     close               3  57  Close [Fd 0] Status { closes: This };
-    close_range       436 436  CloseRange [Fd 0, NewFd 1, Flags 2] Status { closes: Range };
+    close_range       436 436  CloseRange [Fd 0, NewFd 1, Flags 2] Status
+        { closes: Range, flag_names: Begin("CLOSE_RANGE_") };
     dup                32  23  Dup [Fd 0] Fd;
     dup2               33   -  DupTo [Fd 0, NewFd 1] Fd { closes: Replaced };
-    dup3              292  24  DupTo [Fd 0, NewFd 1, Flags 2] Fd { closes: Replaced };
+    dup3              292  24  DupTo [Fd 0, NewFd 1, Flags 2] Fd
+        { closes: Replaced, flag_names: Begin("O_") };
     fcntl              72  25  Fcntl
         [Fd 0, Command 1, Argument 2, Whence 2, LockStart 2, LockLength 2] Value;
     flock              73  32  Flock [Fd 0, Command 1] Status;
@@ -214,52 +156,59 @@ calls! {
     ioctl              16  29  Ioctl
         [Fd 0, Command 1, FdIn 2, OffsetIn 2, Length 2, OffsetOut 2] Value;
     // Data
-    read                0  63  Read [Fd 0, Length 2] Bytes { waits: true };
+    read                0  63  Read [Fd 0, Length 2] Bytes { waits: true, unkept: &[(1, Bytes)] };
     readv              19  65  Read [Fd 0, Length 1, Count 2] Bytes { waits: true };
-    pread64            17  67  PositionedRead [Fd 0, Length 2, Offset 3] Bytes { waits: true };
+    pread64            17  67  PositionedRead [Fd 0, Length 2, Offset 3] Bytes
+        { waits: true, unkept: &[(1, Bytes)] };
     preadv            295  69  PositionedRead [Fd 0, Length 1, Count 2, Offset 3] Bytes
         { waits: true };
     preadv2           327 286  PositionedRead [Fd 0, Length 1, Count 2, Offset 3, Flags 5] Bytes
         { waits: true };
-    write               1  64  Write [Fd 0, Length 2] Bytes { changes: true };
+    write               1  64  Write [Fd 0, Length 2] Bytes
+        { changes: true, unkept: &[(1, Bytes)] };
     writev             20  66  Write [Fd 0, Length 1, Count 2] Bytes { changes: true };
-    pwrite64           18  68  PositionedWrite [Fd 0, Length 2, Offset 3] Bytes { changes: true };
+    pwrite64           18  68  PositionedWrite [Fd 0, Length 2, Offset 3] Bytes
+        { changes: true, unkept: &[(1, Bytes)] };
     pwritev           296  70  PositionedWrite [Fd 0, Length 1, Count 2, Offset 3] Bytes
         { changes: true };
     pwritev2          328 287  PositionedWrite [Fd 0, Length 1, Count 2, Offset 3, Flags 5] Bytes
         { changes: true };
     lseek               8  62  Seek [Fd 0, Offset 1, Whence 2] Offset;
     // Metadata, read
-    stat                4   -  Stat [Path 0] Status { last: Follow };
+    stat                4   -  Stat [Path 0] Status { last: Follow, unkept: &[(1, Structure)] };
     lstat               6   -  Stat [Path 0] Status
-        { implied: AT_SYMLINK_NOFOLLOW, last: UnlessNoFollow };
-    newfstatat        262  79  Stat [DirFd 0, Path 1, Flags 3] Status { last: UnlessNoFollow };
+        { implied: AT_SYMLINK_NOFOLLOW, last: UnlessNoFollow, unkept: &[(1, Structure)] };
+    newfstatat        262  79  Stat [DirFd 0, Path 1, Flags 3] Status
+        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(2, Structure)] };
     statx             332 291  Stat [DirFd 0, Path 1, Flags 2, Mask 3] Status
-        { last: UnlessNoFollow };
-    fstat               5  80  FdStat [Fd 0] Status;
+        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(4, Structure)] };
+    fstat               5  80  FdStat [Fd 0] Status { unkept: &[(1, Structure)] };
     access             21   -  Access [Path 0, Mode 1] Status { last: Follow };
     faccessat         269  48  Access [DirFd 0, Path 1, Mode 2] Status { last: Follow };
     faccessat2        439 439  Access [DirFd 0, Path 1, Mode 2, Flags 3] Status
-        { last: UnlessNoFollow };
-    readlink           89   -  ReadLink [Path 0, Length 2] Bytes { last: Keep };
-    readlinkat        267  78  ReadLink [DirFd 0, Path 1, Length 3] Bytes { last: Keep };
-    getdents           78   -  ListDirectory [Fd 0, Length 2] Bytes;
-    getdents64        217  61  ListDirectory [Fd 0, Length 2] Bytes;
-    statfs            137  43  StatFs [Path 0] Status { last: Follow };
-    fstatfs           138  44  FdStatFs [Fd 0] Status;
+        { last: UnlessNoFollow,
+          flag_names: These(&["AT_SYMLINK_NOFOLLOW", "AT_EACCESS", "AT_EMPTY_PATH"]) };
+    readlink           89   -  ReadLink [Path 0, Length 2] Bytes
+        { last: Keep, unkept: &[(1, Bytes)] };
+    readlinkat        267  78  ReadLink [DirFd 0, Path 1, Length 3] Bytes
+        { last: Keep, unkept: &[(2, Bytes)] };
+    getdents           78   -  ListDirectory [Fd 0, Length 2] Bytes { unkept: &[(1, List)] };
+    getdents64        217  61  ListDirectory [Fd 0, Length 2] Bytes { unkept: &[(1, List)] };
+    statfs            137  43  StatFs [Path 0] Status { last: Follow, unkept: &[(1, Structure)] };
+    fstatfs           138  44  FdStatFs [Fd 0] Status { unkept: &[(1, Structure)] };
     // Traces of older writers count this one. Flags of the inode (`chattr`), its project's id.
     file_getattr      468 468  GetAttributes [DirFd 0, Path 1, Length 3, Flags 4] Status
-        { last: UnlessNoFollow };
+        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(2, Structure)] };
     // Working directory and umask
-    getcwd             79  17  GetCwd [Length 1] Bytes;
+    getcwd             79  17  GetCwd [Length 1] Bytes { unkept: &[(0, Bytes)] };
     chdir              80  49  ChangeDir [Path 0] Status { last: Follow };
     fchdir             81  50  FdChangeDir [Fd 0] Status;
     chroot            161  51  ChangeRoot [Path 0] Status { last: Follow };
     umask              95 166  Umask [Mode 0] Value;
     // As whom a task asks for files: the effective user id, which that for files follows.
     setuid            105 146  SetUser [Uid 0] Status;
-    setreuid          113 145  SetUser [Uid 1] Status;
-    setresuid         117 147  SetUser [Uid 1] Status;
+    setreuid          113 145  SetUser [Uid 1] Status { unkept: &[(0, Is(-1))] };
+    setresuid         117 147  SetUser [Uid 1] Status { unkept: &[(0, Is(-1)), (2, Is(-1))] };
     setfsuid          122 151  SetUser [Uid 0] Value;
     // Names
     mkdir              83   -  MakeDir [Path 0, Mode 1] Status
@@ -270,17 +219,17 @@ calls! {
         { implied: AT_REMOVEDIR, last: Name, names: Removed, changes: true };
     unlink             87   -  Unlink [Path 0] Status { last: Name, names: Removed, changes: true };
     unlinkat          263  35  Unlink [DirFd 0, Path 1, Flags 2] Status
-        { last: Name, names: Removed, changes: true };
+        { last: Name, names: Removed, changes: true, flag_names: These(&["AT_REMOVEDIR"]) };
     rename             82   -  Rename [Path 0, NewPath 1] Status
         { last: Name, names: Moved, changes: true };
     renameat          264  38  Rename [DirFd 0, Path 1, NewDirFd 2, NewPath 3] Status
         { last: Name, names: Moved, changes: true };
     renameat2         316 276  Rename [DirFd 0, Path 1, NewDirFd 2, NewPath 3, Flags 4] Status
-        { last: Name, names: Moved, changes: true };
+        { last: Name, names: Moved, changes: true, flag_names: Begin("RENAME_") };
     link               86   -  Link [Path 0, NewPath 1] Status
         { last: Keep, names: Made, changes: true };
     linkat            265  37  Link [DirFd 0, Path 1, NewDirFd 2, NewPath 3, Flags 4] Status
-        { last: IfFollow, names: Made, changes: true };
+        { last: IfFollow, names: Made, changes: true, flag_names: Begin("AT_") };
     symlink            88   -  Symlink [Target 0, NewPath 1] Status { names: Made, changes: true };
     symlinkat         266  36  Symlink [Target 0, NewDirFd 1, NewPath 2] Status
         { names: Made, changes: true };
@@ -291,20 +240,20 @@ calls! {
     // Of a Unix socket that gets a name in the tree: Mode is that of the node, as mknod would make
     // it. Other addresses have no path.
     bind               49 200  MakeNode [Path 1, Mode 1] Status
-        { last: Name, names: Made, changes: true };
+        { last: Name, names: Made, changes: true, unkept: &[(0, Number), (2, Number)] };
     // Metadata, changed
     chmod              90   -  ChangeMode [Path 0, Mode 1] Status { last: Follow, changes: true };
     fchmodat          268  53  ChangeMode [DirFd 0, Path 1, Mode 2] Status
         { last: Follow, changes: true };
     fchmodat2         452 452  ChangeMode [DirFd 0, Path 1, Mode 2, Flags 3] Status
-        { last: UnlessNoFollow, changes: true };
+        { last: UnlessNoFollow, changes: true, flag_names: Begin("AT_") };
     fchmod             91  52  FdChangeMode [Fd 0, Mode 1] Status { changes: true };
     chown              92   -  ChangeOwner [Path 0, Uid 1, Gid 2] Status
         { last: Follow, changes: true };
     lchown             94   -  ChangeOwner [Path 0, Uid 1, Gid 2] Status
         { implied: AT_SYMLINK_NOFOLLOW, last: UnlessNoFollow, changes: true };
     fchownat          260  54  ChangeOwner [DirFd 0, Path 1, Uid 2, Gid 3, Flags 4] Status
-        { last: UnlessNoFollow, changes: true };
+        { last: UnlessNoFollow, changes: true, flag_names: Begin("AT_") };
     fchown             93  55  FdChangeOwner [Fd 0, Uid 1, Gid 2] Status { changes: true };
     utime             132   -  SetTimes [Path 0, Atime 1, Mtime 1] Status
         { last: Follow, changes: true };
@@ -313,7 +262,7 @@ calls! {
     futimesat         261   -  SetTimes [DirFd 0, Path 1, Atime 2, Mtime 2] Status
         { last: Follow, changes: true };
     utimensat         280  88  SetTimes [DirFd 0, Path 1, Atime 2, Mtime 2, Flags 3] Status
-        { last: UnlessNoFollow, changes: true };
+        { last: UnlessNoFollow, changes: true, flag_names: Begin("AT_") };
     // Sizes and durability
     truncate           76  45  Truncate [Path 0, Length 1] Status { last: Follow, changes: true };
     ftruncate          77  46  FdTruncate [Fd 0, Length 1] Status { changes: true };
@@ -321,21 +270,26 @@ calls! {
     fsync              74  82  FdSync [Fd 0] Status;
     fdatasync          75  83  FdSync [Fd 0] Status;
     syncfs            306 267  FdSync [Fd 0] Status;
-    sync_file_range   277  84  SyncRange [Fd 0, Offset 1, Length 2, Flags 3] Status;
+    sync_file_range   277  84  SyncRange [Fd 0, Offset 1, Length 2, Flags 3] Status
+        { flag_names: Begin("SYNC_FILE_RANGE_") };
     sync              162  81  Sync [] Status;
     // Extended attributes
-    getxattr          191   8  GetXattr [Path 0, Name 1, Length 3] Bytes { last: Follow };
-    lgetxattr         192   9  GetXattr [Path 0, Name 1, Length 3] Bytes { last: Keep };
-    fgetxattr         193  10  FdGetXattr [Fd 0, Name 1, Length 3] Bytes;
+    getxattr          191   8  GetXattr [Path 0, Name 1, Length 3] Bytes
+        { last: Follow, unkept: &[(2, Bytes)] };
+    lgetxattr         192   9  GetXattr [Path 0, Name 1, Length 3] Bytes
+        { last: Keep, unkept: &[(2, Bytes)] };
+    fgetxattr         193  10  FdGetXattr [Fd 0, Name 1, Length 3] Bytes { unkept: &[(2, Bytes)] };
     setxattr          188   5  SetXattr [Path 0, Name 1, Length 3, Flags 4, Mode 2] Status
-        { last: Follow, changes: true };
+        { last: Follow, changes: true, flag_names: Begin("XATTR_"), unkept: &[(2, Bytes)] };
     lsetxattr         189   6  SetXattr [Path 0, Name 1, Length 3, Flags 4, Mode 2] Status
-        { last: Keep, changes: true };
+        { last: Keep, changes: true, flag_names: Begin("XATTR_"), unkept: &[(2, Bytes)] };
     fsetxattr         190   7  FdSetXattr [Fd 0, Name 1, Length 3, Flags 4, Mode 2] Status
-        { changes: true };
-    listxattr         194  11  ListXattr [Path 0, Length 2] Bytes { last: Follow };
-    llistxattr        195  12  ListXattr [Path 0, Length 2] Bytes { last: Keep };
-    flistxattr        196  13  FdListXattr [Fd 0, Length 2] Bytes;
+        { changes: true, flag_names: Begin("XATTR_"), unkept: &[(2, Bytes)] };
+    listxattr         194  11  ListXattr [Path 0, Length 2] Bytes
+        { last: Follow, unkept: &[(1, Bytes)] };
+    llistxattr        195  12  ListXattr [Path 0, Length 2] Bytes
+        { last: Keep, unkept: &[(1, Bytes)] };
+    flistxattr        196  13  FdListXattr [Fd 0, Length 2] Bytes { unkept: &[(1, Bytes)] };
     removexattr       197  14  RemoveXattr [Path 0, Name 1] Status { last: Follow, changes: true };
     lremovexattr      198  15  RemoveXattr [Path 0, Name 1] Status { last: Keep, changes: true };
     fremovexattr      199  16  FdRemoveXattr [Fd 0, Name 1] Status { changes: true };
@@ -348,63 +302,96 @@ calls! {
         [FdIn 0, OffsetIn 1, FdOut 2, OffsetOut 3, Length 4, Flags 5] Bytes { changes: true };
     tee               276  77  Tee [FdIn 0, FdOut 1, Length 2, Flags 3] Bytes;
     // Memory maps of files (anonymous ones are not recorded)
-    mmap                9 222  Map [Address 0, Length 1, Prot 2, Flags 3, Fd 4, Offset 5] Address;
+    mmap                9 222  Map [Address 0, Length 1, Prot 2, Flags 3, Fd 4, Offset 5] Address
+        { flag_names: Begin("MAP_") };
     munmap             11 215  Unmap [Address 0, Length 1] Status;
-    mremap             25 216  Remap [Address 0, Length 1, Count 2, Flags 3] Address;
-    msync              26 227  MapSync [Address 0, Length 1, Flags 2] Status;
-    madvise            28 233  MapAdvise [Address 0, Length 1, Flags 2] Status;
-    fadvise64         221 223  Advise [Fd 0, Offset 1, Length 2, Flags 3] Status;
+    mremap             25 216  Remap [Address 0, Length 1, Count 2, Flags 3] Address
+        { flag_names: Begin("MREMAP_") };
+    msync              26 227  MapSync [Address 0, Length 1, Flags 2] Status
+        { flag_names: These(&["MS_ASYNC", "MS_SYNC", "MS_INVALIDATE"]) };
+    madvise            28 233  MapAdvise [Address 0, Length 1, Flags 2] Status
+        { flag_names: One("MADV_") };
+    fadvise64         221 223  Advise [Fd 0, Offset 1, Length 2, Flags 3] Status
+        { flag_names: One("POSIX_FADV_") };
     readahead         187 213  ReadAhead [Fd 0, Offset 1, Length 2] Status;
     // Watches and handles
     inotify_init      253   -  EventFd [] Fd;
-    inotify_init1     294  26  EventFd [Flags 0] Fd;
+    inotify_init1     294  26  EventFd [Flags 0] Fd { flag_names: Begin("IN_") };
     inotify_add_watch 254  27  Watch [Fd 0, Path 1, Mask 2] Value { last: UnlessDontFollow };
     inotify_rm_watch  255  28  Unwatch [Fd 0, Argument 1] Status;
-    name_to_handle_at 303 264  NameToHandle [DirFd 0, Path 1, Flags 4] Status { last: IfFollow };
+    name_to_handle_at 303 264  NameToHandle [DirFd 0, Path 1, Flags 4] Status
+        { last: IfFollow, flag_names: Begin("AT_"), unkept: &[(2, Structure), (3, List)] };
     // Programs
-    execve             59 221  Exec [Path 0, Argv 1] Status { last: Follow };
+    execve             59 221  Exec [Path 0, Argv 1] Status
+        { last: Follow, unkept: &[(2, Environment)] };
     execveat          322 281  Exec [DirFd 0, Path 1, Argv 2, Flags 4] Status
-        { last: UnlessNoFollow };
+        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(3, Environment)] };
     // Descriptors that are no files but share the table
     pipe               22   -  Pipe [OutFd0 0, OutFd1 0] Status;
-    pipe2             293  59  Pipe [OutFd0 0, OutFd1 0, Flags 1] Status;
-    socket             41 198  Socket [Mode 0, Flags 1] Fd;
-    socketpair         53 199  SocketPair [Mode 0, Flags 1, OutFd0 3, OutFd1 3] Status;
-    accept             43 202  Accept [Fd 0] Fd { waits: true };
-    accept4           288 242  Accept [Fd 0, Flags 3] Fd { waits: true };
-    recvmsg            47 212  ReceiveMessage [Fd 0, Flags 2] Bytes { waits: true };
-    eventfd           284   -  EventFd [] Fd;
-    eventfd2          290  19  EventFd [Flags 1] Fd;
-    epoll_create      213   -  EventFd [] Fd;
-    epoll_create1     291  20  EventFd [Flags 0] Fd;
-    timerfd_create    283  85  EventFd [Flags 1] Fd;
-    signalfd          282   -  EventFd [NewFd 0] Fd;
-    signalfd4         289  74  EventFd [NewFd 0, Flags 3] Fd;
-    memfd_create      319 279  EventFd [Flags 1] Fd { cloexec: MFD_CLOEXEC };
-    mq_open           240 180  EventFd [Flags 1] Fd { implied: O_CLOEXEC };
-    pidfd_open        434 434  EventFd [Flags 1] Fd { implied: O_CLOEXEC };
+    pipe2             293  59  Pipe [OutFd0 0, OutFd1 0, Flags 1] Status
+        { flag_names: Begin("O_") };
+    socket             41 198  Socket [Mode 0, Flags 1] Fd
+        { flag_names: Begin("SOCK_"), unkept: &[(2, Number)] };
+    socketpair         53 199  SocketPair [Mode 0, Flags 1, OutFd0 3, OutFd1 3] Status
+        { flag_names: Begin("SOCK_"), unkept: &[(2, Number)] };
+    accept             43 202  Accept [Fd 0] Fd
+        { waits: true, unkept: &[(1, Structure), (2, List)] };
+    accept4           288 242  Accept [Fd 0, Flags 3] Fd
+        { waits: true, flag_names: Begin("SOCK_"), unkept: &[(1, Structure), (2, List)] };
+    recvmsg            47 212  ReceiveMessage [Fd 0, Flags 2] Bytes
+        { waits: true, flag_names: Begin("MSG_"), unkept: &[(1, Structure)] };
+    eventfd           284   -  EventFd [] Fd { unkept: &[(0, Number)] };
+    eventfd2          290  19  EventFd [Flags 1] Fd
+        { flag_names: Begin("EFD_"), unkept: &[(0, Number)] };
+    epoll_create      213   -  EventFd [] Fd { unkept: &[(0, Number)] };
+    epoll_create1     291  20  EventFd [Flags 0] Fd { flag_names: Begin("EPOLL_") };
+    timerfd_create    283  85  EventFd [Flags 1] Fd
+        { flag_names: Begin("TFD_"), unkept: &[(0, Number)] };
+    signalfd          282   -  EventFd [NewFd 0] Fd { unkept: &[(1, List), (2, Number)] };
+    signalfd4         289  74  EventFd [NewFd 0, Flags 3] Fd
+        { flag_names: Begin("SFD_"), unkept: &[(1, List), (2, Number)] };
+    memfd_create      319 279  EventFd [Flags 1] Fd
+        { cloexec: MFD_CLOEXEC, flag_names: Begin("MFD_"), unkept: &[(0, Bytes)] };
+    mq_open           240 180  EventFd [Flags 1] Fd
+        { implied: O_CLOEXEC, flag_names: Begin("O_"), unkept: &[(0, Bytes)] };
+    pidfd_open        434 434  EventFd [Flags 1] Fd { implied: O_CLOEXEC, unkept: &[(0, Number)] };
     userfaultfd       323 282  EventFd [Flags 0] Fd;
-    perf_event_open   298 241  EventFd [Flags 4] Fd { cloexec: PERF_FLAG_FD_CLOEXEC };
-    pidfd_getfd       438 438  EventFd [] Fd { implied: O_CLOEXEC };
-    unshare           272  97  Unshare [Flags 0] Status;
-    wait4              61 260  Wait [Pid 0, Flags 2] Pid { waits: true };
-    waitid            247  95  Wait [Mode 0, Pid 1, Flags 3] Status { waits: true };
+    perf_event_open   298 241  EventFd [Flags 4] Fd
+        { cloexec: PERF_FLAG_FD_CLOEXEC,
+          unkept: &[(0, Structure), (1, Number), (2, Number), (3, Number)] };
+    pidfd_getfd       438 438  EventFd [] Fd
+        { implied: O_CLOEXEC, unkept: &[(0, Number), (1, Number), (2, Number)] };
+    unshare           272  97  Unshare [Flags 0] Status { flag_names: Begin("CLONE_") };
+    wait4              61 260  Wait [Pid 0, Flags 2] Pid
+        { waits: true, flag_names: Begin("W"), unkept: &[(1, List), (3, Null)] };
+    waitid            247  95  Wait [Mode 0, Pid 1, Flags 3] Status
+        { waits: true, flag_names: Begin("W"), unkept: &[(2, Structure), (4, Null)] };
     // Who waits for whom. One that wakes is recorded when it is called, before those that it wakes
     // return; its result is not.
-    futex             202  98  Futex [Address 0, Command 1] Value { waits: true };
+    futex             202  98  Futex [Address 0, Command 1] Value
+        { waits: true, unkept: &[(2, Number)] };
     // Of poll, epoll_wait and epoll_pwait those that only look (no time to wait) are not recorded.
-    poll                7   -  Poll [Argument 2] Value { waits: true };
-    ppoll             271  73  Poll [] Value { waits: true };
-    select             23   -  Poll [] Value { waits: true };
-    pselect6          270  72  Poll [] Value { waits: true };
-    epoll_wait        232   -  Poll [Fd 0, Argument 3] Value { waits: true };
-    epoll_pwait       281  22  Poll [Fd 0, Argument 3] Value { waits: true };
-    epoll_pwait2      441 441  Poll [Fd 0] Value { waits: true };
+    poll                7   -  Poll [Argument 2] Value
+        { waits: true, unkept: &[(0, List), (1, Number)] };
+    ppoll             271  73  Poll [] Value
+        { waits: true, unkept: &[(0, List), (1, Number), (2, Number), (3, Number)] };
+    select             23   -  Poll [] Value
+        { waits: true, unkept: &[(0, Number), (1, List), (2, List), (3, List), (4, Number)] };
+    pselect6          270  72  Poll [] Value
+        { waits: true, unkept: &[(0, Number), (1, List), (2, List), (3, List), (4, Number)] };
+    epoll_wait        232   -  Poll [Fd 0, Argument 3] Value
+        { waits: true, unkept: &[(1, List), (2, Number)] };
+    epoll_pwait       281  22  Poll [Fd 0, Argument 3] Value
+        { waits: true, unkept: &[(1, List), (2, Number), (4, Number)] };
+    epoll_pwait2      441 441  Poll [Fd 0] Value
+        { waits: true, unkept: &[(1, List), (2, Number), (3, Number)] };
     // Traces of older writers count these four. Target is the source; flags: MS_*, MNT_*.
-    mount             165  40  Mount [Target 0, Path 1, Flags 3] Status { last: Follow };
-    umount2           166  39  Unmount [Path 0, Flags 1] Status { last: Follow };
+    mount             165  40  Mount [Target 0, Path 1, Flags 3] Status
+        { last: Follow, unkept: &[(2, Bytes), (4, Number)] };
+    umount2           166  39  Unmount [Path 0, Flags 1] Status
+        { last: Follow, flag_names: Begin("MNT_") };
     move_mount        429 429  MoveMount [Target 1, DirFd 2, Path 3, Flags 4] Status
-        { last: IfMovedOverLink };
+        { last: IfMovedOverLink, unkept: &[(0, Number)] };
     pivot_root        155  41  PivotRoot [Path 0, Target 1] Status { last: Follow };
     // Counted, not recorded
     io_uring_setup    425 425  Unsupported [] Fd;

@@ -5,7 +5,7 @@ use fsreplay_trace::abi::{
     AT_FDCWD, F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD, FICLONE, FICLONERANGE, FUTEX_CMD_MASK, O_CREAT,
     OpenFlags,
 };
-use fsreplay_trace::call::{ArgKind, Call, NONE, Op};
+use fsreplay_trace::call::{ArgKind, Call, FlagNames, NONE, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::Event;
 
@@ -34,8 +34,8 @@ impl Written<'_> {
     /// All arguments.
     pub fn arguments(&self) -> String {
         let mut places: [Option<String>; MOST] = Default::default();
-        for (register, text) in elided(self.event.call) {
-            places[*register] = Some((*text).to_owned());
+        for (register, unkept) in self.event.call.row().unkept {
+            places[usize::from(*register)] = Some(elided(*unkept));
         }
         for (kind, register) in self.event.call.row().args {
             let at = usize::from(*register);
@@ -150,40 +150,13 @@ impl Written<'_> {
     }
 
     fn flags(&self, value: u32) -> String {
-        use Call::*;
-        let prefix = match self.event.call {
-            open | openat | openat2 => return names::open_flags(value, self.open),
-            madvise => return named("MADV_", value.into()),
-            fadvise64 => return named("POSIX_FADV_", value.into()),
-            msync => return names::flags_of(&["MS_ASYNC", "MS_SYNC", "MS_INVALIDATE"], value),
-            close_range => "CLOSE_RANGE_",
-            dup3 | pipe2 | mq_open => "O_",
-            accept4 | socket | socketpair => "SOCK_",
-            renameat2 => "RENAME_",
-            setxattr | lsetxattr | fsetxattr => "XATTR_",
-            mmap => "MAP_",
-            mremap => "MREMAP_",
-            sync_file_range => "SYNC_FILE_RANGE_",
-            unshare => "CLONE_",
-            recvmsg => "MSG_",
-            wait4 | waitid => "W",
-            umount2 => "MNT_",
-            inotify_init1 => "IN_",
-            eventfd2 => "EFD_",
-            epoll_create1 => "EPOLL_",
-            timerfd_create => "TFD_",
-            signalfd4 => "SFD_",
-            memfd_create => "MFD_",
-            unlinkat => return names::flags_of(&["AT_REMOVEDIR"], value),
-            faccessat2 => {
-                let all = ["AT_SYMLINK_NOFOLLOW", "AT_EACCESS", "AT_EMPTY_PATH"];
-                return names::flags_of(&all, value);
-            }
-            newfstatat | statx | linkat | fchmodat2 | fchownat | utimensat | execveat
-            | file_getattr | name_to_handle_at => "AT_",
-            _ => return plain(value),
-        };
-        names::flags(prefix, value, "0")
+        match self.event.call.row().flag_names {
+            FlagNames::Open => names::open_flags(value, self.open),
+            FlagNames::Begin(prefix) => names::flags(prefix, value, "0"),
+            FlagNames::These(all) => names::flags_of(all, value),
+            FlagNames::One(prefix) => named(prefix, value.into()),
+            FlagNames::Nothing => plain(value),
+        }
     }
 
     fn mode(&self, value: u64) -> String {
