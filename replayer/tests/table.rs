@@ -22,94 +22,32 @@ const DIRECTORY: u64 = 6;
 const MAPPED: u64 = 0x7000_0000;
 
 /// Whether calls of an operation are followed and not issued: what they do isn't a file system's
-/// matter, or is done otherwise in the replay.
+/// matter, or is done otherwise in the replay. All others must be issued.
 fn is_only_followed(op: Op) -> bool {
-    match op {
+    matches!(
+        op,
         Op::GetCwd
-        | Op::ChangeRoot
-        | Op::Umask
-        | Op::SetUser
-        | Op::Remap
-        | Op::Unwatch
-        | Op::Pipe
-        | Op::Socket
-        | Op::SocketPair
-        | Op::Accept
-        | Op::EventFd
-        | Op::ReceiveMessage
-        | Op::Unshare
-        | Op::Wait
-        | Op::Futex
-        | Op::Poll
-        | Op::Mount
-        | Op::Unmount
-        | Op::MoveMount
-        | Op::PivotRoot
-        | Op::Unsupported => true,
-        Op::Open
-        | Op::Close
-        | Op::CloseRange
-        | Op::Dup
-        | Op::DupTo
-        | Op::Fcntl
-        | Op::Flock
-        | Op::Ioctl
-        | Op::Read
-        | Op::Write
-        | Op::PositionedRead
-        | Op::PositionedWrite
-        | Op::Seek
-        | Op::Stat
-        | Op::FdStat
-        | Op::Access
-        | Op::ReadLink
-        | Op::ListDirectory
-        | Op::ChangeDir
-        | Op::FdChangeDir
-        | Op::MakeDir
-        | Op::RemoveDir
-        | Op::Unlink
-        | Op::Rename
-        | Op::Link
-        | Op::Symlink
-        | Op::MakeNode
-        | Op::ChangeMode
-        | Op::FdChangeMode
-        | Op::ChangeOwner
-        | Op::FdChangeOwner
-        | Op::SetTimes
-        | Op::FdSetTimes
-        | Op::Truncate
-        | Op::FdTruncate
-        | Op::Allocate
-        | Op::Sync
-        | Op::FdSync
-        | Op::SyncRange
-        | Op::StatFs
-        | Op::FdStatFs
-        | Op::GetAttributes
-        | Op::GetXattr
-        | Op::FdGetXattr
-        | Op::SetXattr
-        | Op::FdSetXattr
-        | Op::ListXattr
-        | Op::FdListXattr
-        | Op::RemoveXattr
-        | Op::FdRemoveXattr
-        | Op::CopyRange
-        | Op::SendFile
-        | Op::Splice
-        | Op::Tee
-        | Op::Map
-        | Op::Unmap
-        | Op::MapSync
-        | Op::MapAdvise
-        | Op::Advise
-        | Op::ReadAhead
-        | Op::Watch
-        | Op::NameToHandle
-        | Op::Exec => false,
-    }
+            | Op::ChangeRoot
+            | Op::Umask
+            | Op::SetUser
+            | Op::Remap
+            | Op::Unwatch
+            | Op::Pipe
+            | Op::Socket
+            | Op::SocketPair
+            | Op::Accept
+            | Op::EventFd
+            | Op::ReceiveMessage
+            | Op::Unshare
+            | Op::Wait
+            | Op::Futex
+            | Op::Poll
+            | Op::Mount
+            | Op::Unmount
+            | Op::MoveMount
+            | Op::PivotRoot
+            | Op::Unsupported
+    )
 }
 
 /// A trace in the making.
