@@ -17,7 +17,7 @@ use crate::spawn;
 use crate::sys;
 use crate::sys::process::Work;
 use crate::sys::signal::{Blocked, FileSizeLimit, Handlers, Ticker};
-use crate::tracer::costs::Costs;
+use crate::tracer::costs;
 use crate::tracer::filter::Rings;
 use crate::tracer::inside::Inside;
 use crate::tracer::rate::Rate;
@@ -57,7 +57,7 @@ pub fn record(
         Backend::Ptrace => None,
         Backend::Inside | Backend::Auto => Rate::begin(),
     };
-    let costs = Costs::measure(options.affinity, rate.is_some(), &blocked)?;
+    let costs = costs::measure(options.affinity, rate.is_some(), &blocked)?;
     let inside = rate.and_then(|rate| Inside::new(rate, options));
     let mut child = spawn::spawn(
         Work::Program(&program),

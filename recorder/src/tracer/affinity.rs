@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use super::tracee::Tracee;
+use super::tracee::{Placement, Tracee};
 use crate::options::Affinity;
 use crate::sys;
 use crate::sys::affinity::Mask;
@@ -25,17 +25,6 @@ const SPREAD_AT: u32 = 4;
 const GATHER_AFTER: u32 = 24;
 /// Tasks that one sample looks at.
 const LOOKS: usize = 8;
-
-/// Where a task may run.
-#[derive(Clone, Debug)]
-pub struct Placement {
-    /// The mask that it has but for the recorder.
-    pub mask: Rc<Mask>,
-    /// It is on the recorder's CPU.
-    pub gathered: bool,
-    /// It set its mask itself, and is left alone.
-    pub own: bool,
-}
 
 /// Who runs where.
 pub struct Gatherer {

@@ -79,3 +79,19 @@ impl session::Clock for AtStop<'_> {
         self.time.call(duration, self.costs.cpu)
     }
 }
+
+/// What stops cost while recorder and task share a processor, and while they don't.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Costs {
+    /// On one processor.
+    pub together: StopCosts,
+    /// On any.
+    pub apart: StopCosts,
+}
+
+impl Costs {
+    /// Those of a task.
+    pub fn of(&self, gathered: bool) -> StopCosts {
+        if gathered { self.together } else { self.apart }
+    }
+}

@@ -12,6 +12,7 @@ use crate::sys::process::{self, Work};
 use crate::sys::ptrace::{self, Stop};
 use crate::sys::signal::{self, Blocked};
 use crate::tracer::affinity::Gatherer;
+use crate::tracer::clock::Costs;
 use crate::tracer::cpu_time::CpuTime;
 use crate::tracer::filter::Rings;
 
@@ -26,37 +27,21 @@ const FEW_CALLS: u32 = 40;
 /// The first of so many parts of them only warm up.
 const PARTS: usize = 3;
 
-/// Costs while recorder and task share a processor, and while they don't.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Costs {
-    /// On one processor.
-    pub together: StopCosts,
-    /// On any.
-    pub apart: StopCosts,
-}
-
-impl Costs {
-    /// Measures both; `few` if few of the tool's calls will stop.
-    pub fn measure(affinity: Affinity, few: bool, blocked: &Blocked) -> Result<Costs, RecordError> {
-        if few {
-            let few = calibrate(affinity, FEW_CALLS, blocked)?;
-            return Ok(Costs {
-                together: few,
-                apart: few,
-            });
-        }
-        let apart = calibrate(Affinity::Off, CALLS_APART, blocked)?;
-        let together = match affinity {
-            Affinity::Adaptive => calibrate(affinity, CALLS, blocked)?,
-            Affinity::Off => apart,
-        };
-        Ok(Costs { together, apart })
+/// Measures both; `few` if few of the tool's calls will stop.
+pub fn measure(affinity: Affinity, few: bool, blocked: &Blocked) -> Result<Costs, RecordError> {
+    if few {
+        let few = calibrate(affinity, FEW_CALLS, blocked)?;
+        return Ok(Costs {
+            together: few,
+            apart: few,
+        });
     }
-
-    /// Those of a task.
-    pub fn of(&self, gathered: bool) -> StopCosts {
-        if gathered { self.together } else { self.apart }
-    }
+    let apart = calibrate(Affinity::Off, CALLS_APART, blocked)?;
+    let together = match affinity {
+        Affinity::Adaptive => calibrate(affinity, CALLS, blocked)?,
+        Affinity::Off => apart,
+    };
+    Ok(Costs { together, apart })
 }
 
 fn calibrate(affinity: Affinity, calls: u32, blocked: &Blocked) -> Result<StopCosts, RecordError> {
@@ -155,7 +140,7 @@ mod tests {
     #[test]
     fn a_stop_costs_something_and_not_everything() {
         let blocked = Blocked::new().expect("signals");
-        match Costs::measure(Affinity::Adaptive, false, &blocked) {
+        match measure(Affinity::Adaptive, false, &blocked) {
             Ok(Costs {
                 together: costs, ..
             }) => {

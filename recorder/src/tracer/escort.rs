@@ -10,7 +10,7 @@ use super::ending::Ending;
 use super::inside::Inside;
 use super::passing::Passing;
 use super::requests::Requests;
-use super::{init, stopping};
+use super::{BrokenOff, Ended, Tracer, UNKNOWN_STATUS, init, stopping};
 use crate::error::RecordError;
 use crate::options::Observer;
 use crate::spawn;
@@ -19,40 +19,85 @@ use crate::sys::signal;
 use crate::tracer::affinity::Gatherer;
 
 /// The tool's tasks, none of which is recorded.
-pub struct Escort {
+struct Escort {
     /// The command's first process.
-    pub main: i32,
+    main: i32,
     /// Its status, once it has ended.
-    pub status: Option<i32>,
+    status: Option<i32>,
     /// Tasks that live, as far as they were seen.
-    pub alive: HashSet<i32>,
+    alive: HashSet<i32>,
     /// Calls of the table that were let through.
-    pub calls: u64,
+    calls: u64,
     /// Tasks that outlive the command.
-    pub ending: Ending,
+    ending: Ending,
     /// Signals that the recorder got.
-    pub requests: Requests,
+    requests: Requests,
     /// Knows the CPU that tasks may still be bound to.
-    pub gatherer: Gatherer,
+    gatherer: Gatherer,
     /// What was recorded inside the tool. Areas are not emptied any more: once they are full, all
     /// calls are made the traced way.
-    pub inside: Option<Inside>,
+    inside: Option<Inside>,
     /// Tasks that the tool itself traces.
-    pub passing: Passing,
+    passing: Passing,
+}
+
+impl Tracer {
+    /// Saves what was recorded, and stays the tool's tracer without recording.
+    pub(super) fn go_on_unrecorded(
+        mut self,
+        error: RecordError,
+        observer: &mut dyn Observer,
+    ) -> Result<Ended, RecordError> {
+        let mut footer = self.footer();
+        self.gatherer.scatter(&mut self.tasks);
+        // The memory that it took may be what is short; and it must be written before it is told
+        // of.
+        self.session.trace.break_off();
+        observer.breaks_off(&error);
+        let mut escort = Escort {
+            main: self.main,
+            status: self.status,
+            alive: self.tasks.keys().copied().collect(),
+            calls: 0,
+            ending: self.ending,
+            requests: self.requests,
+            gatherer: self.gatherer,
+            inside: self.inside,
+            passing: self.passing,
+        };
+        for (tid, status) in self.held.into_iter().chain(self.pending.take()) {
+            escort.take_over(tid, status);
+        }
+        for (tid, status) in self.strangers {
+            escort.take_over(tid, status);
+        }
+        escort.run(observer)?;
+        footer.status = escort.status;
+        footer.left_running = escort.ending.ended();
+        Ok(Ended {
+            trace: Err(BrokenOff {
+                error,
+                unrecorded: escort.calls,
+            }),
+            footer,
+            status: escort.status.unwrap_or(UNKNOWN_STATUS),
+            exec_error: None,
+        })
+    }
 }
 
 impl Escort {
     /// Lets a task go on that may stand still in a stop that was told of earlier.
     ///
     /// If it has gone on already, it may be in another stop by now, of which the next wait tells.
-    pub fn take_over(&mut self, tid: i32, status: i32) {
+    fn take_over(&mut self, tid: i32, status: i32) {
         if !ptrace::has_news(tid) {
             self.on_status(tid, status);
         }
     }
 
     /// Goes along until the last task has ended.
-    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
+    fn run(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {
         let mut ticks = signal::ticks();
         loop {
             match ptrace::wait(true).map_err(RecordError::system("waitpid"))? {

@@ -35,7 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use fsreplay_trace::model::Footer;
 use hashbrown::HashMap;
 
-pub use clock::Clock;
+pub use clock::{Clock, Costs};
 pub use memory::TaskMemory;
 
 use crate::arch;
@@ -46,9 +46,7 @@ use crate::session::{Next, RawCall, Session, Trace};
 use crate::sys::ptrace::{self, Stop, Waited};
 use crate::sys::signal;
 use affinity::Gatherer;
-use costs::Costs;
 use ending::Ending;
-use escort::Escort;
 use filter::{FOREIGN_CALL, Rings, SIDE_CALL};
 use flow::Flow;
 use inside::Inside;
@@ -201,49 +199,6 @@ impl Tracer {
         }
         self.session
             .footer(elapsed, self.status, self.ending.ended())
-    }
-
-    /// Saves what was recorded, and stays the tool's tracer without recording.
-    fn go_on_unrecorded(
-        mut self,
-        error: RecordError,
-        observer: &mut dyn Observer,
-    ) -> Result<Ended, RecordError> {
-        let mut footer = self.footer();
-        self.gatherer.scatter(&mut self.tasks);
-        // The memory that it took may be what is short; and it must be written before it is told
-        // of.
-        self.session.trace.break_off();
-        observer.breaks_off(&error);
-        let mut escort = Escort {
-            main: self.main,
-            status: self.status,
-            alive: self.tasks.keys().copied().collect(),
-            calls: 0,
-            ending: self.ending,
-            requests: self.requests,
-            gatherer: self.gatherer,
-            inside: self.inside,
-            passing: self.passing,
-        };
-        for (tid, status) in self.held.into_iter().chain(self.pending.take()) {
-            escort.take_over(tid, status);
-        }
-        for (tid, status) in self.strangers {
-            escort.take_over(tid, status);
-        }
-        escort.run(observer)?;
-        footer.status = escort.status;
-        footer.left_running = escort.ending.ended();
-        Ok(Ended {
-            trace: Err(BrokenOff {
-                error,
-                unrecorded: escort.calls,
-            }),
-            footer,
-            status: escort.status.unwrap_or(UNKNOWN_STATUS),
-            exec_error: None,
-        })
     }
 
     fn observe(&mut self, observer: &mut dyn Observer) -> Result<(), RecordError> {

@@ -1,10 +1,11 @@
 //! A task under ptrace: what the core knows of it, and what only stops need.
 
-use super::affinity::Placement;
-use super::clock::{AtStop, Clock};
-use super::costs::Costs;
+use std::rc::Rc;
+
+use super::clock::{AtStop, Clock, Costs};
 use super::cpu_time::CpuTime;
 use crate::session::Task;
+use crate::sys::affinity::Mask;
 
 /// Whom a task asks to trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,17 @@ pub enum Side {
     Supervisor,
     /// It begins to trace, with these argument registers.
     Traces([u64; 6]),
+}
+
+/// Where a task may run.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The mask that it has but for the recorder.
+    pub mask: Rc<Mask>,
+    /// It is on the recorder's CPU.
+    pub gathered: bool,
+    /// It set its mask itself, and is left alone.
+    pub own: bool,
 }
 
 /// A task under ptrace.
