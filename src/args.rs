@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, as clap definitions.
 
 mod replaying;
+pub mod trace;
 mod values;
 
 use std::ffi::OsString;
@@ -8,12 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fsreplay_compare::Source;
-use fsreplay_trace::format::Limits;
-
-use crate::exit::Failure;
-use crate::library;
-use values::{budget, limit};
+use trace::TraceArgs;
+use values::budget;
 pub use values::{given, moved};
 
 pub use replaying::{AdviseArgs, CompareArgs, PlayArgs, WhyArgs};
@@ -24,10 +21,14 @@ pub use replaying::{AdviseArgs, CompareArgs, PlayArgs, WhyArgs};
     name = "fsreplay",
     version,
     about,
-    after_help = "Exit status: 0 success; 1 divergences under --strict, a condition of --fail-if, or advice that --verify refutes; 2 bad usage;\n\
+    after_help = "Exit status: 0 success; 1 divergences under --strict, a condition of --fail-if, \
+                  or advice that --verify refutes; 2 bad usage;\n\
                   3 a trace or result that can't be read;\n\
-                  4 a target that can't be used; 5 what is faster can't be told; 6 any other failure.\n\
-                  `record` exits with the status of the tool; 125, 126 and 127 are its own failures to run it, as with env(1);\n\
+                  4 a target that can't be used; 5 what is faster can't be told; 6 any other \
+                  failure.\n\
+                  `record` exits with the status of the tool; 125, 126 and 127 are its own \
+                  failures \
+                  to run it, as with env(1);\n\
                   so they are of `why -- COMMAND`."
 )]
 pub struct Cli {
@@ -81,54 +82,6 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write those of all commands to a directory
     Man(ManArgs),
-}
-
-/// A trace, and how much is taken from it.
-#[derive(Clone, Debug, Default, Args)]
-pub struct TraceArgs {
-    /// The trace: a file, or library:NAME for one that comes with fsreplay (see `library`)
-    #[arg(value_name = "TRACE")]
-    pub path: PathBuf,
-    /// Take more from the trace than any recording holds, if you know who made it; NAME is string,
-    /// strings, path, paths, events-per-byte, tasks or plan (may be given several times)
-    #[arg(long, value_name = "NAME=NUMBER", value_parser = limit)]
-    pub limit: Vec<(&'static str, u64)>,
-}
-
-impl TraceArgs {
-    /// A trace of our own.
-    pub fn usual(path: PathBuf) -> TraceArgs {
-        TraceArgs {
-            path,
-            limit: Vec::new(),
-        }
-    }
-
-    /// What comes after `library:`, for a trace that comes with fsreplay.
-    pub fn in_library(&self) -> Option<&str> {
-        self.path.to_str()?.strip_prefix(library::PREFIX)
-    }
-
-    /// Where it is.
-    ///
-    /// # Errors
-    /// A name that the library doesn't have.
-    pub fn source(&self) -> Result<Source, Failure> {
-        let source = match self.in_library() {
-            Some(name) => Source::held(&self.path, library::find(name)?.trace),
-            None => Source::file(&self.path),
-        };
-        Ok(source.within(self.limits()))
-    }
-
-    /// How much is taken.
-    pub fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        for (name, most) in &self.limit {
-            limits.set(name, *most);
-        }
-        limits
-    }
 }
 
 /// How calls are recorded.
@@ -349,7 +302,7 @@ mod tests {
     fn all_limits_are_in_the_help() {
         let mut play = PlayArgs::augment_args(clap::Command::new("play"));
         let told = play.render_long_help().to_string();
-        for (name, _) in Limits::names() {
+        for (name, _) in fsreplay_trace::format::Limits::names() {
             assert!(told.contains(name), "{name} is not in the help");
         }
     }

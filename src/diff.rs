@@ -9,7 +9,7 @@ use fsreplay_inspector::diff::{Inspected, diff};
 use fsreplay_results::Document;
 use fsreplay_results::diff::{Change, Diff};
 
-use crate::args::TraceArgs;
+use crate::args::trace::TraceArgs;
 use crate::exit::{self, Failure};
 use crate::inspect::findings;
 use crate::say;

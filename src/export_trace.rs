@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use fsreplay_foreign::export::{ExportError, Format, LeftOut, export};
 
-use crate::args::TraceArgs;
+use crate::args::trace::TraceArgs;
 use crate::exit::Failure;
 use crate::{term, text};
 

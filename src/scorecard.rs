@@ -8,7 +8,8 @@ use fsreplay_library::ALL;
 use fsreplay_results::scorecard::{LeftOut, Score, Scorecard};
 use fsreplay_results::{Document, SCHEMA_VERSION, Verdict};
 
-use crate::args::{CompareArgs, TraceArgs};
+use crate::args::CompareArgs;
+use crate::args::trace::TraceArgs;
 use crate::compare;
 use crate::exit::{self, Failure};
 use crate::library::PREFIX;

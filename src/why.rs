@@ -14,7 +14,8 @@ use fsreplay_results::compare::{Compare, Target};
 use fsreplay_results::why::Why;
 use fsreplay_results::{Document, SCHEMA_VERSION, Verdict};
 
-use crate::args::{AdviseArgs, CompareArgs, InspectArgs, RecordArgs, TraceArgs, WhyArgs};
+use crate::args::trace::TraceArgs;
+use crate::args::{AdviseArgs, CompareArgs, InspectArgs, RecordArgs, WhyArgs};
 use crate::exit::{self, Failure};
 use crate::term;
 use crate::{advise, compare, inspect, record, report, signals};

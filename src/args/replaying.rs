@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use fsreplay_replayer::{Cache, Timing};
 
-use super::TraceArgs;
+use super::trace::TraceArgs;
 use super::values::{budget, cache, timing};
 
 /// Arguments of `why`.
@@ -63,7 +63,8 @@ pub struct PlayArgs {
     #[arg(long, value_name = "RECORDED")]
     pub skip: Vec<OsString>,
     /// How often to replay; each round starts from a fresh tree
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rounds: u32,
     /// The tool's own time between its calls: fast (none: file-system time only), recorded
     /// (predicts what the tool would take), or a number to multiply the recorded time by
@@ -144,7 +145,8 @@ pub struct CompareArgs {
     #[arg(long, value_name = "DIR")]
     pub neutral: Option<PathBuf>,
     /// As for play; recorded timing predicts what the tool would take
-    #[arg(long, value_name = "recorded|fast|SCALE", default_value = "recorded", value_parser = timing)]
+    #[arg(long, value_name = "recorded|fast|SCALE", default_value = "recorded",
+          value_parser = timing)]
     pub timing: Timing,
     /// As for play
     #[arg(long, value_name = "made|warm|cold", value_parser = cache)]

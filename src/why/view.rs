@@ -4,7 +4,7 @@ use fsreplay_results::inspect::Inspect;
 use fsreplay_results::why::Why;
 
 use super::{BY_SIGNAL, FINDINGS};
-use crate::args::TraceArgs;
+use crate::args::trace::TraceArgs;
 use crate::inspect::findings;
 use crate::term::{self, Text};
 use crate::{advise, compare, say, text};
