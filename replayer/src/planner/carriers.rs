@@ -9,8 +9,8 @@
 
 use fsreplay_trace::call::{ArgKind, Call};
 
-use super::actions::File;
 use super::contention::{F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR};
+use super::file::File;
 use super::hash::FastMap;
 use super::locks::{Lock, LockKind, Owner, Part, Range};
 use super::order::{Place, Side};

@@ -9,7 +9,7 @@
 //! beginning to its end in one go, while both are open. Anything else that is read or written there
 //! ends it, and it counts only if it is whole by then.
 
-use super::actions::File;
+use super::file::File;
 use super::order::Place;
 use super::tree::{CHANGED, NONE};
 use super::{Cx, Planner};

@@ -8,9 +8,10 @@
 use fsreplay_trace::call::{ArgKind, Call, Op};
 use fsreplay_trace::model::{Event, Record};
 
+use super::concerns::{may_concern_locks, takes_paths};
 use super::locks::{Lock, LockCall, LockKind, Owner, Range};
 use super::order::Side;
-use super::sequence::{Held, takes_paths};
+use super::sequence::Held;
 use super::tree::NONE;
 use super::{Cx, Planner, Resource};
 use crate::plan::Action;
@@ -384,17 +385,5 @@ impl Planner {
         let needs = [(Resource::Slot(slot.0), Side::Read)];
         self.extra(lane, event.entry, action, Call::flock, &needs);
         true
-    }
-}
-
-/// Whether a record can take, give back or be refused a lock.
-pub(super) fn may_concern_locks(record: &Record) -> bool {
-    match record {
-        Record::Event(event) => matches!(
-            event.call.row().op,
-            Op::Fcntl | Op::Flock | Op::Close | Op::CloseRange | Op::DupTo | Op::Exec
-        ),
-        Record::TaskExit(_) => true,
-        _ => false,
     }
 }

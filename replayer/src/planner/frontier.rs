@@ -1,14 +1,7 @@
 //! The accesses to one resource that a later one may have to wait for.
 
+use super::access::{Access, Place, Side};
 use super::hash::FastMap;
-use super::order::{Place, Side};
-
-/// A lane's access.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Access {
-    pub(crate) place: Place,
-    pub(crate) side: Side,
-}
 
 /// One of the first few accesses.
 #[derive(Clone, Copy, Debug)]

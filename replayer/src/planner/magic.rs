@@ -3,8 +3,7 @@
 
 use fsreplay_trace::call::{Last, Op};
 
-use super::paths::Start;
-use super::resolve::{End, Walked};
+use super::resolve::{End, Start, Walked};
 use super::tree::{Kind, NONE};
 use super::{Cx, Draft, Planner, Texts};
 use crate::plan::At;

@@ -19,15 +19,18 @@
 //! - `commit`: ops into lanes, with what they cost and change
 //! - `records`: what is no call: states, listings, tasks
 
+mod access;
 mod actions;
 mod areas;
 mod carriers;
 mod clones;
 mod commit;
+mod concerns;
 mod contention;
 mod dialect;
 mod draft;
 mod fds;
+mod file;
 mod frontier;
 mod futexes;
 mod hash;
@@ -51,6 +54,7 @@ mod records;
 mod resolve;
 mod sequence;
 mod space;
+mod spelling;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::frontier::{Access, Frontier};
+use super::access::Access;
+pub(crate) use super::access::{Place, Side};
+use super::frontier::Frontier;
 use super::ops::OpTable;
 use crate::plan::{Birth, Lane, Op, Pace, Wait, WaitFor};
 
@@ -18,18 +20,6 @@ const SNAPSHOT_BUDGET: usize = 4 << 20;
 /// Causes that may be owed before those that others imply are taken out.
 const MANY_OWED: usize = 16;
 
-/// Which side of a resource an access is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// It looks, or is one of the accesses that don't order each other.
-    Read,
-    /// It changes.
-    Write,
-    /// It changes something together with others that don't mind each other: entries of one
-    /// directory.
-    Join,
-}
-
 /// Which accesses of two lanes are put in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timing {
@@ -38,13 +28,6 @@ pub(crate) enum Timing {
     /// All, in the order in which they returned: what the replay itself needs (a slot must be open
     /// while it is used).
     Always,
-}
-
-/// An op: lane and index in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) lane: u32,
-    pub(crate) op: u32,
 }
 
 /// What a lane knows to be done.

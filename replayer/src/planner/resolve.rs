@@ -6,6 +6,7 @@ use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::StringId;
 
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
+use crate::plan::Slot;
 
 /// Components that one walk may take, links included: forty links of 4095 bytes each.
 const MAX_STEPS: u32 = 1 << 17;
@@ -27,6 +28,13 @@ pub(crate) enum End {
     Pseudo,
     /// In what the user left out.
     Skipped,
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) slot: Slot,
+    pub(super) ino: u32,
 }
 
 /// Where a walk led.

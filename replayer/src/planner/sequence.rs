@@ -13,7 +13,7 @@ use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Record};
 
-use super::contention::may_concern_locks;
+use super::concerns::{may_concern_locks, takes_paths};
 use super::resolve::{End, Walked, walk};
 use super::tree::NONE;
 use super::{Cx, PlanError, Planner};
@@ -385,11 +385,6 @@ impl Planner {
         let walked = walk(tree, tables, passed, bytes, start, fs.root, last);
         (!matches!(walked.end, End::Pseudo | End::Skipped)).then_some(walked)
     }
-}
-
-/// Whether a call looks at names.
-pub(super) fn takes_paths(event: &Event) -> bool {
-    event.call.row().paths().next().is_some()
 }
 
 type PathTold = (ArgKind, Told);

@@ -2,20 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::path::Kind;
+use super::path::{Activity, Kind};
 use super::{Groups, Price, Prices};
 use crate::execute::parts::Cut;
 use crate::plan::{Action, Cursor, Lane, Pace, Plan, Sleep, Slept, Wait, WaitFor};
-
-/// What takes time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Activity {
-    pub(super) kind: Kind,
-    /// How long it takes alone, nanoseconds.
-    pub(super) time: f64,
-    /// Since when.
-    pub(super) since: f64,
-}
 
 /// What comes next in a lane; times in nanoseconds, none of them negative.
 pub(super) enum Next {

@@ -24,9 +24,9 @@ use crate::execute::parts::cuts;
 use crate::plan::{Plan, WaitFor};
 use busy::Busy;
 use due::{Due, Time, Waiting};
-use lane::{Activity, Next, Runner};
+use lane::{Next, Runner};
 pub use path::Path;
-use path::{Kind, Paths};
+use path::{Activity, Kind, Paths};
 
 /// What a call takes, nanoseconds. What is no such time counts as nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

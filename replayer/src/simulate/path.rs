@@ -1,7 +1,5 @@
 //! What the longest way to a lane's present consists of.
 
-use super::lane::Activity;
-
 /// What a time is spent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -9,6 +7,16 @@ pub(super) enum Kind {
     Asleep,
     /// In a call of that group.
     Call(usize),
+}
+
+/// What takes time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Activity {
+    pub(super) kind: Kind,
+    /// How long it takes alone, nanoseconds.
+    pub(super) time: f64,
+    /// Since when.
+    pub(super) since: f64,
 }
 
 /// What the longest way through a plan consists of, seconds: each moment of it is counted once.

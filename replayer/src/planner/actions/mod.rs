@@ -16,22 +16,12 @@ use fsreplay_trace::abi;
 use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 
 use super::fds::What;
+pub(crate) use super::file::File;
 use super::order::Side;
 use super::paths::Hint;
 use super::tree::{Kind, NONE};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::Slot;
-
-/// A descriptor argument that leads into the replayed tree.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct File {
-    pub(crate) slot: Slot,
-    pub(crate) handle: u32,
-    /// Its description, [`NONE`] for a descriptor that the call found bad.
-    pub(crate) description: u32,
-    pub(crate) ino: u32,
-    pub(crate) mount: u16,
-}
 
 /// An argument that the call keeps, or 0.
 pub(crate) fn number(cx: &Cx, kind: ArgKind) -> u64 {
