@@ -10,9 +10,8 @@ use fsreplay_trace::model::{Event, FileKind};
 
 use crate::files::Done;
 use crate::inspector::{Found, Inspector};
-use crate::open_files::Named;
 use crate::places::{MADE, NONE, USED};
-use crate::processes::{Description, Entry, Stream, Task};
+use crate::processes::{Description, Entry, Named, Stream, Task};
 
 impl Inspector {
     /// Follows a call that did not fail.

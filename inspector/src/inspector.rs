@@ -9,10 +9,9 @@ use fsreplay_trace::model::{
 
 use crate::files::{Done, FileCount, Files};
 use crate::lookup::{self, EBADF, EINVAL, ENOENT, ENOTDIR, Subject};
-use crate::open_files::Named;
 use crate::phases::Phases;
 use crate::places::{Count, EXISTED, GIVEN, NONE, PSEUDO, Places, ROOT};
-use crate::processes::{Description, Fs, Processes, Stream, Task};
+use crate::processes::{Description, Fs, Named, Processes, Stream, Task};
 use crate::tally::{Costs, Sum, Tallies};
 use crate::walk::Resolver;
 

@@ -9,19 +9,7 @@ use fsreplay_trace::model::{Event, FileKind, StringId, TaskId};
 
 use crate::inspector::Inspector;
 use crate::places::{NONE, PSEUDO};
-use crate::processes::Description;
-
-/// Where a descriptor leads that leads to no file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Named {
-    /// Nowhere that has a name.
-    #[default]
-    Nowhere,
-    /// It was opened at that place: a device, a pipe with a name.
-    Place(u32),
-    /// `/proc` said so, in that string.
-    Text(u32),
-}
+use crate::processes::{Description, Named};
 
 /// What is open behind a descriptor, as far as the trace tells.
 #[derive(Clone, Debug)]

@@ -9,7 +9,6 @@ use fsreplay_trace::abi::{CLONE_FILES, CLONE_FS, CLONE_THREAD, CLONE_VM};
 use fsreplay_trace::model::{FdState, FileKind, TaskStart};
 
 use crate::files::Covered;
-use crate::open_files::Named;
 use crate::places::NONE;
 
 /// Descriptors and mappings that a fork may copy; no machine's tables are larger, and a made-up
@@ -40,6 +39,18 @@ impl Stream {
             _ => Stream::Inherited,
         }
     }
+}
+
+/// Where a descriptor leads that leads to no file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Nowhere that has a name.
+    #[default]
+    Nowhere,
+    /// It was opened at that place: a device, a pipe with a name.
+    Place(u32),
+    /// `/proc` said so, in that string.
+    Text(u32),
 }
 
 /// An open file description.

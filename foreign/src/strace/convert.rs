@@ -17,31 +17,12 @@ use super::births::{Birth, births};
 use super::decode::Decoder;
 use super::events::{is_event, is_of_another_architecture};
 use super::files::{Description, Table};
+use super::interrupted::Interrupted;
 use super::learn::{Place, Told, World};
 use super::log::{Item, What};
 use super::records::{Gaps, Out};
 use super::token::{self, Fd, split};
 use super::tree::{Id, Tree};
-
-/// A call that a signal interrupted, and that is made again.
-struct Interrupted {
-    call: Call,
-    item: Item,
-}
-
-impl Interrupted {
-    /// Whether a call is this one that is made again: on the same thing, as far as is printed.
-    fn is_again(&self, call: Call, item: &Item) -> bool {
-        self.call == call && first_argument(&self.item) == first_argument(item)
-    }
-}
-
-fn first_argument(item: &Item) -> Option<&[u8]> {
-    match &item.what {
-        What::Call { args, .. } => split(args).first().copied(),
-        What::Ended(_) | What::Superseded(_) => None,
-    }
-}
 
 struct Task {
     number: u32,

@@ -7,8 +7,8 @@ use fsreplay_trace::build::State;
 use fsreplay_trace::model::{FileKind, Metadata};
 
 use super::listing::entry_bytes;
+use super::report::Unknown;
 use super::tree::{Id, Listed, Object, Tree};
-use super::write::Unknown;
 
 /// Bytes of all paths that are told: a log may name what no machine has.
 const MOST_PATHS: usize = 1 << 30;

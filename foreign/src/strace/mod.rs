@@ -17,6 +17,7 @@ mod events;
 mod failed;
 mod files;
 mod initial;
+mod interrupted;
 mod learn;
 mod line;
 mod listing;
@@ -24,6 +25,7 @@ mod log;
 pub(crate) mod names;
 mod outcome;
 mod records;
+mod report;
 mod status;
 mod token;
 mod tree;
@@ -36,7 +38,7 @@ use fsreplay_trace::call::Call;
 
 pub use error::ImportError;
 pub use log::Log;
-pub use write::{Report, Unknown};
+pub use report::{Report, Unknown};
 
 use convert::{Converter, Known};
 use log::{Item, What};

@@ -1,6 +1,5 @@
 //! Writes the trace: the header with what isn't known, the inferred tree, then what happened.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,33 +14,12 @@ use super::error::ImportError;
 use super::initial::Initial;
 use super::log::About;
 use super::records::Out;
+use super::report::{Report, Unknown};
 
 /// Flags of descriptors of which nothing tells them.
 const RDWR: u32 = fsreplay_trace::abi::O_RDWR;
 /// That of nearly all users.
 const USUAL_UMASK: u32 = 0o022;
-
-/// Something that the log doesn't tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown {
-    /// What, as a sentence without its stop.
-    pub what: Cow<'static, str>,
-    /// How often.
-    pub count: u64,
-}
-
-/// What came of an import.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Calls in the trace.
-    pub events: u64,
-    /// Tasks.
-    pub tasks: u64,
-    /// Files and directories that are inferred to have been there.
-    pub inferred: u64,
-    /// What isn't known. The trace has it as its warnings.
-    pub unknown: Vec<Unknown>,
-}
 
 /// What is known of the log as a whole.
 pub struct OfLog<'a> {
@@ -338,10 +316,4 @@ fn unknown_of_calls(converter: &Converter) -> [(u64, &'static str); 6] {
             "names that came without a call of the log",
         ),
     ]
-}
-
-impl std::fmt::Display for Unknown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "not in the log: {} ({})", self.what, self.count)
-    }
 }
