@@ -3,7 +3,8 @@
 //!
 //! A [`Source`] says where a trace is, and [`Described`] what it says of itself. [`compare`] plays
 //! it on several targets in turn, and [`advise`] tries where its directories could go. Both give a
-//! result as [`fsreplay_results`] has it, which [`fsreplay_results::Document`] writes as JSON.
+//! result ([`Compare`], [`Advise`]), which [`Document`] writes as JSON. What options, observers and
+//! errors are made of is exported here, so that a caller needs no other crate of fsreplay.
 //!
 //! ```no_run
 //! use std::sync::atomic::AtomicBool;
@@ -61,6 +62,13 @@ pub use advise::{Advice, advise};
 pub use comparison::{Compared, compare};
 pub use described::{Described, Read, read};
 pub use error::{DirectoryError, Error};
+pub use fsreplay_replayer::mounts::SurveyError;
+pub use fsreplay_replayer::planner::PlanError;
+pub use fsreplay_replayer::{Cache, ReplayError, Stage, Timing};
+pub use fsreplay_results::advise::Advise;
+pub use fsreplay_results::compare::Compare;
+pub use fsreplay_results::{Document, Verdict};
+pub use fsreplay_trace::format::TraceError;
 pub use machine::machine;
 pub use measuring::BUDGET;
 pub use observer::{Extent, Observer, SoFar};

@@ -11,11 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsreplay_compare::{
-    Advice, AdviceOptions, Described, Error, Extent, Given, Observer, Options, Source, advise,
-    compare,
+    Advice, AdviceOptions, Described, Error, Extent, Given, Observer, Options, Source, Stage,
+    Timing, Verdict, advise, compare,
 };
-use fsreplay_replayer::{Stage, Timing};
-use fsreplay_results::Verdict;
 
 /// Replays change the process's umask: one at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -23,10 +21,13 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn recorded(workload: &str) -> Source {
+    let recorded = fsreplay_library::find(workload).expect("a workload");
+    Source::held(workload, recorded.trace)
+}
+
 fn described() -> Described {
-    let recorded = fsreplay_library::find("cargo-noop").expect("a workload");
-    let trace = Source::held("library:cargo-noop", recorded.trace);
-    Described::read(&trace).expect("a trace")
+    Described::read(&recorded("cargo-noop")).expect("a trace")
 }
 
 fn directories() -> (tempfile::TempDir, tempfile::TempDir) {
@@ -49,7 +50,8 @@ fn is_empty(dir: &Path) -> bool {
 fn the_example_compares_two_directories_and_leaves_nothing() {
     let _alone = alone();
     let (one, other) = directories();
-    let compared = example::on(one.path(), other.path()).expect("compared");
+    let compared =
+        example::on(&recorded("git-status"), one.path(), other.path()).expect("compared");
     let [base, beside] = compared.result.targets.as_slice() else {
         panic!("not two targets: {:?}", compared.result.targets);
     };
