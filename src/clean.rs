@@ -89,7 +89,8 @@ fn recording(leftover: &Leftover, args: &CleanArgs, report: &mut Report) {
         Writer::Living => Some("a recorder is writing it"),
         Writer::Unknown => Some("whether a recorder is writing it can't be told there"),
         Writer::OtherKernel if !args.other_kernels => Some(
-            "it was written before a restart or in another virtual machine, where a recorder may be \
+            "it was written before a restart or in another virtual machine, where a recorder may \
+             be \
              at work; `fsreplay clean --recordings --other-kernels` removes it",
         ),
         Writer::OtherKernel | Writer::Gone => None,

@@ -112,7 +112,8 @@ pub fn run_all(fsreplay: &Path, rounds: usize, dir: &Path, only: &str) -> io::Re
     let dir = dir.canonicalize()?;
     let projects = Projects::make(&dir)?;
     println!(
-        "| tool | now ms | predicted | packages moved ms | predicted | gain ms | predicted gain | error % | advice |"
+        "| tool | now ms | predicted | packages moved ms | predicted | gain ms | predicted gain \
+         | error % | advice |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---|");
     for tool in TOOLS.iter().filter(|tool| tool.name.contains(only)) {

@@ -97,7 +97,8 @@ pub fn run_all(options: &Options) -> io::Result<()> {
     let dir = dir.canonicalize()?;
     let mounts = Mounts::make(&dir, &options.mounts)?;
     println!(
-        "| workload | mount | tool ms | predicted ms | tool, ratio | predicted, ratio, of each run | held by the others' intervals |"
+        "| workload | mount | tool ms | predicted ms | tool, ratio | predicted, ratio, of each \
+         run | held by the others' intervals |"
     );
     println!("|---|---|---:|---:|---:|---|---:|");
     let (mut held, mut ordered) = (Tally::default(), Tally::default());
@@ -112,7 +113,8 @@ pub fn run_all(options: &Options) -> io::Result<()> {
     }
     println!();
     println!(
-        "a repeated run's ratio lies in the interval: {} of {}; order of two mounts that differ by more than 10 % as the tool's: {} of {}",
+        "a repeated run's ratio lies in the interval: {} of {}; order of two mounts that differ \
+         by more than 10 % as the tool's: {} of {}",
         held.right, held.all, ordered.right, ordered.all
     );
     drop(mounts);

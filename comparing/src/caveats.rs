@@ -107,7 +107,8 @@ pub fn of_import(header: &Header) -> Option<Caveat> {
     let unknown: Vec<String> = imported.unknown.iter().map(meaning).collect();
     Some(Caveat {
         text: format!(
-            "the trace was imported from {}, which doesn't tell {}; info lists what else is missing",
+            "the trace was imported from {}, which doesn't tell {}; info lists what else is \
+             missing",
             imported.from,
             unknown.join(", nor ")
         ),

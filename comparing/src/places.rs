@@ -18,7 +18,8 @@ const ALIKE: f64 = 0.6;
 /// The recorded directories that a user named, without needless slashes.
 ///
 /// # Errors
-/// [`Error::Directory`] if one is relative, or isn't in the trace; and a trace that can't be opened.
+/// [`Error::Directory`] if one is relative, or isn't in the trace; and a trace that can't be
+/// opened.
 pub fn recorded(asked: &[&[u8]], trace: &Source) -> Result<Vec<Vec<u8>>, Error> {
     if asked.is_empty() {
         return Ok(Vec::new());

@@ -140,7 +140,8 @@ impl<'c> Words<'c> {
             let error = 100.0 * PAPER_ERROR;
             return format!(
                 "{none} faster than {base} ({now}) for {what} by more than the {error} % below \
-                 which times on paper tell nothing: leave it where it is, or let compare --precise measure."
+                 which times on paper tell nothing: leave it where it is, or let compare \
+                 --precise measure."
             );
         }
         let is_told = |verdict: Verdict| verdict.is_even() || verdict == Verdict::Slower;
@@ -243,7 +244,8 @@ mod tests {
             fs_type: "tmpfs".into(),
             ..target("tmpfs", 0.25, Verdict::Faster)
         };
-        let begins = "On tmpfs tool would take 250 ms instead of 2.00 s on disk (8.0 times faster). \
+        let begins = "On tmpfs tool would take 250 ms instead of 2.00 s on disk (8.0 times \
+            faster). \
                       But what lies there is gone after a restart. ";
         let slower = target("share", 9.0, Verdict::Slower);
         let told = said(&[slower, memory.clone()]);
@@ -288,7 +290,8 @@ mod tests {
         phased.phases = vec![Phase::default(), Phase::default()];
         assert_eq!(
             sentence(&phased, false),
-            "On volume tool would work 500 ms instead of 2.00 s on disk (4.0 times faster), waiting \
+            "On volume tool would work 500 ms instead of 2.00 s on disk (4.0 times faster), \
+             waiting \
              for the outside not counted."
         );
         phased.targets[1].ratio.verdict = Verdict::Slower;

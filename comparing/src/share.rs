@@ -28,8 +28,8 @@ pub struct OnPaper {
     pub time: Option<Timing>,
 }
 
-/// Plans a trace on paper, and tells what that says; with `truncated`, what is whole of a trace that
-/// was cut off.
+/// Plans a trace on paper, and tells what that says; with `truncated`, what is whole of a trace
+/// that was cut off.
 ///
 /// # Errors
 /// Only what is no fault of the trace. What is wrong with that is part of what is told.
@@ -146,7 +146,8 @@ fn part(name: &str, share: &FileShare, place: &str) -> String {
     }
     let outside = figures::seconds(share.outside_seconds);
     format!(
-        "{percent} of what {name} does is file access: {gain} of {worked}{place}, beside {outside} in \
+        "{percent} of what {name} does is file access: {gain} of {worked}{place}, beside \
+         {outside} in \
          which it waits for the outside (timers, network, people)"
     )
 }
@@ -265,7 +266,8 @@ mod tests {
         );
         assert_eq!(
             told(&["watch"], &share(8.3, 0.05, 8.0)),
-            "17 % of what `watch` does is file access: 50.0 ms of 300 ms, beside 8.00 s in which it \
+            "17 % of what `watch` does is file access: 50.0 ms of 300 ms, beside 8.00 s in which \
+             it \
              waits for the outside (timers, network, people). No mount can help: it waits."
         );
         assert_eq!(

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsreplay_compare::{
-    Advice, AdviceOptions, Described, Error, Extent, Given, Observer, Options, Source, Stage,
-    Timing, Verdict, advise, compare,
+    Advice, AdviceOptions, Described, Error, Extent, Given, Moved, Observer, Options, Source,
+    Stage, Timing, Verdict, advise, compare,
 };
 
 /// Replays change the process's umask: one at a time.

@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let inspection = inspector.finish(reader.tables(), reader.footer(), &options);
     let taken = begin.elapsed().as_secs_f64();
     println!(
-        "{} events: {passed:.3} s reading and following, {:.3} s summing up, {:.2} million events/s, {:.0} MB",
+        "{} events: {passed:.3} s reading and following, {:.3} s summing up, {:.2} million \
+         events/s, {:.0} MB",
         inspection.events,
         taken - passed,
         inspection.events as f64 / taken / 1e6,

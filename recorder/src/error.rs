@@ -39,7 +39,8 @@ pub enum RecordError {
     },
     /// No place was found for the incomplete trace.
     #[error(
-        "no directory outside the tool's working directory takes the incomplete trace (tried {tried})"
+        "no directory outside the tool's working directory takes the incomplete trace (tried \
+         {tried})"
     )]
     NoStateDirectory {
         /// The directories tried, with the reason for each.
@@ -47,8 +48,10 @@ pub enum RecordError {
     },
     /// ptrace does not exist here.
     #[error(
-        "ptrace is not available here ({source}): this looks like user-mode emulation (QEMU-user, Rosetta). \
-         Record in a container of the machine's own architecture (for example --platform linux/arm64 on an ARM Mac)"
+        "ptrace is not available here ({source}): this looks like user-mode emulation (QEMU-user, \
+         Rosetta). \
+         Record in a container of the machine's own architecture (for example --platform \
+         linux/arm64 on an ARM Mac)"
     )]
     PtraceMissing {
         /// What the kernel said.
@@ -56,8 +59,10 @@ pub enum RecordError {
     },
     /// ptrace is forbidden.
     #[error(
-        "ptrace is forbidden here ({source}): a seccomp profile, an LSM or kernel.yama.ptrace_scope=3 refuses it. \
-         In a container use the engine's default profile or --cap-add=SYS_PTRACE; outside, sysctl kernel.yama.ptrace_scope=1"
+        "ptrace is forbidden here ({source}): a seccomp profile, an LSM or \
+         kernel.yama.ptrace_scope=3 refuses it. \
+         In a container use the engine's default profile or --cap-add=SYS_PTRACE; outside, sysctl \
+         kernel.yama.ptrace_scope=1"
     )]
     PtraceDenied {
         /// What the kernel said.
@@ -65,7 +70,8 @@ pub enum RecordError {
     },
     /// The recorder itself is traced in a way that takes its children.
     #[error(
-        "another tracer (process {tracer}) is attached: a task has one tracer only. Run the recorder outside of it"
+        "another tracer (process {tracer}) is attached: a task has one tracer only. Run the \
+         recorder outside of it"
     )]
     AlreadyTraced {
         /// Process id of the other tracer; 0 if it could not be told.
@@ -85,7 +91,8 @@ pub enum RecordError {
     },
     /// Another tracer is attached to a process.
     #[error(
-        "process {pid} is traced by process {tracer} already (a debugger, strace, another recorder): \
+        "process {pid} is traced by process {tracer} already (a debugger, strace, another \
+         recorder): \
          a task has one tracer. End that one first"
     )]
     TracedByOther {

@@ -5,25 +5,25 @@
 //!
 //! # Layers
 //!
-//! | module | job |
-//! |---|---|
-//! | [`record()`] | one recording from start to end: the surface for the binary |
-//! | [`attach()`] | the same of what runs already, until it ends or is let go |
-//! | [`probe()`] | can this machine record at all, and if not, why |
-//! | `session` | the core: calls in, records out. It knows no kernel, and says what a backend delivers |
-//! | `session/decode` | arguments of a call, read through the `Memory` trait; pure |
-//! | `session/states` | states of paths, taken before the first call on them |
-//! | `session/task` | tasks, and what they share (descriptors, working directory, memory) |
-//! | `machine` | what the core asks of the machine: files, and /proc |
-//! | `tracer` | the backend: stops of ptrace in, calls out |
-//! | `tracer/attached` | another one, without a filter: for tasks that ran before |
-//! | `tracer/affinity` | tracer and tool on one CPU while that pays |
-//! | `tracer/filter` | the BPF program that decides which calls stop |
-//! | `tracer/costs`, `tracer/cpu_time` | what a stop costs, and where a task's time went |
-//! | `spawn` | fork the command, attach, install the filter, exec |
-//! | `output`, `state`, `beside` | the incomplete file and its way to the final name; what is left of others |
-//! | `limits`, `headroom` | limits of this process, and the memory that they leave |
-//! | `arch`, `sys` | what differs by architecture, system calls |
+//! - [`record()`]: one recording from start to end: the surface for the binary
+//! - [`attach()`]: the same of what runs already, until it ends or is let go
+//! - [`probe()`]: can this machine record at all, and if not, why
+//! - `session`: the core: calls in, records out. It knows no kernel, and says what a backend
+//!   delivers
+//! - `session/decode`: arguments of a call, read through the `Memory` trait; pure
+//! - `session/states`: states of paths, taken before the first call on them
+//! - `session/task`: tasks, and what they share (descriptors, working directory, memory)
+//! - `machine`: what the core asks of the machine: files, and /proc
+//! - `tracer`: the backend: stops of ptrace in, calls out
+//! - `tracer/attached`: another one, without a filter: for tasks that ran before
+//! - `tracer/affinity`: tracer and tool on one CPU while that pays
+//! - `tracer/filter`: the BPF program that decides which calls stop
+//! - `tracer/costs`, `tracer/cpu_time`: what a stop costs, and where a task's time went
+//! - `spawn`: fork the command, attach, install the filter, exec
+//! - `output`, `state`, `beside`: the incomplete file and its way to the final name; what is left
+//!   of others
+//! - `limits`, `headroom`: limits of this process, and the memory that they leave
+//! - `arch`, `sys`: what differs by architecture, system calls
 //!
 //! # Wake-ups
 //!

@@ -56,7 +56,8 @@ fn report(plan: &Plan) {
     }
     let ops: usize = plan.lanes.iter().map(|lane| lane.len()).sum();
     println!(
-        "{ops} ops ({} different), {} lanes, {} waits, {} slots, {} entries, {} bytes of text, {} peak bytes",
+        "{ops} ops ({} different), {} lanes, {} waits, {} slots, {} entries, {} bytes of text, {} \
+         peak bytes",
         plan.ops.len(),
         plan.lanes.len(),
         plan.lanes
@@ -156,7 +157,8 @@ fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanEr
     let taken = begin.elapsed().as_secs_f64();
     let per_event = |bytes: u64| bytes as f64 / f64::from(events);
     println!(
-        "{events} events, {tasks} tasks: {passed:.3} s + {:.3} s, {:.2} million events/s, {:.0} bytes per event before the end, {:.0} after",
+        "{events} events, {tasks} tasks: {passed:.3} s + {:.3} s, {:.2} million events/s, {:.0} \
+         bytes per event before the end, {:.0} after",
         taken - passed,
         f64::from(events) / taken / 1e6,
         per_event(during - before),

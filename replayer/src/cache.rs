@@ -84,7 +84,8 @@ pub(crate) fn settle(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'stat
                 return "cold: caches of the whole machine were dropped";
             }
             forget_files(plan, sandboxes);
-            "cold for contents only: files were dropped one by one (fadvise), names and attributes stay cached; \
+            "cold for contents only: files were dropped one by one (fadvise), names and \
+             attributes stay cached; \
              dropping all needs root outside of a container"
         }
     }

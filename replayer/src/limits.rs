@@ -66,7 +66,8 @@ pub(crate) fn maps(lanes: usize, most_maps: Option<usize>) -> Result<(), ReplayE
     let needed = lanes.saturating_mul(MAPS_OF_THREAD) + OTHER_MAPS;
     match most_maps {
         Some(most) if needed > most => Err(ReplayError::Plan(format!(
-            "{lanes} of its tasks lived at the same time, and a thread for each takes some {needed} \
+            "{lanes} of its tasks lived at the same time, and a thread for each takes some \
+             {needed} \
              memory maps of {most} that a process may have (raise it: sysctl vm.max_map_count)",
         ))),
         _ => Ok(()),

@@ -176,7 +176,11 @@ fn head(html: &mut Html, title: &str) {
         "meta",
         &[
             ("http-equiv", "Content-Security-Policy"),
-            ("content", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"),
+            (
+                "content",
+                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                 form-action 'none'",
+            ),
         ],
     );
     html.empty(

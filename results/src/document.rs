@@ -57,7 +57,8 @@ pub enum ReadError {
     },
     /// JSON of something else.
     #[error(
-        "{name}: no result of fsreplay (it lacks schema_version or kind); give files that its commands \
+        "{name}: no result of fsreplay (it lacks schema_version or kind); give files that its \
+         commands \
          wrote with --json"
     )]
     NoResult {

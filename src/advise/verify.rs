@@ -45,7 +45,8 @@ echo
 exec "$@" >/dev/null 2>&1
 "#;
 /// What keeps the command from being verified for want of privilege.
-const PRIVILEGE: &str = "--verify binds copies over the real directories in a mount namespace, which \
+const PRIVILEGE: &str = "--verify binds copies over the real directories in a mount namespace, \
+    which \
                          needs CAP_SYS_ADMIN, such as root has outside of containers";
 
 /// A directory that stands in for another.

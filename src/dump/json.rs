@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use fsreplay_compare::caveats::errno_name;
 use fsreplay_foreign::export::jsonl::arguments;
 use fsreplay_trace::format::Tables;
-use fsreplay_trace::model::{Event, Record};
+use fsreplay_trace::model::{Event, FileKind, NodeId, Record, StringId};
 use serde_json::{Value, json};
 
 /// Writes one record.
@@ -34,16 +34,23 @@ fn value(record: &Record, tables: &Tables) -> Value {
                 "target": m.target.map(|t| text(tables.string(t))),
             })),
         }),
-        Record::Listing(l) => json!({
-            "record": "listing", "path": text(&tables.path(l.directory)),
-            "entries": l.entries.iter().map(|(n, k)| json!({"name": text(tables.name(*n)), "kind": format!("{k:?}")})).collect::<Vec<_>>(),
-        }),
-        Record::Xattrs(x) => json!({
-            "record": "xattrs", "path": text(&tables.path(x.node)),
-            "entries": x.entries.iter().map(|(n, s)| json!({"name": text(tables.string(*n)), "size": s})).collect::<Vec<_>>(),
-        }),
+        Record::Listing(l) => {
+            let entry = |(n, k): &(NodeId, FileKind)| json!({"name": text(tables.name(*n)), "kind": format!("{k:?}")});
+            json!({
+                "record": "listing", "path": text(&tables.path(l.directory)),
+                "entries": l.entries.iter().map(entry).collect::<Vec<_>>(),
+            })
+        }
+        Record::Xattrs(x) => {
+            let entry = |(n, size): &(StringId, u32)| json!({"name": text(tables.string(*n)), "size": size});
+            json!({
+                "record": "xattrs", "path": text(&tables.path(x.node)),
+                "entries": x.entries.iter().map(entry).collect::<Vec<_>>(),
+            })
+        }
         Record::FdState(f) => json!({
-            "record": "descriptor", "task": f.task.0, "fd": f.fd, "target": text(tables.string(f.target)),
+            "record": "descriptor", "task": f.task.0, "fd": f.fd,
+            "target": text(tables.string(f.target)),
             "kind": format!("{:?}", f.kind), "flags": f.open_flags(), "offset": f.offset,
             "apart": f.is_apart(),
         }),
@@ -52,7 +59,8 @@ fn value(record: &Record, tables: &Tables) -> Value {
 
 fn event_value(event: &Event, tables: &Tables) -> Value {
     json!({
-        "record": "event", "task": event.task.0, "call": event.call.name(), "args": arguments(event, tables, text),
+        "record": "event", "task": event.task.0, "call": event.call.name(),
+        "args": arguments(event, tables, text),
         "entry_ns": event.entry, "duration_ns": event.duration,
         "think_ns": event.spent.think, "cpu_ns": event.spent.cpu, "blocked_ns": event.spent.blocked,
         "asleep_ns": event.spent.asleep,

@@ -11,7 +11,8 @@ use crate::{say, text};
 pub fn plan(plan: &Plan) -> Text {
     let c = &plan.coverage;
     text!(
-        "{} events: {} would be issued by {} threads, {}\ntree: {} entries, up to {} in {} inodes\n{}nothing was written\n",
+        "{} events: {} would be issued by {} threads, {}\ntree: {} entries, up to {} in {} \
+         inodes\n{}nothing was written\n",
         term::count(c.events),
         term::count(c.issued),
         plan.lanes.len(),
@@ -128,7 +129,8 @@ pub fn text(result: &Play, verbose: bool) -> Text {
     if last.left_out > 0 {
         say!(
             out,
-            "{} calls left out: this file system clones files, so that the tool would not have copied them",
+            "{} calls left out: this file system clones files, so that the tool would not have \
+             copied them",
             term::count(last.left_out)
         );
     }

@@ -60,7 +60,8 @@ impl Tasks {
         self.ids.insert(start.task, Ids { pid, tid });
     }
 
-    /// A number that is no task's. Limits keep a trace from having as many tasks alive as there are.
+    /// A number that is no task's. Limits keep a trace from having as many tasks alive as there are
+    /// numbers.
     fn spare(&mut self) -> u32 {
         loop {
             let id = match self.from {

@@ -161,7 +161,8 @@ fn watches(followed: &Phases, header: &Header) -> Vec<Watching> {
                 remote,
                 watches: *count,
                 note: remote.then(|| {
-                    "changes made on the other side (on the host, by another machine) may not arrive"
+                    "changes made on the other side (on the host, by another machine) may not \
+                     arrive"
                         .into()
                 }),
             })

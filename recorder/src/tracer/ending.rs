@@ -78,7 +78,8 @@ impl Ending {
             observer.warning("what the command left waits for a tracer, and has none");
         } else if self.ticks == TELL_AFTER {
             observer.warning(&format!(
-                "the command has ended, and the recording goes on until these processes end, too: {}. Ctrl-C ends them",
+                "the command has ended, and the recording goes on until these processes end, too: \
+                 {}. Ctrl-C ends them",
                 names(&left)
             ));
         }

@@ -166,7 +166,8 @@ impl Tracer {
         ));
         if is_news {
             self.to_tell.push(format!(
-                "{name} ({tid}) is traced by the tool itself, and no longer recorded: a task has one tracer"
+                "{name} ({tid}) is traced by the tool itself, and no longer recorded: a task has \
+                 one tracer"
             ));
         }
         Ok(true)

@@ -16,7 +16,8 @@ use super::resolve::{End, Walked, walk};
 use super::tree::{Kind, MOUNTED, NONE, PSEUDO, SKIPPED, Tree};
 use super::{Class, Cx, Draft, Planner};
 
-const BELOW: &str = "calls by names below what the tool mounted itself: the replay doesn't mount, so \
+const BELOW: &str = "calls by names below what the tool mounted itself: the replay doesn't mount, \
+    so \
     that these, and calls on what they opened, are not issued";
 const UNKNOWN: &str = "mounts over the root directory or over places that are not known: what lies \
     below is replayed as if it were not mounted";

@@ -113,7 +113,8 @@ fn clean_one(
         User::Living(reason) => return Ok(Outcome::Left(reason)),
         User::OtherKernel if !options.other_kernels => {
             return Ok(Outcome::Left(
-                "a replay before a restart or in another virtual machine made it, and may be at work; \
+                "a replay before a restart or in another virtual machine made it, and may be at \
+                 work; \
                  `fsreplay clean --other-kernels` removes it",
             ));
         }

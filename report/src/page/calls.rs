@@ -175,7 +175,8 @@ fn call_table(html: &mut Html, caption: &str, targets: &[&Target], calls: &[&str
 pub fn write_latencies(html: &mut Html, results: &OfTrace, place: Place) {
     remark(
         html,
-        "How many calls took how long, on a logarithmic scale; heights are relative to each outline's peak. Solid line: median. \
+        "How many calls took how long, on a logarithmic scale; heights are relative to each \
+         outline's peak. Solid line: median. \
          Dashed: 99 % of the calls are faster.",
     );
     each_run(html, results, |html, compare| {

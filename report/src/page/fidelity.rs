@@ -11,7 +11,8 @@ use fsreplay_results::compare::Target;
 pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
     remark(
         html,
-        "Every outcome of a replay is compared with the recorded one. Where many differ, the tool would have done other work \
+        "Every outcome of a replay is compared with the recorded one. Where many differ, the tool \
+         would have done other work \
          there, and its time says nothing about the file system.",
     );
     each_run(html, results, |html, compare| {

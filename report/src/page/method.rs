@@ -54,7 +54,8 @@ pub fn write(html: &mut Html, results: &OfTrace, place: Place) {
     if results.compares.len() > 1 {
         remark(
             html,
-            "Times of different machines tell as much of the machines as of their mounts; ratios compare better.",
+            "Times of different machines tell as much of the machines as of their mounts; ratios \
+             compare better.",
         );
     }
 }
@@ -85,8 +86,12 @@ fn machine(machine: &Machine) -> Facts {
 
 fn measurement(compare: &Compare) -> Facts {
     let timing = match compare.timing.as_str() {
-        "recorded" => "recorded: with the tool’s own pauses, so that times are predictions of its wall time".into(),
-        "fast" => "fast: calls follow each other as fast as possible, so that times are the file system’s alone".into(),
+        "recorded" => "recorded: with the tool’s own pauses, so that times are predictions of its \
+                       wall time"
+            .into(),
+        "fast" => "fast: calls follow each other as fast as possible, so that times are the file \
+                   system’s alone"
+            .into(),
         other => other.to_string(),
     };
     let finished: Vec<usize> = compare

@@ -15,7 +15,8 @@ const CALLS: usize = 15;
 pub fn write(html: &mut Html, results: &OfTrace, _: Place) {
     remark(
         html,
-        "Replayed as fast as possible: file-system time only. Replays that were not interleaved have no ranks.",
+        "Replayed as fast as possible: file-system time only. Replays that were not interleaved \
+         have no ranks.",
     );
     let most = results
         .plays

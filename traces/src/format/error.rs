@@ -10,7 +10,8 @@ pub enum TraceError {
     NotATrace,
     /// The file was written by a newer fsreplay.
     #[error(
-        "the trace has format version {found}, this fsreplay reads up to {supported}: use a newer fsreplay"
+        "the trace has format version {found}, this fsreplay reads up to {supported}: use a newer \
+         fsreplay"
     )]
     TooNew {
         /// Version that a reader must know.
@@ -20,7 +21,8 @@ pub enum TraceError {
     },
     /// The file breaks off.
     #[error(
-        "the trace is truncated after {events} events: its recording was cut off, or the file was{}",
+        "the trace is truncated after {events} events: its recording was cut off, or the file \
+         was{}",
         what_to_do(*events)
     )]
     Truncated {
@@ -32,7 +34,8 @@ pub enum TraceError {
     Corrupt(&'static str),
     /// The file unpacks to more than is taken from a stranger's.
     #[error(
-        "it holds more than {most} {what}, which no recording does: with --limit {name}=NUMBER more is taken"
+        "it holds more than {most} {what}, which no recording does: with --limit {name}=NUMBER \
+         more is taken"
     )]
     Limit {
         /// Name of the limit.
@@ -44,7 +47,8 @@ pub enum TraceError {
     },
     /// A call that this version doesn't have.
     #[error(
-        "the trace holds the call {0:?}, which this fsreplay doesn't know or knows with other arguments: use a newer fsreplay"
+        "the trace holds the call {0:?}, which this fsreplay doesn't know or knows with other \
+         arguments: use a newer fsreplay"
     )]
     UnknownCall(String),
     /// More than the format holds.

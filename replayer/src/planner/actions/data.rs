@@ -32,7 +32,8 @@ fn vectors(cx: &Cx) -> u32 {
 }
 
 /// Why less is asked for than the tool asked for.
-const CUT: &str = "reads and writes of files that ended early (for want of memory behind the buffer, a \
+const CUT: &str = "reads and writes of files that ended early (for want of memory behind the \
+    buffer, a \
     signal, a limit): no more is asked for than went over";
 
 /// Where a positioned call reads or writes. All are issued as preadv2 or pwritev2, for which -1 is

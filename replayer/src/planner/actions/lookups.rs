@@ -189,7 +189,8 @@ impl Planner {
 
     pub(super) fn get_attributes(&mut self, cx: &Cx) -> Draft {
         let bits = flag_bits(cx);
-        // A working directory is open as O_PATH in the replay, which the call refuses without a name.
+        // A working directory is open as O_PATH in the replay, which the call refuses without a
+        // name.
         let asks_by_name =
             self.is_empty_path(cx, bits) && cx.event.fd(ArgKind::DirFd) == Some(AT_FDCWD);
         match self.path_or_self(cx, bits, Kind::Unknown) {

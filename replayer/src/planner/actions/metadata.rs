@@ -10,7 +10,8 @@ use super::{File, flag_bits, number, signed};
 use crate::plan::{Action, At, Check, Text};
 
 /// Links have no attributes but those that only the kernel or root may set.
-const OF_LINKS: &str = "calls on attributes of links themselves, which a replay may not set: they are \
+const OF_LINKS: &str = "calls on attributes of links themselves, which a replay may not set: they \
+    are \
     not issued";
 /// Device nodes take none that any user may set.
 const OF_DEVICES: &str =
@@ -289,8 +290,10 @@ impl Planner {
     /// Lists of names have other lengths where names had to be changed.
     fn issue_attribute(&mut self, cx: &Cx, action: Action, list: bool, changed: bool) -> Draft {
         if changed {
-            self.notes
-                .add("calls on attributes that only the kernel or root may set, issued as user.fsreplay.*");
+            self.notes.add(
+                "calls on attributes that only the kernel or root may set, issued as \
+                    user.fsreplay.*",
+            );
         }
         let draft = self.issue(cx, action);
         if list && cx.event.result > 0 {
