@@ -191,6 +191,11 @@ fn class_name(class: &Class) -> &'static str {
     }
 }
 
+/// Whether targets of a class are directories of the host.
+pub fn is_bind(class: &str) -> bool {
+    matches!(class, "native-bind" | "host-share")
+}
+
 /// The number of the target on the mount where what is moved was recorded.
 pub fn recorded(targets: &[Target], moved: &[Vec<u8>], header: &Header) -> Option<usize> {
     let recorded = recorded_on(moved, header)?;
@@ -229,9 +234,9 @@ pub fn baseline(
     if let Some(name) = asked {
         return Ok(needed(&[name], targets)?[0]);
     }
-    let bind = |target: &Target| matches!(target.class, "host-share" | "native-bind");
+    let first_bind = || targets.iter().position(|target| is_bind(target.class));
     Ok(recorded(targets, moved, header)
-        .or_else(|| targets.iter().position(bind))
+        .or_else(first_bind)
         .unwrap_or(0))
 }
 

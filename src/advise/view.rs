@@ -44,10 +44,9 @@ pub fn text(advice: &Advise, trace: &Path) -> Text {
     out
 }
 
-/// What shows the difference call by call: of what is advised, else of the first that was tried.
+/// What shows the difference that the advice makes, call by call.
 fn command(advice: &Advise, trace: &Path) -> Option<String> {
-    let advised = advice.best().map(|one| &one.paths);
-    let paths = advised.or_else(|| advice.tried.first().map(|one| &one.paths))?;
+    let paths = &advice.best()?.paths;
     // A comma divides what `--move` takes.
     if paths.iter().any(|path| path.contains(',')) {
         return None;
@@ -191,4 +190,30 @@ fn gains(advice: &Advise, best: &Move) -> String {
         })
         .collect();
     format!("{whole} (alone: {})", alone.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_shown_of_what_is_advised_only() {
+        let path = "/w/deps".to_owned();
+        let mut advice = Advise {
+            tried: vec![Tried {
+                paths: vec![path.clone()],
+                ..Tried::default()
+            }],
+            moves: vec![Move {
+                paths: vec![path],
+                ..Move::default()
+            }],
+            ..Advise::default()
+        };
+        let shown = |advice: &Advise| text(advice, Path::new("t.zst")).as_str().to_owned();
+        assert!(!shown(&advice).contains("to see it"), "{}", shown(&advice));
+        advice.advised = Some(0);
+        let command = "to see it: fsreplay compare t.zst --move /w/deps\n";
+        assert!(shown(&advice).ends_with(command), "{}", shown(&advice));
+    }
 }

@@ -14,6 +14,7 @@ use super::tried::{self, LEAST_GAIN};
 use crate::caveats::{self, Caveat};
 use crate::machine::machine;
 use crate::origin;
+use crate::targets::is_bind;
 
 /// A move that gains something for certain, and how much trouble it is; see [`trouble`].
 struct Gain {
@@ -132,6 +133,11 @@ fn advised_move(advice: &Advise, best: &advise::Move) -> String {
         format!(
             "Clone the repository in a container volume (measured on {})",
             best.to
+        )
+    } else if is_bind(&best.class) {
+        format!(
+            "Move {} to another bind mount (measured on {})",
+            best.path, best.to
         )
     } else {
         format!("Move {} to {}", best.path, best.to)
@@ -429,6 +435,14 @@ mod tests {
             "{advised}"
         );
         assert!(advised.ends_with(memory.trim_end()), "{advised}");
+        let mut bound = advice;
+        bound.moves[0].class = "native-bind".into();
+        bound.moves[0].to = "bind".into();
+        let bound = answer(&bound);
+        assert!(
+            bound.starts_with("Move /w/deps to another bind mount (measured on bind): 500 ms"),
+            "{bound}"
+        );
         let within = tried("volume", Reason::NoGain, Verdict::Within, seconds(1.0));
         assert!(told(&[within]).contains("by more than the 10 %"));
     }
