@@ -66,6 +66,7 @@ impl From<Error> for Failure {
             Error::SameName { .. } => Failure::new(USAGE, format!("{error}, as NAME=DIR")),
             Error::NoSuchTarget { .. } => Failure::new(USAGE, format!("--baseline {error}")),
             Error::NoSuchPhase { .. } => Failure::new(USAGE, error.to_string()),
+            Error::NoRounds => Failure::new(USAGE, format!("--rounds: {error}")),
             Error::PhaseByClock => Failure::new(
                 USAGE,
                 "--phase goes with times on paper: without --precise and --timing",

@@ -61,6 +61,7 @@ pub fn advise(
     observer: &dyn Observer,
     cancelled: &AtomicBool,
 ) -> Result<Advice, Error> {
+    options.check()?;
     let ground = Ground::of(options, &described, observer)?;
     let began = Instant::now();
     let base = ground.plan(&described, None)?;

@@ -72,6 +72,9 @@ pub enum Error {
         /// Names of the phases; empty where there is only one.
         known: Vec<String>,
     },
+    /// Nothing is to be played.
+    #[error("no rounds: at least one has to be played")]
+    NoRounds,
     /// By the clock, phases can't be told apart.
     #[error("a phase goes with recorded timing on paper")]
     PhaseByClock,

@@ -125,10 +125,23 @@ impl Options {
     /// Whether they go together, whatever the trace.
     ///
     /// # Errors
-    /// [`Error::PhaseByClock`].
+    /// [`Error::NoRounds`] and [`Error::PhaseByClock`].
     pub fn check(&self) -> Result<(), Error> {
-        if self.phase.is_some() && (self.precise || self.timing != Timing::Scaled(1.0)) {
+        if self.rounds == Some(0) {
+            Err(Error::NoRounds)
+        } else if self.phase.is_some() && (self.precise || self.timing != Timing::Scaled(1.0)) {
             Err(Error::PhaseByClock)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl AdviceOptions {
+    /// The same for advice.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.rounds == Some(0) {
+            Err(Error::NoRounds)
         } else {
             Ok(())
         }

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsreplay_compare::{
-    Advice, AdviceOptions, Described, Error, Extent, Given, Moved, Observer, Options, Source,
-    Stage, Timing, Verdict, advise, compare,
+    Advice, AdviceOptions, Described, Error, Extent, Given, Observer, Options, Source, Stage,
+    Timing, Verdict, advise, compare,
 };
 
 /// Replays change the process's umask: one at a time.
@@ -176,6 +176,14 @@ fn what_can_not_be_done_is_an_error_of_its_own_before_anything_is_played() {
     assert!(matches!(by_clock, Error::PhaseByClock));
     let gone = failed(&|options| options.targets[0].dir = one.path().join("gone"));
     assert!(matches!(gone, Error::Replay(error) if error.is_target()));
+    let none = failed(&|options| options.rounds = Some(0));
+    assert!(matches!(none, Error::NoRounds), "{none}");
+    let none = AdviceOptions {
+        rounds: Some(0),
+        ..AdviceOptions::default()
+    };
+    let none = advise(described(), &none, &(), &never).expect_err("an error");
+    assert!(matches!(none, Error::NoRounds), "{none}");
     let alone = AdviceOptions {
         targets: vec![Given::named("one", one.path())],
         ..AdviceOptions::default()
