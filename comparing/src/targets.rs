@@ -128,7 +128,8 @@ fn found(
 }
 
 /// The targets with their plans. Of targets that were found rather than given or named, those that
-/// the trace doesn't fit on (the 64 MB that Docker gives /dev/shm, say) are left out, and told.
+/// can't be used are left out, and told: the trace doesn't fit there (the 64 MB that Docker gives
+/// /dev/shm, say), or the mount has gone since.
 ///
 /// # Errors
 /// Those of planning, and of the last target where none is left.
@@ -142,24 +143,24 @@ pub fn planned(
     let mut fitting = (Vec::new(), Vec::new());
     let mut last = None;
     for target in targets {
-        let plan = plan(&target)?;
         let is_asked_for = !given.is_empty() || named.contains(&target.name.as_str());
-        let checked = if is_asked_for {
-            // The replay says what is wrong with it, before anything is played.
-            Ok(())
-        } else {
-            preflight(&plan)
-        };
-        match checked {
-            Ok(()) => {
+        let planned = plan(&target).and_then(|plan| {
+            if !is_asked_for {
+                // Of the others the replay says what is wrong, before anything is played.
+                preflight(&plan)?;
+            }
+            Ok(plan)
+        });
+        match planned {
+            Ok(plan) => {
                 fitting.0.push(target);
                 fitting.1.push(plan);
             }
-            Err(error) if error.is_target() => {
+            Err(Error::Replay(error)) if error.is_target() && !is_asked_for => {
                 observer.left_out(&target.name, &error);
                 last = Some(error);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     match last {
@@ -243,9 +244,10 @@ pub fn baseline(
 /// Where everything else is replayed.
 ///
 /// # Errors
-/// Where no directory for temporary files can be written to.
+/// One that can't be used, or no directory for temporary files that can be written to.
 pub fn neutral(asked: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(dir) = asked {
+        fsreplay_replayer::preflight::usable(dir)?;
         return Ok(dir.to_owned());
     }
     let usable = |dir: &Path| fsreplay_replayer::preflight::usable(dir).is_ok();
@@ -296,5 +298,49 @@ mod tests {
         };
         let chosen = bind(Some(&recorded));
         assert_eq!(chosen.as_deref(), Some(Path::new("/workspaces/app")));
+    }
+
+    /// Writes down who is left out.
+    #[derive(Default)]
+    struct LeftOut(std::sync::Mutex<Vec<String>>);
+
+    impl Observer for LeftOut {
+        fn left_out(&self, target: &str, _: &fsreplay_replayer::ReplayError) {
+            self.0.lock().expect("no panic").push(target.to_owned());
+        }
+    }
+
+    #[test]
+    fn of_targets_that_were_found_one_that_has_gone_since_is_left_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = |name: &str, dir: &Path| Target {
+            name: name.into(),
+            dir: dir.to_owned(),
+            class: "other",
+            fs_type: "ext4".into(),
+            line: Line::default(),
+        };
+        let gone = dir.path().join("gone");
+        let all = || vec![target("gone", &gone), target("here", dir.path())];
+        let plan = |target: &Target| {
+            fsreplay_replayer::preflight::usable(&target.dir)?;
+            let options = crate::planning::options(target.dir.clone(), Vec::new());
+            let planner = fsreplay_replayer::planner::Planner::new(&Header::default(), options);
+            Ok(planner
+                .finish(&fsreplay_trace::format::Tables::new())
+                .expect("a plan of nothing"))
+        };
+        let told = LeftOut::default();
+        let (targets, plans) = planned(all(), &[], &[], &told, plan).expect("one is here");
+        assert_eq!((targets.len(), plans.len()), (1, 1));
+        assert_eq!(targets[0].name, "here");
+        assert_eq!(told.0.into_inner().expect("no panic"), ["gone"]);
+        // Nobody wants the others without one that was asked for.
+        assert!(planned(all(), &[], &["gone"], &(), plan).is_err());
+        let given = [
+            Given::named("gone", &gone),
+            Given::named("here", dir.path()),
+        ];
+        assert!(planned(all(), &given, &[], &(), plan).is_err());
     }
 }
