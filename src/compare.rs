@@ -5,7 +5,7 @@ pub mod view;
 
 use std::sync::atomic::AtomicBool;
 
-use fsreplay_compare::{Compared, Described, Error, Options, compare, share};
+use fsreplay_compare::{Compared, Described, Error, Options, compare};
 use fsreplay_replayer::ReplayError;
 use fsreplay_results::compare::{Compare, Target};
 use fsreplay_results::{Document, FileShare, Verdict};
@@ -27,10 +27,13 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         .iter()
         .map(|text| Condition::parse(text))
         .collect::<Result<Vec<_>, _>>()?;
-    options(args, &conditions).check()?;
+    let asked = options(args, &conditions);
+    asked.check()?;
     let trace = args.trace.source()?;
-    let on_paper = share::on_paper(&trace, false)?;
-    let share = on_paper.share.as_ref().ok();
+    let described = Described::read(&trace)?;
+    let told = asked.check_with(&described);
+    told.map_err(|error| failure(error, args, &conditions))?;
+    let share = described.share.as_ref();
     if let Some(share) = share.filter(|share| is_enough(args, share)) {
         let answer = format!("{} Compare all the same with --anyway.", share.sentence);
         if !args.quiet {
@@ -39,7 +42,6 @@ pub fn run(args: &CompareArgs) -> Result<i32, Failure> {
         return Ok(exit::OK);
     }
     let cancelled = signals::cancelled()?;
-    let described = Described::with(&trace, on_paper)?;
     let (comparison, left) = find(args, described, &conditions, &cancelled)?;
     if let Some(path) = &args.files.json {
         term::write_json(path, &Document::Compare(comparison.clone()))?;

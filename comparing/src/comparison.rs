@@ -69,6 +69,31 @@ pub fn compare(
     told(options, described, field, found, recorded)
 }
 
+impl Options {
+    /// Whether there is what they name: in a trace, and of mounts. [`compare`] looks, too, but a
+    /// caller may want to know before it tells anything.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPhase`], [`Error::Directory`], [`Error::NoSuchTarget`], and what keeps the
+    /// trace or the mounts from being read.
+    pub fn check_with(&self, described: &Described) -> Result<(), Error> {
+        phase(self.phase.as_deref(), &described.phases)?;
+        let moved = moved::resolve(&self.moved, &described.source, &described.header)?;
+        let named = self.named();
+        if !named.is_empty() {
+            let all = targets::all(&self.targets, &moved, &described.header)?;
+            targets::needed(&named, &all)?;
+        }
+        Ok(())
+    }
+
+    /// Names of the targets without which nobody wants the others.
+    fn named(&self) -> Vec<&str> {
+        let needed = self.needed.iter().map(String::as_str);
+        self.baseline.as_deref().into_iter().chain(needed).collect()
+    }
+}
+
 /// What is compared.
 struct Field {
     targets: Vec<Target>,
@@ -95,13 +120,7 @@ fn field(
     let moved = moved::resolve(&options.moved, &described.source, &described.header)?;
     let neutral = targets::neutral(options.neutral.as_deref())?;
     let all = targets::all(&options.targets, &moved, &described.header)?;
-    let needed = options.needed.iter().map(String::as_str);
-    let named: Vec<&str> = options
-        .baseline
-        .as_deref()
-        .into_iter()
-        .chain(needed)
-        .collect();
+    let named = options.named();
     targets::needed(&named, &all)?;
     let (targets, plans) = targets::planned(all, &options.targets, &named, observer, |target| {
         plan(described, target, &moved, neutral.clone())

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsreplay_compare::{
-    Advice, AdviceOptions, Described, Error, Extent, Given, Observer, Options, Source, Stage,
-    Timing, Verdict, advise, compare,
+    Advice, AdviceOptions, Described, Error, Extent, Given, Moved, Observer, Options, Source,
+    Stage, Timing, Verdict, advise, compare,
 };
 
 /// Replays change the process's umask: one at a time.
@@ -190,6 +190,19 @@ fn what_can_not_be_done_is_an_error_of_its_own_before_anything_is_played() {
     };
     let alone = advise(described(), &alone, &(), &never).expect_err("an error");
     assert!(matches!(alone, Error::OneMount));
+    let named = |change: &dyn Fn(&mut Options)| {
+        let mut options = Options::default();
+        change(&mut options);
+        options.check_with(&described())
+    };
+    assert!(named(&|_| ()).is_ok());
+    let phase = named(&|options| options.phase = Some("start".into()));
+    assert!(matches!(phase, Err(Error::NoSuchPhase { .. })));
+    let nowhere = Moved::Directories(vec![b"/nope".to_vec()]);
+    let nowhere = named(&|options| options.moved = nowhere.clone());
+    assert!(matches!(nowhere, Err(Error::Directory(_))));
+    let baseline = named(&|options| options.baseline = Some("nobody".into()));
+    assert!(matches!(baseline, Err(Error::NoSuchTarget { .. })));
     let missing = Described::read(&Source::file(one.path().join("none.zst")));
     assert!(missing.is_err_and(|error| error.is_of_trace()));
 }

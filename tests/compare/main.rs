@@ -292,6 +292,20 @@ fn bad_usage_says_what_to_do() {
         run("compare", Path::new("/no/trace"), &[]).status.code(),
         Some(3)
     );
+    // Nor does it matter that files are nothing to a tool.
+    let busy = dir.path().join("busy.zst");
+    let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+    let output = record(dir.path(), &busy, &["sh", "-euc", script]);
+    assert!(output.status.success(), "{}", text(&output));
+    for (options, said) in [
+        (["--phase", "zz"], "there is no phase \"zz\""),
+        (["--move", "/nope"], "--move /nope"),
+        (["--baseline", "zz"], "--baseline zz: no such target"),
+    ] {
+        let output = run("compare", &busy, &options);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains(said), "{}", text(&output));
+    }
 }
 
 #[test]
