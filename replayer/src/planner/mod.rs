@@ -2,8 +2,8 @@
 //! and of their descriptors. Touches no file system.
 //!
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
-//! - `paths`, `magic`, `links`: what is issued for a recorded path or link text, so that it stays
-//!   inside
+//! - `paths`, `magic`, `spelling`, `links`: what is issued for a recorded path or link text, so that
+//!   it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
 //! - `mounts`: what the tool mounts itself
 //! - `layers`: files of an overlay that are changed
@@ -13,7 +13,7 @@
 //! - `sequence`: which of overlapping calls came first
 //! - `clones`: what the tool copied because it could not be cloned
 //! - `uses`: what ops use
-//! - `order`: lanes, and which op waits for which
+//! - `order`, `frontier`, `access`: lanes, and which op waits for which
 //! - `draft`: an event on its way into the plan
 //! - `actions`: for every call, what is issued and what it does to the model
 //! - `commit`: ops into lanes, with what they cost and change
