@@ -1,5 +1,6 @@
 //! The state of the page cache when a round begins.
 
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -67,6 +68,12 @@ pub(crate) fn rest(timing: Timing, sandboxes: &[Sandbox]) -> Duration {
 
 fn is_share(dir: impl AsFd) -> bool {
     rustix::fs::fstatfs(dir).is_ok_and(|fs| SHARES.contains(&(fs.f_type as u32)))
+}
+
+/// Whether a plan is played in a directory on a share.
+pub(crate) fn is_on_share(plan: &Plan) -> bool {
+    let mut targets = plan.roots.iter().map(|root| File::open(&root.target));
+    targets.any(|target| target.is_ok_and(is_share))
 }
 
 /// Writes back what the tree's making or putting back left, and empties the caches if asked to.

@@ -59,16 +59,18 @@ pub fn contest_until(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, Stage) + Sync),
 ) -> Result<Outcome, ReplayError> {
-    contest_with(plans, options, judged, &mut |_, _| (), cancelled, progress)
+    let all: Vec<PlayOptions> = plans.iter().map(|_| options).collect();
+    contest_with(plans, &all, judged, &mut |_, _| (), cancelled, progress)
 }
 
 /// Takes what the lanes of a round of a plan did.
 pub(crate) type Keep<'k> = dyn FnMut(usize, Vec<LaneRun>) + 'k;
 
-/// The same, with what the lanes did in each round that counts.
+/// The same, with options for each plan, which differ in the timing alone, and with what the lanes
+/// did in each round that counts.
 pub(crate) fn contest_with(
     plans: &[Plan],
-    options: PlayOptions,
+    options: &[PlayOptions],
     judged: Judged<'_>,
     keep: &mut Keep<'_>,
     cancelled: &AtomicBool,
@@ -82,7 +84,8 @@ pub(crate) fn contest_with(
     let mut trees = Trees {
         players: plans
             .iter()
-            .map(|plan| Player::new(plan, options))
+            .zip(options)
+            .map(|(plan, options)| Player::new(plan, *options))
             .collect(),
         keep,
         cancelled,
@@ -91,8 +94,8 @@ pub(crate) fn contest_with(
     };
     let rule = Rule {
         budget: judged.budget,
-        rounds: judged.least..=options.rounds,
-        warm_up: options.cache == Cache::Warm,
+        rounds: judged.least..=options.first().map_or(judged.least, |one| one.rounds),
+        warm_up: options.iter().any(|one| one.cache == Cache::Warm),
         needed: judged.needed.to_vec(),
     };
     let outcome = contest::contest(&mut trees, &rule, cancelled, judged.judge, judged.told)?;

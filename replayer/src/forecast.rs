@@ -5,9 +5,13 @@
 //! computing, sleeping and waiting comes from the trace ([`crate::simulate`]). That takes as long
 //! as the calls and not as the tool, and a busy neighbour, who makes some calls of each round long,
 //! moves the typical time of hardly any.
+//!
+//! On shares, what a call takes depends on what went before it ([`tempo`]): there, calls are played
+//! with the tool's own time between them.
 
 mod effort;
 mod papers;
+mod tempo;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -29,6 +33,7 @@ use crate::prices::OpPrices;
 use crate::simulate::Groups;
 use effort::Effort;
 use papers::{LOOK, Papers};
+pub use tempo::timings;
 
 /// When to stop, and who is told meanwhile.
 pub struct Asked<'a> {
@@ -68,7 +73,8 @@ pub struct Calls {
     pub computing: f64,
 }
 
-/// Rounds of all plans, and from them what the tool takes with each plan that was not refused.
+/// Rounds of all plans, and from them what the tool takes with each plan that was not refused. The
+/// timing of the rounds is chosen here, whatever `options` says.
 ///
 /// # Errors
 /// As [`crate::contest::contest_until`]; and a plan that can't be played to its end on paper.
@@ -81,13 +87,19 @@ pub fn forecast(
 ) -> Result<Forecast, ReplayError> {
     let began = Instant::now();
     let apart = Groups::in_phases(asked.phases.to_vec());
-    let effort = Effort::within(asked.budget, papers::play_once(plans, &apart)?);
+    let once = papers::play_once(plans, &apart)?;
+    let effort = Effort::within(asked.budget, once.took);
+    let timings = timings(plans, once.own_seconds, asked.budget);
+    let options: Vec<PlayOptions> = timings
+        .into_iter()
+        .map(|timing| PlayOptions { timing, ..options })
+        .collect();
     // What is worked out after the last round is within the budget, too.
     let at_the_end = effort.at_the_end() + began.elapsed();
     let papers = RefCell::new(Papers::new(plans, &apart, &asked, effort));
     let outcome = contest_with(
         plans,
-        options,
+        &options,
         Judged {
             budget: Some(asked.budget.saturating_sub(at_the_end)),
             least: LOOK as u32,

@@ -115,7 +115,7 @@ impl<'p> Rounds<'p> {
         let lanes = 0..self.plan.lanes.len();
         let calls: Vec<Vec<f32>> = lanes.map(|lane| self.lane(rounds, lane, at)).collect();
         let on_cpu = calls.iter().enumerate().map(|(lane, calls)| {
-            let cpu = rounds.iter().map(|round| round[lane].cpu as f64);
+            let cpu = rounds.iter().map(|round| round[lane].calls_cpu() as f64);
             let cpu = median(&cpu.collect::<Vec<_>>());
             let all: f64 = calls.iter().copied().map(f64::from).sum();
             if all > 0.0 {

@@ -65,7 +65,7 @@ pub struct Compare {
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// On paper: the recorded computing and waiting, with what calls took in replays as fast as
-    /// possible. Samples are of groups of rounds.
+    /// possible, on shares at the pace of the tool. Samples are of groups of rounds.
     Paper,
     /// By the clock, in replays with the tool's own time.
     #[default]

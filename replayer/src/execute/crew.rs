@@ -203,6 +203,7 @@ impl<'a> Crew<'a> {
         done.cpu += thread_cpu().saturating_sub(cpu);
         done.spent.waited += spent.waited;
         done.spent.paced += spent.paced;
+        done.spent.computed += spent.computed;
         // Before the next task gets the lane: progress never goes back.
         if self.progress.done(lane, part.end as u32, true) {
             self.progress.wake(lane);

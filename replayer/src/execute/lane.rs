@@ -29,6 +29,8 @@ pub struct Spent {
     pub waited: u64,
     /// Computing and sleeping for the tool.
     pub paced: u64,
+    /// The computing alone, by processor time.
+    pub computed: u64,
 }
 
 /// The fallbacks that a part has still to come to.
@@ -195,6 +197,7 @@ impl Loop<'_, '_> {
                 now = clock.ticks();
             }
         }
+        spent.computed = pacer.computed();
         Ok(spent)
     }
 

@@ -52,8 +52,17 @@ pub struct LaneRun {
     pub waited: u64,
     /// Nanoseconds spent computing and sleeping for the tool.
     pub paced: u64,
-    /// Processor time, nanoseconds.
+    /// Of that, processor time spent computing.
+    pub computed: u64,
+    /// Processor time of all, nanoseconds.
     pub cpu: u64,
+}
+
+impl LaneRun {
+    /// Processor time of its calls and of what the loop does for them, nanoseconds.
+    pub fn calls_cpu(&self) -> u64 {
+        self.cpu.saturating_sub(self.computed)
+    }
 }
 
 /// What one execution gave.
@@ -200,6 +209,7 @@ fn lane_run(done: crew::Done, tick: f64) -> LaneRun {
         samples: done.samples.in_ticks_of(tick),
         waited: nanoseconds(done.spent.waited),
         paced: nanoseconds(done.spent.paced),
+        computed: nanoseconds(done.spent.computed),
         cpu: done.cpu,
     }
 }

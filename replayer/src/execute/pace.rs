@@ -38,6 +38,8 @@ pub struct Pacer<'a> {
     start: f64,
     /// What of that was taken from the computing before it happened.
     paid: f64,
+    /// Ticks of processor time spent computing.
+    computed: f64,
 }
 
 impl<'a> Pacer<'a> {
@@ -55,6 +57,7 @@ impl<'a> Pacer<'a> {
             debt: 0.0,
             start: 0.0,
             paid: 0.0,
+            computed: 0.0,
         }
     }
 
@@ -112,7 +115,9 @@ impl<'a> Pacer<'a> {
         let mut last = begin;
         loop {
             let now = self.clock.ticks();
-            self.owe((now.saturating_sub(last) as f64).min(self.longest_step));
+            let step = (now.saturating_sub(last) as f64).min(self.longest_step);
+            self.computed += step;
+            self.owe(step);
             last = now;
             if self.debt >= 0.0 {
                 return last;
@@ -125,6 +130,11 @@ impl<'a> Pacer<'a> {
                 }
             }
         }
+    }
+
+    /// Ticks of processor time that were spent computing so far.
+    pub fn computed(&self) -> u64 {
+        self.computed as u64
     }
 
     /// How long to ask the kernel for a sleep that is to take so many nanoseconds of the tool's
@@ -190,6 +200,8 @@ mod tests {
         let end = pacer.burn(begin, 50.0 * MICROSECOND);
         let most = pacer.ticks(LONGEST_STEP as u64);
         assert!((end - now) as f64 + most >= pacer.ticks(49_999));
+        // Of what they took, no more than a step is held to be the lane's own.
+        assert!(pacer.computed() as f64 <= (end - now) as f64 + most);
     }
 
     #[test]

@@ -21,17 +21,29 @@ use crate::simulate::{Groups, Price, Simulated, Stuck, simulate_with};
 /// interval of fewer is wide whatever was measured.
 pub const LOOK: usize = 5;
 
-/// What it takes to play all plans once on paper, with calls that take nothing.
-pub fn play_once(plans: &[Plan], apart: &Groups) -> Result<Duration, ReplayError> {
+/// Plans that were played on paper, with calls that take nothing.
+#[derive(Default)]
+pub struct Once {
+    /// How long it took to play all of them.
+    pub took: Duration,
+    /// The tool's own time of one of them, waiting included, seconds.
+    pub own_seconds: f64,
+}
+
+/// Plays all plans once.
+pub fn play_once(plans: &[Plan], apart: &Groups) -> Result<Once, ReplayError> {
     // All are of one trace.
     let Some(plan) = plans.first() else {
-        return Ok(Duration::ZERO);
+        return Ok(Once::default());
     };
     let nothing = |_: usize, _: usize| Price::default();
     let began = Instant::now();
-    simulate_with(1.0, plan, &nothing, apart, processors()).map_err(stuck)?;
+    let played = simulate_with(1.0, plan, &nothing, apart, processors()).map_err(stuck)?;
     let plans = u32::try_from(plans.len()).unwrap_or(u32::MAX);
-    Ok(began.elapsed().saturating_mul(plans))
+    Ok(Once {
+        took: began.elapsed().saturating_mul(plans),
+        own_seconds: played.seconds,
+    })
 }
 
 /// All plans with their rounds.
