@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use crate::final_set::FINAL;
 use crate::mounts::Mounts;
+use crate::tried_set::TRIED;
 use crate::workloads::{Masters, PREDICTED};
 
 /// What is measured.
@@ -43,6 +44,9 @@ pub struct Options {
     /// The workloads that nothing was tuned by; for the last measurement only
     #[arg(long = "final")]
     pub is_final: bool,
+    /// Those that were the final ones before, and that were looked at since
+    #[arg(long = "tried", conflicts_with = "is_final")]
+    pub is_tried: bool,
     /// Only these mounts; the first is recorded on
     #[arg(long, value_delimiter = ',')]
     pub mounts: Vec<String>,
@@ -82,7 +86,13 @@ pub fn run_all(options: &Options) -> io::Result<()> {
     let wanted = |name: &str| {
         options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
     };
-    let set = if options.is_final { FINAL } else { PREDICTED };
+    let set = if options.is_final {
+        FINAL
+    } else if options.is_tried {
+        TRIED
+    } else {
+        PREDICTED
+    };
     for workload in set.iter().filter(|w| wanted(w.name)) {
         if let Err(error) = rig.measure(workload, &mut log) {
             eprintln!("fsreplay-bench: {}: {error}", workload.name);

@@ -29,6 +29,7 @@ mod replay_loop;
 mod scale;
 mod size;
 mod timing;
+mod tried_set;
 mod verdicts;
 mod workloads;
 mod writer;

@@ -22,6 +22,21 @@ const TREE: &str = "mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d &
 
 const REPOSITORY: &str = "mkdir t && cd t && git init -q && git config user.email a@example.org && git config user.name a && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done && git add -A && git commit -qm one";
 
+/// Makes `p` of parts of Python's standard library.
+macro_rules! python_sources {
+    ($parts:literal) => {
+        concat!(
+            "lib=$(python3 -c 'import sysconfig; print(sysconfig.get_path(\"stdlib\"))'); mkdir \
+                p; ",
+            "for part in ",
+            $parts,
+            "; do cp -r \"$lib/$part\" p/; done; find p -name __pycache__ -prune -exec rm -rf {} \
+                +; "
+        )
+    };
+}
+pub(crate) use python_sources;
+
 /// In both lists.
 const CARGO_BUILD: Workload = Workload {
     name: "cargo build",

@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
+use fsreplay_compare::BUDGET;
 use fsreplay_measure::estimate::median;
 use fsreplay_recorder::children_cpu;
 use fsreplay_replayer::fit;
+use fsreplay_replayer::forecast::timings;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
 use fsreplay_replayer::prices::Rounds;
@@ -54,15 +56,19 @@ pub struct Runs<'s> {
     pub mount: &'s str,
     own: &'s Path,
     fast: Player<'s>,
+    /// On a share, with the tool's own time, as `compare` does it there.
+    at_pace: Option<Player<'s>>,
     /// With the tool's own timing, if that is asked for.
     paced: Vec<(&'static str, Player<'s>)>,
     /// The plan as it was recorded.
     pub plan: &'s Plan,
     /// And with the tool's own time by its runs without the recorder.
     pub calibrated: &'s Plan,
-    /// Fast rounds so far.
+    /// Rounds so far that times on paper are told from.
     pub rounds: Rounds<'s>,
-    /// Their wall times, seconds.
+    /// Fast rounds so far.
+    pub fast_rounds: Rounds<'s>,
+    /// Wall times of those, seconds.
     pub walls: Vec<f64>,
 }
 
@@ -83,7 +89,13 @@ impl Rig<'_> {
             sites.push(self.site(mount, &trace, &recorded, own)?);
         }
         let is_paced = self.options.paced;
-        let mut all: Vec<Runs<'_>> = sites.iter().map(|site| site.runs(is_paced)).collect();
+        let plans = sites.iter().map(|site| &site.plan);
+        let timings = timings(plans, priced::own_seconds(&sites[0].plan)?, BUDGET);
+        let mut all: Vec<Runs<'_>> = sites
+            .iter()
+            .zip(timings)
+            .map(|(site, timing)| site.runs(is_paced, timing))
+            .collect();
         for round in 0..=self.options.rounds {
             for turn in 0..all.len() {
                 // Each begins in turn, so that none always comes after the same one.
@@ -134,10 +146,19 @@ impl Rig<'_> {
             let (played, _) = priced_round(player, round)?;
             add(what, (played.round.wall_seconds, played.cpu_seconds), None)?;
         }
+        let at_pace = runs.at_pace.as_mut();
+        let at_pace = at_pace.map(|player| priced_round(player, round));
+        let at_pace = at_pace.transpose()?.map(|(_, lanes)| lanes);
         drop(load);
         if round > 0 {
             runs.walls.push(played.round.wall_seconds);
-            runs.rounds.add(lanes);
+            match at_pace {
+                Some(at_pace) => {
+                    runs.rounds.add(at_pace);
+                    runs.fast_rounds.add(lanes);
+                }
+                None => runs.rounds.add(lanes),
+            }
         }
         Ok(())
     }
@@ -210,7 +231,7 @@ impl Rig<'_> {
 }
 
 impl Site<'_> {
-    fn runs(&self, is_paced: bool) -> Runs<'_> {
+    fn runs(&self, is_paced: bool, timing: Timing) -> Runs<'_> {
         let player = |plan, timing| {
             let options = PlayOptions {
                 rounds: 1,
@@ -232,10 +253,12 @@ impl Site<'_> {
             mount: &self.mount.name,
             own: &self.own.0,
             fast: player(&self.plan, Timing::Fast),
+            at_pace: (timing != Timing::Fast).then(|| player(&self.plan, timing)),
             paced: paced.collect(),
             calibrated: &self.calibrated,
             plan: &self.plan,
             rounds: Rounds::new(&self.plan),
+            fast_rounds: Rounds::new(&self.plan),
             walls: Vec::new(),
         }
     }
@@ -244,7 +267,7 @@ impl Site<'_> {
 impl Runs<'_> {
     fn end(self) -> io::Result<()> {
         let paced = self.paced.into_iter().map(|(_, player)| player);
-        for player in paced.chain([self.fast]) {
+        for player in paced.chain(self.at_pace).chain([self.fast]) {
             let left = player.end().left.into_iter().next();
             left.map_or(Ok(()), |left| Err(io::Error::other(left)))?;
         }
