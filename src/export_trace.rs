@@ -1,13 +1,16 @@
 //! `fsreplay export`: a trace in the form of another tool.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use fsreplay_foreign::export::{ExportError, Format, LeftOut, export};
+use fsreplay_foreign::export::{ExportError, Exported, Format, LeftOut, export};
+use fsreplay_trace::format::TraceReader;
 
 use crate::args::trace::TraceArgs;
-use crate::exit::Failure;
-use crate::{term, text};
+use crate::exit::{self, Failure};
+use crate::{term, text, whole_file};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
@@ -21,6 +24,12 @@ pub struct ExportArgs {
     /// The file to write, or `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    pub force: bool,
+    /// Take what is whole of a trace that was cut off
+    #[arg(long)]
+    pub truncated: bool,
 }
 
 /// Forms by their names on the command line.
@@ -40,7 +49,61 @@ pub enum Form {
 
 /// Runs the command.
 pub fn run(args: &ExportArgs) -> Result<(), Failure> {
+    let done = if is_stream(&args.output) {
+        to_stream(args)?
+    } else {
+        to_file(args)?
+    };
+    if done.truncated {
+        term::tell(&text!(
+            "the trace was cut off: what was whole of it was taken"
+        ));
+    }
+    for LeftOut { what, count } in done.left_out {
+        term::tell(&text!("left out: {} ({})", what, term::count(count)));
+    }
+    Ok(())
+}
+
+/// Whether it takes what comes and keeps nothing that could be replaced: standard output, a pipe, a
+/// device.
+fn is_stream(output: &Path) -> bool {
+    let found = fs::metadata(output);
+    output == Path::new("-") || found.is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+fn to_stream(args: &ExportArgs) -> Result<Exported, Failure> {
     let mut reader = args.trace.source()?.reader()?;
+    let mut done = Ok(Exported::default());
+    term::write_data(&args.output, |out| match write(args, &mut reader, out) {
+        Err(ExportError::Write(error)) => Err(error),
+        other => {
+            done = other;
+            Ok(())
+        }
+    })?;
+    done.map_err(|error| failure(args, &error))
+}
+
+fn to_file(args: &ExportArgs) -> Result<Exported, Failure> {
+    whole_file::refuse(&args.output, args.force)?;
+    let mut reader = args.trace.source()?.reader()?;
+    let (done, _) = whole_file::write(&args.output, |file| {
+        let mut out = BufWriter::new(file);
+        let done = write(args, &mut reader, &mut out).map_err(|error| failure(args, &error))?;
+        let file = out
+            .into_inner()
+            .map_err(|error| failure(args, &ExportError::Write(error.into_error())))?;
+        Ok((file, done))
+    })?;
+    Ok(done)
+}
+
+fn write(
+    args: &ExportArgs,
+    reader: &mut TraceReader,
+    out: &mut dyn Write,
+) -> Result<Exported, ExportError> {
     let format = match args.format {
         Form::ChromeTrace => Format::ChromeTrace,
         Form::Csv => Format::Csv,
@@ -48,23 +111,14 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
         Form::Strace => Format::Strace,
         Form::Fio => Format::Fio,
     };
-    let mut unreadable = None;
-    let mut left_out = Vec::new();
-    term::write_data(&args.output, |out| match export(&mut reader, format, out) {
-        Ok(what) => {
-            left_out = what;
-            Ok(())
+    export(reader, format, out, args.truncated)
+}
+
+fn failure(args: &ExportArgs, error: &ExportError) -> Failure {
+    match error {
+        ExportError::Trace(error) => Failure::trace(&args.trace.path, error),
+        ExportError::Write(error) => {
+            Failure::new(exit::FAILURE, format!("{}: {error}", args.output.display()))
         }
-        Err(ExportError::Write(error)) => Err(error),
-        Err(ExportError::Trace(error)) => {
-            unreadable = Some(error);
-            Ok(())
-        }
-    })?;
-    for LeftOut { what, count } in left_out {
-        term::tell(&text!("left out: {} ({})", what, term::count(count)));
     }
-    unreadable.map_or(Ok(()), |error| {
-        Err(Failure::trace(&args.trace.path, &error))
-    })
 }

@@ -144,7 +144,7 @@ fn a_truncated_trace_is_refused_and_played_when_asked() {
     fs::write(&half, &long[..long.len() / 2]).expect("written");
     let (code, message) = play_code(&half, dir.path());
     assert_eq!(code, 3, "{message}");
-    let told = "play and anonymize take what is whole, with --truncated";
+    let told = "play, anonymize and export take what is whole, with --truncated";
     assert!(message.contains(told), "says what to do: {message}");
     fs::remove_file(&half).expect("removed");
     let output = fsreplay()

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -261,4 +262,71 @@ os.listdir('.')
         assert_eq!(awk(&sum, &[&log]), did, "{way}");
     }
     assert_eq!(job["sync"]["total_ios"], 1, "{job:#}");
+}
+
+/// Exports a trace that comes with fsreplay; status, and what was said.
+fn tried(trace: &str, file: &Path, options: &[&str]) -> (Option<i32>, String) {
+    let output = fsreplay()
+        .args(["export", "csv", trace, "-o"])
+        .arg(file)
+        .args(options)
+        .output()
+        .expect("fsreplay runs");
+    (output.status.code(), text(&output))
+}
+
+#[test]
+fn a_file_is_replaced_only_if_asked_for_and_left_as_it_was_by_a_failure() {
+    let dir = workspace();
+    let file = dir.path().join("calls.csv");
+    let trace = "library:sqlite3";
+    let (code, said) = tried(trace, &file, &[]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let whole = fs::read(&file).expect("written");
+    fs::write(&file, "mine").expect("written");
+    let (code, said) = tried(trace, &file, &[]);
+    assert_eq!((code, said.contains("--force")), (Some(2), true), "{said}");
+    // One that can't be read to its end.
+    let long = fs::read("traces/library/npm-ci.zst").expect("a trace");
+    let half = dir.path().join("half.zst");
+    fs::write(&half, &long[..long.len() / 2]).expect("written");
+    let half = half.display().to_string();
+    let (code, said) = tried(&half, &file, &["--force"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(fs::read(&file).expect("left"), b"mine");
+    let (code, said) = tried(&half, &dir.path().join("new.csv"), &[]);
+    assert_eq!(code, Some(3), "{said}");
+    let there = fs::read_dir(dir.path()).expect("listed").count();
+    assert_eq!(there, 2, "the file that was there and the cut trace");
+
+    let (code, said) = tried(&half, &file, &["--force", "--truncated"]);
+    assert_eq!(
+        (code, said.contains("was cut off")),
+        (Some(0), true),
+        "{said}"
+    );
+    let part = fs::read(&file).expect("replaced");
+    assert!(part.ends_with(b"\n") && part.len() > 10_000);
+    assert_eq!(tried(trace, &file, &["--force"]).0, Some(0));
+    assert_eq!(fs::read(&file).expect("replaced"), whole);
+}
+
+#[test]
+fn what_keeps_nothing_is_written_to_without_being_asked() {
+    let dir = workspace();
+    for stream in ["/dev/null", "/dev/full"] {
+        let (code, said) = tried("library:sqlite3", Path::new(stream), &[]);
+        let expected = if stream == "/dev/full" { 6 } else { 0 };
+        assert_eq!(code, Some(expected), "{stream}: {said}");
+    }
+    let (code, said) = tried("library:sqlite3", dir.path(), &["--force"]);
+    assert_eq!(code, Some(2), "a directory: {said}");
+    let output = fsreplay()
+        .args(["export", "csv", "library:sqlite3", "-o", "-"])
+        .output()
+        .expect("fsreplay runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let file = dir.path().join("calls.csv");
+    assert_eq!(tried("library:sqlite3", &file, &[]).0, Some(0));
+    assert_eq!(fs::read(&file).expect("written"), output.stdout);
 }

@@ -54,7 +54,7 @@ fn exported(format: Format) -> String {
 
 fn exported_of(mut reader: TraceReader, format: Format) -> String {
     let mut out = Vec::new();
-    export(&mut reader, format, &mut out).expect("written");
+    export(&mut reader, format, &mut out, false).expect("written");
     String::from_utf8(out).expect("UTF-8")
 }
 

@@ -52,7 +52,7 @@ fn told(mut reader: TraceReader) -> Told {
 fn exported(trace: &Path) -> Vec<u8> {
     let mut reader = open(trace).expect("a trace");
     let mut log = Vec::new();
-    export(&mut reader, Format::Strace, &mut log).expect("a log");
+    export(&mut reader, Format::Strace, &mut log, false).expect("a log");
     log
 }
 

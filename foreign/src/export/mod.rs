@@ -71,6 +71,15 @@ pub struct LeftOut {
     pub count: u64,
 }
 
+/// What became of a trace that was exported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// What the form can't hold.
+    pub left_out: Vec<LeftOut>,
+    /// Whether the trace was cut off, and what was whole of it was taken.
+    pub truncated: bool,
+}
+
 /// Why a trace can't be exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
@@ -84,21 +93,32 @@ pub enum ExportError {
 
 /// Writes a trace in another form; what that can't hold is counted.
 ///
+/// With `truncated`, what is whole of a trace that was cut off; else that is an error.
+///
 /// # Errors
 /// Those of the reader, and where the output takes no more.
 pub fn export(
     reader: &mut TraceReader,
     format: Format,
     out: &mut dyn Write,
-) -> Result<Vec<LeftOut>, ExportError> {
+    truncated: bool,
+) -> Result<Exported, ExportError> {
     let mut writer = format.writer(reader.header());
     writer.begin(out)?;
-    while let Some(record) = reader.next_record()? {
-        writer.record(out, &record, reader.tables())?;
-    }
+    let is_cut_off = loop {
+        match reader.next_record() {
+            Ok(Some(record)) => writer.record(out, &record, reader.tables())?,
+            Ok(None) => break false,
+            Err(TraceError::Truncated { .. }) if truncated => break true,
+            Err(error) => return Err(error.into()),
+        }
+    };
     writer.end(out)?;
     out.flush()?;
-    Ok(writer.left_out())
+    Ok(Exported {
+        left_out: writer.left_out(),
+        truncated: is_cut_off,
+    })
 }
 
 /// A name as text. One of visible characters without a backslash stands as it is; any other in

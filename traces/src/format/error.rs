@@ -81,6 +81,6 @@ fn what_to_do(events: u64) -> &'static str {
     if events == 0 {
         ", and nothing is left of it"
     } else {
-        " (info, dump, inspect, play and anonymize take what is whole, with --truncated)"
+        " (info, dump, inspect, play, anonymize and export take what is whole, with --truncated)"
     }
 }
