@@ -122,7 +122,10 @@ fn facts(row: &Row) -> String {
     };
     let waits = if row.waits { "may wait" } else { "" };
     let changes = if row.changes { "changes" } else { "" };
-    let all = [last, names, closes, waits, changes];
+    let since = row.since.map_or_else(String::new, |(major, minor)| {
+        format!("since Linux {major}.{minor}")
+    });
+    let all = [last, names, closes, waits, changes, &since];
     let said: Vec<&str> = all.into_iter().filter(|fact| !fact.is_empty()).collect();
     said.join(", ")
 }

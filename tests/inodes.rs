@@ -5,6 +5,8 @@ mod common;
 use std::path::Path;
 
 use common::{Replay, have, is_root, play, record, text, workspace};
+use fsreplay_trace::abi::Architecture;
+use fsreplay_trace::call::Call;
 
 /// Records a Python script in a directory; `false`, with a word, where it says that it can't.
 fn record_script(work: &Path, trace: &Path, script: &str) -> bool {
@@ -199,4 +201,62 @@ fn who_asks_for_an_inodes_flags_is_answered_the_same() {
     assert_eq!(results.len(), 7, "{events:#?}");
     assert_eq!(results[5..], [-2, -22]);
     agrees(&play(&trace, dir.path()));
+}
+
+/// Asks about a file by `statx` itself.
+const BY_STATX: &str = r#"
+import ctypes
+libc = ctypes.CDLL(None)
+answer = ctypes.create_string_buffer(256)
+for name in (b"file", b"file", b"missing"):
+    libc.statx(-100, name, 0, 0x7ff, answer)
+"#;
+
+/// Runs a program in which calls of one number fail as where the kernel has none.
+const WITHOUT: &str = r#"
+import ctypes, os, struct, sys
+number, program = int(sys.argv[1]), sys.argv[2:]
+LOAD, EQUALS, RETURN, ALLOW, ENOSYS = 0x20, 0x15, 0x06, 0x7fff0000, 0x50000 | 38
+steps = [(LOAD, 0, 0, 0), (EQUALS, 0, 1, number), (RETURN, 0, 0, ENOSYS), (RETURN, 0, 0, ALLOW)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+filter = struct.pack("HP", len(steps), ctypes.addressof(code))
+libc = ctypes.CDLL(None)
+NO_NEW_PRIVILEGES, SECCOMP, BY_FILTER = 38, 22, 2
+assert libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
+assert libc.prctl(SECCOMP, BY_FILTER, filter) == 0
+os.execv(program[0], program)
+"#;
+
+#[test]
+fn calls_that_the_replaying_kernel_does_not_have_are_told() {
+    let dir = workspace();
+    let (work, trace) = (dir.path().join("work"), dir.path().join("t.zst"));
+    std::fs::create_dir(&work).expect("a directory");
+    std::fs::write(work.join("file"), "abc").expect("a file");
+    if !record_script(&work, &trace, BY_STATX) {
+        return;
+    }
+    let machine = if cfg!(target_arch = "aarch64") {
+        Architecture::Aarch64
+    } else {
+        Architecture::X86_64
+    };
+    let number = Call::statx.number(machine).expect("it has a number");
+    let output = std::process::Command::new("python3")
+        .args(["-c", WITHOUT, &number.to_string()])
+        .arg(env!("CARGO_BIN_EXE_fsreplay"))
+        .args(["play", "-q", "--json", "-", "--target"])
+        .args([dir.path(), &trace])
+        .output()
+        .expect("python3 runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let groups = result["divergence_groups"].as_array().expect("a list");
+    // What failed is also another outcome than the one that was recorded.
+    let group = groups.iter().find(|group| group["call"] == "statx");
+    let group = group.expect("statx diverged");
+    assert_eq!(group["cause"], "this kernel doesn't have the call");
+    assert!(group["count"].as_u64() >= Some(3), "{group:#}");
+    let caveats = format!("{}", result["caveats"]);
+    assert!(caveats.contains("statx calls failed (ENOSYS)"), "{caveats}");
 }

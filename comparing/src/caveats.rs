@@ -131,10 +131,13 @@ pub fn of_outcomes(groups: &[DivergenceGroup]) -> Vec<Caveat> {
     let mut crossing: BTreeMap<&str, u64> = BTreeMap::new();
     let mut caveats = Vec::new();
     for group in groups {
-        let Some(op) = Call::from_name(&group.call).map(|call| call.row().op) else {
+        let Some(call) = Call::from_name(&group.call) else {
             continue;
         };
-        if group.cause == "crosses file systems" {
+        let op = call.row().op;
+        if group.cause == DivergenceGroup::LACKING {
+            caveats.push(lacking(call, group.count));
+        } else if group.cause == "crosses file systems" {
             if let Some(what) = crossing_call(op) {
                 *crossing.entry(what).or_default() += group.count;
             }
@@ -162,6 +165,22 @@ pub fn of_outcomes(groups: &[DivergenceGroup]) -> Vec<Caveat> {
         }
     }));
     caveats
+}
+
+/// What to say of calls that the kernel of the replay doesn't have.
+fn lacking(call: Call, count: u64) -> Caveat {
+    let name = call.name();
+    let since = call.row().since.map_or_else(String::new, |(major, minor)| {
+        format!(", which Linux has since {major}.{minor}")
+    });
+    let calls = figures::counted(count, &format!("{name} call"), &format!("{name} calls"));
+    Caveat {
+        text: format!(
+            "{calls} failed (ENOSYS): this kernel doesn't have {name}{since}, or withholds it here; \
+             what the tool would do instead is in no figure"
+        ),
+        withholds: false,
+    }
 }
 
 /// What a call between two mounts is called.
@@ -270,6 +289,16 @@ mod tests {
         assert!(of_outcomes(&[group("mmap", "x", libc::EBADF, 1)]).is_empty());
         assert!(of_outcomes(&[group("flock", "x", libc::EAGAIN, 1)]).is_empty());
         assert!(of_outcomes(&[group("getxattr", "x", libc::EOPNOTSUPP, 1)]).is_empty());
+    }
+
+    #[test]
+    fn a_call_that_the_kernel_does_not_have_is_told_with_its_count() {
+        let told = of_outcomes(&[group("statx", DivergenceGroup::LACKING, libc::ENOSYS, 7)]);
+        let text = "7 statx calls failed (ENOSYS): this kernel doesn't have statx, which Linux has \
+                    since 4.11, or withholds it here; what the tool would do instead is in no \
+                    figure";
+        assert_eq!((told.len(), told[0].text.as_str()), (1, text));
+        assert!(!told[0].withholds);
     }
 
     #[test]

@@ -182,6 +182,9 @@ fn refuses_clone(op: &Op, expected: i64, got: i64) -> bool {
 
 fn cause(op: &Op, expected: i64, got: i64) -> &'static str {
     let failed = got < 0 && expected >= 0;
+    if op.call.row().is_lacking(-got as i32) {
+        return DivergenceGroup::LACKING;
+    }
     match -got as i32 {
         libc::EOPNOTSUPP | libc::ENOTTY | libc::ENOSYS if failed => {
             "not supported by this file system"

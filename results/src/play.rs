@@ -166,6 +166,11 @@ pub struct DivergenceGroup {
     pub failures: Vec<Failures>,
 }
 
+impl DivergenceGroup {
+    /// The cause where the kernel of the replay has no such call.
+    pub const LACKING: &str = "this kernel doesn't have the call";
+}
+
 /// Divergences of a group that failed with one error and had succeeded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Failures {

@@ -194,6 +194,8 @@ pub struct PathArg {
 
 type Args = [u64; MAX_ARGS];
 
+const ENOSYS: i32 = 38;
+
 impl Call {
     /// Whether a call with those arguments can be an event: none is what concerns memory that is no
     /// file's, and a look for what is ready without waiting. A recorder's filter lets these pass.
@@ -251,7 +253,14 @@ impl Row {
             closes: Closes::Nothing,
             waits: false,
             changes: false,
+            since: None,
         }
+    }
+
+    /// Whether an outcome tells that there was no such call: where it came with a later Linux, no
+    /// file system answers so.
+    pub fn is_lacking(&self, errno: i32) -> bool {
+        self.since.is_some() && errno == ENOSYS
     }
 
     /// Position of an argument in [`crate::model::Event::args`].

@@ -182,6 +182,9 @@ pub struct Row {
     /// Whether it changes files or names whenever it succeeds. No, unless a row says so; of calls
     /// that open, [`Row::made`] and the flags tell.
     pub changes: bool,
+    /// The first release of Linux that has it, where that is after 4.0: a kernel may lack it, and a
+    /// container's profile withhold it. None, unless a row says so.
+    pub since: Option<(u8, u8)>,
 }
 
 /// All calls by their names: importers ask for each line of a log.

@@ -138,12 +138,13 @@ calls! {
     openat            257  56  Open [DirFd 0, Path 1, Flags 2, Mode 3] Fd
         { last: ByOpenFlags, names: MadeOnCreate, flag_names: Open };
     openat2           437 437  Open [DirFd 0, Path 1, Flags 2, Mode 2, Mask 2] Fd
-        { last: ByOpenFlags, names: MadeOnCreate, flag_names: Open, unkept: &[(3, Is(24))] };
+        { last: ByOpenFlags, names: MadeOnCreate, flag_names: Open, unkept: &[(3, Is(24))],
+          since: Some((5, 6)) };
     creat              85   -  Open [Path 0, Mode 1] Fd
         { implied: O_CREAT | O_WRONLY | O_TRUNC, last: ByOpenFlags, names: MadeOnCreate };
     close               3  57  Close [Fd 0] Status { closes: This };
     close_range       436 436  CloseRange [Fd 0, NewFd 1, Flags 2] Status
-        { closes: Range, flag_names: Begin("CLOSE_RANGE_") };
+        { closes: Range, flag_names: Begin("CLOSE_RANGE_"), since: Some((5, 9)) };
     dup                32  23  Dup [Fd 0] Fd;
     dup2               33   -  DupTo [Fd 0, NewFd 1] Fd { closes: Replaced };
     dup3              292  24  DupTo [Fd 0, NewFd 1, Flags 2] Fd
@@ -163,7 +164,7 @@ calls! {
     preadv            295  69  PositionedRead [Fd 0, Length 1, Count 2, Offset 3] Bytes
         { waits: true };
     preadv2           327 286  PositionedRead [Fd 0, Length 1, Count 2, Offset 3, Flags 5] Bytes
-        { waits: true };
+        { waits: true, since: Some((4, 6)) };
     write               1  64  Write [Fd 0, Length 2] Bytes
         { changes: true, unkept: &[(1, Bytes)] };
     writev             20  66  Write [Fd 0, Length 1, Count 2] Bytes { changes: true };
@@ -172,7 +173,7 @@ calls! {
     pwritev           296  70  PositionedWrite [Fd 0, Length 1, Count 2, Offset 3] Bytes
         { changes: true };
     pwritev2          328 287  PositionedWrite [Fd 0, Length 1, Count 2, Offset 3, Flags 5] Bytes
-        { changes: true };
+        { changes: true, since: Some((4, 6)) };
     lseek               8  62  Seek [Fd 0, Offset 1, Whence 2] Offset;
     // Metadata, read
     stat                4   -  Stat [Path 0] Status { last: Follow, unkept: &[(1, Structure)] };
@@ -181,13 +182,15 @@ calls! {
     newfstatat        262  79  Stat [DirFd 0, Path 1, Flags 3] Status
         { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(2, Structure)] };
     statx             332 291  Stat [DirFd 0, Path 1, Flags 2, Mask 3] Status
-        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(4, Structure)] };
+        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(4, Structure)],
+          since: Some((4, 11)) };
     fstat               5  80  FdStat [Fd 0] Status { unkept: &[(1, Structure)] };
     access             21   -  Access [Path 0, Mode 1] Status { last: Follow };
     faccessat         269  48  Access [DirFd 0, Path 1, Mode 2] Status { last: Follow };
     faccessat2        439 439  Access [DirFd 0, Path 1, Mode 2, Flags 3] Status
         { last: UnlessNoFollow,
-          flag_names: These(&["AT_SYMLINK_NOFOLLOW", "AT_EACCESS", "AT_EMPTY_PATH"]) };
+          flag_names: These(&["AT_SYMLINK_NOFOLLOW", "AT_EACCESS", "AT_EMPTY_PATH"]),
+          since: Some((5, 8)) };
     readlink           89   -  ReadLink [Path 0, Length 2] Bytes
         { last: Keep, unkept: &[(1, Bytes)] };
     readlinkat        267  78  ReadLink [DirFd 0, Path 1, Length 3] Bytes
@@ -198,7 +201,8 @@ calls! {
     fstatfs           138  44  FdStatFs [Fd 0] Status { unkept: &[(1, Structure)] };
     // Traces of older writers count this one. Flags of the inode (`chattr`), its project's id.
     file_getattr      468 468  GetAttributes [DirFd 0, Path 1, Length 3, Flags 4] Status
-        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(2, Structure)] };
+        { last: UnlessNoFollow, flag_names: Begin("AT_"), unkept: &[(2, Structure)],
+          since: Some((6, 17)) };
     // Working directory and umask
     getcwd             79  17  GetCwd [Length 1] Bytes { unkept: &[(0, Bytes)] };
     chdir              80  49  ChangeDir [Path 0] Status { last: Follow };
@@ -246,7 +250,7 @@ calls! {
     fchmodat          268  53  ChangeMode [DirFd 0, Path 1, Mode 2] Status
         { last: Follow, changes: true };
     fchmodat2         452 452  ChangeMode [DirFd 0, Path 1, Mode 2, Flags 3] Status
-        { last: UnlessNoFollow, changes: true, flag_names: Begin("AT_") };
+        { last: UnlessNoFollow, changes: true, flag_names: Begin("AT_"), since: Some((6, 6)) };
     fchmod             91  52  FdChangeMode [Fd 0, Mode 1] Status { changes: true };
     chown              92   -  ChangeOwner [Path 0, Uid 1, Gid 2] Status
         { last: Follow, changes: true };
@@ -295,7 +299,8 @@ calls! {
     fremovexattr      199  16  FdRemoveXattr [Fd 0, Name 1] Status { changes: true };
     // Copies inside the kernel
     copy_file_range   326 285  CopyRange
-        [FdIn 0, OffsetIn 1, FdOut 2, OffsetOut 3, Length 4, Flags 5] Bytes { changes: true };
+        [FdIn 0, OffsetIn 1, FdOut 2, OffsetOut 3, Length 4, Flags 5] Bytes
+        { changes: true, since: Some((4, 5)) };
     sendfile           40  71  SendFile [FdOut 0, FdIn 1, OffsetIn 2, Length 3] Bytes
         { changes: true };
     splice            275  76  Splice
@@ -354,13 +359,15 @@ calls! {
         { cloexec: MFD_CLOEXEC, flag_names: Begin("MFD_"), unkept: &[(0, Bytes)] };
     mq_open           240 180  EventFd [Flags 1] Fd
         { implied: O_CLOEXEC, flag_names: Begin("O_"), unkept: &[(0, Bytes)] };
-    pidfd_open        434 434  EventFd [Flags 1] Fd { implied: O_CLOEXEC, unkept: &[(0, Number)] };
-    userfaultfd       323 282  EventFd [Flags 0] Fd;
+    pidfd_open        434 434  EventFd [Flags 1] Fd
+        { implied: O_CLOEXEC, unkept: &[(0, Number)], since: Some((5, 3)) };
+    userfaultfd       323 282  EventFd [Flags 0] Fd { since: Some((4, 3)) };
     perf_event_open   298 241  EventFd [Flags 4] Fd
         { cloexec: PERF_FLAG_FD_CLOEXEC,
           unkept: &[(0, Structure), (1, Number), (2, Number), (3, Number)] };
     pidfd_getfd       438 438  EventFd [] Fd
-        { implied: O_CLOEXEC, unkept: &[(0, Number), (1, Number), (2, Number)] };
+        { implied: O_CLOEXEC, unkept: &[(0, Number), (1, Number), (2, Number)],
+          since: Some((5, 6)) };
     unshare           272  97  Unshare [Flags 0] Status { flag_names: Begin("CLONE_") };
     wait4              61 260  Wait [Pid 0, Flags 2] Pid
         { waits: true, flag_names: Begin("W"), unkept: &[(1, List), (3, Null)] };
@@ -384,14 +391,14 @@ calls! {
     epoll_pwait       281  22  Poll [Fd 0, Argument 3] Value
         { waits: true, unkept: &[(1, List), (2, Number), (4, Number)] };
     epoll_pwait2      441 441  Poll [Fd 0] Value
-        { waits: true, unkept: &[(1, List), (2, Number), (3, Number)] };
+        { waits: true, unkept: &[(1, List), (2, Number), (3, Number)], since: Some((5, 11)) };
     // Traces of older writers count these four. Target is the source; flags: MS_*, MNT_*.
     mount             165  40  Mount [Target 0, Path 1, Flags 3] Status
         { last: Follow, unkept: &[(2, Bytes), (4, Number)] };
     umount2           166  39  Unmount [Path 0, Flags 1] Status
         { last: Follow, flag_names: Begin("MNT_") };
     move_mount        429 429  MoveMount [Target 1, DirFd 2, Path 3, Flags 4] Status
-        { last: IfMovedOverLink, unkept: &[(0, Number)] };
+        { last: IfMovedOverLink, unkept: &[(0, Number)], since: Some((5, 2)) };
     pivot_root        155  41  PivotRoot [Path 0, Target 1] Status { last: Follow };
     // Counted, not recorded
     io_uring_setup    425 425  Unsupported [] Fd;

@@ -33,6 +33,9 @@ impl Planner {
         if cx.event.call.row().op == Op::Poll {
             return None; // it is not issued anyway, and what interrupted it may be known
         }
+        if cx.event.call.row().is_lacking(errno) {
+            return Some("calls that the recorded kernel did not have");
+        }
         match errno {
             libc::EINTR | 512..=516 => Some("calls that a signal interrupted"),
             libc::EFAULT => Some("calls that were given a bad pointer"),

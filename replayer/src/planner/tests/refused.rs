@@ -9,6 +9,7 @@ use crate::plan::Action;
 fn what_would_go_well_in_the_replay_is_not_issued_and_told() {
     const RESOLVE_BENEATH: u64 = 8;
     const FLAGS: &str = "calls that were refused for flags";
+    const KERNEL: &str = "calls that the recorded kernel did not have";
     const POINTER: &str = "calls refused for what stood behind a pointer";
     let between = [
         Arg::Number(ArgKind::FdIn, 3),
@@ -62,6 +63,8 @@ fn what_would_go_well_in_the_replay_is_not_issued_and_told() {
         (Call::splice, &between[..], libc::EINVAL, "splices"),
         (Call::tee, &between[..], libc::EINVAL, "splices"),
         (Call::openat2, &beneath[..], libc::EXDEV, "openat2"),
+        (Call::openat2, &beneath[..], libc::ENOSYS, KERNEL),
+        (Call::copy_file_range, &between[..], libc::ENOSYS, KERNEL),
         (Call::mmap, &mapping[..], libc::EOPNOTSUPP, "mappings"),
         (Call::mmap, &mapping[..], libc::EEXIST, "mappings"),
         (Call::linkat, &linked[..], libc::EINVAL, FLAGS),
