@@ -108,6 +108,83 @@ trial(os.O_RDONLY, os.O_WRONLY, (SH, EX))
 trial(os.O_WRONLY, os.O_RDONLY, (EX, SH))
 "#;
 
+/// Locks of a process beside locks of open files, on the same descriptors: each of them excludes the
+/// other, and ends by itself.
+const OF_BOTH: &str = r#"
+import fcntl, os, struct
+READ, WRITE, NOTHING = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
+PROCESS, FILE = fcntl.F_SETLK, 37
+def lock(command, fd, kind, start, expected):
+    asked = struct.pack("hhqqi4x", kind, os.SEEK_SET, start, 1, 0)
+    try:
+        fcntl.fcntl(fd, command, asked)
+        had = True
+    except BlockingIOError:
+        had = False
+    assert had == expected, (command, fd, kind, start)
+def child(action):
+    pid = os.fork()
+    if pid == 0:
+        action()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+def others(start, expected):
+    child(lambda: lock(FILE, os.open("lk", os.O_RDWR), WRITE, start, expected))
+def closes():
+    os.close(os.open("lk", os.O_RDWR))
+os.close(os.open("lk", os.O_CREAT | os.O_WRONLY))
+
+# The file's first: the process's end where it closes another descriptor, or gives them all back.
+one = os.open("lk", os.O_RDWR)
+lock(FILE, one, WRITE, 0, True)
+lock(PROCESS, one, WRITE, 0, False)
+lock(PROCESS, one, WRITE, 1, True)
+others(0, False)
+others(1, False)
+closes()
+others(0, False)
+others(1, True)
+lock(PROCESS, one, READ, 2, True)
+lock(PROCESS, one, NOTHING, 0, True)
+others(0, False)
+others(2, False)
+os.close(one)
+others(0, True)
+others(2, True)
+
+# The process's first, and a child that has the same open file.
+two = os.open("lk", os.O_RDWR)
+lock(PROCESS, two, WRITE, 0, True)
+lock(PROCESS, two, READ, 1, True)
+lock(FILE, two, WRITE, 0, False)
+lock(FILE, two, READ, 1, True)
+lock(FILE, two, WRITE, 2, True)
+lock(FILE, two, NOTHING, 0, True)
+others(0, False)
+child(lambda: lock(FILE, two, WRITE, 3, True))
+child(lambda: lock(PROCESS, two, WRITE, 3, False))
+closes()
+others(0, True)
+others(1, False)
+others(2, False)
+others(3, False)
+lock(FILE, two, NOTHING, 2, True)
+others(2, True)
+lock(PROCESS, two, WRITE, 2, True)
+child(lambda: lock(FILE, two, WRITE, 2, False))
+os.close(two)
+others(2, True)
+
+# A child asks for the open file what its parent's locks were carried by.
+three = os.open("lk", os.O_RDWR)
+lock(PROCESS, three, WRITE, 0, True)
+child(lambda: lock(FILE, three, WRITE, 1, True))
+child(lambda: lock(FILE, three, WRITE, 0, False))
+closes()
+others(0, True)
+others(1, False)
+"#;
+
 /// A connection that only reads is in the middle of it, and another one of the same process writes.
 const SQLITE_READER: &str = r#"
 import os, sqlite3
@@ -211,6 +288,11 @@ fn locks_of_processes() {
 #[test]
 fn locks_on_descriptors_that_only_read_or_only_write() {
     replays(&[OF_READERS]);
+}
+
+#[test]
+fn locks_of_processes_and_of_open_files_on_the_same_descriptors() {
+    replays(&[OF_BOTH]);
 }
 
 #[test]

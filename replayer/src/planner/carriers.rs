@@ -2,14 +2,17 @@
 //!
 //! They are issued as locks of open file descriptions. A recorded process has one description for
 //! each inode that *carries* its locks there: the first on which it asks for one, or, where that
-//! carries another process's (a child that inherited it), one that is opened for it. A lock that
-//! excludes all others can't be had where nothing can be written, nor another one where nothing can
-//! be read: what carries the locks changes then. Closing any of its descriptors of the inode gives
-//! back all of them, as in the kernel.
+//! carries another process's (a child that inherited it) or has locks of its own (`F_OFD_SETLK`),
+//! one that is opened for it. A lock that excludes all others can't be had where nothing can be
+//! written, nor another one where nothing can be read: what carries the locks changes then. So it
+//! does when the description is asked for locks of its own. Closing any of its descriptors of the
+//! inode gives back all of them, as in the kernel.
 
 use fsreplay_trace::call::{ArgKind, Call};
 
-use super::contention::{F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR};
+use super::contention::{
+    F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR,
+};
 use super::file::File;
 use super::hash::FastMap;
 use super::locks::{Lock, LockKind, Owner, Part, Range};
@@ -131,7 +134,14 @@ impl Planner {
         let own = (file.slot, whence, asked);
         let command = cx.event.arg(ArgKind::Command).unwrap_or(0);
         let refused = cx.event.errno() == Some(libc::EBADF);
-        if ![F_SETLK, F_SETLKW].contains(&command) || file.ino == NONE || refused {
+        if file.ino == NONE || refused {
+            return own;
+        }
+        if [F_OFD_SETLK, F_OFD_SETLKW].contains(&command) {
+            self.cede(cx, file);
+            return own;
+        }
+        if ![F_SETLK, F_SETLKW].contains(&command) {
             return own;
         }
         let Some(carrier) = self.carried(cx, file) else {
@@ -162,8 +172,7 @@ impl Planner {
     fn carried(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
         let table = self.procs.task(cx.task).table;
         let asked = Kinds::asked(cx);
-        let carries = self.carriers.by_description.get(&file.description);
-        let is_free = carries.is_none_or(|other| *other == table);
+        let is_free = self.can_carry(table, file);
         if let Some(carrier) = self.carriers.find(table, file.ino) {
             let all = every_lock(table, file.ino);
             let stays = self.locks.holds(&all) || !is_free || carrier.description == NONE;
@@ -180,6 +189,37 @@ impl Planner {
         let carrier = self.new_carrier(cx, file, is_free, asked)?;
         self.carriers.add((table, file.ino), carrier);
         Some(carrier)
+    }
+
+    /// Whether a description can carry a process's locks: it carries no other's, and has none of
+    /// its own, which would be the same there.
+    fn can_carry(&self, table: u32, file: &File) -> bool {
+        let carries = self.carriers.by_description.get(&file.description);
+        let own = Lock {
+            owner: Owner::File(file.description),
+            ..every_lock(table, file.ino)
+        };
+        carries.is_none_or(|other| *other == table) && !self.locks.holds(&own)
+    }
+
+    /// A description is asked for locks of its own: it carries no process's any more.
+    fn cede(&mut self, cx: &Cx, file: &File) {
+        let table = self.carriers.by_description.get(&file.description).copied();
+        let carried = table.and_then(|table| Some((table, self.carriers.find(table, file.ino)?)));
+        if let Some((table, carrier)) = carried {
+            let all = every_lock(table, file.ino);
+            let held = self.locks.held_by(&mut self.order, &all);
+            if held.is_empty() {
+                self.carriers.take(table, file.ino);
+            } else if let Some(fresh) = self.open_carrier(cx, file, carrier.mode) {
+                self.move_locks(cx, &all, &held, (carrier, fresh));
+                self.carriers.take(table, file.ino);
+                self.carriers.add((table, file.ino), fresh);
+            }
+        }
+        if let Some(freed) = self.carriers.freed.get(&file.description) {
+            self.order.after(*freed);
+        }
     }
 
     /// What can carry locks of these kinds: the descriptor that the call works on, if no other
@@ -212,7 +252,7 @@ impl Planner {
         let dent = self.tree.inode(file.ino).dent;
         if dent == NONE {
             self.notes
-                .add("locks on removed files that processes share");
+                .add("locks on removed files that processes, or they and open files, share");
             return None;
         }
         let at = self.place_of(file.ino);
@@ -244,7 +284,10 @@ impl Planner {
             self.retake(cx, to, part);
         }
         if !held.is_empty() {
-            self.on_carrier(cx, from, every_byte(F_UNLCK));
+            // Other tasks may have given back part of it there before.
+            let action = from.lock(every_byte(F_UNLCK));
+            let needs = [(Resource::Slot(from.slot), Side::Write)];
+            self.extra(cx.lane, cx.event.entry, action, Call::fcntl, &needs);
         }
         for part in held.iter().filter(|part| part.exclusive) {
             self.retake(cx, to, part);

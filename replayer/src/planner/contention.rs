@@ -18,8 +18,8 @@ use crate::plan::Action;
 
 pub(super) const F_SETLK: u64 = 6;
 pub(super) const F_SETLKW: u64 = 7;
-const F_OFD_SETLK: u64 = 37;
-const F_OFD_SETLKW: u64 = 38;
+pub(super) const F_OFD_SETLK: u64 = 37;
+pub(super) const F_OFD_SETLKW: u64 = 38;
 pub(super) const F_RDLCK: u64 = 0;
 pub(super) const F_WRLCK: u64 = 1;
 pub(super) const F_UNLCK: u64 = 2;
