@@ -10,6 +10,7 @@ use super::error::ImportError;
 use super::line::{self, Body, Printed};
 use super::names;
 use super::outcome::{Outcome, outcome};
+use super::unnamed::{UNKNOWN, Unnamed, attached};
 
 /// The most bytes of one line. strace prints whole buffers if it is asked to (-s).
 const MOST_LINE: u64 = 16 << 20;
@@ -89,8 +90,7 @@ struct Half {
 /// Reads one log.
 struct Reader {
     number: u16,
-    /// The task of lines that name none.
-    pid: u32,
+    unnamed: Unnamed,
     clock: Clock,
     halves: HashMap<u32, Half>,
     items: Vec<Item>,
@@ -110,7 +110,7 @@ pub fn read(logs: Vec<Log>) -> Result<(Vec<Item>, About), ImportError> {
     for (number, mut log) in logs.into_iter().enumerate() {
         let mut reader = Reader {
             number: number as u16,
-            pid: pid_of_name(&log.path).unwrap_or(0),
+            unnamed: Unnamed::new(pid_of_name(&log.path).unwrap_or(UNKNOWN)),
             clock: Clock::default(),
             halves: HashMap::new(),
             items: Vec::new(),
@@ -165,7 +165,6 @@ impl Reader {
         let mut line = 0;
         loop {
             line += 1;
-            buffer.clear();
             let mut part = (&mut log.text).take(MOST_LINE);
             let read = part
                 .read_until(b'\n', &mut buffer)
@@ -180,7 +179,10 @@ impl Reader {
             taken.bytes += read as u64;
             taken.lines += 1;
             let too_much = [
-                (read as u64 == MOST_LINE, "more than 16 MiB in a line"),
+                (
+                    buffer.len() as u64 >= MOST_LINE,
+                    "more than 16 MiB in a line",
+                ),
                 (taken.bytes > MOST_BYTES, "more than 2 GiB of logs"),
                 (taken.lines > MOST_LINES, "more than 16,777,216 lines"),
             ];
@@ -188,12 +190,19 @@ impl Reader {
                 let path = log.path.clone();
                 return Err(ImportError::TooMuch { path, line, what });
             }
+            if let Some((before, task)) = attached(&buffer) {
+                self.unnamed.attached(task);
+                // The rest of that line comes next.
+                buffer.truncate(before.len());
+                continue;
+            }
             if !self.line(&buffer, line, about) {
                 about.strange += 1;
                 let begin =
                     || String::from_utf8_lossy(&buffer[..buffer.len().min(60)]).into_owned();
                 strange.get_or_insert_with(|| (line, begin()));
             }
+            buffer.clear();
         }
         match strange {
             Some((line, begin)) if self.items.is_empty() && self.halves.is_empty() => {
@@ -209,7 +218,17 @@ impl Reader {
         let Some(line) = line::parse(text) else {
             return false;
         };
-        let pid = line.pid.unwrap_or(self.pid);
+        let goes_on = match &line.body {
+            Body::Resumed(call) => {
+                let half = self.halves.get(&UNKNOWN);
+                half.is_some_and(|half| *half.name == *call.name)
+            }
+            _ => false,
+        };
+        let (pid, was_unknown) = self.unnamed.of(line.pid, goes_on);
+        if was_unknown {
+            self.name_unknown(pid);
+        }
         let now = self.clock.tell(line.time);
         if std::mem::take(&mut self.open_end)
             && let Some(last) = self.items.last_mut()
@@ -287,7 +306,17 @@ impl Reader {
         self.push(pid, line, entry, exit, what);
     }
 
+    /// The task that no line named so far is this one.
+    fn name_unknown(&mut self, pid: u32) {
+        let unnamed = self.items.iter_mut().filter(|item| item.pid == UNKNOWN);
+        unnamed.for_each(|item| item.pid = pid);
+        if let Some(half) = self.halves.remove(&UNKNOWN) {
+            self.halves.insert(pid, half);
+        }
+    }
+
     fn ended(&mut self, pid: u32, line: u64, now: u64, what: What) {
+        self.unnamed.ended(pid);
         // What the task was in never returned.
         if let Some(half) = self.halves.remove(&pid) {
             self.never_returned(pid, line, now, half);

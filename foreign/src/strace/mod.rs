@@ -29,6 +29,7 @@ mod report;
 mod status;
 mod token;
 mod tree;
+mod unnamed;
 mod write;
 
 use std::io::Write;

@@ -138,3 +138,75 @@ fn what_is_no_log_is_refused_with_its_line() {
     let (_, about) = items("close(3) = 0\nhello\n7 <... read resumed>, 5) = 5\n");
     assert_eq!((about.strange, about.halves), (1, 1));
 }
+
+/// What strace writes into a terminal or a pipe (without -o).
+const UNNAMED: &str = "\
+1700000000.000100 access(\"a\", F_OK) = 0 <0.000010>
+1700000000.000200 vfork(strace: Process 8 attached
+ <unfinished ...>
+[pid     8] 1700000000.000300 close(3) = 0 <0.000010>
+[pid     8] 1700000000.000400 execve(\"/bin/b\", [\"b\"], 0x1 /* 1 var */ <unfinished ...>
+[pid     7] 1700000000.000500 <... vfork resumed>) = 8 <0.000300>
+[pid     7] 1700000000.000600 wait4(-1,  <unfinished ...>
+[pid     8] 1700000000.000700 <... execve resumed>) = 0 <0.000300>
+[pid     8] 1700000000.000800 +++ exited with 0 +++
+1700000000.000900 <... wait4 resumed>NULL, 0, NULL) = 8 <0.000300>
+1700000000.001000 clone(child_stack=NULL, flags=SIGCHLDstrace: Process 9 attached
+) = 9 <0.000100>
+[pid     7] 1700000000.001200 +++ exited with 0 +++
+1700000000.001300 close(4) = 0 <0.000010>
+1700000000.001400 +++ exited with 3 +++
+";
+
+fn told(items: &[Item]) -> Vec<(u32, String)> {
+    let what = |item: &Item| match &item.what {
+        What::Call { name, outcome, .. } => format!("{name} {:?}", outcome.value),
+        other => format!("{other:?}"),
+    };
+    items.iter().map(|item| (item.pid, what(item))).collect()
+}
+
+#[test]
+fn lines_that_name_no_task_are_the_only_ones_that_is_left() {
+    let (items, about) = items(UNNAMED);
+    let expected = [
+        (7, "access Some(0)"),
+        (8, "close Some(0)"),
+        (7, "vfork Some(8)"),
+        (8, "execve Some(0)"),
+        (8, "Ended(0)"),
+        (7, "wait4 Some(8)"),
+        (7, "clone Some(9)"),
+        (7, "Ended(0)"),
+        (9, "close Some(0)"),
+        (9, "Ended(768)"),
+    ];
+    let expected = expected.map(|(pid, what)| (pid, what.to_owned()));
+    assert_eq!(told(&items), expected);
+    assert_eq!((about.strange, about.halves), (0, 0));
+}
+
+#[test]
+fn who_goes_on_with_what_an_unnamed_task_began_is_that_task() {
+    // Without the words on new tasks (-q), and a child's lines come first.
+    let (first, _) = UNNAMED.split_once("1700000000.001000").expect("two parts");
+    let (told_of, _) = items(first);
+    let (quiet, about) = items(&first.replace("strace: Process 8 attached\n", ""));
+    assert_eq!(told(&quiet), told(&told_of));
+    assert_eq!((about.strange, about.halves), (0, 0));
+}
+
+#[test]
+fn an_unnamed_line_of_a_task_that_was_attached_to_is_its_own() {
+    let text = "\
+strace: Process 7 attached
+1700000000.000100 close(3) = 0 <0.000010>
+1700000000.000200 clone(child_stack=NULL, flags=SIGCHLDstrace: Process 8 attached
+) = 8 <0.000100>
+[pid     8] 1700000000.000300 close(3) = 0 <0.000010>
+";
+    let (items, about) = items(text);
+    let pids: Vec<u32> = items.iter().map(|item| item.pid).collect();
+    assert_eq!(pids, [7, 7, 8]);
+    assert_eq!(about.strange, 0);
+}
