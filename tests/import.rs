@@ -227,6 +227,13 @@ fn what_was_imported_is_explained_with_what_is_not_known() {
     );
     let why = json(&["why", "--budget", "2s", "--target", "m=/dev/shm"], &trace);
     assert_eq!(why["inspect"]["events"], inspect["events"]);
+    let screen = fsreplay()
+        .args(["why", "--budget", "2s", "--target", "m=/dev/shm"])
+        .arg(&trace)
+        .output();
+    let screen = text(&screen.expect("fsreplay runs"));
+    assert!(screen.contains("imported from strace"), "{screen}");
+    assert!(!screen.contains("on another machine"), "{screen}");
     let fast = [
         "compare",
         "--timing",

@@ -63,12 +63,13 @@ fn costs(inspection: &Inspect) -> Text {
         .map(|d| (term::shortened(&d.path, 60), d.share));
     let mounts = inspection.mounts.iter().map(|mount| {
         let remote = if mount.remote { ", remote" } else { "" };
-        let name = format!(
-            "{} ({}{remote})",
-            term::shortened(&mount.mount_point, 50),
-            mount.fs_type
-        );
-        (name, mount.share)
+        // A log of strace doesn't tell.
+        let fs_type = match mount.fs_type.as_str() {
+            "" => "of unknown type",
+            known => known,
+        };
+        let path = term::shortened(&mount.mount_point, 50);
+        (format!("{path} ({fs_type}{remote})"), mount.share)
     });
     let programs = inspection.programs.iter().map(|program| {
         let name = match program.processes {

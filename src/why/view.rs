@@ -55,9 +55,12 @@ fn heading(why: &Why) -> Text {
     if (why.inspect.share.as_ref()).is_some_and(|share| share.recorded_elsewhere) {
         say!(
             out,
-            "recorded on another machine or kernel: what it computed there is taken for what it \
-             computes here"
+            "not known to be of this machine and kernel: what it computed where it was recorded \
+             is taken for what it computes here"
         );
+    }
+    for caveat in &why.inspect.caveats {
+        say!(out, "{}", term::strong(caveat));
     }
     if let Some(status) = why.status.filter(|status| *status != 0) {
         let meaning = if status > BY_SIGNAL {
