@@ -21,8 +21,8 @@ const FILES: usize = 1000;
 const PASSES: usize = 50;
 /// Stat, open, fstat, read, read to the end, close.
 const CALLS: usize = 6;
-/// Files of a piece. A piece takes some 50 µs: on a busy machine nearly all of them are done without
-/// an interruption, which whole runs never are.
+/// Files of a piece. A piece takes some 50 µs: on a busy machine nearly all of them are done
+/// without an interruption, which whole runs never are.
 const PIECE: usize = 10;
 
 /// Each pass does its calls for each file.

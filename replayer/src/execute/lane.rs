@@ -17,8 +17,6 @@ const LOOKED: usize = 64;
 const AHEAD: usize = 8;
 /// And for that of what stands close together, of which a line holds sixteen.
 const FAR_AHEAD: usize = 32;
-/// And for the path that an op names.
-const PATH_AHEAD: usize = 3;
 /// Bytes that a processor fetches at a time.
 const LINE: usize = 64;
 
@@ -223,10 +221,6 @@ impl Loop<'_, '_> {
             let op = ops.as_ptr().wrapping_add(step.op());
             sys::prefetch(op);
             sys::prefetch(op.wrapping_byte_add(LINE));
-        }
-        let path = steps.get(index + PATH_AHEAD);
-        if let Some(at) = path.and_then(|step| ops[step.op()].action.paths().next()) {
-            self.shared.texts.at(at.path.0).prefetch();
         }
     }
 

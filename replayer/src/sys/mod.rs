@@ -59,10 +59,10 @@ impl TextRef<'_> {
         self.0
     }
 
-    /// Asks the processor to have its beginning at hand soon.
+    /// Asks the processor to have at hand soon what lies so many bytes after its beginning.
     #[inline]
-    pub fn prefetch(self) {
-        prefetch(self.ptr());
+    pub fn prefetch_after(self, bytes: usize) {
+        prefetch(self.ptr().wrapping_add(bytes));
     }
 
     /// Whether it has no bytes.

@@ -54,8 +54,13 @@ impl Unnamed {
     #[inline]
     pub(super) fn closed(&self, slot: Slot) {
         if self.made.load(Ordering::Relaxed) > 0 {
-            self.all().remove(&slot.0);
+            self.forget(slot);
         }
+    }
+
+    #[cold]
+    fn forget(&self, slot: Slot) {
+        self.all().remove(&slot.0);
     }
 }
 
