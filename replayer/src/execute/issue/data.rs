@@ -121,7 +121,7 @@ impl Issuer<'_> {
 
     /// Clones a file. One that can't be cloned here, though it could when recorded, a tool copies
     /// instead. One that can be cloned here, though it couldn't then, leaves nothing to copy.
-    #[cold]
+    #[inline(never)]
     pub(super) fn clone_file(
         &mut self,
         index: usize,
