@@ -135,7 +135,6 @@ struct File {
 impl File {
     /// An owner's locks in a range end with the op `by`, or become what they are called now.
     fn end(&mut self, order: &mut Order, (owner, range): (Owner, Range), by: Place, now: Now) {
-        let mut all_ended = Vec::new();
         for (holder, part) in std::mem::take(&mut self.held) {
             if holder != owner || !part.range.overlaps(range) {
                 self.held.push((holder, part));
@@ -152,12 +151,9 @@ impl File {
                     by,
                 };
                 if now != Now::Exclusive {
-                    all_ended.push(ended);
+                    self.give(order, owner, ended);
                 }
             }
-        }
-        for ended in all_ended {
-            self.give(order, owner, ended);
         }
     }
 
@@ -170,17 +166,12 @@ impl File {
     }
 
     fn give(&mut self, order: &mut Order, owner: Owner, ended: Part) {
-        let held = &self.held;
         self.refused.retain(|(asker, attempt)| {
-            let may_be_by_this = *asker != owner && attempt.excludes(ended.range, ended.exclusive);
-            if may_be_by_this {
+            let was_by_this = *asker != owner && attempt.excludes(ended.range, ended.exclusive);
+            if was_by_this {
                 order.after(attempt.by);
             }
-            // This one may have been taken after the attempt, and another one be the reason.
-            let may_be_by_others = held.iter().any(|(holder, part)| {
-                holder != asker && part.excludes(attempt.range, attempt.exclusive)
-            });
-            !may_be_by_this || may_be_by_others
+            !was_by_this
         });
         // Program order implies what the lane did before.
         self.given.retain(|before| {

@@ -20,8 +20,6 @@ pub(super) struct Way {
     pub(super) access: i32,
     /// How another one is, if locks that don't exclude each other are asked for there.
     pub(super) shared_on: Option<i32>,
-    /// Whether locks of the open file are asked for beside those of the process.
-    pub(super) both: bool,
 }
 
 pub(super) const FLOCK: Way = Way {
@@ -32,7 +30,6 @@ pub(super) const FLOCK: Way = Way {
     inherited: false,
     access: libc::O_RDWR,
     shared_on: None,
-    both: false,
 };
 pub(super) const POSIX: Way = Way {
     call: Call::fcntl,
@@ -41,15 +38,10 @@ pub(super) const POSIX: Way = Way {
     ..FLOCK
 };
 pub(super) const OFD: Way = Way {
-    waits: OF_FILE + 7,
-    tries: OF_FILE + 6,
+    waits: 38,
+    tries: 37,
     ..POSIX
 };
-
-/// How much larger the commands are for locks of open files.
-const OF_FILE: u64 = 31;
-/// Owners above are open files, where there are processes as well.
-const FILES: usize = 100;
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,12 +50,8 @@ pub(super) enum Step {
         range: (u64, u64),
         exclusive: bool,
         tries: bool,
-        of_file: bool,
     },
-    Unlock {
-        range: (u64, u64),
-        of_file: bool,
-    },
+    Unlock((u64, u64)),
     Write,
     Close,
     Exit,
@@ -118,15 +106,13 @@ pub(super) fn program(random: &mut Random, way: Way) -> Vec<Step> {
     let mut steps = Vec::new();
     for _ in 0..=random.below(6) {
         let range = ranges[random.below(3) as usize];
-        let of_file = way.both && random.below(2) == 0;
         steps.push(match random.below(6) {
             0..=2 => Step::Lock {
                 range,
                 exclusive: random.below(3) > 0,
                 tries: random.below(3) == 0,
-                of_file,
             },
-            3 => Step::Unlock { range, of_file },
+            3 => Step::Unlock(range),
             _ => Step::Write,
         });
     }
@@ -175,10 +161,7 @@ impl History {
     }
 
     /// Whose a task's locks are.
-    fn owner(&self, task: usize, of_file: bool) -> usize {
-        if of_file {
-            return FILES + if self.way.inherited { 0 } else { task };
-        }
+    fn owner(&self, task: usize) -> usize {
         let by_process = matches!(self.way.waits, 7);
         match (by_process, self.way.inherited) {
             (true, _) if self.way.flags != 0 => 0,
@@ -197,14 +180,13 @@ impl History {
 
     /// What a call does once it is made; nothing if it has to wait.
     fn effect(&mut self, task: usize, step: Step) -> Option<i64> {
+        let owner = self.owner(task);
         match step {
             Step::Lock {
                 range,
                 exclusive,
                 tries,
-                of_file,
             } => {
-                let owner = self.owner(task, of_file);
                 if self.way.call == Call::flock {
                     release(&mut self.held, owner, range);
                 }
@@ -214,20 +196,13 @@ impl History {
                 release(&mut self.held, owner, range);
                 self.held.push((owner, range, exclusive));
             }
-            Step::Unlock { range, of_file } => {
-                let owner = self.owner(task, of_file);
-                release(&mut self.held, owner, range);
-            }
+            Step::Unlock(range) => release(&mut self.held, owner, range),
             // Others have open what was inherited, and a thread's end closes nothing.
             Step::Close | Step::Exit => {
                 let of_thread = step == Step::Exit && self.way.flags != 0;
                 let by_process = self.way.waits == 7;
-                let owner = self.owner(task, false);
                 if !of_thread && (owner == task || by_process) {
                     release(&mut self.held, owner, (0, u64::MAX));
-                }
-                if !of_thread && !self.way.inherited {
-                    release(&mut self.held, FILES + task, (0, u64::MAX));
                 }
             }
             Step::Write => return Some(1),
@@ -251,7 +226,6 @@ impl History {
                 Arg::Number(ArgKind::LockLength, length),
             ]
         };
-        let of = |of_file| if of_file { OF_FILE } else { 0 };
         let trace = &mut self.trace;
         match step {
             Step::Exit => trace.exit(id),
@@ -267,7 +241,7 @@ impl History {
                 let args = [fd_of(fd), Arg::Number(ArgKind::Command, operation)];
                 trace.call_at(id, way.call, &args, result, entry, exit);
             }
-            Step::Unlock { .. } if way.call == Call::flock => {
+            Step::Unlock(_) if way.call == Call::flock => {
                 let args = [fd_of(fd), Arg::Number(ArgKind::Command, 8)];
                 trace.call_at(id, way.call, &args, result, entry, exit);
             }
@@ -275,14 +249,13 @@ impl History {
                 range,
                 exclusive,
                 tries,
-                of_file,
             } => {
-                let command = if tries { way.tries } else { way.waits } + of(of_file);
+                let command = if tries { way.tries } else { way.waits };
                 let args = lock(range, u64::from(exclusive), command);
                 trace.call_at(id, way.call, &args, result, entry, exit);
             }
-            Step::Unlock { range, of_file } => {
-                let args = lock(range, 2, way.tries + of(of_file));
+            Step::Unlock(range) => {
+                let args = lock(range, 2, way.tries);
                 trace.call_at(id, way.call, &args, result, entry, exit);
             }
         }

@@ -74,14 +74,6 @@ fn no_history_of_locks_of_descriptions_stands_still() {
 }
 
 #[test]
-fn no_history_of_locks_of_processes_and_open_files_stands_still() {
-    try_many(Way {
-        both: true,
-        ..POSIX
-    });
-}
-
-#[test]
 fn no_history_of_locks_of_threads_stands_still() {
     for way in [FLOCK, OFD, POSIX] {
         let flags = CLONE_THREAD;
@@ -119,27 +111,6 @@ fn who_takes_a_lock_comes_after_a_release_that_began_later_by_the_clocks() {
     let plan = trace.finish();
     assert!(waits(&plan, 4).contains(&5));
     explore(&plan);
-}
-
-#[test]
-fn who_was_refused_by_one_and_is_by_another_comes_before_both_end() {
-    let mut trace = History::new(OFD, 3).trace;
-    let lock = |fd, start, length| {
-        [
-            Arg::Number(ArgKind::Fd, fd),
-            Arg::Number(ArgKind::Command, 37),
-            Arg::Number(ArgKind::Argument, 1),
-            Arg::Number(ArgKind::LockStart, start),
-            Arg::Number(ArgKind::LockLength, length),
-        ]
-    };
-    trace.call(1, Call::fcntl, &lock(11, 0, 1), 0);
-    trace.call(3, Call::fcntl, &lock(13, 0, 0), EAGAIN);
-    trace.call(2, Call::fcntl, &lock(12, 1, 1), 0);
-    // The first to end is the one that the attempt didn't meet.
-    trace.on_fd(2, Call::close, 12, 0, 0);
-    trace.on_fd(1, Call::close, 11, 0, 0);
-    explore(&trace.finish());
 }
 
 #[test]
