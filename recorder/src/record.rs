@@ -73,7 +73,7 @@ pub fn record(
     let mut header = header(options, &cwd);
     header.costs = Some(costs.together);
     if inside.is_some() {
-        header.backend = "inside".to_owned();
+        header.backend = Header::INSIDE.to_owned();
     }
     let (mut session, clock) =
         recording::begin(Box::new(file), &header, blocked, options.keep_arguments)?;

@@ -29,6 +29,8 @@ struct Returned {
 pub(crate) struct Pacer {
     /// Whether computing and waiting are told apart.
     told: bool,
+    /// The recording was made from inside the tool, but for some calls.
+    is_inside: bool,
     /// What stops add to times.
     costs: StopCosts,
     /// By task: when its last call returned.
@@ -47,6 +49,7 @@ impl Pacer {
     pub(crate) fn new(header: &Header) -> Pacer {
         Pacer {
             told: header.tells_waiting,
+            is_inside: header.backend == Header::INSIDE,
             costs: header.costs.unwrap_or_default(),
             exits: Vec::new(),
             moments: Vec::new(),
@@ -65,9 +68,14 @@ impl Pacer {
         event.duration < SHORT_WAIT.saturating_mul(self.costs.duration)
     }
 
-    /// What stops add to the time of a recording, for each event, nanoseconds.
+    /// What stops add to the time of a recording, for each event, nanoseconds. Hardly any event of
+    /// a tool that was recorded from inside had one.
     pub(crate) fn stop(&self) -> f64 {
-        self.costs.think as f64 + self.costs.duration as f64
+        if self.is_inside {
+            0.0
+        } else {
+            self.costs.think as f64 + self.costs.duration as f64
+        }
     }
 
     /// A task begins when so many events have returned.
@@ -175,7 +183,8 @@ impl Pacer {
         let event = cx.event;
         let all = event.duration.saturating_sub(self.costs.duration) as f64;
         let on_cpu = if self.told {
-            (event.spent.cpu as f64).min(all)
+            // The recorder took its stops out of this, and a call recorded inside has none.
+            event.spent.cpu.min(event.duration) as f64
         } else {
             all
         };

@@ -125,7 +125,7 @@ pub struct Header {
     pub cpus: u32,
     /// Page size in bytes.
     pub page_size: u32,
-    /// How it was recorded: `ptrace`, …
+    /// How it was recorded: `ptrace`, [`Header::INSIDE`], …
     pub backend: String,
     /// Seconds since the epoch at the start.
     pub started: i64,
@@ -144,6 +144,9 @@ pub struct Header {
 const ANONYMIZED: &str = ", anonymized";
 
 impl Header {
+    /// [`Header::backend`] of a tool that was recorded from inside, but for calls that stop.
+    pub const INSIDE: &str = "inside";
+
     /// Whether the trace says that its names were replaced by others.
     pub fn is_anonymized(&self) -> bool {
         self.producer.ends_with(ANONYMIZED)

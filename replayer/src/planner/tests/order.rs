@@ -1,7 +1,7 @@
 //! Which calls of different tasks are put in order, and which stay free.
 
 use fsreplay_trace::call::{ArgKind, Call};
-use fsreplay_trace::model::Header;
+use fsreplay_trace::model::{Header, StopCosts};
 
 use super::builder::{Arg, Trace, header, step, waits};
 use crate::plan::{Plan, Sleep, Slept, WaitFor};
@@ -323,6 +323,30 @@ fn a_recorder_may_tell_waiting_and_add_nothing_to_times() {
         assert_eq!(plan.lanes[0].pace(1).think, think, "{tells_waiting}");
         assert_eq!(plan.timing.told, tells_waiting);
     }
+}
+
+#[test]
+fn a_call_recorded_inside_has_no_stop_to_be_taken_out() {
+    let header = Header {
+        tells_waiting: true,
+        backend: Header::INSIDE.to_owned(),
+        costs: Some(StopCosts {
+            think: 9_000,
+            cpu: 9_000,
+            duration: 9_000,
+        }),
+        ..header()
+    };
+    let options = PlanOptions {
+        keep_durations: true,
+        ..PlanOptions::default()
+    };
+    let mut trace = Trace::of(&header, options);
+    trace.dir("/work");
+    trace.file("/work/f", 1);
+    trace.look_on_cpu("f", 2048);
+    let plan = trace.finish();
+    assert_eq!(plan.lanes[0].took(0).on_cpu(), 2048.0);
 }
 
 #[test]
