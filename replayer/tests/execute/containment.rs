@@ -78,6 +78,13 @@ fn changes_through_a_link(b: &mut Builder) -> Vec<Action> {
             resolve: 0,
             out: Slot::BAD,
         },
+        Action::Open {
+            at: precious,
+            flags: libc::O_RDONLY | libc::O_TRUNC,
+            mode: 0,
+            resolve: 0,
+            out: Slot::BAD,
+        },
         Action::ChangeMode {
             at: precious,
             mode: 0o6777,
@@ -172,4 +179,52 @@ fn what_lies_outside_gets_no_name_inside() {
     let linked = run.lanes[0].samples.get(1, plan.op(0, 1)).result;
     assert!(linked < 0, "{linked}");
     assert_eq!(std::fs::metadata(&precious).expect("there").nlink(), 1);
+}
+
+#[test]
+fn what_lies_outside_is_not_changed_by_a_descriptor_that_may_read_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let outside = dir.path().join("outside");
+    std::fs::create_dir(&outside).expect("made");
+    let precious = outside.join("precious");
+    std::fs::write(&precious, "data").expect("written");
+    let before = std::fs::metadata(&precious).expect("there");
+    let mut b = Builder::new(dir.path());
+    let (at, name) = (b.at("link/precious"), b.text("user.x"));
+    let (lane, fd) = (b.lane(), Slot(3));
+    let open = Action::Open {
+        at,
+        flags: libc::O_RDONLY,
+        mode: 0,
+        resolve: 0,
+        out: fd,
+    };
+    b.op(lane, open, 3);
+    for action in [
+        Action::FdChangeMode { fd, mode: 0o6777 },
+        Action::FdChangeOwner { fd, uid: 1, gid: 1 },
+        Action::FdSetTimes {
+            fd,
+            atime: 1,
+            mtime: 1,
+        },
+        Action::FdSetXattr {
+            fd,
+            name,
+            length: 3,
+            flags: 0,
+        },
+        Action::FdRemoveXattr { fd, name },
+    ] {
+        b.op(lane, action, 0);
+    }
+    let plan = b.plan;
+    let run = executed_beside_a_link(&plan, dir.path(), &outside);
+    for (index, op) in plan.ops_of(0).enumerate().skip(1) {
+        let sample = run.lanes[0].samples.get(index, op);
+        assert!(sample.result < 0, "{:?} gave {}", op.action, sample.result);
+    }
+    let after = std::fs::metadata(&precious).expect("still there");
+    let told = |of: &std::fs::Metadata| (of.mode(), of.uid(), of.mtime_nsec(), of.ctime_nsec());
+    assert_eq!(told(&before), told(&after));
 }

@@ -53,6 +53,31 @@ impl Issuer<'_> {
         usize::try_from(length).is_ok_and(|length| is_inside(&place[..length], &self.shared.roots))
     }
 
+    /// Whether what is open behind a descriptor may be changed: it lies in one of the replay's
+    /// directories, or has no place in a tree (a pipe, a socket, memory). Landlock allows to open
+    /// what lies outside for reading, and doesn't know changes of modes, owners, times and
+    /// attributes. `begin` leaves out the question.
+    pub(super) fn may_be_changed(&mut self, fd: RawFd, begin: &mut u64) -> bool {
+        if self.shared.is_walled() || fd < 0 {
+            return true;
+        }
+        let asked = self.shared.clock.ticks();
+        let name = self.name_of_fd(fd);
+        let mut place = [0; libc::PATH_MAX as usize];
+        let length = sys::read_link(name, &mut place);
+        let place = usize::try_from(length).map_or(&[][..], |length| &place[..length]);
+        let is_placeless = !place.is_empty() && !place.starts_with(b"/");
+        let may =
+            is_placeless || place.starts_with(b"/memfd:") || is_inside(place, &self.shared.roots);
+        *begin += self.shared.clock.ticks().saturating_sub(asked);
+        if !may {
+            tracing::error!(
+                "a descriptor of the trace led outside of the target; nothing was done"
+            );
+        }
+        may
+    }
+
     /// The path by which calls without a form for descriptors reach what is held.
     pub(super) fn name_of(&mut self, held: &OwnedFd) -> &CStr {
         self.name_of_fd(held.as_raw_fd())

@@ -6,8 +6,21 @@ use std::os::fd::{AsRawFd, RawFd};
 use fsreplay_trace::call::NONE;
 
 use super::{Issuer, UNISSUED};
-use crate::plan::{Action, At};
+use crate::plan::{Action, At, Slot};
 use crate::sys::{self, Scratch, TextRef, XattrPlace};
+
+/// The descriptor of a call that changes what it leads to, other than its bytes.
+fn changed_by_descriptor(action: &Action) -> Option<Slot> {
+    match *action {
+        Action::FdChangeMode { fd, .. }
+        | Action::FdChangeOwner { fd, .. }
+        | Action::FdSetTimes { fd, .. }
+        | Action::FdSetAcl { fd, .. }
+        | Action::FdSetXattr { fd, .. }
+        | Action::FdRemoveXattr { fd, .. } => Some(fd),
+        _ => None,
+    }
+}
 
 impl Issuer<'_> {
     /// Owners, modes, times, attributes.
@@ -18,6 +31,12 @@ impl Issuer<'_> {
         begin: &mut u64,
     ) -> i64 {
         use Action::*;
+        if let Some(fd) = changed_by_descriptor(action) {
+            let fd = self.fd(fd);
+            if !self.may_be_changed(fd, begin) {
+                return -i64::from(libc::EXDEV);
+            }
+        }
         match *action {
             ChangeMode { at, mode, flags } => self.change_mode(at, mode, flags, begin),
             FdChangeMode { fd, mode } => sys::fchmod(self.fd(fd), mode),

@@ -335,11 +335,14 @@ const UNISSUED: i64 = -4095;
 
 /// The flags to open with. No open waits: the tree may hold a FIFO where the plan has none, and
 /// what is issued on one that the plan knows doesn't wait either. Regular files don't mind.
+///
+/// An open for reading that empties the file (`O_RDONLY | O_TRUNC`) needs the right to write, but
+/// Landlock takes it for reading. As an open for both it needs the same rights, and is held inside.
 pub(super) fn open_flags(flags: i32) -> i32 {
-    let wait = if flags & libc::O_PATH == 0 {
-        libc::O_NONBLOCK
-    } else {
-        0
-    };
-    flags | libc::O_CLOEXEC | wait
+    if flags & libc::O_PATH != 0 {
+        return flags | libc::O_CLOEXEC;
+    }
+    let empties = flags & libc::O_TRUNC != 0 && flags & libc::O_ACCMODE == libc::O_RDONLY;
+    let both = if empties { libc::O_RDWR } else { 0 };
+    flags | both | libc::O_CLOEXEC | libc::O_NONBLOCK
 }
