@@ -66,10 +66,15 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
 }
 
 /// Whether it takes what comes and keeps nothing that could be replaced: standard output, a pipe, a
-/// device.
+/// device, a descriptor that a shell opened.
 fn is_stream(output: &Path) -> bool {
-    let found = fs::metadata(output);
-    output == Path::new("-") || found.is_ok_and(|found| !found.is_file() && !found.is_dir())
+    let is_descriptor = ["/dev/fd", "/proc/self/fd"]
+        .iter()
+        .any(|descriptors| output.starts_with(descriptors));
+    if is_descriptor || output == Path::new("/dev/stdout") || output == Path::new("-") {
+        return true;
+    }
+    fs::metadata(output).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 fn to_stream(args: &ExportArgs) -> Result<Exported, Failure> {

@@ -12,6 +12,9 @@ use fsreplay_trace::imported::Imported;
 use fsreplay_trace::model::{Header, UNREADABLE_ARGUMENTS};
 use nix::errno::Errno;
 
+/// With less than this part of the tool's own time between calls, it is told.
+const WHOLE_PACE: f64 = 0.9;
+
 /// Below this share of outcomes as recorded, 0 to 1, targets are not ranked.
 pub const LEAST_FIDELITY: f64 = 0.98;
 
@@ -124,6 +127,18 @@ pub fn uncalibrated() -> Caveat {
             .into(),
         withholds: false,
     }
+}
+
+/// A target on which calls were played with so little of the tool's own time between them that
+/// what happens there with time is underrated.
+pub fn of_pace(part: f64) -> Option<String> {
+    (part < WHOLE_PACE).then(|| {
+        format!(
+            "calls were played with {:.0} % of the tool's own time between them: what a share \
+             forgets meanwhile, and asks again, is underrated; more budget takes more of it",
+            part * 100.0
+        )
+    })
 }
 
 /// Outcomes of a replay that a tool would notice, whatever their share.

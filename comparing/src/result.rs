@@ -102,15 +102,20 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
     let worst = rounds.iter().max_by_key(|played| played.round.divergences);
     let last = rounds.last().map(|played| &played.round);
     let told = worst.map_or_else(Vec::new, |played| caveats::of_outcomes(&played.groups));
-    let calls: Vec<f64> = rounds
-        .iter()
-        .map(|played| played.round.call_seconds)
-        .collect();
+    let pace = rounds.last().and_then(|played| played.pace);
+    let at_pace = pace.filter(|_| measured.method == Method::Paper);
+    let at_pace = at_pace.and_then(caveats::of_pace);
+    let calls = call_seconds(rounds);
+    // On paper, rounds on shares hold the tool's own time, and others don't.
+    let times = |rounds: &[Played]| match measured.method {
+        Method::Paper => call_seconds(rounds),
+        Method::Paced | Method::Fast => walls(rounds),
+    };
     let (time, ratio) = series.beside(base);
     let doubt = Doubt {
         others: measured.others,
         budget: measured.budget,
-        ..Doubt::of(&walls(rounds), &walls(&measured.rounds[measured.baseline]))
+        ..Doubt::of(&times(rounds), &times(&measured.rounds[measured.baseline]))
     };
     let unranked = unranked(measured, number, &told);
     let (verdict, reason) = judged(
@@ -140,13 +145,23 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
         },
         divergences: worst.map_or(0, |played| played.round.divergences),
         causes: worst.map_or_else(Vec::new, causes),
-        caveats: told.into_iter().map(|caveat| caveat.text).collect(),
+        caveats: told
+            .into_iter()
+            .map(|caveat| caveat.text)
+            .chain(at_pace)
+            .collect(),
         left_out: last.map_or(0, |round| round.left_out),
         fidelity: Some(fidelity(plan, rounds)),
         calls: last.map_or_else(Vec::new, |round| round.calls.clone()),
         directories: directories(plan, rounds),
         phases: in_phases(measured, number),
     }
+}
+
+/// What all calls of each round took together, seconds.
+fn call_seconds(rounds: &[Played]) -> Vec<f64> {
+    let rounds = rounds.iter().map(|played| &played.round);
+    rounds.map(|round| round.call_seconds).collect()
 }
 
 /// What a target's phases take, each beside the same of the baseline.

@@ -9,7 +9,7 @@
 //! What a stop takes in a call is known less well than all of it together: five recordings of the
 //! same `find` had 4.7 to 8.5 ms in calls and 4.1 to 5.2 of computing, where the tool took 14.4 ms
 //! in each series of runs. So calls have the same factor, and not what computing leaves of the
-//! whole. Where it is known what calls take on the recorded mount, from fast rounds, that is what
+//! whole. Where it is known what calls take on the recorded mount, from rounds, that is what
 //! is taken from the whole ([`factor`]).
 //!
 //! By processor time and not by the clock: beside busy neighbours, runs take several times as long

@@ -31,6 +31,8 @@ pub struct Played {
     pub cache: &'static str,
     /// Processor time of all threads, seconds.
     pub cpu_seconds: f64,
+    /// The part of the tool's own time that stood between the calls, if any.
+    pub pace: Option<f64>,
     /// Seconds in calls and number of calls by place ([`Plan::places`]).
     pub places: Vec<(f64, u64)>,
 }
@@ -203,6 +205,7 @@ impl<'p> Player<'p> {
             groups,
             cache,
             cpu_seconds: seconds(|lane| lane.cpu),
+            pace: options.timing.scale(),
             places: place_seconds(plan, &run),
         };
         Ok((played, run.lanes, is_struck))

@@ -1,4 +1,4 @@
-//! What each call of a plan takes on a mount, from some rounds as fast as possible: the median.
+//! What each call of a plan takes on a mount, from some rounds: the median.
 //!
 //! A busy neighbour makes some calls of a round long, others in each round: the median over rounds
 //! hardly knows of it. It doesn't know either of what is rare in each call but certain in all of

@@ -117,8 +117,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub rounds: Option<u32>,
     /// Measure by the clock, in replays with the tool's own time, each of which takes as long as
-    /// the tool; without it the calls alone are measured, and the tool's time is worked out from
-    /// them
+    /// the tool; without it the calls are measured, and the tool's time is worked out from them
     #[arg(long)]
     pub precise: bool,
     /// Compare even where the trace says that no mount can make a difference

@@ -38,7 +38,8 @@ pub fn play_once(plans: &[Plan], apart: &Groups) -> Result<Once, ReplayError> {
     };
     let nothing = |_: usize, _: usize| Price::default();
     let began = Instant::now();
-    let played = simulate_with(1.0, plan, &nothing, apart, processors()).map_err(stuck)?;
+    let played =
+        simulate_with(plan.timing.computing, plan, &nothing, apart, processors()).map_err(stuck)?;
     let plans = u32::try_from(plans.len()).unwrap_or(u32::MAX);
     Ok(Once {
         took: began.elapsed().saturating_mul(plans),

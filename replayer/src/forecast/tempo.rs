@@ -16,7 +16,7 @@ use crate::timing::Timing;
 const PART: f64 = 0.5;
 
 /// The timing of the rounds of each plan: on shares the tool's own, which takes so many seconds a
-/// round, shortened to what the budget allows.
+/// round, what it waits for included, shortened to what the budget allows.
 pub fn timings<'p>(
     plans: impl IntoIterator<Item = &'p Plan>,
     own_seconds: f64,
@@ -35,8 +35,9 @@ pub fn timings<'p>(
     shares.into_iter().map(timing).collect()
 }
 
-/// What the tool's own time is multiplied by, so that the rounds before the first look, and the one
-/// that warms caches, fit in.
+/// What the tool's own time is multiplied by, so that it takes no more than its part of the budget
+/// in the rounds before the first look, and in the one that warms caches. What calls, rests and
+/// putting back take is not known yet.
 fn scale(own_seconds: f64, plans: usize, budget: Duration) -> f64 {
     let rounds = (LOOK + 1) * plans;
     let all = own_seconds * rounds as f64;
