@@ -8,7 +8,7 @@
 //! `sass` and `mocha`, `go`, `cargo`, `gcc`, `rg`, `ctags`, `cmake`, `zip`, `unzip`, `cloc`,
 //! `doxygen`, `pandoc`.
 
-use crate::workloads::{Workload, python_sources};
+use crate::workloads::{Workload, cargo_project, npm_sources, python_sources};
 
 /// The set.
 pub const FINAL: &[Workload] = &[
@@ -131,18 +131,14 @@ pub const FINAL: &[Workload] = &[
     },
     Workload {
         name: "rollup",
-        setup: "mkdir n; cd n; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm \
-            install --silent --no-audit --no-fund lodash-es; mv node_modules/lodash-es ../src; cd \
-            ..; rm -rf n",
+        setup: npm_sources!("lodash-es", "lodash-es", "src"),
         copied: "",
         reset: "rm -f out.js",
         command: &["rollup", "--silent", "src/lodash.js", "-o", "out.js"],
     },
     Workload {
         name: "sass",
-        setup: "mkdir n; cd n; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm \
-            install --silent --no-audit --no-fund bootstrap; mv node_modules/bootstrap/scss ../; \
-            cd ..; rm -rf n",
+        setup: npm_sources!("bootstrap", "bootstrap/scss", "scss"),
         copied: "",
         reset: "rm -f out.css*",
         command: &["sass", "-q", "scss/bootstrap.scss", "out.css"],
@@ -166,13 +162,7 @@ pub const FINAL: &[Workload] = &[
     },
     Workload {
         name: "cargo doc",
-        setup: r#"mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]
-name = "demo"
-version = "0.1.0"
-edition = "2021"
-[workspace]
-' > Cargo.toml && cargo add -q regex serde_json && cargo add -q clap --features derive && cargo \
-    fetch -q"#,
+        setup: cargo_project!("regex serde_json", "clap --features derive"),
         copied: "",
         reset: "rm -rf c/target",
         command: &[

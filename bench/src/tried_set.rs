@@ -5,7 +5,7 @@
 //! `duckdb` and `pip` (a virtual environment serves), `node` with `npm`, `prettier` and `esbuild`,
 //! `go`, `cargo`, `javac`, `7z`, `zstd`, `hugo`.
 
-use crate::workloads::{Workload, python_sources};
+use crate::workloads::{Workload, cargo_project, npm_sources, python_sources};
 
 /// The set.
 pub const TRIED: &[Workload] = &[
@@ -95,9 +95,7 @@ END
     },
     Workload {
         name: "prettier",
-        setup: "mkdir n; cd n; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm \
-            install --silent --no-audit --no-fund lodash; mv node_modules/lodash ../src; cd ..; \
-            rm -rf n",
+        setup: npm_sources!("lodash", "lodash", "src"),
         copied: "",
         reset: "",
         command: &[
@@ -108,10 +106,11 @@ END
     },
     Workload {
         name: "esbuild",
-        setup: "mkdir n; cd n; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm \
-            install --silent --no-audit --no-fund lodash-es; mv node_modules/lodash-es ../src; cd \
-            ..; rm -rf n; echo 'import * as all from \"./src/lodash.js\"; console.log(all)' > \
-            a.js",
+        setup: concat!(
+            npm_sources!("lodash-es", "lodash-es", "src"),
+            "; echo 'import * as all from \"./src/lodash.js\"; console.log(all)' > \
+            a.js"
+        ),
         copied: "",
         reset: "rm -f out.js",
         command: &[
@@ -168,13 +167,12 @@ END
     },
     Workload {
         name: "cargo check",
-        setup: r#"mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]
-name = "demo"
-version = "0.1.0"
-edition = "2021"
-[workspace]
-' > Cargo.toml && cargo add -q regex serde_json && cargo add -q clap --features derive && cargo \
-    add -q tokio --features full && cargo add -q syn --features full && cargo fetch -q"#,
+        setup: cargo_project!(
+            "regex serde_json",
+            "clap --features derive",
+            "tokio --features full",
+            "syn --features full"
+        ),
         copied: "",
         reset: "rm -rf c/target",
         command: &[

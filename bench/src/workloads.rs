@@ -37,15 +37,40 @@ macro_rules! python_sources {
 }
 pub(crate) use python_sources;
 
+/// Takes what is below `node_modules` of a package from npm, by another name.
+macro_rules! npm_sources {
+    ($package:literal, $from:literal, $to:literal) => {
+        concat!(
+            "mkdir n; cd n; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm \
+                install --silent --no-audit --no-fund ",
+            $package,
+            "; mv node_modules/",
+            $from,
+            " ../",
+            $to,
+            "; cd ..; rm -rf n"
+        )
+    };
+}
+pub(crate) use npm_sources;
+
+/// Makes `c`, an empty program of Rust's, with the dependencies that some `cargo add` give it.
+macro_rules! cargo_project {
+    ($($add:literal),*) => {
+        concat!(
+            "mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]\nname \
+                = \"demo\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n' > Cargo.toml",
+            $(" && cargo add -q ", $add,)*
+            " && cargo fetch -q"
+        )
+    };
+}
+pub(crate) use cargo_project;
+
 /// In both lists.
 const CARGO_BUILD: Workload = Workload {
     name: "cargo build",
-    setup: r#"mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]
-name = "demo"
-version = "0.1.0"
-edition = "2021"
-[workspace]
-' > Cargo.toml && cargo add -q --no-default-features itoa ryu && cargo fetch -q"#,
+    setup: cargo_project!("--no-default-features itoa ryu"),
     copied: "",
     reset: "rm -rf c/target",
     command: &[

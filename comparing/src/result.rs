@@ -102,26 +102,12 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
     let worst = rounds.iter().max_by_key(|played| played.round.divergences);
     let last = rounds.last().map(|played| &played.round);
     let told = worst.map_or_else(Vec::new, |played| caveats::of_outcomes(&played.groups));
-    let pace = rounds.last().and_then(|played| played.pace);
-    let at_pace = pace.filter(|_| measured.method == Method::Paper);
-    let at_pace = at_pace.and_then(caveats::of_pace);
-    let calls = call_seconds(rounds);
-    // On paper, rounds on shares hold the tool's own time, and others don't.
-    let times = |rounds: &[Played]| match measured.method {
-        Method::Paper => call_seconds(rounds),
-        Method::Paced | Method::Fast => walls(rounds),
-    };
     let (time, ratio) = series.beside(base);
-    let doubt = Doubt {
-        others: measured.others,
-        budget: measured.budget,
-        ..Doubt::of(&times(rounds), &times(&measured.rounds[measured.baseline]))
-    };
     let unranked = unranked(measured, number, &told);
     let (verdict, reason) = judged(
         &series.ratio(base),
         measured.method,
-        doubt,
+        doubt(measured, number),
         is_baseline,
         unranked,
     );
@@ -132,11 +118,8 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
         fs_type: target.fs_type.clone(),
         seconds: if is_baseline { series.time() } else { time },
         rounds: series.rounds.clone(),
-        wall_seconds: rounds
-            .iter()
-            .map(|played| played.round.wall_seconds)
-            .collect(),
-        file_system_seconds: median(&calls),
+        wall_seconds: walls(rounds),
+        file_system_seconds: median(&call_seconds(rounds)),
         ratio: Ratio {
             to: baseline.to_owned(),
             estimate: ratio,
@@ -148,7 +131,7 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
         caveats: told
             .into_iter()
             .map(|caveat| caveat.text)
-            .chain(at_pace)
+            .chain(at_pace(measured.method, rounds))
             .collect(),
         left_out: last.map_or(0, |round| round.left_out),
         fidelity: Some(fidelity(plan, rounds)),
@@ -156,6 +139,28 @@ fn target(measured: &Measured<'_>, number: usize, baseline: &str) -> Found {
         directories: directories(plan, rounds),
         phases: in_phases(measured, number),
     }
+}
+
+/// What a target's times scatter by, beside the baseline's.
+fn doubt(measured: &Measured<'_>, number: usize) -> Doubt {
+    // On paper, rounds on shares hold the tool's own time, and others don't.
+    let times = |rounds: &[Played]| match measured.method {
+        Method::Paper => call_seconds(rounds),
+        Method::Paced | Method::Fast => walls(rounds),
+    };
+    let base = times(&measured.rounds[measured.baseline]);
+    Doubt {
+        others: measured.others,
+        budget: measured.budget,
+        ..Doubt::of(&times(&measured.rounds[number]), &base)
+    }
+}
+
+/// What to know of times on paper where calls were played with less than the tool's own time.
+fn at_pace(method: Method, rounds: &[Played]) -> Option<String> {
+    let pace = rounds.last().and_then(|played| played.pace);
+    pace.filter(|_| method == Method::Paper)
+        .and_then(caveats::of_pace)
 }
 
 /// What all calls of each round took together, seconds.

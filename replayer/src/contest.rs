@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::play::{Umask, clean_targets};
 use crate::player::{Played, Player};
 use crate::preflight::preflight;
+use crate::timing::Timing;
 
 /// What a contest gave.
 #[derive(Debug)]
@@ -59,18 +60,27 @@ pub fn contest_until(
     cancelled: &AtomicBool,
     progress: &(dyn Fn(usize, Stage) + Sync),
 ) -> Result<Outcome, ReplayError> {
-    let all: Vec<PlayOptions> = plans.iter().map(|_| options).collect();
-    contest_with(plans, &all, judged, &mut |_, _| (), cancelled, progress)
+    let timings = vec![options.timing; plans.len()];
+    contest_with(
+        plans,
+        options,
+        &timings,
+        judged,
+        &mut |_, _| (),
+        cancelled,
+        progress,
+    )
 }
 
 /// Takes what the lanes of a round of a plan did.
 pub(crate) type Keep<'k> = dyn FnMut(usize, Vec<LaneRun>) + 'k;
 
-/// The same, with options for each plan, which differ in the timing alone, and with what the lanes
+/// The same, with a timing for each plan in place of that of the options, and with what the lanes
 /// did in each round that counts.
 pub(crate) fn contest_with(
     plans: &[Plan],
-    options: &[PlayOptions],
+    options: PlayOptions,
+    timings: &[Timing],
     judged: Judged<'_>,
     keep: &mut Keep<'_>,
     cancelled: &AtomicBool,
@@ -84,8 +94,11 @@ pub(crate) fn contest_with(
     let mut trees = Trees {
         players: plans
             .iter()
-            .zip(options)
-            .map(|(plan, options)| Player::new(plan, *options))
+            .zip(timings)
+            .map(|(plan, timing)| {
+                let timing = *timing;
+                Player::new(plan, PlayOptions { timing, ..options })
+            })
             .collect(),
         keep,
         cancelled,
@@ -94,8 +107,8 @@ pub(crate) fn contest_with(
     };
     let rule = Rule {
         budget: judged.budget,
-        rounds: judged.least..=options.first().map_or(judged.least, |one| one.rounds),
-        warm_up: options.iter().any(|one| one.cache == Cache::Warm),
+        rounds: judged.least..=options.rounds,
+        warm_up: options.cache == Cache::Warm,
         needed: judged.needed.to_vec(),
     };
     let outcome = contest::contest(&mut trees, &rule, cancelled, judged.judge, judged.told)?;

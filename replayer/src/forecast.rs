@@ -34,6 +34,7 @@ use crate::player::Played;
 use crate::prices::OpPrices;
 use crate::simulate::Groups;
 use effort::Effort;
+pub use papers::own_seconds;
 use papers::{LOOK, Papers};
 pub use tempo::timings;
 
@@ -92,16 +93,13 @@ pub fn forecast(
     let once = papers::play_once(plans, &apart)?;
     let effort = Effort::within(asked.budget, once.took);
     let timings = timings(plans, once.own_seconds, asked.budget);
-    let options: Vec<PlayOptions> = timings
-        .into_iter()
-        .map(|timing| PlayOptions { timing, ..options })
-        .collect();
     // What is worked out after the last round is within the budget, too.
     let at_the_end = effort.at_the_end() + began.elapsed();
     let papers = RefCell::new(Papers::new(plans, &apart, &asked, effort));
     let outcome = contest_with(
         plans,
-        &options,
+        options,
+        &timings,
         Judged {
             budget: Some(asked.budget.saturating_sub(at_the_end)),
             least: LOOK as u32,

@@ -11,10 +11,11 @@ use fsreplay_compare::BUDGET;
 use fsreplay_measure::estimate::median;
 use fsreplay_recorder::children_cpu;
 use fsreplay_replayer::fit;
-use fsreplay_replayer::forecast::timings;
+use fsreplay_replayer::forecast::{own_seconds, timings};
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::planner::{PlanOptions, plan};
 use fsreplay_replayer::prices::Rounds;
+use fsreplay_replayer::simulate::Groups;
 use fsreplay_replayer::{Cache, PlayOptions, Player, Timing};
 use fsreplay_trace::format;
 
@@ -90,7 +91,8 @@ impl Rig<'_> {
         }
         let is_paced = self.options.paced;
         let plans = sites.iter().map(|site| &site.plan);
-        let timings = timings(plans, priced::own_seconds(&sites[0].plan)?, BUDGET);
+        let own = own_seconds(&sites[0].plan, &Groups::one()).map_err(io::Error::other)?;
+        let timings = timings(plans, own, BUDGET);
         let mut all: Vec<Runs<'_>> = sites
             .iter()
             .zip(timings)

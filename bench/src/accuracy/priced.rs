@@ -9,7 +9,7 @@ use fsreplay_measure::estimate::median;
 use fsreplay_replayer::fit::factor;
 use fsreplay_replayer::plan::Plan;
 use fsreplay_replayer::prices::OpPrices;
-use fsreplay_replayer::simulate::{Groups, Price, simulate_with};
+use fsreplay_replayer::simulate::{Groups, simulate_with};
 
 use super::log::{Single, Writer};
 use super::measure::Runs;
@@ -78,14 +78,6 @@ fn by_clock(plan: &Plan, prices: &OpPrices, tool: f64) -> io::Result<f64> {
         }
     }
     Ok((least + most) / 2.0)
-}
-
-/// The tool's own time, waiting included, seconds.
-pub fn own_seconds(plan: &Plan) -> io::Result<f64> {
-    let nothing = |_: usize, _: usize| Price::default();
-    let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let simulated = simulate_with(1.0, plan, &nothing, &Groups::one(), cores);
-    Ok(simulated.map_err(io::Error::other)?.seconds)
 }
 
 fn on_paper(plan: &Plan, computing: f64, prices: &OpPrices) -> io::Result<f64> {

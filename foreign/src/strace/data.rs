@@ -4,6 +4,7 @@ use fsreplay_trace::call::{ArgKind, Op};
 
 use super::files;
 use super::learn::{Place, Told, World};
+use super::tree::Id;
 
 impl World {
     /// Follows the bytes that a call moved.
@@ -45,20 +46,25 @@ impl World {
         place.table.get(fd).map(|known| known.description)
     }
 
-    /// Where a transfer begins, and the description that goes on from there.
-    fn from(
-        &self,
+    /// Goes on after a transfer of so many bytes, unless it says itself where it begins. Gives the
+    /// object that it works on and where it began.
+    fn transferred(
+        &mut self,
         place: &Place<'_>,
         told: &Told<'_>,
         fd: ArgKind,
         offset: Option<ArgKind>,
-    ) -> Option<(usize, Option<u64>)> {
-        let description = self.description(place, told, fd)?;
+        count: u64,
+    ) -> Option<(Id, u64)> {
+        let number = self.description(place, told, fd)?;
         let given = offset.and_then(|offset| told.args.number(offset));
-        Some((
-            description,
-            given.and_then(|given| u64::try_from(given).ok()),
-        ))
+        let given = given.and_then(|given| u64::try_from(given).ok());
+        let description = &mut self.descriptions[number];
+        let from = given.unwrap_or(description.offset);
+        if given.is_none() {
+            description.offset = from.saturating_add(count);
+        }
+        Some((description.object?, from))
     }
 
     fn reads(
@@ -69,24 +75,16 @@ impl World {
         offset: Option<ArgKind>,
         count: u64,
     ) {
-        let Some((number, given)) = self.from(place, told, fd, offset) else {
+        let Some((object, from)) = self.transferred(place, told, fd, offset, count) else {
             return;
         };
-        let description = &mut self.descriptions[number];
-        let from = given.unwrap_or(description.offset);
-        if given.is_none() {
-            description.offset = from.saturating_add(count);
-        }
-        let asked = told.args.number(ArgKind::Length).unwrap_or(0);
-        if let Some(object) = description.object {
-            // Copies inside the kernel may end earlier than the file does.
-            let asked = if fd == ArgKind::Fd {
-                asked as u64
-            } else {
-                count
-            };
-            files::read(&mut self.tree, object, from, count, asked);
-        }
+        // Copies inside the kernel may end earlier than the file does.
+        let asked = if fd == ArgKind::Fd {
+            told.args.number(ArgKind::Length).unwrap_or(0) as u64
+        } else {
+            count
+        };
+        files::read(&mut self.tree, object, from, count, asked);
     }
 
     fn writes(
@@ -97,14 +95,7 @@ impl World {
         offset: Option<ArgKind>,
         count: u64,
     ) {
-        let Some((number, given)) = self.from(place, told, fd, offset) else {
-            return;
-        };
-        let description = &mut self.descriptions[number];
-        if given.is_none() {
-            description.offset = description.offset.saturating_add(count);
-        }
-        if let Some(object) = description.object {
+        if let Some((object, _)) = self.transferred(place, told, fd, offset, count) {
             files::changed(&mut self.tree, object);
         }
     }

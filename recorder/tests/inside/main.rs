@@ -12,6 +12,7 @@ use both_ways::{calls, can_record_inside, same_both_ways, tree, with};
 use common::{Recorded, compile, skip};
 use fsreplay_recorder::{Backend, Status};
 use fsreplay_trace::model::TaskId;
+use tempfile::TempDir;
 
 fn is_there(program: &str) -> bool {
     let found = Command::new("sh")
@@ -22,6 +23,16 @@ fn is_there(program: &str) -> bool {
         skip(&format!("no {program}"));
     }
     found
+}
+
+/// A C program in a directory of its own; none where it can't be had, or not be recorded inside.
+fn compiled(source: &str) -> Option<(TempDir, PathBuf)> {
+    if !can_record_inside() {
+        return None;
+    }
+    let directory = tempfile::tempdir().expect("tempdir");
+    let program = compile(directory.path(), source)?;
+    Some((directory, program))
 }
 
 /// A tree of a few hundred files.
@@ -106,10 +117,6 @@ fn imports_are_the_same_both_ways() {
 
 #[test]
 fn changes_between_calls_inside_are_seen_in_their_order() {
-    if !can_record_inside() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("tempdir");
     let source = r#"
 #include <sys/stat.h>
 #include <stdio.h>
@@ -136,7 +143,7 @@ int main(int argc, char **argv) {
     }
     return 0;
 }"#;
-    let Some(program) = compile(directory.path(), source) else {
+    let Some((directory, program)) = compiled(source) else {
         return;
     };
     let program = program.to_str().expect("text");
@@ -167,10 +174,6 @@ int main(int argc, char **argv) {
 
 #[test]
 fn names_of_attributes_are_those_of_their_calls() {
-    if !can_record_inside() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("tempdir");
     let source = r#"
 #include <sys/xattr.h>
 #include <stdio.h>
@@ -200,7 +203,7 @@ int main(int argc, char **argv) {
     if (getxattr(path, name, value, 1) != -1 || errno != ERANGE) return 8;
     return 0;
 }"#;
-    let Some(program) = compile(directory.path(), source) else {
+    let Some((directory, program)) = compiled(source) else {
         return;
     };
     let place = directory.path().join("place");
@@ -213,10 +216,6 @@ int main(int argc, char **argv) {
 
 #[test]
 fn threads_write_events_of_their_own() {
-    if !can_record_inside() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("tempdir");
     let source = r#"
 #include <pthread.h>
 #include <sys/stat.h>
@@ -261,7 +260,7 @@ int main(void) {
     }
     return 0;
 }"#;
-    let Some(program) = compile(directory.path(), source) else {
+    let Some((_directory, program)) = compiled(source) else {
         return;
     };
     let recorded = with(Backend::Inside, &[program.to_str().expect("text")]);
@@ -288,10 +287,6 @@ int main(void) {
 
 #[test]
 fn directories_that_are_renamed_while_they_are_open_are_known_by_their_names() {
-    if !can_record_inside() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("tempdir");
     let source = r#"
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -316,7 +311,7 @@ int main(int argc, char **argv) {
     }
     return 0;
 }"#;
-    let Some(program) = compile(directory.path(), source) else {
+    let Some((directory, program)) = compiled(source) else {
         return;
     };
     let place = directory.path().join("place");
@@ -335,10 +330,6 @@ int main(int argc, char **argv) {
 /// It takes nearly all addresses for itself, and ends where something else is mapped.
 #[test]
 fn a_program_under_thread_sanitizer_runs_as_without() {
-    if !can_record_inside() {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("tempdir");
     let source = r#"
 #include <pthread.h>
 #include <stdio.h>
@@ -357,7 +348,7 @@ int main(void) {
     if (work(&thread) || pthread_create(&thread, 0, work, &thread)) return 1;
     return pthread_join(thread, 0);
 }"#;
-    let Some(program) = compile(directory.path(), source) else {
+    let Some((directory, program)) = compiled(source) else {
         return;
     };
     let made = Command::new("cc")

@@ -36,15 +36,23 @@ pub fn play_once(plans: &[Plan], apart: &Groups) -> Result<Once, ReplayError> {
     let Some(plan) = plans.first() else {
         return Ok(Once::default());
     };
-    let nothing = |_: usize, _: usize| Price::default();
     let began = Instant::now();
-    let played =
-        simulate_with(plan.timing.computing, plan, &nothing, apart, processors()).map_err(stuck)?;
+    let own_seconds = own_seconds(plan, apart)?;
     let plans = u32::try_from(plans.len()).unwrap_or(u32::MAX);
     Ok(Once {
         took: began.elapsed().saturating_mul(plans),
-        own_seconds: played.seconds,
+        own_seconds,
     })
+}
+
+/// What a tool takes with calls that take nothing, what it waits for included, seconds.
+///
+/// # Errors
+/// A plan that can't be played to its end on paper.
+pub fn own_seconds(plan: &Plan, apart: &Groups) -> Result<f64, ReplayError> {
+    let nothing = |_: usize, _: usize| Price::default();
+    let played = simulate_with(plan.timing.computing, plan, &nothing, apart, processors());
+    Ok(played.map_err(stuck)?.seconds)
 }
 
 /// All plans with their rounds.

@@ -15,6 +15,17 @@ use crate::fence::is_inside;
 use crate::plan::At;
 use crate::sys;
 
+/// Where something that is open lies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lies {
+    /// In one of the replay's directories.
+    Inside,
+    /// Elsewhere in a tree, or the kernel doesn't say where.
+    Outside,
+    /// In no tree: a pipe, a socket, memory.
+    Nowhere,
+}
+
 impl Issuer<'_> {
     /// Whether a change by path goes through a descriptor. One of an empty path has one already.
     pub(super) fn is_checked(&self, at: At) -> bool {
@@ -29,11 +40,8 @@ impl Issuer<'_> {
         if fd < 0 {
             return Err(fd);
         }
-        let asked = self.shared.clock.ticks();
         let held = sys::own(fd as RawFd);
-        let inside = self.is_inside(&held);
-        *begin += self.shared.clock.ticks().saturating_sub(asked);
-        if inside {
+        if self.lies(held.as_raw_fd(), begin) == Lies::Inside {
             Ok(held)
         } else {
             tracing::error!("a path of the trace led outside of the target; nothing was done");
@@ -41,35 +49,34 @@ impl Issuer<'_> {
         }
     }
 
-    pub(super) fn is_inside(&mut self, held: &OwnedFd) -> bool {
-        self.is_fd_inside(held.as_raw_fd())
-    }
-
-    /// Whether what is open behind a descriptor lies in one of the replay's directories.
-    pub(super) fn is_fd_inside(&mut self, fd: RawFd) -> bool {
-        let name = self.name_of_fd(fd);
-        let mut place = [0; libc::PATH_MAX as usize];
-        let length = sys::read_link(name, &mut place);
-        usize::try_from(length).is_ok_and(|length| is_inside(&place[..length], &self.shared.roots))
-    }
-
-    /// Whether what is open behind a descriptor may be changed: it lies in one of the replay's
-    /// directories, or has no place in a tree (a pipe, a socket, memory). Landlock allows to open
-    /// what lies outside for reading, and doesn't know changes of modes, owners, times and
-    /// attributes. `begin` leaves out the question.
-    pub(super) fn may_be_changed(&mut self, fd: RawFd, begin: &mut u64) -> bool {
-        if self.shared.is_walled() || fd < 0 {
-            return true;
-        }
+    /// Asks the kernel where lies what is open behind a descriptor; `begin` leaves out the question.
+    pub(super) fn lies(&mut self, fd: RawFd, begin: &mut u64) -> Lies {
         let asked = self.shared.clock.ticks();
-        let name = self.name_of_fd(fd);
+        let lies = self.whereabouts(fd);
+        *begin += self.shared.clock.ticks().saturating_sub(asked);
+        lies
+    }
+
+    /// The same, as a part of what is measured.
+    pub(super) fn whereabouts(&mut self, fd: RawFd) -> Lies {
         let mut place = [0; libc::PATH_MAX as usize];
-        let length = sys::read_link(name, &mut place);
+        let length = sys::read_link(self.name_of_fd(fd), &mut place);
         let place = usize::try_from(length).map_or(&[][..], |length| &place[..length]);
         let is_placeless = !place.is_empty() && !place.starts_with(b"/");
-        let may =
-            is_placeless || place.starts_with(b"/memfd:") || is_inside(place, &self.shared.roots);
-        *begin += self.shared.clock.ticks().saturating_sub(asked);
+        if is_inside(place, &self.shared.roots) {
+            Lies::Inside
+        } else if is_placeless || place.starts_with(b"/memfd:") {
+            Lies::Nowhere
+        } else {
+            Lies::Outside
+        }
+    }
+
+    /// Whether what is open behind a descriptor may be changed, other than its bytes. Landlock
+    /// allows to open what lies outside for reading, and doesn't know changes of modes, owners,
+    /// times and attributes. `begin` leaves out the question.
+    pub(super) fn may_be_changed(&mut self, fd: RawFd, begin: &mut u64) -> bool {
+        let may = self.shared.is_walled() || fd < 0 || self.lies(fd, begin) != Lies::Outside;
         if !may {
             tracing::error!(
                 "a descriptor of the trace led outside of the target; nothing was done"

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::held::Lies;
 use super::{Issuer, open_flags};
 use crate::plan::{At, Slot};
 use crate::sys;
@@ -93,7 +94,7 @@ impl Issuer<'_> {
             return error;
         }
         let dir = sys::own(dir as RawFd);
-        if !self.shared.is_walled() && !self.is_inside(&dir) {
+        if !self.shared.is_walled() && self.whereabouts(dir.as_raw_fd()) != Lies::Inside {
             return error;
         }
         let number = self.shared.unnamed.made.fetch_add(1, Ordering::Relaxed);
@@ -123,10 +124,7 @@ impl Issuer<'_> {
     ) -> i64 {
         if !self.shared.is_walled() {
             // Nothing gets a name inside that was not opened inside.
-            let asked = self.shared.clock.ticks();
-            let inside = self.is_fd_inside(self.fd(from.dir));
-            *begin += self.shared.clock.ticks().saturating_sub(asked);
-            if !inside {
+            if self.lies(self.fd(from.dir), begin) != Lies::Inside {
                 return -i64::from(libc::EXDEV);
             }
         }
