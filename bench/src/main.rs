@@ -117,6 +117,9 @@ enum Bench {
         /// Where the files are made
         #[arg(long, default_value = "/var/tmp/fsreplay-bench")]
         dir: PathBuf,
+        /// Whether the caches hold what a run needs
+        #[arg(long, value_enum, default_value_t = replay_loop::Kind::Warm)]
+        caches: replay_loop::Kind,
     },
     /// Memory and time of `play`, by the number of events
     Scale(scale::Options),
@@ -146,7 +149,11 @@ fn main() {
             advise::run_all(&tools.fsreplay, tools.rounds, &tools.dir, &tools.only)
         }
         Bench::Intervals(options) => intervals::run_all(&options),
-        Bench::Loop { rounds, dir } => replay_loop::run(rounds, &dir),
+        Bench::Loop {
+            rounds,
+            dir,
+            caches,
+        } => replay_loop::run(rounds, &dir, caches),
         Bench::Scale(options) => scale::run(&options),
         Bench::Writer { events, dir } => writer::run(events, &dir),
         Bench::Imports(tools) => {

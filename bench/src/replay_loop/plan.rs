@@ -1,0 +1,132 @@
+//! The plan that the replay loop is measured with.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::path::Path;
+
+use fsreplay_replayer::plan::*;
+use fsreplay_trace::call::Call;
+use fsreplay_trace::model::FileKind;
+
+use super::{Kind, SIZE};
+
+/// A plan with the calls of all passes, and the paths of the files.
+pub fn plan(dir: &Path, kind: Kind) -> (Plan, Vec<CString>) {
+    let mut plan = Plan {
+        roots: vec![Root {
+            recorded: b"/".to_vec(),
+            target: dir.into(),
+        }],
+        slots: 2,
+        longest_transfer: 4096,
+        ..Plan::default()
+    };
+    let mut paths = Vec::new();
+    let mut texts = Vec::new();
+    for number in 0..=kind.files() {
+        let name = if number == 0 {
+            String::new()
+        } else {
+            format!("file{number}")
+        };
+        let at = Text(plan.text.len() as u32);
+        plan.text.extend_from_slice(name.as_bytes());
+        plan.text.push(0);
+        plan.tree.push(entry(at, number == 0));
+        if number > 0 {
+            texts.push(at);
+            paths.extend(CString::new(name));
+        }
+    }
+    let (root, fd) = (Slot(0), Slot(1));
+    plan.lanes.push(Lane::default());
+    let mut known = HashMap::new();
+    for _ in 0..kind.passes() {
+        for path in &texts {
+            let at = At {
+                dir: root,
+                path: *path,
+            };
+            for (action, expected, check) in [
+                (Action::Stat { at, flags: 0 }, 0, Check::Exact),
+                (
+                    Action::Open {
+                        at,
+                        flags: libc::O_RDONLY,
+                        mode: 0,
+                        resolve: 0,
+                        out: fd,
+                    },
+                    3,
+                    Check::Success,
+                ),
+                (Action::FdStat { fd }, 0, Check::Exact),
+                (
+                    Action::Read {
+                        fd,
+                        length: 4096,
+                        vectors: 0,
+                    },
+                    SIZE as i64,
+                    Check::Exact,
+                ),
+                (
+                    Action::Read {
+                        fd,
+                        length: 4096,
+                        vectors: 0,
+                    },
+                    0,
+                    Check::Exact,
+                ),
+                (Action::Close { fd }, 0, Check::Exact),
+            ] {
+                let op = Op {
+                    action,
+                    expected,
+                    check,
+                    call: Call::openat,
+                    recorded: true,
+                    mount: u16::MAX,
+                    place: u32::MAX,
+                };
+                add(&mut plan, &mut known, op);
+            }
+        }
+    }
+    (plan, paths)
+}
+
+/// Ops that are alike stand once, as the planner has it.
+fn add(plan: &mut Plan, known: &mut HashMap<Op, Step>, op: Op) {
+    let moment = plan.lanes[0].len() as u32;
+    if let Some(step) = known.get(&op) {
+        plan.lanes[0].push(*step, moment, Pace::NONE);
+        return;
+    }
+    known.extend(Step::of(plan.ops.len()).map(|step| (op, step)));
+    plan.push(0, op, moment, Pace::NONE);
+}
+
+fn entry(path: Text, directory: bool) -> TreeEntry {
+    TreeEntry {
+        root: 0,
+        path,
+        kind: if directory {
+            FileKind::Directory
+        } else {
+            FileKind::File
+        },
+        size: if directory { 0 } else { SIZE },
+        mode: 0o755,
+        owner: (0, 0),
+        mtime: None,
+        target: None,
+        target_root: None,
+        link_of: None,
+        changed: false,
+        data: true,
+        allocated: None,
+        xattrs: Vec::new(),
+    }
+}
