@@ -176,11 +176,15 @@ fn table(card: &Scorecard) -> Text {
 }
 
 /// What a figure's mark means.
-const MARKS: [(&str, &str); 3] = [
+const MARKS: [(&str, &str); 4] = [
     ("≈", "no difference that could be told"),
     (
+        "~",
+        "one or two rounds, so how far off it may be isn't known; compare library:NAME plays more",
+    ),
+    (
         "?",
-        "can't be told: rounds are few or differ; compare library:NAME plays more",
+        "can't be told: rounds differ; compare library:NAME plays more",
     ),
     (
         "×",
@@ -191,6 +195,7 @@ const MARKS: [(&str, &str); 3] = [
 fn mark_of(score: &Score) -> &'static str {
     match score.verdict {
         Verdict::Same | Verdict::Within => "≈",
+        Verdict::CannotTell if score.ratio.low.is_none() => "~",
         Verdict::CannotTell => "?",
         Verdict::NotRanked => "×",
         Verdict::Faster | Verdict::Slower | Verdict::Baseline => "",

@@ -18,6 +18,8 @@ struct Scripted<'c> {
     /// Raises the flag in this round, or ends the round itself.
     cancels: Option<(usize, u32, &'c AtomicBool)>,
     interrupts: Option<(usize, u32)>,
+    /// What each contestant's first round takes longer.
+    making: Duration,
 }
 
 impl Scripted<'_> {
@@ -30,6 +32,7 @@ impl Scripted<'_> {
             breaks: None,
             cancels: None,
             interrupts: None,
+            making: Duration::ZERO,
         }
     }
 }
@@ -44,8 +47,12 @@ impl Rig for Scripted<'_> {
 
     fn round(&mut self, contestant: usize, number: u32) -> Result<u32, Failure<String>> {
         let this = (contestant, number);
+        let is_first = self.played.iter().all(|(other, _)| *other != contestant);
         self.played.push(this);
         self.clock += SECOND;
+        if is_first {
+            self.clock += self.making;
+        }
         if self.refuses.contains(&this) {
             return Err(Failure::Refused(format!("{contestant} is no target")));
         }
@@ -123,6 +130,20 @@ fn it_ends_when_all_verdicts_stand_but_not_before_the_fewest_rounds() {
     assert_eq!(seen[1], (2, false, left(7)));
     assert_eq!(seen[4], (5, true, left(4)));
     assert_eq!(seen.len(), 5);
+}
+
+#[test]
+fn what_the_first_round_takes_for_all_is_not_expected_of_others() {
+    let mut rig = Scripted::of(2);
+    rig.making = SECOND * 5;
+    let bounded = Rule {
+        budget: Some(SECOND * 18),
+        warm_up: true,
+        ..rule(1..=u32::MAX)
+    };
+    let outcome = play(&mut rig, &bounded).unwrap();
+    // 12 seconds for the first one, two for each of the others.
+    assert_eq!(outcome.rounds[0].len(), 3);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fsreplay_results::play::{DivergenceGroup, Round};
 use rustix::io::Errno;
@@ -127,7 +127,7 @@ impl<'p> Player<'p> {
     }
 
     /// Makes the tree, or puts it back after an earlier round, and executes the plan in it.
-    /// `number` is for people. A target that failed meanwhile is an error: what was measured there
+    /// `number` is for people, and 0 is a round that only warms up. A target that failed meanwhile is an error: what was measured there
     /// would say nothing.
     pub fn round(
         &mut self,
@@ -180,7 +180,11 @@ impl<'p> Player<'p> {
         progress(Stage::Executing(number));
         let tempo = Tempo {
             scale: options.timing.scale(),
-            rest: rest(options.timing, sandboxes),
+            // A round that warms up is not measured.
+            rest: match number {
+                0 => Duration::ZERO,
+                _ => rest(options.timing, sandboxes),
+            },
         };
         let run = execute(plan, sandboxes, tempo, cancelled)?;
         let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
