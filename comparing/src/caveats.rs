@@ -191,8 +191,8 @@ fn lacking(call: Call, count: u64) -> Caveat {
     let calls = figures::counted(count, &format!("{name} call"), &format!("{name} calls"));
     Caveat {
         text: format!(
-            "{calls} failed (ENOSYS): this kernel doesn't have {name}{since}, or withholds it here; \
-             what the tool would do instead is in no figure"
+            "{calls} failed (ENOSYS): this kernel doesn't have {name}{since}, or withholds it \
+             here; what the tool would do instead is in no figure"
         ),
         withholds: false,
     }

@@ -2,8 +2,8 @@
 //! and of their descriptors. Touches no file system.
 //!
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
-//! - `paths`, `magic`, `spelling`, `links`: what is issued for a recorded path or link text, so that
-//!   it stays inside
+//! - `paths`, `magic`, `spelling`, `links`: what is issued for a recorded path or link text, so
+//!   that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
 //! - `mounts`: what the tool mounts itself
 //! - `layers`: files of an overlay that are changed
