@@ -106,9 +106,10 @@ fn shell(dir: &Path, script: &str) -> io::Result<()> {
         .args(["-euc", script])
         .current_dir(dir)
         .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(format!("{script}: {status}"))),
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{script}: {status}")))
     }
 }
 

@@ -356,8 +356,7 @@ mod tests {
     #[test]
     fn calls_without_arguments_are_events_and_count_once() {
         let of = |bare, missing, events| {
-            let calls = [(UNREADABLE_ARGUMENTS, bare), ("io_uring_setup", missing)];
-            let calls = calls
+            let calls = [(UNREADABLE_ARGUMENTS, bare), ("io_uring_setup", missing)]
                 .into_iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(name, count)| (name.to_owned(), count))
