@@ -184,8 +184,11 @@ fn info(trace: &Path) -> Value {
 /// How often each call was made and failed, but for those that wait in turn.
 fn calls(trace: &Path) -> Vec<(String, u64, u64)> {
     let info = info(trace);
-    let calls = info["calls"].as_object().expect("calls").iter();
-    let calls = calls.filter(|(name, _)| *name != "futex");
+    let calls = info["calls"]
+        .as_object()
+        .expect("calls")
+        .iter()
+        .filter(|(name, _)| *name != "futex");
     let number = |call: &Value, name: &str| call[name].as_u64().expect("a number");
     let one = |(name, call): (&String, &Value)| {
         (name.clone(), number(call, "count"), number(call, "errors"))

@@ -145,7 +145,8 @@ fn numbers(row: &Row) -> String {
 /// The tables of the page.
 fn tables() -> String {
     let mut page = String::from(
-        "## Recorded\n\n| call | x86_64 | aarch64 | kept | result | and |\n|---|---|---|---|---|---|\n",
+        "## Recorded\n\n| call | x86_64 | aarch64 | kept | result | and |\n\
+         |---|---|---|---|---|---|\n",
     );
     for row in TABLE.iter().filter(|row| row.op != Op::Unsupported) {
         let kinds: Vec<String> = row.args.iter().map(|(k, _)| format!("{k:?}")).collect();

@@ -247,17 +247,20 @@ fn links(page: &str) -> Vec<String> {
     let prose: Vec<&str> = prose(page).collect();
     let prose = prose.join("\n");
     let bare: String = prose.split('`').step_by(2).collect();
-    let links = bare.split("](").skip(1);
-    let links = links.filter_map(|rest| rest.split_once(')'));
-    let links = links.map(|(link, _)| link.to_owned());
+    let links = bare
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| link.to_owned());
     links.filter(|link| !link.contains("://")).collect()
 }
 
 /// What headings of a page are called in links, as GitHub and mdBook make it of them.
 fn anchors(page: &str) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let headings = prose(page).filter(|line| line.starts_with('#'));
-    let headings = headings.map(|line| line.trim_start_matches('#').trim());
+    let headings = prose(page)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim());
     headings
         .map(|heading| {
             let kept = heading.chars().filter_map(|c| match c {

@@ -21,8 +21,11 @@ fn export(form: &str, trace: &Path, file: &Path) -> Output {
 
 /// Runs a script of awk on files.
 fn awk(script: &str, files: &[&Path]) -> String {
-    let output = Command::new("awk").arg(script).args(files).output();
-    let output = output.expect("awk runs");
+    let output = Command::new("awk")
+        .arg(script)
+        .args(files)
+        .output()
+        .expect("awk runs");
     assert!(output.status.success(), "{}", text(&output));
     text(&output)
 }

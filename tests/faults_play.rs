@@ -145,7 +145,8 @@ fn on_a_small_disk(script: &str) -> Option<String> {
     let output = Command::new("unshare")
         .args(["-m", "sh", "-c"])
         .arg(format!(
-            "mount -t tmpfs -o size=64m,nr_inodes=6000 none \"$T\" || exit 99; {script}; ls -A \"$T\" | sed 's/^/remains: /'"
+            "mount -t tmpfs -o size=64m,nr_inodes=6000 none \"$T\" || exit 99; {script}; \
+            ls -A \"$T\" | sed 's/^/remains: /'"
         ))
         .env("T", dir.path())
         .env("F", env!("CARGO_BIN_EXE_fsreplay"))
@@ -162,7 +163,8 @@ fn on_a_small_disk(script: &str) -> Option<String> {
 #[test]
 fn a_disk_that_fills_up_meanwhile_leaves_an_empty_target() {
     let script = "\"$F\" play -q --rounds 60 --target \"$T\" \"$TRACE\" & \
-        for n in 1 2 3 4 5 6; do head -c 64m /dev/zero > \"$T/fill\"; sleep 0.1; rm \"$T/fill\"; done; \
+        for n in 1 2 3 4 5 6; do head -c 64m /dev/zero > \"$T/fill\"; sleep 0.1; \
+            rm \"$T/fill\"; done; \
         wait $!; echo status $?";
     let Some(told) = on_a_small_disk(script) else {
         return;

@@ -49,7 +49,8 @@ fn a_full_disk_under_the_trace_does_not_end_the_tool() {
         return;
     };
     let script = r#"unshare -m sh -uc "$RUN""#;
-    let run = r#"mount -t tmpfs -o size=100k none "$LAB/state"; record; cp "$LAB"/state/fsreplay/* "$LAB/kept.zst""#;
+    let run = r#"mount -t tmpfs -o size=100k none "$LAB/state"; record
+        cp "$LAB"/state/fsreplay/* "$LAB/kept.zst""#;
     let run = format!("{FILL}\n{run}").replace('\'', "'\\''");
     let script = format!("RUN='{run}'\n{script}");
     went_on_unrecorded(&lab, &script, "No space left on device");
@@ -74,7 +75,10 @@ fn a_file_system_that_turns_read_only_or_broken_does_not_end_the_tool() {
         set -e
         truncate -s 32M "$LAB/disk"
         mkfs.ext4 -q -e remount-ro "$LAB/disk"
-        mount -o loop "$LAB/disk" "$LAB/state" 2>/dev/null || { echo "skipped: no loop devices"; exit; }
+        mount -o loop "$LAB/disk" "$LAB/state" 2>/dev/null || {
+            echo "skipped: no loop devices"
+            exit
+        }
         device=$(basename "$(findmnt -no SOURCE "$LAB/state")")
         (sleep 2; echo on purpose >"/sys/fs/ext4/$device/trigger_fs_error") &
         set +e
@@ -167,7 +171,10 @@ fn nobody_who_hears_the_recorder_is_no_fault() {
     };
     for to in ["2>/dev/full", "2>&-", "2>&1 | true"] {
         let script = format!(
-            r#"{{ "$F" record --force -o "$LAB/t.zst" -- "$LAB/tool" work 10 >out; echo "status $?" >&3; }} {to}"#
+            r#"{{
+                "$F" record --force -o "$LAB/t.zst" -- "$LAB/tool" work 10 >out
+                echo "status $?" >&3
+            }} {to}"#
         );
         let output = lab.sh(&format!("exec 3>&1; {script}"));
         let said = text(&output);

@@ -25,7 +25,9 @@ const COMMON: &str = r#"
     remains() { ls -A "$T" | sed 's/^/remains: /'; }
     stays() { "$F" clean "$T"; ls -A "$T" | grep -vx lost+found | sed 's/^/stays: /'; }
     # Waits until a replay's directory is there, or whatever should make it has ended.
-    begun() { until ls "$T"/.fsreplay-*/tree >"$O/null" 2>&1 || ! kill -0 "$1"; do sleep 0.01; done; }
+    begun() {
+        until ls "$T"/.fsreplay-*/tree >"$O/null" 2>&1 || ! kill -0 "$1"; do sleep 0.01; done
+    }
     # A target that fails as it is told (fuse.py).
     serve() {
         python3 "$FUSE" "$T" "$@" >"$O/fuse" 2>&1 &
@@ -284,7 +286,10 @@ fn a_disk_that_fails_or_turns_read_only_at_any_moment_is_told() {
         r#"strike() { python3 -c 'import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], 0), 0x8004587d, struct.pack("I", 2))' "$T"; }"#,
         // What the kernel does after other errors; it denies a plain remount during a replay.
-        r#"strike() { mount -o remount,ro "$T" 2>"$O/null" && echo "remounted?"; mount -o remount,abort "$T"; }"#,
+        r#"strike() {
+    mount -o remount,ro "$T" 2>"$O/null" && echo "remounted?"
+    mount -o remount,abort "$T"
+}"#,
     ];
     for after in moments(times(2), 700) {
         let after = after.as_secs_f64().to_string();
@@ -313,7 +318,8 @@ fn a_target_that_is_taken_away_at_any_moment_is_told() {
     }
     // What remains is seen at $SEEN. Who removes it does so until it is gone.
     let kinds = [
-        r#"SEEN="$T"; take() { while kill -0 $play 2>"$O/null"; do rm -rf "$T"/.fsreplay-*; done; }"#,
+        r#"SEEN="$T"
+           take() { while kill -0 $play 2>"$O/null"; do rm -rf "$T"/.fsreplay-*; done; }"#,
         r#"SEEN="$T.away"; take() { mv "$T" "$T.away"; }"#,
         r#"SEEN="$T"; take() { mv "$T"/.fsreplay-* "$O"/moved; SEEN="$O/moved"; }"#,
         r#"mount -t tmpfs none "$O" || exit 99; mount --bind "$O" "$T"

@@ -253,8 +253,10 @@ fn calls_that_the_replaying_kernel_does_not_have_are_told() {
     let result: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let groups = result["divergence_groups"].as_array().expect("a list");
     // What failed is also another outcome than the one that was recorded.
-    let group = groups.iter().find(|group| group["call"] == "statx");
-    let group = group.expect("statx diverged");
+    let group = groups
+        .iter()
+        .find(|group| group["call"] == "statx")
+        .expect("statx diverged");
     assert_eq!(group["cause"], "this kernel doesn't have the call");
     assert!(group["count"].as_u64() >= Some(3), "{group:#}");
     let caveats = format!("{}", result["caveats"]);

@@ -238,8 +238,8 @@ fn a_directory_that_cannot_be_written_to_is_told() {
     let home = common::workspace();
     fs::write(home.path().join("file"), "").expect("a file");
     let from = format!("file://{}", releases.files().display());
-    let to = home.path().join("file/bin");
-    let to = to.to_str().expect("UTF-8");
+    let path = home.path().join("file/bin");
+    let to = path.to_str().expect("UTF-8");
     let output = run(script(home.path(), &["--from", &from, "--to", to]));
     assert!(!output.status.success());
     assert!(

@@ -108,8 +108,8 @@ trial(os.O_RDONLY, os.O_WRONLY, (SH, EX))
 trial(os.O_WRONLY, os.O_RDONLY, (EX, SH))
 "#;
 
-/// Locks of a process beside locks of open files, on the same descriptors: each of them excludes the
-/// other, and ends by itself.
+/// Locks of a process beside locks of open files, on the same descriptors: each of them excludes
+/// the other, and ends by itself.
 const OF_BOTH: &str = r#"
 import fcntl, os, struct
 READ, WRITE, NOTHING = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK

@@ -56,8 +56,8 @@ fn owner_and_repository_stand_in_one_file_and_in_what_people_read() {
     }
     let slug = repository(root(), "slug").to_lowercase();
     // Not the bare slug: an owner may be called as the project is, and bin/fsreplay is no address.
-    let addresses = ["github.com/SLUG", "ghcr.io/SLUG", "SLUG@"];
-    let addresses = addresses.map(|address| address.replace("SLUG", &slug));
+    let addresses =
+        ["github.com/SLUG", "ghcr.io/SLUG", "SLUG@"].map(|address| address.replace("SLUG", &slug));
     let mut found = Vec::new();
     for name in files() {
         // What shows addresses to people is filled in by the script, and here to be read.

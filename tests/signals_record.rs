@@ -203,7 +203,8 @@ fn a_signal_during_the_second_run_ends_that_run_and_the_trace_is_whole() {
     };
     // The first run ends at once, the second would take for ever.
     let script = r#"
-        "$F" record -q --calibrate -o "$LAB/t.zst" -- sh -c 'test -e second || { : >second; exit 7; }
+        "$F" record -q --calibrate -o "$LAB/t.zst" -- sh -c '
+            test -e second || { : >second; exit 7; }
             : >runs; exec sleep 1000' &
         until test -e runs; do sleep 0.05; done
         kill -TERM $!

@@ -12,11 +12,16 @@ use common::{have, roundtrip, sh, workspace};
 fn git_repository(dir: &Path) {
     sh(
         dir,
-        "git init -q repo && cd repo && git config user.email a@example.org && git config user.name a &&
-         for d in a b/c d/e/f; do mkdir -p $d; for i in $(seq 40); do echo \"$d $i\" > $d/file$i.txt; done; done &&
-         ln -s ../a/file1.txt b/link && ln -s /nowhere/at/all d/absolute && echo x > run.sh && chmod +x run.sh &&
+        "git init -q repo && cd repo &&
+         git config user.email a@example.org && git config user.name a &&
+         for d in a b/c d/e/f; do
+             mkdir -p $d; for i in $(seq 40); do echo \"$d $i\" > $d/file$i.txt; done
+         done &&
+         ln -s ../a/file1.txt b/link && ln -s /nowhere/at/all d/absolute &&
+         echo x > run.sh && chmod +x run.sh &&
          git add -A && git commit -qm one && git tag one &&
-         rm -r d b/link && mkdir -p g/h && for i in $(seq 60); do echo \"$i $i\" > g/h/new$i; done && mv a/file1.txt a/renamed &&
+         rm -r d b/link && mkdir -p g/h &&
+         for i in $(seq 60); do echo \"$i $i\" > g/h/new$i; done && mv a/file1.txt a/renamed &&
          git add -A && git commit -qm two && git tag two",
     );
 }
@@ -80,9 +85,13 @@ fn make_builds_a_c_project() {
     let dir = workspace();
     sh(
         dir.path(),
-        r#"printf 'OBJ = a.o b.o c.o\nall: prog\nprog: $(OBJ)\n\tcc -o $@ $(OBJ)\n%%.o: %%.c h.h\n\tcc -c -o $@ $<\n' > Makefile
+        r#"{ printf 'OBJ = a.o b.o c.o\nall: prog\nprog: $(OBJ)\n\tcc -o $@ $(OBJ)\n'
+             printf '%%.o: %%.c h.h\n\tcc -c -o $@ $<\n'; } > Makefile
            echo 'int f(int);' > h.h
-           for n in a b; do printf '#include <stdio.h>\n#include "h.h"\nint %s(int x) { return printf("%%d", x); }\n' g$n > $n.c; done
+           for n in a b; do
+               { printf '#include <stdio.h>\n#include "h.h"\n'
+                 printf 'int %s(int x) { return printf("%%d", x); }\n' g$n; } > $n.c
+           done
            printf '#include "h.h"\nint main(void) { return 0; }\n' > c.c"#,
     );
     roundtrip(dir.path(), "make -s -j2", 0.999);
@@ -97,8 +106,11 @@ fn sqlite_transactions() {
     roundtrip(
         dir.path(),
         r#"sqlite3 t.db "create table t(a integer primary key, b text)"
-           for i in 1 2 3 4 5; do sqlite3 t.db "begin; insert into t(b) values('x$i'),('y'),('z'); commit;"; done
-           sqlite3 t.db "pragma journal_mode=wal; insert into t(b) select b from t; select count(*) from t""#,
+           for i in 1 2 3 4 5; do
+               sqlite3 t.db "begin; insert into t(b) values('x$i'),('y'),('z'); commit;"
+           done
+           sqlite3 t.db "pragma journal_mode=wal; insert into t(b) select b from t;
+               select count(*) from t""#,
         0.999,
     );
 }
@@ -111,7 +123,8 @@ fn python_imports() {
     let dir = workspace();
     roundtrip(
         dir.path(),
-        "python3 -B -c 'import json, email.mime.text, http.client, unittest, xml.dom.minidom, asyncio'",
+        "python3 -B -c 'import json, email.mime.text, http.client, unittest, xml.dom.minidom, \
+        asyncio'",
         0.999,
     );
 }
@@ -121,7 +134,9 @@ fn a_shell_script_full_of_pipes() {
     let dir = workspace();
     roundtrip(
         dir.path(),
-        r#"for i in $(seq 30); do echo "line $i" | sed s/line/row/ | tr a-z A-Z | tee -a log | wc -c >> sizes; done
+        r#"for i in $(seq 30); do
+               echo "line $i" | sed s/line/row/ | tr a-z A-Z | tee -a log | wc -c >> sizes
+           done
            { sort log | uniq -c | sort -rn | head -3; } > top 2> errors
            exec 5< log; read first <&5; (read second <&5; echo "$second" > second); exec 5<&-
            test -s top && mv top first && ! cat missing 2>> errors; cat < /dev/null >> first"#,
@@ -185,7 +200,8 @@ fn cargo_builds_a_crate() {
     sh(
         dir.path(),
         r#"mkdir -p demo/src && cd demo && echo 'fn main() {}' > src/main.rs
-           printf '[package]\nname = "demo"\nversion = "0.1.0"\nedition = "2021"\n[workspace]\n' > Cargo.toml"#,
+           { printf '[package]\nname = "demo"\nversion = "0.1.0"\nedition = "2021"\n'
+             echo '[workspace]'; } > Cargo.toml"#,
     );
     roundtrip(
         dir.path(),

@@ -37,8 +37,10 @@ fn an_ordinary_user_records_and_replays() {
     let output = as_user(
         dir.path(),
         r#"mkdir w target && cd w && for i in 1 2 3; do echo $i > f$i; done
-           $F record -q -o ../t.zst -- sh -c 'mkdir closed; echo x > closed/f; chmod 0 closed; ls closed; cat closed/f
-               cp f1 f4; chmod 0 f4; cat f4; chmod 400 f2; echo y >> f2; ls /root; mkdir /no; rm -f f3' 2> errors || true
+           $F record -q -o ../t.zst -- sh -c '
+               mkdir closed; echo x > closed/f; chmod 0 closed; ls closed; cat closed/f
+               cp f1 f4; chmod 0 f4; cat f4; chmod 400 f2; echo y >> f2
+               ls /root; mkdir /no; rm -f f3' 2> errors || true
            $F play ../t.zst --target ../target --json ../r.json -q
            chmod 700 closed
            ls -A ../target | wc -l"#,

@@ -43,12 +43,19 @@ const TOOLS: &[Tool] = &[
 
 const PROJECT: &str = r#"mkdir app && cd app
 echo '{"name":"app","version":"1.0.0","private":true}' > package.json
-npm install --no-audit --no-fund --ignore-scripts express@4.21.2 typescript@5.7.2 @types/express@4.17.21 @types/node@22.10.5 > npm.log
+npm install --no-audit --no-fund --ignore-scripts express@4.21.2 typescript@5.7.2 \
+    @types/express@4.17.21 @types/node@22.10.5 > npm.log
 mkdir src
 for i in $(seq 30); do
-    printf 'import express from "express";\nimport { value as next } from "./m%d";\nexport const value: number = next + 1;\nexport const app = express;\n' $((i % 30 + 1)) > src/m$i.ts
+    {
+        echo 'import express from "express";'
+        printf 'import { value as next } from "./m%d";\n' $((i % 30 + 1))
+        echo 'export const value: number = next + 1;'
+        echo 'export const app = express;'
+    } > src/m$i.ts
 done
-echo '{"compilerOptions":{"strict":true,"esModuleInterop":true,"module":"nodenext","skipLibCheck":true},"include":["src"]}' > tsconfig.json
+echo '{"compilerOptions":{"strict":true,"esModuleInterop":true,"module":"nodenext",
+    "skipLibCheck":true},"include":["src"]}' > tsconfig.json
 mkdir .room"#;
 
 /// As it lies now: all of it on a mount that goes through another process.
@@ -56,8 +63,9 @@ const NOW: &str = "mkdir now room && cp -a app now.source && bindfs now.source n
 
 /// As advised: the same, with the packages on the disk, mounted over their place as a container
 /// does with a volume.
-const ADVISED: &str = "mkdir advised && mv app advised.source && mv advised.source/node_modules packages && \
-    mkdir advised.source/node_modules && bindfs advised.source advised && mount --bind packages advised/node_modules";
+const ADVISED: &str = "mkdir advised && mv app advised.source && \
+    mv advised.source/node_modules packages && mkdir advised.source/node_modules && \
+    bindfs advised.source advised && mount --bind packages advised/node_modules";
 
 /// The project twice.
 struct Projects {
@@ -98,9 +106,10 @@ fn shell(dir: &Path, script: &str) -> io::Result<()> {
         .args(["-euc", script])
         .current_dir(dir)
         .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(format!("{script}: {status}"))),
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{script}: {status}")))
     }
 }
 

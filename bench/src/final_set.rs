@@ -48,8 +48,8 @@ pub const FINAL: &[Workload] = &[
     Workload {
         name: "sphinx",
         setup: "mkdir d; { echo a; echo =; echo; echo '.. toctree::'; echo '   :glob:'; echo; echo \
-            '   p*'; } > d/index.rst; echo \"project = 'a'\" > d/conf.py; for f in $(seq 110); do { \
-            echo \"page $f\"; echo ==========; echo; for i in $(seq 40); do echo \"* item $i of \
+            '   p*'; } > d/index.rst; echo \"project = 'a'\" > d/conf.py; for f in $(seq 110); do \
+            { echo \"page $f\"; echo ==========; echo; for i in $(seq 40); do echo \"* item $i of \
             \\`\\`page $f\\`\\`, **bold** and *slanted*\"; done; } > d/p$f.rst; done",
         copied: "",
         reset: "rm -rf out",

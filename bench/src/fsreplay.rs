@@ -29,9 +29,10 @@ pub fn record<S: AsRef<OsStr>>(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(format!("recording: {status}"))),
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("recording: {status}")))
     }
 }
 

@@ -44,7 +44,9 @@ pub struct Options {
 /// user has set npm up.
 const NPM_CI: Workload = Workload {
     name: "npm ci",
-    setup: "printf 'cache=cache\nomit-lockfile-registry-resolved=false\n' > .npmrc && echo '{\"name\":\"app\",\"version\":\"1.0.0\",\"private\":true}' > package.json && npm install --no-audit --no-fund --ignore-scripts express@4.21.2 > /dev/null",
+    setup: "printf 'cache=cache\nomit-lockfile-registry-resolved=false\n' > .npmrc && \
+        echo '{\"name\":\"app\",\"version\":\"1.0.0\",\"private\":true}' > package.json && \
+        npm install --no-audit --no-fund --ignore-scripts express@4.21.2 > /dev/null",
     copied: "",
     reset: "rm -rf node_modules",
     command: &[

@@ -1,5 +1,5 @@
-//! Workloads that predictions were judged by and that were looked at since: prices at the tool's pace
-//! on shares ([`fsreplay_replayer::forecast`]) were tried on some of them.
+//! Workloads that predictions were judged by and that were looked at since: prices at the tool's
+//! pace on shares ([`fsreplay_replayer::forecast`]) were tried on some of them.
 //!
 //! They have to be on the `PATH`: `ruff`, `black`, `mypy`, `pytest`, `mkdocs` and a `python3` with
 //! `duckdb` and `pip` (a virtual environment serves), `node` with `npm`, `prettier` and `esbuild`,

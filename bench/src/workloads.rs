@@ -1,8 +1,8 @@
 //! The real tools that are measured. Each makes its own tree, once, in a directory of its own.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod masters;
+
+pub use masters::{Masters, Tree};
 
 /// A command of a real tool, run by `sh -c` in its directory.
 pub struct Workload {
@@ -18,9 +18,13 @@ pub struct Workload {
     pub command: &'static [&'static str],
 }
 
-const TREE: &str = "mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done";
+const TREE: &str = "mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d && \
+    for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done";
 
-const REPOSITORY: &str = "mkdir t && cd t && git init -q && git config user.email a@example.org && git config user.name a && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done && git add -A && git commit -qm one";
+const REPOSITORY: &str = "mkdir t && cd t && git init -q && \
+    git config user.email a@example.org && git config user.name a && for d in $(seq 100); \
+    do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done && \
+    git add -A && git commit -qm one";
 
 /// Makes `p` of parts of Python's standard library.
 macro_rules! python_sources {
@@ -58,8 +62,9 @@ pub(crate) use npm_sources;
 macro_rules! cargo_project {
     ($($add:literal),*) => {
         concat!(
-            "mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && printf '[package]\nname \
-                = \"demo\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n' > Cargo.toml",
+            "mkdir -p c/src && cd c && echo 'fn main() {}' > src/main.rs && \
+                printf '[package]\nname = \"demo\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
+                [workspace]\n' > Cargo.toml",
             $(" && cargo add -q ", $add,)*
             " && cargo fetch -q"
         )
@@ -86,7 +91,10 @@ const CARGO_BUILD: Workload = Workload {
 /// In both lists.
 const MAKE: Workload = Workload {
     name: "make -j2",
-    setup: "mkdir p && cd p && for i in $(seq 30); do echo \"int f$i(void) { return $i; }\" > f$i.c; done && echo 'int main(void) { return 0; }' > main.c && printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nall: $(OBJ)\n\tgcc -o out $(OBJ)\n%%.o: %%.c\n\tgcc -c -o $@ $<\n' > Makefile",
+    setup: "mkdir p && cd p && for i in $(seq 30); do echo \"int f$i(void) { return $i; \
+        }\" > f$i.c; done && echo 'int main(void) { return 0; }' > main.c && \
+        printf 'OBJ=$(patsubst %%.c,%%.o,$(wildcard *.c))\nall: $(OBJ)\n\tgcc -o out \
+        $(OBJ)\n%%.o: %%.c\n\tgcc -c -o $@ $<\n' > Makefile",
     copied: "",
     reset: "rm -f p/*.o p/out",
     command: &["make", "-s", "-j2", "-C", "p"],
@@ -95,7 +103,9 @@ const MAKE: Workload = Workload {
 /// In both lists.
 const NPM_CI: Workload = Workload {
     name: "npm ci",
-    setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund --omit-lockfile-registry-resolved=false --cache ../cache express; rm -rf node_modules",
+    setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; \
+        npm install --silent --no-audit --no-fund --omit-lockfile-registry-resolved=false --cache \
+        ../cache express; rm -rf node_modules",
     copied: "",
     reset: "rm -rf a/node_modules",
     command: &[
@@ -130,7 +140,9 @@ pub const ALL: &[Workload] = &[
     },
     Workload {
         name: "walk, static Go",
-        setup: r#"mkdir -p t && cd t && for d in $(seq 100); do mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done; done
+        setup: r#"mkdir -p t && cd t && for d in $(seq 100); do
+    mkdir -p d$d && for f in $(seq 200); do echo $d $f > d$d/file$f.txt; done
+done
 cd .. && mkdir -p w && cd w && printf 'module w\ngo 1.19\n' > go.mod && cat > main.go <<'END'
 package main
 
@@ -193,7 +205,8 @@ CGO_ENABLED=0 go build -o walk ."#,
         command: &[
             "python3",
             "-c",
-            "import json, email.mime.text, http.client, unittest, xml.dom.minidom, asyncio, sqlite3, ctypes, distutils",
+            "import json, email.mime.text, http.client, unittest, xml.dom.minidom, asyncio, \
+            sqlite3, ctypes, distutils",
         ],
     },
     Workload {
@@ -209,7 +222,10 @@ CGO_ENABLED=0 go build -o walk ."#,
     },
     Workload {
         name: "go build, warm",
-        setup: "mkdir m && cd m && printf 'module m\\ngo 1.19\\n' > go.mod && printf 'package main\\nimport (\"fmt\"; \"net/http\")\\nfunc main() { fmt.Println(http.StatusOK) }\\n' > main.go && GOFLAGS=-mod=mod GOCACHE=$PWD/../cache go build -o out .",
+        setup: "mkdir m && cd m && printf 'module m\\ngo 1.19\\n' > go.mod && \
+            printf 'package main\\nimport (\"fmt\"; \
+            \"net/http\")\\nfunc main() { fmt.Println(http.StatusOK) }\\n' > main.go && \
+            GOFLAGS=-mod=mod GOCACHE=$PWD/../cache go build -o out .",
         copied: "",
         reset: "",
         command: &[
@@ -229,7 +245,8 @@ CGO_ENABLED=0 go build -o walk ."#,
         command: &[
             "sh",
             "-c",
-            "(echo 'create table t(a,b);'; for i in $(seq 300); do echo \"insert into t values($i,'x');\"; done) | sqlite3 t.db",
+            "(echo 'create table t(a,b);'; for i in $(seq 300); \
+            do echo \"insert into t values($i,'x');\"; done) | sqlite3 t.db",
         ],
     },
 ];
@@ -249,7 +266,8 @@ macro_rules! tree {
 
 macro_rules! committed {
     () => {
-        "cd p; git init -q; git config user.email a@example.org; git config user.name a; git add -A; git commit -qm one"
+        "cd p; git init -q; git config user.email a@example.org; git config user.name a; \
+        git add -A; git commit -qm one"
     };
 }
 
@@ -287,7 +305,8 @@ pub const PREDICTED: &[Workload] = &[
         name: "git commit",
         setup: PROJECT,
         copied: COPIED,
-        reset: "cd p; git reset -q --hard; for d in $(seq 60); do echo $d-$$ >> p-$d; done; mv p-* d1/s/; sleep 1.1",
+        reset: "cd p; git reset -q --hard; for d in $(seq 60); do echo $d-$$ >> p-$d; done; \
+            mv p-* d1/s/; sleep 1.1",
         command: &["sh", "-c", "cd p && git add -A && git commit -qm two"],
     },
     Workload {
@@ -345,7 +364,8 @@ pub const PREDICTED: &[Workload] = &[
     },
     Workload {
         name: "sqlite3",
-        setup: "(echo 'create table t(a,b);'; for i in $(seq 100); do echo \"insert into t values($i,'x');\"; done) > t.sql",
+        setup: "(echo 'create table t(a,b);'; for i in $(seq 100); \
+            do echo \"insert into t values($i,'x');\"; done) > t.sql",
         copied: "",
         reset: "rm -f t.db",
         command: &["sh", "-c", "sqlite3 t.db < t.sql"],
@@ -353,7 +373,10 @@ pub const PREDICTED: &[Workload] = &[
     MAKE,
     Workload {
         name: "go build",
-        setup: "mkdir m && cd m && printf 'module m\ngo 1.19\n' > go.mod && printf 'package main\nimport (\"fmt\"; \"net/http\")\nfunc main() { fmt.Println(http.StatusOK) }\n' > main.go && GOCACHE=$PWD/../cache go build -o out .",
+        setup: "mkdir m && cd m && printf 'module m\ngo 1.19\n' > go.mod && \
+            printf 'package main\nimport (\"fmt\"; \
+            \"net/http\")\nfunc main() { fmt.Println(http.StatusOK) }\n' > main.go && \
+            GOCACHE=$PWD/../cache go build -o out .",
         copied: "cd m && GOCACHE=$PWD/../cache go build -o out .",
         reset: "rm -f m/out; echo // >> m/main.go",
         command: &[
@@ -366,14 +389,18 @@ pub const PREDICTED: &[Workload] = &[
     NPM_CI,
     Workload {
         name: "npm ls",
-        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund eslint@9",
+        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; \
+            npm install --silent --no-audit --no-fund eslint@9",
         copied: "",
         reset: "",
         command: &["sh", "-c", "cd a && npm ls --all > /dev/null"],
     },
     Workload {
         name: "eslint",
-        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; npm install --silent --no-audit --no-fund eslint@9; cp -r node_modules/eslint/lib src; echo 'module.exports = [{rules: {\"no-undef\": 0}}];' > eslint.config.js",
+        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; \
+            npm install --silent --no-audit --no-fund eslint@9; \
+            cp -r node_modules/eslint/lib src; echo 'module.exports = [{rules: {\"no-undef\": \
+            0}}];' > eslint.config.js",
         copied: "",
         reset: "",
         command: &[
@@ -384,93 +411,23 @@ pub const PREDICTED: &[Workload] = &[
     },
     Workload {
         name: "node, async",
-        setup: "mkdir p && for d in $(seq 60); do mkdir -p p/d$d && for f in $(seq 40); do echo $f > p/d$d/f$f; done; done && echo \"const fs=require('fs').promises,path=require('path');async function w(d){const e=await fs.readdir(d,{withFileTypes:true});await Promise.all(e.map(async x=>{const n=path.join(d,x.name);if(x.isDirectory())return w(n);await fs.stat(n);await fs.readFile(n)}))}w('p')\" > a.js",
+        setup: "mkdir p && for d in $(seq 60); do mkdir -p p/d$d && for f in $(seq 40); \
+            do echo $f > p/d$d/f$f; done; done && \
+            echo \"const fs=require('fs').promises,path=require('path');async function w(d){const \
+            e=await fs.readdir(d,{withFileTypes:true});await Promise.all(e.map(async x=>{const \
+            n=path.join(d,x.name);if(x.isDirectory())return w(n);await fs.stat(n);await \
+            fs.readFile(n)}))}w('p')\" > a.js",
         copied: "",
         reset: "",
         command: &["node", "a.js"],
     },
     Workload {
         name: "python compileall",
-        setup: "mkdir p && for d in $(seq 10); do mkdir -p p/d$d && for f in $(seq 20); do for i in $(seq 20); do echo \"def f$i(a, b): return [a, b, $i, $f]\"; done > p/d$d/m$f.py; done; done",
+        setup: "mkdir p && for d in $(seq 10); do mkdir -p p/d$d && for f in $(seq 20); \
+            do for i in $(seq 20); do echo \"def f$i(a, b): return [a, b, $i, $f]\"; done > \
+            p/d$d/m$f.py; done; done",
         copied: "",
         reset: "rm -rf p/*/__pycache__",
         command: &["/usr/bin/python3", "-m", "compileall", "-q", "p"],
     },
 ];
-
-impl Workload {
-    /// Makes the tree under `dir` if it is not there yet, and returns the workload's directory.
-    pub fn prepare(&self, dir: &Path) -> io::Result<PathBuf> {
-        let own = dir.join(self.name.replace([' ', ','], "-"));
-        if !own.is_dir() {
-            let made = own.with_extension("incomplete");
-            let _ = std::fs::remove_dir_all(&made);
-            std::fs::create_dir_all(&made)?;
-            shell(&made, self.setup)?;
-            std::fs::rename(&made, &own)?;
-        }
-        own.canonicalize()
-    }
-
-    /// Puts the tree back.
-    pub fn reset(&self, own: &Path) -> io::Result<()> {
-        shell(own, self.reset)
-    }
-}
-
-/// Trees made once, to be copied to mounts.
-pub struct Masters {
-    dir: PathBuf,
-}
-
-impl Masters {
-    /// Below a directory of a fast mount.
-    pub fn new(dir: &Path) -> io::Result<Masters> {
-        let dir = dir.join("masters");
-        std::fs::create_dir_all(&dir)?;
-        Ok(Masters { dir })
-    }
-
-    /// A fresh copy of the workload's tree under `dir`.
-    pub fn copy(&self, workload: &Workload, dir: &Path) -> io::Result<Tree> {
-        let master = workload.prepare(&self.dir)?;
-        let dir = dir.canonicalize()?;
-        let own = Tree(dir.join(master.file_name().unwrap_or_default()));
-        let copied = Command::new("cp")
-            .arg("-a")
-            .arg(&master)
-            .arg(&own.0)
-            .status()?;
-        if !copied.success() {
-            return Err(io::Error::other(format!("copying the tree: {copied}")));
-        }
-        shell(&own.0, workload.copied)?;
-        Ok(own)
-    }
-}
-
-/// A copy of a tree; removed when dropped.
-pub struct Tree(pub PathBuf);
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("fsreplay-bench: removing {}: {error}", self.0.display());
-        }
-    }
-}
-
-fn shell(dir: &Path, script: &str) -> io::Result<()> {
-    if script.is_empty() {
-        return Ok(());
-    }
-    let status = Command::new("sh")
-        .args(["-euc", script])
-        .current_dir(dir)
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("{script}: {status}")))
-    }
-}

@@ -1,12 +1,13 @@
 //! Memory and speed of the trace writer, fed with made-up events.
 
+use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 
 use fsreplay_trace::call::{Call, NONE};
-use fsreplay_trace::format::{self, TraceWriter, WriterOptions};
+use fsreplay_trace::format::{self, TraceError, TraceWriter, WriterOptions};
 use fsreplay_trace::model::*;
 
 /// Writes `events` made-up events over ever new paths and prints speed and the peak of resident
@@ -15,12 +16,29 @@ pub fn run(events: u64, dir: &Path) -> io::Result<()> {
     std::fs::create_dir_all(dir)?;
     let path = dir.join("made-up.zst");
     let begin = Instant::now();
-    let mut writer = TraceWriter::new(
-        File::create(&path)?,
-        &Header::default(),
-        WriterOptions::default(),
-    )
-    .map_err(io::Error::other)?;
+    write(events, &path).map_err(io::Error::other)?;
+    let written = begin.elapsed().as_secs_f64();
+    let peak = peak_resident_mib()?;
+    println!(
+        "{events} events in {written:.1} s: {:.2} million a second",
+        events as f64 / written / 1e6
+    );
+    println!(
+        "{:.2} bytes per event, peak of resident memory {peak} MiB",
+        std::fs::metadata(&path)?.len() as f64 / events as f64
+    );
+    let begin = Instant::now();
+    let count = read(&path).map_err(io::Error::other)?;
+    println!(
+        "read {:.2} million records a second",
+        count as f64 / begin.elapsed().as_secs_f64() / 1e6
+    );
+    std::fs::remove_file(&path)
+}
+
+fn write(events: u64, path: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let options = WriterOptions::default();
+    let mut writer = TraceWriter::new(File::create(path)?, &Header::default(), options)?;
     let mut random = 0x2545_F491_4F6C_DD1Du64;
     let mut time = 0;
     for number in 0..events {
@@ -47,37 +65,23 @@ pub fn run(events: u64, dir: &Path) -> io::Result<()> {
             args,
         };
         time += 1000 + random % 10_000;
-        writer
-            .push(&Record::Event(event))
-            .map_err(io::Error::other)?;
+        writer.push(&Record::Event(event))?;
     }
-    writer
-        .finish(&Footer {
-            events,
-            ..Footer::default()
-        })
-        .map_err(io::Error::other)?;
-    let written = begin.elapsed().as_secs_f64();
-    let peak = peak_resident_mib()?;
-    println!(
-        "{events} events in {written:.1} s: {:.2} million a second",
-        events as f64 / written / 1e6
-    );
-    println!(
-        "{:.2} bytes per event, peak of resident memory {peak} MiB",
-        std::fs::metadata(&path)?.len() as f64 / events as f64
-    );
-    let begin = Instant::now();
-    let mut reader = format::open(&path).map_err(io::Error::other)?;
+    writer.finish(&Footer {
+        events,
+        ..Footer::default()
+    })?;
+    Ok(())
+}
+
+/// How many records there are.
+fn read(path: &Path) -> Result<u64, TraceError> {
+    let mut reader = format::open(path)?;
     let mut count = 0u64;
-    while reader.next_record().map_err(io::Error::other)?.is_some() {
+    while reader.next_record()?.is_some() {
         count += 1;
     }
-    println!(
-        "read {:.2} million records a second",
-        count as f64 / begin.elapsed().as_secs_f64() / 1e6
-    );
-    std::fs::remove_file(&path)
+    Ok(count)
 }
 
 fn peak_resident_mib() -> io::Result<u64> {

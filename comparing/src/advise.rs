@@ -65,38 +65,22 @@ pub fn advise(
     let ground = Ground::of(options, &described, observer)?;
     let began = Instant::now();
     let base = ground.plan(&described, None)?;
-    let now = vec!["where the time goes".to_owned()];
-    let only = std::slice::from_ref(&base);
-    let first = play(
+    let rounds = Rounds {
         options,
-        only,
-        now,
-        options.budget.mul_f64(FIRST_SHARE),
-        ground.is_recorded,
+        is_recorded: ground.is_recorded,
         observer,
         cancelled,
-    )?;
+    };
+    let now = vec!["where the time goes".to_owned()];
+    let only = std::slice::from_ref(&base);
+    let first = rounds.of(only, now, options.budget.mul_f64(FIRST_SHARE))?;
     let candidates = candidates::choose(&base, &first.rounds[0], &ground.layout.workspace);
     let seen = anew::Seen::read(&described.source)?;
     let (mut moves, kept) = ground.layout.moves(&candidates, &ground.targets, &seen);
     let (mut plans, names) = ground.all(&described, base, &moves)?;
     let rest = options.budget.saturating_sub(began.elapsed());
-    let found = play(
-        options,
-        &plans,
-        names,
-        rest,
-        ground.is_recorded,
-        observer,
-        cancelled,
-    )?;
-    let mut refused = Vec::new();
-    for (number, error) in found.refused.into_iter().rev() {
-        plans.remove(number);
-        // The layout as it lies now comes first, and is needed.
-        let moved = moves.remove(number.saturating_sub(1));
-        refused.push((moved, chain(&error)));
-    }
+    let found = rounds.of(&plans, names, rest)?;
+    let refused = take_out(found.refused, &mut plans, &mut moves);
     // What calls take elsewhere says nothing of what they took.
     let calls = found.calls.filter(|_| ground.is_recorded);
     let measured = calls.and_then(|calls| described.measured_share(&plans[0], &calls));
@@ -202,30 +186,49 @@ impl Ground {
     }
 }
 
-fn play(
-    options: &AdviceOptions,
-    plans: &[Plan],
-    names: Vec<String>,
-    budget: Duration,
+/// Takes out what could not be played; gives the moves, each with the reason.
+fn take_out(
+    refused: Vec<(usize, ReplayError)>,
+    plans: &mut Vec<Plan>,
+    moves: &mut Vec<Move>,
+) -> Vec<(Move, String)> {
+    let mut out = Vec::new();
+    for (number, error) in refused.into_iter().rev() {
+        plans.remove(number);
+        // The layout as it lies now comes first, and is needed.
+        let moved = moves.remove(number.saturating_sub(1));
+        out.push((moved, chain(&error)));
+    }
+    out
+}
+
+/// What all rounds have in common.
+struct Rounds<'a> {
+    options: &'a AdviceOptions,
     is_recorded: bool,
-    observer: &dyn Observer,
-    cancelled: &AtomicBool,
-) -> Result<Found, Error> {
-    let asked = Asked {
-        plans,
-        names,
-        baseline: 0,
-        // The layout as it lies now: nothing can be compared without it.
-        needed: &[0],
-        phases: &[],
-        phase: None,
-        recorded: is_recorded.then_some(0),
-        timing: Timing::Scaled(1.0),
-        precise: false,
-        rounds: options.rounds,
-        budget: Some(budget),
-        cache: None,
-        observer,
-    };
-    measure(asked, cancelled)
+    observer: &'a dyn Observer,
+    cancelled: &'a AtomicBool,
+}
+
+impl Rounds<'_> {
+    /// Plays plans, the first of which is of everything as it lies now.
+    fn of(&self, plans: &[Plan], names: Vec<String>, budget: Duration) -> Result<Found, Error> {
+        let asked = Asked {
+            plans,
+            names,
+            baseline: 0,
+            // The layout as it lies now: nothing can be compared without it.
+            needed: &[0],
+            phases: &[],
+            phase: None,
+            recorded: self.is_recorded.then_some(0),
+            timing: Timing::Scaled(1.0),
+            precise: false,
+            rounds: self.options.rounds,
+            budget: Some(budget),
+            cache: None,
+            observer: self.observer,
+        };
+        measure(asked, self.cancelled)
+    }
 }

@@ -191,8 +191,8 @@ fn lacking(call: Call, count: u64) -> Caveat {
     let calls = figures::counted(count, &format!("{name} call"), &format!("{name} calls"));
     Caveat {
         text: format!(
-            "{calls} failed (ENOSYS): this kernel doesn't have {name}{since}, or withholds it here; \
-             what the tool would do instead is in no figure"
+            "{calls} failed (ENOSYS): this kernel doesn't have {name}{since}, or withholds it \
+             here; what the tool would do instead is in no figure"
         ),
         withholds: false,
     }
@@ -356,8 +356,7 @@ mod tests {
     #[test]
     fn calls_without_arguments_are_events_and_count_once() {
         let of = |bare, missing, events| {
-            let calls = [(UNREADABLE_ARGUMENTS, bare), ("io_uring_setup", missing)];
-            let calls = calls
+            let calls = [(UNREADABLE_ARGUMENTS, bare), ("io_uring_setup", missing)]
                 .into_iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(name, count)| (name.to_owned(), count))

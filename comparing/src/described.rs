@@ -2,7 +2,7 @@
 
 use fsreplay_inspector::{Inspector, Options, inspect};
 use fsreplay_replayer::forecast::Calls;
-use fsreplay_replayer::plan::{Plan, Timing};
+use fsreplay_replayer::plan::{OwnTime, Plan};
 use fsreplay_results::inspect::Inspect;
 use fsreplay_results::timeline::Phase;
 use fsreplay_results::{FileShare, Trace};
@@ -52,7 +52,7 @@ pub struct Described {
     /// When the tool worked, if it also waited for what is outside of it; else empty.
     pub phases: Vec<Phase>,
     /// The tool's own time by its runs without the recorder, if the trace knows any.
-    pub time: Option<Timing>,
+    pub time: Option<OwnTime>,
     /// How much of its time is file access, by the trace alone, where that can be told.
     pub share: Option<FileShare>,
 }

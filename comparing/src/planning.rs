@@ -67,7 +67,7 @@ pub fn cache(asked: Option<Cache>, timing: Timing) -> Cache {
 pub(crate) fn plan(
     trace: &Source,
     options: &PlanOptions,
-    time: Option<plan::Timing>,
+    time: Option<plan::OwnTime>,
 ) -> Result<Plan, Error> {
     let (mut plan, _) = plan_as_recorded(trace, false, options)?;
     plan.timing = time.unwrap_or(plan.timing);
@@ -78,7 +78,7 @@ pub(crate) fn plan(
 ///
 /// # Errors
 /// [`Error::Trace`] and [`Error::Plan`].
-pub fn tool_time(trace: &Source, footer: Option<&Footer>) -> Result<Option<plan::Timing>, Error> {
+pub fn tool_time(trace: &Source, footer: Option<&Footer>) -> Result<Option<plan::OwnTime>, Error> {
     if footer.and_then(fit::processor_seconds).is_none() {
         return Ok(None);
     }

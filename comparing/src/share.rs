@@ -1,7 +1,7 @@
 //! How much of a tool's time is file access, in a sentence.
 
 use fsreplay_replayer::forecast::Calls;
-use fsreplay_replayer::plan::{Plan, Timing};
+use fsreplay_replayer::plan::{OwnTime, Plan};
 use fsreplay_results::share::{FileShare, NOTICED, PlaceKind, PlaceShare};
 use fsreplay_shown::{chain, figures};
 use fsreplay_trace::imported::Imported;
@@ -25,7 +25,7 @@ pub struct OnPaper {
     /// may be too large for a plan.
     pub share: Result<FileShare, String>,
     /// The tool's own time by its runs without the recorder, if the trace knows any.
-    pub time: Option<Timing>,
+    pub time: Option<OwnTime>,
 }
 
 /// Plans a trace on paper, and tells what that says; with `truncated`, what is whole of a trace

@@ -218,24 +218,30 @@ fn logs_of_each_task_are_one_run() {
     let whole = text("v6.9.log");
     // As -ff writes them: without ids, and nothing is cut in halves.
     let of_task = |pid: &str| -> String {
-        let lines = whole.lines().filter(|line| line.starts_with(pid)).filter_map(|line| {
-            let (_, rest) = line.split_once(' ')?;
-            let (time, rest) = rest.split_once(' ')?;
-            match rest {
-                _ if rest.ends_with("<unfinished ...>") => None,
-                _ if rest.starts_with("<... openat") => Some(
-                    "1700000000.001400 openat(AT_FDCWD</work>, \"a\", O_RDONLY) = 3</work/a> <0.000060>"
-                        .into(),
-                ),
-                _ if rest.starts_with("<... clone3") => Some(
-                    "1700000000.001300 clone3({flags=0, exit_signal=SIGCHLD}, 88) = 101 <0.000150>".into(),
-                ),
-                _ if rest.starts_with("<... wait4") => Some(
-                    "1700000000.001470 wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 101 <0.000540>".into(),
-                ),
-                _ => Some(format!("{time} {rest}")),
-            }
-        });
+        let lines = whole
+            .lines()
+            .filter(|line| line.starts_with(pid))
+            .filter_map(|line| {
+                let (_, rest) = line.split_once(' ')?;
+                let (time, rest) = rest.split_once(' ')?;
+                let (time, call) = match rest {
+                    _ if rest.ends_with("<unfinished ...>") => return None,
+                    _ if rest.starts_with("<... openat") => (
+                        "1700000000.001400",
+                        "openat(AT_FDCWD</work>, \"a\", O_RDONLY) = 3</work/a> <0.000060>",
+                    ),
+                    _ if rest.starts_with("<... clone3") => (
+                        "1700000000.001300",
+                        "clone3({flags=0, exit_signal=SIGCHLD}, 88) = 101 <0.000150>",
+                    ),
+                    _ if rest.starts_with("<... wait4") => (
+                        "1700000000.001470",
+                        "wait4(-1, [{WIFEXITED(s)}], 0, NULL) = 101 <0.000540>",
+                    ),
+                    _ => (time, rest),
+                };
+                Some(format!("{time} {call}"))
+            });
         lines.map(|line| line + "\n").collect()
     };
     let logs = ["100", "101"].map(|pid| log(&format!("log.{pid}"), of_task(pid).as_bytes()));

@@ -406,9 +406,10 @@ impl<'c, 'b> Generator<'c, 'b> {
     /// A call on one path in its plain form, or relative to a descriptor; the path argument, too.
     fn at(&mut self, plain: Call, relative: Call, new: bool) -> (Call, Vec<(ArgKind, Arg)>) {
         let path = if new { self.new_path() } else { self.known() };
-        let (fd, kind) = match new {
-            true => (ArgKind::NewDirFd, ArgKind::NewPath),
-            false => (ArgKind::DirFd, ArgKind::Path),
+        let (fd, kind) = if new {
+            (ArgKind::NewDirFd, ArgKind::NewPath)
+        } else {
+            (ArgKind::DirFd, ArgKind::Path)
         };
         if new {
             self.links.push(path.clone());

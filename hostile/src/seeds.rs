@@ -32,8 +32,10 @@ locked true
 
 /// The least of each kind of result.
 pub const RESULTS: &[&[u8]] = &[
-    br#"{"schema_version":1,"kind":"play","events":3,"rounds":[],"trace":{"id":"a","command":["x"]}}"#,
-    br#"{"schema_version":1,"kind":"compare","targets":[{"path":"/a","seconds":[1.0]}],"trace":{"id":"a"}}"#,
+    br#"{"schema_version":1,"kind":"play","events":3,"rounds":[],
+        "trace":{"id":"a","command":["x"]}}"#,
+    br#"{"schema_version":1,"kind":"compare","targets":[{"path":"/a","seconds":[1.0]}],
+        "trace":{"id":"a"}}"#,
     br#"{"schema_version":1,"kind":"advise","placements":[{"name":"x"}],"trace":{"id":"a"}}"#,
     br#"{"schema_version":1,"kind":"inspect","calls":[],"findings":[],"trace":{"id":"a"}}"#,
 ];

@@ -53,9 +53,11 @@ fn descriptors_that_come_over_a_socket_are_known() {
             struct msghdr m;
             socketpair(AF_UNIX, SOCK_STREAM, 0, s);
             memset(&m, 0, sizeof m);
-            m.msg_iov = &v; m.msg_iovlen = 1; m.msg_control = control; m.msg_controllen = CMSG_SPACE(sizeof(int));
+            m.msg_iov = &v; m.msg_iovlen = 1;
+            m.msg_control = control; m.msg_controllen = CMSG_SPACE(sizeof(int));
             struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-            h->cmsg_level = SOL_SOCKET; h->cmsg_type = SCM_RIGHTS; h->cmsg_len = CMSG_LEN(sizeof(int));
+            h->cmsg_level = SOL_SOCKET; h->cmsg_type = SCM_RIGHTS;
+            h->cmsg_len = CMSG_LEN(sizeof(int));
             int fd = open("/etc/passwd", O_RDONLY);
             memcpy(CMSG_DATA(h), &fd, sizeof fd);
             sendmsg(s[0], &m, 0);
@@ -147,7 +149,12 @@ fn what_is_not_recorded_is_counted() {
         #include <sys/socket.h>
         #include <sys/syscall.h>
         #include <unistd.h>
-        int main(void) { syscall(SYS_setns, -1, 0); syscall(SYS_setns, -1, 0); syscall(SYS_io_uring_setup, 0, 0); return 0; }"#;
+        int main(void) {
+            syscall(SYS_setns, -1, 0);
+            syscall(SYS_setns, -1, 0);
+            syscall(SYS_io_uring_setup, 0, 0);
+            return 0;
+        }"#;
     let Some(program) = compile(directory.path(), source) else {
         return;
     };

@@ -201,7 +201,11 @@ fn a_thread_that_execs_keeps_its_task_and_the_others_end() {
         r#"
         #include <pthread.h>
         #include <unistd.h>
-        static void *run(void *x) { access("/thread", 0); execl("/bin/sh", "sh", "-c", ": < /proc/self/stat; exit 5", (char *)0); return 0; }
+        static void *run(void *x) {
+            access("/thread", 0);
+            execl("/bin/sh", "sh", "-c", ": < /proc/self/stat; exit 5", (char *)0);
+            return 0;
+        }
         int main(void) {
             pthread_t t;
             pthread_create(&t, 0, run, 0);
@@ -347,7 +351,8 @@ fn stopping_and_continuing_is_seen_by_the_parent() {
         int main(void) {
             int s, child = fork();
             if (child == 0) { raise(SIGSTOP); access("/continued", 0); _exit(6); }
-            if (waitpid(child, &s, WUNTRACED) != child || !WIFSTOPPED(s) || WSTOPSIG(s) != SIGSTOP) return 1;
+            if (waitpid(child, &s, WUNTRACED) != child) return 1;
+            if (!WIFSTOPPED(s) || WSTOPSIG(s) != SIGSTOP) return 1;
             usleep(20000);
             if (waitpid(child, &s, WNOHANG | WUNTRACED) != 0) return 2;
             kill(child, SIGCONT);

@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release -p fsreplay-replayer --example paces -- trace.zst`
 
-use fsreplay_replayer::plan::Pace;
+use fsreplay_replayer::plan::{Pace, Plan};
 use fsreplay_replayer::planner::{PlanOptions, plan};
+use fsreplay_trace::model::Sample;
 
 fn main() {
     let path = std::env::args().nth(1).expect("a trace");
@@ -19,6 +20,21 @@ fn main() {
         .footer()
         .and_then(fsreplay_replayer::fit::processor_seconds);
     println!("without the recorder {unobserved:?} s on processors");
+    sums(&plan);
+    let samples = reader.footer().and_then(|footer| footer.samples.clone());
+    runs(&samples.map_or_else(Vec::new, |samples| samples.runs));
+    let cores = std::num::NonZeroUsize::new(reader.header().cpus as usize).expect("some");
+    let recorded = fsreplay_replayer::share::AsRecorded(&plan);
+    let groups = fsreplay_replayer::simulate::Groups::one();
+    let paper = fsreplay_replayer::simulate::simulate(&plan, &recorded, &groups, cores);
+    println!("on paper {:?}", paper);
+    let factor = unobserved.and_then(|time| fsreplay_replayer::fit::factor(&plan, &recorded, time));
+    println!("factor {factor:?}");
+    lanes(&plan);
+}
+
+/// What was computed, and what calls took on processors.
+fn sums(plan: &Plan) {
     let (mut computed, mut calls) = (0.0, 0.0);
     for lane in &plan.lanes {
         for (op, pace) in lane.paces().enumerate() {
@@ -26,9 +42,12 @@ fn main() {
             calls += f64::from(lane.took(op).on_cpu()) / 1e6;
         }
     }
-    let samples = reader.footer().and_then(|footer| footer.samples.clone());
-    let runs = samples.map_or_else(Vec::new, |samples| samples.runs);
-    let of = |part: fn(&fsreplay_trace::model::Sample) -> u64| {
+    println!("computed {computed:.2} calls on cpu {calls:.2} ms");
+}
+
+/// What the runs without the recorder took: the least, the first quarter and the median.
+fn runs(runs: &[Sample]) {
+    let of = |part: fn(&Sample) -> u64| {
         let mut all: Vec<u64> = runs.iter().map(part).collect();
         all.sort_unstable();
         let at = |share: usize| {
@@ -38,22 +57,16 @@ fn main() {
         format!("{:.1} {:.1} {:.1}", at(0), at(2), at(4))
     };
     println!(
-        "computed {computed:.2} calls on cpu {calls:.2} ms, runs {}",
-        runs.len()
-    );
-    println!(
-        "wall {} cpu {} queued {}",
+        "{} runs, wall {} cpu {} queued {}",
+        runs.len(),
         of(|r| r.elapsed),
         of(|r| r.cpu),
         of(|r| r.queued)
     );
-    let cores = std::num::NonZeroUsize::new(reader.header().cpus as usize).expect("some");
-    let recorded = fsreplay_replayer::share::AsRecorded(&plan);
-    let groups = fsreplay_replayer::simulate::Groups::one();
-    let paper = fsreplay_replayer::simulate::simulate(&plan, &recorded, &groups, cores);
-    println!("on paper {:?}", paper);
-    let factor = unobserved.and_then(|time| fsreplay_replayer::fit::factor(&plan, &recorded, time));
-    println!("factor {factor:?}");
+}
+
+/// The tool's own time in each lane, and its longest steps.
+fn lanes(plan: &Plan) {
     for (number, lane) in plan.lanes.iter().enumerate() {
         let sum = |part: fn(&Pace) -> f32| {
             lane.paces().map(|pace| f64::from(part(&pace))).sum::<f64>() / 1e6

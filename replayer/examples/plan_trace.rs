@@ -71,8 +71,7 @@ fn report(plan: &Plan) {
     );
 }
 
-/// Something like a build: each task looks a file up, opens, reads and closes it, and misses
-/// another.
+/// Plans a made-up trace, and says how fast.
 fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanError> {
     let header = Header {
         cwd: b"/work".to_vec(),
@@ -80,6 +79,32 @@ fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanEr
         ..Header::default()
     };
     let mut tables = Tables::new();
+    let records = build(events, tasks, &mut tables);
+    let before = resident();
+    let begin = Instant::now();
+    let mut planner = Planner::new(&header, options);
+    for record in &records {
+        planner.record(record, &tables)?;
+    }
+    let passed = begin.elapsed().as_secs_f64();
+    let during = resident();
+    let plan = planner.finish(&tables)?;
+    let taken = begin.elapsed().as_secs_f64();
+    let per_event = |bytes: u64| bytes as f64 / f64::from(events);
+    println!(
+        "{events} events, {tasks} tasks: {passed:.3} s + {:.3} s, {:.2} million events/s, {:.0} \
+         bytes per event before the end, {:.0} after",
+        taken - passed,
+        f64::from(events) / taken / 1e6,
+        per_event(during - before),
+        per_event(resident().saturating_sub(before)),
+    );
+    Ok(plan)
+}
+
+/// Records of something like a build: each task looks a file up, opens, reads and closes it, and
+/// misses another.
+fn build(events: u32, tasks: u32, tables: &mut Tables) -> Vec<Record> {
     let mut records = Vec::new();
     for task in 0..tasks {
         records.push(Record::TaskStart(TaskStart {
@@ -109,62 +134,40 @@ fn made_up(events: u32, tasks: u32, options: PlanOptions) -> Result<Plan, PlanEr
         let miss = tables.add_string(format!("/work/src/{dir_name}/{name}.lock").as_bytes());
         let task = n % tasks;
         let fd = 10 + i64::from(task);
-        let mut call = |call: Call, args: &[(ArgKind, u64)], result: i64| {
-            let mut values = [0; MAX_ARGS];
-            for (kind, value) in args {
-                if let Some(at) = call.row().position(*kind) {
-                    values[at] = *value;
-                }
-            }
-            time += 1000;
-            records.push(Record::Event(Event {
-                task: TaskId(task),
-                call,
-                entry: time,
-                duration: 500,
-                overlapped: 0,
-                spent: Default::default(),
-                result,
-                args: values,
-            }));
-        };
         let at = (ArgKind::DirFd, -100i64 as u64);
+        let (file, miss) = (u64::from(file.0), u64::from(miss.0));
         let this = (ArgKind::Fd, fd as u64);
-        call(
-            Call::newfstatat,
-            &[at, (ArgKind::Path, u64::from(file.0))],
-            0,
-        );
-        call(
-            Call::newfstatat,
-            &[at, (ArgKind::Path, u64::from(miss.0))],
-            -2,
-        );
-        call(Call::openat, &[at, (ArgKind::Path, u64::from(file.0))], fd);
+        let mut call = |call: Call, args: &[(ArgKind, u64)], result: i64| {
+            time += 1000;
+            records.push(event(TaskId(task), time, call, args, result));
+        };
+        call(Call::newfstatat, &[at, (ArgKind::Path, file)], 0);
+        call(Call::newfstatat, &[at, (ArgKind::Path, miss)], -2);
+        call(Call::openat, &[at, (ArgKind::Path, file)], fd);
         call(Call::fstat, &[this], 0);
         call(Call::read, &[this, (ArgKind::Length, 4096)], 100);
         call(Call::close, &[this], 0);
     }
-    let before = resident();
-    let begin = Instant::now();
-    let mut planner = Planner::new(&header, options);
-    for record in &records {
-        planner.record(record, &tables)?;
+    records
+}
+
+fn event(task: TaskId, entry: u64, call: Call, args: &[(ArgKind, u64)], result: i64) -> Record {
+    let mut values = [0; MAX_ARGS];
+    for (kind, value) in args {
+        if let Some(at) = call.row().position(*kind) {
+            values[at] = *value;
+        }
     }
-    let passed = begin.elapsed().as_secs_f64();
-    let during = resident();
-    let plan = planner.finish(&tables)?;
-    let taken = begin.elapsed().as_secs_f64();
-    let per_event = |bytes: u64| bytes as f64 / f64::from(events);
-    println!(
-        "{events} events, {tasks} tasks: {passed:.3} s + {:.3} s, {:.2} million events/s, {:.0} \
-         bytes per event before the end, {:.0} after",
-        taken - passed,
-        f64::from(events) / taken / 1e6,
-        per_event(during - before),
-        per_event(resident().saturating_sub(before)),
-    );
-    Ok(plan)
+    Record::Event(Event {
+        task,
+        call,
+        entry,
+        duration: 500,
+        overlapped: 0,
+        spent: Default::default(),
+        result,
+        args: values,
+    })
 }
 
 fn state(node: NodeId, kind: FileKind) -> Record {

@@ -162,7 +162,7 @@ mod tests {
         for cpu in [0, 900, 21_000] {
             let mut plan = plan();
             calibrate(&mut plan, &footer(Samples::ENGINE, &[cpu]));
-            assert_eq!(plan.timing, crate::plan::Timing::default(), "{cpu}");
+            assert_eq!(plan.timing, crate::plan::OwnTime::default(), "{cpu}");
         }
         assert_eq!(
             factor(&Plan::default(), &|_, _| Price::default(), 1.0),

@@ -1,9 +1,9 @@
 //! What a tool would take on each of several mounts, told on paper.
 //!
-//! Mounts differ in what calls take. So the calls are played on all mounts in turn, and what each of them
-//! takes ([`crate::prices`]) is put into the plan: the tool's own computing, sleeping and waiting
-//! comes from the trace ([`crate::simulate`]). A busy neighbour, who makes some calls of each round
-//! long, moves the typical time of hardly any.
+//! Mounts differ in what calls take. So the calls are played on all mounts in turn, and what each
+//! of them takes ([`crate::prices`]) is put into the plan: the tool's own computing, sleeping and
+//! waiting comes from the trace ([`crate::simulate`]). A busy neighbour, who makes some calls of
+//! each round long, moves the typical time of hardly any.
 //!
 //! On local mounts they are played as fast as possible. That takes as long as the calls and not as
 //! the tool.

@@ -38,22 +38,22 @@ const XATTR_LIST_MAX: usize = 1 << 16;
 const PATH_MAX: usize = 4096;
 
 /// A directory and a path below it that a call takes.
-struct Place<'a> {
+struct Below<'a> {
     root: BorrowedFd<'a>,
     /// The path's own directory, where the whole path is too long.
     parent: Option<OwnedFd>,
     path: CString,
 }
 
-impl<'a> Place<'a> {
-    fn of(root: BorrowedFd<'a>, path: &[u8]) -> Result<Place<'a>, Errno> {
+impl<'a> Below<'a> {
+    fn of(root: BorrowedFd<'a>, path: &[u8]) -> Result<Below<'a>, Errno> {
         let (parent, path) = if path.len() < PATH_MAX {
             (None, CString::new(path).map_err(|_| Errno::INVAL)?)
         } else {
             let (parent, name) = open_parent(root, path)?;
             (Some(parent), name)
         };
-        Ok(Place { root, parent, path })
+        Ok(Below { root, parent, path })
     }
 
     fn base(&self) -> BorrowedFd<'_> {
@@ -173,7 +173,7 @@ impl Maker<'_> {
         if bytes.is_empty() {
             return make(sandbox.root().as_fd(), &c".".to_owned()).map_err(failed);
         }
-        let place = Place::of(sandbox.root().as_fd(), bytes).map_err(failed)?;
+        let place = Below::of(sandbox.root().as_fd(), bytes).map_err(failed)?;
         make(place.base(), &place.path).map_err(failed)
     }
 
@@ -341,7 +341,7 @@ impl Maker<'_> {
             .sandboxes
             .get(first.root as usize)
             .ok_or(Errno::INVAL)?;
-        let target = Place::of(sandbox.root().as_fd(), self.plan.bytes(first.path))?;
+        let target = Below::of(sandbox.root().as_fd(), self.plan.bytes(first.path))?;
         rustix::fs::linkat(
             target.base(),
             target.path.as_c_str(),

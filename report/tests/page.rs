@@ -50,7 +50,8 @@ fn what_the_command_itself_took_stands_beside_the_advice() {
 
 #[test]
 fn text_from_outside_is_never_markup() {
-    let evil = "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u{202e}\0";
+    let evil = "</title></style></script><script>alert(1)</script><img src=x \
+        onerror=alert(1)>\"'&\u{202e}\0";
     for fixture in [COMPARE, ADVISE, INSPECT, PLAY] {
         let mut result = value(fixture);
         replace_strings(&mut result, evil);
@@ -145,7 +146,8 @@ fn five_targets_of_forty_calls_stay_below_a_megabyte() {
         });
         target["calls"] = calls.collect();
         let directories = (0..500).map(|number| {
-            json!({"path": format!("/w/node_modules/some/rather/deep/directory/{number}"), "count": 9, "seconds": 0.01})
+            let path = format!("/w/node_modules/some/rather/deep/directory/{number}");
+            json!({"path": path, "count": 9, "seconds": 0.01})
         });
         target["directories"] = directories.collect();
     }

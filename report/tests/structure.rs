@@ -30,8 +30,9 @@ fn summary(page: &str) -> Vec<Vec<String>> {
 
 fn inspect(command: &str, seconds: f64, share: f64) -> Value {
     json!({"schema_version": 2, "kind": "inspect", "command": [command], "events": 7,
-        "share": {"file_share": share, "gain_seconds": share * seconds, "seconds": seconds, "call_seconds": share * seconds,
-            "computing_seconds": (1.0 - share) * seconds, "sentence": "A share of `it`."}})
+        "share": {"file_share": share, "gain_seconds": share * seconds, "seconds": seconds,
+            "call_seconds": share * seconds, "computing_seconds": (1.0 - share) * seconds,
+            "sentence": "A share of `it`."}})
 }
 
 fn compare(command: &str, verdict: &str, ratio: f64) -> Value {

@@ -35,14 +35,20 @@ fn value(record: &Record, tables: &Tables) -> Value {
             })),
         }),
         Record::Listing(l) => {
-            let entry = |(n, k): &(NodeId, FileKind)| json!({"name": text(tables.name(*n)), "kind": format!("{k:?}")});
+            let entry = |(name, kind): &(NodeId, FileKind)| {
+                let name = text(tables.name(*name));
+                json!({"name": name, "kind": format!("{kind:?}")})
+            };
             json!({
                 "record": "listing", "path": text(&tables.path(l.directory)),
                 "entries": l.entries.iter().map(entry).collect::<Vec<_>>(),
             })
         }
         Record::Xattrs(x) => {
-            let entry = |(n, size): &(StringId, u32)| json!({"name": text(tables.string(*n)), "size": size});
+            let entry = |(name, size): &(StringId, u32)| {
+                let name = text(tables.string(*name));
+                json!({"name": name, "size": size})
+            };
             json!({
                 "record": "xattrs", "path": text(&tables.path(x.node)),
                 "entries": x.entries.iter().map(entry).collect::<Vec<_>>(),

@@ -6,7 +6,7 @@ use fsreplay_compare::caveats::errno_name;
 use fsreplay_trace::abi::OpenFlags;
 use fsreplay_trace::call::{ArgKind, NONE, Op, ResultKind};
 use fsreplay_trace::format::Tables;
-use fsreplay_trace::model::{Event, Record};
+use fsreplay_trace::model::{Event, PathState, Record, TaskStart};
 
 use super::flags;
 
@@ -19,58 +19,18 @@ pub fn write(
 ) -> io::Result<()> {
     match record {
         Record::Event(event) => write_event(out, event, tables, open),
-        Record::TaskStart(start) => {
-            write!(
-                out,
-                "{} {:>4} + task, tid {}",
-                time(start.time),
-                start.task.0,
-                start.tid
-            )?;
-            match start.parent {
-                Some(parent) => {
-                    writeln!(out, ", made by {} with flags {:#x}", parent.0, start.flags)
-                }
-                None => writeln!(out, ", the command"),
-            }
-        }
-        Record::TaskExit(exit) => {
-            writeln!(
-                out,
-                "{} {:>4} - task, status {:#x}",
-                time(exit.time),
-                exit.task.0,
-                exit.status
-            )
-        }
-        Record::PathState(state) => {
-            write!(
-                out,
-                "  state {} {:?}",
-                quoted(&tables.path(state.node)),
-                state.kind
-            )?;
-            if let Some(m) = state.metadata {
-                write!(
-                    out,
-                    " size={} mode={:04o} uid={} gid={} mtime={}",
-                    m.size, m.mode, m.uid, m.gid, m.mtime
-                )?;
-                if let Some(allocated) = m.allocated {
-                    write!(out, " allocated={allocated}")?;
-                }
-                if let Some(target) = m.target {
-                    write!(out, " -> {}", quoted(tables.string(target)))?;
-                }
-            }
-            writeln!(out)
-        }
+        Record::TaskStart(start) => write_start(out, start),
+        Record::TaskExit(exit) => writeln!(
+            out,
+            "{} {:>4} - task, status {:#x}",
+            time(exit.time),
+            exit.task.0,
+            exit.status
+        ),
+        Record::PathState(state) => write_state(out, state, tables),
         Record::Listing(listing) => {
-            write!(
-                out,
-                "  listing {}:",
-                quoted(&tables.path(listing.directory))
-            )?;
+            let directory = quoted(&tables.path(listing.directory));
+            write!(out, "  listing {directory}:")?;
             for (node, kind) in &listing.entries {
                 write!(out, " {} {kind:?},", quoted(tables.name(*node)))?;
             }
@@ -95,6 +55,39 @@ pub fn write(
             if fd.is_apart() { " apart" } else { "" }
         ),
     }
+}
+
+fn write_start(out: &mut impl Write, start: &TaskStart) -> io::Result<()> {
+    write!(
+        out,
+        "{} {:>4} + task, tid {}",
+        time(start.time),
+        start.task.0,
+        start.tid
+    )?;
+    match start.parent {
+        Some(parent) => writeln!(out, ", made by {} with flags {:#x}", parent.0, start.flags),
+        None => writeln!(out, ", the command"),
+    }
+}
+
+fn write_state(out: &mut impl Write, state: &PathState, tables: &Tables) -> io::Result<()> {
+    let path = quoted(&tables.path(state.node));
+    write!(out, "  state {path} {:?}", state.kind)?;
+    if let Some(m) = state.metadata {
+        write!(
+            out,
+            " size={} mode={:04o} uid={} gid={} mtime={}",
+            m.size, m.mode, m.uid, m.gid, m.mtime
+        )?;
+        if let Some(allocated) = m.allocated {
+            write!(out, " allocated={allocated}")?;
+        }
+        if let Some(target) = m.target {
+            write!(out, " -> {}", quoted(tables.string(target)))?;
+        }
+    }
+    writeln!(out)
 }
 
 fn write_event(

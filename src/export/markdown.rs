@@ -188,8 +188,11 @@ mod tests {
         assert_eq!(text.lines().count(), 5, "{text}");
         let of_target = text.lines().last().expect("a row");
         assert_eq!(of_target.matches('|').count(), 7, "{of_target}");
-        let cell = of_target.trim_start_matches("| ").split(" | ").next();
-        let cell = cell.expect("a cell");
+        let cell = of_target
+            .trim_start_matches("| ")
+            .split(" | ")
+            .next()
+            .expect("a cell");
         for wrong in [
             '<', '>', '`', '*', '_', '[', ']', '\\', '!', ':', '@', '\u{1b}', '\u{202e}',
         ] {

@@ -59,8 +59,33 @@ pub fn text(result: &Play, verbose: bool) -> Text {
     for caveat in &result.caveats {
         say!(out, "{}", term::strong(caveat));
     }
+    out.push(&calls(last, verbose));
+    say!(out);
+    for target in &result.targets {
+        say!(out, "{} on {}", target.recorded, target.path);
+    }
+    out.push(&time(result, last));
+    out.push(&outcomes(result, verbose));
+    if last.left_out > 0 {
+        say!(
+            out,
+            "{} calls left out: this file system clones files, so that the tool would not have \
+             copied them",
+            term::count(last.left_out)
+        );
+    }
+    out.push(&notes(&result.notes));
+    for path in &result.kept {
+        say!(out, "the tree is kept in {}", path);
+    }
+    out
+}
+
+/// The calls of a round, those that took the longest first.
+fn calls(round: &Round, verbose: bool) -> Text {
+    let mut out = Text::default();
     let most = if verbose { usize::MAX } else { 12 };
-    let rows = last
+    let rows = round
         .calls
         .iter()
         .take(most)
@@ -84,14 +109,15 @@ pub fn text(result: &Play, verbose: bool) -> Text {
             rows
         )
     );
-    if last.calls.len() > most {
-        say!(out, "  … and {} more calls (-v)", last.calls.len() - most);
+    if round.calls.len() > most {
+        say!(out, "  … and {} more calls (-v)", round.calls.len() - most);
     }
-    say!(out);
-    for target in &result.targets {
-        say!(out, "{} on {}", target.recorded, target.path);
-    }
-    out.push(&time(result, last));
+    out
+}
+
+/// How many events were issued, and what came out differently.
+fn outcomes(result: &Play, verbose: bool) -> Text {
+    let mut out = Text::default();
     let c = &result.coverage;
     say!(
         out,
@@ -125,18 +151,6 @@ pub fn text(result: &Play, verbose: bool) -> Text {
                 outcome(example.got)
             );
         }
-    }
-    if last.left_out > 0 {
-        say!(
-            out,
-            "{} calls left out: this file system clones files, so that the tool would not have \
-             copied them",
-            term::count(last.left_out)
-        );
-    }
-    out.push(&notes(&result.notes));
-    for path in &result.kept {
-        say!(out, "the tree is kept in {}", path);
     }
     out
 }

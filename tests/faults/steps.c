@@ -1,8 +1,9 @@
 /* A tool of which is known how far it came, whatever happens to it.
  *
- *   steps FILE THREADS COUNT   each thread looks for COUNT names that are not there, one after the other:
- *                              /none/THREAD-NUMBER. FILE holds 64-bit words: its process id, and for each thread
- *                              how many it has looked for. A wrong result ends it with status 99.
+ *   steps FILE THREADS COUNT   each thread looks for COUNT names that are not there, one after the
+ *                              other: /none/THREAD-NUMBER. FILE holds 64-bit words: its process
+ *                              id, and for each thread how many it has looked for. A wrong result
+ *                              ends it with status 99.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* A tool whose result shows whether all its system calls did what they do without a recorder:
- * threads, fork, vfork and exec, names that a trace can't pack well. Each call is checked; a wrong one is told and
- * ends it with status 99.
+ * threads, fork, vfork and exec, names that a trace can't pack well. Each call is checked; a wrong
+ * one is told and ends it with status 99.
  *
- *   tool work NAMES [FILE]   does that, NAMES names a thread, and goes on until FILE is there; status 7
+ *   tool work NAMES [FILE]   does that, NAMES names a thread, and goes on until FILE is there;
+ *                            status 7
  *   tool count SIGNAL        tells "ready", waits for the signal, and ends with how often it came
  *   tool ignore              tells "ready", ignores SIGINT and SIGTERM, and works without end
  *   tool loop FILE           makes FILE, and works without end

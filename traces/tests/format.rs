@@ -218,7 +218,16 @@ fn any_record() -> impl Strategy<Value = Record> {
             offset: 4,
         })
     });
-    prop_oneof![10 => any_event(), 3 => state, 1 => absent, 1 => listing, 1 => start, 1 => exit, 1 => xattrs, 1 => fd]
+    prop_oneof![
+        10 => any_event(),
+        3 => state,
+        1 => absent,
+        1 => listing,
+        1 => start,
+        1 => exit,
+        1 => xattrs,
+        1 => fd,
+    ]
 }
 
 proptest! {
@@ -245,7 +254,10 @@ proptest! {
         match read(short) {
             Ok(back) => prop_assert_eq!(back, rounded(&records)), // only the seek table was cut
             Err(error) => {
-                let expected = matches!(error, TraceError::Truncated { .. } | TraceError::NotATrace | TraceError::Corrupt(_));
+                let expected = matches!(
+                    error,
+                    TraceError::Truncated { .. } | TraceError::NotATrace | TraceError::Corrupt(_)
+                );
                 prop_assert!(expected, "{error}");
             }
         }

@@ -148,9 +148,12 @@ impl Rig<'_> {
             let (played, _) = priced_round(player, round)?;
             add(what, (played.round.wall_seconds, played.cpu_seconds), None)?;
         }
-        let at_pace = runs.at_pace.as_mut();
-        let at_pace = at_pace.map(|player| priced_round(player, round));
-        let at_pace = at_pace.transpose()?.map(|(_, lanes)| lanes);
+        let at_pace = runs
+            .at_pace
+            .as_mut()
+            .map(|player| priced_round(player, round))
+            .transpose()?
+            .map(|(_, lanes)| lanes);
         drop(load);
         if round > 0 {
             runs.walls.push(played.round.wall_seconds);

@@ -8,7 +8,7 @@ use fsreplay_replayer::plan::*;
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::FileKind;
 
-use super::{Kind, SIZE};
+use super::{CALLS, Kind, SIZE};
 
 /// A plan with the calls of all passes, and the paths of the files.
 pub fn plan(dir: &Path, kind: Kind) -> (Plan, Vec<CString>) {
@@ -21,23 +21,7 @@ pub fn plan(dir: &Path, kind: Kind) -> (Plan, Vec<CString>) {
         longest_transfer: 4096,
         ..Plan::default()
     };
-    let mut paths = Vec::new();
-    let mut texts = Vec::new();
-    for number in 0..=kind.files() {
-        let name = if number == 0 {
-            String::new()
-        } else {
-            format!("file{number}")
-        };
-        let at = Text(plan.text.len() as u32);
-        plan.text.extend_from_slice(name.as_bytes());
-        plan.text.push(0);
-        plan.tree.push(entry(at, number == 0));
-        if number > 0 {
-            texts.push(at);
-            paths.extend(CString::new(name));
-        }
-    }
+    let (texts, paths) = files(&mut plan, kind.files());
     let (root, fd) = (Slot(0), Slot(1));
     plan.lanes.push(Lane::default());
     let mut known = HashMap::new();
@@ -47,40 +31,7 @@ pub fn plan(dir: &Path, kind: Kind) -> (Plan, Vec<CString>) {
                 dir: root,
                 path: *path,
             };
-            for (action, expected, check) in [
-                (Action::Stat { at, flags: 0 }, 0, Check::Exact),
-                (
-                    Action::Open {
-                        at,
-                        flags: libc::O_RDONLY,
-                        mode: 0,
-                        resolve: 0,
-                        out: fd,
-                    },
-                    3,
-                    Check::Success,
-                ),
-                (Action::FdStat { fd }, 0, Check::Exact),
-                (
-                    Action::Read {
-                        fd,
-                        length: 4096,
-                        vectors: 0,
-                    },
-                    SIZE as i64,
-                    Check::Exact,
-                ),
-                (
-                    Action::Read {
-                        fd,
-                        length: 4096,
-                        vectors: 0,
-                    },
-                    0,
-                    Check::Exact,
-                ),
-                (Action::Close { fd }, 0, Check::Exact),
-            ] {
+            for (action, expected, check) in calls(at, fd) {
                 let op = Op {
                     action,
                     expected,
@@ -95,6 +46,53 @@ pub fn plan(dir: &Path, kind: Kind) -> (Plan, Vec<CString>) {
         }
     }
     (plan, paths)
+}
+
+/// Puts a directory and its files into the tree; gives the names of the files, as the plan has them
+/// and as calls take them.
+fn files(plan: &mut Plan, count: usize) -> (Vec<Text>, Vec<CString>) {
+    let mut texts = Vec::new();
+    let mut paths = Vec::new();
+    for number in 0..=count {
+        let name = if number == 0 {
+            String::new()
+        } else {
+            format!("file{number}")
+        };
+        let at = Text(plan.text.len() as u32);
+        plan.text.extend_from_slice(name.as_bytes());
+        plan.text.push(0);
+        plan.tree.push(entry(at, number == 0));
+        if number > 0 {
+            texts.push(at);
+            paths.extend(CString::new(name));
+        }
+    }
+    (texts, paths)
+}
+
+/// What is done with each file, what comes of it, and how that is checked.
+fn calls(at: At, fd: Slot) -> [(Action, i64, Check); CALLS] {
+    let open = Action::Open {
+        at,
+        flags: libc::O_RDONLY,
+        mode: 0,
+        resolve: 0,
+        out: fd,
+    };
+    let read = Action::Read {
+        fd,
+        length: 4096,
+        vectors: 0,
+    };
+    [
+        (Action::Stat { at, flags: 0 }, 0, Check::Exact),
+        (open, 3, Check::Success),
+        (Action::FdStat { fd }, 0, Check::Exact),
+        (read, SIZE as i64, Check::Exact),
+        (read, 0, Check::Exact),
+        (Action::Close { fd }, 0, Check::Exact),
+    ]
 }
 
 /// Ops that are alike stand once, as the planner has it.

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs fsreplay into an image: a static binary for any distribution, never one whose SHA-256 was not checked.
-# POSIX sh. Needs no network if a binary lies beside this script or is named by the option `binary`.
+# Installs fsreplay into an image: a static binary for any distribution, never one whose SHA-256 was
+# not checked. POSIX sh. Needs no network if a binary lies beside this script or is named by the
+# option `binary`.
 set -eu
 
 version=${VERSION:-latest}
@@ -30,16 +31,19 @@ esac
 version=${version#v}
 case "$version" in
     latest) ;;
-    *[!0-9A-Za-z.+-]* | '' | [!0-9]*) fail "version '$version': give latest, or a version such as 0.1.0 or v0.1.0" ;;
+    *[!0-9A-Za-z.+-]* | '' | [!0-9]*)
+        fail "version '$version': give latest, or a version such as 0.1.0 or v0.1.0" ;;
 esac
 
 work=$(mktemp -d)
 fetcher_installed=
-# What was installed for the download goes again, and only that: the image may hold packages that --auto-remove would take with it.
+# What was installed for the download goes again, and only that: the image may hold packages that
+# --auto-remove would take with it.
 cleanup() {
     if [ -n "$fetcher_installed" ]; then
         installed_packages | sort >"$work/after"
-        sort "$work/before" | comm -13 - "$work/after" | xargs -r apt-get purge -qq -y >/dev/null 2>&1 || true
+        sort "$work/before" | comm -13 - "$work/after" |
+            xargs -r apt-get purge -qq -y >/dev/null 2>&1 || true
         apt-get clean || true
         rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
     fi
@@ -56,7 +60,8 @@ sum_of() {
     elif command -v openssl >/dev/null 2>&1; then
         openssl dgst -sha256 -r "$1" | cut -d ' ' -f 1
     else
-        fail "no sha256sum, shasum or openssl in this image, so nothing can be verified; install one of them"
+        fail "no sha256sum, shasum or openssl in this image, so nothing can be verified;" \
+            "install one of them"
     fi
 }
 
@@ -77,7 +82,10 @@ need_fetcher() {
     export DEBIAN_FRONTEND=noninteractive
     installed_packages >"$work/before"
     fetcher_installed=yes
-    { apt-get update -qq && apt-get install -qq -y --no-install-recommends curl ca-certificates; } >"$work/apt.log" 2>&1 || {
+    {
+        apt-get update -qq &&
+            apt-get install -qq -y --no-install-recommends curl ca-certificates
+    } >"$work/apt.log" 2>&1 || {
         cat "$work/apt.log" >&2
         fail "curl could not be installed; without a network, give the option binary"
     }
@@ -101,7 +109,8 @@ download() {
     if [ -z "$url" ] && [ -r "$here/release-url" ]; then
         url=$(cat "$here/release-url")
     fi
-    [ -n "$url" ] || fail "this copy of the Feature does not know where releases are; give the option downloadUrl or binary"
+    [ -n "$url" ] || fail "this copy of the Feature does not know where releases are;" \
+        "give the option downloadUrl or binary"
     url=${url%/}
     if [ "$version" = latest ]; then
         from=$url/latest/download
@@ -110,7 +119,8 @@ download() {
     fi
     need_fetcher
     fetch "$from/SHA256SUMS" "$work/SHA256SUMS"
-    name=$(sed -n "s/^[0-9a-f]\{64\}  \(fsreplay-[0-9A-Za-z.+-]*-linux-$arch\)\$/\1/p" "$work/SHA256SUMS" | head -n 1)
+    name=$(sed -n "s/^[0-9a-f]\{64\}  \(fsreplay-[0-9A-Za-z.+-]*-linux-$arch\)\$/\1/p" \
+        "$work/SHA256SUMS" | head -n 1)
     [ -n "$name" ] || fail "$from/SHA256SUMS names no binary for $arch"
     if [ "$version" != latest ] && [ "$name" != "fsreplay-$version-linux-$arch" ]; then
         fail "$from holds $name, not version $version"
@@ -132,7 +142,8 @@ listed_sum=
 if [ -n "$source" ]; then
     cp "$source" "$work/fsreplay"
     [ ! -r "$source.sha256" ] || listed_sum=$(sum_in "$source.sha256")
-    [ -n "$wanted_sum$listed_sum" ] || fail "nothing tells the SHA-256 of $source: give the option sha256, or a file $source.sha256"
+    [ -n "$wanted_sum$listed_sum" ] || fail "nothing tells the SHA-256 of $source:" \
+        "give the option sha256, or a file $source.sha256"
 else
     download
 fi
@@ -156,7 +167,8 @@ chown 0:0 "$target.new"
 chmod 755 "$target.new"
 mv -f "$target.new" "$target"
 
-# Where shells and man look for what is not the distribution's. They aren't worth failing for: an old version may not have them.
+# Where shells and man look for what is not the distribution's. They aren't worth failing for: an
+# old version may not have them.
 beside() { # FILE COMMAND…
     file=$prefix/share/$1
     shift
@@ -172,10 +184,11 @@ beside bash-completion/completions/fsreplay "$target" completions bash
 beside zsh/site-functions/_fsreplay "$target" completions zsh
 beside fish/vendor_completions.d/fsreplay.fish "$target" completions fish
 mkdir -p "$prefix/share/man/man1"
-"$target" man "$prefix/share/man/man1" >/dev/null 2>&1 || echo "fsreplay: no manual pages: this version can't make them" >&2
+"$target" man "$prefix/share/man/man1" >/dev/null 2>&1 ||
+    echo "fsreplay: no manual pages: this version can't make them" >&2
 
-# A new volume takes owner and mode from the image. As with /tmp, everybody may write: the remote user's number can still
-# change when the container is made.
+# A new volume takes owner and mode from the image. As with /tmp, everybody may write: the remote
+# user's number can still change when the container is made.
 mkdir -p "$volume" "$tmpfs"
 if [ "$candidate_mounts" = true ]; then
     chown "${_REMOTE_USER:-root}" "$volume" "$tmpfs" 2>/dev/null || true

@@ -71,8 +71,9 @@ impl Log {
             Op::DupTo => i32::try_from(event.result).ok(),
             _ => None,
         };
-        let closing = closing.and_then(|fd| self.world.open_file(event.task, fd, tables));
-        let closing = closing.map(|file| file.number);
+        let closing = closing
+            .and_then(|fd| self.world.open_file(event.task, fd, tables))
+            .map(|file| file.number);
         self.world.record(&Record::Event(*event), tables);
         match op {
             Op::Open if event.errno().is_none() => {

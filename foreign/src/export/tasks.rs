@@ -111,8 +111,8 @@ mod tests {
         for (from, wanted) in [(Spares::Above, above), (Spares::Within, within)] {
             let mut tasks = Tasks::new(from);
             assert_eq!(begun(&mut tasks, 0, 7), 7);
-            let others = [(1, 7), (2, 0), (3, LIMIT), (4, 7)];
-            let others = others.map(|(task, tid)| begun(&mut tasks, task, tid));
+            let others = [(1, 7), (2, 0), (3, LIMIT), (4, 7)]
+                .map(|(task, tid)| begun(&mut tasks, task, tid));
             assert_eq!(others, wanted);
             tasks.end(TaskId(0));
             assert_eq!(begun(&mut tasks, 5, 7), 7);

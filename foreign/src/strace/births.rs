@@ -43,8 +43,10 @@ pub fn births(items: &[Item], open: OpenFlags) -> HashMap<u32, VecDeque<Birth>> 
         };
         let given = split(args);
         let structure = given.first().copied().unwrap_or_default();
-        let flags = given.iter().find_map(|arg| arg.strip_prefix(b"flags="));
-        let flags = flags.or_else(|| field(structure, "flags"));
+        let flags = given
+            .iter()
+            .find_map(|arg| arg.strip_prefix(b"flags="))
+            .or_else(|| field(structure, "flags"));
         let flags = match &**name {
             "fork" => 0,
             "vfork" => CLONE_VM | CLONE_VFORK,

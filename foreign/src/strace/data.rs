@@ -31,8 +31,10 @@ impl World {
             }
             Op::Map => {
                 let fd = told.args.number(ArgKind::Fd).unwrap_or(-1) as i32;
-                let object = place.table.get(fd);
-                let object = object.and_then(|known| self.descriptions[known.description].object);
+                let object = place
+                    .table
+                    .get(fd)
+                    .and_then(|known| self.descriptions[known.description].object);
                 if let Some(object) = object {
                     self.tree.get_mut(object).read = true;
                 }
@@ -57,8 +59,9 @@ impl World {
         count: u64,
     ) -> Option<(Id, u64)> {
         let number = self.description(place, told, fd)?;
-        let given = offset.and_then(|offset| told.args.number(offset));
-        let given = given.and_then(|given| u64::try_from(given).ok());
+        let given = offset
+            .and_then(|offset| told.args.number(offset))
+            .and_then(|given| u64::try_from(given).ok());
         let description = &mut self.descriptions[number];
         let from = given.unwrap_or(description.offset);
         if given.is_none() {

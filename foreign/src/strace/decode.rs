@@ -135,8 +135,10 @@ impl Decoder {
 
     fn vector_length(&mut self, token: &[u8]) -> i64 {
         let vectors = split(inner(token));
-        let lengths = vectors.into_iter().filter_map(|one| field(one, "iov_len"));
-        let lengths = lengths.filter_map(|length| self.number(length));
+        let lengths = vectors
+            .into_iter()
+            .filter_map(|one| field(one, "iov_len"))
+            .filter_map(|length| self.number(length));
         lengths.fold(0, i64::saturating_add)
     }
 
@@ -172,11 +174,15 @@ impl Decoder {
         let is = |name: &[u8]| command.ends_with(name);
         let name = match kind {
             _ if !is(b"FICLONERANGE") => {
-                let source = is(b"FICLONE") && kind == ArgKind::FdIn;
-                let source = source.then(|| token::fd(token)).flatten();
+                let is_source = kind == ArgKind::FdIn;
+                let source = if is_source && is(b"FICLONE") {
+                    token::fd(token)
+                } else {
+                    None
+                };
                 return match source {
                     Some(fd) => Some(fd.number.into()),
-                    None => (kind == ArgKind::FdIn).then_some(NONE as i64),
+                    None => is_source.then_some(NONE as i64),
                 };
             }
             ArgKind::FdIn => "src_fd",
@@ -225,8 +231,7 @@ fn time(call: Call, token: &[u8], index: usize, open: OpenFlags) -> i64 {
     let number = |token: &[u8]| names::number(token, open).ok();
     let of = |token: &[u8]| -> Option<i64> {
         let seconds = number(field(token, "tv_sec")?)?;
-        let fraction = field(token, "tv_nsec").map(&number);
-        let fraction = fraction.or_else(|| {
+        let fraction = field(token, "tv_nsec").map(&number).or_else(|| {
             let microseconds = number(field(token, "tv_usec")?)?;
             Some(microseconds.checked_mul(1000))
         });

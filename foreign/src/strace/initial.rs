@@ -164,8 +164,9 @@ fn paths(tree: &Tree) -> Vec<Option<Vec<u8>>> {
                 Some((dir, _)) if !done[dir.0 as usize] && !open.contains(dir) => open.push(*dir),
                 Some((dir, name)) => {
                     let above = paths[dir.0 as usize].as_ref();
-                    let path = above.map(|above| below(above, name));
-                    let path = path.filter(|path| path.len() < PATH_MAX && path.len() <= room);
+                    let path = above
+                        .map(|above| below(above, name))
+                        .filter(|path| path.len() < PATH_MAX && path.len() <= room);
                     room -= path.as_ref().map_or(0, Vec::len);
                     paths[at.0 as usize] = path;
                     done[at.0 as usize] = true;

@@ -18,8 +18,11 @@ pub struct Outcome {
 pub fn outcome(result: &[u8]) -> Outcome {
     let end = result.iter().position(|b| *b == b' ');
     let (first, rest) = result.split_at(end.unwrap_or(result.len()));
-    let word = rest.trim_ascii_start().split(|b| *b == b' ').next();
-    let word = word.and_then(|word| std::str::from_utf8(word).ok());
+    let word = rest
+        .trim_ascii_start()
+        .split(|b| *b == b' ')
+        .next()
+        .and_then(|word| std::str::from_utf8(word).ok());
     let error = || word.and_then(names::errno);
     let plain = |value| Outcome {
         value: Some(value),

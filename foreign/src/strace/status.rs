@@ -82,7 +82,8 @@ mod tests {
         let whole = of(
             "{st_dev=makedev(0xfe, 0), st_ino=7, st_mode=S_IFREG|S_ISUID|0755, \
              st_nlink=2, st_uid=1000, st_gid=100, st_blksize=4096, st_blocks=8, st_size=9, \
-             st_atime=1 /* 1970 */, st_atime_nsec=0, st_mtime=1700000000 /* 2023 */, st_mtime_nsec=5}",
+             st_atime=1 /* 1970 */, st_atime_nsec=0, st_mtime=1700000000 /* 2023 */, \
+             st_mtime_nsec=5}",
         );
         assert_eq!((whole.mode, whole.owner), (Some(0o4755), Some((1000, 100))));
         assert_eq!(whole.mtime, Some(1_700_000_000));

@@ -1,5 +1,5 @@
-//! Whose lines are that name no task: into a terminal or a pipe, strace names tasks only while there
-//! are several of them.
+//! Whose lines are that name no task: into a terminal or a pipe, strace names tasks only while
+//! there are several of them.
 
 use std::collections::BTreeSet;
 

@@ -187,8 +187,8 @@ impl Generator<'_, '_> {
                     vec![(ArgKind::Path, text("/ws/s")), flags.clone()],
                 );
                 self.add(Call::open, fd.into(), vec![at, flags]);
-                let fds = [(ArgKind::Fd, fd), (ArgKind::NewFd, 6)];
-                let fds = fds.map(|(kind, fd)| (kind, Arg::Number(fd as u64)));
+                let fds = [(ArgKind::Fd, fd), (ArgKind::NewFd, 6)]
+                    .map(|(kind, fd)| (kind, Arg::Number(fd as u64)));
                 self.add(Call::dup2, 6, fds.to_vec());
                 6
             }

@@ -279,7 +279,9 @@ fn refused(source: &str) -> Option<(Recorded, Vec<String>)> {
 #[test]
 fn the_first_process_can_not_be_traced_by_what_started_the_recorder() {
     let Some((recorded, heard)) = refused(
-        "int main(void) { return ptrace(PTRACE_TRACEME, 0, 0, 0) == -1 && errno == EPERM ? 3 : 0; }",
+        "int main(void) {
+            return ptrace(PTRACE_TRACEME, 0, 0, 0) == -1 && errno == EPERM ? 3 : 0;
+        }",
     ) else {
         return;
     };

@@ -57,7 +57,7 @@ pub fn own_seconds(plan: &Plan, apart: &Groups) -> Result<f64, ReplayError> {
 
 /// All plans with their rounds.
 pub struct Papers<'p> {
-    each: Vec<Paper<'p>>,
+    each: Vec<PaperPlan<'p>>,
     baseline: usize,
     recorded: Option<usize>,
     effort: Effort,
@@ -78,7 +78,7 @@ impl<'p> Papers<'p> {
         let each = plans.iter();
         Papers {
             each: each
-                .map(|plan| Paper::new(plan, apart, asked.phase, effort))
+                .map(|plan| PaperPlan::new(plan, apart, asked.phase, effort))
                 .collect(),
             baseline: asked.baseline,
             recorded: asked.recorded,
@@ -195,7 +195,7 @@ impl<'p> Papers<'p> {
 }
 
 /// A plan, its rounds, and what these said when it was last looked at.
-struct Paper<'p> {
+struct PaperPlan<'p> {
     plan: &'p Plan,
     apart: &'p Groups,
     phase: Option<usize>,
@@ -215,9 +215,14 @@ struct Works {
     phases: Vec<Series>,
 }
 
-impl<'p> Paper<'p> {
-    fn new(plan: &'p Plan, apart: &'p Groups, phase: Option<usize>, effort: Effort) -> Paper<'p> {
-        Paper {
+impl<'p> PaperPlan<'p> {
+    fn new(
+        plan: &'p Plan,
+        apart: &'p Groups,
+        phase: Option<usize>,
+        effort: Effort,
+    ) -> PaperPlan<'p> {
+        PaperPlan {
             plan,
             apart,
             phase,

@@ -229,7 +229,9 @@ mod tests {
     #[test]
     fn the_longest_mount_point_holds_a_path() {
         let lines = parse(
-            b"1 0 8:1 / / rw - ext4 a rw\n2 1 0:1 / /tmp rw - tmpfs t rw\n3 1 0:1 / /tmpfs rw - tmpfs t rw\n",
+            b"1 0 8:1 / / rw - ext4 a rw\n\
+              2 1 0:1 / /tmp rw - tmpfs t rw\n\
+              3 1 0:1 / /tmpfs rw - tmpfs t rw\n",
         );
         let visible = visible(&lines);
         let of = |path: &[u8]| mount_of(&lines, &visible, path).map(|at| lines[at].id);

@@ -242,7 +242,7 @@ pub struct InitialFd {
 
 /// What is known of the tool's own time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Timing {
+pub struct OwnTime {
     /// The recorder told computing from waiting; otherwise all time between calls counts as
     /// computing.
     pub told: bool,
@@ -250,13 +250,13 @@ pub struct Timing {
     /// time.
     pub computing: f64,
     /// What the tool takes on processors without the recorder, calls included, seconds, if
-    /// [`Timing::computing`] comes from that ([`crate::fit`]).
+    /// [`OwnTime::computing`] comes from that ([`crate::fit`]).
     pub processor_seconds: Option<f64>,
 }
 
-impl Default for Timing {
-    fn default() -> Timing {
-        Timing {
+impl Default for OwnTime {
+    fn default() -> OwnTime {
+        OwnTime {
             told: false,
             computing: 1.0,
             processor_seconds: None,
@@ -299,7 +299,7 @@ pub struct Plan {
     /// Recorded directories that ops worked in, absolute.
     pub places: Vec<Vec<u8>>,
     /// What is known of the tool's own time.
-    pub timing: Timing,
+    pub timing: OwnTime,
     /// Sleep as recorded, by lane and op; the paces hold what is left of it without the recorder.
     pub sleeps: Vec<Sleep>,
     /// What was changed to fit, or could not be told: text and count.

@@ -2,7 +2,7 @@
 
 /// An op: lane and index in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct OpId {
     pub(crate) lane: u32,
     pub(crate) op: u32,
 }
@@ -22,6 +22,6 @@ pub(crate) enum Side {
 /// A lane's access.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
-    pub(crate) place: Place,
+    pub(crate) id: OpId,
     pub(crate) side: Side,
 }

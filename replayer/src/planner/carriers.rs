@@ -15,8 +15,8 @@ use super::contention::{
 };
 use super::file::File;
 use super::hash::FastMap;
-use super::locks::{Lock, LockKind, Owner, Part, Range};
-use super::order::{Place, Side};
+use super::locks::{Lock, LockKind, LockPart, LockRange, Owner};
+use super::order::{OpId, Side};
 use super::tree::NONE;
 use super::{Cx, Extra, Planner, Resource};
 use crate::plan::{Action, Slot};
@@ -41,7 +41,7 @@ impl Kinds {
     }
 
     /// These, and locks that are held.
-    fn and(self, held: &[Part]) -> Kinds {
+    fn and(self, held: &[LockPart]) -> Kinds {
         Kinds {
             shared: self.shared || held.iter().any(|part| !part.exclusive),
             exclusive: self.exclusive || held.iter().any(|part| part.exclusive),
@@ -86,7 +86,7 @@ fn every_lock(table: u32, ino: u32) -> Lock {
         ino,
         kind: LockKind::Record,
         owner: Owner::Process(table),
-        range: Range::ALL,
+        range: LockRange::ALL,
         exclusive: false,
     }
 }
@@ -104,7 +104,7 @@ pub(crate) struct Carriers {
     /// The table whose locks a description carries.
     by_description: FastMap<u32, u32>,
     /// When a description was free again that had carried a process's locks.
-    freed: FastMap<u32, Place>,
+    freed: FastMap<u32, OpId>,
 }
 
 impl Carriers {
@@ -279,7 +279,13 @@ impl Planner {
     /// Takes what a process holds on what carries its locks from now on, and gives it back on what
     /// did. Locks that don't exclude each other are held throughout; of others, whoever is refused
     /// one comes before or after.
-    fn move_locks(&mut self, cx: &Cx, all: &Lock, held: &[Part], (from, to): (Carrier, Carrier)) {
+    fn move_locks(
+        &mut self,
+        cx: &Cx,
+        all: &Lock,
+        held: &[LockPart],
+        (from, to): (Carrier, Carrier),
+    ) {
         for part in held.iter().filter(|part| !part.exclusive) {
             self.retake(cx, to, part);
         }
@@ -304,7 +310,7 @@ impl Planner {
     }
 
     /// Takes a lock that the process holds.
-    fn retake(&mut self, cx: &Cx, on: Carrier, part: &Part) {
+    fn retake(&mut self, cx: &Cx, on: Carrier, part: &LockPart) {
         let kind = if part.exclusive { F_WRLCK } else { F_RDLCK };
         let (start, length) = part.range.told();
         self.on_carrier(cx, on, (kind, start, length));
@@ -384,16 +390,16 @@ impl Planner {
     }
 
     /// Where the last of the ops that stand behind the one being made will be.
-    pub(super) fn after_extras(&self, lane: u32) -> Place {
+    pub(super) fn after_extras(&self, lane: u32) -> OpId {
         let next = self.order.next(lane);
-        Place {
+        OpId {
             op: next.op + self.extras.len() as u32,
             ..next
         }
     }
 
     /// An open file description ends with the op `by`, and its locks with it.
-    pub(super) fn description_unlocks(&mut self, description: u32, ino: u32, by: Place) {
+    pub(super) fn description_unlocks(&mut self, description: u32, ino: u32, by: OpId) {
         if let Some(table) = self.carriers.by_description.get(&description) {
             self.carriers.take(*table, ino);
         }
@@ -404,7 +410,7 @@ impl Planner {
                     ino,
                     kind,
                     owner: Owner::File(description),
-                    range: Range::ALL,
+                    range: LockRange::ALL,
                     exclusive: false,
                 };
                 self.locks.gave(&mut self.order, &lock, by);

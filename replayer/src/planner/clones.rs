@@ -10,7 +10,7 @@
 //! ends it, and it counts only if it is whole by then.
 
 use super::file::File;
-use super::order::Place;
+use super::order::OpId;
 use super::tree::{CHANGED, NONE};
 use super::{Cx, Planner};
 use crate::plan::Fallback;
@@ -19,7 +19,7 @@ use crate::plan::Fallback;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FailedClone {
     /// The op that tried it, and its task.
-    by: Place,
+    by: OpId,
     task: u32,
     /// The description of the other file.
     other: u32,
@@ -115,7 +115,7 @@ impl Planner {
             return;
         }
         self.fds.by_number(file.description).clone = Some(FailedClone { copied, ..failed });
-        let Place { lane, op } = self.order.next(cx.lane);
+        let OpId { lane, op } = self.order.next(cx.lane);
         let fallbacks = &mut self.order.lanes[lane as usize].fallbacks;
         // A copy inside the kernel is one op for both files.
         if fallbacks.last().is_none_or(|last| last.op != op) {

@@ -44,14 +44,14 @@ impl Planner {
             place,
         };
         let keep = self.options.keep_durations;
-        let took = keep.then(|| self.pacer.took(cx, &draft));
-        let pace = self.pacer.event(cx.event, &draft);
+        let took = keep.then(|| self.paces.took(cx, &draft));
+        let pace = self.paces.event(cx.event, &draft);
         let when = (cx.number, cx.event.exit());
-        let place = self.order.commit(cx.lane, op, pace, when);
+        let id = self.order.commit(cx.lane, op, pace, when);
         if let Some(took) = took {
-            self.order.lanes[place.lane as usize].keep(place.op as usize, took);
+            self.order.lanes[id.lane as usize].keep(id.op as usize, took);
         }
-        self.pacer.slept(cx, place, &pace, &mut self.order);
+        self.paces.slept(cx, id, &pace, &mut self.order);
     }
 
     /// What the op about to be committed changes has to be put back before the next round.

@@ -9,7 +9,7 @@ use fsreplay_trace::call::{ArgKind, Call, Op};
 use fsreplay_trace::model::{Event, Record};
 
 use super::concerns::{may_concern_locks, takes_paths};
-use super::locks::{Lock, LockCall, LockKind, Owner, Range};
+use super::locks::{Lock, LockCall, LockKind, LockRange, Owner};
 use super::order::Side;
 use super::sequence::Held;
 use super::tree::NONE;
@@ -58,7 +58,7 @@ impl Planner {
             (Call::flock, _) => (
                 LockKind::Whole,
                 Owner::File(handle.description),
-                Range::ALL,
+                LockRange::ALL,
                 command as i32 & libc::LOCK_EX != 0,
                 command as i32 & libc::LOCK_UN != 0,
             ),
@@ -101,7 +101,7 @@ impl Planner {
         i128::from(from) + i128::from(event.arg(ArgKind::LockStart).unwrap_or(0) as i64)
     }
 
-    fn locked_range(&self, event: &Event, offset: u64, ino: u32) -> Range {
+    fn locked_range(&self, event: &Event, offset: u64, ino: u32) -> LockRange {
         let start = self.lock_start(event, offset, ino);
         let length = i128::from(event.arg(ArgKind::LockLength).unwrap_or(0) as i64);
         let (first, last) = match length {
@@ -110,7 +110,7 @@ impl Planner {
             _ => (start + length, start - 1),
         };
         let byte = |at: i128| u64::try_from(at.max(0)).unwrap_or(u64::MAX);
-        Range {
+        LockRange {
             first: byte(first),
             last: byte(last),
         }
@@ -179,7 +179,7 @@ impl Planner {
                             ino,
                             kind: *kind,
                             owner: *owner,
-                            range: Range::ALL,
+                            range: LockRange::ALL,
                             exclusive: false,
                         },
                         shared: false,

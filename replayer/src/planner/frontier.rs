@@ -1,6 +1,6 @@
 //! The accesses to one resource that a later one may have to wait for.
 
-use super::access::{Access, Place, Side};
+use super::access::{Access, OpId, Side};
 use super::hash::FastMap;
 
 /// One of the first few accesses.
@@ -58,8 +58,8 @@ impl Frontier {
     /// later one than `me` may have to wait for them, too. With `register`, `me` is noted, and
     /// replaces earlier ones of its lane.
     #[inline]
-    pub(crate) fn meet(&mut self, me: Access, register: bool, mut keep: impl FnMut(Place) -> bool) {
-        let lane = me.place.lane;
+    pub(crate) fn meet(&mut self, me: Access, register: bool, mut keep: impl FnMut(OpId) -> bool) {
+        let lane = me.id.lane;
         let writes = me.side != Side::Read;
         // A change replaces what it waited for: it stands for that.
         let replaces = register && me.side == Side::Write;
@@ -70,7 +70,7 @@ impl Frontier {
             } else if near.lane == lane {
                 register && (wrote == writes || replaces)
             } else {
-                meets(wrote, me.side) && !keep(near.place()) && replaces
+                meets(wrote, me.side) && !keep(near.id()) && replaces
             };
             if is_over {
                 *near = UNUSED;
@@ -88,7 +88,7 @@ impl Frontier {
     }
 
     fn note(&mut self, me: Access) {
-        let Place { lane, op } = me.place;
+        let OpId { lane, op } = me.id;
         let writes = me.side != Side::Read;
         let mark = if writes { WRITE } else { 0 };
         match self.near.iter_mut().find(|near| near.lane == NOBODY) {
@@ -107,8 +107,8 @@ impl Frontier {
 }
 
 impl Near {
-    fn place(self) -> Place {
-        Place {
+    fn id(self) -> OpId {
+        OpId {
             lane: self.lane,
             op: self.op & !WRITE,
         }
@@ -124,8 +124,8 @@ impl Far {
         }
     }
 
-    fn meet(&mut self, me: Access, register: bool, mut keep: impl FnMut(Place) -> bool) {
-        let lane = me.place.lane;
+    fn meet(&mut self, me: Access, register: bool, mut keep: impl FnMut(OpId) -> bool) {
+        let lane = me.id.lane;
         let replaces = register && me.side == Side::Write;
         for wrote in [false, true] {
             let same = wrote == (me.side != Side::Read);
@@ -135,11 +135,11 @@ impl Far {
             }
             if meets(wrote, me.side) {
                 side.retain(|other, op| {
-                    let place = Place {
+                    let id = OpId {
                         lane: *other,
                         op: *op,
                     };
-                    *other == lane || keep(place) || !replaces
+                    *other == lane || keep(id) || !replaces
                 });
             }
         }
@@ -152,8 +152,8 @@ mod tests {
 
     fn meet(frontier: &mut Frontier, lane: u32, op: u32, side: Side) -> Vec<u32> {
         let mut met = Vec::new();
-        let place = Place { lane, op };
-        frontier.meet(Access { place, side }, true, |cause| {
+        let id = OpId { lane, op };
+        frontier.meet(Access { id, side }, true, |cause| {
             met.push(cause.lane);
             false
         });
@@ -183,9 +183,9 @@ mod tests {
         let (mut asked, lanes) = (0, 1000);
         for op in 0..3 {
             for lane in 0..lanes {
-                let place = Place { lane, op };
+                let id = OpId { lane, op };
                 let me = Access {
-                    place,
+                    id,
                     side: Side::Read,
                 };
                 frontier.meet(me, true, |_| {
@@ -211,7 +211,7 @@ mod tests {
         }
         let mut last = Vec::new();
         let me = Access {
-            place: Place { lane: 9, op: 0 },
+            id: OpId { lane: 9, op: 0 },
             side: Side::Write,
         };
         frontier.meet(me, true, |cause| {

@@ -12,11 +12,11 @@
 use fsreplay_trace::call::ArgKind;
 
 use super::hash::FastMap;
-use super::order::Place;
+use super::order::OpId;
 use super::{Class, Cx, Draft, Planner};
 
 /// Something that may have ended a wait, and the number of events before it.
-type Wake = (Place, u32);
+type Wake = (OpId, u32);
 
 /// Addresses that are remembered.
 const REMEMBERED: usize = 1 << 20;
@@ -34,9 +34,9 @@ pub(crate) struct Futexes {
 
 impl Futexes {
     /// A thread ended.
-    pub(crate) fn ended(&mut self, space: u32, place: Option<Place>, moment: u32) {
-        if let Some(place) = place {
-            self.ends.insert(space, (place, moment));
+    pub(crate) fn ended(&mut self, space: u32, id: Option<OpId>, moment: u32) {
+        if let Some(id) = id {
+            self.ends.insert(space, (id, moment));
         }
     }
 
@@ -49,7 +49,7 @@ impl Futexes {
     }
 
     /// What ended a wait that began when `horizon` events had returned.
-    fn cause(&self, space: u32, address: u64, horizon: u32) -> Option<Place> {
+    fn cause(&self, space: u32, address: u64, horizon: u32) -> Option<OpId> {
         [
             self.at.get(&(space, address)),
             self.ends.get(&space),
@@ -58,7 +58,7 @@ impl Futexes {
         .into_iter()
         .flatten()
         .find(|(_, moment)| *moment >= horizon)
-        .map(|(place, _)| *place)
+        .map(|(id, _)| *id)
     }
 }
 
@@ -79,15 +79,15 @@ impl Planner {
         let space = self.procs.task(cx.task).mm;
         let address = cx.event.arg(ArgKind::Address).unwrap_or(0);
         if !waits(cx.event.arg(ArgKind::Command).unwrap_or(0)) {
-            let place = self.order.next(cx.lane);
-            self.futexes.wake(space, address, (place, cx.number));
+            let id = self.order.next(cx.lane);
+            self.futexes.wake(space, address, (id, cx.number));
         } else if cx.ok()
             && let Some(cause) = self.futexes.cause(space, address, cx.horizon)
         {
-            if !self.pacer.is_short(cx.event) {
+            if !self.paces.is_short(cx.event) {
                 self.order.after(cause);
             }
-            self.pacer.caused = true;
+            self.paces.caused = true;
         }
         self.nothing(cx, Class::Other)
     }
@@ -101,7 +101,7 @@ impl Planner {
             if let Some(last) = self.order.last(lane) {
                 self.order.after(last);
             }
-            self.pacer.caused = true;
+            self.paces.caused = true;
         }
     }
 }

@@ -3,7 +3,7 @@
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{FileKind, Header, Metadata, StringId};
 
-use super::intern::Texts;
+use super::intern::TextBuilder;
 use super::links::{LinkText, Links};
 use super::tree::{EXISTED, Kind, NO_ROOT, NONE, ROOT, Tree};
 use crate::plan::{Plan, Text, TreeEntry};
@@ -47,7 +47,7 @@ pub(crate) struct Writing<'a> {
     pub(crate) tree: &'a Tree,
     pub(crate) tables: &'a Tables,
     pub(crate) owners: &'a Owners,
-    pub(crate) texts: &'a mut Texts,
+    pub(crate) texts: &'a mut TextBuilder,
     pub(crate) links: &'a mut Links,
 }
 
@@ -63,7 +63,7 @@ impl Default for Placed {
         Placed {
             index: NONE,
             root: 0,
-            path: Texts::EMPTY,
+            path: TextBuilder::EMPTY,
         }
     }
 }
@@ -354,7 +354,7 @@ impl Initial {
                     let name = tree.names.get(entry.name);
                     (parent.root, writing.texts.join(parent.path, name))
                 }
-                None => (0, Texts::EMPTY),
+                None => (0, TextBuilder::EMPTY),
             };
             let made = self.entry(&entry, root, path, &places, writing);
             let mut place = Placed {
@@ -366,7 +366,7 @@ impl Initial {
             if let Some(below) = crossing(tree, &entry) {
                 place.index += 1;
                 place.root = u32::from(below);
-                place.path = Texts::EMPTY;
+                place.path = TextBuilder::EMPTY;
                 let mut again = plan.tree[place.index as usize - 1].clone();
                 again.root = place.root;
                 again.path = place.path;

@@ -66,7 +66,7 @@ impl Names {
 }
 
 /// Builds [`crate::plan::Plan::text`].
-pub(crate) struct Texts {
+pub(crate) struct TextBuilder {
     bytes: Vec<u8>,
     /// Where each string of the trace stands, plus one; 0 where it does not stand yet.
     strings: Vec<u32>,
@@ -75,9 +75,9 @@ pub(crate) struct Texts {
     full: bool,
 }
 
-impl Default for Texts {
-    fn default() -> Texts {
-        Texts {
+impl Default for TextBuilder {
+    fn default() -> TextBuilder {
+        TextBuilder {
             bytes: vec![0, b'.', 0],
             strings: Vec::new(),
             built: FastMap::default(),
@@ -87,7 +87,7 @@ impl Default for Texts {
     }
 }
 
-impl Texts {
+impl TextBuilder {
     /// The empty text.
     pub(crate) const EMPTY: Text = Text(0);
     /// `.`
@@ -110,11 +110,11 @@ impl Texts {
             None => text,
         };
         if text.is_empty() {
-            return Texts::EMPTY;
+            return TextBuilder::EMPTY;
         }
         if self.bytes.len() + text.len() + 1 > u32::MAX as usize {
             self.full = true;
-            return Texts::EMPTY;
+            return TextBuilder::EMPTY;
         }
         let at = self.bytes.len() as u32;
         self.bytes.extend_from_slice(text);
@@ -151,7 +151,7 @@ impl Texts {
         }
         let start = self.strings[index] - 1;
         if start == 0 {
-            return Texts::EMPTY;
+            return TextBuilder::EMPTY;
         }
         Text(start + skip as u32)
     }
@@ -165,7 +165,7 @@ impl Texts {
             .unwrap_or(0);
         if self.bytes.len() + length + name.len() + 2 > u32::MAX as usize {
             self.full = true;
-            return Texts::EMPTY;
+            return TextBuilder::EMPTY;
         }
         let at = self.bytes.len() as u32;
         self.bytes.extend_from_within(start..start + length);
@@ -206,13 +206,13 @@ mod tests {
 
     #[test]
     fn texts_end_at_their_first_nul() {
-        let mut texts = Texts::default();
+        let mut texts = TextBuilder::default();
         let text = texts.push(b"a\0b");
         assert_eq!(texts.get(text), b"a");
-        assert_eq!(texts.get(Texts::DOT), b".");
+        assert_eq!(texts.get(TextBuilder::DOT), b".");
         let joined = texts.join(text, b"c");
         assert_eq!(texts.get(joined), b"a/c");
-        let top = texts.join(Texts::EMPTY, b"c");
+        let top = texts.join(TextBuilder::EMPTY, b"c");
         assert_eq!(texts.get(top), b"c");
         assert_eq!(texts.push_built(b"q/r"), texts.push_built(b"q/r"));
     }

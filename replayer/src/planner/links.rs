@@ -3,8 +3,8 @@
 
 use super::areas::components;
 use super::hash::FastMap;
-use super::intern::Texts;
-use super::order::{Order, Place};
+use super::intern::TextBuilder;
+use super::order::{OpId, Order};
 use super::resolve::has_parent;
 use crate::plan::{Action, Root, Text};
 
@@ -47,7 +47,7 @@ impl Placements {
 #[derive(Default)]
 pub(crate) struct Links {
     placements: Placements,
-    reads: Vec<(Place, u32)>,
+    reads: Vec<(OpId, u32)>,
     rewritten: FastMap<u32, (u16, Text)>,
 }
 
@@ -60,7 +60,7 @@ impl Links {
     }
 
     /// Where a link's text leads, for a link in the recorded directory `home`.
-    fn inside(&self, texts: &mut Texts, text: &[u8], home: &[u8]) -> (u16, Text) {
+    fn inside(&self, texts: &mut TextBuilder, text: &[u8], home: &[u8]) -> (u16, Text) {
         let absolute = text.first() == Some(&b'/');
         if absolute && self.placements.recorded.len() < 2 && !has_parent(text) {
             let start = text.iter().position(|b| *b != b'/').unwrap_or(text.len());
@@ -85,7 +85,7 @@ impl Links {
     /// reads of it are to expect.
     pub(crate) fn decide(
         &mut self,
-        texts: &mut Texts,
+        texts: &mut TextBuilder,
         text: &[u8],
         home: &[u8],
         ino: u32,
@@ -99,25 +99,25 @@ impl Links {
         LinkText::Inside(root, path)
     }
 
-    /// The op about to stand at `place` reads the text of a link.
-    pub(crate) fn read(&mut self, text: &[u8], ino: u32, place: Place) {
+    /// The op about to stand at `id` reads the text of a link.
+    pub(crate) fn read(&mut self, text: &[u8], ino: u32, id: OpId) {
         let kept = text.first() != Some(&b'/') && self.placements.recorded.len() < 2;
         if !kept || has_parent(text) {
-            self.reads.push((place, ino));
+            self.reads.push((id, ino));
         }
     }
 
     /// Tells the ops that read rewritten links what to expect. Comes after the initial tree is
     /// written.
-    pub(crate) fn settle_reads(&mut self, order: &mut Order, texts: &Texts) {
-        for (place, ino) in std::mem::take(&mut self.reads) {
+    pub(crate) fn settle_reads(&mut self, order: &mut Order, texts: &TextBuilder) {
+        for (id, ino) in std::mem::take(&mut self.reads) {
             let Some((root, text)) = self.rewritten.get(&ino) else {
                 continue;
             };
             let text = texts.get(*text).len();
             // The replay's text is DIRECTORY/TEXT: the executor adds the directory's length.
             let inside = if text == 0 { 0 } else { text + 1 };
-            order.change(place, |op| {
+            order.change(id, |op| {
                 if let Action::ReadLink { target_root, .. } = &mut op.action
                     && op.expected >= 0
                 {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn inside(recorded: &[&str], text: &[u8], home: &[u8]) -> Option<(u16, Vec<u8>)> {
-        let mut texts = Texts::default();
+        let mut texts = TextBuilder::default();
         match links(recorded).decide(&mut texts, text, home, 1) {
             LinkText::Verbatim => None,
             LinkText::Inside(root, path) => Some((root, texts.get(path).to_vec())),

@@ -8,7 +8,7 @@
 //! back.
 
 use super::hash::FastMap;
-use super::order::{Order, Place};
+use super::order::{OpId, Order};
 
 /// Calls that gave back locks of one file that are remembered one by one.
 const REMEMBERED: usize = 256;
@@ -35,19 +35,19 @@ pub(crate) enum Owner {
 
 /// A range of bytes, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range {
+pub(crate) struct LockRange {
     pub(crate) first: u64,
     pub(crate) last: u64,
 }
 
-impl Range {
+impl LockRange {
     /// All that a file may ever hold.
-    pub(crate) const ALL: Range = Range {
+    pub(crate) const ALL: LockRange = LockRange {
         first: 0,
         last: u64::MAX,
     };
 
-    pub(crate) fn overlaps(self, other: Range) -> bool {
+    pub(crate) fn overlaps(self, other: LockRange) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 
@@ -63,24 +63,24 @@ impl Range {
         (start, length)
     }
 
-    fn covers(self, other: Range) -> bool {
+    fn covers(self, other: LockRange) -> bool {
         self.first <= other.first && other.last <= self.last
     }
 
-    fn within(self, other: Range) -> Range {
-        Range {
+    fn within(self, other: LockRange) -> LockRange {
+        LockRange {
             first: self.first.max(other.first),
             last: self.last.min(other.last),
         }
     }
 
     /// What is left of it in front of another one and behind it.
-    fn without(self, other: Range) -> impl Iterator<Item = Range> {
-        let before = (self.first < other.first).then(|| Range {
+    fn without(self, other: LockRange) -> impl Iterator<Item = LockRange> {
+        let before = (self.first < other.first).then(|| LockRange {
             first: self.first,
             last: other.first - 1,
         });
-        let behind = (self.last > other.last).then(|| Range {
+        let behind = (self.last > other.last).then(|| LockRange {
             first: other.last + 1,
             last: self.last,
         });
@@ -94,7 +94,7 @@ pub(crate) struct Lock {
     pub(crate) ino: u32,
     pub(crate) kind: LockKind,
     pub(crate) owner: Owner,
-    pub(crate) range: Range,
+    pub(crate) range: LockRange,
     /// Whether it excludes all others, or only those that exclude it.
     pub(crate) exclusive: bool,
 }
@@ -112,29 +112,29 @@ pub(crate) enum LockCall {
 
 /// A part of a file, and the call that took it, gave it back, or was refused it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Part {
-    pub(crate) range: Range,
+pub(crate) struct LockPart {
+    pub(crate) range: LockRange,
     pub(crate) exclusive: bool,
-    by: Place,
+    by: OpId,
 }
 
-impl Part {
-    fn excludes(&self, range: Range, exclusive: bool) -> bool {
+impl LockPart {
+    fn excludes(&self, range: LockRange, exclusive: bool) -> bool {
         (self.exclusive || exclusive) && self.range.overlaps(range)
     }
 }
 
 #[derive(Default)]
-struct File {
-    held: Vec<(Owner, Part)>,
+struct LockedFile {
+    held: Vec<(Owner, LockPart)>,
     /// What was given back: later takers come after that.
-    given: Vec<Part>,
-    refused: Vec<(Owner, Part)>,
+    given: Vec<LockPart>,
+    refused: Vec<(Owner, LockPart)>,
 }
 
-impl File {
+impl LockedFile {
     /// An owner's locks in a range end with the op `by`, or become what they are called now.
-    fn end(&mut self, order: &mut Order, (owner, range): (Owner, Range), by: Place, now: Now) {
+    fn end(&mut self, order: &mut Order, (owner, range): (Owner, LockRange), by: OpId, now: Now) {
         for (holder, part) in std::mem::take(&mut self.held) {
             if holder != owner || !part.range.overlaps(range) {
                 self.held.push((holder, part));
@@ -142,10 +142,10 @@ impl File {
             }
             let rest = part.range.without(range);
             self.held
-                .extend(rest.map(|range| (holder, Part { range, ..part })));
+                .extend(rest.map(|range| (holder, LockPart { range, ..part })));
             order.after(part.by);
             if part.exclusive || now == Now::Nothing {
-                let ended = Part {
+                let ended = LockPart {
                     range: part.range.within(range),
                     exclusive: part.exclusive,
                     by,
@@ -165,7 +165,7 @@ impl File {
         (held - self.held.len() + refused - self.refused.len()) as u64
     }
 
-    fn give(&mut self, order: &mut Order, owner: Owner, ended: Part) {
+    fn give(&mut self, order: &mut Order, owner: Owner, ended: LockPart) {
         self.refused.retain(|(asker, attempt)| {
             let was_by_this = *asker != owner && attempt.excludes(ended.range, ended.exclusive);
             if was_by_this {
@@ -183,8 +183,8 @@ impl File {
             for before in self.given.drain(..) {
                 order.after(before.by);
             }
-            self.given.push(Part {
-                range: Range::ALL,
+            self.given.push(LockPart {
+                range: LockRange::ALL,
                 exclusive: true,
                 by: ended.by,
             });
@@ -203,7 +203,7 @@ enum Now {
 /// The locks of all files, by inode and kind.
 #[derive(Default)]
 pub(crate) struct Locks {
-    files: FastMap<(u32, LockKind), File>,
+    files: FastMap<(u32, LockKind), LockedFile>,
     /// Locks and refused attempts that were too many to be told apart.
     untold: u64,
 }
@@ -251,11 +251,11 @@ impl Locks {
     /// What an owner holds in a range, to be given back and taken again by the ops about to be
     /// committed. They come after those that took it, and after those that were refused what may
     /// be free meanwhile.
-    pub(crate) fn held_by(&self, order: &mut Order, lock: &Lock) -> Vec<Part> {
+    pub(crate) fn held_by(&self, order: &mut Order, lock: &Lock) -> Vec<LockPart> {
         let Some(file) = self.files.get(&(lock.ino, lock.kind)) else {
             return Vec::new();
         };
-        let held: Vec<Part> = file
+        let held: Vec<LockPart> = file
             .held
             .iter()
             .filter(|(owner, part)| *owner == lock.owner && part.range.overlaps(lock.range))
@@ -273,7 +273,7 @@ impl Locks {
     }
 
     /// What [`Locks::held_by`] told is held since the op `by`.
-    pub(crate) fn moved(&mut self, lock: &Lock, by: Place) {
+    pub(crate) fn moved(&mut self, lock: &Lock, by: OpId) {
         if let Some(file) = self.files.get_mut(&(lock.ino, lock.kind)) {
             for (owner, part) in &mut file.held {
                 if *owner == lock.owner && part.range.overlaps(lock.range) {
@@ -293,9 +293,9 @@ impl Locks {
         }
     }
 
-    fn took(&mut self, order: &mut Order, lock: &Lock, by: Place) {
+    fn took(&mut self, order: &mut Order, lock: &Lock, by: OpId) {
         let file = self.files.entry((lock.ino, lock.kind)).or_default();
-        let mine = Part {
+        let mine = LockPart {
             range: lock.range,
             exclusive: lock.exclusive,
             by,
@@ -317,7 +317,7 @@ impl Locks {
         self.untold += file.limit();
     }
 
-    fn refused(&mut self, order: &mut Order, lock: &Lock, by: Place) {
+    fn refused(&mut self, order: &mut Order, lock: &Lock, by: OpId) {
         let file = self.files.entry((lock.ino, lock.kind)).or_default();
         for (owner, part) in &file.held {
             if *owner != lock.owner && part.excludes(lock.range, lock.exclusive) {
@@ -333,7 +333,7 @@ impl Locks {
             let again = before.range == lock.range && before.exclusive == lock.exclusive;
             before.by.lane != by.lane || !again
         });
-        let attempt = Part {
+        let attempt = LockPart {
             range: lock.range,
             exclusive: lock.exclusive,
             by,
@@ -343,7 +343,7 @@ impl Locks {
     }
 
     /// The op `by`, which is about to be committed, gives a lock back.
-    pub(crate) fn gave(&mut self, order: &mut Order, lock: &Lock, by: Place) {
+    pub(crate) fn gave(&mut self, order: &mut Order, lock: &Lock, by: OpId) {
         if let Some(file) = self.files.get_mut(&(lock.ino, lock.kind)) {
             file.end(order, (lock.owner, lock.range), by, Now::Nothing);
             self.untold += file.limit();

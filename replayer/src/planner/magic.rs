@@ -3,17 +3,17 @@
 
 use fsreplay_trace::call::{Last, Op};
 
-use super::resolve::{End, Start, Walked};
+use super::resolve::{End, WalkStart, Walked};
 use super::tree::{Kind, NONE};
-use super::{Cx, Draft, Planner, Texts};
+use super::{Cx, Draft, Planner, TextBuilder};
 use crate::plan::At;
 
 /// What a path through a descriptor comes to.
 pub(super) enum Through<'t> {
     /// To what is open there.
-    Reached(At, Walked<'t>, Start),
+    Reached(At, Walked<'t>, WalkStart),
     /// To something below the directory that is open there.
-    Below(Start),
+    Below(WalkStart),
 }
 
 impl Planner {
@@ -69,7 +69,7 @@ impl Planner {
             return Err(self.nothing(cx, class));
         };
         let ino = self.fds.description(entry.handle).ino;
-        let start = Start { slot, ino };
+        let start = WalkStart { slot, ino };
         if !rest.is_empty() {
             return Ok(Through::Below(start));
         }
@@ -96,13 +96,13 @@ impl Planner {
     }
 
     /// The very thing that a descriptor has open, which has a name or is a directory.
-    fn reached(&mut self, start: Start) -> Through<'static> {
-        let Start { slot, ino } = start;
+    fn reached(&mut self, start: WalkStart) -> Through<'static> {
+        let WalkStart { slot, ino } = start;
         let inode = self.tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
         let dent = if directory { NONE } else { inode.dent };
         let at = if directory {
-            let path = Texts::DOT;
+            let path = TextBuilder::DOT;
             At { dir: slot, path }
         } else {
             self.place_of(ino)

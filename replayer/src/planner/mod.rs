@@ -2,8 +2,8 @@
 //! and of their descriptors. Touches no file system.
 //!
 //! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
-//! - `paths`, `magic`, `spelling`, `links`: what is issued for a recorded path or link text, so that
-//!   it stays inside
+//! - `paths`, `magic`, `spelling`, `links`: what is issued for a recorded path or link text, so
+//!   that it stays inside
 //! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
 //! - `mounts`: what the tool mounts itself
 //! - `layers`: files of an overlay that are changed
@@ -70,7 +70,7 @@ use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record};
 
 use crate::execute::Samples;
-use crate::plan::{Action, Check, InitialFd, Plan, Root, Timing as ToolTiming, Took};
+use crate::plan::{Action, Check, InitialFd, OwnTime, Plan, Root, Took};
 use carriers::Carriers;
 use dialect::Dialect;
 use draft::Extra;
@@ -80,14 +80,14 @@ use futexes::Futexes;
 use hash::FastMap;
 use inherited::Inherited;
 use initial::{Initial, Owners, Writing};
-use intern::Texts;
+use intern::TextBuilder;
 use layers::Layers;
 use links::{Links, Placements};
 use locks::Locks;
 use mappings::Mappings;
 use mounts::Mounts;
 use order::{Order, Side};
-use pace::Pacer;
+use pace::Paces;
 use paths::PathCache;
 use pipes::Pipes;
 use places::Places;
@@ -169,7 +169,7 @@ pub struct Planner {
     locks: Locks,
     carriers: Carriers,
     futexes: Futexes,
-    pacer: Pacer,
+    paces: Paces,
     places: Places,
     unmade: Unmade,
     /// Parents that stand still until their child of `vfork` runs a program: its lane.
@@ -177,7 +177,7 @@ pub struct Planner {
     /// Inodes of the recorded link groups.
     groups: FastMap<u64, u32>,
     room: Room,
-    texts: Texts,
+    texts: TextBuilder,
     cache: PathCache,
     nodes: NodeCache,
     passed: Passed,
@@ -232,13 +232,13 @@ impl Planner {
             locks: Locks::default(),
             carriers: Carriers::default(),
             futexes: Futexes::default(),
-            pacer: Pacer::new(header),
+            paces: Paces::new(header),
             places: Places::default(),
             unmade: Unmade::default(),
             vforked: FastMap::default(),
             groups: FastMap::default(),
             room: Room::default(),
-            texts: Texts::default(),
+            texts: TextBuilder::default(),
             cache: PathCache::default(),
             nodes: NodeCache::default(),
             passed: Passed::default(),
@@ -421,13 +421,13 @@ impl Planner {
         }
         plan.text = self.texts.into_bytes();
         plan.places = self.places.paths;
-        plan.timing = ToolTiming {
-            told: self.pacer.told(),
-            ..ToolTiming::default()
+        plan.timing = OwnTime {
+            told: self.paces.told(),
+            ..OwnTime::default()
         };
         (plan.lanes, plan.ops, plan.births) = self.order.finish();
-        let stop = self.pacer.stop();
-        plan.sleeps = self.pacer.sleeps;
+        let stop = self.paces.stop();
+        plan.sleeps = self.paces.sleeps;
         plan.sleeps.sort_by_key(|sleep| (sleep.lane, sleep.op));
         plan.wake_earlier(stop);
         let notes = self.notes.counts.into_iter();

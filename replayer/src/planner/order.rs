@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::access::Access;
-pub(crate) use super::access::{Place, Side};
+pub(crate) use super::access::{OpId, Side};
 use super::frontier::Frontier;
 use super::ops::OpTable;
 use crate::plan::{Birth, Lane, Op, Pace, Wait, WaitFor};
@@ -22,7 +22,7 @@ const MANY_OWED: usize = 16;
 
 /// Which accesses of two lanes are put in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timing {
+pub(crate) enum OrderRule {
     /// Those that didn't overlap: calls that overlapped stay free.
     Returned,
     /// All, in the order in which they returned: what the replay itself needs (a slot must be open
@@ -32,13 +32,13 @@ pub(crate) enum Timing {
 
 /// What a lane knows to be done.
 #[derive(Default)]
-struct Clock {
+struct VectorClock {
     /// For each lane, how many of its ops.
     known: Vec<u32>,
     /// The same at earlier ops: valid from that op on until the next snapshot.
     snapshots: VecDeque<(u32, Box<[u32]>)>,
     /// What the lane's next op waits for whatever it does.
-    pending: Vec<Place>,
+    pending: Vec<OpId>,
     /// When its last op had returned, nanoseconds since the start of the recording.
     exit: u64,
     /// The last commit that has let its op wait for this lane.
@@ -53,8 +53,8 @@ pub(crate) struct Order {
     pub(crate) births: Vec<Birth>,
     /// By lane and op: what ops that were committed wait for, too.
     late: BTreeMap<(u32, u32), Vec<WaitFor>>,
-    clocks: Vec<Clock>,
-    candidates: Vec<Place>,
+    clocks: Vec<VectorClock>,
+    candidates: Vec<OpId>,
     /// Commits so far.
     commits: u64,
     /// Waits so far.
@@ -84,14 +84,14 @@ impl Order {
     /// A new lane.
     pub(crate) fn add_lane(&mut self) -> u32 {
         self.lanes.push(Lane::default());
-        self.clocks.push(Clock::default());
+        self.clocks.push(VectorClock::default());
         (self.lanes.len() - 1) as u32
     }
 
     /// The last op of a lane.
-    pub(crate) fn last(&self, lane: u32) -> Option<Place> {
+    pub(crate) fn last(&self, lane: u32) -> Option<OpId> {
         let count = self.lanes[lane as usize].len() as u32;
-        (count > 0).then(|| Place {
+        (count > 0).then(|| OpId {
             lane,
             op: count - 1,
         })
@@ -103,25 +103,25 @@ impl Order {
     }
 
     /// Others may want to know when an op is done.
-    pub(crate) fn publish(&mut self, place: Place) {
-        self.lanes[place.lane as usize].publish(place.op as usize);
+    pub(crate) fn publish(&mut self, id: OpId) {
+        self.lanes[id.lane as usize].publish(id.op as usize);
     }
 
     /// An op's call wakes others in sync.
-    pub(crate) fn in_sync(&mut self, place: Place) {
-        self.lanes[place.lane as usize].set_in_sync(place.op as usize);
+    pub(crate) fn in_sync(&mut self, id: OpId) {
+        self.lanes[id.lane as usize].set_in_sync(id.op as usize);
     }
 
     /// How many events had returned before an op.
-    pub(crate) fn moment(&self, place: Place) -> Option<u32> {
-        let moments = self.lanes.get(place.lane as usize)?.moments();
-        moments.get(place.op as usize).copied()
+    pub(crate) fn moment(&self, id: OpId) -> Option<u32> {
+        let moments = self.lanes.get(id.lane as usize)?.moments();
+        moments.get(id.op as usize).copied()
     }
 
     /// The op that a lane will do next.
     #[inline]
-    pub(crate) fn next(&self, lane: u32) -> Place {
-        Place {
+    pub(crate) fn next(&self, lane: u32) -> OpId {
+        OpId {
             lane,
             op: self.lanes[lane as usize].len() as u32,
         }
@@ -154,7 +154,7 @@ impl Order {
     }
 
     /// The next op of the lane being committed waits for `cause`.
-    pub(crate) fn after(&mut self, cause: Place) {
+    pub(crate) fn after(&mut self, cause: OpId) {
         self.candidates.push(cause);
     }
 
@@ -172,15 +172,15 @@ impl Order {
         lane: u32,
         horizon: u32,
         side: Side,
-        timing: Timing,
+        timing: OrderRule,
     ) {
         let me = self.next(lane);
         let lanes = &self.lanes;
         let candidates = &mut self.candidates;
         let register = self.concurrent;
-        frontier.meet(Access { place: me, side }, register, |cause| {
+        frontier.meet(Access { id: me, side }, register, |cause| {
             let moments = lanes[cause.lane as usize].moments();
-            if timing == Timing::Always || moments[cause.op as usize] < horizon {
+            if timing == OrderRule::Always || moments[cause.op as usize] < horizon {
                 candidates.push(cause);
                 return false;
             }
@@ -199,13 +199,13 @@ impl Order {
         op: Op,
         pace: Pace,
         (moment, exit): (u32, u64),
-    ) -> Place {
-        let place = self.next(lane);
+    ) -> OpId {
+        let id = self.next(lane);
         let step = self.ops.intern(op);
-        let Some(step) = step.filter(|_| place.op < Frontier::MOST_OPS) else {
+        let Some(step) = step.filter(|_| id.op < Frontier::MOST_OPS) else {
             self.full = true;
             self.candidates.clear();
-            return place;
+            return id;
         };
         // An op without an event of its own belongs to the one before it.
         let last = self.lanes[lane as usize].moments().last();
@@ -216,17 +216,17 @@ impl Order {
         clock.exit = exit;
         self.candidates.append(&mut clock.pending);
         if !self.candidates.is_empty() {
-            self.wait_for_candidates(place);
+            self.wait_for_candidates(id);
         }
-        place
+        id
     }
 
-    fn wait_for_candidates(&mut self, me: Place) {
+    fn wait_for_candidates(&mut self, me: OpId) {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.retain(|cause| cause.lane != me.lane);
         // Later causes first: they imply most earlier ones.
         if candidates.len() > 1 {
-            let moment = |p: &Place| self.lanes[p.lane as usize].moment(p.op as usize);
+            let moment = |p: &OpId| self.lanes[p.lane as usize].moment(p.op as usize);
             candidates.sort_unstable_by_key(|p| std::cmp::Reverse((moment(p), p.lane, p.op)));
         }
         let mut joined = false;
@@ -251,14 +251,14 @@ impl Order {
         }
     }
 
-    fn knows(&self, lane: u32, cause: Place) -> bool {
+    fn knows(&self, lane: u32, cause: OpId) -> bool {
         self.clocks[lane as usize]
             .known
             .get(cause.lane as usize)
             .is_some_and(|done| *done > cause.op)
     }
 
-    fn join(&mut self, lane: u32, cause: Place) {
+    fn join(&mut self, lane: u32, cause: OpId) {
         if lane as usize >= TRACKED_LANES || cause.lane as usize >= TRACKED_LANES {
             return;
         }
@@ -278,7 +278,7 @@ impl Order {
         self.clocks[lane as usize].known = known;
     }
 
-    fn snapshot(&mut self, me: Place) {
+    fn snapshot(&mut self, me: OpId) {
         let count = self.clocks.len().min(TRACKED_LANES);
         let keep = (SNAPSHOT_BUDGET / (count * count)).clamp(2, 64);
         let clock = &mut self.clocks[me.lane as usize];
@@ -293,7 +293,7 @@ impl Order {
     /// Lets an op that was committed already wait for a cause that returned only after it, and
     /// which is about to be committed on `cause_lane`: for what that lane did before the cause,
     /// as far as it returned before the effect. Gives the last of that if it is waited for.
-    pub(crate) fn late(&mut self, effect: Place, cause_lane: u32) -> Option<Place> {
+    pub(crate) fn late(&mut self, effect: OpId, cause_lane: u32) -> Option<OpId> {
         if effect.lane == cause_lane || effect.op >= self.next(effect.lane).op {
             return None;
         }
@@ -314,7 +314,7 @@ impl Order {
             done,
         });
         self.waits += 1;
-        let cause = Place {
+        let cause = OpId {
             lane: cause_lane,
             op: done - 1,
         };
@@ -323,17 +323,17 @@ impl Order {
     }
 
     /// Changes what a committed op does, and what should come of it.
-    pub(crate) fn change(&mut self, place: Place, change: impl FnOnce(&mut Op)) {
-        let Some(lane) = self.lanes.get_mut(place.lane as usize) else {
+    pub(crate) fn change(&mut self, id: OpId, change: impl FnOnce(&mut Op)) {
+        let Some(lane) = self.lanes.get_mut(id.lane as usize) else {
             return;
         };
-        let Some(step) = lane.steps().get(place.op as usize) else {
+        let Some(step) = lane.steps().get(id.op as usize) else {
             return;
         };
         let mut op = *self.ops.get(step.op());
         change(&mut op);
         match self.ops.intern(op) {
-            Some(step) => lane.replace(place.op as usize, step),
+            Some(step) => lane.replace(id.op as usize, step),
             None => self.full = true,
         }
     }
@@ -357,7 +357,7 @@ impl Order {
 }
 
 /// The last op of a cause's lane before it that had returned when `horizon` events had.
-fn last_before(moments: &[u32], cause: Place, horizon: u32) -> Option<Place> {
+fn last_before(moments: &[u32], cause: OpId, horizon: u32) -> Option<OpId> {
     let moments = &moments[..cause.op as usize];
     // Nearly always one of the last few; a halving search bounds the rest.
     let near = moments.len().saturating_sub(8);
@@ -365,7 +365,7 @@ fn last_before(moments: &[u32], cause: Place, horizon: u32) -> Option<Place> {
         Some(at) => near + at + 1,
         None => moments[..near].partition_point(|m| *m < horizon),
     };
-    (found > 0).then(|| Place {
+    (found > 0).then(|| OpId {
         lane: cause.lane,
         op: found as u32 - 1,
     })

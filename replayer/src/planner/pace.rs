@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use fsreplay_trace::call::Op;
 use fsreplay_trace::model::{Event, Header, StopCosts};
 
-use super::order::{Order, Place};
+use super::order::{OpId, Order};
 use super::{Class, Cx, Draft};
 use crate::plan::{Action, Pace, Plan, Sleep, Slept, Took, WaitFor};
 
@@ -20,13 +20,13 @@ const RECENT: usize = 4096;
 #[derive(Clone, Copy)]
 struct Returned {
     number: u32,
-    place: Place,
+    id: OpId,
     /// Nanoseconds since the start of the recording.
     exit: u64,
 }
 
 /// Paces of events, in trace order.
-pub(crate) struct Pacer {
+pub(crate) struct Paces {
     /// Whether computing and waiting are told apart.
     told: bool,
     /// The recording was made from inside the tool, but for some calls.
@@ -45,9 +45,9 @@ pub(crate) struct Pacer {
     pub(crate) caused: bool,
 }
 
-impl Pacer {
-    pub(crate) fn new(header: &Header) -> Pacer {
-        Pacer {
+impl Paces {
+    pub(crate) fn new(header: &Header) -> Paces {
+        Paces {
             told: header.tells_waiting,
             is_inside: header.backend == Header::INSIDE,
             costs: header.costs.unwrap_or_default(),
@@ -89,7 +89,7 @@ impl Pacer {
 
     /// Keeps what an op slept, with what others did meanwhile: recording that made the sleep
     /// longer.
-    pub(crate) fn slept(&mut self, cx: &Cx, place: Place, pace: &Pace, order: &mut Order) {
+    pub(crate) fn slept(&mut self, cx: &Cx, id: OpId, pace: &Pace, order: &mut Order) {
         let task = cx.task as usize;
         if pace.asleep > 0.0 || pace.own_asleep > 0.0 {
             let since = self.moments.get(task).copied().unwrap_or(cx.horizon);
@@ -100,22 +100,22 @@ impl Pacer {
                 let last = others
                     .then(|| self.recent(to - 1))
                     .flatten()
-                    .filter(|last| last.place.lane != place.lane);
-                last.iter().for_each(|last| order.publish(last.place));
+                    .filter(|last| last.id.lane != id.lane);
+                last.iter().for_each(|last| order.publish(last.id));
                 let after = last.map_or(0, |last| end.saturating_sub(last.exit));
                 Slept {
                     time,
                     events,
                     last: last.map(|last| WaitFor {
-                        lane: last.place.lane,
-                        done: last.place.op + 1,
+                        lane: last.id.lane,
+                        done: last.id.op + 1,
                     }),
                     after: (after as f32).min(time),
                 }
             };
             self.sleeps.push(Sleep {
-                lane: place.lane,
-                op: place.op,
+                lane: id.lane,
+                op: id.op,
                 before: slept(pace.asleep, since, cx.horizon, called),
                 within: slept(pace.own_asleep, cx.horizon, cx.number, cx.event.exit()),
             });
@@ -126,7 +126,7 @@ impl Pacer {
         }
         self.recent.push_back(Returned {
             number: cx.number,
-            place,
+            id,
             exit: cx.event.exit(),
         });
     }

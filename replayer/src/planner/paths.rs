@@ -6,7 +6,7 @@ use fsreplay_trace::model::{Event, StringId};
 
 use super::magic::Through;
 use super::order::Side;
-use super::resolve::{End, Start, Walked, walk};
+use super::resolve::{End, WalkStart, Walked, walk};
 use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{At, Slot};
@@ -29,7 +29,7 @@ pub(crate) enum Hint {
 pub(crate) struct Reached<'t> {
     pub(crate) at: At,
     pub(crate) walked: Walked<'t>,
-    start: Start,
+    start: WalkStart,
 }
 
 impl Reached<'_> {
@@ -125,7 +125,7 @@ impl Planner {
             },
             None if bytes.first() == Some(&b'/') => {
                 let slot = Slot(0);
-                (Start { slot, ino: root }, 0)
+                (WalkStart { slot, ino: root }, 0)
             }
             None => (self.start(cx, cx.event.fd(dirfd))?, 0),
         };
@@ -155,7 +155,7 @@ impl Planner {
     }
 
     /// The directory that a relative path starts at.
-    fn start(&mut self, cx: &Cx, fd: Option<i32>) -> Result<Start, Draft> {
+    fn start(&mut self, cx: &Cx, fd: Option<i32>) -> Result<WalkStart, Draft> {
         let handle = match fd {
             None | Some(AT_FDCWD) => {
                 let fs = self.procs.fs(cx.task);
@@ -167,7 +167,7 @@ impl Planner {
             Some(fd) => match self.procs.table(cx.task).get(fd, cx.horizon) {
                 Some(entry) => entry.handle,
                 None if cx.event.errno() == Some(libc::EBADF) => {
-                    return Ok(Start {
+                    return Ok(WalkStart {
                         slot: Slot::BAD,
                         ino: NONE,
                     });
@@ -182,7 +182,7 @@ impl Planner {
             let class = self.class_of(handle);
             return Err(self.nothing(cx, class));
         };
-        Ok(Start {
+        Ok(WalkStart {
             slot,
             ino: self.fds.description(handle).ino,
         })
@@ -248,7 +248,7 @@ impl Planner {
         cx: &Cx<'t>,
         string: StringId,
         bytes: &'t [u8],
-        start: Start,
+        start: WalkStart,
         root: u32,
         last: Last,
         hint: Hint,

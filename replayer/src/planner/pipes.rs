@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::hash::FastMap;
-use super::order::{Order, Place};
+use super::order::{OpId, Order};
 
 /// Writes that are remembered until someone reads; older ones are taken for read by other means.
 const REMEMBERED: usize = 4096;
@@ -16,14 +16,14 @@ const NEARLY_FULL: u64 = 16 << 10;
 pub(crate) struct Pipe {
     written: u64,
     read: u64,
-    writes: VecDeque<(u64, Place)>,
+    writes: VecDeque<(u64, OpId)>,
     /// Reads that returned before the write that brought their bytes did.
-    starved: VecDeque<(u64, Place)>,
+    starved: VecDeque<(u64, OpId)>,
     /// Reads that saw the end before the close that made it had returned.
-    at_end: Vec<Place>,
-    closed: Option<Place>,
+    at_end: Vec<OpId>,
+    closed: Option<OpId>,
     /// The last read while so much was in it that a writer may have had to wait for room.
-    room: Option<Place>,
+    room: Option<OpId>,
     writers: u32,
     /// An eventfd: one read takes all that was written.
     counter: bool,
@@ -116,13 +116,13 @@ impl Pipes {
         pipe: u32,
         lane: u32,
         horizon: u32,
-    ) -> Option<(u32, Place)> {
+    ) -> Option<(u32, OpId)> {
         let pipe = &self.pipes[pipe as usize];
         let writes = pipe.writes.iter().map(|(_, write)| *write);
         writes
             .chain(pipe.closed)
-            .filter(|place| place.lane != lane)
-            .filter_map(|place| Some((order.moment(place)?, place)))
+            .filter(|id| id.lane != lane)
+            .filter_map(|id| Some((order.moment(id)?, id)))
             .find(|(moment, _)| *moment >= horizon)
     }
 
@@ -134,7 +134,7 @@ impl Pipes {
         pipe: u32,
         lane: u32,
         horizon: u32,
-    ) -> Option<(u32, Place)> {
+    ) -> Option<(u32, OpId)> {
         let room = self.pipes[pipe as usize].room?;
         let moment = order.moment(room)?;
         (room.lane != lane && moment >= horizon).then_some((moment, room))
@@ -165,7 +165,7 @@ impl Pipes {
 
     /// A description that can write is closed on `lane` by the op `by`; `None` if nothing was done
     /// on that lane so far.
-    pub(crate) fn close(&mut self, order: &mut Order, pipe: u32, lane: u32, by: Option<Place>) {
+    pub(crate) fn close(&mut self, order: &mut Order, pipe: u32, lane: u32, by: Option<OpId>) {
         let pipe = &mut self.pipes[pipe as usize];
         pipe.writers = pipe.writers.saturating_sub(1);
         if pipe.writers > 0 {

@@ -10,7 +10,7 @@ use super::PlanError;
 use super::fds::{FdTable, FdTables};
 use super::hash::FastMap;
 use super::mappings::Space;
-use super::order::Place;
+use super::order::OpId;
 use super::tree::{NONE, ROOT};
 
 /// Task numbers may run ahead of the tasks seen so far by this much.
@@ -58,7 +58,7 @@ pub(crate) struct Fs {
 pub(crate) struct Process {
     parent: u32,
     /// Last ops of its tasks that ended.
-    ends: Vec<Place>,
+    ends: Vec<OpId>,
     /// How many of them there were when those were taken out that others imply.
     settled: usize,
     /// Its children that ended and were not waited for, oldest first; among them some that were.
@@ -302,7 +302,7 @@ impl Processes {
     }
 
     /// A task ended with `last` as its lane's last op.
-    pub(crate) fn end(&mut self, number: u32, last: Option<Place>, moment: u32) {
+    pub(crate) fn end(&mut self, number: u32, last: Option<OpId>, moment: u32) {
         let task = self.tasks[number as usize];
         self.tasks[number as usize].alive = false;
         self.alive = self.alive.saturating_sub(1);
@@ -358,7 +358,7 @@ impl Processes {
 
     /// The last ops of a child of the task's process that has ended, not before the first `horizon`
     /// events had returned, and was not waited for yet.
-    pub(crate) fn ended_child(&self, task: u32, horizon: u32) -> &[Place] {
+    pub(crate) fn ended_child(&self, task: u32, horizon: u32) -> &[OpId] {
         let waiting = self.tasks[task as usize].process;
         let ended = self.processes[waiting as usize].ended.iter().rev();
         let found = ended
@@ -369,7 +369,7 @@ impl Processes {
     }
 
     /// The process that a wait by `task` reaped: its tasks' last ops. `pid` 0 means any child.
-    pub(crate) fn reap(&mut self, task: u32, pid: u32) -> Vec<Place> {
+    pub(crate) fn reap(&mut self, task: u32, pid: u32) -> Vec<OpId> {
         let waiting = self.tasks[task as usize].process;
         let found = if pid != 0 {
             self.by_pid.get(&pid).copied()

@@ -32,7 +32,7 @@ pub(crate) enum End {
 
 /// Where a walk begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Start {
+pub(super) struct WalkStart {
     pub(super) slot: Slot,
     pub(super) ino: u32,
 }

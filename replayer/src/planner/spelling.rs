@@ -4,8 +4,8 @@
 use fsreplay_trace::abi::{NAME_MAX, PATH_MAX};
 use fsreplay_trace::model::StringId;
 
-use super::intern::Texts;
-use super::resolve::{Start, Walked, has_parent};
+use super::intern::TextBuilder;
+use super::resolve::{WalkStart, Walked, has_parent};
 use super::tree::{NONE, Top};
 use super::{Cx, Planner};
 use crate::plan::{At, Slot};
@@ -18,7 +18,7 @@ impl Planner {
         cx: &Cx,
         string: StringId,
         from: usize,
-        start: Start,
+        start: WalkStart,
         walked: &Walked,
     ) -> At {
         let bytes = &cx.tables.string(string)[from..];
@@ -29,11 +29,11 @@ impl Planner {
         match skip {
             _ if bytes.is_empty() => At {
                 dir: start.slot,
-                path: Texts::EMPTY,
+                path: TextBuilder::EMPTY,
             },
             None => At {
                 dir: start.slot,
-                path: Texts::DOT,
+                path: TextBuilder::DOT,
             },
             Some(skip) if skip > 0 && self.is_too_long(cx, bytes) => {
                 let padded = pad(&bytes[skip..]);
@@ -60,12 +60,12 @@ impl Planner {
 
     /// Spells a path by its names from the top of its placement, or from where the walk started if
     /// it stayed below.
-    fn rebuild(&mut self, bytes: &[u8], start: Start, walked: &Walked) -> At {
+    fn rebuild(&mut self, bytes: &[u8], start: WalkStart, walked: &Walked) -> At {
         let rest = bytes.get(walked.outer_at..).unwrap_or(b"");
         self.rebuild_rest(bytes, rest, start, walked)
     }
 
-    fn rebuild_rest(&mut self, bytes: &[u8], rest: &[u8], start: Start, walked: &Walked) -> At {
+    fn rebuild_rest(&mut self, bytes: &[u8], rest: &[u8], start: WalkStart, walked: &Walked) -> At {
         let absolute = bytes.first() == Some(&b'/');
         let stop = if absolute { NONE } else { start.ino };
         let mut names = std::mem::take(&mut self.scratch_names);

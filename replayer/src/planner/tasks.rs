@@ -6,7 +6,7 @@ use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 
 use super::areas;
 use super::fds::{Ended, What};
-use super::order::Place;
+use super::order::OpId;
 use super::tree::{Kind, NONE, PSEUDO, SKIPPED};
 use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
@@ -47,7 +47,7 @@ impl Planner {
         };
         self.procs.add_child(start, parent, lane)?;
         self.users.started(start.task.0, parent);
-        self.pacer.begins(start.task.0, self.moment());
+        self.paces.begins(start.task.0, self.moment());
         if start.flags & CLONE_FILES == 0 {
             for handle in self.procs.table(start.task.0).handles() {
                 self.fds.hold(handle);
@@ -113,7 +113,7 @@ impl Planner {
                 if dent == NONE {
                     return At {
                         dir: Slot::BAD,
-                        path: super::Texts::EMPTY,
+                        path: super::TextBuilder::EMPTY,
                     };
                 }
                 let dent = self.tree.dent(dent);
@@ -195,7 +195,7 @@ impl Planner {
         &mut self,
         lane: u32,
         ended: Option<Ended>,
-        by: Option<Place>,
+        by: Option<OpId>,
     ) {
         let Some(ended) = ended else {
             return;

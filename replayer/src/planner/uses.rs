@@ -1,6 +1,6 @@
 //! What ops use: that is what orders them.
 
-use super::order::{Side, Timing};
+use super::order::{OrderRule, Side};
 
 /// Something that orders calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +23,14 @@ pub(crate) enum Resource {
 
 impl Resource {
     /// Which of the ops that use it are put in order.
-    pub(crate) fn timing(self) -> Timing {
+    pub(crate) fn timing(self) -> OrderRule {
         match self {
             // Names are taken in an order that explains what the calls found; so it is kept even
             // where they overlapped.
-            Resource::Dent(_) | Resource::Place(_) => Timing::Always,
+            Resource::Dent(_) | Resource::Place(_) => OrderRule::Always,
             // The replay's own: it must be there while it is used.
-            Resource::Slot(_) | Resource::Map(_) => Timing::Always,
-            Resource::Inode(_) | Resource::Members(_) | Resource::Offset(_) => Timing::Returned,
+            Resource::Slot(_) | Resource::Map(_) => OrderRule::Always,
+            Resource::Inode(_) | Resource::Members(_) | Resource::Offset(_) => OrderRule::Returned,
         }
     }
 }
@@ -81,14 +81,14 @@ mod tests {
             Resource::Slot(1),
             Resource::Map(1),
         ] {
-            assert_eq!(resource.timing(), Timing::Always, "{resource:?}");
+            assert_eq!(resource.timing(), OrderRule::Always, "{resource:?}");
         }
         for resource in [
             Resource::Inode(1),
             Resource::Members(1),
             Resource::Offset(1),
         ] {
-            assert_eq!(resource.timing(), Timing::Returned, "{resource:?}");
+            assert_eq!(resource.timing(), OrderRule::Returned, "{resource:?}");
         }
     }
 

@@ -67,7 +67,8 @@ fn a_volume_has_a_name_of_its_own_an_owner_and_what_fills_it() {
     let lines = of(&[modules], "/w", &target("volume"));
     assert_eq!(
         lines.devcontainer[0],
-        "\"mounts\": [\"source=w-node_modules-${devcontainerId},target=/w/node_modules,type=volume\"]"
+        "\"mounts\": [\"source=w-node_modules-${devcontainerId},target=/w/node_modules,\
+         type=volume\"]"
     );
     assert_eq!(
         as_json(&lines.devcontainer)["postCreateCommand"],

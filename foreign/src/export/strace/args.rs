@@ -170,8 +170,8 @@ impl Written<'_> {
             socket | socketpair => named("AF_", value),
             waitid => named("P_", value),
             mknod | mknodat => {
-                let kind = names::value_name("S_IF", (value & 0o170_000) as i64);
-                let kind = kind.map_or(String::new(), |kind| format!("{kind}|"));
+                let kind = names::value_name("S_IF", (value & 0o170_000) as i64)
+                    .map_or(String::new(), |kind| format!("{kind}|"));
                 format!("{kind}{}", octal(value & 0o7777))
             }
             _ => octal(value),
@@ -250,8 +250,8 @@ impl Written<'_> {
             readlink | readlinkat => {
                 let at = if self.event.call == readlink { 1 } else { 2 };
                 // Of a link that was changed unseen the length is another one.
-                let text = self.link;
-                let text = text.filter(|text| text.len() as i64 == self.event.result);
+                let length = self.event.result;
+                let text = self.link.filter(|text| text.len() as i64 == length);
                 places[at] = text.map(quoted).or_else(|| places[at].take());
             }
             getcwd => places[0] = Some(self.asked_directory()),

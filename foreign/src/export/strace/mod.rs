@@ -99,8 +99,9 @@ impl Log {
         if signal == 0 {
             return writeln!(out, "+++ exited with {} +++", exit.status >> 8 & 0xff);
         }
-        let name = names::signal_name(signal.into()).map(str::to_owned);
-        let name = name.unwrap_or_else(|| format!("SIG_{signal}"));
+        let name = names::signal_name(signal.into())
+            .map(str::to_owned)
+            .unwrap_or_else(|| format!("SIG_{signal}"));
         let core = if exit.status & 0x80 != 0 {
             " (core dumped)"
         } else {
@@ -135,8 +136,9 @@ impl Log {
     /// What stands behind `=`; the call was followed.
     fn result(&self, event: &Event, tables: &Tables) -> String {
         if let Some(errno) = event.errno() {
-            let name = names::errno_name(errno.into()).map(str::to_owned);
-            let name = name.unwrap_or_else(|| format!("ERRNO_{errno}"));
+            let name = names::errno_name(errno.into())
+                .map(str::to_owned)
+                .unwrap_or_else(|| format!("ERRNO_{errno}"));
             let told = io::Error::from_raw_os_error(errno).to_string();
             let told = told.split(" (os error").next().unwrap_or_default();
             return format!("-1 {name} ({told})");

@@ -49,7 +49,8 @@ impl Issuer<'_> {
         }
     }
 
-    /// Asks the kernel where lies what is open behind a descriptor; `begin` leaves out the question.
+    /// Asks the kernel where lies what is open behind a descriptor; `begin` leaves out the
+    /// question.
     pub(super) fn lies(&mut self, fd: RawFd, begin: &mut u64) -> Lies {
         let asked = self.shared.clock.ticks();
         let lies = self.whereabouts(fd);

@@ -43,7 +43,7 @@ impl Planner {
             && let Some(pipe) = self.pipe_read(cx, ArgKind::FdIn)
         {
             self.pipes.read(&mut self.order, pipe, cx.lane, moved);
-            self.pacer.caused = true;
+            self.paces.caused = true;
         }
     }
 

@@ -4,7 +4,7 @@ use fsreplay_trace::abi;
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::fds::What;
-use super::super::order::{Place, Side};
+use super::super::order::{OpId, Side};
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
 use super::{File, flag_bits, number, signed};
@@ -19,7 +19,7 @@ fn moved(cx: &Cx) -> u64 {
 }
 
 /// The one with the later moment.
-fn later(one: Option<(u32, Place)>, other: Option<(u32, Place)>) -> Option<(u32, Place)> {
+fn later(one: Option<(u32, OpId)>, other: Option<(u32, OpId)>) -> Option<(u32, OpId)> {
     let both = one.into_iter().chain(other);
     both.max_by_key(|(moment, _)| *moment)
 }
@@ -114,7 +114,7 @@ impl Planner {
             && let Some(pipe) = self.pipe_read(cx, ArgKind::Fd)
         {
             self.pipes.read(&mut self.order, pipe, cx.lane, moved(cx));
-            self.pacer.caused = true;
+            self.paces.caused = true;
         }
         draft
     }
@@ -128,19 +128,19 @@ impl Planner {
             // A child's end sends a signal.
             for end in self.procs.ended_child(cx.task, cx.horizon) {
                 self.order.after(*end);
-                self.pacer.caused = true;
+                self.paces.caused = true;
             }
         } else if cx.event.result > 0
             && let Some(cause) = self.made_ready(cx)
         {
             self.order.after(cause);
-            self.pacer.caused = true;
+            self.paces.caused = true;
         }
         self.nothing(cx, Class::Other)
     }
 
     /// What made a descriptor ready that the task polled.
-    fn made_ready(&self, cx: &Cx) -> Option<Place> {
+    fn made_ready(&self, cx: &Cx) -> Option<OpId> {
         let handles = self.procs.table(cx.task).handles();
         let (mut readable, mut writable) = (None, None);
         for handle in handles {
@@ -250,7 +250,7 @@ impl Planner {
         {
             self.pipes.write(&mut self.order, pipe, cx.lane, moved(cx));
             // Where it had to wait, it was for room, which a reader made.
-            self.pacer.caused = true;
+            self.paces.caused = true;
         }
         draft
     }

@@ -75,7 +75,7 @@ impl Planner {
             self.need_inode(file.ino, Side::Read);
             let at = At {
                 dir: file.slot,
-                path: super::super::Texts::EMPTY,
+                path: super::super::TextBuilder::EMPTY,
             };
             return Ok((at, file.mount));
         }
@@ -196,7 +196,7 @@ impl Planner {
         match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok((mut at, mount)) => {
                 if asks_by_name {
-                    at.path = super::super::Texts::DOT;
+                    at.path = super::super::TextBuilder::DOT;
                 }
                 let action = Action::GetAttributes {
                     at,

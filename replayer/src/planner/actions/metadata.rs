@@ -49,7 +49,7 @@ impl Planner {
                 Ok(file) => {
                     let at = At {
                         dir: file.slot,
-                        path: super::super::Texts::EMPTY,
+                        path: super::super::TextBuilder::EMPTY,
                     };
                     (at, Some(file.ino), file.mount)
                 }
@@ -176,7 +176,7 @@ impl Planner {
     /// where there is none.
     fn attribute(&mut self, cx: &Cx, op: Op) -> (Text, bool) {
         let Some(name) = self.string(cx, ArgKind::Name) else {
-            return (super::super::Texts::EMPTY, false);
+            return (super::super::TextBuilder::EMPTY, false);
         };
         let recorded = cx.tables.string(name);
         let as_it_is = match op {

@@ -350,7 +350,7 @@ impl Planner {
         let action = Action::Link {
             from: At {
                 dir: file.slot,
-                path: super::super::Texts::EMPTY,
+                path: super::super::TextBuilder::EMPTY,
             },
             to: to.at,
             flags: AT_EMPTY_PATH as i32,

@@ -187,7 +187,7 @@ impl Planner {
         if dent == NONE {
             return At {
                 dir: file.slot,
-                path: super::super::Texts::EMPTY,
+                path: super::super::TextBuilder::EMPTY,
             };
         }
         self.need(Resource::Dent(dent), Side::Read);
@@ -262,7 +262,7 @@ impl Planner {
         for end in self.procs.reap(cx.task, pid) {
             self.order.after(end);
             self.order.in_sync(end);
-            self.pacer.caused = true;
+            self.paces.caused = true;
         }
         self.nothing(cx, Class::Other)
     }
