@@ -3,6 +3,7 @@
 //! Knows file systems and traces, not how traces come about.
 
 mod cache;
+mod common;
 pub mod compare;
 mod contain;
 pub mod contest;

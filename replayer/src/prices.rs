@@ -81,21 +81,57 @@ impl<'p> Rounds<'p> {
         self.kept.is_empty()
     }
 
+    /// What calls take by these rounds alone.
+    pub fn prices(&self) -> OpPrices {
+        self.alone().prices()
+    }
+
+    /// These rounds alone.
+    pub fn alone(&self) -> Contestant<'_, 'p> {
+        Contestant {
+            own: self,
+            others: Vec::new(),
+            common: &[],
+        }
+    }
+
+    /// What an op took in a round, nanoseconds.
+    fn took(&self, round: &[LaneRun], lane: usize, at: usize) -> f32 {
+        let op = self.plan.op(lane, at);
+        round
+            .get(lane)
+            .map_or(0.0, |lane| lane.samples.get(at, op).duration as f32)
+    }
+}
+
+/// Rounds of one plan, and those of plans that were played in turn with it: what all of them do at
+/// the same place takes the same with each, so that a disk which was slow for one of them is no
+/// difference between them.
+pub struct Contestant<'r, 'p> {
+    /// Its own.
+    pub own: &'r Rounds<'p>,
+    /// Those of others.
+    pub others: Vec<&'r Rounds<'p>>,
+    /// By op of the plan, whether all plans make it at the same place ([`crate::common`]).
+    pub common: &'r [bool],
+}
+
+impl Contestant<'_, '_> {
     /// From all rounds.
     pub fn prices(&self) -> OpPrices {
-        self.of(&self.kept.iter().collect::<Vec<_>>(), MEDIAN)
+        self.of(&self.all(), MEDIAN)
     }
 
     /// From each round by itself.
     pub fn each(&self) -> impl Iterator<Item = OpPrices> + '_ {
-        self.kept.iter().map(|round| self.of(&[round], MEDIAN))
+        (0..self.own.len()).map(|round| self.of(&[round], MEDIAN))
     }
 
     /// What calls take when nobody is in their way: the lower quartiles. Beside neighbours, a
     /// server of a FUSE mount waits for a processor in more than half of all requests, so that
     /// medians hold that wait.
     pub fn quick_prices(&self) -> OpPrices {
-        self.of(&self.kept.iter().collect::<Vec<_>>(), LOWER_QUARTILE)
+        self.of(&self.all(), LOWER_QUARTILE)
     }
 
     /// From as many rounds, drawn anew from all of them, so many times: how much that scatters
@@ -104,16 +140,32 @@ impl<'p> Rounds<'p> {
     pub fn drawn_anew(&self, times: usize) -> impl Iterator<Item = OpPrices> + '_ {
         (0..times).map(move |time| {
             let mut chance = Chance::new(time as u64);
-            let count = self.kept.len();
+            let count = self.own.len();
             let mut any = || ((chance.even() * count as f64) as usize).min(count - 1);
-            let rounds = (0..count).map(|_| &self.kept[any()]);
-            self.of(&rounds.collect::<Vec<_>>(), MEDIAN)
+            let rounds: Vec<usize> = (0..count).map(|_| any()).collect();
+            self.of(&rounds, MEDIAN)
         })
     }
 
-    fn of(&self, rounds: &[&Vec<LaneRun>], at: usize) -> OpPrices {
-        let lanes = 0..self.plan.lanes.len();
-        let calls: Vec<Vec<f32>> = lanes.map(|lane| self.lane(rounds, lane, at)).collect();
+    fn all(&self) -> Vec<usize> {
+        (0..self.own.len()).collect()
+    }
+
+    /// From the rounds with these numbers.
+    fn of(&self, numbers: &[usize], at: usize) -> OpPrices {
+        let rounds: Vec<_> = numbers
+            .iter()
+            .filter_map(|number| self.own.kept.get(*number))
+            .collect();
+        let others: Vec<_> = self
+            .others
+            .iter()
+            .flat_map(|of| numbers.iter().filter_map(|number| of.kept.get(*number)))
+            .collect();
+        let lanes = 0..self.own.plan.lanes.len();
+        let calls: Vec<Vec<f32>> = lanes
+            .map(|lane| self.lane(&rounds, &others, lane, at))
+            .collect();
         let on_cpu = calls.iter().enumerate().map(|(lane, calls)| {
             let cpu = rounds.iter().map(|round| round[lane].calls_cpu() as f64);
             let cpu = median(&cpu.collect::<Vec<_>>());
@@ -130,23 +182,27 @@ impl<'p> Rounds<'p> {
         }
     }
 
-    fn lane(&self, rounds: &[&Vec<LaneRun>], lane: usize, part: usize) -> Vec<f32> {
-        let mut times = Vec::with_capacity(rounds.len());
-        let ops = 0..self.plan.lanes[lane].len();
-        ops.map(|at| {
-            times.clear();
-            times.extend(rounds.iter().map(|round| self.took(round, lane, at)));
-            typical(&mut times, part)
-        })
-        .collect()
-    }
-
-    /// What an op took in a round, nanoseconds.
-    fn took(&self, round: &[LaneRun], lane: usize, at: usize) -> f32 {
-        let op = self.plan.op(lane, at);
-        round
-            .get(lane)
-            .map_or(0.0, |lane| lane.samples.get(at, op).duration as f32)
+    fn lane(
+        &self,
+        rounds: &[&Vec<LaneRun>],
+        others: &[&Vec<LaneRun>],
+        lane: usize,
+        part: usize,
+    ) -> Vec<f32> {
+        let mut times = Vec::with_capacity(rounds.len() + others.len());
+        let steps = self.own.plan.lanes[lane].steps();
+        let ops = steps.iter().map(|step| step.op());
+        ops.enumerate()
+            .map(|(at, op)| {
+                let took = |round: &&Vec<LaneRun>| self.own.took(round, lane, at);
+                times.clear();
+                times.extend(rounds.iter().map(took));
+                if self.common.get(op).is_some_and(|is_common| *is_common) {
+                    times.extend(others.iter().map(took));
+                }
+                typical(&mut times, part)
+            })
+            .collect()
     }
 }
 
@@ -257,6 +313,7 @@ mod tests {
         let plan = plan(&[Call::fstat]);
         let drawn = |all: &[&[u32]]| {
             let rounds = rounds(&plan, all, 0);
+            let rounds = rounds.alone();
             let drawn = rounds.drawn_anew(50);
             drawn.map(|prices| prices.calls[0][0]).collect::<Vec<_>>()
         };
@@ -271,11 +328,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_at_the_same_place_takes_the_same_with_all() {
+        let plan = plan(&[Call::mkdir, Call::mkdir]);
+        // The disk of the first call was slow for the one, and nothing is known of that of the
+        // second.
+        let one = rounds(&plan, &[&[900, 10], &[900, 10], &[900, 10]], 0);
+        let other = rounds(&plan, &[&[9, 20], &[10, 20], &[11, 20]], 0);
+        let calls = |own, other| {
+            let contestant = Contestant {
+                own,
+                others: vec![other],
+                common: &[true, false],
+            };
+            contestant.prices().calls
+        };
+        assert_eq!(calls(&one, &other), [[11.0, 10.0]]);
+        assert_eq!(calls(&other, &one), [[11.0, 20.0]]);
+    }
+
+    #[test]
     fn what_nobody_is_in_the_way_of_is_quick() {
         let plan = plan(&[Call::fstat]);
         let all: [&[u32]; 5] = [&[10], &[11], &[900], &[800], &[700]];
         let rounds = rounds(&plan, &all, 0);
-        assert_eq!(rounds.quick_prices().calls, [[11.0]]);
+        assert_eq!(rounds.alone().quick_prices().calls, [[11.0]]);
         assert_eq!(rounds.prices().calls, [[700.0]]);
     }
 }

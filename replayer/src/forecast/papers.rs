@@ -7,6 +7,7 @@ use fsreplay_results::Verdict;
 
 use super::effort::Effort;
 use super::{Asked, Calls, Forecast, verdict};
+use crate::common::common;
 use crate::contest::Outcome;
 use crate::error::ReplayError;
 use crate::estimate::{self, Series};
@@ -14,7 +15,7 @@ use crate::execute::LaneRun;
 use crate::fit;
 use crate::plan::Plan;
 use crate::player::Played;
-use crate::prices::{OpPrices, Rounds};
+use crate::prices::{Contestant, OpPrices, Rounds};
 use crate::simulate::{Groups, Price, Simulated, Stuck, simulate_with};
 
 /// Rounds between two looks at whether the verdicts stand, and the fewest before the first look: an
@@ -58,6 +59,10 @@ pub fn own_seconds(plan: &Plan, apart: &Groups) -> Result<f64, ReplayError> {
 /// All plans with their rounds.
 pub struct Papers<'p> {
     each: Vec<PaperPlan<'p>>,
+    /// For each of them its rounds.
+    rounds: Vec<Rounds<'p>>,
+    /// For each of them and its ops, whether all make it at the same place.
+    common: Vec<Vec<bool>>,
     baseline: usize,
     recorded: Option<usize>,
     effort: Effort,
@@ -66,6 +71,8 @@ pub struct Papers<'p> {
     /// What all looks took.
     looked: Duration,
     stands: bool,
+    /// There were rounds since the last look.
+    is_stale: bool,
 }
 
 impl<'p> Papers<'p> {
@@ -80,6 +87,8 @@ impl<'p> Papers<'p> {
             each: each
                 .map(|plan| PaperPlan::new(plan, apart, asked.phase, effort))
                 .collect(),
+            rounds: plans.iter().map(Rounds::new).collect(),
+            common: common(plans),
             baseline: asked.baseline,
             recorded: asked.recorded,
             effort,
@@ -87,14 +96,26 @@ impl<'p> Papers<'p> {
             began: Instant::now(),
             looked: Duration::ZERO,
             stands: false,
+            is_stale: false,
         }
     }
 
     /// Keeps a round of a plan.
     pub fn keep(&mut self, plan: usize, lanes: Vec<LaneRun>) {
-        if let Some(paper) = self.each.get_mut(plan) {
-            paper.rounds.add(lanes);
-            paper.is_stale = true;
+        if let Some(rounds) = self.rounds.get_mut(plan) {
+            rounds.add(lanes);
+            self.is_stale = true;
+        }
+    }
+
+    /// The rounds of a plan, beside those of the others.
+    fn contestant(&self, number: usize) -> Contestant<'_, 'p> {
+        let others = self.rounds.iter().enumerate();
+        let others = others.filter(|(other, _)| *other != number);
+        Contestant {
+            own: &self.rounds[number],
+            others: others.map(|(_, rounds)| rounds).collect(),
+            common: &self.common[number],
         }
     }
 
@@ -140,27 +161,36 @@ impl<'p> Papers<'p> {
         })
     }
 
-    /// What each plan takes with the prices of its rounds; those without rounds since are as they
-    /// were.
+    /// What each plan takes with the prices of all rounds.
     ///
     /// Of a calibrated trace it is known what the tool takes on processors where it was recorded. A
     /// plan that is as recorded tells how much of that calls take now, and so what is computed.
     fn look(&mut self) -> Result<(), ReplayError> {
-        let recorded = self.recorded.and_then(|number| self.each.get(number));
-        if let Some(paper) = recorded.filter(|paper| paper.is_stale)
-            && let Some(seconds) = paper.plan.timing.processor_seconds
+        if !self.is_stale {
+            return Ok(());
+        }
+        if let Some(number) = self.recorded.filter(|number| self.has_rounds(*number))
+            && let Some(plan) = self.each.get(number).map(|paper| paper.plan)
+            && let Some(seconds) = plan.timing.processor_seconds
         {
-            let found = fit::factor(paper.plan, &paper.rounds.prices(), seconds);
+            let found = fit::factor(plan, &self.contestant(number).prices(), seconds);
             for paper in &mut self.each {
                 paper.computing = found.unwrap_or(paper.plan.timing.computing);
-                paper.is_stale |= !paper.rounds.is_empty();
             }
         }
-        for paper in self.each.iter_mut().filter(|paper| paper.is_stale) {
-            paper.series = paper.played()?;
-            paper.is_stale = false;
+        for number in 0..self.each.len() {
+            if self.has_rounds(number) {
+                self.each[number].series = self.each[number].played(&self.contestant(number))?;
+            }
         }
+        self.is_stale = false;
         Ok(())
+    }
+
+    fn has_rounds(&self, number: usize) -> bool {
+        self.rounds
+            .get(number)
+            .is_some_and(|rounds| !rounds.is_empty())
     }
 
     /// What all rounds say.
@@ -170,16 +200,18 @@ impl<'p> Papers<'p> {
         let is_refused = refused.any(|number| *number == self.baseline);
         let base = self.each.get(self.baseline).filter(|_| !is_refused);
         let calls = base.map(|base| Calls {
-            prices: base.rounds.prices(),
+            prices: self.contestant(self.baseline).prices(),
             computing: base.computing,
         });
         for (number, _) in outcome.refused.iter().rev() {
             self.each.remove(*number);
+            self.rounds.remove(*number);
+            self.common.remove(*number);
         }
-        for (paper, rounds) in self.each.iter_mut().zip(&outcome.rounds) {
+        for (number, rounds) in outcome.rounds.iter().enumerate() {
             // One that was broken off is none.
-            let rounds = paper.each_round(rounds.len())?;
-            paper.judged_mut().rounds = rounds;
+            let rounds = self.each[number].each_round(&self.contestant(number), rounds.len())?;
+            self.each[number].judged_mut().rounds = rounds;
         }
         Ok(Forecast {
             series: self.so_far(),
@@ -194,18 +226,15 @@ impl<'p> Papers<'p> {
     }
 }
 
-/// A plan, its rounds, and what these said when it was last looked at.
+/// A plan, and what its rounds said when somebody last looked.
 struct PaperPlan<'p> {
     plan: &'p Plan,
     apart: &'p Groups,
     phase: Option<usize>,
     effort: Effort,
-    rounds: Rounds<'p>,
     /// What recorded computing is multiplied by.
     computing: f64,
     series: Works,
-    /// There were rounds since.
-    is_stale: bool,
 }
 
 /// What the tool works.
@@ -227,10 +256,8 @@ impl<'p> PaperPlan<'p> {
             apart,
             phase,
             effort,
-            rounds: Rounds::new(plan),
             computing: plan.timing.computing,
             series: Works::default(),
-            is_stale: false,
         }
     }
 
@@ -253,8 +280,12 @@ impl<'p> PaperPlan<'p> {
     }
 
     /// What each round by itself says of what the verdict is of; of large plans some of them.
-    fn each_round(&self, most: usize) -> Result<Vec<f64>, ReplayError> {
-        let rounds = self.rounds.each().take(self.effort.single.min(most));
+    fn each_round(
+        &self,
+        rounds: &Contestant<'_, '_>,
+        most: usize,
+    ) -> Result<Vec<f64>, ReplayError> {
+        let rounds = rounds.each().take(self.effort.single.min(most));
         let played = rounds.map(|prices| {
             let found = self.simulated(&prices)?;
             let phase = self.phase.and_then(|phase| found.busy.get(phase).copied());
@@ -269,11 +300,10 @@ impl<'p> PaperPlan<'p> {
     /// How far that can be trusted is told by the bootstrap: by what it would be with rounds drawn
     /// anew. The median of what a call takes is the same in nearly all of them, however long some
     /// rounds took.
-    fn played(&self) -> Result<Works, ReplayError> {
-        let whole = self.simulated(&self.rounds.prices())?;
-        let quick = self.simulated(&self.rounds.quick_prices())?;
-        let drawn: Vec<Simulated> = self
-            .rounds
+    fn played(&self, rounds: &Contestant<'_, '_>) -> Result<Works, ReplayError> {
+        let whole = self.simulated(&rounds.prices())?;
+        let quick = self.simulated(&rounds.quick_prices())?;
+        let drawn: Vec<Simulated> = rounds
             .drawn_anew(self.effort.draws)
             .map(|prices| self.simulated(&prices))
             .collect::<Result<_, _>>()?;
@@ -282,7 +312,7 @@ impl<'p> PaperPlan<'p> {
             paper: Some(estimate::Paper {
                 seconds: seconds(&whole),
                 quick: seconds(&quick),
-                rounds: self.rounds.len(),
+                rounds: rounds.own.len(),
                 drawn: drawn.iter().map(seconds).collect(),
             }),
         };
