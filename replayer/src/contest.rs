@@ -87,11 +87,11 @@ pub(crate) fn contest_with(
     progress: &(dyn Fn(usize, Stage) + Sync),
 ) -> Result<Outcome, ReplayError> {
     for plan in plans {
-        preflight(plan)?;
         clean_targets(plan);
     }
     let _umask = Umask::clear();
     let mut trees = Trees {
+        unchecked: plans.iter().map(Some).collect(),
         players: plans
             .iter()
             .zip(timings)
@@ -134,6 +134,8 @@ pub(crate) fn contest_with(
 
 /// The trees of all plans.
 struct Trees<'t, 'k> {
+    /// Plans whose targets were not looked at yet.
+    unchecked: Vec<Option<&'t Plan>>,
     players: Vec<Player<'t>>,
     keep: &'t mut Keep<'k>,
     cancelled: &'t AtomicBool,
@@ -150,6 +152,15 @@ impl Rig for Trees<'_, '_> {
     }
 
     fn round(&mut self, contestant: usize, number: u32) -> Result<Played, Failure<ReplayError>> {
+        if let Some(plan) = self.unchecked[contestant].take() {
+            preflight(plan).map_err(|error| {
+                if error.is_target() {
+                    Failure::Refused(error)
+                } else {
+                    Failure::Broken(error)
+                }
+            })?;
+        }
         let player = &mut self.players[contestant];
         let progress = |stage| (self.progress)(contestant, stage);
         match player.priced_round(number, self.cancelled, &progress) {
