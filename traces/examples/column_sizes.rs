@@ -2,37 +2,10 @@
 //! whoever tunes the format.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use fsreplay_trace::call::{MAX_ARGS, TABLE};
-
-const SHARED: [&str; 26] = [
-    "node parent",
-    "node prefix",
-    "node length",
-    "node bytes",
-    "string prefix",
-    "string length",
-    "string bytes",
-    "string node",
-    "ops",
-    "task",
-    "gap",
-    "duration",
-    "long",
-    "overlapped",
-    "state node",
-    "state kind",
-    "state size",
-    "state mode",
-    "state owner",
-    "state time",
-    "state link",
-    "state target",
-    "state mount",
-    "list node",
-    "list kind",
-    "rare",
-];
+use fsreplay_trace::format;
+use fsreplay_trace::model::Record;
 
 fn varint(bytes: &mut &[u8]) -> usize {
     let mut value = 0;
@@ -49,25 +22,16 @@ fn varint(bytes: &mut &[u8]) -> usize {
     value
 }
 
-fn name(stream: usize) -> String {
-    if let Some(name) = SHARED.get(stream) {
-        return (*name).to_string();
-    }
-    let (call, column) = (
-        (stream - SHARED.len()) / (MAX_ARGS + 1),
-        (stream - SHARED.len()) % (MAX_ARGS + 1),
-    );
-    let row = &TABLE[call];
-    match row.args.get(column) {
-        Some((kind, _)) => format!("{} {kind:?}", row.name),
-        None => format!("{} result", row.name),
-    }
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args_os().nth(1).ok_or("which trace?")?;
+    let mut reader = format::open(Path::new(&path))?;
+    let mut events = 0;
+    while let Some(record) = reader.next_record()? {
+        events += usize::from(matches!(record, Record::Event(_)));
+    }
     let file = std::fs::read(path)?;
     let mut sums: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    let mut blocks = 0;
     let mut rest = &file[..];
     while let Ok(length) = zstd::zstd_safe::find_frame_compressed_size(rest) {
         let (frame, behind) = rest.split_at(length.min(rest.len()));
@@ -80,6 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         else {
             continue;
         };
+        blocks += frame.len();
         varint(&mut block);
         while !block.is_empty() {
             let (stream, length) = (varint(&mut block), varint(&mut block));
@@ -92,9 +57,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut rows: Vec<_> = sums.into_iter().collect();
     rows.sort_by_key(|(_, (_, packed))| std::cmp::Reverse(*packed));
-    println!("{:>10} {:>10}  column", "unpacked", "packed");
+    let each = |bytes: usize| bytes as f64 / events.max(1) as f64;
+    println!(
+        "{:>10} {:>10} {:>8}  column",
+        "unpacked", "packed", "an event"
+    );
     for (stream, (unpacked, packed)) in rows {
-        println!("{unpacked:>10} {packed:>10}  {}", name(stream));
+        let name = reader.column_name(stream).unwrap_or_default();
+        println!("{unpacked:>10} {packed:>10} {:>8.3}  {name}", each(packed));
     }
+    println!("{blocks:>21} {:>8.3}  all blocks together", each(blocks));
     Ok(())
 }

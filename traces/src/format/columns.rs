@@ -72,13 +72,56 @@ pub enum Stream {
     FirstCall,
 }
 
+/// What the streams that are not of one call are called: as many as there are.
+pub const NAMES: [&str; Stream::FirstCall as usize] = [
+    "node parent",
+    "node prefix",
+    "node length",
+    "node bytes",
+    "string prefix",
+    "string length",
+    "string bytes",
+    "string node",
+    "ops",
+    "task",
+    "gap",
+    "duration",
+    "long",
+    "overlapped",
+    "state node",
+    "state kind",
+    "state size",
+    "state mode",
+    "state owner",
+    "state time",
+    "state link",
+    "state target",
+    "state mount",
+    "listed node",
+    "listed kind",
+    "rare",
+    "think",
+    "cpu",
+    "blocked",
+    "asleep",
+];
+
 /// Streams of one call: its arguments and its result.
 pub const PER_CALL: usize = MAX_ARGS + 1;
 
 /// First of the streams of calls in version 1.
-pub const FIRST_CALL_V1: usize = Stream::Think as usize;
+const FIRST_CALL_V1: usize = Stream::Think as usize;
 /// First of them in versions 2 to 4.
-pub const FIRST_CALL_V2: usize = Stream::Asleep as usize;
+const FIRST_CALL_V2: usize = Stream::Asleep as usize;
+
+/// First of the streams of calls in a version.
+pub fn first_call(version: u16) -> usize {
+    match version {
+        0 | 1 => FIRST_CALL_V1,
+        2..=4 => FIRST_CALL_V2,
+        _ => Stream::FirstCall as usize,
+    }
+}
 
 /// How many streams a block may have.
 pub fn stream_count() -> usize {

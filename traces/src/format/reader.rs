@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::block::{Context, MAX_BLOCK, split};
 use super::codec::{self, FileHeader};
-use super::columns::{Cursor, FIRST_CALL_V1, FIRST_CALL_V2, PER_CALL, Stream};
+use super::columns::{Cursor, NAMES, PER_CALL, call_stream, first_call};
 use super::decode::{self, BlockReader};
 use super::error::TraceError;
 use super::frames::{self, Frames};
@@ -106,6 +106,19 @@ impl TraceReader {
         &self.header
     }
 
+    /// What the file's column of that number is called, for those who look where its bytes go.
+    pub fn column_name(&self, number: usize) -> Option<String> {
+        let Some(at) = number.checked_sub(first_call(self.version)) else {
+            return NAMES.get(number).map(|name| (*name).to_owned());
+        };
+        let (call, _) = self.calls.get(at / PER_CALL)?;
+        let row = &TABLE[*call];
+        Some(match row.args.get(at % PER_CALL) {
+            Some((kind, _)) => format!("{} {kind:?}", row.name),
+            None => format!("{} result", row.name),
+        })
+    }
+
     /// Strings and nodes of what was read so far.
     pub fn tables(&self) -> &Tables {
         &self.tables
@@ -168,17 +181,12 @@ impl TraceReader {
     /// Takes the strings and nodes of a block; its records are still to be decoded.
     fn start_block(&mut self, bytes: Vec<u8>) -> Result<(), TraceError> {
         let calls = &self.calls;
-        let first_call = Stream::FirstCall as usize;
-        let first_in_file = match self.version {
-            1 => FIRST_CALL_V1,
-            2..=4 => FIRST_CALL_V2,
-            _ => first_call,
-        };
+        let first_in_file = first_call(self.version);
         let own_number = |number: usize| match number.checked_sub(first_in_file) {
             None => Some(number),
             Some(at) => calls
                 .get(at / PER_CALL)
-                .map(|(call, _)| first_call + call * PER_CALL + at % PER_CALL),
+                .map(|(call, _)| call_stream(*call, at % PER_CALL)),
         };
         let (records, streams) = split(&bytes, own_number)?;
         self.context.start_block(TABLE.len());
