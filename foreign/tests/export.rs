@@ -161,7 +161,7 @@ fn a_line_of_json_tells_all_of_a_call_and_names_come_back() {
     assert!(!text.contains('\x1b'));
     // Of times a trace keeps some digits.
     let wanted = serde_json::json!({
-        "event": 0, "pid": 7, "tid": 7, "entry_ns": 1024, "duration_ns": 480, "call": "stat",
+        "event": 0, "pid": 7, "tid": 7, "entry_ns": 992, "duration_ns": 496, "call": "stat",
         "args": {"path": "plain"}, "files": {}, "result": -2, "errno": "ENOENT",
     });
     assert_eq!(lines[0], wanted);

@@ -11,6 +11,7 @@ fn header() -> Header {
     Header {
         command: vec![b"tool".to_vec()],
         cwd: b"/work".to_vec(),
+        tells_waiting: true,
         ..Header::default()
     }
 }
@@ -51,25 +52,50 @@ fn read(file: Vec<u8>) -> Result<Vec<Record>, TraceError> {
     Ok(records)
 }
 
-/// Records as they come back: times rounded, in the way that the writer rounds them.
-fn rounded(records: &[Record]) -> Vec<Record> {
+/// How far a task's clock may be off where the trace tells processor time.
+const SLACK: u64 = 4096;
+
+/// A processor time as it comes back.
+fn coarse(time: u64) -> u64 {
+    quantize::told(quantize::coarse_code(time), time)
+}
+
+/// Checks what came back: all as it was, but for times, which are rounded.
+fn check_rounded(records: &[Record], back: &[Record]) {
     let mut exits = std::collections::HashMap::new();
-    let mut records = records.to_vec();
-    for record in &mut records {
+    assert_eq!(records.len(), back.len());
+    for (record, back) in records.iter().zip(back) {
+        match (record, back) {
+            (Record::Event(event), Record::Event(back)) => {
+                let last: &mut u64 = exits.entry(event.task).or_default();
+                let gap = event.entry.saturating_sub(*last);
+                let error = back.entry.abs_diff(event.entry.max(*last));
+                assert!(error <= SLACK.max(gap / 32 + 16), "{event:?}: {back:?}");
+                assert_eq!(back.duration, quantize::quantized(event.duration));
+                *last = back.exit();
+                let spent = Spent {
+                    think: coarse(event.spent.think),
+                    cpu: coarse(event.spent.cpu),
+                    blocked: coarse(event.spent.blocked),
+                    asleep: coarse(event.spent.asleep),
+                };
+                assert_eq!(back.spent, spent);
+                let as_it_was = Event {
+                    entry: event.entry,
+                    duration: event.duration,
+                    spent: event.spent,
+                    ..*back
+                };
+                assert_eq!(as_it_was, *event);
+            }
+            (record, back) => assert_eq!(record, back),
+        }
         match record {
             Record::TaskStart(start) => drop(exits.insert(start.task, start.time)),
             Record::TaskExit(exit) => drop(exits.remove(&exit.task)),
-            Record::Event(event) => {
-                let exit = event.exit();
-                let last = exits.entry(event.task).or_insert(0);
-                event.entry = *last + quantize::quantized(event.entry.saturating_sub(*last));
-                event.duration = quantize::quantized(exit.saturating_sub(event.entry));
-                *last = event.exit();
-            }
             _ => {}
         }
     }
-    records
 }
 
 fn strings() -> Vec<Vec<u8>> {
@@ -94,6 +120,17 @@ fn nodes() -> Vec<(u32, Vec<u8>)> {
     ]
 }
 
+/// Times of all lengths, and such as are part of one.
+fn any_spent() -> impl Strategy<Value = Spent> {
+    let time = || (0u32..36, any::<u64>()).prop_map(|(bits, time)| time & ((1 << bits) - 1));
+    (time(), time(), time(), time()).prop_map(|(think, cpu, blocked, asleep)| Spent {
+        think,
+        cpu,
+        blocked,
+        asleep,
+    })
+}
+
 fn any_event() -> impl Strategy<Value = Record> {
     let args = prop::array::uniform6(prop_oneof![
         0u64..4,
@@ -110,30 +147,33 @@ fn any_event() -> impl Strategy<Value = Record> {
         0u64..1 << 34,
         result,
         args,
+        any_spent(),
     )
-        .prop_map(|(call, task, overlapped, entry, duration, result, args)| {
-            let row = &TABLE[call];
-            let mut kept = [0; MAX_ARGS];
-            for (column, (kind, _)) in row.args.iter().enumerate() {
-                use fsreplay_trace::call::ArgKind::*;
-                kept[column] = match kind {
-                    Path | NewPath | Target | Name | Argv if args[column] != NONE => {
-                        args[column] % 6
-                    }
-                    _ => args[column],
-                };
-            }
-            Record::Event(Event {
-                task: TaskId(task),
-                call: row.call,
-                entry,
-                duration,
-                overlapped,
-                spent: Default::default(),
-                result,
-                args: kept,
-            })
-        })
+        .prop_map(
+            |(call, task, overlapped, entry, duration, result, args, spent)| {
+                let row = &TABLE[call];
+                let mut kept = [0; MAX_ARGS];
+                for (column, (kind, _)) in row.args.iter().enumerate() {
+                    use fsreplay_trace::call::ArgKind::*;
+                    kept[column] = match kind {
+                        Path | NewPath | Target | Name | Argv if args[column] != NONE => {
+                            args[column] % 6
+                        }
+                        _ => args[column],
+                    };
+                }
+                Record::Event(Event {
+                    task: TaskId(task),
+                    call: row.call,
+                    entry,
+                    duration,
+                    overlapped,
+                    spent,
+                    result,
+                    args: kept,
+                })
+            },
+        )
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
@@ -230,13 +270,125 @@ fn any_record() -> impl Strategy<Value = Record> {
     ]
 }
 
+/// The same, with each event after the last one of its task: mostly near it.
+fn one_after_another(mut records: Vec<Record>, gaps: &[(u64, u64)]) -> Vec<Record> {
+    let mut exits = [0; 5];
+    for (record, (gap, long)) in records.iter_mut().zip(gaps) {
+        match record {
+            Record::Event(event) => {
+                let exit = &mut exits[event.task.0 as usize];
+                let gap = if gap % 7 == 0 { *long } else { *gap };
+                event.entry = *exit + gap;
+                event.duration >>= gap % 34;
+                event.spent.think = gap;
+                *exit = event.exit();
+            }
+            Record::TaskStart(start) => exits[start.task.0 as usize] = start.time,
+            _ => {}
+        }
+    }
+    records
+}
+
+#[test]
+fn clocks_of_tasks_stay_near_whatever_rounding_does() {
+    // Each time is rounded by nearly as much as may be, and always to the same side.
+    for (gap, duration) in [
+        (1_000, 33_791),
+        (287, 1_000),
+        (66_000, 520),
+        (40, 4_194_304),
+    ] {
+        let mut time = 0;
+        let records: Vec<Record> = (0..5_000)
+            .map(|_| {
+                let entry = time + gap;
+                time = entry + duration;
+                event_of_time(entry, duration)
+            })
+            .collect();
+        let back = read(write(&records, &strings(), &nodes())).unwrap();
+        check_rounded(&records, &back);
+        for (record, back) in records.iter().zip(&back) {
+            let (Record::Event(event), Record::Event(back)) = (record, back) else {
+                panic!("no events")
+            };
+            let most = SLACK + (gap + duration) / 32 * 8;
+            assert!(
+                back.entry.abs_diff(event.entry) <= most,
+                "{event:?}: {back:?}"
+            );
+        }
+    }
+}
+
+fn event_of_time(entry: u64, duration: u64) -> Record {
+    Record::Event(Event {
+        task: TaskId(0),
+        call: Call::close,
+        entry,
+        duration,
+        overlapped: 0,
+        spent: Spent::default(),
+        result: 0,
+        args: [0; MAX_ARGS],
+    })
+}
+
+#[test]
+fn gaps_that_are_all_there_is_are_not_made_coarser() {
+    let header = Header::default();
+    assert!(!header.tells_waiting);
+    let mut writer = TraceWriter::new(Vec::new(), &header, WriterOptions::default()).unwrap();
+    writer.push(&event_of_time(1_090, 500)).unwrap();
+    let records = read(writer.finish(&Footer::default()).unwrap()).unwrap();
+    let Some(Record::Event(event)) = records.first() else {
+        panic!("no event")
+    };
+    assert_eq!(event.entry, quantize::quantized(1_090));
+    assert_ne!(event.entry, coarse(1_090));
+}
+
+#[test]
+fn times_at_the_end_of_all_time_are_written_and_refused() {
+    // Whoever imports may have been told anything.
+    let far = event_of_time(u64::MAX - 5, u64::MAX);
+    let file = write(&[far.clone(), far], &[], &[]);
+    let _ = read(file);
+}
+
+#[test]
+fn columns_are_called_by_what_they_hold() {
+    let reader = TraceReader::new(write(&[], &[], &[])).unwrap();
+    let name = |number| reader.column_name(number).unwrap_or_default();
+    assert_eq!(name(10), "gap");
+    assert_eq!(name(25), "rare");
+    assert_eq!((name(26), name(29)), ("think".into(), "asleep".into()));
+    let openat = 30 + 7 * Call::openat as usize;
+    assert_eq!(name(openat + 1), "openat Path");
+    assert_eq!(name(openat + 6), "openat result");
+    assert_eq!(reader.column_name(30 + 7 * TABLE.len()), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn records_come_back(records in prop::collection::vec(any_record(), 0..200)) {
         let file = write(&records, &strings(), &nodes());
-        prop_assert_eq!(read(file).unwrap(), rounded(&records));
+        check_rounded(&records, &read(file).unwrap());
+    }
+
+    #[test]
+    fn what_is_read_and_written_again_is_the_same(
+        records in prop::collection::vec(any_record(), 0..200),
+        gaps in prop::collection::vec((0u64..20_000, 0u64..9_000_000), 200),
+    ) {
+        let records = one_after_another(records, &gaps);
+        let once = read(write(&records, &strings(), &nodes())).unwrap();
+        check_rounded(&records, &once);
+        let twice = read(write(&once, &strings(), &nodes())).unwrap();
+        prop_assert_eq!(twice, once);
     }
 
     #[test]
@@ -247,12 +399,13 @@ proptest! {
         cut in any::<prop::sample::Index>(),
     ) {
         let file = write(&records, &strings(), &nodes());
+        let whole = read(file.clone()).unwrap();
         let mut flipped = file.clone();
         flipped[at.index(file.len())] ^= 1 << bit;
         let _ = read(flipped);
         let short = file[..cut.index(file.len())].to_vec();
         match read(short) {
-            Ok(back) => prop_assert_eq!(back, rounded(&records)), // only the seek table was cut
+            Ok(back) => prop_assert_eq!(back, whole), // only the seek table was cut
             Err(error) => {
                 let expected = matches!(
                     error,

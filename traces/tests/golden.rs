@@ -69,7 +69,7 @@ fn calls() -> Vec<Golden> {
     if std::env::var_os("BLESS").is_some() {
         return TABLE.iter().map(blessed).collect();
     }
-    let text = std::fs::read_to_string(golden("everything-v6.txt")).expect("the golden text");
+    let text = std::fs::read_to_string(golden("everything-v7.txt")).expect("the golden text");
     text.lines()
         .filter_map(|line| line.split_once(" call: "))
         .filter_map(|(_, rest)| rest.split_once(','))
@@ -274,8 +274,9 @@ fn everything() -> Vec<u8> {
 #[test]
 fn every_record_and_call_is_read_as_ever() {
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(golden("everything-v6.zst"), everything()).expect("written");
+        std::fs::write(golden("everything-v7.zst"), everything()).expect("written");
     }
+    check("everything-v7");
     check("everything-v6");
     check("everything-v5");
     check("everything-v4");
@@ -289,7 +290,7 @@ fn what_is_written_today_says_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
     std::fs::write(&path, everything()).expect("written");
-    let expected = std::fs::read_to_string(golden("everything-v6.txt")).expect("the golden text");
+    let expected = std::fs::read_to_string(golden("everything-v7.txt")).expect("the golden text");
     let told = told(&path);
     let mut since = calls();
     since.retain(|call| call.recorded_since);
@@ -307,6 +308,23 @@ fn what_is_written_today_says_the_same() {
 }
 
 #[test]
+fn columns_of_older_files_have_their_names() {
+    let of = |version: u32, number| {
+        let path = golden(&format!("everything-v{version}.zst"));
+        let reader = format::open(&path).expect("a trace");
+        reader.column_name(number).unwrap_or_default()
+    };
+    let first = of(7, 30);
+    assert_ne!(first, "");
+    assert_eq!(
+        [of(1, 26), of(4, 29), of(5, 30)],
+        [(); 3].map(|()| first.clone())
+    );
+    assert_eq!(of(4, 28), "blocked");
+    assert_eq!(of(5, 29), "asleep");
+}
+
+#[test]
 fn a_recording_of_a_shell_is_read_as_ever() {
     check("shell-v1");
 }
@@ -320,6 +338,7 @@ fn zstd_finds_traces_whole() {
         "everything-v4.zst",
         "everything-v5.zst",
         "everything-v6.zst",
+        "everything-v7.zst",
         "shell-v1.zst",
     ] {
         let bytes = std::fs::read(golden(name)).expect("a trace");
@@ -352,7 +371,7 @@ fn calls_keep_their_meaning() {
 fn a_footer_can_be_replaced_and_nothing_else_changes() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("t.zst");
-    std::fs::copy(golden("everything-v6.zst"), &path).expect("copied");
+    std::fs::copy(golden("everything-v7.zst"), &path).expect("copied");
     let owners_alone = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&path, owners_alone).expect("chmod");
     let before = told(&path);
@@ -374,7 +393,7 @@ fn a_footer_can_be_replaced_and_nothing_else_changes() {
     zstd::stream::copy_decode(&bytes[..], std::io::sink()).expect("a zstd file");
     assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
     // A footer of this version behind the mark of an earlier one could not be read.
-    for earlier in ["everything-v1", "everything-v3", "everything-v5"] {
+    for earlier in ["everything-v1", "everything-v5", "everything-v6"] {
         let path = dir.path().join("earlier.zst");
         std::fs::copy(golden(&format!("{earlier}.zst")), &path).expect("copied");
         assert!(format::replace_footer(&path, &other).is_err(), "{earlier}");

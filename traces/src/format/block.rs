@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::columns::{Cursor, put, stream_count};
 use super::error::TraceError;
+use super::frames::{self, Parts};
 
 /// The most bytes that a block may unpack to.
 pub const MAX_BLOCK: usize = 256 << 20;
@@ -17,11 +18,13 @@ pub const MAX_TASKS: usize = 4 << 20;
 pub const MAX_ENTRIES: u64 = 1 << 24;
 
 /// What coding a record depends on besides the record; it is reset at the start of each block but
-/// for `exits` and the `known` strings, so that damage stays local to what follows it.
+/// for `exits`, `slack` and the `known` strings, so that damage stays local to what follows it.
 #[derive(Default)]
 pub struct Context {
-    /// Reconstructed exit of each task's last event.
-    pub exits: HashMap<u32, u64>,
+    /// When each task's last event ended.
+    pub exits: HashMap<u32, Exit>,
+    /// How far a reader's clock of a task may be off for the sake of a coarser code, nanoseconds.
+    pub slack: u64,
     /// The last task that had an event.
     pub task: u32,
     /// One more than the highest string id that a record referred to.
@@ -34,6 +37,25 @@ pub struct Context {
     pub state: StateContext,
     /// The last listed node.
     pub listed: u64,
+}
+
+/// When an event ended, nanoseconds.
+#[derive(Clone, Copy, Default)]
+pub struct Exit {
+    /// As a reader reconstructs it.
+    pub told: u64,
+    /// As it was; a reader doesn't know it, and doesn't need to.
+    pub seen: u64,
+}
+
+impl Exit {
+    /// Where both are the same.
+    pub fn exact(time: u64) -> Exit {
+        Exit {
+            told: time,
+            seen: time,
+        }
+    }
 }
 
 /// The last values of the columns of states.
@@ -64,19 +86,33 @@ impl Context {
     }
 }
 
-/// The streams of a block as bytes: number of records, then number, length and bytes of each stream
-/// that isn't empty.
-pub fn assemble(records: u64, streams: &mut [Vec<u8>]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(streams.iter().map(Vec::len).sum::<usize>() + 1024);
-    put(&mut out, records);
+/// A stream of so many bytes is compressed with statistics of its own: that saves more than they
+/// take.
+const LONG_STREAM: usize = 1 << 10;
+
+/// The streams of a block as what a frame is made of: number of records, then number, length and
+/// bytes of each stream that isn't empty. Parts end where another kind of numbers begins.
+pub fn assemble(records: u64, streams: &mut [Vec<u8>]) -> Parts {
+    let mut bytes = Vec::with_capacity(streams.iter().map(Vec::len).sum::<usize>() + 1024);
+    let mut ends = Vec::new();
+    bytes.push(frames::BLOCK);
+    put(&mut bytes, records);
     for (number, stream) in streams.iter_mut().enumerate() {
-        if !stream.is_empty() {
-            put(&mut out, number as u64);
-            put(&mut out, stream.len() as u64);
-            out.append(stream);
+        if stream.is_empty() {
+            continue;
+        }
+        put(&mut bytes, number as u64);
+        put(&mut bytes, stream.len() as u64);
+        let is_long = stream.len() >= LONG_STREAM;
+        if is_long {
+            ends.push(bytes.len());
+        }
+        bytes.append(stream);
+        if is_long {
+            ends.push(bytes.len());
         }
     }
-    out
+    Parts { bytes, ends }
 }
 
 /// The number of records of a block, and where in its frame each stream is. `map` gives this

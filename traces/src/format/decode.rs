@@ -1,6 +1,6 @@
 //! Columns into records; nothing read is trusted.
 
-use super::block::{Context, MAX_ENTRIES, MAX_TASKS};
+use super::block::{Context, Exit, MAX_ENTRIES, MAX_TASKS};
 use super::columns::{Cursor, Stream, call_stream, unzigzag};
 use super::encode::{FD_STATE, LISTING, NO_RETURN, SPARSE, STATE, TASK_EXIT, TASK_START, XATTRS};
 use super::error::TraceError;
@@ -29,6 +29,8 @@ pub struct BlockReader<'a> {
     pub times: bool,
     /// Whether it tells how long tasks slept in events.
     pub sleeps: bool,
+    /// Whether its codes of processor time are less those of gap and duration.
+    pub relative: bool,
     /// Entries of listings and attributes of the block so far.
     pub entries: u64,
 }
@@ -113,7 +115,7 @@ fn check_texts(tables: &Tables, limits: &Limits) -> Result<(), TraceError> {
 
 /// Keeps when the last event of a task ended.
 fn ended(context: &mut Context, task: u32, exit: u64) -> Result<(), TraceError> {
-    context.exits.insert(task, exit);
+    context.exits.insert(task, Exit::exact(exit));
     if context.exits.len() > MAX_TASKS {
         return Err(TraceError::Corrupt("more tasks at once than a kernel has"));
     }
@@ -194,12 +196,14 @@ impl BlockReader<'_> {
         let task = u32::try_from(task).map_err(|_| BAD_ID)?;
         context.task = task;
         let overlapped = self.get_u32(Stream::Overlapped)?;
-        let last = context.exits.get(&task).copied().unwrap_or(0);
-        let entry = last.saturating_add(self.time(Stream::Gap)?);
-        let duration = self.time(Stream::Duration)?;
+        let last = context.exits.get(&task).copied().unwrap_or_default();
+        let gap = self.code(Stream::Gap)?;
+        let entry = last.told.saturating_add(self.time(gap)?);
+        let code = self.code(Stream::Duration)?;
+        let duration = self.time(code)?;
         let exit = entry.checked_add(duration).ok_or(BAD_NUMBER)?;
         ended(context, task, exit)?;
-        let spent = self.spent(duration)?;
+        let spent = self.spent(gap, code, duration)?;
         let mut args = [0; MAX_ARGS];
         for (column, (kind, _)) in row.args.iter().enumerate().take(kept) {
             args[column] = self.argument(context, call, column, *kind)?;
@@ -218,15 +222,16 @@ impl BlockReader<'_> {
         Ok(Record::Event(event))
     }
 
-    fn spent(&mut self, duration: u64) -> Result<Spent, TraceError> {
+    /// Where the time went of an event with these codes of gap and duration.
+    fn spent(&mut self, gap: u8, code: u8, duration: u64) -> Result<Spent, TraceError> {
         if !self.times {
             return Ok(Spent::default());
         }
-        let think = self.time(Stream::Think)?;
-        let cpu = self.time(Stream::Cpu)?;
-        let blocked = self.time(Stream::Blocked)?;
+        let think = self.part(Stream::Think, gap)?;
+        let cpu = self.part(Stream::Cpu, code)?;
+        let blocked = self.part(Stream::Blocked, 0)?;
         let asleep = if self.sleeps {
-            self.time(Stream::Asleep)?
+            self.part(Stream::Asleep, 0)?
         } else {
             duration.saturating_sub(cpu)
         };
@@ -238,8 +243,23 @@ impl BlockReader<'_> {
         })
     }
 
-    fn time(&mut self, stream: Stream) -> Result<u64, TraceError> {
-        match self.streams[stream as usize].byte()? {
+    fn code(&mut self, stream: Stream) -> Result<u8, TraceError> {
+        self.streams[stream as usize].byte()
+    }
+
+    /// A time that is mostly a part of the one with the code `whole`.
+    fn part(&mut self, stream: Stream, whole: u8) -> Result<u64, TraceError> {
+        let code = self.code(stream)?;
+        if self.relative {
+            self.time(code.wrapping_add(quantize::coarse(whole)))
+        } else {
+            self.time(code)
+        }
+    }
+
+    /// The time of a code.
+    fn time(&mut self, code: u8) -> Result<u64, TraceError> {
+        match code {
             quantize::ESCAPE => {
                 Ok((self.get(Stream::Long)? << quantize::LONG_SHIFT) & (u64::MAX >> 2))
             }

@@ -1,6 +1,6 @@
 //! Records into columns.
 
-use super::block::Context;
+use super::block::{Context, Exit};
 use super::columns::{Stream, call_stream, put, zigzag};
 use super::quantize;
 use crate::call::{ArgKind, MAX_ARGS, NONE, ResultKind};
@@ -48,7 +48,7 @@ pub fn record(streams: &mut [Vec<u8>], context: &mut Context, record: &Record) {
             put(rare, start.flags);
             put(rare, u64::from(start.tid));
             put(rare, start.think);
-            context.exits.insert(start.task.0, start.time);
+            context.exits.insert(start.task.0, Exit::exact(start.time));
         }
         Record::TaskExit(exit) => {
             let rare = open(streams, TASK_EXIT);
@@ -89,22 +89,7 @@ fn event(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
         &mut streams[Stream::Overlapped as usize],
         u64::from(event.overlapped),
     );
-    let last = context.exits.entry(task).or_insert(0);
-    let entry = *last + time(streams, Stream::Gap, event.entry.saturating_sub(*last));
-    *last = entry
-        + time(
-            streams,
-            Stream::Duration,
-            event.exit().saturating_sub(entry),
-        );
-    for (stream, nanoseconds) in [
-        (Stream::Think, event.spent.think),
-        (Stream::Cpu, event.spent.cpu),
-        (Stream::Blocked, event.spent.blocked),
-        (Stream::Asleep, event.spent.asleep),
-    ] {
-        coarse_time(streams, stream, nanoseconds);
-    }
+    times(streams, context, event);
     for (column, (kind, _)) in event.call.row().args.iter().enumerate() {
         argument(
             &mut streams[call_stream(call, column)],
@@ -118,24 +103,62 @@ fn event(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
     result(out, context, event);
 }
 
-/// Writes a time and gives what a reader will make of it.
-fn time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64) -> u64 {
-    let code = quantize::code(nanoseconds);
-    streams[stream as usize].push(code);
-    if code == quantize::ESCAPE {
-        put(
-            &mut streams[Stream::Long as usize],
-            nanoseconds >> quantize::LONG_SHIFT,
-        );
-    }
-    quantize::quantized(nanoseconds)
+/// Writes the times of an event.
+fn times(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
+    let last = context.exits.entry(event.task.0).or_default();
+    let since = event.entry.saturating_sub(last.told);
+    let gap = gap_code(*last, event.entry, context.slack);
+    let duration = quantize::code(event.duration);
+    time(streams, Stream::Gap, gap, since);
+    time(streams, Stream::Duration, duration, event.duration);
+    let entry = last.told.saturating_add(quantize::told(gap, since));
+    *last = Exit {
+        told: entry.saturating_add(quantize::told(duration, event.duration)),
+        seen: event.exit(),
+    };
+    let spent = &event.spent;
+    coarse_time(streams, Stream::Think, spent.think, gap);
+    coarse_time(streams, Stream::Cpu, spent.cpu, duration);
+    coarse_time(streams, Stream::Blocked, spent.blocked, 0);
+    coarse_time(streams, Stream::Asleep, spent.asleep, 0);
 }
 
-/// As [`time`], rounded to an eighth: errors of many events cancel, and fewer codes compress
-/// better.
-fn coarse_time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64) {
-    let code = quantize::coarse_code(nanoseconds);
+/// The code of the gap before an entry.
+///
+/// It has a coarse code as long as a reader's clock of the task is within `slack` of the true one.
+/// Otherwise it is coded against what a reader takes for the last exit: errors don't add up.
+/// Rounded times of a trace that is written again stay as they are.
+fn gap_code(last: Exit, entry: u64, slack: u64) -> u8 {
+    let since = entry.saturating_sub(last.told);
+    let fine = quantize::code(since);
+    let is_exact = last.told <= entry && quantize::told(fine, since) == since;
+    let coarse = quantize::coarse_code(entry.saturating_sub(last.seen));
+    if is_exact || coarse == quantize::ESCAPE {
+        return fine;
+    }
+    let told = last.told.saturating_add(quantize::value(coarse));
+    if told.abs_diff(entry) <= slack {
+        coarse
+    } else {
+        fine
+    }
+}
+
+/// Writes a code, and the time behind it if that is an escape.
+fn time(streams: &mut [Vec<u8>], stream: Stream, code: u8, nanoseconds: u64) {
     streams[stream as usize].push(code);
+    long(streams, code, nanoseconds);
+}
+
+/// Writes the coarse code of a time, less that of the time which it mostly is a part of: errors of
+/// many events cancel, and few codes and many zeros compress better.
+fn coarse_time(streams: &mut [Vec<u8>], stream: Stream, nanoseconds: u64, whole: u8) {
+    let code = quantize::coarse_code(nanoseconds);
+    streams[stream as usize].push(code.wrapping_sub(quantize::coarse(whole)));
+    long(streams, code, nanoseconds);
+}
+
+fn long(streams: &mut [Vec<u8>], code: u8, nanoseconds: u64) {
     if code == quantize::ESCAPE {
         put(
             &mut streams[Stream::Long as usize],

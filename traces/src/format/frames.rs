@@ -1,6 +1,9 @@
 //! Frames: the mark at the start, the seek table at the end, and where a frame of a file ends.
 
-use std::io::Read;
+use std::io::{self, Read};
+
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective as Directive;
+use zstd::zstd_safe::{self, CCtx, CParameter, InBuffer, OutBuffer};
 
 use super::VERSION;
 use super::block::MAX_BLOCK;
@@ -133,6 +136,75 @@ impl Frames {
         self.is_at_end = (read as u64) < more;
         Ok(())
     }
+}
+
+/// What is made a frame of.
+pub struct Parts {
+    /// What the frame unpacks to.
+    pub bytes: Vec<u8>,
+    /// Where in it a part ends that is compressed with statistics of its own, but for the last.
+    pub ends: Vec<usize>,
+}
+
+impl Parts {
+    /// All in one.
+    pub fn one(bytes: Vec<u8>) -> Parts {
+        Parts {
+            bytes,
+            ends: Vec::new(),
+        }
+    }
+}
+
+/// Makes zstd frames.
+pub struct Packer(CCtx<'static>);
+
+impl Packer {
+    /// With that level of compression.
+    pub fn new(level: i32) -> io::Result<Packer> {
+        let mut context = CCtx::create();
+        for parameter in [
+            CParameter::CompressionLevel(level),
+            CParameter::ChecksumFlag(true),
+        ] {
+            context.set_parameter(parameter).map_err(named)?;
+        }
+        Ok(Packer(context))
+    }
+
+    /// A frame, with its content size and a checksum. Each part ends a block of zstd's: such a
+    /// block has one table of how often which byte is met.
+    pub fn pack(&mut self, parts: &Parts) -> io::Result<Vec<u8>> {
+        let bytes = &parts.bytes;
+        self.0
+            .set_pledged_src_size(Some(bytes.len() as u64))
+            .map_err(named)?;
+        let mut out = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
+        let mut begin = 0;
+        for end in &parts.ends {
+            self.append(&mut out, &bytes[begin..*end], Directive::ZSTD_e_flush)?;
+            begin = *end;
+        }
+        self.append(&mut out, &bytes[begin..], Directive::ZSTD_e_end)?;
+        Ok(out)
+    }
+
+    fn append(&mut self, out: &mut Vec<u8>, part: &[u8], then: Directive) -> io::Result<()> {
+        let mut input = InBuffer::around(part);
+        loop {
+            out.reserve(READ);
+            let at = out.len();
+            let mut output = OutBuffer::around_pos(out, at);
+            let left = self.0.compress_stream2(&mut output, &mut input, then);
+            if left.map_err(named)? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn named(code: usize) -> io::Error {
+    io::Error::other(zstd_safe::get_error_name(code))
 }
 
 /// A frame's compressed and unpacked length.

@@ -23,4 +23,4 @@ pub use tables::Tables;
 pub use writer::{TraceWriter, WriterOptions};
 
 /// The version of the format that this crate writes, and the newest that it reads.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::VERSION;
 use super::codec;
 use super::error::TraceError;
-use super::frames::{self, FrameLengths};
+use super::frames::{self, FrameLengths, Packer, Parts};
 use crate::model::Footer;
 
 /// Compression of a footer.
@@ -42,10 +42,10 @@ pub fn replace_footer(path: &Path, footer: &Footer) -> Result<(), TraceError> {
     }
     let mut last = vec![frames::FOOTER];
     last.extend(codec::encode_footer(footer)?);
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL).map_err(io("writing"))?;
-    compressor.include_checksum(true).map_err(io("writing"))?;
-    let packed = compressor.compress(&last).map_err(io("writing"))?;
-    lengths.push((length(packed.len())?, length(last.len())?));
+    let footer = Parts::one(last);
+    let mut packer = Packer::new(LEVEL).map_err(io("writing"))?;
+    let packed = packer.pack(&footer).map_err(io("writing"))?;
+    lengths.push((length(packed.len())?, length(footer.bytes.len())?));
     out.extend_from_slice(&packed);
     out.extend_from_slice(&frames::seek_table(&lengths));
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));

@@ -13,7 +13,7 @@ use super::codec;
 use super::columns::{Stream, put, stream_count, zigzag};
 use super::encode;
 use super::error::TraceError;
-use super::frames::{self, FrameLengths};
+use super::frames::{self, FrameLengths, Packer, Parts};
 use super::recent::{RECENT, Recent};
 use super::tables::Tables;
 use crate::call::TABLE;
@@ -40,6 +40,9 @@ impl Default for WriterOptions {
     }
 }
 
+/// How far a reader's clock of a task may be off for smaller gaps, nanoseconds.
+const SLACK: u64 = 4096;
+
 /// Writes a trace.
 pub struct TraceWriter<W: Write + Send + 'static> {
     options: WriterOptions,
@@ -49,7 +52,7 @@ pub struct TraceWriter<W: Write + Send + 'static> {
     strings: Strings,
     nodes: Nodes,
     /// Tells when a writer is running ahead of the disk: the channel is full, and sending waits.
-    blocks: Option<Sender<Vec<u8>>>,
+    blocks: Option<Sender<Parts>>,
     output: Option<JoinHandle<Result<W, TraceError>>>,
 }
 
@@ -80,7 +83,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
     pub fn new(out: W, header: &Header, options: WriterOptions) -> Result<Self, TraceError> {
         let mut first = vec![frames::HEADER];
         first.extend(codec::encode_header(header)?);
-        let (blocks, receiver) = bounded::<Vec<u8>>(2);
+        let (blocks, receiver) = bounded::<Parts>(2);
         let level = options.level;
         let output = std::thread::Builder::new()
             .name("trace-output".into())
@@ -91,6 +94,9 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
             })?;
         let mut context = Context::default();
         context.start_block(TABLE.len());
+        // Processor time before a call tells more exactly what a gap is asked for; where a trace
+        // doesn't have it, gaps are all there is.
+        context.slack = if header.tells_waiting { SLACK } else { 0 };
         let mut writer = TraceWriter {
             options,
             streams: vec![Vec::new(); stream_count()],
@@ -101,7 +107,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
             blocks: Some(blocks),
             output: Some(output),
         };
-        writer.send(first)?;
+        writer.send(Parts::one(first))?;
         Ok(writer)
     }
 
@@ -214,8 +220,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         if self.records == 0 && self.streams.iter().all(Vec::is_empty) {
             return Ok(());
         }
-        let mut block = vec![frames::BLOCK];
-        block.extend(assemble(self.records, &mut self.streams));
+        let block = assemble(self.records, &mut self.streams);
         self.records = 0;
         self.context.start_block(TABLE.len());
         self.strings.recent.clear();
@@ -225,7 +230,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         self.send(block)
     }
 
-    fn send(&mut self, frame: Vec<u8>) -> Result<(), TraceError> {
+    fn send(&mut self, frame: Parts) -> Result<(), TraceError> {
         let sent = self
             .blocks
             .as_ref()
@@ -261,7 +266,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
         self.flush()?;
         let mut last = vec![frames::FOOTER];
         last.extend(codec::encode_footer(footer)?);
-        self.send(last)?;
+        self.send(Parts::one(last))?;
         self.join()
     }
 }
@@ -270,7 +275,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
 fn write_frames<W: Write>(
     mut out: W,
     level: i32,
-    frames_in: crossbeam::channel::Receiver<Vec<u8>>,
+    frames_in: crossbeam::channel::Receiver<Parts>,
 ) -> Result<W, TraceError> {
     let io = |source| TraceError::Io {
         operation: "writing",
@@ -279,14 +284,13 @@ fn write_frames<W: Write>(
     let mark = frames::mark();
     out.write_all(&mark).map_err(io)?;
     let mut lengths: Vec<FrameLengths> = vec![(mark.len() as u32, 0)];
-    let mut compressor = zstd::bulk::Compressor::new(level).map_err(io)?;
-    compressor.include_checksum(true).map_err(io)?;
+    let mut packer = Packer::new(level).map_err(io)?;
     let mut ended = false;
     while let Ok(frame) = frames_in.recv() {
-        ended = frame.first() == Some(&frames::FOOTER);
-        let packed = compressor.compress(&frame).map_err(io)?;
+        ended = frame.bytes.first() == Some(&frames::FOOTER);
+        let packed = packer.pack(&frame).map_err(io)?;
         let length = |n: usize| u32::try_from(n).map_err(|_| TraceError::TooLarge("a block"));
-        lengths.push((length(packed.len())?, length(frame.len())?));
+        lengths.push((length(packed.len())?, length(frame.bytes.len())?));
         out.write_all(&packed).map_err(io)?;
         out.flush().map_err(io)?;
     }
