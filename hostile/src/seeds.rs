@@ -57,13 +57,17 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
     }
 }
 
-/// Traces of few events, by hand and from numbers.
+/// A trace that tells processor time, with every call.
+const TOLD: &[u8] = include_bytes!("../../traces/tests/golden/everything-v7.zst");
+
+/// Traces of few events, by hand and from numbers, and one that has all.
 fn traces() -> Vec<Vec<u8>> {
     let by_hand = TEXTS.iter().filter_map(|(_, text)| text.parse().ok());
     let scripts = by_hand.chain((0..32).map(generate));
     let small = scripts.filter(|script: &Script| !is_large(script));
     small
         .filter_map(|script| assemble(&script, b"/outside").ok())
+        .chain([TOLD.to_vec()])
         .collect()
 }
 

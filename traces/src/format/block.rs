@@ -18,13 +18,16 @@ pub const MAX_TASKS: usize = 4 << 20;
 pub const MAX_ENTRIES: u64 = 1 << 24;
 
 /// What coding a record depends on besides the record; it is reset at the start of each block but
-/// for `exits`, `slack` and the `known` strings, so that damage stays local to what follows it.
+/// for `exits`, `tells_waiting` and the `known` strings, so that damage stays local to what follows
+/// it.
 #[derive(Default)]
 pub struct Context {
     /// When each task's last event ended.
     pub exits: HashMap<u32, Exit>,
-    /// How far a reader's clock of a task may be off for the sake of a coarser code, nanoseconds.
-    pub slack: u64,
+    /// Whether the trace tells processor time ([`Header::tells_waiting`]).
+    ///
+    /// [`Header::tells_waiting`]: crate::model::Header::tells_waiting
+    pub tells_waiting: bool,
     /// The last task that had an event.
     pub task: u32,
     /// One more than the highest string id that a record referred to.

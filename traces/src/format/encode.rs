@@ -22,6 +22,10 @@ pub const FD_STATE: u8 = 255;
 /// In the kind of a path's state: how much of a sparse file is allocated follows its size.
 pub const SPARSE: u8 = 0x40;
 
+/// How far a reader's clock of a task may be off for the sake of smaller gaps and truer durations,
+/// nanoseconds.
+const SLACK: u64 = 4096;
+
 /// What [`Event::NO_RETURN`] is in a file: no error number is that large.
 pub const NO_RETURN: i64 = -5000;
 
@@ -107,40 +111,74 @@ fn event(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
 fn times(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
     let last = context.exits.entry(event.task.0).or_default();
     let since = event.entry.saturating_sub(last.told);
-    let gap = gap_code(*last, event.entry, context.slack);
-    let duration = quantize::code(event.duration);
+    // Processor time before a call tells more exactly what a gap is asked for; where a trace
+    // doesn't have it, gaps are all there is, and nothing is a part of them.
+    let gap = if context.tells_waiting {
+        gap_code(*last, event.entry)
+    } else {
+        quantize::code(since)
+    };
+    let entry = last.told.saturating_add(quantize::told(gap, since));
+    let duration = duration_code(entry, event);
     time(streams, Stream::Gap, gap, since);
     time(streams, Stream::Duration, duration, event.duration);
-    let entry = last.told.saturating_add(quantize::told(gap, since));
     *last = Exit {
         told: entry.saturating_add(quantize::told(duration, event.duration)),
         seen: event.exit(),
     };
     let spent = &event.spent;
-    coarse_time(streams, Stream::Think, spent.think, gap);
-    coarse_time(streams, Stream::Cpu, spent.cpu, duration);
+    let (before, within) = if context.tells_waiting {
+        (gap, duration)
+    } else {
+        (0, 0)
+    };
+    coarse_time(streams, Stream::Think, spent.think, before);
+    coarse_time(streams, Stream::Cpu, spent.cpu, within);
     coarse_time(streams, Stream::Blocked, spent.blocked, 0);
     coarse_time(streams, Stream::Asleep, spent.asleep, 0);
 }
 
 /// The code of the gap before an entry.
 ///
-/// It has a coarse code as long as a reader's clock of the task is within `slack` of the true one.
+/// It has a coarse code as long as the clock of the task, as a reader has it, is within [`SLACK`] of
+/// the true one.
 /// Otherwise it is coded against what a reader takes for the last exit: errors don't add up.
 /// Rounded times of a trace that is written again stay as they are.
-fn gap_code(last: Exit, entry: u64, slack: u64) -> u8 {
+fn gap_code(last: Exit, entry: u64) -> u8 {
     let since = entry.saturating_sub(last.told);
     let fine = quantize::code(since);
-    let is_exact = last.told <= entry && quantize::told(fine, since) == since;
+    if last.told <= entry && quantize::told(fine, since) == since {
+        return fine;
+    }
     let coarse = quantize::coarse_code(entry.saturating_sub(last.seen));
-    if is_exact || coarse == quantize::ESCAPE {
+    if coarse == quantize::ESCAPE {
         return fine;
     }
     let told = last.told.saturating_add(quantize::value(coarse));
-    if told.abs_diff(entry) <= slack {
+    if told.abs_diff(entry) <= SLACK {
         coarse
     } else {
         fine
+    }
+}
+
+/// The code of the duration of an event whose entry a reader takes for `entry`.
+///
+/// It is rounded by itself. But if a reader's clock of the task would then be ahead by more than
+/// [`SLACK`], the code below is taken where that leaves the clock nearer to the true one: gaps take
+/// nothing back where there are none, and the errors of calls of one length would add up.
+fn duration_code(entry: u64, event: &Event) -> u8 {
+    let (duration, exit) = (event.duration, event.exit());
+    let told = |code| entry.saturating_add(quantize::told(code, duration));
+    let nearest = quantize::code(duration);
+    if told(nearest) <= exit.saturating_add(SLACK) {
+        return nearest;
+    }
+    let below = quantize::code_below(duration);
+    if told(below).abs_diff(exit) < told(nearest).abs_diff(exit) {
+        below
+    } else {
+        nearest
     }
 }
 
@@ -279,4 +317,49 @@ fn listing(streams: &mut [Vec<u8>], context: &mut Context, listing: &Listing) {
         context.listed = u64::from(node.0) + 1;
     }
     streams[Stream::ListKind as usize].extend(listing.entries.iter().map(|(_, kind)| *kind as u8));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::stream_count;
+    use super::*;
+    use crate::call::Call;
+    use crate::model::{Spent, TaskId};
+
+    fn written(tells_waiting: bool, spent: Spent) -> Vec<Vec<u8>> {
+        let mut streams = vec![Vec::new(); stream_count()];
+        let mut context = Context {
+            tells_waiting,
+            ..Context::default()
+        };
+        let event = Event {
+            task: TaskId(0),
+            call: Call::close,
+            entry: 5_000,
+            duration: 900,
+            overlapped: 0,
+            result: 0,
+            spent,
+            args: [0; MAX_ARGS],
+        };
+        times(&mut streams, &mut context, &event);
+        [Stream::Think, Stream::Cpu]
+            .map(|stream| streams[stream as usize].clone())
+            .to_vec()
+    }
+
+    #[test]
+    fn what_is_as_long_as_gap_and_duration_is_zero() {
+        let spent = Spent {
+            think: 5_000,
+            cpu: 900,
+            ..Spent::default()
+        };
+        assert_eq!(written(true, spent), [[0], [0]]);
+    }
+
+    #[test]
+    fn what_is_not_told_is_zero() {
+        assert_eq!(written(false, Spent::default()), [[0], [0]]);
+    }
 }

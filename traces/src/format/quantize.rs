@@ -34,6 +34,16 @@ pub fn code(nanoseconds: u64) -> u8 {
     (u64::from(octave + 1) * 16 + (step - 16)) as u8
 }
 
+/// The code of the longest time with a code that is not above a time, or [`ESCAPE`].
+pub fn code_below(nanoseconds: u64) -> u8 {
+    let code = code(nanoseconds);
+    if told(code, nanoseconds) > nanoseconds {
+        code - 1
+    } else {
+        code
+    }
+}
+
 /// The code of a time, with four steps per octave instead of sixteen; the same as [`code`] below
 /// 256 ns.
 pub fn coarse_code(nanoseconds: u64) -> u8 {
@@ -41,7 +51,7 @@ pub fn coarse_code(nanoseconds: u64) -> u8 {
 }
 
 /// The coarse code that is next to a code. Of those in the middle, as many go up as down: sums of
-/// many times stay true.
+/// many times stay nearly true.
 pub fn coarse(fine: u8) -> u8 {
     if fine < 16 || fine == ESCAPE {
         return fine;
@@ -88,6 +98,19 @@ mod tests {
     fn every_code_comes_back_as_itself() {
         for code_before in 0..ESCAPE {
             assert_eq!(code(value(code_before)), code_before);
+        }
+    }
+
+    #[test]
+    fn what_is_below_is_next_below() {
+        let near_long = LONG - 300_000..LONG + 2048;
+        for time in (0..100_000).chain(near_long) {
+            let below = told(code_below(time), time);
+            assert!(below <= time, "{time}");
+            assert!(time - below <= (time / 16).max(15), "{time}: {below}");
+        }
+        for code_before in 0..ESCAPE {
+            assert_eq!(code_below(value(code_before)), code_before);
         }
     }
 

@@ -213,7 +213,7 @@ impl TraceReader {
             tables: &self.tables,
             times: self.version > 1,
             sleeps: self.version > 4,
-            relative: self.version > 6,
+            relative: self.version > 6 && self.header.tells_waiting,
             entries: self.block.entries,
         };
         let count = self.block.records.min(BATCH);

@@ -40,9 +40,6 @@ impl Default for WriterOptions {
     }
 }
 
-/// How far a reader's clock of a task may be off for smaller gaps, nanoseconds.
-const SLACK: u64 = 4096;
-
 /// Writes a trace.
 pub struct TraceWriter<W: Write + Send + 'static> {
     options: WriterOptions,
@@ -94,9 +91,7 @@ impl<W: Write + Send + 'static> TraceWriter<W> {
             })?;
         let mut context = Context::default();
         context.start_block(TABLE.len());
-        // Processor time before a call tells more exactly what a gap is asked for; where a trace
-        // doesn't have it, gaps are all there is.
-        context.slack = if header.tells_waiting { SLACK } else { 0 };
+        context.tells_waiting = header.tells_waiting;
         let mut writer = TraceWriter {
             options,
             streams: vec![Vec::new(); stream_count()],
