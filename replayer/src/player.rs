@@ -127,8 +127,8 @@ impl<'p> Player<'p> {
     }
 
     /// Makes the tree, or puts it back after an earlier round, and executes the plan in it.
-    /// `number` is for people, and 0 is a round that only warms up. A target that failed meanwhile is an error: what was measured there
-    /// would say nothing.
+    /// `number` is for people, and 0 is a round that only warms up. A target that failed meanwhile
+    /// is an error: what was measured there would say nothing.
     pub fn round(
         &mut self,
         number: u32,
