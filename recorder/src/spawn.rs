@@ -15,8 +15,8 @@ use crate::tracer::filter::{self, Rings};
 /// Where `execvp` looks without a PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// As long as `/proc/PID/status` is, with few groups: it is read at once then, bytes.
-const STATUS: usize = 4096;
+/// Texts of `/proc` are most often shorter: they are read at once then, bytes.
+const TEXT: usize = 4096;
 
 /// Finds a command as execvp(3) does.
 pub fn find(command: &OsStr) -> Result<PathBuf, RecordError> {
@@ -151,12 +151,40 @@ pub fn status_field(pid: i32, name: &str) -> Option<i32> {
 
 /// A line of /proc/PID/status, without its name.
 pub fn status_text(pid: i32, name: &str) -> Option<String> {
-    let mut status = Vec::with_capacity(STATUS);
-    let mut file = File::open(format!("/proc/{pid}/status")).ok()?;
-    file.read_to_end(&mut status).ok()?;
-    let status = String::from_utf8_lossy(&status);
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    Some(line.trim().to_owned())
+    Status::of(pid)?.text(name).map(str::to_owned)
+}
+
+/// What /proc/PID/status holds.
+pub struct Status(String);
+
+impl Status {
+    /// As it is now.
+    pub fn of(pid: i32) -> Option<Status> {
+        let text = read_all(pid, "status").ok()?;
+        Some(Status(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// A line, without its name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let line = self.0.lines().find_map(|line| line.strip_prefix(name));
+        line.map(str::trim)
+    }
+}
+
+/// A text that `/proc` has of a task. The standard library would ask for its size, which it has not.
+pub fn read_all(tid: i32, name: &str) -> io::Result<Vec<u8>> {
+    let mut file = File::open(format!("/proc/{tid}/{name}"))?;
+    let mut text = Vec::new();
+    let mut length = 0;
+    loop {
+        text.resize(length + TEXT, 0);
+        match file.read(&mut text[length..])? {
+            0 => break,
+            got => length += got,
+        }
+    }
+    text.truncate(length);
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -16,6 +16,18 @@ pub fn is_one_open_file(pid: i32, one: RawFd, other: RawFd) -> io::Result<bool> 
     check(order).map(|order| order == 0)
 }
 
+/// The most addresses that a process may use, bytes; `None` without a limit.
+pub fn address_space(pid: i32) -> io::Result<Option<u64>> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: nothing is set, and `limit` is valid to write to.
+    let got = unsafe { libc::prlimit(pid, libc::RLIMIT_AS, std::ptr::null(), &mut limit) };
+    check(i64::from(got))?;
+    Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
+}
+
 /// What a child runs. All memory that it needs is made before the fork.
 pub struct Program {
     path: CString,

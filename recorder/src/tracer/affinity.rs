@@ -14,6 +14,7 @@ use hashbrown::HashMap;
 
 use super::tracee::{Placement, Tracee};
 use crate::options::Affinity;
+use crate::spawn;
 use crate::sys;
 use crate::sys::affinity::Mask;
 
@@ -196,7 +197,7 @@ fn may_run(tracee: &Tracee) -> bool {
 
 /// Whether the kernel has a task running or waiting for a CPU.
 fn is_runnable(tid: i32) -> bool {
-    let Ok(stat) = std::fs::read(format!("/proc/{tid}/stat")) else {
+    let Ok(stat) = spawn::read_all(tid, "stat") else {
         return false;
     };
     // The name, in parentheses, may hold anything.

@@ -48,6 +48,8 @@ pub struct CpuTime {
     debts: [u64; 2],
     /// Stops so far.
     stops: u64,
+    /// Stops up to the last look.
+    stops_then: u64,
     /// Times that it went to sleep otherwise, as far as they were looked at.
     sleeps: u64,
     /// Processor time since the last look that is told of already.
@@ -66,6 +68,7 @@ impl CpuTime {
             foreign: 0,
             debts: [0; 2],
             stops: 0,
+            stops_then: 0,
             sleeps: 0,
             told: 0,
         }
@@ -116,11 +119,10 @@ impl CpuTime {
             .saturating_sub(told)
             .min(wall);
         let delay = counts.delay.saturating_sub(self.last.delay);
-        let slices = counts.slices.saturating_sub(self.last.slices);
-        self.last = counts;
+        let may_have_slept = self.looked(counts);
         let mut blocked = wall.saturating_sub(think).saturating_sub(delay);
         // Otherwise it stood still in its stop, because the recorder had others to look after.
-        if blocked <= LEAST_BLOCKED || slices < 2 || !self.slept() {
+        if blocked <= LEAST_BLOCKED || !may_have_slept || !self.slept() {
             blocked = 0;
         }
         Spent {
@@ -145,12 +147,9 @@ impl CpuTime {
         };
         let cpu = counts.cpu.saturating_sub(self.last.cpu);
         let delay = counts.delay.saturating_sub(self.last.delay);
-        let slices = counts.slices.saturating_sub(self.last.slices);
-        self.last = counts;
         self.told = 0;
         self.stops += 1;
-        // The first one is that in which it was let go.
-        let slept = slices > 1 && self.slept();
+        let slept = self.looked(counts) && self.slept();
         Within {
             cpu: less(&mut self.debts[1], cpu, cost),
             asleep: if slept {
@@ -159,6 +158,16 @@ impl CpuTime {
                 0
             },
         }
+    }
+
+    /// Keeps what was counted up to now. Gives whether it may have slept since the last look:
+    /// otherwise it was put on a processor once for each stop that it was let go from.
+    fn looked(&mut self, counts: Counts) -> bool {
+        let slices = counts.slices.saturating_sub(self.last.slices);
+        let stops = self.stops.saturating_sub(self.stops_then);
+        self.last = counts;
+        self.stops_then = self.stops;
+        slices > stops
     }
 
     /// A call that was recorded inside the task, from `entry` to `exit`, and the gap before it.
@@ -207,7 +216,7 @@ impl CpuTime {
     /// What the recorder made the task do until `now` is not its own.
     pub fn forget(&mut self, now: u64) {
         if let Some(counts) = self.counts() {
-            self.last = counts;
+            self.looked(counts);
         }
         self.told = 0;
         self.left = now;

@@ -14,11 +14,12 @@ use super::Tracer;
 use super::flow::Flow;
 use super::held_off::HeldOff;
 use super::rate::Rate;
-use super::side::{has_no_filter_of_its_own, own_filters};
+use super::side::{has_no_other_filter, own_filters};
 use crate::options::{Backend, RecordOptions};
 use crate::session::world::{Inode, Told};
 use crate::session::{Delivered, Memory, Next, RawCall};
 use crate::spawn;
+use crate::sys;
 use crate::sys::ptrace;
 use crate::sys::signal::Ticker;
 
@@ -346,7 +347,7 @@ impl Tracee for Stopped {
     }
 
     fn maps(&mut self) -> io::Result<String> {
-        let maps = std::fs::read(format!("/proc/{}/maps", self.tid))?;
+        let maps = spawn::read_all(self.tid, "maps")?;
         Ok(String::from_utf8_lossy(&maps).into_owned())
     }
 
@@ -374,18 +375,26 @@ impl Tracee for Stopped {
         let native = self
             .registers()
             .is_ok_and(|registers| registers.is_native());
-        has_no_filter_of_its_own(self.tid) && native && has_room(self.tid)
+        let Some(status) = spawn::Status::of(self.tid) else {
+            return false;
+        };
+        // It won't miss the room that mappings of the recorder take.
+        let has_room = status.text("VmLck:") == Some("0 kB") && has_all_addresses(self.tid);
+        native && has_room && has_no_other_filter(&status)
     }
 }
 
-/// Whether a process won't miss the room that mappings of the recorder take: its address space is
-/// not limited, and it locks no memory.
-fn has_room(tid: i32) -> bool {
-    let limits = std::fs::read_to_string(format!("/proc/{tid}/limits")).unwrap_or_default();
+/// Whether a process's address space is not limited.
+fn has_all_addresses(tid: i32) -> bool {
+    if let Ok(limit) = sys::process::address_space(tid) {
+        return limit.is_none();
+    }
+    // It may forbid to be asked, as in a container.
+    let limits = spawn::read_all(tid, "limits").unwrap_or_default();
+    let limits = String::from_utf8_lossy(&limits);
     let mut lines = limits.lines();
     let limit = lines.find_map(|line| line.strip_prefix("Max address space"));
-    let unlimited = limit.and_then(|limit| limit.split_whitespace().next()) == Some("unlimited");
-    unlimited && spawn::status_text(tid, "VmLck:").as_deref() == Some("0 kB")
+    limit.and_then(|limit| limit.split_whitespace().next()) == Some("unlimited")
 }
 
 #[cfg(test)]

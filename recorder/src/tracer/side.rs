@@ -1,11 +1,13 @@
 //! Calls that are no events, and that the recorder must know of or answer: where a task may run,
 //! whether it has a filter, new tasks that would escape, and other tracers and supervisors.
 
+use std::sync::OnceLock;
+
 use super::tracee::Side;
 use super::{TaskMemory, Tracer};
 use crate::error::RecordError;
 use crate::session::Memory;
-use crate::spawn;
+use crate::spawn::{self, Status};
 use crate::sys::ptrace;
 use crate::sys::seccomp;
 
@@ -125,16 +127,24 @@ fn keep_traced(tid: i32, flags: u64, set: impl FnOnce(u64) -> std::io::Result<()
 /// Whether a task has no filter but the recorder's, and those that the recorder has itself. Before
 /// Linux 5.9 nobody counts.
 pub(super) fn has_no_filter_of_its_own(tid: i32) -> bool {
-    own_filters().is_some_and(|own| filters(tid) == Some(own + 1))
+    Status::of(tid).is_some_and(|status| has_no_other_filter(&status))
 }
 
-/// How many filters the recorder has itself; `None` where nobody counts.
+/// The same, from the task's status.
+pub(super) fn has_no_other_filter(status: &Status) -> bool {
+    own_filters().is_some_and(|own| filters(status) == Some(own + 1))
+}
+
+/// How many filters the recorder has itself, which gets none while it runs; `None` where nobody
+/// counts.
 pub(super) fn own_filters() -> Option<i32> {
-    filters(i32::try_from(std::process::id()).ok()?)
+    static OWN: OnceLock<Option<i32>> = OnceLock::new();
+    let count = || filters(&Status::of(i32::try_from(std::process::id()).ok()?)?);
+    *OWN.get_or_init(count)
 }
 
-fn filters(tid: i32) -> Option<i32> {
-    spawn::status_field(tid, "Seccomp_filters:")
+fn filters(status: &Status) -> Option<i32> {
+    status.text("Seccomp_filters:")?.parse().ok()
 }
 
 /// Says the seccomp mode that a task would have without the recorder's filter.
