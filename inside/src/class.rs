@@ -25,11 +25,18 @@ pub const IOCTL: u8 = 7;
 /// The first argument points to a path, and the second to the name of an attribute.
 pub const NAMED: u8 = 8;
 
-/// `lstat`: a path first, and the second argument points to what is found.
-pub const LSTAT: u8 = 9;
+/// `mmap`: only of files. The filter lets all other memory pass.
+pub const MAP: u8 = 9;
+
+/// `madvise`: only with the advice [`ADVICE_ASKED`].
+pub const ADVICE: u8 = 10;
+
+/// `lstat`: a path first, and the second argument points to what is found. The classes from here on
+/// are asked for what was found.
+pub const LSTAT: u8 = 11;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 10;
+pub const STAT_AT: u8 = 12;
 
 /// Flags of `open` that send it the traced way: it may make or empty a file; and a file that is
 /// opened for writing is looked at before anything is written.
@@ -45,6 +52,9 @@ pub const FCNTL_OTHER: u32 = libc::F_DUPFD_CLOEXEC as u32;
 
 /// `TCGETS`: whether it is a terminal, which languages ask of each file that they open.
 pub const IOCTL_ASKED: u32 = libc::TCGETS as u32;
+
+/// `MADV_DONTNEED`: memory that is given back, of which allocators have much.
+pub const ADVICE_ASKED: u32 = libc::MADV_DONTNEED as u32;
 
 /// Which argument of a class points to a path.
 pub fn path_argument(class: u8) -> Option<usize> {

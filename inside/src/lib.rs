@@ -9,12 +9,15 @@ pub fn instruction() -> u64 {
 
 pub mod arch;
 pub mod class;
+mod draft;
 mod functions;
+mod known;
 pub mod layout;
 mod maps;
 mod region;
 mod rescue;
 mod space;
+mod start;
 mod sys;
 mod tasks;
 mod tracee;

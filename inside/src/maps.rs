@@ -29,6 +29,17 @@ impl Mapping {
         self.text
     }
 
+    /// Its file: device and inode number.
+    pub fn file(&self) -> Option<(u64, u64)> {
+        self.file
+    }
+
+    /// Where a byte of its file stands, if it is mapped here.
+    pub fn address_of(&self, offset: u64) -> Option<u64> {
+        let address = self.start.checked_add(offset.checked_sub(self.offset)?)?;
+        self.holds(address).then_some(address)
+    }
+
     /// Which byte of its file stands at an address in it.
     pub fn in_file(&self, address: u64) -> Option<InFile> {
         let (device, inode) = self.file?;

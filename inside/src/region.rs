@@ -1,6 +1,6 @@
 //! Areas of one memory, and the events in them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
@@ -29,6 +29,11 @@ impl Region {
         self.segment.id()
     }
 
+    /// Whether an area is free.
+    pub fn has_room(&self) -> bool {
+        self.taken.borrow().contains(&false)
+    }
+
     /// An area that no task has; `None` if all are taken.
     pub fn area(self: &Rc<Region>, bounds: Bounds) -> Option<Area> {
         let mut taken = self.taken.borrow_mut();
@@ -37,6 +42,7 @@ impl Region {
         let area = Area {
             region: Rc::clone(self),
             index,
+            later: Cell::new(None),
         };
         area.set(area::STATE, 0);
         area.set(area::LAST_EXIT, 0);
@@ -45,6 +51,30 @@ impl Region {
         area.set(area::GAP_BOUND, bounds.gap);
         area.set(area::CALL_BOUND, bounds.call);
         Some(area)
+    }
+}
+
+/// Regions that are kept: so many programs run at a time, most often.
+const SPARE: usize = 8;
+
+/// Regions of processes that come and go: to make one takes longer than to use one again.
+#[derive(Debug, Default)]
+pub struct Regions(Vec<Rc<Region>>);
+
+impl Regions {
+    /// One that no process has mapped.
+    pub fn unused(&mut self) -> io::Result<Rc<Region>> {
+        let is_unused =
+            |region: &&Rc<Region>| Rc::strong_count(region) == 1 && region.segment.is_own();
+        if let Some(region) = self.0.iter().find(is_unused) {
+            return Ok(Rc::clone(region));
+        }
+        let region = Region::new()?;
+        if self.0.len() == SPARE {
+            self.0.remove(0);
+        }
+        self.0.push(Rc::clone(&region));
+        Ok(region)
     }
 }
 
@@ -63,7 +93,12 @@ pub struct Bounds {
 pub struct Area {
     region: Rc<Region>,
     index: usize,
+    /// The bound of gaps once an event was read, if another holds until then.
+    later: Cell<Option<u64>>,
 }
+
+/// How many times longer the gap before a program's first call may be.
+const START: u64 = 4;
 
 const NOFOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
 
@@ -136,6 +171,14 @@ pub struct Event {
 }
 
 impl Area {
+    /// A program begins. What its loader computes before the first call takes longer than other gaps
+    /// do, most of all in a virtual machine, which the processor is asked about.
+    pub fn begins(&self) {
+        let gap = self.get(area::GAP_BOUND);
+        self.set(area::GAP_BOUND, gap.saturating_mul(START));
+        self.later.set(Some(gap));
+    }
+
     /// Where it is in the tool's memory: the task's `gs` base.
     pub fn address(&self) -> u64 {
         REGION + self.offset()
@@ -262,6 +305,9 @@ impl Unread<'_> {
 
     /// Reads it into the place of another.
     pub fn take(&mut self, event: &mut Event) {
+        if let Some(gap) = self.area.later.take() {
+            self.area.set(area::GAP_BOUND, gap);
+        }
         self.area.read(self.next, event);
         self.next = self.next.wrapping_add(1);
         if self.next.is_multiple_of(TOLD) {

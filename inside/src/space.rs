@@ -1,22 +1,23 @@
 //! One memory of the tool: the stub in it, its trampolines, and the sites that lead there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 
-use crate::arch::sites::{self, Code, GAPS, NEIGHBOURHOOD, Padding, SHORT_JUMP, SYSCALL, Way};
+use crate::arch::sites::{self, Padding, SHORT_JUMP, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
-use crate::functions;
+use crate::draft::Draft;
+use crate::known::Known;
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
-use crate::maps::{self, InFile, Mapping};
-use crate::region::{Area, Bounds, Region};
+use crate::maps::{self, Mapping};
+use crate::region::{Area, Bounds, Region, Regions};
 use crate::tracee::Tracee;
-use crate::ways::{Near, Ways};
+use crate::ways::{Ways, find_way};
 
 /// Bytes for trampolines that are mapped at once.
-const POOL: u64 = 16 * PAGE;
+pub(crate) const POOL: u64 = 16 * PAGE;
 /// How far from the mapping above it a pool lies.
-const APART: u64 = 128 * PAGE;
+pub(crate) const APART: u64 = 128 * PAGE;
 /// `SHM_REMAP`: in place of what is mapped there.
 const REMAP: i32 = 0o40_000;
 
@@ -60,30 +61,29 @@ const BREAKPOINT: u8 = 0xcc;
 /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE`.
 const SYNC_CORE: u64 = 1 << 5;
 /// `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE`.
-const REGISTER_SYNC_CORE: u64 = 1 << 6;
+pub(crate) const REGISTER_SYNC_CORE: u64 = 1 << 6;
 
 /// Trampolines that stand together.
 #[derive(Clone, Debug)]
-struct Pool {
-    at: u64,
+pub(crate) struct Pool {
+    pub(crate) at: u64,
     /// Whose each is, in order.
-    sites: Vec<u64>,
+    pub(crate) sites: Vec<u64>,
 }
 
 /// One memory, shared by all tasks that have it.
 #[derive(Debug)]
 pub struct Space {
     marks: Marks,
-    stub: bool,
-    region: Option<Rc<Region>>,
-    /// A region of the process that this one was forked from is mapped.
-    inherited: bool,
-    pools: Vec<Pool>,
+    pub(crate) stub: bool,
+    /// Where its tasks have their areas. Processes that were forked from one another have the same.
+    pub(crate) region: Option<Rc<Region>>,
+    pub(crate) pools: Vec<Pool>,
     sites: HashMap<u64, Site>,
     /// What was mapped at the last look.
-    maps: Vec<Mapping>,
+    pub(crate) maps: Vec<Mapping>,
     /// The kernel was told that this memory will ask for `membarrier`.
-    may_synchronize: bool,
+    pub(crate) may_synchronize: bool,
 }
 
 impl Default for Space {
@@ -92,7 +92,6 @@ impl Default for Space {
             marks: arch::marks(),
             stub: false,
             region: None,
-            inherited: false,
             pools: Vec::new(),
             sites: HashMap::new(),
             maps: Vec::new(),
@@ -102,14 +101,13 @@ impl Default for Space {
 }
 
 impl Space {
-    /// The memory of a process that this one was copied to: code and trampolines are there, too.
-    /// Areas are its parent's, and it must not use them.
+    /// The memory of a process that this one was copied to: code and trampolines are there, too, and
+    /// the region, of which it has areas of its own.
     pub fn forked(&self) -> Space {
         Space {
             marks: self.marks,
             stub: self.stub,
-            region: None,
-            inherited: self.inherited || self.region.is_some(),
+            region: self.region.clone(),
             pools: self.pools.clone(),
             sites: self.sites.clone(),
             maps: self.maps.clone(),
@@ -127,29 +125,39 @@ impl Space {
     }
 
     /// A call was seen that the kernel says stands before `behind`. Gives the site if it has been
-    /// hit `often` enough now, or is one of the `known`, and can be patched as far as is known.
-    pub fn hit(&mut self, behind: u64, often: u32, known: &HashSet<InFile>) -> Option<u64> {
+    /// hit `often` enough now, in this memory or in others of the same file, and can be patched as
+    /// far as is known.
+    pub fn hit(&mut self, behind: u64, often: u32, known: &mut Known) -> Option<u64> {
         let site = behind.checked_sub(2)?;
         if self.site(site).is_some() {
             return None; // The traced way of one that is patched.
         }
-        let is_known = || {
-            let mapping = self.maps.iter().find(|mapping| mapping.holds(site));
-            let byte = mapping.and_then(|mapping| mapping.in_file(site));
-            byte.is_some_and(|byte| known.contains(&byte))
+        let byte = self.mapping(site).and_then(|mapping| mapping.in_file(site));
+        let is_known = byte.is_some_and(|byte| known.meets(byte, often));
+        let state = self.sites.entry(site).or_insert(Site::Hit(0));
+        let is_due = match state {
+            Site::Unfit => false,
+            Site::Hit(hits) => {
+                *hits += 1;
+                is_known || *hits >= often
+            }
+            Site::Patched(hits) => {
+                *hits += 1;
+                *hits >= often
+            }
         };
-        let seen = self.sites.get(&site).copied();
-        let hits = if seen.is_none() && is_known() {
-            often
-        } else {
-            0
-        };
-        let state = self.sites.entry(site).or_insert(Site::Hit(hits));
-        match state {
-            Site::Unfit => return None,
-            Site::Patched(hits) | Site::Hit(hits) => *hits += 1,
-        }
-        matches!(state, Site::Patched(hits) | Site::Hit(hits) if *hits >= often).then_some(site)
+        is_due.then_some(site)
+    }
+
+    /// Whether a call was made, before that address, from what was not mapped at the last look.
+    pub(crate) fn is_elsewhere(&self, behind: u64) -> bool {
+        let at = behind.saturating_sub(1);
+        self.mapping(at).is_none() && self.site(at).is_none()
+    }
+
+    /// What is mapped at an address, as of the last look.
+    pub(crate) fn mapping(&self, address: u64) -> Option<&Mapping> {
+        self.maps.iter().find(|mapping| mapping.holds(address))
     }
 
     /// The site whose trampoline holds an address, and where in it that is.
@@ -178,18 +186,27 @@ impl Space {
         Ok(())
     }
 
-    /// Gives the task an area. It must be at the exit of a call.
-    pub fn give_area(&mut self, tracee: &mut impl Tracee, bounds: Bounds) -> Result<Area, Refused> {
+    /// Gives the task an area. It must be at the exit of a call; `alone` if it is the only one of
+    /// this memory.
+    pub fn give_area(
+        &mut self,
+        tracee: &mut impl Tracee,
+        alone: bool,
+        bounds: Bounds,
+        regions: &mut Regions,
+    ) -> Result<Area, Refused> {
         self.install(tracee)?;
         let before = tracee.registers()?;
         if before.uses_segment() {
             return Err(Refused::Task);
         }
-        let region = match &self.region {
+        // Others may have taken all areas of one that it was forked with.
+        let usable = (self.region.as_ref()).filter(|region| !alone || region.has_room());
+        let region = match usable {
             Some(region) => Rc::clone(region),
             None => {
-                let region = Region::new()?;
-                let flags = if self.inherited { REMAP } else { 0 };
+                let region = regions.unused()?;
+                let flags = if self.region.is_some() { REMAP } else { 0 };
                 let arguments = [region.id() as u64, REGION, flags as u64, 0, 0, 0];
                 let at = STUB + self.marks.call;
                 let result = call(tracee, &before, at, libc::SYS_shmat, arguments)?;
@@ -222,21 +239,24 @@ impl Space {
             .map_or_else(|_| Vec::new(), |maps| maps::parse(&maps));
     }
 
-    /// Lets a site lead to the stub, and gives which byte of a file it is. The task must be at the
-    /// exit of a call; `alone` if it is the only one of this memory.
+    /// Lets a site lead to the stub; if the task is the only one of this memory, `alone`, also the
+    /// others of its file that were met `often`. Gives how many do. The task must be at the exit of
+    /// a call.
     pub fn patch(
         &mut self,
         tracee: &mut impl Tracee,
         site: u64,
         alone: bool,
-        ways: &mut Ways,
-    ) -> Result<Option<InFile>, Refused> {
+        often: u32,
+        found: (&mut Known, &mut Ways),
+    ) -> Result<u32, Refused> {
+        let (known, ways) = found;
         let mut instruction = [0; 2];
         if tracee.read(site, &mut instruction)? != 2 || instruction != SYSCALL {
             return match self.sites.get_mut(&site) {
                 Some(Site::Patched(hits)) => {
                     *hits = 0;
-                    Ok(None)
+                    Ok(0)
                 }
                 _ => Err(Refused::Site),
             };
@@ -248,15 +268,63 @@ impl Space {
             // milliseconds. Where it can't be had, that is found out when it is needed.
             self.may_synchronize = self.synchronize(tracee, REGISTER_SYNC_CORE).is_ok();
         }
-        let maps = maps::parse(&tracee.maps()?);
-        let mapping = maps
-            .iter()
-            .find(|mapping| mapping.holds(site))
-            .copied()
-            .filter(Mapping::is_text)
-            .ok_or(Refused::Site)?;
-        let way = find_way(tracee, &maps, mapping, site, ways)?.ok_or(Refused::Site)?;
-        let trampoline = self.trampoline(tracee, site, &maps)?;
+        self.maps = maps::parse(&tracee.maps()?);
+        let mapping = self.mapping(site).copied().filter(Mapping::is_text);
+        let mapping = mapping.ok_or(Refused::Site)?;
+        if !alone {
+            self.lead(tracee, mapping, site, false, ways)?;
+            return Ok(1);
+        }
+        let others = known.sites(&mapping, often).filter(|other| *other != site);
+        let sites = [site].into_iter().chain(others).collect();
+        self.lead_all(tracee, mapping, sites, (known, ways))
+    }
+
+    /// Lets those sites of a mapping lead to the stub that can; gives how many do. The task is the
+    /// only one of this memory, which has the stub.
+    pub(crate) fn lead_all(
+        &mut self,
+        tracee: &mut impl Tracee,
+        mapping: Mapping,
+        sites: Vec<u64>,
+        (known, ways): (&mut Known, &mut Ways),
+    ) -> Result<u32, Refused> {
+        let mut draft = Draft::new(tracee);
+        let mut count = 0;
+        for site in sites {
+            if let Some(Site::Patched(_)) = self.sites.get(&site) {
+                continue;
+            }
+            match self.lead(&mut draft, mapping, site, true, ways) {
+                Ok(()) => count += 1,
+                Err(Refused::Site) => {
+                    if let Some(byte) = mapping.in_file(site) {
+                        known.unfit(byte);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        draft.finish()?;
+        Ok(count)
+    }
+
+    /// Lets one site of a mapping lead to the stub.
+    fn lead(
+        &mut self,
+        tracee: &mut impl Tracee,
+        mapping: Mapping,
+        site: u64,
+        alone: bool,
+        ways: &mut Ways,
+    ) -> Result<(), Refused> {
+        self.sites.insert(site, Site::Unfit);
+        let mut instruction = [0; 2];
+        if tracee.read(site, &mut instruction)? != 2 || instruction != SYSCALL {
+            return Err(Refused::Site);
+        }
+        let way = find_way(tracee, &self.maps, mapping, site, ways)?.ok_or(Refused::Site)?;
+        let trampoline = self.trampoline(tracee, site)?;
         let first = way.hop.unwrap_or(way.last);
         let short = sites::short_jump(site, first).ok_or(Refused::Site)?;
         let far = sites::jump(way.last.address, trampoline).ok_or(Refused::Site)?;
@@ -272,24 +340,18 @@ impl Space {
             self.write_beside_others(tracee, site, short)?;
         }
         self.sites.insert(site, Site::Patched(0));
-        self.maps = maps;
-        Ok(mapping.in_file(site))
+        Ok(())
     }
 
     /// A trampoline for a site, which stands within 2 GiB of it.
-    fn trampoline(
-        &mut self,
-        tracee: &mut impl Tracee,
-        site: u64,
-        text: &[Mapping],
-    ) -> Result<u64, Refused> {
+    fn trampoline(&mut self, tracee: &mut impl Tracee, site: u64) -> Result<u64, Refused> {
         let near = |pool: &Pool| sites::jump(site, pool.at).is_some();
         let full = (POOL as usize) / TRAMPOLINE;
         let found = (self.pools.iter()).position(|pool| near(pool) && pool.sites.len() < full);
         let index = match found {
             Some(index) => index,
             None => {
-                let at = maps::free_below(text, site, POOL, APART).ok_or(Refused::Site)?;
+                let at = maps::free_below(&self.maps, site, POOL, APART).ok_or(Refused::Site)?;
                 sites::jump(site, at).ok_or(Refused::Site)?;
                 let before = tracee.registers()?;
                 map(tracee, &before, STUB + self.marks.call, at, POOL)?;
@@ -366,50 +428,6 @@ impl Space {
         }
         Some(site)
     }
-}
-
-/// The way of a site in a mapping; `None` if it has none.
-fn find_way(
-    tracee: &mut impl Tracee,
-    maps: &[Mapping],
-    mapping: Mapping,
-    site: u64,
-    ways: &mut Ways,
-) -> Result<Option<Way>, Refused> {
-    let first = site.saturating_sub(2 * NEIGHBOURHOOD).max(mapping.start);
-    let last = (site + 3 * NEIGHBOURHOOD).min(mapping.end);
-    let mut bytes = vec![0; last.saturating_sub(first) as usize];
-    let length = tracee.read(first, &mut bytes)?;
-    let bytes = &bytes[..length];
-    let mut look = || {
-        let base = mapping.base(maps);
-        let gaps = base.map(|base| {
-            functions::gaps(
-                base,
-                site.saturating_sub(GAPS),
-                site + GAPS,
-                |at, buffer| {
-                    let length = tracee.read(at, buffer).ok()?;
-                    (length == buffer.len()).then_some(())
-                },
-            )
-        });
-        let code = Code {
-            address: first,
-            bytes,
-            gaps: &gaps.unwrap_or_default(),
-        };
-        sites::way(code, site)
-    };
-    let Some(byte) = mapping.in_file(site) else {
-        return Ok(look());
-    };
-    let near = Near {
-        site: byte,
-        offset: site - first,
-        bytes,
-    };
-    Ok(ways.way(near, site, look))
 }
 
 /// Writes a jump into padding; what is left of it stays padding that others can use.

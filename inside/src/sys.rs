@@ -39,6 +39,15 @@ impl Segment {
         self.id
     }
 
+    /// Whether nobody else has it mapped.
+    pub fn is_own(&self) -> bool {
+        // SAFETY: all-zero bytes are a valid shmid_ds, which the kernel fills in.
+        let mut state: libc::shmid_ds = unsafe { std::mem::zeroed() };
+        // SAFETY: `state` is valid to write to.
+        let asked = unsafe { libc::shmctl(self.id, libc::IPC_STAT, &mut state) };
+        asked == 0 && state.shm_nattch == 1
+    }
+
     /// The word at an offset, which must be a multiple of eight; 0 beyond the end.
     pub fn word(&self, offset: u64) -> u64 {
         self.atomic(offset)

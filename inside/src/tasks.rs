@@ -3,15 +3,16 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
 use crate::arch;
+use crate::known::Known;
 use crate::layout::{REGION, REGION_SIZE};
-use crate::maps::InFile;
-use crate::region::{Area, Bounds, Event, Unread};
+use crate::region::{Area, Bounds, Event, Regions, Unread};
 use crate::rescue::{self, Why};
 use crate::space::{Refused, Space};
+use crate::start::Start;
 use crate::tracee::Tracee;
 use crate::traps::{AfterTrap, after_trap};
 use crate::ways::Ways;
@@ -47,8 +48,6 @@ struct Memory {
     refused: bool,
     /// It was asked whether it may be changed.
     asked: bool,
-    /// Its mappings were looked at.
-    looked: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +62,8 @@ struct Task {
     after_trap: Option<AfterTrap>,
     /// Behind the `syscall` of the traced call that it is in, if the stub would have made that.
     behind: Option<u64>,
+    /// What its program is to run first.
+    start: Option<Start>,
 }
 
 impl Task {
@@ -76,6 +77,7 @@ impl Task {
             newborn,
             after_trap: None,
             behind: None,
+            start: None,
         }
     }
 }
@@ -91,12 +93,14 @@ impl Drop for Task {
 pub struct Tasks {
     policy: Policy,
     tasks: HashMap<i32, Task>,
-    /// Sites that were patched, in any process.
-    known: HashSet<InFile>,
+    /// Sites that were met, in any process.
+    known: Known,
     /// Ways that were looked for, in any process.
     ways: Ways,
     /// Some task was given an area.
     given: bool,
+    /// Regions, to be used again.
+    regions: Regions,
     /// Why memories stayed on ptrace, each with how many.
     refusals: HashMap<String, u64>,
     /// The event that is being told; kept for its memory.
@@ -109,9 +113,10 @@ impl Tasks {
         Tasks {
             policy,
             tasks: HashMap::new(),
-            known: HashSet::new(),
+            known: Known::default(),
             ways: Ways::default(),
             given: false,
+            regions: Regions::default(),
             refusals: HashMap::new(),
             event: Event::default(),
         }
@@ -142,6 +147,60 @@ impl Tasks {
     pub fn program(&mut self, earlier: i32, tid: i32) {
         self.tasks.remove(&earlier);
         self.first(tid);
+    }
+
+    /// The task stands in the `execve` that started its program. Where that is known to be worth it,
+    /// it will have the stub before its first instruction.
+    pub fn starts(&mut self, tid: i32, tracee: &mut impl Tracee) {
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return;
+        };
+        let mut memory = task.memory.borrow_mut();
+        // Otherwise it may still get it later.
+        let often = self.policy.hits;
+        let begun = (memory.space).begin_start(tracee, often, &self.known, &mut self.regions);
+        task.start = begun.ok().flatten();
+    }
+
+    /// A task stands at the entry of a call, at an instruction that ends there. Gives whether that
+    /// was the end of what it was to run before its program: the call is none of the tool's.
+    pub fn has_started(&mut self, tid: i32, behind: u64, tracee: &mut impl Tracee) -> bool {
+        let Some(task) = self.tasks.get_mut(&tid) else {
+            return false;
+        };
+        let Some(start) = task.start.take_if(|start| start.ends_before(behind)) else {
+            return false;
+        };
+        let mut memory = task.memory.borrow_mut();
+        memory.asked = true;
+        memory.stops = self.policy.stops;
+        let found = (&mut self.known, &mut self.ways);
+        match memory
+            .space
+            .end_start(tracee, start, self.policy.bounds, found)
+        {
+            Ok((area, count)) => {
+                memory.patched += count;
+                self.given = true;
+                drop(memory);
+                task.area = Some(area);
+            }
+            Err(error) => {
+                *self.refusals.entry(error.to_string()).or_default() += 1;
+                memory.refused = true;
+            }
+        }
+        true
+    }
+
+    /// A task that stands still must not go on with what it was to run before its program.
+    pub fn give_up_start(&mut self, tid: i32, tracee: &mut impl Tracee) {
+        let task = self.tasks.get_mut(&tid);
+        if let Some(start) = task.and_then(|task| task.start.take()) {
+            // Fails only where it is gone.
+            let registers = start.undo(tracee);
+            let _ = registers.map(|registers| tracee.set_registers(&registers));
+        }
     }
 
     /// A task is let go: nobody stops it any more. So text that it may be executing is not changed
@@ -198,13 +257,17 @@ impl Tasks {
         let shared = Rc::clone(&task.memory);
         let mut memory = shared.borrow_mut();
         memory.stops = memory.stops.saturating_add(1);
-        if memory.refused || memory.stops < policy.stops {
+        if memory.refused {
             return false;
         }
-        if !std::mem::replace(&mut memory.looked, true) {
+        let is_worth_it = memory.stops >= policy.stops;
+        if is_worth_it && memory.space.is_elsewhere(behind) {
             memory.space.look_at_maps(tracee);
         }
-        let site = memory.space.hit(behind, policy.hits, &self.known);
+        let site = memory.space.hit(behind, policy.hits, &mut self.known);
+        if !is_worth_it {
+            return false;
+        }
         let wants_area = !has_area && own_stops >= policy.task_stops;
         if site.is_none() && !(wants_area && memory.patched > 0) {
             return false;
@@ -218,11 +281,9 @@ impl Tasks {
         if let Some(site) = site
             && (alone || others_bear_traps(&mut self.tasks, tid, tracee))
         {
-            match memory.space.patch(tracee, site, alone, &mut self.ways) {
-                Ok(byte) => {
-                    memory.patched += 1;
-                    self.known.extend(byte);
-                }
+            let found = (&mut self.known, &mut self.ways);
+            match memory.space.patch(tracee, site, alone, policy.hits, found) {
+                Ok(count) => memory.patched += count,
                 Err(Refused::Site) => {}
                 Err(error) => {
                     *self.refusals.entry(error.to_string()).or_default() += 1;
@@ -232,7 +293,8 @@ impl Tasks {
             }
         }
         if wants_area && memory.patched > 0 {
-            let given = memory.space.give_area(tracee, policy.bounds);
+            let regions = &mut self.regions;
+            let given = (memory.space).give_area(tracee, alone, policy.bounds, regions);
             if let Err(error) = &given {
                 *self.refusals.entry(error.to_string()).or_default() += 1;
             }
@@ -375,95 +437,14 @@ impl Memory {
     fn forked(&self) -> Memory {
         Memory {
             space: self.space.forked(),
-            stops: 0,
+            stops: self.stops,
             tasks: 0,
             patched: self.patched,
             refused: self.refused,
             asked: self.asked,
-            looked: self.looked,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-    use crate::arch::Registers;
-    use crate::tracee::Signals;
-
-    /// A task that may not be changed; whether that was asked.
-    #[derive(Default)]
-    struct Unfit {
-        asked: bool,
-    }
-
-    impl Tracee for Unfit {
-        fn registers(&mut self) -> io::Result<Registers> {
-            Err(io::ErrorKind::Other.into())
-        }
-
-        fn set_registers(&mut self, _registers: &Registers) -> io::Result<()> {
-            Err(io::ErrorKind::Other.into())
-        }
-
-        fn read(&mut self, _address: u64, _buffer: &mut [u8]) -> io::Result<usize> {
-            Ok(0)
-        }
-
-        fn write(&mut self, _address: u64, _bytes: &[u8]) -> io::Result<()> {
-            Err(io::ErrorKind::Other.into())
-        }
-
-        fn make_call(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::Other.into())
-        }
-
-        fn maps(&mut self) -> io::Result<String> {
-            Ok(String::new())
-        }
-
-        fn may_be_changed(&mut self) -> bool {
-            self.asked = true;
-            false
-        }
-
-        fn signals_of(&mut self, _other: i32) -> Option<Signals> {
-            None
-        }
-
-        fn signal_mask(&mut self) -> io::Result<u64> {
-            Ok(0)
-        }
-
-        fn set_signal_mask(&mut self, _mask: u64) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// Whether a process is looked into that makes a call of that number again and again.
-    fn is_looked_into(number: i64) -> bool {
-        let mut tasks = Tasks::new(Policy {
-            stops: 4,
-            hits: 2,
-            task_stops: 2,
-            bounds: Bounds { gap: 0, call: 0 },
-        });
-        tasks.first(1);
-        let mut tracee = Unfit::default();
-        for _ in 0..8 {
-            tasks.enters(1, number.cast_unsigned(), 0x40_1002);
-            tasks.leaves(1, &mut tracee);
-        }
-        tracee.asked
-    }
-
-    #[test]
-    fn calls_that_stop_in_any_case_get_no_stub() {
-        assert!(!is_looked_into(libc::SYS_mmap));
-        assert!(!is_looked_into(libc::SYS_wait4));
-        let read = libc::SYS_read;
-        assert_eq!(is_looked_into(read), arch::takes(read.cast_unsigned()));
-    }
-}
+mod tests;

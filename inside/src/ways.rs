@@ -4,11 +4,12 @@
 //! looking for that takes longer than all else that a patch does.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use std::io;
 
-use crate::arch::sites::{Padding, Way};
-use crate::maps::InFile;
+use crate::arch::sites::{self, Code, GAPS, NEIGHBOURHOOD, Padding, Way};
+use crate::functions;
+use crate::maps::{InFile, Mapping};
+use crate::tracee::Tracee;
 
 /// The neighbourhood of a site: what its way depends on.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +23,20 @@ pub struct Near<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Neighbourhoods that are kept of one site: there are as many as ways were taken from near it.
+const KEPT: usize = 8;
+
+/// A neighbourhood, and the way in it, if there is one: addresses count from the site.
+#[derive(Debug)]
+struct Found {
+    bytes: Box<[u8]>,
+    way: Option<Way>,
+}
+
 /// Ways by what they depend on.
 #[derive(Debug, Default)]
 pub struct Ways {
-    /// Addresses count from the site.
-    found: HashMap<(InFile, u64, u64), Option<Way>>,
-    hasher: RandomState,
+    found: HashMap<(InFile, u64), Vec<Found>>,
 }
 
 impl Ways {
@@ -38,13 +47,66 @@ impl Ways {
         address: u64,
         look: impl FnOnce() -> Option<Way>,
     ) -> Option<Way> {
-        let key = (near.site, near.offset, self.hasher.hash_one(near.bytes));
-        let way = self.found.entry(key).or_insert_with(|| {
-            let way = look()?;
-            Some(moved(way, address.wrapping_neg()))
+        let found = self.found.entry((near.site, near.offset)).or_default();
+        // The bytes themselves: to hash them takes longer than to compare them.
+        let known = found.iter().find(|found| *found.bytes == *near.bytes);
+        if let Some(known) = known {
+            return known.way.map(|way| moved(way, address));
+        }
+        let way = look();
+        if found.len() == KEPT {
+            found.remove(0);
+        }
+        found.push(Found {
+            bytes: near.bytes.into(),
+            way: way.map(|way| moved(way, address.wrapping_neg())),
         });
-        way.map(|way| moved(way, address))
+        way
     }
+}
+
+/// The way of a site in a mapping; `None` if it has none.
+pub fn find_way(
+    tracee: &mut impl Tracee,
+    maps: &[Mapping],
+    mapping: Mapping,
+    site: u64,
+    ways: &mut Ways,
+) -> io::Result<Option<Way>> {
+    let first = site.saturating_sub(2 * NEIGHBOURHOOD).max(mapping.start);
+    let last = (site + 3 * NEIGHBOURHOOD).min(mapping.end);
+    let mut bytes = vec![0; last.saturating_sub(first) as usize];
+    let length = tracee.read(first, &mut bytes)?;
+    let bytes = &bytes[..length];
+    let mut look = || {
+        let base = mapping.base(maps);
+        let gaps = base.map(|base| {
+            functions::gaps(
+                base,
+                site.saturating_sub(GAPS),
+                site + GAPS,
+                |at, buffer| {
+                    let length = tracee.read(at, buffer).ok()?;
+                    (length == buffer.len()).then_some(())
+                },
+            )
+        });
+        let code = Code {
+            address: first,
+            bytes,
+            gaps: &gaps.unwrap_or_default(),
+        };
+        sites::way(code, site)
+    };
+    let Some(byte) = mapping.in_file(site) else {
+        return Ok(look());
+    };
+    let near = Near {
+        site: byte,
+        offset: site - first,
+        bytes,
+    };
+    Ok(ways.way(near, site, look))
 }
 
 /// The same way where its code is mapped so many bytes further on.

@@ -362,3 +362,106 @@ fn programs_that_use_the_segment_themselves_keep_it() {
     assert_eq!(later.exited(), Some(7), "{:x}", later.status);
     assert!(later.inside() > 100 && at_once.inside() < 50);
 }
+
+/// Starts itself again and again, and each of those opens a file. Ends with 7 if all do.
+const AGAIN: &str = r#"
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    if (argc > 1) {
+        int fd = open("/etc/passwd", O_RDONLY);
+        char b[64], *m;
+        if (fd < 0 || read(fd, b, 64) != 64) return 1;
+        m = mmap(0, 64, PROT_READ, MAP_PRIVATE, fd, 0);
+        return m == MAP_FAILED || m[9] != b[9] || munmap(m, 64) || close(fd) ? 2 : 7;
+    }
+    for (int i = 0; i < 40; i++) {
+        int status, pid = fork();
+        if (!pid) {
+            execl(argv[0], argv[0], "again", (char *)0);
+            return 3;
+        }
+        while (DISTURBED && !waitpid(pid, &status, WNOHANG)) {
+            kill(pid, SIGSTOP);
+            kill(pid, SIGCONT);
+        }
+        if (!DISTURBED && waitpid(pid, &status, 0) != pid) return 4;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 7) return 5;
+    }
+    return 7;
+}"#;
+
+#[test]
+fn a_program_that_is_known_has_the_stub_from_its_first_call_on() {
+    // A library is patched at the first call that comes from it.
+    let library = (
+        &["-DDISTURBED=0"][..],
+        &[libc::SYS_execve, libc::SYS_openat][..],
+    );
+    let own = (&["-DDISTURBED=0", "-static"][..], &[libc::SYS_execve][..]);
+    for (options, wanted) in [library, own] {
+        let Some(outcome) = run(AGAIN, options) else {
+            return;
+        };
+        let refusals = &outcome.refusals;
+        assert_eq!(outcome.exited(), Some(7), "{refusals:?}");
+        // This tracer's filter lets them pass, so they are seen inside only.
+        let maps = [libc::SYS_execve, libc::SYS_mmap, libc::SYS_munmap];
+        let calls = |task: usize| {
+            let calls = outcome.calls[task].iter();
+            let calls = calls.filter(|call| !maps.contains(&call.number));
+            calls.map(|call| (call.number, call.result.min(0), call.path.clone()))
+        };
+        let last = outcome.calls.len() - 1;
+        assert!(calls(1).eq(calls(last)), "{options:?}");
+        let stopped = outcome.calls[last].iter().filter(|call| !call.inside);
+        let stopped: Vec<i64> = stopped.map(|call| call.number).collect();
+        assert_eq!(stopped, wanted, "{options:?}");
+    }
+}
+
+#[test]
+fn a_program_that_is_stopped_at_its_start_goes_on_as_ever() {
+    let Some(outcome) = run(AGAIN, &["-DDISTURBED=1"]) else {
+        return;
+    };
+    assert_eq!(outcome.exited(), Some(7), "{:?}", outcome.refusals);
+}
+
+#[test]
+fn a_forked_process_has_an_area_from_its_beginning() {
+    let source = r#"
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+    struct stat s;
+    for (int i = 0; i < 50; i++) if (stat("/etc/passwd", &s)) return 1;
+    for (int i = 0; i < 100; i++) {
+        int status, pid = fork();
+        if (!pid) {
+            /* its parent goes on meanwhile */
+            for (int j = 0; j < 50; j++) if (stat("/etc/passwd", &s)) _exit(2);
+            pid = fork();
+            if (!pid) _exit(stat("/etc/none", &s) == -1 ? 7 : 3);
+            if (waitpid(pid, &status, 0) != pid) _exit(4);
+            _exit(WEXITSTATUS(status));
+        }
+        for (int j = 0; j < 50; j++) if (stat("/etc/none", &s) != -1) return 5;
+        if (waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 7) return 6;
+    }
+    return 7;
+}"#;
+    let Some(outcome) = run(source, &[]) else {
+        return;
+    };
+    assert_eq!(outcome.exited(), Some(7), "{:?}", outcome.refusals);
+    for forked in &outcome.calls[1..] {
+        let stats = forked.iter().filter(|call| call.path.is_some());
+        assert!(stats.clone().all(|call| call.inside), "{forked:?}");
+        assert!(matches!(stats.count(), 1 | 50));
+    }
+}

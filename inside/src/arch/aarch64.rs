@@ -44,6 +44,14 @@ pub fn trampoline(_at: u64, _site: u64) -> Option<[u8; TRAMPOLINE]> {
     None
 }
 
+/// Calls of a script.
+pub const SCRIPT_CALLS: usize = 5;
+
+/// No code.
+pub fn script(_calls: [(i64, [u64; 6]); SCRIPT_CALLS], _last: i64) -> Vec<u8> {
+    Vec::new()
+}
+
 /// No counter is asked.
 pub fn ticks() -> u64 {
     0
@@ -92,6 +100,12 @@ impl Registers {
     pub fn uses_segment(&self) -> bool {
         true
     }
+
+    pub fn results(&self) -> [i64; SCRIPT_CALLS] {
+        [-1; SCRIPT_CALLS]
+    }
+
+    pub fn drop_call(&mut self) {}
 
     pub fn set_call(&mut self, _at: u64, _number: i64, _arguments: [u64; 6]) {}
 }

@@ -17,7 +17,8 @@ compile_error!("add a module to inside/src/arch");
 
 pub(crate) use this::sites;
 pub use this::{
-    Registers, TRACED, TRAMPOLINE, is_supported, marks, stub, takes, ticks, trampoline,
+    Registers, SCRIPT_CALLS, TRACED, TRAMPOLINE, is_supported, marks, script, stub, takes, ticks,
+    trampoline,
 };
 
 /// Places in the stub, from its beginning.

@@ -241,6 +241,7 @@ impl Watch {
                 if let Some(task) = self.known.remove(&earlier) {
                     self.known.insert(tid, task);
                 }
+                self.tasks.starts(tid, &mut Stopped(tid));
                 self.go_on(tid, 0);
             }
             sys::EVENT_STOP
@@ -290,6 +291,9 @@ impl Watch {
 
     fn on_entry(&mut self, tid: i32) {
         if let Some(info) = sys::call_info(tid).filter(|info| info.op == 3) {
+            if self.tasks.has_started(tid, info.next, &mut Stopped(tid)) {
+                return self.go_on(tid, 0);
+            }
             let [number, a, b, c, d, e, f, _] = info.words;
             self.tasks.enters(tid, number, info.next);
             if let Some(task) = self.known.get_mut(&tid) {

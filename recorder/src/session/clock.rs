@@ -104,8 +104,9 @@ impl super::Session {
     /// A call that has returned already, of a task that has gone on. The calls of all tasks are
     /// told in the order in which they returned.
     ///
-    /// A call that is only counted, or stands for nothing, is taken as at its entry.
-    pub fn call(&mut self, task: &mut Task, mut call: Delivered<'_>) {
+    /// A call that is only counted, or stands for nothing, is taken as at its entry. Gives whether
+    /// it is an event: otherwise its time is that of the gap that it lies in.
+    pub fn call(&mut self, task: &mut Task, mut call: Delivered<'_>) -> bool {
         let before = self.trace.events();
         self.states.told = call.told.take();
         let next = self.entry(task, &call.raw(), &mut call.at(call.entry));
@@ -116,6 +117,8 @@ impl super::Session {
             }
             super::Next::Written | super::Next::Nothing => {}
         }
-        self.after_the_fact += self.trace.events() - before;
+        let events = self.trace.events() - before;
+        self.after_the_fact += events;
+        events > 0
     }
 }

@@ -32,6 +32,13 @@ struct Counts {
     slices: u64,
 }
 
+/// Up to where a task's time is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    left: u64,
+    told: u64,
+}
+
 /// One task's time, and where it stood at the last look.
 #[derive(Debug)]
 pub struct CpuTime {
@@ -211,6 +218,30 @@ impl CpuTime {
         let rest = duration.saturating_sub(cpu).saturating_sub(delay);
         let asleep = if self.slept() { rest } else { 0 };
         Within { cpu, asleep }
+    }
+
+    /// Up to where its time is told of.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            left: self.left,
+            told: self.told,
+        }
+    }
+
+    /// What was told since is not: it belongs to what is told next.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.left = mark.left;
+        self.told = mark.told;
+    }
+
+    /// There was a stop, and what the task did since the one before was the recorder's doing.
+    pub fn set_aside(&mut self, now: u64) {
+        self.stops += 1;
+        if let Some(counts) = self.counts() {
+            self.looked(counts);
+        }
+        self.told = 0;
+        self.left = now;
     }
 
     /// What the recorder made the task do until `now` is not its own.

@@ -14,7 +14,7 @@ use super::{BrokenOff, Ended, Tracer, UNKNOWN_STATUS, init, stopping};
 use crate::error::RecordError;
 use crate::options::Observer;
 use crate::spawn;
-use crate::sys::ptrace::{self, Waited};
+use crate::sys::ptrace::{self, Stop, Waited};
 use crate::sys::signal;
 use crate::tracer::affinity::Gatherer;
 
@@ -159,7 +159,9 @@ impl Escort {
                 }
             }
             libc::PTRACE_EVENT_SECCOMP => {
-                self.calls += 1;
+                if !self.has_started(tid) {
+                    self.calls += 1;
+                }
                 ptrace::resume(tid, 0)
             }
             libc::PTRACE_EVENT_EXEC => {
@@ -178,6 +180,15 @@ impl Escort {
         {
             tracing::warn!(tid, %error, "a task could not be let go on");
         }
+    }
+
+    /// Whether a task stands at the end of what its program was made to run first.
+    fn has_started(&mut self, tid: i32) -> bool {
+        let Some(inside) = &mut self.inside else {
+            return false;
+        };
+        let stop = ptrace::syscall_info(tid);
+        matches!(stop, Ok(Stop::Seccomp { behind, .. }) if inside.has_started(tid, behind))
     }
 
     /// Whether the stub caused a signal. Takes the task out of the stub for any.

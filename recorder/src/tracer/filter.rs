@@ -191,7 +191,11 @@ fn search(ranges: &[Range], inside: Option<u64>) -> Vec<Instruction> {
             ];
             // Only here: what is always allowed must not depend on the instruction, or the kernel
             // would run the filter for it each time.
-            if let (Answer::Trace(TABLE_CALL), Some(inside)) = (answer, inside) {
+            let is_made_inside = matches!(
+                answer,
+                Answer::Trace(TABLE_CALL) | Answer::Mmap | Answer::Madvise
+            );
+            if let Some(inside) = inside.filter(|_| is_made_inside) {
                 code.extend(pass(inside));
             }
             code.extend(answer_code(*answer));
@@ -351,17 +355,20 @@ mod tests {
     fn only_the_instruction_inside_passes() {
         const INSIDE: u64 = 0x7e40_0000_0123;
         let program = assemble(Rings::Allowed, Some(INSIDE));
-        let number = libc::SYS_openat as u32;
-        let answer = |instruction| run_at(&program, instruction, arch::AUDIT_ARCH, number, [0; 6]);
-        assert_eq!(answer(INSIDE), RET_ALLOW);
-        for other in [
-            0,
-            INSIDE + 1,
-            INSIDE - 1,
-            INSIDE ^ 1 << 32,
-            INSIDE & 0xffff_ffff,
-        ] {
-            assert_eq!(answer(other), RET_TRACE | TABLE_CALL, "{other:#x}");
+        for number in [libc::SYS_openat, libc::SYS_mmap, libc::SYS_madvise] {
+            let number = number as u32;
+            let answer =
+                |instruction| run_at(&program, instruction, arch::AUDIT_ARCH, number, [0; 6]);
+            assert_eq!(answer(INSIDE), RET_ALLOW);
+            for other in [
+                0,
+                INSIDE + 1,
+                INSIDE - 1,
+                INSIDE ^ 1 << 32,
+                INSIDE & 0xffff_ffff,
+            ] {
+                assert_eq!(answer(other), RET_TRACE | TABLE_CALL, "{other:#x}");
+            }
         }
     }
 

@@ -27,11 +27,17 @@ use crate::sys::signal::Ticker;
 /// beside them, and the kernel knows what of it was computing.
 const BOUND: Duration = Duration::from_micros(150);
 
+/// So long after the last task with an area is gone, nanoseconds, the timer goes as well. The next
+/// program of many is there by then.
+const LULL: u64 = 50_000_000;
+
 /// The tool's tasks as far as they are recorded inside.
 pub struct Inside {
     tasks: Tasks,
     rate: Rate,
     waking: Option<Ticker>,
+    /// When a task had an area last, nanoseconds since the start of the recording.
+    last_inside: u64,
     /// A task may have other user ids than the recorder, in a namespace of its own: whom files
     /// belong to is not what it is told.
     other_users: bool,
@@ -59,6 +65,7 @@ impl Inside {
             }),
             rate,
             waking: None,
+            last_inside: 0,
             other_users: false,
             tells: options.backend == Backend::Inside,
         })
@@ -103,6 +110,19 @@ impl Inside {
         self.tasks.program(earlier, tid);
     }
 
+    /// A task stands in the `execve` that started its program.
+    pub fn starts(&mut self, tid: i32) {
+        let mut stopped = self.stopped(tid);
+        self.tasks.starts(tid, &mut stopped);
+    }
+
+    /// A task stands at the entry of a call. Gives whether that is the end of what the program was
+    /// made to run first, and none of its own.
+    pub fn has_started(&mut self, tid: i32, behind: u64) -> bool {
+        let mut stopped = self.stopped(tid);
+        self.tasks.has_started(tid, behind, &mut stopped)
+    }
+
     /// A task is gone.
     pub fn ended(&mut self, tid: i32) {
         self.tasks.ended(tid);
@@ -111,6 +131,7 @@ impl Inside {
     /// Takes a task that stands still out of the stub, and its area from it.
     pub fn take_out(&mut self, tid: i32) {
         let mut stopped = self.stopped(tid);
+        self.tasks.give_up_start(tid, &mut stopped);
         self.tasks.signal(tid, &mut stopped, Why::Signal);
         fsreplay_inside::take_area(&mut stopped);
     }
@@ -139,11 +160,14 @@ impl Inside {
     pub fn look_at_times(&mut self, flow: &mut Flow, now: u64) {
         let other = flow.other_period(now);
         let any_inside = self.tasks.any_inside();
+        if any_inside {
+            self.last_inside = now;
+        }
         match &self.waking {
             // Without it areas are emptied at stops alone.
             None if any_inside => self.waking = Ticker::waking(flow.period()).ok(),
             None => {}
-            Some(_) if !any_inside => self.waking = None,
+            Some(_) if now.saturating_sub(self.last_inside) > LULL => self.waking = None,
             Some(waking) => {
                 if let Some(period) = other {
                     waking.set(period);
@@ -202,6 +226,7 @@ impl Tracer {
             let Some(tracee) = tasks.get_mut(&tid) else {
                 return;
             };
+            let before = tracee.time.mark();
             // Clocks that are compared now and then may be apart by a little.
             let entry = time(event.entry).max(tracee.time.left());
             let exit = time(event.exit).max(entry);
@@ -216,7 +241,10 @@ impl Tracer {
                 result: event.result,
                 spent,
             };
-            session.call(&mut tracee.task, call);
+            if !session.call(&mut tracee.task, call) {
+                // It belongs to the gap that it lies in.
+                tracee.time.back_to(before);
+            }
         });
         flow.found(count);
     }

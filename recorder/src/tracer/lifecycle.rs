@@ -134,13 +134,18 @@ impl Tracer {
         }
         if let Some(tracee) = self.tasks.get_mut(&tid) {
             tracee.task.started_program();
-            tracee.time.stood_in_call();
             if earlier != tid {
                 tracee.renamed(tid);
             }
+            // Nothing can go wrong with it any more, so its exit need not be waited for.
+            let memory = TaskMemory::new(tid, self.through_proc);
+            let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
+            self.session.exit(task, 0, &memory, &mut clock);
+            tracee.time.leaves(self.clock.time());
         }
         if let Some(inside) = &mut self.inside {
             inside.program(earlier, tid);
+            inside.starts(tid);
         }
         self.running = true;
         self.resume(tid, 0)

@@ -352,6 +352,10 @@ impl Tracer {
             }
             _ => {
                 if let Some(inside) = &mut self.inside {
+                    if inside.has_started(tid, behind) {
+                        tracee.time.set_aside(self.clock.time());
+                        return self.resume(tid, 0);
+                    }
                     inside.enters(tid, number, behind);
                 }
                 self.on_entry_of_call(tid, number, args);

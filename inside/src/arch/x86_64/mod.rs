@@ -53,6 +53,9 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_openat, class::OPEN_AT),
     (libc::SYS_fcntl, class::FCNTL),
     (libc::SYS_ioctl, class::IOCTL),
+    (libc::SYS_mmap, class::MAP),
+    (libc::SYS_munmap, class::PLAIN),
+    (libc::SYS_madvise, class::ADVICE),
 ];
 
 /// Whether the stub makes calls of that number, some of them at least.
@@ -144,12 +147,22 @@ global_asm!(
     "je 33f",
     "cmp ecx, {named}",
     "je 31f",
+    "cmp ecx, {map}",
+    "je 34f",
+    "cmp ecx, {advice}",
+    "je 35f",
     "cmp esi, {fcntl_last}",
     "jbe 50f",
     "cmp esi, {fcntl_other}",
     "je 50f",
     "jmp 90f",
     "33: cmp esi, {ioctl_asked}",
+    "je 50f",
+    "jmp 90f",
+    "34: test r10d, {map_traced}",
+    "jz 50f",
+    "jmp 90f",
+    "35: cmp edx, {advice_asked}",
     "je 50f",
     "jmp 90f",
     "21: test esi, {open_traced}",
@@ -267,6 +280,10 @@ global_asm!(
     fcntl_other = const class::FCNTL_OTHER,
     ioctl = const class::IOCTL,
     named = const class::NAMED,
+    map = const class::MAP,
+    advice = const class::ADVICE,
+    advice_asked = const class::ADVICE_ASKED,
+    map_traced = const libc::MAP_ANONYMOUS,
     word = const event::WORD,
     ioctl_asked = const class::IOCTL_ASKED,
     open_traced = const class::OPEN_TRACED,
@@ -354,6 +371,46 @@ pub fn trampoline(at: u64, site: u64) -> Option<[u8; TRAMPOLINE]> {
     Some(code)
 }
 
+/// Calls of a script.
+pub const SCRIPT_CALLS: usize = KEPT.len();
+
+/// Code that makes calls, each with its number and arguments, keeps their results
+/// ([`Registers::results`]), and then makes one more, without arguments.
+pub fn script(calls: [(i64, [u64; 6]); SCRIPT_CALLS], last: i64) -> Vec<u8> {
+    // mov eax, number
+    let number = |number: i64| [&[0xb8], &(number as u32).to_le_bytes()[..]].concat();
+    // mov rdi, rsi, rdx, r10, r8, r9
+    const MOVES: [[u8; 2]; 6] = [
+        [0x48, 0xbf],
+        [0x48, 0xbe],
+        [0x48, 0xba],
+        [0x49, 0xba],
+        [0x49, 0xb8],
+        [0x49, 0xb9],
+    ];
+    // mov rbx, rbp, r12, r13, r14 from rax
+    const KEEPS: [[u8; 3]; SCRIPT_CALLS] = [
+        [0x48, 0x89, 0xc3],
+        [0x48, 0x89, 0xc5],
+        [0x49, 0x89, 0xc4],
+        [0x49, 0x89, 0xc5],
+        [0x49, 0x89, 0xc6],
+    ];
+    let mut code = Vec::new();
+    for ((of, arguments), keep) in calls.into_iter().zip(KEEPS) {
+        for (instruction, value) in MOVES.iter().zip(arguments) {
+            code.extend(instruction);
+            code.extend(value.to_le_bytes());
+        }
+        code.extend(number(of));
+        code.extend(SYSCALL);
+        code.extend(keep);
+    }
+    code.extend(number(last));
+    code.extend(SYSCALL);
+    code
+}
+
 /// Bytes of a trampoline.
 pub const TRAMPOLINE: usize = 32;
 /// Where in a trampoline its own `syscall` is.
@@ -363,6 +420,8 @@ pub const TRACED: u64 = 13;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registers(pub [u64; 27]);
 
+/// rbx, rbp, r12, r13, r14: no call changes them.
+const KEPT: [usize; 5] = [5, 4, 3, 2, 1];
 const R11: usize = 6;
 const RAX: usize = 10;
 const RDX: usize = 12;
@@ -433,6 +492,16 @@ impl Registers {
     /// Whether the task uses what would lead to its area.
     pub fn uses_segment(&self) -> bool {
         self.0[GS] != 0 || self.0[GS_BASE] != 0
+    }
+
+    /// What the calls of a [`script`] gave, in their order.
+    pub fn results(&self) -> [i64; SCRIPT_CALLS] {
+        KEPT.map(|register| self.0[register].cast_signed())
+    }
+
+    /// The call that it stands before is not made.
+    pub fn drop_call(&mut self) {
+        self.0[ORIGINAL_RAX] = u64::MAX;
     }
 
     /// Stands before that call, at a `syscall` instruction.
