@@ -338,6 +338,33 @@ mod tests {
         assert_eq!(kept - debt, gaps.iter().sum::<u64>() - 5000);
     }
 
+    #[test]
+    fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
+        let mut time = CpuTime::new(0);
+        time.leaves(1_000);
+        let before = time.mark();
+        assert_eq!(time.inside(1_500, 1_700, 500).think, 500);
+        time.back_to(before);
+        let next = time.inside(2_000, 2_100, 500);
+        assert_eq!((next.think, next.cpu), (1_000, 100));
+    }
+
+    #[test]
+    fn one_turn_on_a_processor_for_each_stop_is_no_sleep() {
+        let mut time = CpuTime::new(0);
+        let turns = |slices| Counts {
+            slices,
+            ..Counts::default()
+        };
+        time.stops = 3;
+        assert!(!time.looked(turns(3)));
+        time.foreign_stop();
+        time.stops += 1;
+        assert!(!time.looked(turns(5)));
+        time.stops += 1;
+        assert!(time.looked(turns(7)));
+    }
+
     fn is_asleep(tid: i32) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{tid}/stat")).expect("its state");
         status
