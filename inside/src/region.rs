@@ -171,8 +171,8 @@ pub struct Event {
 }
 
 impl Area {
-    /// A program begins. What its loader computes before the first call takes longer than other gaps
-    /// do, most of all in a virtual machine, which the processor is asked about.
+    /// A program begins. What its loader computes before the first call takes longer than other
+    /// gaps do, most of all in a virtual machine, which the processor is asked about.
     pub fn begins(&self) {
         let gap = self.get(area::GAP_BOUND);
         self.set(area::GAP_BOUND, gap.saturating_mul(START));

@@ -101,8 +101,8 @@ impl Default for Space {
 }
 
 impl Space {
-    /// The memory of a process that this one was copied to: code and trampolines are there, too, and
-    /// the region, of which it has areas of its own.
+    /// The memory of a process that this one was copied to: code and trampolines are there, too,
+    /// and the region, of which it has areas of its own.
     pub fn forked(&self) -> Space {
         Space {
             marks: self.marks,

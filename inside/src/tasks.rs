@@ -149,8 +149,8 @@ impl Tasks {
         self.first(tid);
     }
 
-    /// The task stands in the `execve` that started its program. Where that is known to be worth it,
-    /// it will have the stub before its first instruction.
+    /// The task stands in the `execve` that started its program. Where that is known to be worth
+    /// it, it will have the stub before its first instruction.
     pub fn starts(&mut self, tid: i32, tracee: &mut impl Tracee) {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return;

@@ -171,7 +171,8 @@ impl Status {
     }
 }
 
-/// A text that `/proc` has of a task. The standard library would ask for its size, which it has not.
+/// A text that `/proc` has of a task. The standard library would ask for its size, which it has
+/// not.
 pub fn read_all(tid: i32, name: &str) -> io::Result<Vec<u8>> {
     let mut file = File::open(format!("/proc/{tid}/{name}"))?;
     let mut text = Vec::new();
