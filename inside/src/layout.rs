@@ -53,6 +53,8 @@ pub mod area {
     pub const GAP_BOUND: u64 = 0x90;
     /// After a longer call the next one goes the traced way, ticks.
     pub const CALL_BOUND: u64 = 0x98;
+    /// In a region's first area: a number that no other segment holds there.
+    pub const MARK: u64 = 0x100;
 }
 
 /// Offsets in an event.

@@ -1,27 +1,44 @@
 //! Areas of one memory, and the events in them.
 
 use std::cell::{Cell, RefCell};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::rc::Rc;
 
 use crate::class;
 use crate::layout::{AREA, AREAS, EVENT, EVENTS, PAGE, REGION, REGION_SIZE, area, event};
 use crate::sys::Segment;
+use crate::tracee::Tracee;
 
 /// The areas of one memory, one for each task that is recorded from inside.
 #[derive(Debug)]
 pub struct Region {
     segment: Segment,
+    /// What [`area::MARK`] holds.
+    mark: u64,
     taken: RefCell<[bool; AREAS]>,
 }
 
 impl Region {
     /// A new one, which is still to be mapped in the tool.
     pub fn new() -> io::Result<Rc<Region>> {
+        let segment = Segment::new(REGION_SIZE as usize)?;
+        let mark = RandomState::new().build_hasher().finish() | 1;
+        segment.set_word(area::MARK, mark);
         Ok(Rc::new(Region {
-            segment: Segment::new(REGION_SIZE as usize)?,
+            segment,
+            mark,
             taken: RefCell::new([false; AREAS]),
         }))
+    }
+
+    /// Whether it is what a task has mapped: in another namespace its number may be that of a
+    /// segment of the tool's own.
+    pub fn is_mapped(&self, tracee: &mut impl Tracee) -> bool {
+        let mut mark = [0; 8];
+        let read = tracee.read(REGION + area::MARK, &mut mark);
+        read.is_ok_and(|length| length == mark.len()) && u64::from_le_bytes(mark) == self.mark
     }
 
     /// The number by which the tool maps it.

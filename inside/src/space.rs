@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::arch::sites::{self, Padding, SHORT_JUMP, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::draft::Draft;
-use crate::known::Known;
+use crate::known::{Around, Known};
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
 use crate::maps::{self, Mapping};
 use crate::region::{Area, Bounds, Region, Regions};
@@ -39,6 +39,9 @@ pub enum Refused {
     /// No padding that is beyond doubt, no private text of a file, or no room near it.
     #[error("the site can't be patched")]
     Site,
+    /// It is in another namespace, where the region's number is that of another segment.
+    #[error("the areas' segment is not the tool's")]
+    Foreign,
     /// All areas are taken.
     #[error("no area is free")]
     Areas,
@@ -127,13 +130,22 @@ impl Space {
     /// A call was seen that the kernel says stands before `behind`. Gives the site if it has been
     /// hit `often` enough now, in this memory or in others of the same file, and can be patched as
     /// far as is known.
-    pub fn hit(&mut self, behind: u64, often: u32, known: &mut Known) -> Option<u64> {
+    pub fn hit(
+        &mut self,
+        tracee: &mut impl Tracee,
+        behind: u64,
+        often: u32,
+        known: &mut Known,
+    ) -> Option<u64> {
         let site = behind.checked_sub(2)?;
         if self.site(site).is_some() {
             return None; // The traced way of one that is patched.
         }
-        let byte = self.mapping(site).and_then(|mapping| mapping.in_file(site));
-        let is_known = byte.is_some_and(|byte| known.meets(byte, often));
+        let mapping = self.mapping(site);
+        let is_known = mapping.is_some_and(|mapping| {
+            let byte = mapping.in_file(site);
+            byte.is_some_and(|byte| known.meets(byte, often, || Around::of(tracee, mapping, site)))
+        });
         let state = self.sites.entry(site).or_insert(Site::Hit(0));
         let is_due = match state {
             Site::Unfit => false,
@@ -213,6 +225,12 @@ impl Space {
                 if result != REGION as i64 {
                     return Err(Refused::Call { call: "shmat" });
                 }
+                self.region = None;
+                if !region.is_mapped(tracee) {
+                    let arguments = [REGION, 0, 0, 0, 0, 0];
+                    call(tracee, &before, at, libc::SYS_shmdt, arguments)?;
+                    return Err(Refused::Foreign);
+                }
                 // A core dump is the tool's alone. Where the kernel doesn't do it, one is larger.
                 let arguments = [REGION, REGION_SIZE, libc::MADV_DONTDUMP as u64, 0, 0, 0];
                 call(tracee, &before, at, libc::SYS_madvise, arguments)?;
@@ -275,13 +293,17 @@ impl Space {
             self.lead(tracee, mapping, site, false, ways)?;
             return Ok(1);
         }
+        if let Some(byte) = mapping.in_file(site) {
+            known.sees(byte, Around::of(tracee, &mapping, site));
+        }
         let others = known.sites(&mapping, often).filter(|other| *other != site);
         let sites = [site].into_iter().chain(others).collect();
         self.lead_all(tracee, mapping, sites, (known, ways))
     }
 
     /// Lets those sites of a mapping lead to the stub that can; gives how many do. The task is the
-    /// only one of this memory, which has the stub.
+    /// only one of this memory, which has the stub. No task of this process may have been at them:
+    /// what stands there otherwise than where they were met is no site.
     pub(crate) fn lead_all(
         &mut self,
         tracee: &mut impl Tracee,
@@ -293,6 +315,11 @@ impl Space {
         let mut count = 0;
         for site in sites {
             if let Some(Site::Patched(_)) = self.sites.get(&site) {
+                continue;
+            }
+            if let Some(byte) = mapping.in_file(site)
+                && !known.is_as_met(byte, &Around::of(&mut draft, &mapping, site))
+            {
                 continue;
             }
             match self.lead(&mut draft, mapping, site, true, ways) {

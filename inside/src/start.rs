@@ -128,6 +128,9 @@ impl Space {
                 return Err(Refused::Call { call });
             }
         }
+        if !start.region.is_mapped(tracee) {
+            return Err(Refused::Foreign);
+        }
         tracee.write(STUB, &arch::stub())?;
         self.stub = true;
         self.pools.push(Pool {

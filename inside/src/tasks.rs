@@ -264,7 +264,7 @@ impl Tasks {
         if is_worth_it && memory.space.is_elsewhere(behind) {
             memory.space.look_at_maps(tracee);
         }
-        let site = memory.space.hit(behind, policy.hits, &mut self.known);
+        let site = (memory.space).hit(tracee, behind, policy.hits, &mut self.known);
         if !is_worth_it {
             return false;
         }

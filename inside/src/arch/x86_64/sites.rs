@@ -1,6 +1,7 @@
 //! A site, and the padding near it.
 //!
-//! A site is a `syscall` instruction that a task was seen to execute: no data are taken for code.
+//! A site is a `syscall` instruction that a task was seen to execute, or one with the same bytes
+//! around it at the same place of a file: no data are taken for code.
 //! Its two bytes become a short jump, whose target has to lie within 127 bytes: in padding, where
 //! nothing is ever executed, that has room for a jump to anywhere near.
 //!
