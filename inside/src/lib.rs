@@ -14,6 +14,7 @@ mod functions;
 mod known;
 pub mod layout;
 mod maps;
+mod refused;
 mod region;
 mod rescue;
 mod space;
@@ -25,8 +26,9 @@ mod traps;
 mod ways;
 
 pub use arch::is_supported;
+pub use refused::Refused;
 pub use region::{Area, Bounds, Event, Found, Region, Unread};
 pub use rescue::Why;
-pub use space::{Refused, Space};
+pub use space::Space;
 pub use tasks::{Policy, Tasks, take_area};
 pub use tracee::{Signals, Tracee};

@@ -10,6 +10,7 @@ use crate::draft::Draft;
 use crate::known::{Around, Known};
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
 use crate::maps::{self, Mapping};
+use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
 use crate::tracee::Tracee;
 use crate::ways::{Ways, find_way};
@@ -20,32 +21,6 @@ pub(crate) const POOL: u64 = 16 * PAGE;
 pub(crate) const APART: u64 = 128 * PAGE;
 /// `SHM_REMAP`: in place of what is mapped there.
 const REMAP: i32 = 0o40_000;
-
-/// Why something was not done, and stays with ptrace.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// The tracer could not.
-    #[error("the task could not be changed: {0}")]
-    Tracer(#[from] io::Error),
-    /// A call that the task was made to make failed.
-    #[error("{call} failed in the tool")]
-    Call {
-        /// Which.
-        call: &'static str,
-    },
-    /// The task uses `gs` itself, or did not stop at a `syscall` instruction.
-    #[error("the task can't have an area")]
-    Task,
-    /// No padding that is beyond doubt, no private text of a file, or no room near it.
-    #[error("the site can't be patched")]
-    Site,
-    /// It is in another namespace, where the region's number is that of another segment.
-    #[error("the areas' segment is not the tool's")]
-    Foreign,
-    /// All areas are taken.
-    #[error("no area is free")]
-    Areas,
-}
 
 /// What is known of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use crate::arch::{self, Registers};
 use crate::known::Known;
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
 use crate::maps::{self, Mapping};
+use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
-use crate::space::{APART, POOL, Pool, REGISTER_SYNC_CORE, Refused, Space};
+use crate::space::{APART, POOL, Pool, REGISTER_SYNC_CORE, Space};
 use crate::tracee::Tracee;
 use crate::ways::Ways;
 
@@ -82,7 +83,11 @@ impl Space {
         if !fits || tracee.read(first, &mut covered)? != script.len() {
             return Ok(None);
         }
-        tracee.write(first, &script)?;
+        if let Err(error) = tracee.write(first, &script) {
+            // What of it was written must not be executed.
+            tracee.write(first, &covered)?;
+            return Err(error.into());
+        }
         Ok(Some(Start {
             before,
             covered,

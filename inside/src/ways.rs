@@ -25,6 +25,9 @@ pub struct Near<'a> {
 
 /// Neighbourhoods that are kept of one site: there are as many as ways were taken from near it.
 const KEPT: usize = 8;
+/// Neighbourhoods that are kept in all, of some 5 KiB each: a build may start thousands of programs,
+/// each of which it has made itself. Beyond that it is begun anew.
+const MOST: usize = 4096;
 
 /// A neighbourhood, and the way in it, if there is one: addresses count from the site.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ struct Found {
 #[derive(Debug, Default)]
 pub struct Ways {
     found: HashMap<(InFile, u64), Vec<Found>>,
+    /// Neighbourhoods in it.
+    kept: usize,
 }
 
 impl Ways {
@@ -47,15 +52,22 @@ impl Ways {
         address: u64,
         look: impl FnOnce() -> Option<Way>,
     ) -> Option<Way> {
-        let found = self.found.entry((near.site, near.offset)).or_default();
+        let key = (near.site, near.offset);
         // The bytes themselves: to hash them takes longer than to compare them.
-        let known = found.iter().find(|found| *found.bytes == *near.bytes);
-        if let Some(known) = known {
+        let same = |found: &&Found| *found.bytes == *near.bytes;
+        if let Some(known) = (self.found.get(&key)).and_then(|found| found.iter().find(same)) {
             return known.way.map(|way| moved(way, address));
         }
         let way = look();
+        if self.kept == MOST {
+            self.found.clear();
+            self.kept = 0;
+        }
+        let found = self.found.entry(key).or_default();
         if found.len() == KEPT {
             found.remove(0);
+        } else {
+            self.kept += 1;
         }
         found.push(Found {
             bytes: near.bytes.into(),
@@ -147,6 +159,21 @@ mod tests {
         assert_eq!(first, Some(way(0x5000)));
         let elsewhere = ways.way(near, 0x7000, || panic!("it is known"));
         assert_eq!(elsewhere, Some(way(0x7000)));
+    }
+
+    #[test]
+    fn programs_without_end_don_t_fill_the_memory() {
+        let mut ways = Ways::default();
+        for inode in 0..2 * MOST as u64 {
+            let near = Near {
+                site: (1, inode, 0),
+                offset: 4,
+                bytes: b"code",
+            };
+            assert_eq!(ways.way(near, 0x5000, || None), None);
+            assert_eq!(ways.way(near, 0x5000, || panic!("it is known")), None);
+        }
+        assert!(ways.found.values().map(Vec::len).sum::<usize>() <= MOST);
     }
 
     #[test]

@@ -378,3 +378,10 @@ pub fn compile(directory: &Path, source: &str, options: &[&str]) -> Option<PathB
         }
     }
 }
+
+/// Compiles a program and runs it; `None` without a compiler.
+pub fn run(source: &str, options: &[&str]) -> Option<Outcome> {
+    let directory = tempfile::tempdir().expect("tempdir");
+    let program = compile(directory.path(), source, options)?;
+    Some(watch(&[program.to_str().expect("text")], EAGER, true))
+}

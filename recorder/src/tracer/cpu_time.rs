@@ -37,6 +37,7 @@ struct Counts {
 pub struct Mark {
     left: u64,
     told: u64,
+    sleeps: u64,
 }
 
 /// One task's time, and where it stood at the last look.
@@ -225,6 +226,7 @@ impl CpuTime {
         Mark {
             left: self.left,
             told: self.told,
+            sleeps: self.sleeps,
         }
     }
 
@@ -232,6 +234,7 @@ impl CpuTime {
     pub fn back_to(&mut self, mark: Mark) {
         self.left = mark.left;
         self.told = mark.told;
+        self.sleeps = mark.sleeps;
     }
 
     /// There was a stop, and what the task did since the one before was the recorder's doing.
@@ -347,6 +350,12 @@ mod tests {
         time.back_to(before);
         let next = time.inside(2_000, 2_100, 500);
         assert_eq!((next.think, next.cpu), (1_000, 100));
+        // Whether it slept is asked once only.
+        time.sleeps = 1;
+        let before = time.mark();
+        time.sleeps = 2;
+        time.back_to(before);
+        assert_eq!(time.sleeps, 1);
     }
 
     #[test]
