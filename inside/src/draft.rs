@@ -12,6 +12,8 @@ use crate::tracee::{Signals, Tracee};
 /// A page of the task's, as it is to be.
 struct Sheet {
     bytes: Vec<u8>,
+    /// As it is.
+    before: Vec<u8>,
     /// What differs from the task's.
     changed: Range<usize>,
 }
@@ -32,13 +34,23 @@ impl<'a, T: Tracee> Draft<'a, T> {
         }
     }
 
-    /// Writes all changes.
+    /// Writes all changes. If one can't be written, those before it are taken back: half of a change
+    /// must not be executed.
     pub fn finish(self) -> io::Result<()> {
+        let mut written: Vec<(u64, Vec<u8>)> = Vec::new();
         for (page, sheet) in self.sheets {
-            let start = sheet.changed.start as u64;
-            let bytes = &sheet.bytes[sheet.changed];
-            if !bytes.is_empty() {
-                self.tracee.write(page + start, bytes)?;
+            let at = page + sheet.changed.start as u64;
+            let bytes = &sheet.bytes[sheet.changed.clone()];
+            if bytes.is_empty() {
+                continue;
+            }
+            written.push((at, sheet.before[sheet.changed].to_vec()));
+            if let Err(error) = self.tracee.write(at, bytes) {
+                for (at, before) in written {
+                    // Fails only where it is gone, or for the one that failed.
+                    let _ = self.tracee.write(at, &before);
+                }
+                return Err(error);
             }
         }
         Ok(())
@@ -49,8 +61,12 @@ impl<'a, T: Tracee> Draft<'a, T> {
             let mut bytes = vec![0; PAGE as usize];
             let length = self.tracee.read(page, &mut bytes)?;
             bytes.truncate(length);
-            let changed = 0..0;
-            self.sheets.insert(page, Sheet { bytes, changed });
+            let sheet = Sheet {
+                before: bytes.clone(),
+                bytes,
+                changed: 0..0,
+            };
+            self.sheets.insert(page, sheet);
         }
         let sheet = self.sheets.get_mut(&page);
         sheet.ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -144,5 +160,107 @@ impl<T: Tracee> Tracee for Draft<'_, T> {
 
     fn set_signal_mask(&mut self, mask: u64) -> io::Result<()> {
         self.tracee.set_signal_mask(mask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where its memory begins.
+    const AT: u64 = 16 * PAGE;
+
+    /// Two pages, of which the second can't be written to where that is said.
+    struct Pages {
+        bytes: Vec<u8>,
+        refuses: bool,
+    }
+
+    impl Pages {
+        fn new(refuses: bool) -> Pages {
+            let bytes = vec![1; 2 * PAGE as usize];
+            Pages { bytes, refuses }
+        }
+    }
+
+    impl Tracee for Pages {
+        fn registers(&mut self) -> io::Result<Registers> {
+            Err(io::ErrorKind::Other.into())
+        }
+
+        fn set_registers(&mut self, _registers: &Registers) -> io::Result<()> {
+            Err(io::ErrorKind::Other.into())
+        }
+
+        fn read(&mut self, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(there) =
+                (address.checked_sub(AT)).and_then(|offset| self.bytes.get(offset as usize..))
+            else {
+                return Ok(0);
+            };
+            let length = there.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&there[..length]);
+            Ok(length)
+        }
+
+        fn write(&mut self, address: u64, bytes: &[u8]) -> io::Result<()> {
+            let start = (address - AT) as usize;
+            if self.refuses && start >= PAGE as usize {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+            Ok(())
+        }
+
+        fn make_call(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::Other.into())
+        }
+
+        fn maps(&mut self) -> io::Result<String> {
+            Ok(String::new())
+        }
+
+        fn may_be_changed(&mut self) -> bool {
+            true
+        }
+
+        fn signals_of(&mut self, _other: i32) -> Option<Signals> {
+            None
+        }
+
+        fn signal_mask(&mut self) -> io::Result<u64> {
+            Ok(0)
+        }
+
+        fn set_signal_mask(&mut self, _mask: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_not_there_before_the_end() {
+        let mut pages = Pages::new(false);
+        let mut draft = Draft::new(&mut pages);
+        let edge = AT + PAGE - 1;
+        draft.write(edge, &[2, 3]).expect("written");
+        let mut bytes = [0; 4];
+        assert_eq!(draft.read(edge - 1, &mut bytes).expect("read"), 4);
+        assert_eq!(bytes, [1, 2, 3, 1]);
+        assert!(draft.tracee.bytes.iter().all(|byte| *byte == 1));
+        draft.finish().expect("finished");
+        let edge = PAGE as usize - 1;
+        assert_eq!(pages.bytes[edge - 1..edge + 3], [1, 2, 3, 1]);
+        // Behind the end.
+        let mut draft = Draft::new(&mut pages);
+        assert!(draft.write(AT + 2 * PAGE - 1, &[2, 3]).is_err());
+    }
+
+    #[test]
+    fn half_of_a_change_is_taken_back() {
+        let mut pages = Pages::new(true);
+        let mut draft = Draft::new(&mut pages);
+        draft.write(AT + PAGE - 1, &[2, 3]).expect("written");
+        assert!(draft.finish().is_err());
+        assert!(pages.bytes.iter().all(|byte| *byte == 1));
     }
 }

@@ -25,8 +25,8 @@ pub struct Near<'a> {
 
 /// Neighbourhoods that are kept of one site: there are as many as ways were taken from near it.
 const KEPT: usize = 8;
-/// Neighbourhoods that are kept in all, of some 5 KiB each: a build may start thousands of programs,
-/// each of which it has made itself. Beyond that it is begun anew.
+/// Neighbourhoods that are kept in all, of some 5 KiB each. A build may start thousands of programs
+/// that it has made itself. Beyond that it is begun anew.
 const MOST: usize = 4096;
 
 /// A neighbourhood, and the way in it, if there is one: addresses count from the site.
