@@ -34,8 +34,8 @@ impl<'a, T: Tracee> Draft<'a, T> {
         }
     }
 
-    /// Writes all changes. If one can't be written, those before it are taken back: half of a change
-    /// must not be executed.
+    /// Writes all changes. If one can't be written, those before it are taken back: half of a
+    /// change must not be executed.
     pub fn finish(self) -> io::Result<()> {
         let mut written: Vec<(u64, Vec<u8>)> = Vec::new();
         for (page, sheet) in self.sheets {

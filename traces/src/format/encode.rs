@@ -140,8 +140,8 @@ fn times(streams: &mut [Vec<u8>], context: &mut Context, event: &Event) {
 
 /// The code of the gap before an entry.
 ///
-/// It has a coarse code as long as the clock of the task, as a reader has it, is within [`SLACK`] of
-/// the true one.
+/// It has a coarse code as long as the clock of the task, as a reader has it, is within [`SLACK`]
+/// of the true one.
 /// Otherwise it is coded against what a reader takes for the last exit: errors don't add up.
 /// Rounded times of a trace that is written again stay as they are.
 fn gap_code(last: Exit, entry: u64) -> u8 {
