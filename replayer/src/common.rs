@@ -69,7 +69,7 @@ fn target<'p>(plan: &'p Plan, place: &[u8]) -> Option<&'p Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Action, Check, Lane, Pace, Root, Slot};
+    use crate::plan::{Action, Lane, Pace, Root, Slot};
 
     fn plan(moved_to: &str, calls: &[(Call, u32)]) -> Plan {
         let root = |recorded: &str, target: &str| Root {
@@ -77,13 +77,8 @@ mod tests {
             target: target.into(),
         };
         let ops = calls.iter().map(|(call, place)| Op {
-            action: Action::Close { fd: Slot(0) },
-            expected: 0,
-            check: Check::Nothing,
-            call: *call,
-            recorded: true,
-            mount: u16::MAX,
             place: *place,
+            ..Op::new(Action::Close { fd: Slot(0) }, *call)
         });
         Plan {
             roots: vec![root("/", "/tmp"), root("/w", moved_to)],

@@ -79,13 +79,8 @@ mod tests {
 
     fn plan(action: Action, text: &[u8]) -> Plan {
         let op = Op {
-            action,
-            expected: 0,
             check: Check::Success,
-            call: Call::stat,
-            recorded: true,
-            mount: u16::MAX,
-            place: u32::MAX,
+            ..Op::new(action, Call::stat)
         };
         Plan {
             roots: vec![Root {
@@ -122,20 +117,8 @@ mod tests {
     #[test]
     fn the_initial_tree_is_looked_at() {
         let entry = |path, target| TreeEntry {
-            root: 0,
-            path: Text(path),
-            kind: FileKind::File,
-            size: 0,
-            mode: 0o644,
-            owner: (0, 0),
-            mtime: None,
             target,
-            target_root: None,
-            link_of: None,
-            changed: false,
-            data: false,
-            allocated: None,
-            xattrs: Vec::new(),
+            ..TreeEntry::new(Text(path), FileKind::File)
         };
         let tree = |entry| Plan {
             tree: vec![entry],

@@ -99,7 +99,7 @@ pub fn processor_seconds(footer: &Footer) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Check, Lane, Op, Pace, Slot, Took};
+    use crate::plan::{Lane, Op, Pace, Slot, Took};
     use crate::simulate::Price;
     use fsreplay_trace::call::Call;
     use fsreplay_trace::model::{Sample, Unobserved};
@@ -119,15 +119,7 @@ mod tests {
                 plan.lanes[lane].keep(op, Took::of(250.0, 700.0));
             }
         }
-        let ops = (0..8).map(|at| Op {
-            action: Action::Close { fd: Slot(at) },
-            expected: 0,
-            check: Check::Nothing,
-            call: Call::close,
-            recorded: true,
-            mount: u16::MAX,
-            place: u32::MAX,
-        });
+        let ops = (0..8).map(|at| Op::new(Action::Close { fd: Slot(at) }, Call::close));
         plan.ops = ops.collect();
         plan
     }

@@ -107,19 +107,7 @@ mod tests {
             tree: entries
                 .map(|(root, path)| TreeEntry {
                     root,
-                    path: Text(path),
-                    kind: FileKind::File,
-                    size: 0,
-                    mode: 0o644,
-                    owner: (0, 0),
-                    mtime: None,
-                    target: None,
-                    target_root: None,
-                    link_of: None,
-                    changed: false,
-                    data: false,
-                    allocated: None,
-                    xattrs: Vec::new(),
+                    ..TreeEntry::new(Text(path), FileKind::File)
                 })
                 .to_vec(),
             ..Plan::default()

@@ -250,22 +250,16 @@ impl Prices for OpPrices {
 mod tests {
     use super::*;
     use crate::execute::Samples;
-    use crate::plan::{Action, Check, Lane, Op, Pace, Slot};
+    use crate::plan::{Action, Lane, Op, Pace, Slot};
     use fsreplay_trace::call::Call;
 
     /// A plan of one lane with calls of those kinds.
     fn plan(calls: &[Call]) -> Plan {
-        let ops = calls.iter().enumerate().map(|(at, call)| Op {
-            action: Action::Close {
-                fd: Slot(at as u32),
-            },
-            expected: 0,
-            check: Check::Nothing,
-            call: *call,
-            recorded: true,
-            mount: u16::MAX,
-            place: u32::MAX,
-        });
+        let close = |at: usize| Action::Close {
+            fd: Slot(at as u32),
+        };
+        let ops = calls.iter().enumerate();
+        let ops = ops.map(|(at, call)| Op::new(close(at), *call));
         Plan {
             ops: ops.collect(),
             lanes: vec![Lane::of(calls.iter().map(|_| Pace::NONE))],

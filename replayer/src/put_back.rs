@@ -215,20 +215,8 @@ mod tests {
     fn entry<'p>(plan: &'p mut Plan, path: &str, kind: FileKind) -> &'p mut TreeEntry {
         let path = text(plan, path);
         plan.tree.push(TreeEntry {
-            root: 0,
-            path,
-            kind,
-            size: 0,
             mode: 0o755,
-            owner: (0, 0),
-            mtime: None,
-            target: None,
-            target_root: None,
-            link_of: None,
-            changed: false,
-            data: false,
-            allocated: None,
-            xattrs: Vec::new(),
+            ..TreeEntry::new(path, kind)
         });
         plan.tree.last_mut().expect("just pushed")
     }

@@ -33,13 +33,9 @@ pub fn plan(dir: &Path, kind: Kind) -> (Plan, Vec<CString>) {
             };
             for (action, expected, check) in calls(at, fd) {
                 let op = Op {
-                    action,
                     expected,
                     check,
-                    call: Call::openat,
-                    recorded: true,
-                    mount: u16::MAX,
-                    place: u32::MAX,
+                    ..Op::new(action, Call::openat)
                 };
                 add(&mut plan, &mut known, op);
             }
@@ -62,7 +58,17 @@ fn files(plan: &mut Plan, count: usize) -> (Vec<Text>, Vec<CString>) {
         let at = Text(plan.text.len() as u32);
         plan.text.extend_from_slice(name.as_bytes());
         plan.text.push(0);
-        plan.tree.push(entry(at, number == 0));
+        let kind = if number == 0 {
+            FileKind::Directory
+        } else {
+            FileKind::File
+        };
+        plan.tree.push(TreeEntry {
+            size: if number == 0 { 0 } else { SIZE },
+            mode: 0o755,
+            data: true,
+            ..TreeEntry::new(at, kind)
+        });
         if number > 0 {
             texts.push(at);
             paths.extend(CString::new(name));
@@ -104,27 +110,4 @@ fn add(plan: &mut Plan, known: &mut HashMap<Op, Step>, op: Op) {
     }
     known.extend(Step::of(plan.ops.len()).map(|step| (op, step)));
     plan.push(0, op, moment, Pace::NONE);
-}
-
-fn entry(path: Text, directory: bool) -> TreeEntry {
-    TreeEntry {
-        root: 0,
-        path,
-        kind: if directory {
-            FileKind::Directory
-        } else {
-            FileKind::File
-        },
-        size: if directory { 0 } else { SIZE },
-        mode: 0o755,
-        owner: (0, 0),
-        mtime: None,
-        target: None,
-        target_root: None,
-        link_of: None,
-        changed: false,
-        data: true,
-        allocated: None,
-        xattrs: Vec::new(),
-    }
 }

@@ -94,19 +94,11 @@ pub(crate) fn cuts(plan: &Plan) -> Vec<Vec<Cut>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Action, Birth, Check, Op, Pace, WaitFor};
+    use crate::plan::{Action, Birth, Op, Pace, WaitFor};
     use fsreplay_trace::call::Call;
 
     fn plan(ops: &[usize], births: &[(u32, u32, u32, u32)]) -> Plan {
-        let op = Op {
-            action: Action::Nothing,
-            expected: 0,
-            check: Check::Nothing,
-            call: Call::read,
-            recorded: true,
-            mount: u16::MAX,
-            place: u32::MAX,
-        };
+        let op = Op::new(Action::Nothing, Call::read);
         let birth = |(parent, done, lane, op): &(u32, u32, u32, u32)| Birth {
             after: WaitFor {
                 lane: *parent,

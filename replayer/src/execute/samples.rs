@@ -153,13 +153,9 @@ mod tests {
 
     fn op(expected: i64, check: Check) -> Op {
         Op {
-            action: Action::FdStat { fd: Slot(1) },
             expected,
             check,
-            call: Call::fstat,
-            recorded: true,
-            mount: u16::MAX,
-            place: u32::MAX,
+            ..Op::new(Action::FdStat { fd: Slot(1) }, Call::fstat)
         }
     }
 

@@ -86,6 +86,21 @@ pub struct Op {
     pub place: u32,
 }
 
+impl Op {
+    /// One of a recorded call whose outcome is not compared, and of which no place is known.
+    pub fn new(action: Action, call: Call) -> Op {
+        Op {
+            action,
+            expected: 0,
+            check: Check::Nothing,
+            call,
+            recorded: true,
+            mount: u16::MAX,
+            place: u32::MAX,
+        }
+    }
+}
+
 /// What a lane does besides its calls, nanoseconds; the recorder's own cost is taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
@@ -217,6 +232,30 @@ pub struct TreeEntry {
 }
 
 impl TreeEntry {
+    /// An empty one of the first root, of which nothing else is known.
+    pub fn new(path: Text, kind: FileKind) -> TreeEntry {
+        TreeEntry {
+            root: 0,
+            path,
+            kind,
+            size: 0,
+            mode: if kind == FileKind::Directory {
+                0o755
+            } else {
+                0o644
+            },
+            owner: (0, 0),
+            mtime: None,
+            target: None,
+            target_root: None,
+            link_of: None,
+            changed: false,
+            data: false,
+            allocated: None,
+            xattrs: Vec::new(),
+        }
+    }
+
     /// Bytes of its contents that are data and no hole.
     pub fn filled(&self) -> u64 {
         if self.data {

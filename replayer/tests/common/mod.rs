@@ -56,24 +56,8 @@ impl Builder {
     pub fn entry(&mut self, path: &str, kind: FileKind, size: u64) -> &mut TreeEntry {
         let path = self.text(path);
         self.plan.tree.push(TreeEntry {
-            root: 0,
-            path,
-            kind,
             size,
-            mode: if kind == FileKind::Directory {
-                0o755
-            } else {
-                0o644
-            },
-            owner: (0, 0),
-            mtime: None,
-            target: None,
-            target_root: None,
-            link_of: None,
-            changed: false,
-            data: false,
-            allocated: None,
-            xattrs: Vec::new(),
+            ..TreeEntry::new(path, kind)
         });
         self.plan.tree.last_mut().expect("just pushed")
     }
@@ -94,13 +78,9 @@ impl Builder {
             Check::Exact
         };
         let op = Op {
-            action,
             expected,
             check,
-            call: Call::openat,
-            recorded: true,
-            mount: u16::MAX,
-            place: u32::MAX,
+            ..Op::new(action, Call::openat)
         };
         self.plan.push(lane, op, event, Pace::NONE);
         let last = self.plan.lanes[lane].len() - 1;
