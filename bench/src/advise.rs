@@ -10,6 +10,7 @@ use std::time::Duration;
 use fsreplay_measure::estimate::median;
 
 use crate::fsreplay::{json, number, record};
+use crate::shell::shell;
 use crate::timing::run;
 
 /// A tool that uses the packages of a project, and leaves it as it was.
@@ -98,18 +99,6 @@ impl Drop for Projects {
                 eprintln!("fsreplay-bench: {error}");
             }
         }
-    }
-}
-
-fn shell(dir: &Path, script: &str) -> io::Result<()> {
-    let status = Command::new("sh")
-        .args(["-euc", script])
-        .current_dir(dir)
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("{script}: {status}")))
     }
 }
 

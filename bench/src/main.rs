@@ -27,6 +27,7 @@ mod mounts;
 mod overhead;
 mod replay_loop;
 mod scale;
+mod shell;
 mod size;
 mod timing;
 mod tried_set;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use fsreplay_trace::call::{ArgKind, Call};
 
+use crate::below::is_below;
 use crate::plan::{Op, Plan};
 
 /// For each plan and each of its ops, whether all plans make it at the same place. Nothing of plans
@@ -43,25 +44,20 @@ fn is_about_one(call: Call) -> bool {
 
 /// Whether two plans make the same calls in the same recorded directories.
 fn is_alike(one: &Plan, other: &Plan) -> bool {
-    one.lanes.len() == other.lanes.len()
+    one.places == other.places
+        && one.lanes.len() == other.lanes.len()
         && (0..one.lanes.len()).all(|lane| {
             one.lanes[lane].len() == other.lanes[lane].len()
-                && one.ops_of(lane).zip(other.ops_of(lane)).all(|(a, b)| {
-                    a.call == b.call
-                        && one.places.get(a.place as usize) == other.places.get(b.place as usize)
-                })
+                && (one.ops_of(lane))
+                    .zip(other.ops_of(lane))
+                    .all(|(a, b)| (a.call, a.place) == (b.call, b.place))
         })
 }
 
 /// The directory of a target that holds a recorded directory.
 fn target<'p>(plan: &'p Plan, place: &[u8]) -> Option<&'p Path> {
-    let holds = |recorded: &[u8]| {
-        recorded == b"/"
-            || place
-                .strip_prefix(recorded)
-                .is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
-    };
-    let holding = plan.roots.iter().filter(|root| holds(&root.recorded));
+    let roots = plan.roots.iter();
+    let holding = roots.filter(|root| is_below(place, &root.recorded));
     let nearest = holding.max_by_key(|root| root.recorded.len());
     nearest.map(|root| root.target.as_path())
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows file systems and traces, not how traces come about.
 
+mod below;
 mod cache;
 mod common;
 pub mod compare;

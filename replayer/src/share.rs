@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use fsreplay_results::share::{FileShare, PlaceKind, PlaceShare};
 use fsreplay_trace::model::Header;
 
+use crate::below::is_below;
 use crate::forecast::Calls;
 use crate::plan::{Action, Plan};
 pub use crate::prices::AsRecorded;
@@ -280,11 +281,6 @@ fn repositories(plan: &Plan) -> Vec<&[u8]> {
     found.sort_unstable();
     found.dedup();
     found
-}
-
-fn is_below(path: &[u8], dir: &[u8]) -> bool {
-    let rest = path.strip_prefix(dir.strip_suffix(b"/").unwrap_or(dir));
-    rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
 }
 
 fn text(path: &[u8]) -> String {

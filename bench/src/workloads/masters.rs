@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Workload;
+use crate::shell::shell;
 
 impl Workload {
     /// Makes the tree under `dir` if it is not there yet, and returns the workload's directory.
@@ -65,20 +66,5 @@ impl Drop for Tree {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             eprintln!("fsreplay-bench: removing {}: {error}", self.0.display());
         }
-    }
-}
-
-fn shell(dir: &Path, script: &str) -> io::Result<()> {
-    if script.is_empty() {
-        return Ok(());
-    }
-    let status = Command::new("sh")
-        .args(["-euc", script])
-        .current_dir(dir)
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("{script}: {status}")))
     }
 }

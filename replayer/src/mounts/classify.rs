@@ -1,8 +1,9 @@
 //! From the text of a mount table to the mounts on which files can lie, and what they are.
 
 use super::product::{self, Product};
-use super::table::{self, Line, is_below};
+use super::table::{self, Line};
 use super::{Candidate, Class};
+use crate::below::is_below;
 
 /// File systems whose files are the kernel's own state, or that hold no files.
 const PSEUDO_TYPES: &[&str] = &[

@@ -1,7 +1,8 @@
 //! Which product's virtual machine or engine a mount points to.
 
 use super::Transport;
-use super::table::{Line, is_below};
+use super::table::Line;
+use crate::below::is_below;
 
 /// A product that mounts files into containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,8 @@
 //! The lines of `/proc/self/mountinfo` (proc_pid_mountinfo(5)), and which of the mounts can be
 //! seen.
 
+use crate::below::is_below;
+
 /// A mount, unescaped.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Line {
@@ -107,13 +109,6 @@ fn octal(digits: &[u8]) -> Option<u8> {
         let digit = digit.checked_sub(b'0').filter(|d| *d < 8)?;
         value.checked_mul(8)?.checked_add(digit)
     })
-}
-
-/// Whether `path` is `above` or lies below it.
-pub(super) fn is_below(path: &[u8], above: &[u8]) -> bool {
-    let above = above.strip_suffix(b"/").unwrap_or(above);
-    path.strip_prefix(above)
-        .is_some_and(|rest| rest.first().is_none_or(|b| *b == b'/'))
 }
 
 /// Which of the mounts can be seen where they are mounted.
