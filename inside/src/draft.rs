@@ -166,80 +166,24 @@ impl<T: Tracee> Tracee for Draft<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::Fake;
 
     /// Where its memory begins.
     const AT: u64 = 16 * PAGE;
 
-    /// Two pages, of which the second can't be written to where that is said.
-    struct Pages {
-        bytes: Vec<u8>,
-        refuses: bool,
-    }
-
-    impl Pages {
-        fn new(refuses: bool) -> Pages {
-            let bytes = vec![1; 2 * PAGE as usize];
-            Pages { bytes, refuses }
-        }
-    }
-
-    impl Tracee for Pages {
-        fn registers(&mut self) -> io::Result<Registers> {
-            Err(io::ErrorKind::Other.into())
-        }
-
-        fn set_registers(&mut self, _registers: &Registers) -> io::Result<()> {
-            Err(io::ErrorKind::Other.into())
-        }
-
-        fn read(&mut self, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-            let Some(there) =
-                (address.checked_sub(AT)).and_then(|offset| self.bytes.get(offset as usize..))
-            else {
-                return Ok(0);
-            };
-            let length = there.len().min(buffer.len());
-            buffer[..length].copy_from_slice(&there[..length]);
-            Ok(length)
-        }
-
-        fn write(&mut self, address: u64, bytes: &[u8]) -> io::Result<()> {
-            let start = (address - AT) as usize;
-            if self.refuses && start >= PAGE as usize {
-                return Err(io::ErrorKind::OutOfMemory.into());
-            }
-            self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-            Ok(())
-        }
-
-        fn make_call(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::Other.into())
-        }
-
-        fn maps(&mut self) -> io::Result<String> {
-            Ok(String::new())
-        }
-
-        fn may_be_changed(&mut self) -> bool {
-            true
-        }
-
-        fn signals_of(&mut self, _other: i32) -> Option<Signals> {
-            None
-        }
-
-        fn signal_mask(&mut self) -> io::Result<u64> {
-            Ok(0)
-        }
-
-        fn set_signal_mask(&mut self, _mask: u64) -> io::Result<()> {
-            Ok(())
+    /// Two pages.
+    fn pages(read_only: Option<usize>) -> Fake {
+        Fake {
+            at: AT,
+            bytes: vec![1; 2 * PAGE as usize],
+            read_only,
+            ..Fake::default()
         }
     }
 
     #[test]
     fn what_is_written_is_read_and_not_there_before_the_end() {
-        let mut pages = Pages::new(false);
+        let mut pages = pages(None);
         let mut draft = Draft::new(&mut pages);
         let edge = AT + PAGE - 1;
         draft.write(edge, &[2, 3]).expect("written");
@@ -257,7 +201,7 @@ mod tests {
 
     #[test]
     fn half_of_a_change_is_taken_back() {
-        let mut pages = Pages::new(true);
+        let mut pages = pages(Some(PAGE as usize));
         let mut draft = Draft::new(&mut pages);
         draft.write(AT + PAGE - 1, &[2, 3]).expect("written");
         assert!(draft.finish().is_err());

@@ -10,6 +10,8 @@ pub fn instruction() -> u64 {
 pub mod arch;
 pub mod class;
 mod draft;
+#[cfg(test)]
+mod fake;
 mod functions;
 mod known;
 pub mod layout;

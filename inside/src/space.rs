@@ -207,8 +207,7 @@ impl Space {
                     return Err(Refused::Foreign);
                 }
                 // A core dump is the tool's alone. Where the kernel doesn't do it, one is larger.
-                let arguments = [REGION, REGION_SIZE, libc::MADV_DONTDUMP as u64, 0, 0, 0];
-                call(tracee, &before, at, libc::SYS_madvise, arguments)?;
+                call(tracee, &before, at, libc::SYS_madvise, undumped())?;
                 self.region = Some(Rc::clone(&region));
                 region
             }
@@ -439,6 +438,19 @@ fn fill(tracee: &mut impl Tracee, padding: Padding, jump: &[u8]) -> io::Result<(
     tracee.write(padding.address, &bytes)
 }
 
+/// The arguments of `mmap` for memory that may be read and executed, at that address and no other.
+pub(crate) fn code_at(address: u64, length: u64) -> [u64; 6] {
+    let protection = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    let none = u64::MAX;
+    [address, length, protection, kind as u64, none, 0]
+}
+
+/// The arguments of `madvise` that leave a region out of core dumps.
+pub(crate) fn undumped() -> [u64; 6] {
+    [REGION, REGION_SIZE, libc::MADV_DONTDUMP as u64, 0, 0, 0]
+}
+
 /// Maps memory that may be read and executed, at that address and no other.
 fn map(
     tracee: &mut impl Tracee,
@@ -447,11 +459,7 @@ fn map(
     address: u64,
     length: u64,
 ) -> Result<(), Refused> {
-    let protection = (libc::PROT_READ | libc::PROT_EXEC) as u64;
-    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
-    let none = u64::MAX;
-    let arguments = [address, length, protection, kind as u64, none, 0];
-    let result = call(tracee, before, at, libc::SYS_mmap, arguments)?;
+    let result = call(tracee, before, at, libc::SYS_mmap, code_at(address, length))?;
     if result == address as i64 {
         return Ok(());
     }

@@ -8,11 +8,11 @@ use std::rc::Rc;
 
 use crate::arch::{self, Registers};
 use crate::known::Known;
-use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
+use crate::layout::{PAGE, REGION, STUB};
 use crate::maps::{self, Mapping};
 use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
-use crate::space::{APART, POOL, Pool, REGISTER_SYNC_CORE, Space};
+use crate::space::{APART, POOL, Pool, REGISTER_SYNC_CORE, Space, code_at, undumped};
 use crate::tracee::Tracee;
 use crate::ways::Ways;
 
@@ -154,20 +154,11 @@ impl Space {
 /// Maps the stub and a pool, attaches the region and leaves it out of core dumps, and registers for
 /// `membarrier` while that costs nothing.
 fn script(region: &Region, pool: u64) -> Vec<u8> {
-    let code = |at, length| {
-        let protection = (libc::PROT_READ | libc::PROT_EXEC) as u64;
-        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
-        (
-            libc::SYS_mmap,
-            [at, length, protection, kind as u64, u64::MAX, 0],
-        )
-    };
-    let dump = libc::MADV_DONTDUMP as u64;
     let calls = [
-        code(STUB, PAGE),
-        code(pool, POOL),
+        (libc::SYS_mmap, code_at(STUB, PAGE)),
+        (libc::SYS_mmap, code_at(pool, POOL)),
         (libc::SYS_shmat, [region.id() as u64, REGION, 0, 0, 0, 0]),
-        (libc::SYS_madvise, [REGION, REGION_SIZE, dump, 0, 0, 0]),
+        (libc::SYS_madvise, undumped()),
         (libc::SYS_membarrier, [REGISTER_SYNC_CORE, 0, 0, 0, 0, 0]),
     ];
     arch::script(calls, LAST)

@@ -1,59 +1,7 @@
 //! Processes that are looked into, and those that are not.
 
-use std::io;
-
 use super::*;
-use crate::arch::Registers;
-use crate::tracee::Signals;
-
-/// A task that may not be changed; whether that was asked.
-#[derive(Default)]
-struct Unfit {
-    asked: bool,
-}
-
-impl Tracee for Unfit {
-    fn registers(&mut self) -> io::Result<Registers> {
-        Err(io::ErrorKind::Other.into())
-    }
-
-    fn set_registers(&mut self, _registers: &Registers) -> io::Result<()> {
-        Err(io::ErrorKind::Other.into())
-    }
-
-    fn read(&mut self, _address: u64, _buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(0)
-    }
-
-    fn write(&mut self, _address: u64, _bytes: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Other.into())
-    }
-
-    fn make_call(&mut self) -> io::Result<()> {
-        Err(io::ErrorKind::Other.into())
-    }
-
-    fn maps(&mut self) -> io::Result<String> {
-        Ok(String::new())
-    }
-
-    fn may_be_changed(&mut self) -> bool {
-        self.asked = true;
-        false
-    }
-
-    fn signals_of(&mut self, _other: i32) -> Option<Signals> {
-        None
-    }
-
-    fn signal_mask(&mut self) -> io::Result<u64> {
-        Ok(0)
-    }
-
-    fn set_signal_mask(&mut self, _mask: u64) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::fake::Fake;
 
 /// Whether a process is looked into that makes a call of that number again and again.
 fn is_looked_into(number: i64) -> bool {
@@ -64,7 +12,7 @@ fn is_looked_into(number: i64) -> bool {
         bounds: Bounds { gap: 0, call: 0 },
     });
     tasks.first(1);
-    let mut tracee = Unfit::default();
+    let mut tracee = Fake::default();
     for _ in 0..8 {
         tasks.enters(1, number.cast_unsigned(), 0x40_1002);
         tasks.leaves(1, &mut tracee);
