@@ -217,7 +217,15 @@ impl CpuTime {
             .min(duration);
         let delay = counts.delay.saturating_sub(self.last.delay);
         let rest = duration.saturating_sub(cpu).saturating_sub(delay);
-        let asleep = if self.slept() { rest } else { 0 };
+        let asleep = match self.sleeps_by_now() {
+            // Nobody counts.
+            None => rest,
+            Some(sleeps) if rest > LEAST_BLOCKED && sleeps > self.sleeps => {
+                self.sleeps = told_inside(self.sleeps, sleeps);
+                rest
+            }
+            Some(_) => 0,
+        };
         Within { cpu, asleep }
     }
 
@@ -260,13 +268,18 @@ impl CpuTime {
 
     /// Whether it went to sleep since the last look, in anything but stops.
     fn slept(&mut self) -> bool {
-        let Some(switches) = spawn::status_field(self.tid, "voluntary_ctxt_switches:") else {
+        let Some(sleeps) = self.sleeps_by_now() else {
             return true;
         };
-        let sleeps = u64::try_from(switches)
-            .unwrap_or(0)
-            .saturating_sub(self.stops);
         std::mem::replace(&mut self.sleeps, sleeps) < sleeps
+    }
+
+    /// How often it went to sleep in anything but stops. One that it stands in and that is not
+    /// counted yet is taken for a sleep.
+    fn sleeps_by_now(&self) -> Option<u64> {
+        let switches = spawn::status_field(self.tid, "voluntary_ctxt_switches:")?;
+        let switches = u64::try_from(switches).unwrap_or(0);
+        Some(switches.saturating_sub(self.stops))
     }
 
     /// Processor time of its life, as far as it is known.
@@ -294,6 +307,13 @@ impl CpuTime {
         self.stops += 1;
         self.foreign += 1;
     }
+}
+
+/// How many sleeps are told of after a call inside the task that slept, where `told` were before
+/// and `sleeps` were counted. Calls inside are looked at in a stop, which may be one of those that
+/// were counted. It has to be left: else the next sleep would be taken for told.
+fn told_inside(told: u64, sleeps: u64) -> u64 {
+    (told + 1).max(sleeps.saturating_sub(1))
 }
 
 /// A time without the cost of a stop, which is known on average only: where there is less, the
@@ -356,6 +376,15 @@ mod tests {
         time.sleeps = 2;
         time.back_to(before);
         assert_eq!(time.sleeps, 1);
+    }
+
+    #[test]
+    fn a_call_inside_leaves_the_stop_in_which_it_is_looked_at() {
+        // The call slept, and the task stands in a stop; or it slept twice.
+        assert_eq!(told_inside(4, 6), 5);
+        // It slept, and runs on.
+        assert_eq!(told_inside(4, 5), 5);
+        assert_eq!(told_inside(4, 9), 8);
     }
 
     #[test]
