@@ -99,7 +99,13 @@ impl Tool {
         let said = || std::fs::read_to_string(&out).unwrap_or_default();
         until(what, || {
             assert!(self.child.try_wait().expect("waited").is_none(), "it ended");
-            said().lines().filter(|line| *line == what).count() >= times
+            // Python writes the end of a line by itself: only then it has said it.
+            let said = said();
+            let lines = said.split_inclusive('\n');
+            lines
+                .filter(|line| line.strip_suffix('\n') == Some(what))
+                .count()
+                >= times
         });
     }
 
@@ -133,17 +139,24 @@ impl Tool {
         tracer
     }
 
+    /// Waits until it waits.
+    fn waits(&self) {
+        until("it waits", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+            stat.is_ok_and(|stat| stat.contains(") S "))
+        });
+    }
+
     /// Attaches with a tracer, has the tool work once, and interrupts the tracer.
     fn traced(&mut self, command: &mut Command, round: usize) {
         let tracer = self.attached(command);
         let pid = tracer.id() as i32;
         // All threads wait again where they waited before.
-        until("it waits", || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
-            stat.is_ok_and(|stat| stat.contains(") S "))
-        });
+        self.waits();
         self.tell();
         self.says("done", round);
+        // What it waits in is the last of its calls.
+        self.waits();
         kill(Pid::from_raw(pid), Signal::SIGINT).expect("signaled");
         let output = tracer.wait_with_output().expect("it ends");
         let ended = output.status.code();
