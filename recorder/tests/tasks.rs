@@ -429,3 +429,40 @@ fn what_outlives_the_command_is_waited_for() {
     assert!(!recorded.on_path(b"/after/the/command").is_empty());
     assert_eq!(recorded.recording.footer.left_running, 0);
 }
+
+/// A thread may be seen before its parent's event tells of it, and another one end meanwhile.
+#[test]
+fn a_thread_that_begins_while_others_end_begins_once() {
+    let source = r#"
+        #include <pthread.h>
+        #include <sys/stat.h>
+        static void *look(void *path) {
+            struct stat found;
+            for (int i = 0; i < 3; i++) stat(path, &found);
+            return 0;
+        }
+        static void *make(void *path) {
+            pthread_t threads[2];
+            for (int round = 0; round < 250; round++) {
+                for (int i = 0; i < 2; i++)
+                    if (pthread_create(&threads[i], 0, look, path)) return path;
+                for (int i = 0; i < 2; i++) pthread_join(threads[i], 0);
+            }
+            return 0;
+        }
+        int main(void) {
+            pthread_t makers[4];
+            void *failed = 0;
+            for (int i = 0; i < 4; i++) pthread_create(&makers[i], 0, make, "/");
+            for (int i = 0; i < 4 && !failed; i++) pthread_join(makers[i], &failed);
+            return failed != 0;
+        }
+    "#;
+    let Some(recorded) = fixture(source) else {
+        return;
+    };
+    assert_eq!(recorded.recording.status, Status::Exited(0));
+    // The program's own task, and its threads.
+    assert_eq!(recorded.starts().len(), 1 + 4 + 4 * 2 * 250);
+    assert_eq!(recorded.exits().len(), 1 + 4 + 4 * 2 * 250);
+}

@@ -18,6 +18,13 @@ impl Tracer {
         let Some(tid) = told(parent, status)? else {
             return Ok(());
         };
+        if self.tasks.contains_key(&tid) {
+            // It was taken for an orphan before its parent's event came.
+            if let Some(task) = self.tasks.get_mut(&parent) {
+                task.time.stood_in_call();
+            }
+            return self.resume(parent, 0);
+        }
         let flags = clone_flags(parent);
         self.add_task(parent, tid, flags)?;
         if let Some(task) = self.tasks.get_mut(&parent) {
@@ -99,6 +106,8 @@ impl Tracer {
         self.never_returns(tid);
         if let Some(tracee) = self.tasks.get_mut(&tid) {
             tracee.last_think = tracee.thought(self.clock.time(), &self.costs);
+            let call = ptrace::call_in_progress(tid).map(|(number, _)| number as i64);
+            tracee.ended_itself = matches!(call, Ok(libc::SYS_exit | libc::SYS_exit_group));
         }
         self.resume(tid, 0)
     }

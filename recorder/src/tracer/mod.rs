@@ -66,6 +66,8 @@ pub struct Tracer {
     /// New tasks that stopped before their parent's event told of them, with the status of that
     /// stop.
     strangers: HashMap<i32, i32>,
+    /// A task was killed, maybe in a call that made another one.
+    may_have_orphans: bool,
     gatherer: Gatherer,
     /// What is recorded inside the tool, where that is wanted.
     inside: Option<Inside>,
@@ -156,6 +158,7 @@ impl Tracer {
             through_proc: false,
             tasks: HashMap::from([(main, Tracee::first(task, placement))]),
             strangers: HashMap::new(),
+            may_have_orphans: false,
             gatherer,
             inside,
             main,
@@ -434,7 +437,9 @@ impl Tracer {
     fn on_end(&mut self, tid: i32, status: i32) {
         self.strangers.remove(&tid);
         self.never_returns(tid);
-        if let Some(tracee) = self.tasks.remove(&tid) {
+        let tracee = self.tasks.remove(&tid);
+        let ended_itself = tracee.as_ref().is_some_and(|tracee| tracee.ended_itself);
+        if let Some(tracee) = tracee {
             self.ended(tracee, status);
         }
         if let Some(inside) = &mut self.inside {
@@ -444,7 +449,11 @@ impl Tracer {
             self.status = Some(status);
             self.requests.command_ended();
         }
-        self.adopt_orphans(tid);
+        // The child of one that was killed may be seen for the first time after that.
+        self.may_have_orphans |= !ended_itself;
+        if self.may_have_orphans {
+            self.adopt_orphans(tid);
+        }
     }
 
     fn kill_all(&self) {

@@ -64,6 +64,8 @@ pub struct Tracee {
     pub time: CpuTime,
     /// Processor time between its last record and its last stop.
     pub last_think: u64,
+    /// It ended by a call of its own, so in none that makes a task.
+    pub ended_itself: bool,
 }
 
 impl Tracee {
@@ -75,6 +77,7 @@ impl Tracee {
             side: None,
             placement,
             last_think: 0,
+            ended_itself: false,
         }
     }
 
