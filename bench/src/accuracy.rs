@@ -4,7 +4,8 @@
 //! Runs of the tool and rounds of replays alternate, so that what the machine does meanwhile meets
 //! all of them. All times are the clock's; nothing is corrected.
 
-pub mod log;
+pub mod analysis;
+mod log;
 mod measure;
 mod priced;
 
@@ -12,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::final_set::FINAL;
-use crate::mounts::Mounts;
+use crate::mounts::{Mounts, SHARES};
 use crate::tried_set::TRIED;
 use crate::workloads::{Masters, PREDICTED};
 
@@ -98,7 +99,8 @@ pub fn run_all(options: &Options) -> io::Result<()> {
             eprintln!("fsreplay-bench: {}: {error}", workload.name);
         }
     }
-    log::analyse(&options.log, log::TOOL)?;
+    let shares: Vec<String> = SHARES.split(',').map(str::to_owned).collect();
+    analysis::analyse(&options.log, &shares)?;
     drop(mounts);
     std::fs::remove_dir_all(&dir)
 }

@@ -73,9 +73,10 @@ enum Bench {
     Analyse {
         /// The log
         log: PathBuf,
-        /// Which runs of the tool are to be predicted: `tool`, once more at once, or `at rest`
-        #[arg(long, default_value = accuracy::log::TOOL)]
-        against: String,
+        /// Mounts on which the tool at rest is predicted, and not the one that is run again at
+        /// once
+        #[arg(long, value_delimiter = ',', default_value = mounts::SHARES)]
+        shares: Vec<String>,
     },
     /// The gain that advice predicts, beside the tool's own
     Advise(Tools),
@@ -145,7 +146,7 @@ fn main() {
         } => overhead::run_all(&fsreplay, rounds, &dir, &only),
         Bench::Accuracy(options) => accuracy::run_all(&options),
         Bench::Verdicts(options) => verdicts::run(&options),
-        Bench::Analyse { log, against } => accuracy::log::analyse(&log, &against),
+        Bench::Analyse { log, shares } => accuracy::analysis::analyse(&log, &shares),
         Bench::Advise(tools) => {
             advise::run_all(&tools.fsreplay, tools.rounds, &tools.dir, &tools.only)
         }

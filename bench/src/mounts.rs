@@ -21,6 +21,9 @@ pub struct Mounts {
     made: bool,
 }
 
+/// Those of them that are shares, whose attributes are cached for some time.
+pub const SHARES: &str = "bindfs,bindfs x 3,sshfs";
+
 /// All of it at once: what is left for later, a thread of the kernel does while the first workloads
 /// are measured.
 const MKFS_EXT4: &[&str] = &[

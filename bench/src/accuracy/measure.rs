@@ -19,7 +19,7 @@ use fsreplay_replayer::simulate::Groups;
 use fsreplay_replayer::{Cache, PlayOptions, Player, Timing};
 use fsreplay_trace::format;
 
-use super::log::{Single, TOOL, Writer};
+use super::log::{AT_REST, Single, TOOL, Writer};
 use super::{Options, priced};
 use crate::mounts::Mount;
 use crate::timing::{run, settled};
@@ -134,7 +134,7 @@ impl Rig<'_> {
         };
         workload.reset(runs.own)?;
         std::thread::sleep(settled(runs.own)?);
-        add("at rest", tool(workload, runs.own)?, None)?;
+        add(AT_REST, tool(workload, runs.own)?, None)?;
         workload.reset(runs.own)?;
         add(TOOL, tool(workload, runs.own)?, None)?;
         let load = Load::begin(self.options.beside)?;
