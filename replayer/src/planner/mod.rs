@@ -209,6 +209,7 @@ impl Planner {
         let mut tree = Tree::new();
         let roots = areas::mark(&mut tree, header, &options);
         let links = Links::new(Placements::new(&roots));
+        let paces = Paces::new(header);
         Planner {
             owners: Owners::new(header, options.as_root),
             dialect: Dialect::of(header),
@@ -228,11 +229,11 @@ impl Planner {
             layers: Layers::new(&header.mounts),
             maps: Mappings::default(),
             mounts: Mounts::default(),
-            pipes: Pipes::default(),
+            pipes: Pipes::new(paces.waits_are_told()),
             locks: Locks::default(),
             carriers: Carriers::default(),
             futexes: Futexes::default(),
-            paces: Paces::new(header),
+            paces,
             places: Places::default(),
             unmade: Unmade::default(),
             vforked: FastMap::default(),

@@ -322,6 +322,15 @@ impl Order {
         Some(cause)
     }
 
+    /// A committed op is found to have waited, so that it worked for no longer than that,
+    /// nanoseconds.
+    pub(crate) fn shorten(&mut self, id: OpId, most: u64) {
+        let lane = &mut self.lanes[id.lane as usize];
+        let pace = lane.pace(id.op as usize);
+        let own = pace.own.min(most as f32);
+        lane.set_pace(id.op as usize, Pace { own, ..pace });
+    }
+
     /// Changes what a committed op does, and what should come of it.
     pub(crate) fn change(&mut self, id: OpId, change: impl FnOnce(&mut Op)) {
         let Some(lane) = self.lanes.get_mut(id.lane as usize) else {

@@ -43,6 +43,8 @@ pub(crate) struct Paces {
     recent: VecDeque<Returned>,
     /// What the op being planned waited for is done by another lane.
     pub(crate) caused: bool,
+    /// When that had returned, where it is known; nanoseconds since the start of the recording.
+    pub(crate) caused_at: Option<u64>,
 }
 
 impl Paces {
@@ -56,7 +58,14 @@ impl Paces {
             sleeps: Vec::new(),
             recent: VecDeque::new(),
             caused: false,
+            caused_at: None,
         }
+    }
+
+    /// Whether the kernel counted what a call worked that also waited, however short. A call
+    /// inside counts as work as a whole.
+    pub(crate) fn waits_are_told(&self) -> bool {
+        !self.is_inside
     }
 
     pub(crate) fn told(&self) -> bool {
@@ -142,11 +151,14 @@ impl Paces {
     /// The pace of an event's op.
     pub(crate) fn event(&mut self, event: &Event, draft: &Draft) -> Pace {
         let caused = std::mem::take(&mut self.caused);
+        let caused_at = self.caused_at.take();
         if !self.told {
             return self.by_the_clock(event);
         }
         let think = event.spent.think as f32;
-        let cpu = event.spent.cpu as f64;
+        let since = caused_at.filter(|_| !self.waits_are_told());
+        let since = since.map_or(u64::MAX, |at| event.exit().saturating_sub(at));
+        let cpu = event.spent.cpu.min(since) as f64;
         let issued = draft.class == Class::Issued;
         let slept = (event.duration.saturating_sub(self.costs.duration) as f64 - cpu)
             .min(event.spent.asleep as f64);

@@ -5,6 +5,27 @@ use std::collections::VecDeque;
 use super::hash::FastMap;
 use super::order::{OpId, Order};
 
+/// A call that fills or empties a pipe.
+#[derive(Clone, Copy)]
+pub(crate) struct Transfer {
+    /// The lane that the op about to be committed is on.
+    pub(crate) lane: u32,
+    /// Bytes that went over.
+    pub(crate) count: u64,
+    /// When it returned, nanoseconds since the start of the recording.
+    pub(crate) exit: u64,
+}
+
+/// What a transfer brought, or needs.
+#[derive(Clone, Copy)]
+struct Moved {
+    /// Bytes that went through the pipe until then.
+    until: u64,
+    id: OpId,
+    /// When it returned, nanoseconds since the start of the recording.
+    exit: u64,
+}
+
 /// Writes that are remembered until someone reads; older ones are taken for read by other means.
 const REMEMBERED: usize = 4096;
 /// A writer may wait for room if so many bytes are in a pipe or socket: less than they hold (64
@@ -16,9 +37,9 @@ const NEARLY_FULL: u64 = 16 << 10;
 pub(crate) struct Pipe {
     written: u64,
     read: u64,
-    writes: VecDeque<(u64, OpId)>,
+    writes: VecDeque<Moved>,
     /// Reads that returned before the write that brought their bytes did.
-    starved: VecDeque<(u64, OpId)>,
+    starved: VecDeque<Moved>,
     /// Reads that saw the end before the close that made it had returned.
     at_end: Vec<OpId>,
     closed: Option<OpId>,
@@ -32,12 +53,22 @@ pub(crate) struct Pipe {
 /// All pipes.
 #[derive(Default)]
 pub(crate) struct Pipes {
+    /// Whether a read that waited has only its own work counted as such.
+    waits_are_told: bool,
     pipes: Vec<Pipe>,
     /// Those with a name, by inode.
     fifos: FastMap<u32, u32>,
 }
 
 impl Pipes {
+    /// No pipes. Where `waits_are_told`, the kernel counted what reads worked while they waited.
+    pub(crate) fn new(waits_are_told: bool) -> Pipes {
+        Pipes {
+            waits_are_told,
+            ..Pipes::default()
+        }
+    }
+
     /// A new pipe.
     pub(crate) fn add(&mut self) -> u32 {
         self.pipes.push(Pipe::default());
@@ -67,45 +98,54 @@ impl Pipes {
         self.pipes[pipe as usize].writers += 1;
     }
 
-    /// An op about to be committed on `lane` reads `count` bytes.
-    pub(crate) fn read(&mut self, order: &mut Order, pipe: u32, lane: u32, count: u64) {
-        let me = order.next(lane);
+    /// An op about to be committed reads. Gives when the write had returned that brought its
+    /// bytes, unless that is still to come.
+    pub(crate) fn read(&mut self, order: &mut Order, pipe: u32, read: Transfer) -> Option<u64> {
+        let me = order.next(read.lane);
         let pipe = &mut self.pipes[pipe as usize];
-        if count == 0 {
+        if read.count == 0 {
             match pipe.closed {
                 Some(close) => order.after(close),
                 None if pipe.at_end.len() < REMEMBERED => pipe.at_end.push(me),
                 None => {}
             }
-            return;
+            return None;
         }
+        let starved = |until: u64| Moved {
+            until,
+            id: me,
+            exit: read.exit,
+        };
         if pipe.counter {
             pipe.read = pipe.written;
-            match pipe.writes.pop_front() {
-                Some((_, write)) => order.after(write),
+            let write = pipe.writes.pop_front();
+            match write {
+                Some(write) => order.after(write.id),
                 None if pipe.starved.len() < REMEMBERED => {
-                    pipe.starved.push_back((pipe.written + 1, me));
+                    pipe.starved.push_back(starved(pipe.written + 1));
                 }
                 None => {}
             }
             pipe.writes.clear();
-            return;
+            return write.map(|write| write.exit);
         }
         if pipe.written.saturating_sub(pipe.read) >= NEARLY_FULL {
             pipe.room = Some(me);
         }
-        pipe.read = pipe.read.saturating_add(count);
-        while pipe.writes.front().is_some_and(|w| w.0 < pipe.read) {
+        pipe.read = pipe.read.saturating_add(read.count);
+        while pipe.writes.front().is_some_and(|w| w.until < pipe.read) {
             pipe.writes.pop_front();
         }
         match pipe.writes.front() {
-            Some((_, write)) => {
-                order.after(*write);
-                order.in_sync(*write);
+            Some(write) => {
+                order.after(write.id);
+                order.in_sync(write.id);
+                return Some(write.exit);
             }
-            None if pipe.starved.len() < REMEMBERED => pipe.starved.push_back((pipe.read, me)),
+            None if pipe.starved.len() < REMEMBERED => pipe.starved.push_back(starved(pipe.read)),
             None => {}
         }
+        None
     }
 
     /// The first op of another lane than `lane`, not before the first `horizon` events had
@@ -118,7 +158,7 @@ impl Pipes {
         horizon: u32,
     ) -> Option<(u32, OpId)> {
         let pipe = &self.pipes[pipe as usize];
-        let writes = pipe.writes.iter().map(|(_, write)| *write);
+        let writes = pipe.writes.iter().map(|write| write.id);
         writes
             .chain(pipe.closed)
             .filter(|id| id.lane != lane)
@@ -140,19 +180,25 @@ impl Pipes {
         (room.lane != lane && moment >= horizon).then_some((moment, room))
     }
 
-    /// An op about to be committed on `lane` writes `count` bytes.
-    pub(crate) fn write(&mut self, order: &mut Order, pipe: u32, lane: u32, count: u64) {
+    /// An op about to be committed writes.
+    pub(crate) fn write(&mut self, order: &mut Order, pipe: u32, write: Transfer) {
+        let waits_are_told = self.waits_are_told;
         let pipe = &mut self.pipes[pipe as usize];
         let from = pipe.written;
-        pipe.written = pipe.written.saturating_add(count);
-        while let Some((needed, read)) = pipe.starved.front().copied() {
-            if needed > from
-                && let Some(cause) = order.late(read, lane)
-                && !pipe.counter
+        pipe.written = pipe.written.saturating_add(write.count);
+        while let Some(read) = pipe.starved.front().copied() {
+            if read.until > from
+                && let Some(cause) = order.late(read.id, write.lane)
             {
-                order.in_sync(cause);
+                if !pipe.counter {
+                    order.in_sync(cause);
+                }
+                if !waits_are_told && order.last(write.lane) == Some(cause) {
+                    let since = read.exit.saturating_sub(order.last_exit(write.lane));
+                    order.shorten(read.id, since);
+                }
             }
-            if needed > pipe.written {
+            if read.until > pipe.written {
                 break;
             }
             pipe.starved.pop_front();
@@ -160,7 +206,11 @@ impl Pipes {
         if pipe.writes.len() >= REMEMBERED {
             pipe.writes.pop_front();
         }
-        pipe.writes.push_back((pipe.written, order.next(lane)));
+        pipe.writes.push_back(Moved {
+            until: pipe.written,
+            id: order.next(write.lane),
+            exit: write.exit,
+        });
     }
 
     /// A description that can write is closed on `lane` by the op `by`; `None` if nothing was done

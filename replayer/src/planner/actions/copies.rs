@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 
 use super::super::order::Side;
 use super::super::{Cx, Draft, Planner};
-use super::{File, flag_bits, given, number};
+use super::{File, flag_bits, given, number, transfer};
 use crate::plan::{Action, Slot};
 
 /// An offset of a copy: -1 where the descriptor's own is used.
@@ -42,7 +42,8 @@ impl Planner {
             && !tee
             && let Some(pipe) = self.pipe_read(cx, ArgKind::FdIn)
         {
-            self.pipes.read(&mut self.order, pipe, cx.lane, moved);
+            let read = transfer(cx, moved);
+            self.paces.caused_at = self.pipes.read(&mut self.order, pipe, read);
             self.paces.caused = true;
         }
     }
@@ -51,7 +52,8 @@ impl Planner {
         if cx.ok()
             && let Some(pipe) = self.pipe_written(cx, ArgKind::FdOut)
         {
-            self.pipes.write(&mut self.order, pipe, cx.lane, moved);
+            let write = transfer(cx, moved);
+            self.pipes.write(&mut self.order, pipe, write);
         }
     }
 

@@ -7,7 +7,7 @@ use super::super::fds::What;
 use super::super::order::{OpId, Side};
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
-use super::{File, flag_bits, number, signed};
+use super::{File, flag_bits, number, signed, transfer};
 use crate::plan::{Action, Check};
 
 const SEEK_DATA: u64 = 3;
@@ -113,7 +113,8 @@ impl Planner {
         if cx.ok()
             && let Some(pipe) = self.pipe_read(cx, ArgKind::Fd)
         {
-            self.pipes.read(&mut self.order, pipe, cx.lane, moved(cx));
+            let read = transfer(cx, moved(cx));
+            self.paces.caused_at = self.pipes.read(&mut self.order, pipe, read);
             self.paces.caused = true;
         }
         draft
@@ -248,7 +249,8 @@ impl Planner {
         if cx.ok()
             && let Some(pipe) = self.pipe_written(cx, ArgKind::Fd)
         {
-            self.pipes.write(&mut self.order, pipe, cx.lane, moved(cx));
+            let write = transfer(cx, moved(cx));
+            self.pipes.write(&mut self.order, pipe, write);
             // Where it had to wait, it was for room, which a reader made.
             self.paces.caused = true;
         }

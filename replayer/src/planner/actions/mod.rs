@@ -19,6 +19,7 @@ use super::fds::What;
 pub(crate) use super::file::File;
 use super::order::Side;
 use super::paths::Hint;
+use super::pipes::Transfer;
 use super::tree::{Kind, NONE};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::Slot;
@@ -26,6 +27,15 @@ use crate::plan::Slot;
 /// An argument that the call keeps, or 0.
 pub(crate) fn number(cx: &Cx, kind: ArgKind) -> u64 {
     cx.event.arg(kind).unwrap_or(0)
+}
+
+/// The call as what moves so many bytes through a pipe.
+fn transfer(cx: &Cx, count: u64) -> Transfer {
+    Transfer {
+        lane: cx.lane,
+        count,
+        exit: cx.event.exit(),
+    }
 }
 
 /// A numeric argument that may not have been given.

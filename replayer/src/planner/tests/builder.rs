@@ -1,5 +1,7 @@
 //! Makes records by hand and plans them.
 
+use std::ops::Range;
+
 use fsreplay_trace::call::{ArgKind, Call, MAX_ARGS, NONE as NO_ARGUMENT};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{
@@ -257,11 +259,23 @@ impl Trace {
     /// A look at a path that took so many nanoseconds, all of them on a processor.
     pub(crate) fn look_on_cpu(&mut self, path: &str, took: u64) {
         let path = [Arg::Text(ArgKind::Path, path)];
-        let (entry, exit) = (self.now + 100, self.now + 100 + took);
-        let mut record = self.event_at(0, Call::stat, &path, 0, entry, exit);
+        let entry = self.now + 100;
+        self.on_cpu(0, Call::stat, &path, 0, entry..entry + took);
+    }
+
+    /// A call from entry to exit, all of which counts as time on a processor.
+    pub(crate) fn on_cpu(
+        &mut self,
+        task: u32,
+        call: Call,
+        args: &[Arg],
+        result: i64,
+        time: Range<u64>,
+    ) {
+        let mut record = self.event_at(task, call, args, result, time.start, time.end);
         if let Record::Event(event) = &mut record {
             event.spent = Spent {
-                cpu: took,
+                cpu: event.duration,
                 ..Spent::default()
             };
         }

@@ -190,6 +190,40 @@ fn a_write_that_returned_after_the_read_of_its_bytes() {
 }
 
 #[test]
+fn a_read_inside_worked_no_longer_than_since_what_it_waited_for() {
+    // By the kernel's counts it worked all the time, and by those of a recording inside it may have
+    // waited.
+    for (backend, own) in [
+        (Header::INSIDE, [300.0, 500.0]),
+        ("ptrace", [1100.0, 1500.0]),
+    ] {
+        let header = Header {
+            tells_waiting: true,
+            backend: backend.to_owned(),
+            ..header()
+        };
+        let mut trace = Trace::of(&header, PlanOptions::default());
+        pipe_between(&mut trace);
+        let fd = |fd| {
+            [
+                Arg::Number(ArgKind::Fd, fd),
+                Arg::Number(ArgKind::Length, 4),
+            ]
+        };
+        // The write returned before the read did,
+        trace.on_cpu(1, Call::write, &fd(6), 4, 1000..1800);
+        trace.on_cpu(0, Call::read, &fd(5), 4, 1000..2100);
+        // and after it: what the writer did before is waited for.
+        trace.on_cpu(1, Call::stat, &path("f"), -2, 2200..3000);
+        trace.on_cpu(0, Call::read, &fd(5), 4, 2000..3500);
+        trace.on_cpu(1, Call::write, &fd(6), 4, 3100..3600);
+        let plan = trace.finish();
+        let reads = [1, 2].map(|op| plan.lanes[0].pace(op).own);
+        assert_eq!(reads, own, "{backend}");
+    }
+}
+
+#[test]
 fn the_end_of_a_pipe_comes_from_its_last_close() {
     let mut trace = Trace::new();
     pipe_between(&mut trace);
