@@ -58,7 +58,8 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     }
     let mut left = exit::OK;
     let is_small = why.inspect.share.as_ref().is_some_and(FileShare::is_small);
-    if !is_small {
+    // Who names mounts wants to see them.
+    if !is_small || !args.target.is_empty() {
         let cancelled = signals::cancelled()?;
         left = measure(args, &trace, described, began, &cancelled, &mut why)?;
     }
@@ -67,7 +68,12 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     let is_settled = measured.is_some_and(FileShare::is_small);
     // Where so little is file access, no mount is faster, whatever else is in doubt.
     why.sentence = if is_settled {
-        share
+        let slowest = why.compare.as_ref().and_then(slowest);
+        [Some(share), slowest]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
     } else {
         answer(&why, &share)
     };
@@ -165,6 +171,19 @@ fn answer(why: &Why, share: &str) -> String {
         ""
     };
     format!("{share} {measured}{hint}")
+}
+
+/// Where it is slower for certain, though it does little with files.
+fn slowest(compared: &Compare) -> Option<String> {
+    let targets = compared.targets.iter();
+    let slower = targets.filter(|target| target.ratio.verdict == Verdict::Slower);
+    let ratio = |target: &Target| target.ratio.estimate.value;
+    let slowest = slower.max_by(|a, b| ratio(a).total_cmp(&ratio(b)))?;
+    Some(format!(
+        "But on {} it takes {:.1} times as long.",
+        slowest.name,
+        ratio(slowest)
+    ))
 }
 
 /// Whether something is faster that keeps its files.

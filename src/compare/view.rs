@@ -26,7 +26,7 @@ pub fn text(comparison: &Compare, verbose: bool) -> Text {
         say!(out, "{}\n", share.sentence);
     }
     out.push(&table(comparison).line());
-    out.push(&places(comparison));
+    out.push(&legend(comparison));
     out.push(&phases(comparison));
     if verbose {
         out.push(&differences(comparison));
@@ -72,8 +72,22 @@ pub fn table(comparison: &Compare) -> Text {
     term::styled_rows(&table, &styles)
 }
 
-/// Where the replays ran that are called by the names of mounts.
-pub fn places(comparison: &Compare) -> Text {
+/// What a reader of the table has to know: why calls may take longer than the whole, and where the
+/// replays ran that are called by the names of mounts.
+pub fn legend(comparison: &Compare) -> Text {
+    let mut out = Text::default();
+    let is_longer = |target: &Target| target.file_system_seconds > target.seconds.value;
+    if comparison.targets.iter().any(is_longer) {
+        say!(
+            out,
+            "in calls: of all threads together, and several call at a time"
+        );
+    }
+    out.push(&places(comparison));
+    out
+}
+
+fn places(comparison: &Compare) -> Text {
     let targets = comparison.targets.iter();
     let unnamed = targets.filter(|target| !target.path.is_empty() && target.path != target.name);
     let places: Vec<String> = unnamed

@@ -20,7 +20,7 @@ pub fn screen(why: &Why, trace: &TraceArgs) -> Text {
         out.push(&text!(
             "\nthe workspace on other mounts\n\n{}\n{}",
             compare::view::table(compared),
-            compare::view::places(compared)
+            compare::view::legend(compared)
         ));
     }
     let advised = why
