@@ -100,7 +100,8 @@ pub fn run_all(options: &Options) -> io::Result<()> {
         }
     }
     let shares: Vec<String> = SHARES.split(',').map(str::to_owned).collect();
-    analysis::analyse(&options.log, &shares)?;
+    let base = mounts.all.first().map(|mount| mount.name.as_str());
+    analysis::analyse(&options.log, &shares, base)?;
     drop(mounts);
     std::fs::remove_dir_all(&dir)
 }

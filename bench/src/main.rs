@@ -77,6 +77,9 @@ enum Bench {
         /// once
         #[arg(long, value_delimiter = ',', default_value = mounts::SHARES)]
         shares: Vec<String>,
+        /// The mount that ratios are to; the first one in the log if none is given
+        #[arg(long)]
+        base: Option<String>,
     },
     /// The gain that advice predicts, beside the tool's own
     Advise(Tools),
@@ -146,7 +149,9 @@ fn main() {
         } => overhead::run_all(&fsreplay, rounds, &dir, &only),
         Bench::Accuracy(options) => accuracy::run_all(&options),
         Bench::Verdicts(options) => verdicts::run(&options),
-        Bench::Analyse { log, shares } => accuracy::analysis::analyse(&log, &shares),
+        Bench::Analyse { log, shares, base } => {
+            accuracy::analysis::analyse(&log, &shares, base.as_deref())
+        }
         Bench::Advise(tools) => {
             advise::run_all(&tools.fsreplay, tools.rounds, &tools.dir, &tools.only)
         }

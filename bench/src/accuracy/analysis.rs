@@ -20,22 +20,29 @@ const HALVES: [&str; 2] = ["odd rounds", "even rounds"];
 /// By workload, then mount in the order of the log, then what: its wall time, seconds.
 type Times = BTreeMap<String, Vec<(String, BTreeMap<String, f64>)>>;
 
-/// Prints what a log says of each way to predict. On mounts of these names the tool at rest is what
-/// is predicted, on others the tool that is run again at once.
+/// Prints what a log says of each way to predict. On mounts named `shares` the tool at rest is what
+/// is predicted, on others the tool that is run again at once. Ratios are to the mount `base`, or
+/// the first one in the log.
 ///
 /// # Errors
 /// A log that can't be read, or that holds what is no line of one.
-pub fn analyse(log: &Path, shares: &[String]) -> io::Result<()> {
+pub fn analyse(log: &Path, shares: &[String], base: Option<&str>) -> io::Result<()> {
     let text = read_to_string(log)?;
-    print!("{}", tables(&times(&text, shares)?));
+    let mut times = times(&text, shares)?;
+    for mounts in times.values_mut() {
+        mounts.sort_by_key(|(mount, _)| base.is_some_and(|base| base != mount));
+    }
+    print!("{}", tables(&times));
     Ok(())
 }
 
 /// Runs of one kind on a mount: number of the round, and wall time.
 type Runs = Vec<(u32, f64)>;
+/// All runs on a mount, by what ran.
+type RunsOf<'a> = BTreeMap<&'a str, Runs>;
 
 fn times(text: &str, shares: &[String]) -> io::Result<Times> {
-    let mut runs: BTreeMap<&str, Vec<(&str, BTreeMap<&str, Runs>)>> = BTreeMap::new();
+    let mut runs: BTreeMap<&str, Vec<(&str, RunsOf<'_>)>> = BTreeMap::new();
     for line in text.lines().filter(|line| *line != HEAD) {
         let wrong = || io::Error::other(format!("no line of a log: {line}"));
         let fields: Vec<&str> = line.split(',').collect();
@@ -52,7 +59,7 @@ fn times(text: &str, shares: &[String]) -> io::Result<Times> {
         }
         mounts[at].1.entry(what).or_default().push((round, wall));
     }
-    let of_mount = |(mount, whats): (&str, BTreeMap<&str, Runs>)| {
+    let of_mount = |(mount, whats): (&str, RunsOf<'_>)| {
         let is_share = shares.iter().any(|name| name == mount);
         (mount.to_owned(), of_mount(&whats, is_share))
     };
@@ -66,7 +73,7 @@ fn times(text: &str, shares: &[String]) -> io::Result<Times> {
 }
 
 /// Medians of all that was run on a mount.
-fn of_mount(whats: &BTreeMap<&str, Runs>, is_share: bool) -> BTreeMap<String, f64> {
+fn of_mount(whats: &RunsOf<'_>, is_share: bool) -> BTreeMap<String, f64> {
     let walls = |runs: &Runs| runs.iter().map(|(_, wall)| *wall).collect::<Vec<f64>>();
     let typical = whats
         .iter()
