@@ -223,6 +223,29 @@ fn no_inodes_are_told_before_anything_is_made() {
     assert!(!told.contains("remains: "), "{told}");
 }
 
+/// Two trees of one disk are made side by side, and one of them fits.
+#[test]
+fn where_only_one_tree_fits_the_one_that_is_needed_is_made() {
+    for baseline in ["a", "b"] {
+        let script = format!(
+            "mount -o remount,nr_inodes=2800 \"$T\"; mkdir \"$T/a\" \"$T/b\"; \
+             \"$F\" compare --rounds 2 --target a=\"$T/a\" --target b=\"$T/b\" \
+             --baseline {baseline} \"$TRACE\"; echo status $?; rmdir \"$T/a\" \"$T/b\""
+        );
+        let Some(told) = on_a_small_disk(&script) else {
+            return;
+        };
+        assert!(told.contains("status 0"), "{told}");
+        let other = if baseline == "a" { "b" } else { "a" };
+        let left_out = format!("{other} is left out");
+        assert!(
+            told.contains(&left_out) && told.contains("inodes"),
+            "{told}"
+        );
+        assert!(!told.contains("remains: "), "{told}");
+    }
+}
+
 /// What `play` says under a limit of prlimit(1), for an ordinary user if that can be had: root
 /// isn't limited in its processes. Nothing may be left.
 fn limited(limit: &str) -> Option<String> {

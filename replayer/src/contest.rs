@@ -1,7 +1,9 @@
 //! Several targets in turn: round by round, so that what the machine does meanwhile meets all of
 //! them.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use fsreplay_measure::contest::{self, End, Failure, Rig, Rule, Standing};
@@ -91,7 +93,11 @@ pub(crate) fn contest_with(
     }
     let _umask = Umask::clear();
     let mut trees = Trees {
-        unchecked: plans.iter().map(Some).collect(),
+        plans,
+        needed: judged.needed,
+        refusals: Vec::new(),
+        unchecked: vec![false; plans.len()],
+        has_begun: false,
         players: plans
             .iter()
             .zip(timings)
@@ -112,8 +118,7 @@ pub(crate) fn contest_with(
         needed: judged.needed.to_vec(),
     };
     let outcome = contest::contest(&mut trees, &rule, cancelled, judged.judge, judged.told)?;
-    let players = trees.players.into_iter();
-    let left: Vec<ReplayError> = players.flat_map(|player| player.end().left).collect();
+    let left = removed(trees.players);
     let mut rounds = outcome.rounds;
     for (number, _) in outcome.refused.iter().rev() {
         rounds.remove(*number);
@@ -132,15 +137,70 @@ pub(crate) fn contest_with(
     })
 }
 
+/// Removes the trees of all, side by side, as most of it is waiting for file systems. Gives the
+/// directories that could not be removed.
+fn removed(players: Vec<Player<'_>>) -> Vec<ReplayError> {
+    std::thread::scope(|scope| {
+        let removals: Vec<_> = players
+            .into_iter()
+            .map(|player| scope.spawn(|| player.end().left))
+            .collect();
+        let ended = removals.into_iter().map(ScopedJoinHandle::join);
+        ended
+            .flat_map(|left| left.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
+}
+
 /// The trees of all plans.
 struct Trees<'t, 'k> {
-    /// Plans whose targets were not looked at yet.
-    unchecked: Vec<Option<&'t Plan>>,
+    plans: &'t [Plan],
+    /// Numbers of plans without which nobody wants the others.
+    needed: &'t [usize],
+    /// What is wrong with the target of each plan, until its first round tells it.
+    refusals: Vec<Option<ReplayError>>,
+    /// Plans whose targets are looked at when their turn comes.
+    unchecked: Vec<bool>,
+    has_begun: bool,
     players: Vec<Player<'t>>,
     keep: &'t mut Keep<'k>,
     cancelled: &'t AtomicBool,
     progress: &'t (dyn Fn(usize, Stage) + Sync),
     began: Instant,
+}
+
+impl Trees<'_, '_> {
+    /// Looks at all targets, and makes the trees side by side: most of it is waiting for file
+    /// systems. Where one that is needed can't take part, nobody has to wait for others.
+    fn begin(&mut self) {
+        self.has_begun = true;
+        let checked = self.plans.iter().map(|plan| preflight(plan).err());
+        self.refusals = checked.collect();
+        if self.needed.iter().any(|one| self.refusals[*one].is_some()) {
+            return;
+        }
+        let (cancelled, progress) = (self.cancelled, self.progress);
+        let fitting = self.players.iter_mut().zip(&self.refusals).enumerate();
+        std::thread::scope(|scope| {
+            for (number, (player, _)) in fitting.filter(|(_, (_, refusal))| refusal.is_none()) {
+                scope.spawn(move || {
+                    player.make_ahead(cancelled, &|stage| progress(number, stage));
+                });
+            }
+        });
+        if self.players.iter().any(Player::lacks_room) {
+            self.begin_again();
+        }
+    }
+
+    /// Trees on one file system may not all fit there, though each does. Then each is made when its
+    /// turn comes, those first that are needed, with what is free by then.
+    fn begin_again(&mut self) {
+        self.unchecked.fill(true);
+        for (player, refusal) in self.players.iter_mut().zip(&mut self.refusals) {
+            *refusal = player.clear().err();
+        }
+    }
 }
 
 impl Rig for Trees<'_, '_> {
@@ -152,14 +212,19 @@ impl Rig for Trees<'_, '_> {
     }
 
     fn round(&mut self, contestant: usize, number: u32) -> Result<Played, Failure<ReplayError>> {
-        if let Some(plan) = self.unchecked[contestant].take() {
-            preflight(plan).map_err(|error| {
-                if error.is_target() {
-                    Failure::Refused(error)
-                } else {
-                    Failure::Broken(error)
-                }
-            })?;
+        if !self.has_begun {
+            self.begin();
+        }
+        let mut refusal = self.refusals[contestant].take();
+        if std::mem::take(&mut self.unchecked[contestant]) && refusal.is_none() {
+            refusal = preflight(&self.plans[contestant]).err();
+        }
+        if let Some(error) = refusal {
+            return Err(if error.is_target() {
+                Failure::Refused(error)
+            } else {
+                Failure::Broken(error)
+            });
         }
         let player = &mut self.players[contestant];
         let progress = |stage| (self.progress)(contestant, stage);

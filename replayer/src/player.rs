@@ -114,6 +114,14 @@ pub struct Player<'p> {
     plan: &'p Plan,
     options: PlayOptions,
     sandboxes: Option<Vec<Sandbox>>,
+    /// What came of making the tree before the round that it is for.
+    made: Option<Made>,
+}
+
+/// The tree was made ahead of a round: how long that took, and what came of it.
+struct Made {
+    seconds: f64,
+    outcome: Result<(), ReplayError>,
 }
 
 impl<'p> Player<'p> {
@@ -123,7 +131,32 @@ impl<'p> Player<'p> {
             plan,
             options,
             sandboxes: None,
+            made: None,
         }
+    }
+
+    /// Makes the tree ahead of the next round, which tells what came of it: so those of several
+    /// players can be made side by side.
+    pub(crate) fn make_ahead(&mut self, cancelled: &AtomicBool, progress: &(dyn Fn(Stage) + Sync)) {
+        let begin = Instant::now();
+        let outcome = ready(&mut self.sandboxes, self.plan, cancelled, &|made, of| {
+            progress(Stage::Preparing(0, made, of))
+        });
+        self.made = Some(Made {
+            outcome: outcome.map(|_| ()),
+            seconds: begin.elapsed().as_secs_f64(),
+        });
+    }
+
+    /// Whether a tree that was made ahead found no room.
+    pub(crate) fn lacks_room(&self) -> bool {
+        let Some(Err(ReplayError::Tree { source, .. })) =
+            self.made.as_ref().map(|made| &made.outcome)
+        else {
+            return false;
+        };
+        let errno = Errno::from_io_error(source);
+        errno.is_some_and(|errno| matches!(errno, Errno::NOSPC | Errno::DQUOT))
     }
 
     /// Makes the tree, or puts it back after an earlier round, and executes the plan in it.
@@ -169,11 +202,18 @@ impl<'p> Player<'p> {
     ) -> Result<(Played, Vec<LaneRun>, bool), ReplayError> {
         let (plan, options) = (self.plan, self.options);
         let begin = Instant::now();
-        let sandboxes = ready(&mut self.sandboxes, plan, cancelled, &|made, of| {
-            progress(Stage::Preparing(number, made, of))
-        })?;
+        let mut ahead = 0.0;
+        let sandboxes = if let Some(made) = self.made.take() {
+            made.outcome?;
+            ahead = made.seconds;
+            self.sandboxes.get_or_insert_default()
+        } else {
+            ready(&mut self.sandboxes, plan, cancelled, &|made, of| {
+                progress(Stage::Preparing(number, made, of))
+            })?
+        };
         let cache = settle(options.cache, plan, sandboxes);
-        let prepare_seconds = begin.elapsed().as_secs_f64();
+        let prepare_seconds = ahead + begin.elapsed().as_secs_f64();
         if cancelled.load(Ordering::Relaxed) {
             return Err(ReplayError::Cancelled);
         }
@@ -217,6 +257,7 @@ impl<'p> Player<'p> {
 
     /// Removes the tree; the next round makes it anew.
     pub fn clear(&mut self) -> Result<(), ReplayError> {
+        self.made = None;
         let mut sandboxes = self.sandboxes.take().into_iter().flatten();
         sandboxes.try_for_each(Sandbox::remove)
     }
