@@ -248,6 +248,39 @@ mod tests {
     use fsreplay_results::compare::Ratio;
 
     #[test]
+    fn of_those_that_are_slower_for_certain_the_slowest_is_named() {
+        let target = |name: &str, value: f64, verdict: Verdict| {
+            let mut ratio = Ratio::default();
+            ratio.estimate.value = value;
+            ratio.verdict = verdict;
+            Target {
+                name: name.into(),
+                ratio,
+                ..Target::default()
+            }
+        };
+        let compared = |targets: Vec<Target>| Compare {
+            targets,
+            ..Compare::default()
+        };
+        let found = compared(vec![
+            target("a", 1.0, Verdict::Baseline),
+            target("b", 1.34, Verdict::Slower),
+            target("c", 1.61, Verdict::Slower),
+            target("d", 9.0, Verdict::CannotTell),
+        ]);
+        let told = slowest(&found);
+        assert_eq!(
+            told.as_deref(),
+            Some("But on c it takes 1.6 times as long.")
+        );
+        assert_eq!(
+            slowest(&compared(vec![target("a", 1.0, Verdict::Baseline)])),
+            None
+        );
+    }
+
+    #[test]
     fn what_is_faster_for_certain_is_said_even_if_no_move_was_decided() {
         let faster = |fs_type: &str| Target {
             fs_type: fs_type.into(),

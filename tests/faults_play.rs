@@ -246,9 +246,9 @@ fn where_only_one_tree_fits_the_one_that_is_needed_is_made() {
     }
 }
 
-/// What `play` says under a limit of prlimit(1), for an ordinary user if that can be had: root
-/// isn't limited in its processes. Nothing may be left.
-fn limited(limit: &str) -> Option<String> {
+/// What `play`, or a comparison of so many targets, says under a limit of prlimit(1), for an
+/// ordinary user if that can be had: root isn't limited in its processes. Nothing may be left.
+fn limited(limit: &str, compared: usize) -> Option<String> {
     if !have("prlimit") {
         return None;
     }
@@ -264,10 +264,16 @@ fn limited(limit: &str) -> Option<String> {
     std::fs::copy(trace(), &copy).expect("copied");
     let mut command = Command::new("prlimit");
     command.arg(limit).arg(program);
-    command
-        .args(["play", "-q", "--target"])
-        .arg(&target)
-        .arg(copy);
+    if compared == 0 {
+        command.args(["play", "-q", "--target"]).arg(&target);
+    } else {
+        command.args(["compare", "--rounds", "2", "--anyway"]);
+    }
+    for number in 0..compared {
+        let name = format!("t{number}={}", target.display());
+        command.arg("--target").arg(name);
+    }
+    command.arg(copy);
     if is_root() {
         // One that runs nothing else.
         command.uid(63_117).gid(63_117);
@@ -291,11 +297,15 @@ fn a_limit_of_the_process_is_told_and_nothing_is_left() {
         ("--as=500000000", "ulimit -Hv"),
     ];
     for (limit, words) in fails {
-        let Some(told) = limited(limit) else { return };
+        let Some(told) = limited(limit, 0) else {
+            return;
+        };
         assert!(told.contains("Some(6)") && told.contains(words), "{told}");
     }
-    for processes in 1..6 {
-        let Some(told) = limited(&format!("--nproc={processes}")) else {
+    // A comparison makes trees side by side, where it may start threads.
+    let played = (1..6).map(|processes| (processes, 0));
+    for (processes, compared) in played.chain([(3, 3)]) {
+        let Some(told) = limited(&format!("--nproc={processes}"), compared) else {
             return;
         };
         // A user who runs the tests may run more.

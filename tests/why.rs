@@ -9,10 +9,14 @@ use common::{answers, fsreplay};
 use serde_json::Value;
 
 fn why(dir: &Path, arguments: &[&str]) -> Output {
+    let named = ["--target", "disk=.", "--target", "memory=/dev/shm"];
+    why_anywhere(dir, &[&named, arguments].concat())
+}
+
+fn why_anywhere(dir: &Path, arguments: &[&str]) -> Output {
     fsreplay()
         .current_dir(dir)
-        .args(["why", "--budget", "3s", "--target", "disk=."])
-        .args(["--target", "memory=/dev/shm"])
+        .args(["why", "--budget", "3s"])
         .args(arguments)
         .output()
         .expect("fsreplay runs")
@@ -108,11 +112,25 @@ fn an_earlier_trace_is_not_explained_where_a_recording_broke_off() {
 fn a_tool_that_computes_is_told_so_and_nothing_is_replayed() {
     let dir = tempfile::tempdir().expect("a directory");
     let script = "i=0; while [ $i -lt 3000000 ]; do i=$((i+1)); done";
-    let output = why(dir.path(), &["--", "sh", "-c", script]);
+    let output = why_anywhere(dir.path(), &["--", "sh", "-c", script]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(text.contains("No mount can help: it computes"), "{text}");
     assert!(!text.contains("on other mounts"), "{text}");
+}
+
+#[test]
+fn a_tool_that_computes_is_played_where_mounts_are_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spin = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+    let output = why(dir.path(), &["--json", "-", "--", "sh", "-c", spin]);
+    let found = json(&output);
+    assert!(
+        found["sentence"]
+            .as_str()
+            .is_some_and(|text| text.contains("No mount can help"))
+    );
+    assert_eq!(found["compare"]["targets"][0]["name"], "disk", "{found}");
 }
 
 #[test]

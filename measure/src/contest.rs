@@ -55,7 +55,7 @@ pub struct Rule {
     /// Whether each contestant first plays a round that isn't kept. It is within the budget.
     pub warm_up: bool,
     /// Contestants without which nobody wants the others: their refusal is an error. They begin
-    /// the very first round, so that it is told before anyone has waited for others.
+    /// the very first round, so that it is told before others have played.
     pub needed: Vec<usize>,
 }
 

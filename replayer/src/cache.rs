@@ -79,10 +79,8 @@ pub(crate) fn is_on_share(plan: &Plan) -> bool {
 /// Writes back what the tree's making or putting back left, and empties the caches if asked to.
 /// Says what was done.
 pub(crate) fn settle(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'static str {
-    for sandbox in sandboxes {
-        // So that writing back the tree doesn't disturb.
-        sys::syncfs(sandbox.root().as_raw_fd());
-    }
+    // So that it doesn't disturb.
+    write_back(sandboxes);
     match cache {
         Cache::Made => "as made: the tree was just made, or put back after a round",
         Cache::Warm => "warm: after a replay that doesn't count",
@@ -95,6 +93,13 @@ pub(crate) fn settle(cache: Cache, plan: &Plan, sandboxes: &[Sandbox]) -> &'stat
              attributes stay cached; \
              dropping all needs root outside of a container"
         }
+    }
+}
+
+/// Writes back what was changed on the file systems of the sandboxes.
+pub(crate) fn write_back(sandboxes: &[Sandbox]) {
+    for sandbox in sandboxes {
+        sys::syncfs(sandbox.root().as_raw_fd());
     }
 }
 

@@ -1,9 +1,8 @@
 //! Several targets in turn: round by round, so that what the machine does meanwhile meets all of
 //! them.
 
-use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
-use std::thread::ScopedJoinHandle;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fsreplay_measure::contest::{self, End, Failure, Rig, Rule, Standing};
@@ -15,7 +14,8 @@ use crate::options::{PlayOptions, Stage};
 use crate::plan::Plan;
 use crate::play::{Umask, clean_targets};
 use crate::player::{Played, Player};
-use crate::preflight::preflight;
+use crate::preflight::{fit_together, preflight};
+use crate::side_by_side::side_by_side;
 use crate::timing::Timing;
 
 /// What a contest gave.
@@ -98,6 +98,7 @@ pub(crate) fn contest_with(
         refusals: Vec::new(),
         unchecked: vec![false; plans.len()],
         has_begun: false,
+        left: Vec::new(),
         players: plans
             .iter()
             .zip(timings)
@@ -118,7 +119,8 @@ pub(crate) fn contest_with(
         needed: judged.needed.to_vec(),
     };
     let outcome = contest::contest(&mut trees, &rule, cancelled, judged.judge, judged.told)?;
-    let left = removed(trees.players);
+    let mut left = trees.left;
+    left.extend(removed(trees.players));
     let mut rounds = outcome.rounds;
     for (number, _) in outcome.refused.iter().rev() {
         rounds.remove(*number);
@@ -137,19 +139,16 @@ pub(crate) fn contest_with(
     })
 }
 
-/// Removes the trees of all, side by side, as most of it is waiting for file systems. Gives the
-/// directories that could not be removed.
+/// Removes the trees of all, side by side. Gives the directories that could not be removed.
 fn removed(players: Vec<Player<'_>>) -> Vec<ReplayError> {
-    std::thread::scope(|scope| {
-        let removals: Vec<_> = players
-            .into_iter()
-            .map(|player| scope.spawn(|| player.end().left))
-            .collect();
-        let ended = removals.into_iter().map(ScopedJoinHandle::join);
-        ended
-            .flat_map(|left| left.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    })
+    let all = Mutex::new(Vec::new());
+    side_by_side(players, |player| {
+        let left = player.end().left;
+        all.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(left);
+    });
+    all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The trees of all plans.
@@ -162,6 +161,8 @@ struct Trees<'t, 'k> {
     /// Plans whose targets are looked at when their turn comes.
     unchecked: Vec<bool>,
     has_begun: bool,
+    /// Directories that could not be removed.
+    left: Vec<ReplayError>,
     players: Vec<Player<'t>>,
     keep: &'t mut Keep<'k>,
     cancelled: &'t AtomicBool,
@@ -171,34 +172,40 @@ struct Trees<'t, 'k> {
 
 impl Trees<'_, '_> {
     /// Looks at all targets, and makes the trees side by side: most of it is waiting for file
-    /// systems. Where one that is needed can't take part, nobody has to wait for others.
-    fn begin(&mut self) {
+    /// systems.
+    ///
+    /// # Errors
+    /// What is wrong with a target that is needed: then nobody has to wait for others.
+    fn begin(&mut self) -> Result<(), ReplayError> {
         self.has_begun = true;
         let checked = self.plans.iter().map(|plan| preflight(plan).err());
         self.refusals = checked.collect();
-        if self.needed.iter().any(|one| self.refusals[*one].is_some()) {
-            return;
+        for number in self.needed {
+            self.refusals[*number].take().map_or(Ok(()), Err)?;
+        }
+        if !fit_together(self.plans) {
+            self.unchecked.fill(true);
+            return Ok(());
         }
         let (cancelled, progress) = (self.cancelled, self.progress);
         let fitting = self.players.iter_mut().zip(&self.refusals).enumerate();
-        std::thread::scope(|scope| {
-            for (number, (player, _)) in fitting.filter(|(_, (_, refusal))| refusal.is_none()) {
-                scope.spawn(move || {
-                    player.make_ahead(cancelled, &|stage| progress(number, stage));
-                });
-            }
+        let fitting = fitting.filter(|(_, (_, refusal))| refusal.is_none());
+        let players = fitting.map(|(number, (player, _))| (number, player));
+        side_by_side(players.collect(), |(number, player)| {
+            player.make_ahead(cancelled, &|stage| progress(number, stage));
         });
         if self.players.iter().any(Player::lacks_room) {
             self.begin_again();
         }
+        Ok(())
     }
 
-    /// Trees on one file system may not all fit there, though each does. Then each is made when its
-    /// turn comes, those first that are needed, with what is free by then.
+    /// What a file system says to be free may not be had, or not by all at once. Then each tree is
+    /// made when its turn comes, those first that are needed.
     fn begin_again(&mut self) {
         self.unchecked.fill(true);
-        for (player, refusal) in self.players.iter_mut().zip(&mut self.refusals) {
-            *refusal = player.clear().err();
+        for player in &mut self.players {
+            self.left.extend(player.clear().err());
         }
     }
 }
@@ -213,7 +220,7 @@ impl Rig for Trees<'_, '_> {
 
     fn round(&mut self, contestant: usize, number: u32) -> Result<Played, Failure<ReplayError>> {
         if !self.has_begun {
-            self.begin();
+            self.begin().map_err(Failure::Broken)?;
         }
         let mut refusal = self.refusals[contestant].take();
         if std::mem::take(&mut self.unchecked[contestant]) && refusal.is_none() {

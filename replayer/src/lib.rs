@@ -30,6 +30,7 @@ mod put_back;
 pub mod result;
 pub mod sandbox;
 pub mod share;
+mod side_by_side;
 pub mod simulate;
 mod sys;
 mod timing;

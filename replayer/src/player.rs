@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fsreplay_results::play::{DivergenceGroup, Round};
 use rustix::io::Errno;
 
-use crate::cache::{rest, settle};
+use crate::cache::{rest, settle, write_back};
 use crate::compare::{compare, is_struck, left_out};
 use crate::error::{ReplayError, is_failing};
 use crate::execute::{LaneRun, Tempo, execute};
@@ -100,6 +100,15 @@ fn unfit(error: ReplayError, plan: &Plan, sandboxes: &[Sandbox]) -> ReplayError 
     }
 }
 
+/// What calls say where something is used up that several trees need.
+const LACKING: [Errno; 5] = [
+    Errno::NOSPC,
+    Errno::DQUOT,
+    Errno::MFILE,
+    Errno::NFILE,
+    Errno::NOMEM,
+];
+
 /// What became of the trees at the end.
 #[derive(Debug, Default)]
 pub struct Ended {
@@ -142,13 +151,16 @@ impl<'p> Player<'p> {
         let outcome = ready(&mut self.sandboxes, self.plan, cancelled, &|made, of| {
             progress(Stage::Preparing(0, made, of))
         });
+        // So that it isn't written back while another is played.
+        let outcome = outcome.map(|sandboxes| write_back(sandboxes));
         self.made = Some(Made {
-            outcome: outcome.map(|_| ()),
+            outcome,
             seconds: begin.elapsed().as_secs_f64(),
         });
     }
 
-    /// Whether a tree that was made ahead found no room.
+    /// Whether a tree that was made ahead found no room, on its file system or in this process's
+    /// limits.
     pub(crate) fn lacks_room(&self) -> bool {
         let Some(Err(ReplayError::Tree { source, .. })) =
             self.made.as_ref().map(|made| &made.outcome)
@@ -156,7 +168,7 @@ impl<'p> Player<'p> {
             return false;
         };
         let errno = Errno::from_io_error(source);
-        errno.is_some_and(|errno| matches!(errno, Errno::NOSPC | Errno::DQUOT))
+        errno.is_some_and(|errno| LACKING.contains(&errno))
     }
 
     /// Makes the tree, or puts it back after an earlier round, and executes the plan in it.

@@ -1,5 +1,7 @@
 //! Whether targets can take a plan, found out before anything is written.
 
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags, StatxFlags};
@@ -19,6 +21,23 @@ pub fn preflight(plan: &Plan) -> Result<(), ReplayError> {
         room(&root.target, plan.peak_bytes, plan.peak_inodes)?;
     }
     Ok(())
+}
+
+/// Whether trees of all plans have room at the same time, each at its largest.
+pub(crate) fn fit_together(plans: &[Plan]) -> bool {
+    let mut needs: HashMap<u64, (&Path, u64, u64)> = HashMap::new();
+    for plan in plans {
+        for root in &plan.roots {
+            let Ok(metadata) = std::fs::metadata(&root.target) else {
+                continue;
+            };
+            let (_, bytes, inodes) = needs.entry(metadata.dev()).or_insert((&root.target, 0, 0));
+            *bytes = bytes.saturating_add(plan.peak_bytes);
+            *inodes = inodes.saturating_add(plan.peak_inodes);
+        }
+    }
+    let mut needs = needs.into_values();
+    needs.all(|(target, bytes, inodes)| room(target, bytes, inodes).is_ok())
 }
 
 fn refused(target: &Path, reason: impl Into<String>) -> ReplayError {
@@ -108,6 +127,23 @@ fn room(target: &Path, bytes: u64, inodes: u64) -> Result<(), ReplayError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trees_of_one_file_system_need_room_for_all() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mount = rustix::fs::statvfs(dir.path()).expect("a file system");
+        let root = crate::plan::Root {
+            recorded: b"/".to_vec(),
+            target: dir.path().to_owned(),
+        };
+        let plan = Plan {
+            roots: vec![root],
+            peak_bytes: mount.f_bavail.saturating_mul(mount.f_frsize) / 3 * 2,
+            ..Plan::default()
+        };
+        assert!(fit_together(std::slice::from_ref(&plan)));
+        assert!(!fit_together(&[plan.clone(), plan]));
+    }
 
     #[test]
     fn two_directories_of_a_mount_are_on_one_and_others_are_not() {

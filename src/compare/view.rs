@@ -72,16 +72,13 @@ pub fn table(comparison: &Compare) -> Text {
     term::styled_rows(&table, &styles)
 }
 
-/// What a reader of the table has to know: why calls may take longer than the whole, and where the
-/// replays ran that are called by the names of mounts.
+/// What a reader of the table has to know: of what the calls are, where they take longer than the
+/// whole, and where the replays ran that are called by the names of mounts.
 pub fn legend(comparison: &Compare) -> Text {
     let mut out = Text::default();
     let is_longer = |target: &Target| target.file_system_seconds > target.seconds.value;
     if comparison.targets.iter().any(is_longer) {
-        say!(
-            out,
-            "in calls: of all threads together, and several call at a time"
-        );
+        say!(out, "in calls: all threads together, in the whole run");
     }
     out.push(&places(comparison));
     out

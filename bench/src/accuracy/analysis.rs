@@ -29,10 +29,22 @@ type Times = BTreeMap<String, Vec<(String, BTreeMap<String, f64>)>>;
 pub fn analyse(log: &Path, shares: &[String], base: Option<&str>) -> io::Result<()> {
     let text = read_to_string(log)?;
     let mut times = times(&text, shares)?;
-    for mounts in times.values_mut() {
-        mounts.sort_by_key(|(mount, _)| base.is_some_and(|base| base != mount));
+    if let Some(base) = base {
+        put_first(&mut times, base)?;
     }
     print!("{}", tables(&times));
+    Ok(())
+}
+
+/// Lets ratios be to that mount.
+fn put_first(times: &mut Times, base: &str) -> io::Result<()> {
+    for (workload, mounts) in times {
+        if !mounts.iter().any(|(mount, _)| mount == base) {
+            let message = format!("{workload} was not run on {base}: take another --base");
+            return Err(io::Error::other(message));
+        }
+        mounts.sort_by_key(|(mount, _)| base != mount);
+    }
     Ok(())
 }
 
@@ -80,7 +92,10 @@ fn of_mount(whats: &RunsOf<'_>, is_share: bool) -> BTreeMap<String, f64> {
         .map(|(what, runs)| (*what, middle(walls(runs))));
     let mut times: BTreeMap<String, f64> =
         typical.map(|(what, wall)| (what.into(), wall)).collect();
-    let Some(real) = whats.get(if is_share { AT_REST } else { TOOL }) else {
+    let real = if is_share { AT_REST } else { TOOL };
+    // It would predict itself.
+    times.remove(real);
+    let Some(real) = whats.get(real) else {
         return times;
     };
     times.insert(TRUE.into(), middle(walls(real)));
@@ -243,6 +258,15 @@ mod tests {
         );
         let row = "| (the tool's other rounds) | all | 1 | 50.0 | 50.0 | 50.0 | +50.0 |";
         assert!(told.contains(row), "{told}");
+    }
+
+    #[test]
+    fn ratios_are_to_the_mount_that_is_named() {
+        let lines = "t,a,tool,1,1.0,0,\nt,b,tool,1,2.0,0,\n";
+        let mut times = times(&format!("{HEAD}\n{lines}"), &[]).expect("a log");
+        put_first(&mut times, "b").expect("it is there");
+        assert_eq!(times["t"][0].0, "b");
+        assert!(put_first(&mut times, "c").is_err());
     }
 
     #[test]
