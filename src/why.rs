@@ -68,12 +68,10 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     let is_settled = measured.is_some_and(FileShare::is_small);
     // Where so little is file access, no mount is faster, whatever else is in doubt.
     why.sentence = if is_settled {
-        let slowest = why.compare.as_ref().and_then(slowest);
-        [Some(share), slowest]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(" ")
+        match why.compare.as_ref().and_then(slowest) {
+            Some(slowest) => format!("{share} {slowest}"),
+            None => share,
+        }
     } else {
         answer(&why, &share)
     };

@@ -99,9 +99,8 @@ pub fn run_all(options: &Options) -> io::Result<()> {
             eprintln!("fsreplay-bench: {}: {error}", workload.name);
         }
     }
-    let shares: Vec<String> = SHARES.split(',').map(str::to_owned).collect();
     let base = mounts.all.first().map(|mount| mount.name.as_str());
-    analysis::analyse(&options.log, &shares, base)?;
+    analysis::analyse(&options.log, &SHARES.map(str::to_owned), base)?;
     drop(mounts);
     std::fs::remove_dir_all(&dir)
 }

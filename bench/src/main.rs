@@ -75,7 +75,7 @@ enum Bench {
         log: PathBuf,
         /// Mounts on which the tool at rest is predicted, and not the one that is run again at
         /// once
-        #[arg(long, value_delimiter = ',', default_value = mounts::SHARES)]
+        #[arg(long, value_delimiter = ',', default_values = mounts::SHARES)]
         shares: Vec<String>,
         /// The mount that ratios are to; the first one in the log if none is given
         #[arg(long)]

@@ -22,7 +22,7 @@ pub struct Mounts {
 }
 
 /// Those of them that are shares, whose attributes are cached for some time.
-pub const SHARES: &str = "bindfs,bindfs x 3,sshfs";
+pub const SHARES: [&str; 3] = ["bindfs", "bindfs x 3", "sshfs"];
 
 /// All of it at once: what is left for later, a thread of the kernel does while the first workloads
 /// are measured.

@@ -95,8 +95,7 @@ pub(crate) fn contest_with(
     let mut trees = Trees {
         plans,
         needed: judged.needed,
-        refusals: Vec::new(),
-        unchecked: vec![false; plans.len()],
+        looks: plans.iter().map(|_| Look::ToCome).collect(),
         has_begun: false,
         left: Vec::new(),
         players: plans
@@ -156,10 +155,8 @@ struct Trees<'t, 'k> {
     plans: &'t [Plan],
     /// Numbers of plans without which nobody wants the others.
     needed: &'t [usize],
-    /// What is wrong with the target of each plan, until its first round tells it.
-    refusals: Vec<Option<ReplayError>>,
-    /// Plans whose targets are looked at when their turn comes.
-    unchecked: Vec<bool>,
+    /// What is known of each plan's target.
+    looks: Vec<Look>,
     has_begun: bool,
     /// Directories that could not be removed.
     left: Vec<ReplayError>,
@@ -170,6 +167,21 @@ struct Trees<'t, 'k> {
     began: Instant,
 }
 
+/// What a look at a target found.
+enum Look {
+    /// It is looked at when its turn comes.
+    ToCome,
+    Usable,
+    /// The round that comes tells it.
+    Refused(ReplayError),
+}
+
+impl Look {
+    fn at(plan: &Plan) -> Look {
+        preflight(plan).map_or_else(Look::Refused, |()| Look::Usable)
+    }
+}
+
 impl Trees<'_, '_> {
     /// Looks at all targets, and makes the trees side by side: most of it is waiting for file
     /// systems.
@@ -178,19 +190,20 @@ impl Trees<'_, '_> {
     /// What is wrong with a target that is needed: then nobody has to wait for others.
     fn begin(&mut self) -> Result<(), ReplayError> {
         self.has_begun = true;
-        let checked = self.plans.iter().map(|plan| preflight(plan).err());
-        self.refusals = checked.collect();
+        let mut looks: Vec<Look> = self.plans.iter().map(Look::at).collect();
         for number in self.needed {
-            self.refusals[*number].take().map_or(Ok(()), Err)?;
+            if let Look::Refused(error) = std::mem::replace(&mut looks[*number], Look::Usable) {
+                return Err(error);
+            }
         }
         if !fit_together(self.plans) {
-            self.unchecked.fill(true);
             return Ok(());
         }
+        self.looks = looks;
         let (cancelled, progress) = (self.cancelled, self.progress);
-        let fitting = self.players.iter_mut().zip(&self.refusals).enumerate();
-        let fitting = fitting.filter(|(_, (_, refusal))| refusal.is_none());
-        let players = fitting.map(|(number, (player, _))| (number, player));
+        let all = self.players.iter_mut().zip(&self.looks).enumerate();
+        let usable = all.filter(|(_, (_, look))| matches!(look, Look::Usable));
+        let players = usable.map(|(number, (player, _))| (number, player));
         side_by_side(players.collect(), |(number, player)| {
             player.make_ahead(cancelled, &|stage| progress(number, stage));
         });
@@ -203,7 +216,7 @@ impl Trees<'_, '_> {
     /// What a file system says to be free may not be had, or not by all at once. Then each tree is
     /// made when its turn comes, those first that are needed.
     fn begin_again(&mut self) {
-        self.unchecked.fill(true);
+        self.looks.fill_with(|| Look::ToCome);
         for player in &mut self.players {
             self.left.extend(player.clear().err());
         }
@@ -222,11 +235,11 @@ impl Rig for Trees<'_, '_> {
         if !self.has_begun {
             self.begin().map_err(Failure::Broken)?;
         }
-        let mut refusal = self.refusals[contestant].take();
-        if std::mem::take(&mut self.unchecked[contestant]) && refusal.is_none() {
-            refusal = preflight(&self.plans[contestant]).err();
+        let mut look = std::mem::replace(&mut self.looks[contestant], Look::Usable);
+        if matches!(look, Look::ToCome) {
+            look = Look::at(&self.plans[contestant]);
         }
-        if let Some(error) = refusal {
+        if let Look::Refused(error) = look {
             return Err(if error.is_target() {
                 Failure::Refused(error)
             } else {

@@ -17,6 +17,7 @@ use crate::error::ReplayError;
 use crate::execute::link_text;
 use crate::plan::{Plan, TreeEntry};
 use crate::sandbox::{Sandbox, open_parent, shortened};
+use crate::side_by_side::on_threads;
 
 /// Makers of files: more than cores, since virtual file systems make each of them wait.
 const THREADS: usize = 4;
@@ -213,17 +214,7 @@ impl Maker<'_> {
                 made();
             }
         };
-        std::thread::scope(|scope| {
-            // This thread is one of them, and does it alone where no other may be started.
-            for _ in 1..THREADS.min(files.len()) {
-                let helper = std::thread::Builder::new().spawn_scoped(scope, work);
-                if let Err(error) = helper {
-                    tracing::debug!("starting a thread: {error}");
-                    break;
-                }
-            }
-            work();
-        });
+        on_threads(THREADS.min(files.len()), work);
         match failure.into_inner() {
             Ok(Some(error)) => Err(error),
             _ => Ok(()),

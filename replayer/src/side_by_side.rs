@@ -1,4 +1,4 @@
-//! The same for several items, side by side.
+//! The same for several items, or on several threads, side by side.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
@@ -6,25 +6,29 @@ use std::thread::Builder;
 /// More at a time gain nothing, and each needs threads and descriptors of its own.
 const AT_ONCE: usize = 8;
 
-/// Calls `work` with each item, with several at a time; with one after the other where no thread
-/// may be started.
+/// Calls `work` with each item, with several at a time.
 pub(crate) fn side_by_side<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync) {
-    let count = items.len();
+    let threads = AT_ONCE.min(items.len());
     let queue = Mutex::new(items.into_iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let run = || {
+    on_threads(threads, || {
         while let Some(item) = next() {
             work(item);
         }
-    };
+    });
+}
+
+/// Calls `work` on so many threads. This one is one of them, and the only one where no other may be
+/// started.
+pub(crate) fn on_threads(threads: usize, work: impl Fn() + Sync) {
     std::thread::scope(|scope| {
-        for _ in 1..AT_ONCE.min(count) {
-            if let Err(error) = Builder::new().spawn_scoped(scope, run) {
+        for _ in 1..threads {
+            if let Err(error) = Builder::new().spawn_scoped(scope, &work) {
                 tracing::debug!("starting a thread: {error}");
                 break;
             }
         }
-        run();
+        work();
     });
 }
 

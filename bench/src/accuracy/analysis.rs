@@ -86,21 +86,21 @@ fn times(text: &str, shares: &[String]) -> io::Result<Times> {
 
 /// Medians of all that was run on a mount.
 fn of_mount(whats: &RunsOf<'_>, is_share: bool) -> BTreeMap<String, f64> {
-    let walls = |runs: &Runs| runs.iter().map(|(_, wall)| *wall).collect::<Vec<f64>>();
-    let typical = whats
-        .iter()
-        .map(|(what, runs)| (*what, middle(walls(runs))));
-    let mut times: BTreeMap<String, f64> =
-        typical.map(|(what, wall)| (what.into(), wall)).collect();
+    let typical = whats.iter().map(|(what, runs)| {
+        (
+            (*what).into(),
+            middle(runs.iter().map(|(_, wall)| *wall).collect()),
+        )
+    });
+    let mut times: BTreeMap<String, f64> = typical.collect();
     let real = if is_share { AT_REST } else { TOOL };
-    // It would predict itself.
-    times.remove(real);
-    let Some(real) = whats.get(real) else {
+    // It is what is predicted, and would predict itself.
+    let (Some(typical), Some(runs)) = (times.remove(real), whats.get(real)) else {
         return times;
     };
-    times.insert(TRUE.into(), middle(walls(real)));
+    times.insert(TRUE.into(), typical);
     for (name, rest) in HALVES.into_iter().zip([1, 0]) {
-        let half = real.iter().filter(|(round, _)| round % 2 == rest);
+        let half = runs.iter().filter(|(round, _)| round % 2 == rest);
         let half: Vec<f64> = half.map(|(_, wall)| *wall).collect();
         if !half.is_empty() {
             times.insert(name.into(), middle(half));
@@ -179,12 +179,10 @@ impl Errors {
 fn row(times: &Times, [real, said]: [&str; 2], name: &str, mount: &str) -> String {
     let mut errors = Errors::default();
     for mounts in times.values() {
-        let pair = |(name, of): &(String, BTreeMap<String, f64>)| {
-            Some((name.clone(), *of.get(real)?, *of.get(said)?))
-        };
-        let pairs: Vec<_> = mounts.iter().filter_map(pair).collect();
-        let pairs: Vec<_> = pairs.iter().map(|(n, r, s)| (n.as_str(), *r, *s)).collect();
-        errors.add(&pairs, mount);
+        let pairs = mounts
+            .iter()
+            .filter_map(|(name, of)| Some((name.as_str(), *of.get(real)?, *of.get(said)?)));
+        errors.add(&pairs.collect::<Vec<_>>(), mount);
     }
     if errors.times.is_empty() {
         return String::new();

@@ -18,17 +18,17 @@ impl Tracer {
         let Some(tid) = told(parent, status)? else {
             return Ok(());
         };
-        if self.tasks.contains_key(&tid) {
-            // It was taken for an orphan before its parent's event came.
-            if let Some(task) = self.tasks.get_mut(&parent) {
+        // Else it was taken for an orphan before its parent's event came.
+        let is_new = !self.tasks.contains_key(&tid);
+        if is_new {
+            self.add_task(parent, tid, clone_flags(parent))?;
+        }
+        if let Some(task) = self.tasks.get_mut(&parent) {
+            if is_new {
+                task.time.leaves(self.clock.time());
+            } else {
                 task.time.stood_in_call();
             }
-            return self.resume(parent, 0);
-        }
-        let flags = clone_flags(parent);
-        self.add_task(parent, tid, flags)?;
-        if let Some(task) = self.tasks.get_mut(&parent) {
-            task.time.leaves(self.clock.time());
         }
         self.resume(parent, 0)
     }

@@ -43,7 +43,8 @@ pub(crate) struct Paces {
     recent: VecDeque<Returned>,
     /// What the op being planned waited for is done by another lane.
     pub(crate) caused: bool,
-    /// When that had returned, where it is known; nanoseconds since the start of the recording.
+    /// When that had returned, where waiting for it may be in the op's time on a processor;
+    /// nanoseconds since the start of the recording.
     pub(crate) caused_at: Option<u64>,
 }
 
@@ -156,8 +157,7 @@ impl Paces {
             return self.by_the_clock(event);
         }
         let think = event.spent.think as f32;
-        let since = caused_at.filter(|_| !self.waits_are_told());
-        let since = since.map_or(u64::MAX, |at| event.exit().saturating_sub(at));
+        let since = caused_at.map_or(u64::MAX, |at| event.exit().saturating_sub(at));
         let cpu = event.spent.cpu.min(since) as f64;
         let issued = draft.class == Class::Issued;
         let slept = (event.duration.saturating_sub(self.costs.duration) as f64 - cpu)

@@ -53,7 +53,7 @@ pub(crate) struct Pipe {
 /// All pipes.
 #[derive(Default)]
 pub(crate) struct Pipes {
-    /// Whether a read that waited has only its own work counted as such.
+    /// Whether what a read waited is told apart from what it worked.
     waits_are_told: bool,
     pipes: Vec<Pipe>,
     /// Those with a name, by inode.
@@ -61,7 +61,7 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// No pipes. Where `waits_are_told`, the kernel counted what reads worked while they waited.
+    /// No pipes. `waits_are_told` where the kernel counted what calls worked that also waited.
     pub(crate) fn new(waits_are_told: bool) -> Pipes {
         Pipes {
             waits_are_told,
@@ -98,10 +98,12 @@ impl Pipes {
         self.pipes[pipe as usize].writers += 1;
     }
 
-    /// An op about to be committed reads. Gives when the write had returned that brought its
-    /// bytes, unless that is still to come.
+    /// An op about to be committed reads. Gives when the write had returned that brought its bytes,
+    /// unless that is still to come, or waiting for it is told apart from work.
     pub(crate) fn read(&mut self, order: &mut Order, pipe: u32, read: Transfer) -> Option<u64> {
         let me = order.next(read.lane);
+        let waits_are_told = self.waits_are_told;
+        let since = |write: &Moved| (!waits_are_told).then_some(write.exit);
         let pipe = &mut self.pipes[pipe as usize];
         if read.count == 0 {
             match pipe.closed {
@@ -127,7 +129,7 @@ impl Pipes {
                 None => {}
             }
             pipe.writes.clear();
-            return write.map(|write| write.exit);
+            return write.as_ref().and_then(since);
         }
         if pipe.written.saturating_sub(pipe.read) >= NEARLY_FULL {
             pipe.room = Some(me);
@@ -140,7 +142,7 @@ impl Pipes {
             Some(write) => {
                 order.after(write.id);
                 order.in_sync(write.id);
-                return Some(write.exit);
+                return since(write);
             }
             None if pipe.starved.len() < REMEMBERED => pipe.starved.push_back(starved(pipe.read)),
             None => {}

@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 
 use super::super::order::Side;
 use super::super::{Cx, Draft, Planner};
-use super::{File, flag_bits, given, number, transfer};
+use super::{File, flag_bits, given, moved, number};
 use crate::plan::{Action, Slot};
 
 /// An offset of a copy: -1 where the descriptor's own is used.
@@ -17,14 +17,14 @@ fn offset(cx: &Cx, kind: ArgKind) -> i64 {
 
 impl Planner {
     pub(super) fn copy(&mut self, cx: &Cx, op: Op) -> Draft {
-        let moved = u64::try_from(cx.event.result).unwrap_or(0);
+        let moved = moved(cx);
         let source = self.file(cx, ArgKind::FdIn);
         let target = self.file(cx, ArgKind::FdOut);
-        if source.is_err() {
-            self.drain_pipe(cx, moved, op == Op::Tee);
+        if source.is_err() && op != Op::Tee {
+            self.drain_pipe(cx, ArgKind::FdIn);
         }
         if target.is_err() {
-            self.fill_pipe(cx, moved);
+            self.fill_pipe(cx, ArgKind::FdOut);
         }
         let (action, mount) = match (source, target) {
             (Err(draft), Err(_)) => return draft,
@@ -35,26 +35,6 @@ impl Planner {
             (Ok(_), Err(draft)) | (Err(draft), Ok(_)) => return draft,
         };
         self.issue(cx, action).mount(mount)
-    }
-
-    fn drain_pipe(&mut self, cx: &Cx, moved: u64, tee: bool) {
-        if cx.ok()
-            && !tee
-            && let Some(pipe) = self.pipe_read(cx, ArgKind::FdIn)
-        {
-            let read = transfer(cx, moved);
-            self.paces.caused_at = self.pipes.read(&mut self.order, pipe, read);
-            self.paces.caused = true;
-        }
-    }
-
-    fn fill_pipe(&mut self, cx: &Cx, moved: u64) {
-        if cx.ok()
-            && let Some(pipe) = self.pipe_written(cx, ArgKind::FdOut)
-        {
-            let write = transfer(cx, moved);
-            self.pipes.write(&mut self.order, pipe, write);
-        }
     }
 
     /// The source of a copy is read; from where.

@@ -7,16 +7,11 @@ use super::super::fds::What;
 use super::super::order::{OpId, Side};
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
-use super::{File, flag_bits, number, signed, transfer};
+use super::{File, flag_bits, moved, number, signed, transfer};
 use crate::plan::{Action, Check};
 
 const SEEK_DATA: u64 = 3;
 const SEEK_HOLE: u64 = 4;
-
-/// Bytes that a transfer moved.
-fn moved(cx: &Cx) -> u64 {
-    u64::try_from(cx.event.result).unwrap_or(0)
-}
 
 /// The one with the later moment.
 fn later(one: Option<(u32, OpId)>, other: Option<(u32, OpId)>) -> Option<(u32, OpId)> {
@@ -110,14 +105,18 @@ impl Planner {
     }
 
     fn read_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
+        self.drain_pipe(cx, ArgKind::Fd);
+        draft
+    }
+
+    /// The call took bytes out of the pipe that it has there, if that is one.
+    pub(super) fn drain_pipe(&mut self, cx: &Cx, end: ArgKind) {
         if cx.ok()
-            && let Some(pipe) = self.pipe_read(cx, ArgKind::Fd)
+            && let Some(pipe) = self.pipe_read(cx, end)
         {
-            let read = transfer(cx, moved(cx));
-            self.paces.caused_at = self.pipes.read(&mut self.order, pipe, read);
+            self.paces.caused_at = self.pipes.read(&mut self.order, pipe, transfer(cx));
             self.paces.caused = true;
         }
-        draft
     }
 
     /// `poll`, `select`, `epoll_wait`: what became ready was written, closed or read meanwhile, as
@@ -246,15 +245,20 @@ impl Planner {
     }
 
     fn write_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
-        if cx.ok()
-            && let Some(pipe) = self.pipe_written(cx, ArgKind::Fd)
-        {
-            let write = transfer(cx, moved(cx));
-            self.pipes.write(&mut self.order, pipe, write);
-            // Where it had to wait, it was for room, which a reader made.
-            self.paces.caused = true;
-        }
+        // Where it had to wait, it was for room, which a reader made.
+        self.paces.caused |= self.fill_pipe(cx, ArgKind::Fd);
         draft
+    }
+
+    /// The call put bytes into the pipe that it has there. Gives whether that is one.
+    pub(super) fn fill_pipe(&mut self, cx: &Cx, end: ArgKind) -> bool {
+        if cx.ok()
+            && let Some(pipe) = self.pipe_written(cx, end)
+        {
+            self.pipes.write(&mut self.order, pipe, transfer(cx));
+            return true;
+        }
+        false
     }
 
     pub(super) fn seek(&mut self, cx: &Cx) -> Draft {

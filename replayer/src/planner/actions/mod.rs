@@ -29,11 +29,16 @@ pub(crate) fn number(cx: &Cx, kind: ArgKind) -> u64 {
     cx.event.arg(kind).unwrap_or(0)
 }
 
-/// The call as what moves so many bytes through a pipe.
-fn transfer(cx: &Cx, count: u64) -> Transfer {
+/// Bytes that a transfer moved.
+fn moved(cx: &Cx) -> u64 {
+    u64::try_from(cx.event.result).unwrap_or(0)
+}
+
+/// The call as what moves bytes through a pipe.
+fn transfer(cx: &Cx) -> Transfer {
     Transfer {
         lane: cx.lane,
-        count,
+        count: moved(cx),
         exit: cx.event.exit(),
     }
 }
