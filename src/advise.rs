@@ -21,9 +21,10 @@ use crate::term;
 
 /// Runs the command.
 pub fn run(args: &AdviseArgs) -> Result<i32, Failure> {
-    let cancelled = signals::cancelled()?;
     let described = Described::read(&args.trace.source()?)?;
     let directory = PathBuf::from(&described.trace.cwd);
+    // Until there is something to remove, a signal may end the process itself.
+    let cancelled = signals::cancelled()?;
     if args.verify {
         verify::possible()?;
     }

@@ -94,6 +94,8 @@ fn play(
                 workload: recorded.name().to_owned(),
                 reason: failure.message,
             }),
+            // Ended before this one had a whole round: what the others have told stays.
+            Err(_) if cancelled.load(Ordering::Relaxed) && !card.workloads.is_empty() => break,
             Err(failure) => return Err(failure),
         }
     }

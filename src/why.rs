@@ -4,7 +4,7 @@ mod view;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fsreplay_compare::{Described, share};
@@ -132,15 +132,26 @@ fn measure(
     why.compare = Some(compared);
     let rest = args.budget.saturating_sub(began.elapsed());
     if is_worth && !rest.is_zero() {
-        let found = advise::find(
-            &AdviseArgs::of(trace, &args.target, rest),
-            described,
-            cancelled,
-        )?;
-        status = exit::left(&found.left, status);
-        why.advise = Some(found.result);
+        let of_moves = AdviseArgs::of(trace, &args.target, rest);
+        let found = advise::find(&of_moves, described, cancelled);
+        if let Some(found) = unless_ended(found, cancelled)? {
+            status = exit::left(&found.left, status);
+            why.advise = Some(found.result);
+        }
     }
     Ok(status)
+}
+
+/// What came of the advice. Where the user ended it, what the mounts have told is still worth
+/// showing.
+fn unless_ended<T>(
+    found: Result<T, Failure>,
+    cancelled: &AtomicBool,
+) -> Result<Option<T>, Failure> {
+    match found {
+        Err(_) if cancelled.load(Ordering::Relaxed) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// How much is file access, in words: where mounts were measured, with what calls took then. Those
@@ -276,6 +287,18 @@ mod tests {
             slowest(&compared(vec![target("a", 1.0, Verdict::Baseline)])),
             None
         );
+    }
+
+    #[test]
+    fn advice_that_the_user_ends_leaves_what_was_compared() {
+        let told = |is_ended, found: Result<u8, Failure>| {
+            let told = unless_ended(found, &AtomicBool::new(is_ended));
+            told.map_err(|failure| failure.code)
+        };
+        let stopped = || Err(Failure::new(exit::FAILURE, "stopped"));
+        assert_eq!(told(true, stopped()), Ok(None));
+        assert_eq!(told(false, stopped()), Err(exit::FAILURE));
+        assert_eq!(told(true, Ok(7)), Ok(Some(7)));
     }
 
     #[test]

@@ -3,10 +3,14 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use common::{fsreplay, play, targets, text};
+use common::{fsreplay, fsreplay_heeding, play, targets, text};
 use fsreplay_trace::format;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn library() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/library")
@@ -83,6 +87,37 @@ fn a_trace_of_the_library_is_taken_by_its_name() {
     assert_ne!(id("library:sqlite3"), id("library:cargo-noop"));
     let (status, _, said) = run(&["info", "library:sqlite4"]);
     assert!(status == Some(2) && said.contains("sqlite3"), "{said}");
+}
+
+#[test]
+fn a_scorecard_that_is_ended_keeps_what_was_measured() {
+    let fast = [
+        "compare",
+        "library:all",
+        "--timing",
+        "fast",
+        "--rounds",
+        "2",
+    ];
+    let mut run = fsreplay_heeding()
+        .args(fast)
+        .args(["--target", "m=/dev/shm", "--json", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("fsreplay runs");
+    let mut told = BufReader::new(run.stderr.take().expect("piped")).lines();
+    let second = told.find(|line| line.as_ref().is_ok_and(|line| line.contains("(2 of ")));
+    assert!(second.is_some(), "the second workload never began");
+    let pid = Pid::from_raw(i32::try_from(run.id()).expect("a process"));
+    kill(pid, Signal::SIGTERM).expect("signaled");
+    let rest = std::thread::spawn(move || told.map_while(Result::ok).collect::<Vec<_>>());
+    let output = run.wait_with_output().expect("it ended");
+    let said = rest.join().expect("read");
+    assert_eq!(output.status.code(), Some(0), "{said:?}");
+    let card: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let measured = card["workloads"].as_array().map_or(0, Vec::len);
+    assert!(measured >= 1 && card["interrupted"] == true, "{card:#}");
 }
 
 /// A trace holds every path that was looked up: those of the library may name nothing but a system,

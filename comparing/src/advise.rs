@@ -62,9 +62,9 @@ pub fn advise(
     cancelled: &AtomicBool,
 ) -> Result<Advice, Error> {
     options.check()?;
-    let ground = Ground::of(options, &described, observer)?;
+    let ground = Ground::of(options, &described, observer, cancelled)?;
     let began = Instant::now();
-    let base = ground.plan(&described, None)?;
+    let base = ground.plan(&described, None, cancelled)?;
     let rounds = Rounds {
         options,
         is_recorded: ground.is_recorded,
@@ -77,7 +77,7 @@ pub fn advise(
     let candidates = candidates::choose(&base, &first.rounds[0], &ground.layout.workspace);
     let seen = anew::Seen::read(&described.source)?;
     let (mut moves, kept) = ground.layout.moves(&candidates, &ground.targets, &seen);
-    let (mut plans, names) = ground.all(&described, base, &moves)?;
+    let (mut plans, names) = ground.all(&described, base, &moves, cancelled)?;
     let rest = options.budget.saturating_sub(began.elapsed());
     let found = rounds.of(&plans, names, rest)?;
     let refused = take_out(found.refused, &mut plans, &mut moves);
@@ -129,6 +129,7 @@ impl Ground {
         options: &AdviceOptions,
         described: &Described,
         observer: &dyn Observer,
+        cancelled: &AtomicBool,
     ) -> Result<Ground, Error> {
         let header = &described.header;
         let workspace = moved::resolve(&Moved::Workspace, &described.source, header)?;
@@ -141,7 +142,7 @@ impl Ground {
                 .iter()
                 .map(|path| (path.clone(), target.dir.clone()));
             let options = planning::apart(neutral.clone(), place.collect());
-            planning::plan(&described.source, &options, described.time)
+            planning::plan(&described.source, &options, described.time, cancelled)
         })?;
         let asked = options.baseline.as_deref();
         let baseline = targets::baseline(asked, &targets, &workspace, header)?;
@@ -161,11 +162,16 @@ impl Ground {
     }
 
     /// The plan of a move; without one, of everything as it lies now.
-    fn plan(&self, described: &Described, moved: Option<&Move>) -> Result<Plan, Error> {
+    fn plan(
+        &self,
+        described: &Described,
+        moved: Option<&Move>,
+        cancelled: &AtomicBool,
+    ) -> Result<Plan, Error> {
         let options = self
             .layout
             .options(moved, &self.targets, self.neutral.clone());
-        planning::plan(&described.source, &options, described.time)
+        planning::plan(&described.source, &options, described.time, cancelled)
     }
 
     /// The plan of everything as it lies now, and those of moves, with their names.
@@ -174,11 +180,12 @@ impl Ground {
         described: &Described,
         base: Plan,
         moves: &[Move],
+        cancelled: &AtomicBool,
     ) -> Result<(Vec<Plan>, Vec<String>), Error> {
         let mut plans = vec![base];
         let mut names = vec!["as it lies now".to_owned()];
         for one in moves {
-            plans.push(self.plan(described, Some(one))?);
+            plans.push(self.plan(described, Some(one), cancelled)?);
             let target = &self.targets[one.target].name;
             names.push(format!("{} on {target}", measured::paths(one)));
         }

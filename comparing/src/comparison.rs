@@ -45,7 +45,7 @@ pub fn compare(
     cancelled: &AtomicBool,
 ) -> Result<Compared, Error> {
     options.check()?;
-    let field = field(options, &described, observer)?;
+    let field = field(options, &described, observer, cancelled)?;
     let recorded = targets::recorded(&field.targets, &field.moved, &described.header);
     let names = field.targets.iter().map(|target| target.name.clone());
     let found = measure(
@@ -115,6 +115,7 @@ fn field(
     options: &Options,
     described: &Described,
     observer: &dyn Observer,
+    cancelled: &AtomicBool,
 ) -> Result<Field, Error> {
     let phase = phase(options.phase.as_deref(), &described.phases)?;
     let moved = moved::resolve(&options.moved, &described.source, &described.header)?;
@@ -123,7 +124,7 @@ fn field(
     let named = options.named();
     targets::needed(&named, &all)?;
     let (targets, plans) = targets::planned(all, &options.targets, &named, observer, |target| {
-        plan(described, target, &moved, neutral.clone())
+        plan(described, target, &moved, neutral.clone(), cancelled)
     })?;
     let asked = options.baseline.as_deref();
     Ok(Field {
@@ -218,6 +219,7 @@ fn plan(
     target: &Target,
     moved: &[Vec<u8>],
     neutral: PathBuf,
+    cancelled: &AtomicBool,
 ) -> Result<Plan, Error> {
     let everything = moved.iter().any(|path| path == b"/");
     let options = if everything {
@@ -226,5 +228,5 @@ fn plan(
         let place = moved.iter().map(|path| (path.clone(), target.dir.clone()));
         planning::apart(neutral, place.collect())
     };
-    planning::plan(&described.source, &options, described.time)
+    planning::plan(&described.source, &options, described.time, cancelled)
 }

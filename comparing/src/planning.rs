@@ -1,6 +1,7 @@
 //! From a trace to a plan.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fsreplay_replayer::fit;
 use fsreplay_replayer::plan::{self, Plan};
@@ -12,6 +13,9 @@ use fsreplay_trace::model::{Footer, Header};
 
 use crate::error::Error;
 use crate::source::Source;
+
+/// Of plans whose maker is ended by a signal itself: nothing of theirs has to be removed.
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Options of this user for a target and placed directories.
 pub fn options(target: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
@@ -64,12 +68,17 @@ pub fn cache(asked: Option<Cache>, timing: Timing) -> Cache {
 }
 
 /// Plans a trace, with what is known of the tool's own time besides ([`tool_time`]).
+///
+/// # Errors
+/// As [`plan_as_recorded`]; and [`Error::Stopped`] when `cancelled` becomes true meanwhile.
 pub(crate) fn plan(
     trace: &Source,
     options: &PlanOptions,
     time: Option<plan::OwnTime>,
+    cancelled: &AtomicBool,
 ) -> Result<Plan, Error> {
-    let (mut plan, _) = plan_as_recorded(trace, false, options)?;
+    let mut reader = usable(trace, options)?;
+    let mut plan = planned(&mut reader, trace, false, options, cancelled)?;
     plan.timing = time.unwrap_or(plan.timing);
     Ok(plan)
 }
@@ -96,13 +105,19 @@ pub fn plan_as_recorded(
     truncated: bool,
     options: &PlanOptions,
 ) -> Result<(Plan, Option<Footer>), Error> {
-    let mut reader = trace.reader()?;
-    // A target that can't be used is said before a long trace is planned.
+    let mut reader = usable(trace, options)?;
+    let plan = planned(&mut reader, trace, truncated, options, &NEVER)?;
+    Ok((plan, reader.footer().cloned()))
+}
+
+/// A reader of a trace whose targets can be used: one that can't is said before a long trace is
+/// planned.
+fn usable(trace: &Source, options: &PlanOptions) -> Result<TraceReader, Error> {
+    let reader = trace.reader()?;
     for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
         fsreplay_replayer::preflight::usable(target)?;
     }
-    let plan = planned(&mut reader, trace, truncated, options)?;
-    Ok((plan, reader.footer().cloned()))
+    Ok(reader)
 }
 
 /// Plans a trace that is not to be replayed, only played on paper; also gives its header. No target
@@ -113,7 +128,7 @@ pub(crate) fn plan_on_paper(trace: &Source, truncated: bool) -> Result<(Plan, He
         keep_durations: true,
         ..options(PathBuf::from("/"), Vec::new())
     };
-    let mut plan = planned(&mut reader, trace, truncated, &options)?;
+    let mut plan = planned(&mut reader, trace, truncated, &options, &NEVER)?;
     if let Some(footer) = reader.footer() {
         fit::calibrate(&mut plan, footer);
     }
@@ -125,6 +140,7 @@ fn planned(
     trace: &Source,
     truncated: bool,
     options: &PlanOptions,
+    cancelled: &AtomicBool,
 ) -> Result<Plan, Error> {
     let of_plan = |source: PlanError| Error::Plan {
         trace: trace.name().to_owned(),
@@ -136,6 +152,9 @@ fn planned(
     };
     let mut planner = Planner::new(reader.header(), options);
     loop {
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
         match reader.next_record() {
             Ok(Some(record)) => planner.record(&record, reader.tables()).map_err(of_plan)?,
             Ok(None) => break,
@@ -144,4 +163,20 @@ fn planned(
         }
     }
     planner.finish(reader.tables()).map_err(of_plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_asked_to_stop_plans_no_long_trace() {
+        let recorded = fsreplay_library::find("sqlite3").expect("a workload");
+        let trace = Source::held(recorded.name(), recorded.trace);
+        let dir = tempfile::tempdir().expect("a directory");
+        let options = options(dir.path().to_owned(), Vec::new());
+        let asked = |stop| plan(&trace, &options, None, &AtomicBool::new(stop));
+        assert!(matches!(asked(true), Err(Error::Stopped)));
+        assert!(asked(false).is_ok());
+    }
 }
