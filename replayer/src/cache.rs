@@ -36,6 +36,9 @@ const EXPIRY: Duration = Duration::from_millis(1_100);
 /// after longer ones.
 const IDLE: Duration = Duration::from_millis(200);
 
+/// What a round gains at most whose tree was left alone while another was played in.
+pub(crate) const SAVED: Duration = EXPIRY.saturating_sub(IDLE);
+
 /// File systems whose names and attributes are cached for a limited time: FUSE and virtiofs, 9P,
 /// NFS, SMB and CIFS.
 const SHARES: [u32; 5] = [0x6573_5546, 0x0102_1997, 0x6969, 0xfe53_4d42, 0xff53_4d42];
@@ -56,11 +59,15 @@ pub fn rest_before_run(dir: impl AsFd) -> Duration {
     expiry(dir).max(IDLE)
 }
 
-/// How long to leave all alone between preparing a replay and its first call.
-pub(crate) fn rest(timing: Timing, sandboxes: &[Sandbox]) -> Duration {
-    let rests = sandboxes.iter().map(|sandbox| match timing {
-        Timing::Fast => expiry(sandbox.root()),
-        Timing::Scaled(_) => rest_before_run(sandbox.root()),
+/// How long to leave all alone before the first call of a replay. Its tree, ready by then, was left
+/// alone for some time already, and other trees may have been played in meanwhile.
+pub(crate) fn rest(timing: Timing, sandboxes: &[Sandbox], left_alone: Duration) -> Duration {
+    let rests = sandboxes.iter().map(|sandbox| {
+        let until_expired = expiry(sandbox.root()).saturating_sub(left_alone);
+        match timing {
+            Timing::Fast => until_expired,
+            Timing::Scaled(_) => until_expired.max(IDLE),
+        }
     });
     // Once is enough for all of them.
     rests.max().unwrap_or_default()

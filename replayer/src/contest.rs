@@ -13,10 +13,11 @@ use crate::execute::LaneRun;
 use crate::options::{PlayOptions, Stage};
 use crate::plan::Plan;
 use crate::play::{Umask, clean_targets};
-use crate::player::{Played, Player};
+use crate::player::Played;
 use crate::preflight::{fit_together, preflight};
 use crate::side_by_side::side_by_side;
 use crate::timing::Timing;
+use crate::twin::Twin;
 
 /// What a contest gave.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ pub(crate) fn contest_with(
             .zip(timings)
             .map(|(plan, timing)| {
                 let timing = *timing;
-                Player::new(plan, PlayOptions { timing, ..options })
+                Twin::new(plan, PlayOptions { timing, ..options })
             })
             .collect(),
         keep,
@@ -139,7 +140,7 @@ pub(crate) fn contest_with(
 }
 
 /// Removes the trees of all, side by side. Gives the directories that could not be removed.
-fn removed(players: Vec<Player<'_>>) -> Vec<ReplayError> {
+fn removed(players: Vec<Twin<'_>>) -> Vec<ReplayError> {
     let all = Mutex::new(Vec::new());
     side_by_side(players, |player| {
         let left = player.end().left;
@@ -160,7 +161,7 @@ struct Trees<'t, 'k> {
     has_begun: bool,
     /// Directories that could not be removed.
     left: Vec<ReplayError>,
-    players: Vec<Player<'t>>,
+    players: Vec<Twin<'t>>,
     keep: &'t mut Keep<'k>,
     cancelled: &'t AtomicBool,
     progress: &'t (dyn Fn(usize, Stage) + Sync),
@@ -207,7 +208,7 @@ impl Trees<'_, '_> {
         side_by_side(players.collect(), |(number, player)| {
             player.make_ahead(cancelled, &|stage| progress(number, stage));
         });
-        if self.players.iter().any(Player::lacks_room) {
+        if self.players.iter().any(Twin::lacks_room) {
             self.begin_again();
         }
         Ok(())

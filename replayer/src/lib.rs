@@ -34,6 +34,7 @@ mod side_by_side;
 pub mod simulate;
 mod sys;
 mod timing;
+mod twin;
 
 pub use cache::{Cache, expiry, rest_before_run};
 pub use error::ReplayError;

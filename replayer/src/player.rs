@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fsreplay_results::play::{DivergenceGroup, Round};
 use rustix::io::Errno;
 
-use crate::cache::{rest, settle, write_back};
+use crate::cache::{Cache, rest, settle, write_back};
 use crate::compare::{compare, is_struck, left_out};
 use crate::error::{ReplayError, is_failing};
 use crate::execute::{LaneRun, Tempo, execute};
@@ -127,9 +127,11 @@ pub struct Player<'p> {
     made: Option<Made>,
 }
 
-/// The tree was made ahead of a round: how long that took, and what came of it.
+/// The tree was made or put back ahead of a round: how long that took, when it was ready, and what
+/// came of it.
 struct Made {
     seconds: f64,
+    ready: Instant,
     outcome: Result<(), ReplayError>,
 }
 
@@ -144,8 +146,8 @@ impl<'p> Player<'p> {
         }
     }
 
-    /// Makes the tree ahead of the next round, which tells what came of it: so those of several
-    /// players can be made side by side.
+    /// Makes the tree, or puts it back, ahead of the next round, which tells what came of it: so
+    /// those of several players can be made side by side, and one can be left alone meanwhile.
     pub(crate) fn make_ahead(&mut self, cancelled: &AtomicBool, progress: &(dyn Fn(Stage) + Sync)) {
         let begin = Instant::now();
         let outcome = ready(&mut self.sandboxes, self.plan, cancelled, &|made, of| {
@@ -156,7 +158,13 @@ impl<'p> Player<'p> {
         self.made = Some(Made {
             outcome,
             seconds: begin.elapsed().as_secs_f64(),
+            ready: Instant::now(),
         });
+    }
+
+    /// Whether the tree was made ahead, and is as it has to be.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.made.as_ref().is_some_and(|made| made.outcome.is_ok())
     }
 
     /// Whether a tree that was made ahead found no room, on its file system or in this process's
@@ -215,9 +223,11 @@ impl<'p> Player<'p> {
         let (plan, options) = (self.plan, self.options);
         let begin = Instant::now();
         let mut ahead = 0.0;
+        let mut ready_at = None;
         let sandboxes = if let Some(made) = self.made.take() {
             made.outcome?;
             ahead = made.seconds;
+            ready_at = Some(made.ready);
             self.sandboxes.get_or_insert_default()
         } else {
             ready(&mut self.sandboxes, plan, cancelled, &|made, of| {
@@ -230,12 +240,15 @@ impl<'p> Player<'p> {
             return Err(ReplayError::Cancelled);
         }
         progress(Stage::Executing(number));
+        // Emptying caches goes through the tree.
+        let ready_at = ready_at.filter(|_| options.cache != Cache::Cold);
+        let left_alone = ready_at.map_or(Duration::ZERO, |at| at.elapsed());
         let tempo = Tempo {
             scale: options.timing.scale(),
             // A round that warms up is not measured.
             rest: match number {
                 0 => Duration::ZERO,
-                _ => rest(options.timing, sandboxes),
+                _ => rest(options.timing, sandboxes, left_alone),
             },
         };
         let run = execute(plan, sandboxes, tempo, cancelled)?;

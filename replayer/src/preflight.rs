@@ -24,7 +24,7 @@ pub fn preflight(plan: &Plan) -> Result<(), ReplayError> {
 }
 
 /// Whether trees of all plans have room at the same time, each at its largest.
-pub(crate) fn fit_together(plans: &[Plan]) -> bool {
+pub(crate) fn fit_together<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> bool {
     let mut needs: HashMap<u64, (&Path, u64, u64)> = HashMap::new();
     for plan in plans {
         for root in &plan.roots {
