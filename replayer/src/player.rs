@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use crate::cache::{Cache, rest, settle, write_back};
 use crate::compare::{compare, is_struck, left_out};
 use crate::error::{ReplayError, is_failing};
-use crate::execute::{LaneRun, Tempo, execute};
+use crate::execute::{LaneRun, Run, Tempo, execute};
 use crate::folding;
 use crate::options::{PlayOptions, Stage};
 use crate::plan::Plan;
@@ -118,6 +118,41 @@ pub struct Ended {
     pub left: Vec<ReplayError>,
 }
 
+/// What went before a run.
+struct Before {
+    prepare_seconds: f64,
+    cache: &'static str,
+    pace: Option<f64>,
+}
+
+/// The figures of a run.
+fn told(plan: &Plan, run: &Run, sandboxes: &[Sandbox], before: Before) -> Played {
+    let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
+    let (groups, divergences) = compare(plan, run, &roots);
+    let (calls, call_seconds) = statistics(plan, run);
+    let seconds = |part: fn(&LaneRun) -> u64| {
+        let parts = run.lanes.iter().map(part);
+        parts.map(|nanoseconds| nanoseconds as f64 / 1e9).sum()
+    };
+    Played {
+        round: Round {
+            wall_seconds: run.wall_seconds,
+            prepare_seconds: before.prepare_seconds,
+            call_seconds,
+            wait_seconds: seconds(|lane| lane.waited),
+            own_seconds: seconds(|lane| lane.paced),
+            divergences,
+            left_out: left_out(plan, run),
+            calls,
+        },
+        groups,
+        cache: before.cache,
+        cpu_seconds: seconds(|lane| lane.cpu),
+        pace: before.pace,
+        places: place_seconds(plan, run),
+    }
+}
+
 /// Plays one plan, round by round.
 pub struct Player<'p> {
     plan: &'p Plan,
@@ -127,8 +162,7 @@ pub struct Player<'p> {
     made: Option<Made>,
 }
 
-/// The tree was made or put back ahead of a round: how long that took, when it was ready, and what
-/// came of it.
+/// The tree was made or put back: how long that took, when it was ready, and what came of it.
 struct Made {
     seconds: f64,
     ready: Instant,
@@ -149,17 +183,26 @@ impl<'p> Player<'p> {
     /// Makes the tree, or puts it back, ahead of the next round, which tells what came of it: so
     /// those of several players can be made side by side, and one can be left alone meanwhile.
     pub(crate) fn make_ahead(&mut self, cancelled: &AtomicBool, progress: &(dyn Fn(Stage) + Sync)) {
+        self.made = Some(self.make(0, cancelled, progress));
+    }
+
+    fn make(
+        &mut self,
+        number: u32,
+        cancelled: &AtomicBool,
+        progress: &(dyn Fn(Stage) + Sync),
+    ) -> Made {
         let begin = Instant::now();
         let outcome = ready(&mut self.sandboxes, self.plan, cancelled, &|made, of| {
-            progress(Stage::Preparing(0, made, of))
+            progress(Stage::Preparing(number, made, of))
         });
         // So that it isn't written back while another is played.
         let outcome = outcome.map(|sandboxes| write_back(sandboxes));
-        self.made = Some(Made {
+        Made {
             outcome,
             seconds: begin.elapsed().as_secs_f64(),
             ready: Instant::now(),
-        });
+        }
     }
 
     /// Whether the tree was made ahead, and is as it has to be.
@@ -220,29 +263,25 @@ impl<'p> Player<'p> {
         cancelled: &AtomicBool,
         progress: &(dyn Fn(Stage) + Sync),
     ) -> Result<(Played, Vec<LaneRun>, bool), ReplayError> {
-        let (plan, options) = (self.plan, self.options);
-        let begin = Instant::now();
-        let mut ahead = 0.0;
-        let mut ready_at = None;
-        let sandboxes = if let Some(made) = self.made.take() {
-            made.outcome?;
-            ahead = made.seconds;
-            ready_at = Some(made.ready);
-            self.sandboxes.get_or_insert_default()
-        } else {
-            ready(&mut self.sandboxes, plan, cancelled, &|made, of| {
-                progress(Stage::Preparing(number, made, of))
-            })?
+        let made = match self.made.take() {
+            Some(made) => made,
+            None => self.make(number, cancelled, progress),
         };
+        made.outcome?;
+        let (plan, options) = (self.plan, self.options);
+        let sandboxes = self.sandboxes.get_or_insert_default();
+        let begin = Instant::now();
         let cache = settle(options.cache, plan, sandboxes);
-        let prepare_seconds = ahead + begin.elapsed().as_secs_f64();
+        let prepare_seconds = made.seconds + begin.elapsed().as_secs_f64();
         if cancelled.load(Ordering::Relaxed) {
             return Err(ReplayError::Cancelled);
         }
         progress(Stage::Executing(number));
-        // Emptying caches goes through the tree.
-        let ready_at = ready_at.filter(|_| options.cache != Cache::Cold);
-        let left_alone = ready_at.map_or(Duration::ZERO, |at| at.elapsed());
+        let left_alone = match options.cache {
+            // Emptying caches goes through the tree.
+            Cache::Cold => Duration::ZERO,
+            Cache::Made | Cache::Warm => made.ready.elapsed(),
+        };
         let tempo = Tempo {
             scale: options.timing.scale(),
             // A round that warms up is not measured.
@@ -252,32 +291,13 @@ impl<'p> Player<'p> {
             },
         };
         let run = execute(plan, sandboxes, tempo, cancelled)?;
-        let roots: Vec<Vec<u8>> = sandboxes.iter().map(Sandbox::path_bytes).collect();
-        let (groups, divergences) = compare(plan, &run, &roots);
-        let (calls, call_seconds) = statistics(plan, &run);
-        let seconds = |part: fn(&LaneRun) -> u64| {
-            let parts = run.lanes.iter().map(part);
-            parts.map(|nanoseconds| nanoseconds as f64 / 1e9).sum()
-        };
         let is_struck = is_struck(plan, &run);
-        let played = Played {
-            round: Round {
-                wall_seconds: run.wall_seconds,
-                prepare_seconds,
-                call_seconds,
-                wait_seconds: seconds(|lane| lane.waited),
-                own_seconds: seconds(|lane| lane.paced),
-                divergences,
-                left_out: left_out(plan, &run),
-                calls,
-            },
-            groups,
+        let before = Before {
+            prepare_seconds,
             cache,
-            cpu_seconds: seconds(|lane| lane.cpu),
-            pace: options.timing.scale(),
-            places: place_seconds(plan, &run),
+            pace: tempo.scale,
         };
-        Ok((played, run.lanes, is_struck))
+        Ok((told(plan, &run, sandboxes, before), run.lanes, is_struck))
     }
 
     /// Removes the tree; the next round makes it anew.
