@@ -4,6 +4,8 @@
 //! looked at before. All others go the traced way, which is what the stub does with a number that
 //! stands for nothing here.
 
+use crate::layout::event;
+
 /// The traced way.
 pub const TRACED: u8 = 0;
 /// All that is recorded is in the registers.
@@ -31,12 +33,25 @@ pub const MAP: u8 = 9;
 /// `madvise`: only with the advice [`ADVICE_ASKED`].
 pub const ADVICE: u8 = 10;
 
+/// `readv`, `writev` and their kin: the second argument points to as many vectors (`struct iovec`)
+/// as the third says, and at most [`VECTORS`].
+pub const VECTOR: u8 = 11;
+
+/// `futex`: only with the command [`WAKES`]. Its event counts before the call is made, so that it
+/// stands before the returns of those that it wakes, and it has no result.
+pub const WAKE: u8 = 12;
+
 /// `lstat`: a path first, and the second argument points to what is found. The classes from here on
 /// are asked for what was found.
-pub const LSTAT: u8 = 11;
+pub const LSTAT: u8 = 13;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 12;
+pub const STAT_AT: u8 = 14;
+
+/// Bytes of a vector: its address and its length.
+pub const VECTOR_SIZE: u64 = 16;
+/// As many vectors as an event has room for, where others have a path.
+pub const VECTORS: u64 = event::PATH_MAX / VECTOR_SIZE;
 
 /// Flags of `open` that send it the traced way: it may make or empty a file; and a file that is
 /// opened for writing is looked at before anything is written.
@@ -55,6 +70,11 @@ pub const IOCTL_ASKED: u32 = libc::TCGETS as u32;
 
 /// `MADV_DONTNEED`: memory that is given back, of which allocators have much.
 pub const ADVICE_ASKED: u32 = libc::MADV_DONTNEED as u32;
+
+/// `FUTEX_WAKE`.
+pub const WAKES: u32 = libc::FUTEX_WAKE as u32;
+/// What is a command of `futex`, without its flags (`FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`).
+pub const FUTEX_COMMAND: u32 = libc::FUTEX_CMD_MASK as u32;
 
 /// Which argument of a class points to a path.
 pub fn path_argument(class: u8) -> Option<usize> {

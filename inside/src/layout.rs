@@ -31,8 +31,12 @@ pub const REGION_SIZE: u64 = AREA * AREAS as u64;
 pub mod area {
     /// Events written so far.
     pub const HEAD: u64 = 0x00;
-    /// 1 while the task is in a call of its current event.
+    /// What the task is in: [`IN_CALL`], [`WAKING`], or 0.
     pub const STATE: u64 = 0x08;
+    /// A call of its current event.
+    pub const IN_CALL: u64 = 1;
+    /// A wake, of which the event counts already.
+    pub const WAKING: u64 = 2;
     /// When it returned from its last call, ticks; 0 sends the next call the traced way.
     pub const LAST_EXIT: u64 = 0x10;
     /// Address of the current event.

@@ -181,6 +181,8 @@ pub struct Event {
     pub name_at: Option<u64>,
     /// That name, without the zero.
     pub name: Vec<u8>,
+    /// The vectors (`struct iovec`) that its second argument points to, if it has such.
+    pub vectors: Vec<u8>,
     /// It doesn't follow a link at the end of its path.
     pub is_lstat: bool,
     /// What stood at the end of its path, which is not followed if it is a link.
@@ -240,7 +242,7 @@ impl Area {
     /// The call that the task is in, if the stub is making one. Only of a task that stands still,
     /// or is gone: otherwise it may be another by now.
     pub fn in_progress(&self) -> Option<Event> {
-        (self.get(area::STATE) != 0).then(|| {
+        (self.get(area::STATE) == area::IN_CALL).then(|| {
             let mut event = Event::default();
             self.read(self.get(area::HEAD), &mut event);
             event
@@ -289,6 +291,14 @@ impl Area {
             let left = event::PATH_MAX.saturating_sub(behind);
             let at = offset + event::PATH + behind;
             self.region.segment.text(at, left, &mut event.name);
+        }
+        event.vectors.clear();
+        if class == class::VECTOR {
+            // As the stub has written it, and no more than an event holds.
+            let vectors = event.arguments[2].min(class::VECTORS);
+            for at in (0..vectors * class::VECTOR_SIZE).step_by(8) {
+                event.vectors.extend(word(event::PATH + at).to_le_bytes());
+            }
         }
         event.entry = word(event::ENTRY);
         event.exit = word(event::EXIT);

@@ -81,14 +81,24 @@ fn leave(
     if offset >= marks.saved {
         registers.set_third(area.get(area::RDX));
     }
+    if offset >= marks.woken {
+        if offset > marks.woken {
+            registers.set_result(area.get(area::RAX));
+        }
+        area.set(area::STATE, 0);
+        return true;
+    }
     if !made {
+        // A wake whose event counts already is made by the site, and stands twice.
         if offset >= marks.saved {
             registers.set_result(area.get(area::RAX));
         }
         area.set(area::STATE, 0);
         return false;
     }
-    if offset == marks.called && why == Why::Filter {
+    let is_refused = offset == marks.called && why == Why::Filter;
+    if is_refused || area.get(area::STATE) == area::WAKING {
+        // There is no event to be ended.
         area.set(area::STATE, 0);
         return true;
     }

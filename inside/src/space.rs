@@ -136,6 +136,12 @@ impl Space {
         is_due.then_some(site)
     }
 
+    /// Whether the site before that address may be patched some time.
+    pub fn may_hit(&self, behind: u64) -> bool {
+        let site = behind.saturating_sub(2);
+        self.site(site).is_none() && self.sites.get(&site) != Some(&Site::Unfit)
+    }
+
     /// Whether a call was made, before that address, from what was not mapped at the last look.
     pub(crate) fn is_elsewhere(&self, behind: u64) -> bool {
         let at = behind.saturating_sub(1);

@@ -241,6 +241,14 @@ impl Tasks {
         }
     }
 
+    /// Whether [`Tasks::leaves`] of the call that a task has entered may be of use: its site may be
+    /// patched there.
+    pub fn wants_exit(&self, tid: i32) -> bool {
+        let task = self.tasks.get(&tid);
+        let entered = task.and_then(|task| Some((task.behind?, task.memory.borrow())));
+        entered.is_some_and(|(behind, memory)| !memory.refused && memory.space.may_hit(behind))
+    }
+
     /// A task stands at the exit of a traced call, which is not to be made again. Here sites are
     /// patched and areas given. Gives whether the task was made to do anything.
     pub fn leaves(&mut self, tid: i32, tracee: &mut impl Tracee) -> bool {

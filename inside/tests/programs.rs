@@ -137,6 +137,92 @@ fn signals_at_a_high_rate_never_meet_the_stub() {
     }
 }
 
+/// Wakes with and without somebody who waits, whose handlers wake as well.
+const WAKES: &str = r#"
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+/* wakes, and gives 1 if a register or a flag is another after that, or the result is not 0 */
+__asm__(
+    ".text\n.balign 64\nwakes_nobody:\n"
+    "mov $202, %eax\n mov $129, %esi\n mov $5, %edx\n mov $6, %r8d\n mov $7, %r9d\n"
+    "mov $8, %r10d\n mov $0x7fffffff, %ecx\n add $1, %ecx\n stc\n"
+    "syscall\n jmp 1f\n"
+    ".balign 64, 0xcc\n"
+    "1: jnc 2f\n jno 2f\n jns 2f\n"
+    "test %rax, %rax\n jnz 2f\n cmp $5, %rdx\n jne 2f\n cmp $129, %rsi\n jne 2f\n"
+    "cmp $8, %r10\n jne 2f\n xor %eax, %eax\n ret\n"
+    "2: mov $1, %eax\n ret\n");
+extern long wakes_nobody(int *at);
+static int word, answer, nobody;
+static volatile long handled;
+static long futex(int *at, int command, int value) {
+    return syscall(SYS_futex, at, command, value, 0, 0, 0);
+}
+static void on_alarm(int signal) {
+    int saved = errno;
+    if (futex(&nobody, FUTEX_WAKE_PRIVATE, 1) != 0) _exit(20);
+    handled++;
+    errno = saved;
+}
+static void wait_for(int *at, int value) {
+    int now;
+    while ((now = __atomic_load_n(at, __ATOMIC_ACQUIRE)) != value)
+        futex(at, FUTEX_WAIT_PRIVATE, now);
+}
+static void *answers(void *unused) {
+    for (int i = 1; i <= 3000; i++) {
+        wait_for(&word, i);
+        __atomic_store_n(&answer, i, __ATOMIC_RELEASE);
+        if (futex(&answer, FUTEX_WAKE_PRIVATE, 1) < 0) _exit(21);
+    }
+    return 0;
+}
+int main(void) {
+    struct sigaction action = { .sa_handler = on_alarm, .sa_flags = RESTART };
+    sigaction(SIGALRM, &action, 0);
+    pthread_t other;
+    sigset_t alarm;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarm, 0);
+    if (pthread_create(&other, 0, answers, 0)) return 1;
+    pthread_sigmask(SIG_UNBLOCK, &alarm, 0);
+    struct itimerval often = { { 0, 100 }, { 0, 100 } };
+    setitimer(ITIMER_REAL, &often, 0);
+    for (int i = 1; i <= 3000; i++) {
+        /* nobody waits; and what can't be a word */
+        if (futex(&nobody, FUTEX_WAKE, 5) != 0 || wakes_nobody(&nobody)) return 2;
+        if (futex((int *)((char *)&nobody + 1), FUTEX_WAKE, 5) != -1 || errno != EINVAL) return 3;
+        __atomic_store_n(&word, i, __ATOMIC_RELEASE);
+        long woken = futex(&word, FUTEX_WAKE_PRIVATE, 1);
+        if (woken < 0 || woken > 1) return 4;
+        wait_for(&answer, i);
+    }
+    memset(&often, 0, sizeof often);
+    setitimer(ITIMER_REAL, &often, 0);
+    if (pthread_join(other, 0)) return 5;
+    fprintf(stderr, "%ld signals\n", handled);
+    return handled < 20 ? 6 : 7;
+}"#;
+
+#[test]
+fn wakes_are_made_and_told_before_whom_they_wake_goes_on() {
+    for outcome in with_and_without_restart(WAKES) {
+        let wakes = outcome.calls.iter().flatten();
+        let inside = wakes.filter(|call| call.inside && call.number == libc::SYS_futex);
+        // Of 4 by one thread and 1 by the other, each time.
+        assert!(inside.count() > 9000, "few wakes inside");
+    }
+}
+
 const WAITING: &str = r#"
 #include <errno.h>
 #include <signal.h>

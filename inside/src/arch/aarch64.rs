@@ -25,6 +25,7 @@ pub fn marks() -> Marks {
         result: 0,
         written: 0,
         refused: 0,
+        woken: 0,
         end: 0,
     }
 }

@@ -38,6 +38,9 @@ pub struct Marks {
     pub written: u64,
     /// On the way to the traced way.
     pub refused: u64,
+    /// A wake was made, of which the event counts already. Behind the instruction here `rax` is put
+    /// away.
+    pub woken: u64,
     /// The end; the table of classes follows.
     pub end: u64,
 }

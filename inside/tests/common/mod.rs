@@ -67,6 +67,7 @@ const TRACED: &[i64] = &[
     libc::SYS_getdents64,
     libc::SYS_unlink,
     libc::SYS_fcntl,
+    libc::SYS_futex,
     libc::SYS_execve,
     libc::SYS_restart_syscall,
 ];

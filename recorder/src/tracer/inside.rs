@@ -147,6 +147,11 @@ impl Inside {
         self.tasks.enters(tid, number, behind);
     }
 
+    /// Whether the exit of the traced call that a task has entered is of use.
+    pub fn wants_exit(&self, tid: i32) -> bool {
+        self.tasks.wants_exit(tid)
+    }
+
     /// A task stands at the exit of a traced call. Gives whether it was made to do anything.
     pub fn leaves(&mut self, tid: i32, result: i64) -> bool {
         if (-516..=-512).contains(&result) {
@@ -296,11 +301,16 @@ fn told(event: &Event) -> Option<Told> {
     (missing && event.is_lstat).then_some(Told::Nothing)
 }
 
-/// What an event copied of the tool's memory: its path, and the name of an attribute.
+/// What an event copied of the tool's memory: its path and the name of an attribute, or vectors.
 struct Copied<'a>(&'a Event);
 
 impl Memory for Copied<'_> {
     fn read(&self, address: u64, buffer: &mut [u8]) -> usize {
+        if let Some(vectors) = self.vectors_from(address) {
+            let count = vectors.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&vectors[..count]);
+            return count;
+        }
         let Some(rest) = self.from(address) else {
             return 0;
         };
@@ -323,6 +333,14 @@ impl Memory for Copied<'_> {
 }
 
 impl Copied<'_> {
+    /// The vectors from there on.
+    fn vectors_from(&self, address: u64) -> Option<&[u8]> {
+        let event = self.0;
+        let offset = address.checked_sub(event.arguments[1])?;
+        let rest = event.vectors.get(usize::try_from(offset).ok()?..)?;
+        (!rest.is_empty()).then_some(rest)
+    }
+
     /// The path or the name from there on, without its zero.
     fn from(&self, address: u64) -> Option<&[u8]> {
         let event = self.0;
@@ -445,6 +463,22 @@ mod tests {
         assert_eq!((memory.read(0x1000, &mut few), few), (3, *b"a/n"));
         assert_eq!(memory.read(0xfff, &mut few), 0);
         assert_eq!(memory.read(0x1007, &mut few), 0);
+    }
+
+    #[test]
+    fn vectors_that_were_copied_are_read_as_from_memory() {
+        let event = Event {
+            arguments: [1, 0x1000, 2, 0, 0, 0],
+            vectors: (0..32).collect(),
+            ..Event::default()
+        };
+        let memory = Copied(&event);
+        let mut all = [0; 32];
+        assert_eq!(memory.read(0x1000, &mut all), 32);
+        assert_eq!(all.to_vec(), event.vectors);
+        assert_eq!(memory.read_u64(0x1018), Some(0x1f1e_1d1c_1b1a_1918));
+        assert_eq!(memory.read_u64(0x1020), None);
+        assert_eq!(memory.read_u64(0xfff), None);
     }
 
     #[test]

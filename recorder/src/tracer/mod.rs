@@ -53,7 +53,7 @@ use inside::Inside;
 use passing::Passing;
 use pending::Pending;
 use requests::Requests;
-use tracee::Tracee;
+use tracee::{Side, Tracee};
 
 /// A command under observation.
 pub struct Tracer {
@@ -385,7 +385,13 @@ impl Tracer {
                 let now = self.clock.time();
                 self.gatherer.sample(now, tid, &mut self.tasks);
             }
-            Next::Written => tracee.time.leaves(self.clock.time()),
+            Next::Written => {
+                tracee.time.leaves(self.clock.time());
+                let inside = self.inside.as_ref();
+                if inside.is_some_and(|inside| inside.wants_exit(tid)) {
+                    tracee.side = Some(Side::Wake);
+                }
+            }
             Next::Result | Next::Nothing => tracee.time.foreign_stop(),
         }
     }

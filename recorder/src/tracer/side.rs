@@ -71,9 +71,21 @@ impl Tracer {
             Side::Traces(registers) if result == -i64::from(libc::EPERM) => {
                 return self.wants_to_trace(tid, registers);
             }
+            Side::Wake => self.woke(tid, result),
             Side::Supervisor | Side::Traces(_) => {}
         }
         Ok(())
+    }
+
+    /// A wake has returned, which was told when it was called.
+    fn woke(&mut self, tid: i32, result: i64) {
+        let (Some(tracee), Some(inside)) = (self.tasks.get_mut(&tid), &mut self.inside) else {
+            return;
+        };
+        tracee.time.foreign_stop();
+        if inside.leaves(tid, result) {
+            tracee.time.forget(self.clock.time());
+        }
     }
 
     /// Whether the recorder has put a task to a processor of its choice.

@@ -27,7 +27,7 @@ impl Traced {
     }
 }
 
-/// A call that is none of the table, whose result the tracer waits for.
+/// A call of which the core wants no result, and the tracer waits for it.
 #[derive(Clone, Copy, Debug)]
 pub enum Side {
     /// It asks where it may run, with these argument registers.
@@ -38,6 +38,8 @@ pub enum Side {
     Supervisor,
     /// It begins to trace, with these argument registers.
     Traces([u64; 6]),
+    /// It wakes others, from a site that may be patched when it returns.
+    Wake,
 }
 
 /// Where a task may run.
