@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use fsreplay_trace::abi::AT_EMPTY_PATH;
+use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::format::Tables;
-use fsreplay_trace::model::Event;
+use fsreplay_trace::model::{Event, StringId};
 
 use super::uses::Resource;
 use crate::plan::{Action, Check};
@@ -30,6 +32,28 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// An event that keeps its place and is not issued.
+    pub(crate) fn nothing(cx: &Cx, class: Class) -> Draft {
+        Draft {
+            action: Action::Nothing,
+            check: Check::Nothing,
+            expected: cx.event.result,
+            class,
+            mount: u16::MAX,
+        }
+    }
+
+    /// An event that is issued and whose outcome must be the same.
+    pub(crate) fn issue(cx: &Cx, action: Action) -> Draft {
+        Draft {
+            action,
+            check: Check::Exact,
+            expected: cx.event.result,
+            class: Class::Issued,
+            mount: u16::MAX,
+        }
+    }
+
     pub(crate) fn check(mut self, check: Check) -> Draft {
         self.check = check;
         self
@@ -58,6 +82,23 @@ impl Cx<'_> {
     /// Whether the call succeeded.
     pub(crate) fn ok(&self) -> bool {
         self.event.errno().is_none()
+    }
+
+    /// The string that an argument names, if the trace has it.
+    pub(crate) fn string(&self, kind: ArgKind) -> Option<StringId> {
+        let id = self.event.string(kind)?;
+        ((id.0 as usize) < self.tables.string_count()).then_some(id)
+    }
+
+    /// Whether the call names its descriptor itself rather than a path (`AT_EMPTY_PATH`).
+    pub(crate) fn is_empty_path(&self, bits: u32) -> bool {
+        if bits & AT_EMPTY_PATH == 0 {
+            return false;
+        }
+        match self.string(ArgKind::Path) {
+            Some(path) => self.tables.string(path).is_empty(),
+            None => true,
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Planner {
             }
             self.paces.caused = true;
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     /// The parent of a `vfork` goes on only when its child runs a program or ends.

@@ -61,12 +61,12 @@ impl Planner {
         last: Last,
     ) -> Result<Through<'t>, Draft> {
         let Some(entry) = self.procs.table(cx.task).get(fd, cx.horizon) else {
-            return Err(self.nothing(cx, super::Class::Pseudo));
+            return Err(Draft::nothing(cx, super::Class::Pseudo));
         };
         let handle = self.fds.handle(entry.handle);
         let Some(slot) = handle.slot() else {
             let class = self.class_of(entry.handle);
-            return Err(self.nothing(cx, class));
+            return Err(Draft::nothing(cx, class));
         };
         let ino = self.fds.description(entry.handle).ino;
         let start = WalkStart { slot, ino };
@@ -75,7 +75,7 @@ impl Planner {
         }
         if last != Last::Followed {
             // The link of /proc itself is meant.
-            return Err(self.nothing(cx, super::Class::Pseudo));
+            return Err(Draft::nothing(cx, super::Class::Pseudo));
         }
         let inode = self.tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
@@ -90,7 +90,7 @@ impl Planner {
                     "descriptors of links named by path"
                 });
             }
-            return Err(self.nothing(cx, super::Class::Unresolved));
+            return Err(Draft::nothing(cx, super::Class::Unresolved));
         }
         Ok(self.reached(start))
     }

@@ -70,7 +70,7 @@ use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record};
 
 use crate::execute::Samples;
-use crate::plan::{Action, Check, InitialFd, OwnTime, Plan, Root, Took};
+use crate::plan::{InitialFd, OwnTime, Plan, Root, Took};
 use carriers::Carriers;
 use dialect::Dialect;
 use draft::Extra;
@@ -329,7 +329,7 @@ impl Planner {
         self.order.concurrent = self.procs.alive > 1;
         self.after_vfork(task);
         let draft = if event.result == Event::NO_RETURN {
-            self.nothing(&cx, Class::Unfinished)
+            Draft::nothing(&cx, Class::Unfinished)
         } else {
             self.act(&cx)
         };
@@ -355,28 +355,6 @@ impl Planner {
     #[inline]
     pub(crate) fn need_slot(&mut self, slot: u32, side: Side) {
         self.uses.add(Resource::Slot(slot), side);
-    }
-
-    /// An event that keeps its place and is not issued.
-    pub(crate) fn nothing(&self, cx: &Cx, class: Class) -> Draft {
-        Draft {
-            action: Action::Nothing,
-            check: Check::Nothing,
-            expected: cx.event.result,
-            class,
-            mount: u16::MAX,
-        }
-    }
-
-    /// An event that is issued and whose outcome must be the same.
-    pub(crate) fn issue(&self, cx: &Cx, action: Action) -> Draft {
-        Draft {
-            action,
-            check: Check::Exact,
-            expected: cx.event.result,
-            class: Class::Issued,
-            mount: u16::MAX,
-        }
     }
 
     /// What an event on such a handle counts as, if nothing is open behind it.

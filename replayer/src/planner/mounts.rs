@@ -140,7 +140,7 @@ impl Planner {
             };
             self.lie_over(over, top);
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     /// What `fsmount` or `open_tree` made gets a place, or what has one gets another.
@@ -150,7 +150,7 @@ impl Planner {
             let top = over.and_then(|_| self.moved_from(cx));
             self.lie_over(over, top);
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     pub(super) fn unmount(&mut self, cx: &Cx) -> Draft {
@@ -159,7 +159,7 @@ impl Planner {
         {
             self.mounts.take(&mut self.tree, dent);
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     /// What the root directory of the namespace is then is in no trace. Names below it are taken
@@ -170,7 +170,7 @@ impl Planner {
             self.mounts.here_mut().clear();
             self.notes.add(PIVOTED);
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     /// Something comes to lie over an entry: a directory or file that is replayed, or what the
@@ -212,7 +212,7 @@ impl Planner {
 
     /// The entry and the directory or file that a path of such a call names.
     fn place_named(&mut self, cx: &Cx, kind: ArgKind) -> Option<(u32, u32)> {
-        let path = cx.tables.string(self.string(cx, kind)?);
+        let path = cx.tables.string(cx.string(kind)?);
         let fs = self.procs.fs(cx.task);
         let (mut start, root) = (fs.cwd_ino, fs.root);
         let fd = cx.event.fd(ArgKind::DirFd).filter(|fd| *fd != AT_FDCWD);

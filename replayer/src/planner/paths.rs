@@ -78,12 +78,6 @@ impl PathCache {
 }
 
 impl Planner {
-    /// The string that an argument names, if the trace has it.
-    pub(crate) fn string(&self, cx: &Cx, kind: ArgKind) -> Option<StringId> {
-        let id = cx.event.string(kind)?;
-        ((id.0 as usize) < cx.tables.string_count()).then_some(id)
-    }
-
     /// What the call of an event does with a link at the end of one of its paths.
     pub(crate) fn last_of(&self, event: &Event, path: ArgKind) -> Last {
         event.last(path, self.dialect.recorded)
@@ -108,9 +102,9 @@ impl Planner {
         hint: Hint,
     ) -> Result<Reached<'t>, Draft> {
         let last = self.last_of(cx.event, path);
-        let Some(string) = self.string(cx, path) else {
+        let Some(string) = cx.string(path) else {
             // A bad pointer can't be had again.
-            return Err(self.nothing(cx, Class::Unresolved));
+            return Err(Draft::nothing(cx, Class::Unresolved));
         };
         let bytes = cx.tables.string(string);
         let root = self.procs.fs(cx.task).root;
@@ -137,18 +131,18 @@ impl Planner {
         match walked.end {
             End::Pseudo => {
                 self.led_below_mount(&walked);
-                return Err(self.nothing(cx, Class::Pseudo));
+                return Err(Draft::nothing(cx, Class::Pseudo));
             }
-            End::Skipped => return Err(self.nothing(cx, Class::Skipped)),
+            End::Skipped => return Err(Draft::nothing(cx, Class::Skipped)),
             _ => {}
         }
         if self.refused_by_flags(cx, &walked) {
-            return Err(self.nothing(cx, Class::Other));
+            return Err(Draft::nothing(cx, Class::Other));
         }
         let at = self.spell(cx, string, from, start, &walked);
         let mut reached = Reached { at, walked, start };
         if self.found_unmade(cx, &reached) {
-            return Err(self.nothing(cx, Class::Other));
+            return Err(Draft::nothing(cx, Class::Other));
         }
         self.pass(&mut reached);
         Ok(reached)
@@ -160,7 +154,7 @@ impl Planner {
             None | Some(AT_FDCWD) => {
                 let fs = self.procs.fs(cx.task);
                 if fs.cwd == NONE {
-                    return Err(self.nothing(cx, Class::Pseudo));
+                    return Err(Draft::nothing(cx, Class::Pseudo));
                 }
                 fs.cwd
             }
@@ -174,13 +168,13 @@ impl Planner {
                 }
                 None => {
                     self.notes.add("descriptors that no recorded call opened");
-                    return Err(self.nothing(cx, Class::Unresolved));
+                    return Err(Draft::nothing(cx, Class::Unresolved));
                 }
             },
         };
         let Some(slot) = self.fds.handle(handle).slot() else {
             let class = self.class_of(handle);
-            return Err(self.nothing(cx, class));
+            return Err(Draft::nothing(cx, class));
         };
         Ok(WalkStart {
             slot,

@@ -35,7 +35,7 @@ impl Planner {
                 dir: start.slot,
                 path: TextBuilder::DOT,
             },
-            Some(skip) if skip > 0 && self.is_too_long(cx, bytes) => {
+            Some(skip) if skip > 0 && is_too_long(cx, bytes) => {
                 let padded = pad(&bytes[skip..]);
                 At {
                     dir: start.slot,
@@ -47,15 +47,6 @@ impl Planner {
                 path: self.texts.string(string, from + skip, cx.tables),
             },
         }
-    }
-
-    /// A path that was too long only with the slash that it is issued without.
-    fn is_too_long(&self, cx: &Cx, bytes: &[u8]) -> bool {
-        cx.event.errno() == Some(libc::ENAMETOOLONG)
-            && bytes.len() >= PATH_MAX - 1
-            && bytes
-                .split(|b| *b == b'/')
-                .all(|name| name.len() <= NAME_MAX)
     }
 
     /// Spells a path by its names from the top of its placement, or from where the walk started if
@@ -116,6 +107,15 @@ fn push_contained(text: &mut Vec<u8>, rest: &[u8]) {
         }
         text.extend_from_slice(if name == b".." { b"." } else { name });
     }
+}
+
+/// A path that was too long only with the slash that it is issued without.
+fn is_too_long(cx: &Cx, bytes: &[u8]) -> bool {
+    cx.event.errno() == Some(libc::ENAMETOOLONG)
+        && bytes.len() >= PATH_MAX - 1
+        && bytes
+            .split(|b| *b == b'/')
+            .all(|name| name.len() <= NAME_MAX)
 }
 
 fn pad(path: &[u8]) -> Vec<u8> {

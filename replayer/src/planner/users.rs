@@ -60,7 +60,7 @@ impl Planner {
         if let Some(uid) = uid.filter(|_| cx.ok()) {
             self.users.ids.insert(cx.task, uid);
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     /// A task runs a program: as its owner, if the mode says so that it had at first. What became

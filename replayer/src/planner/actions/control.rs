@@ -73,7 +73,7 @@ impl Planner {
             F_GETLK..=F_SETLKW | F_OFD_GETLK..=F_OFD_SETLKW => self.lock(cx, &file, command),
             _ => {
                 self.notes.add("fcntl commands that are not issued");
-                self.nothing(cx, Class::Other)
+                Draft::nothing(cx, Class::Other)
             }
         }
     }
@@ -102,14 +102,14 @@ impl Planner {
             F_GETFD | F_GETFL => Check::Success,
             _ => Check::Exact,
         };
-        self.issue(cx, action).check(check).mount(file.mount)
+        Draft::issue(cx, action).check(check).mount(file.mount)
     }
 
     fn lock(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
         self.need_inode(file.ino, Side::Write);
         let (fd, whence, start) = self.carrier(cx, file);
         if !self.lock_called(cx) {
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         let action = Action::Lock {
             fd,
@@ -119,7 +119,7 @@ impl Planner {
             start,
             length: signed(cx, ArgKind::LockLength),
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     pub(super) fn flock(&mut self, cx: &Cx) -> Draft {
@@ -129,13 +129,13 @@ impl Planner {
         };
         self.need_inode(file.ino, Side::Write);
         if !self.lock_called(cx) {
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         let action = Action::Flock {
             fd: file.slot,
             operation: number(cx, ArgKind::Command) as i32,
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     pub(super) fn ioctl(&mut self, cx: &Cx) -> Draft {
@@ -160,7 +160,7 @@ impl Planner {
                     command: TCGETS,
                     argument: 0,
                 };
-                self.issue(cx, action).mount(file.mount)
+                Draft::issue(cx, action).mount(file.mount)
             }
             // It is the replay's own matter what of it is closed by exec; `fcntl` does the same.
             FIOCLEX | FIONCLEX => {
@@ -169,7 +169,7 @@ impl Planner {
                     command: F_SETFD as i32,
                     argument: u64::from(command == FIOCLEX),
                 };
-                self.issue(cx, action).mount(file.mount)
+                Draft::issue(cx, action).mount(file.mount)
             }
             FICLONE | FICLONERANGE => self.clone_file(cx, &file, command),
             _ if ISSUED.contains(&command) => {
@@ -182,11 +182,11 @@ impl Planner {
                     command,
                     argument: 0,
                 };
-                self.issue(cx, action).mount(file.mount)
+                Draft::issue(cx, action).mount(file.mount)
             }
             _ => {
                 self.notes.add("ioctl commands that are not issued");
-                self.nothing(cx, Class::Other)
+                Draft::nothing(cx, Class::Other)
             }
         }
     }
@@ -229,6 +229,6 @@ impl Planner {
         if command == FICLONE && !cx.ok() {
             self.clone_failed(cx, &source, file);
         }
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 }

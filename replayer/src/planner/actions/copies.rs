@@ -34,7 +34,7 @@ impl Planner {
             // A failed copy between a file and something else can't be had again without that.
             (Ok(_), Err(draft)) | (Err(draft), Ok(_)) => return draft,
         };
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     /// The source of a copy is read; from where.

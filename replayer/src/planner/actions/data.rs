@@ -78,7 +78,7 @@ impl Planner {
         } else {
             action
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     /// Whether a read of a file ended before the buffer and the file did.
@@ -136,7 +136,7 @@ impl Planner {
             self.order.after(cause);
             self.paces.caused = true;
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     /// What made a descriptor ready that the task polled.
@@ -241,7 +241,7 @@ impl Planner {
         } else {
             action
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     fn write_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
@@ -290,7 +290,7 @@ impl Planner {
         } else {
             Check::Exact
         };
-        self.issue(cx, action).check(check).mount(file.mount)
+        Draft::issue(cx, action).check(check).mount(file.mount)
     }
 
     /// Hints and write-back of a descriptor.
@@ -326,7 +326,7 @@ impl Planner {
                 length: length as u64,
             },
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     /// `sync`: every root's file system.
@@ -336,6 +336,6 @@ impl Planner {
             let action = Action::Syncfs { fd: Slot(root) };
             self.extra(cx.lane, cx.event.entry, action, cx.event.call, &[]);
         }
-        self.issue(cx, Action::Syncfs { fd: Slot(0) })
+        Draft::issue(cx, Action::Syncfs { fd: Slot(0) })
     }
 }

@@ -8,7 +8,7 @@ use super::super::order::Side;
 use super::super::paths::{Hint, Reached};
 use super::super::tree::{Kind, NONE, PHANTOM};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{flag_bits, lookup_hint, number};
+use super::{creation_hint, flag_bits, lookup_hint, number};
 use crate::plan::{Action, Check, Slot};
 
 const SOCK_CLOEXEC: u32 = abi::O_CLOEXEC;
@@ -42,7 +42,7 @@ impl Planner {
 
     /// Sockets, events and the like: tracked by number only.
     pub(super) fn virtual_fd(&mut self, cx: &Cx) -> Draft {
-        let draft = self.nothing(cx, Class::Other);
+        let draft = Draft::nothing(cx, Class::Other);
         if !cx.ok() {
             return draft;
         }
@@ -75,7 +75,7 @@ impl Planner {
 
     /// `pipe` and `socketpair`.
     pub(super) fn pair(&mut self, cx: &Cx, op: Op) -> Draft {
-        let draft = self.nothing(cx, Class::Other);
+        let draft = Draft::nothing(cx, Class::Other);
         if !cx.ok() {
             return draft;
         }
@@ -104,7 +104,7 @@ impl Planner {
         let creates = cx.event.made().is_some();
         let temporary = self.dialect.recorded.is_temporary(recorded);
         let hint = if creates && !temporary {
-            Self::creation_hint(cx)
+            creation_hint(cx)
         } else if !cx.ok() {
             lookup_hint(cx, Kind::Unknown)
         } else if recorded & self.dialect.recorded.directory != 0 {
@@ -137,14 +137,14 @@ impl Planner {
         let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
         if !cx.ok() {
             self.failed(&mut reached);
-            return self.issue(cx, action).mount(mount);
+            return Draft::issue(cx, action).mount(mount);
         }
         let ino = self.opened(cx, &mut reached, temporary);
         match self.tree.inode(ino).kind {
             Kind::Fifo => return self.open_fifo(cx, ino, recorded, cloexec),
             Kind::Socket if recorded & abi::O_PATH == 0 => {
                 self.put_virtual(cx, cx.event.result, Class::Other, cloexec);
-                return self.nothing(cx, Class::Other);
+                return Draft::nothing(cx, Class::Other);
             }
             _ => {}
         }
@@ -156,7 +156,7 @@ impl Planner {
         let handle = self.fds.open(What::Real, ino, recorded, Some(slot));
         self.tree.inode_mut(ino).opens += 1;
         self.put_fd(cx, cx.event.result, handle, cloexec);
-        self.issue(cx, action).check(Check::Success).mount(mount)
+        Draft::issue(cx, action).check(Check::Success).mount(mount)
     }
 
     /// The inode that an open which succeeded led to; makes it if the call did.
@@ -199,25 +199,25 @@ impl Planner {
         }
         let handle = self.fds.open(What::Pipe(pipe), NONE, recorded & 3, None);
         self.put_fd(cx, cx.event.result, handle, cloexec);
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     pub(super) fn close(&mut self, cx: &Cx) -> Draft {
         let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
         if cx.event.errno() == Some(libc::EBADF) {
-            return self.issue(cx, Action::Close { fd: Slot::BAD });
+            return Draft::issue(cx, Action::Close { fd: Slot::BAD });
         }
         let taken = self.procs.table_mut(cx.task).take(fd, cx.horizon);
         let Some(entry) = taken else {
             self.notes.add("descriptors that no recorded call opened");
-            return self.nothing(cx, Class::Unresolved);
+            return Draft::nothing(cx, Class::Unresolved);
         };
         let class = self.class_of(entry.handle);
         let mount = self.mount_of(self.fds.description(entry.handle).ino);
         self.unlock_for(cx, entry.handle);
         match self.close_handle(cx, entry.handle) {
-            Some(action) => self.issue(cx, action).mount(mount),
-            None => self.nothing(cx, class),
+            Some(action) => Draft::issue(cx, action).mount(mount),
+            None => Draft::nothing(cx, class),
         }
     }
 
@@ -262,7 +262,7 @@ impl Planner {
 
     pub(super) fn close_range(&mut self, cx: &Cx) -> Draft {
         if !cx.ok() {
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         let bits = flag_bits(cx);
         if bits & CLOSE_RANGE_UNSHARE != 0 {
@@ -292,8 +292,8 @@ impl Planner {
             pending = self.close_handle(cx, entry.handle);
         }
         match pending {
-            Some(action) => self.issue(cx, action),
-            None => self.nothing(cx, Class::Other),
+            Some(action) => Draft::issue(cx, action),
+            None => Draft::nothing(cx, Class::Other),
         }
     }
 
@@ -337,7 +337,7 @@ impl Planner {
             out,
             cloexec,
         };
-        self.issue(cx, action)
+        Draft::issue(cx, action)
             .check(Check::Success)
             .mount(file.mount)
     }
@@ -361,7 +361,7 @@ impl Planner {
             return self.duplicate(cx, -1, cloexec);
         }
         if old == new {
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         let source = self.procs.table(cx.task).get(old, cx.horizon);
         let replaced = self.procs.table_mut(cx.task).take(new, u32::MAX);
@@ -372,7 +372,7 @@ impl Planner {
             self.notes.add("descriptors that no recorded call opened");
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
             self.put_virtual(cx, i64::from(new), Class::Unresolved, cloexec);
-            return self.close_or(cx, closed, Class::Unresolved);
+            return close_or(cx, closed, Class::Unresolved);
         };
         let shared = self.fds.handle(source.handle);
         let Some(slot) = shared.slot() else {
@@ -380,7 +380,7 @@ impl Planner {
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
             let handle = self.fds.duplicate(source.handle, None);
             self.put_fd(cx, i64::from(new), handle, cloexec);
-            return self.close_or(cx, closed, class);
+            return close_or(cx, closed, class);
         };
         self.need_slot(slot.0, Side::Read);
         let mount = self.mount_of(self.fds.description(source.handle).ino);
@@ -393,14 +393,7 @@ impl Planner {
             out: Slot(out),
             cloexec,
         };
-        self.issue(cx, action).check(Check::Success).mount(mount)
-    }
-
-    fn close_or(&self, cx: &Cx, closed: Option<Action>, class: Class) -> Draft {
-        match closed {
-            Some(action) => self.issue(cx, action).check(Check::Success),
-            None => self.nothing(cx, class),
-        }
+        Draft::issue(cx, action).check(Check::Success).mount(mount)
     }
 
     /// The slot that a `dup2` replaces: that of the descriptor it closes, or a new one.
@@ -421,5 +414,12 @@ impl Planner {
             Some(slot) => slot.0,
             None => self.fds.take_slot(cx.lane),
         }
+    }
+}
+
+fn close_or(cx: &Cx, closed: Option<Action>, class: Class) -> Draft {
+    match closed {
+        Some(action) => Draft::issue(cx, action).check(Check::Success),
+        None => Draft::nothing(cx, class),
     }
 }

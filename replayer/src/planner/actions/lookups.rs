@@ -11,17 +11,6 @@ use super::{File, flag_bits, lookup_hint, number};
 use crate::plan::{Action, At, Check};
 
 impl Planner {
-    /// Whether the call names its descriptor itself rather than a path (`AT_EMPTY_PATH`).
-    pub(crate) fn is_empty_path(&self, cx: &Cx, bits: u32) -> bool {
-        if bits & AT_EMPTY_PATH == 0 {
-            return false;
-        }
-        match self.string(cx, ArgKind::Path) {
-            Some(path) => cx.tables.string(path).is_empty(),
-            None => true,
-        }
-    }
-
     /// The descriptor that a call with an empty path means; the working directory's for `AT_FDCWD`.
     pub(crate) fn empty_path(&mut self, cx: &Cx) -> Result<File, Draft> {
         if cx.event.fd(ArgKind::DirFd) != Some(AT_FDCWD) {
@@ -30,7 +19,7 @@ impl Planner {
         let fs = self.procs.fs(cx.task);
         let slot = (fs.cwd != NONE).then(|| self.fds.handle(fs.cwd).slot());
         let Some(Some(slot)) = slot else {
-            return Err(self.nothing(cx, Class::Pseudo));
+            return Err(Draft::nothing(cx, Class::Pseudo));
         };
         self.need_slot(slot.0, Side::Read);
         Ok(File {
@@ -70,7 +59,7 @@ impl Planner {
     }
 
     fn path_or_self(&mut self, cx: &Cx, bits: u32, kind: Kind) -> Result<(At, u16), Draft> {
-        if self.is_empty_path(cx, bits) {
+        if cx.is_empty_path(bits) {
             let file = self.empty_path(cx)?;
             self.need_inode(file.ino, Side::Read);
             let at = At {
@@ -98,7 +87,7 @@ impl Planner {
             },
             _ => Action::Stat { at, flags },
         };
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     pub(super) fn access(&mut self, cx: &Cx) -> Draft {
@@ -110,14 +99,14 @@ impl Planner {
                     mode: number(cx, ArgKind::Mode) as i32,
                     flags: bits as i32,
                 };
-                self.issue(cx, action).mount(mount)
+                Draft::issue(cx, action).mount(mount)
             }
             Err(draft) => draft,
         }
     }
 
     pub(super) fn read_link(&mut self, cx: &Cx) -> Draft {
-        let path = self.string(cx, ArgKind::Path);
+        let path = cx.string(ArgKind::Path);
         let itself = path.is_some_and(|path| cx.tables.string(path).is_empty())
             && cx.event.fd(ArgKind::DirFd).is_some();
         let bits = if itself { AT_EMPTY_PATH } else { 0 };
@@ -148,7 +137,7 @@ impl Planner {
             length: number(cx, ArgKind::Length),
             target_root: None,
         };
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     pub(super) fn list_directory(&mut self, cx: &Cx) -> Draft {
@@ -184,15 +173,14 @@ impl Planner {
         } else {
             Check::Listing
         };
-        self.issue(cx, action).check(check).mount(file.mount)
+        Draft::issue(cx, action).check(check).mount(file.mount)
     }
 
     pub(super) fn get_attributes(&mut self, cx: &Cx) -> Draft {
         let bits = flag_bits(cx);
         // A working directory is open as O_PATH in the replay, which the call refuses without a
         // name.
-        let asks_by_name =
-            self.is_empty_path(cx, bits) && cx.event.fd(ArgKind::DirFd) == Some(AT_FDCWD);
+        let asks_by_name = cx.is_empty_path(bits) && cx.event.fd(ArgKind::DirFd) == Some(AT_FDCWD);
         match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok((mut at, mount)) => {
                 if asks_by_name {
@@ -203,7 +191,7 @@ impl Planner {
                     length: number(cx, ArgKind::Length),
                     flags: bits as i32,
                 };
-                self.issue(cx, action).mount(mount)
+                Draft::issue(cx, action).mount(mount)
             }
             Err(draft) => draft,
         }
@@ -211,9 +199,9 @@ impl Planner {
 
     pub(super) fn stat_fs(&mut self, cx: &Cx) -> Draft {
         match self.look(cx, Kind::Unknown) {
-            Ok((reached, mount)) => self
-                .issue(cx, Action::StatFs { at: reached.at })
-                .mount(mount),
+            Ok((reached, mount)) => {
+                Draft::issue(cx, Action::StatFs { at: reached.at }).mount(mount)
+            }
             Err(draft) => draft,
         }
     }
@@ -229,7 +217,7 @@ impl Planner {
             Call::fstatfs => Action::FdStatFs { fd: file.slot },
             _ => Action::FdStat { fd: file.slot },
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     pub(super) fn watch(&mut self, cx: &Cx) -> Draft {
@@ -240,7 +228,7 @@ impl Planner {
                     at: reached.at,
                     mask: mask as u32,
                 };
-                self.issue(cx, action).check(Check::Success).mount(mount)
+                Draft::issue(cx, action).check(Check::Success).mount(mount)
             }
             Err(draft) => draft,
         }
@@ -259,7 +247,7 @@ impl Planner {
                     Some(libc::EOVERFLOW) => Check::Nothing,
                     _ => Check::Success,
                 };
-                self.issue(cx, action).check(check).mount(mount)
+                Draft::issue(cx, action).check(check).mount(mount)
             }
             Err(draft) => draft,
         }

@@ -73,7 +73,7 @@ impl Planner {
             flags: bits as i32,
             offset: signed(cx, ArgKind::Offset),
         };
-        self.issue(cx, action)
+        Draft::issue(cx, action)
             .check(Check::Success)
             .mount(file.mount)
     }
@@ -130,9 +130,9 @@ impl Planner {
 
     pub(super) fn unmap(&mut self, cx: &Cx) -> Draft {
         if !cx.ok() {
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
-        let (address, length) = self.range(cx);
+        let (address, length) = range(cx);
         let space = self.procs.task(cx.task).mm;
         let parts = self.procs.spaces[space as usize].remove(address, length);
         let mut pending = None;
@@ -145,25 +145,19 @@ impl Planner {
         match pending {
             Some((action, resource)) => {
                 self.uses.add(resource, Side::Write);
-                self.issue(cx, action)
+                Draft::issue(cx, action)
             }
-            None => self.nothing(cx, Class::Other),
+            None => Draft::nothing(cx, Class::Other),
         }
-    }
-
-    fn range(&self, cx: &Cx) -> (u64, u64) {
-        let length = number(cx, ArgKind::Length);
-        let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
-        (number(cx, ArgKind::Address), rounded)
     }
 
     /// `mremap` moves or resizes a mapping of the recorded process; the replay's stays where it is.
     pub(super) fn remap(&mut self, cx: &Cx) -> Draft {
-        let draft = self.nothing(cx, Class::Other);
+        let draft = Draft::nothing(cx, Class::Other);
         if !cx.ok() {
             return draft;
         }
-        let (address, length) = self.range(cx);
+        let (address, length) = range(cx);
         let space = self.procs.task(cx.task).mm as usize;
         let Some(part) = self.procs.spaces[space].first(address, 1) else {
             return draft;
@@ -186,10 +180,10 @@ impl Planner {
 
     /// `msync` and `madvise`.
     pub(super) fn map_hint(&mut self, cx: &Cx, op: Op) -> Draft {
-        let (address, length) = self.range(cx);
+        let (address, length) = range(cx);
         let space = self.procs.task(cx.task).mm as usize;
         let Some(part) = self.procs.spaces[space].first(address, length) else {
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         };
         self.uses.add(Resource::Map(part.map), Side::Read);
         let ino = self.maps.all[part.map as usize].ino;
@@ -197,7 +191,7 @@ impl Planner {
         let bits = flag_bits(cx) as i32;
         if op != Op::MapSync && !ISSUED_ADVICE.contains(&bits) {
             self.notes.add("madvise advice that is not issued");
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         let (map, start, length) = (part.map, part.start, part.length);
         let action = if op == Op::MapSync {
@@ -216,6 +210,12 @@ impl Planner {
             }
         };
         let mount = self.mount_of(ino);
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
+}
+
+fn range(cx: &Cx) -> (u64, u64) {
+    let length = number(cx, ArgKind::Length);
+    let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
+    (number(cx, ArgKind::Address), rounded)
 }

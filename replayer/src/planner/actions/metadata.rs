@@ -44,7 +44,7 @@ impl Planner {
         if op == Op::SetTimes && null && cx.event.arg(ArgKind::DirFd).is_some() {
             return self.set_descriptor_times(cx);
         }
-        let (at, ino, mount) = if self.is_empty_path(cx, bits) {
+        let (at, ino, mount) = if cx.is_empty_path(bits) {
             match self.empty_path(cx) {
                 Ok(file) => {
                     let at = At {
@@ -70,7 +70,7 @@ impl Planner {
             }
         }
         let action = self.metadata_action(cx, op, at, bits);
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     fn metadata_action(&self, cx: &Cx, op: Op, at: At, bits: u32) -> Action {
@@ -114,7 +114,7 @@ impl Planner {
             atime: number(cx, ArgKind::Atime),
             mtime: number(cx, ArgKind::Mtime),
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     /// `fchmod`, `fchown`, `ftruncate`, `fallocate`.
@@ -154,7 +154,7 @@ impl Planner {
                 }
             }
         };
-        self.issue(cx, action).mount(file.mount)
+        Draft::issue(cx, action).mount(file.mount)
     }
 
     /// What `fallocate` did to a file's size and space.
@@ -175,7 +175,7 @@ impl Planner {
     /// failed changes nothing and needs no privilege, nor does taking away an ACL, which goes well
     /// where there is none.
     fn attribute(&mut self, cx: &Cx, op: Op) -> (Text, bool) {
-        let Some(name) = self.string(cx, ArgKind::Name) else {
+        let Some(name) = cx.string(ArgKind::Name) else {
             return (super::super::TextBuilder::EMPTY, false);
         };
         let recorded = cx.tables.string(name);
@@ -193,14 +193,6 @@ impl Planner {
         (self.texts.push_built(&issued), changed)
     }
 
-    /// The permission bits that the call sets in the form of an access ACL: their effect is a
-    /// chmod's, so it must be had.
-    fn acl_mode(&self, cx: &Cx) -> Option<u32> {
-        let mode = cx.event.arg(ArgKind::Mode).filter(|mode| *mode <= 0o777)?;
-        let name = self.string(cx, ArgKind::Name)?;
-        (cx.tables.string(name) == b"system.posix_acl_access").then_some(mode as u32)
-    }
-
     pub(super) fn xattr(&mut self, cx: &Cx, op: Op) -> Draft {
         let follow = self.last_of(cx.event, ArgKind::Path) == Last::Followed;
         let (reached, mount) = match self.look(cx, Kind::Unknown) {
@@ -212,10 +204,8 @@ impl Planner {
         if changes && let Some(ino) = reached.found() {
             self.need_inode(ino, Side::Write);
         }
-        if let Some(mode) = self.acl_mode(cx) {
-            return self
-                .issue(cx, Action::SetAcl { at, mode, follow })
-                .mount(mount);
+        if let Some(mode) = acl_mode(cx) {
+            return Draft::issue(cx, Action::SetAcl { at, mode, follow }).mount(mount);
         }
         let (name, changed) = self.attribute(cx, op);
         let kind = reached.found().map(|ino| self.tree.inode(ino).kind);
@@ -223,11 +213,11 @@ impl Planner {
         let is_too_long = cx.event.errno() == Some(libc::ERANGE);
         if kind == Some(Kind::Link) && !follow && (changed && cx.ok() || is_too_long) {
             self.notes.add(OF_LINKS);
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
             self.notes.add(OF_DEVICES);
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         let length = attribute_length(cx);
         let action = match op {
@@ -263,12 +253,10 @@ impl Planner {
         let kind = (file.ino != NONE).then(|| self.tree.inode(file.ino).kind);
         if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
             self.notes.add(OF_DEVICES);
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
-        if let Some(mode) = self.acl_mode(cx) {
-            return self
-                .issue(cx, Action::FdSetAcl { fd, mode })
-                .mount(file.mount);
+        if let Some(mode) = acl_mode(cx) {
+            return Draft::issue(cx, Action::FdSetAcl { fd, mode }).mount(file.mount);
         }
         let (name, changed) = self.attribute(cx, op);
         let length = attribute_length(cx);
@@ -295,12 +283,20 @@ impl Planner {
                     user.fsreplay.*",
             );
         }
-        let draft = self.issue(cx, action);
+        let draft = Draft::issue(cx, action);
         if list && cx.event.result > 0 {
             return draft.check(Check::Success);
         }
         draft
     }
+}
+
+/// The permission bits that the call sets in the form of an access ACL: their effect is a
+/// chmod's, so it must be had.
+fn acl_mode(cx: &Cx) -> Option<u32> {
+    let mode = cx.event.arg(ArgKind::Mode).filter(|mode| *mode <= 0o777)?;
+    let name = cx.string(ArgKind::Name)?;
+    (cx.tables.string(name) == b"system.posix_acl_access").then_some(mode as u32)
 }
 
 /// For how much there is room. A list that fitted has longer names in the replay, and has to fit.

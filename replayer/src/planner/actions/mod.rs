@@ -70,6 +70,15 @@ pub(crate) fn lookup_hint(cx: &Cx, kind: Kind) -> Hint {
     }
 }
 
+/// What a call that makes a name tells about its path.
+fn creation_hint(cx: &Cx) -> Hint {
+    match cx.event.errno() {
+        None => Hint::Parent,
+        Some(libc::EEXIST | libc::ENOTEMPTY) => Hint::Exists(Kind::Unknown),
+        _ => Hint::Silent,
+    }
+}
+
 impl Planner {
     /// The action of an event, with its effect on the model.
     pub(super) fn act(&mut self, cx: &Cx) -> Draft {
@@ -78,7 +87,7 @@ impl Planner {
             && let Some(why) = self.unrepeatable(cx)
         {
             self.notes.add(why);
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         match op {
             Op::Open => self.open(cx),
@@ -138,7 +147,7 @@ impl Planner {
             Op::Wait => self.wait(cx),
             Op::Futex => self.futex(cx),
             Op::Poll => self.poll(cx),
-            Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => self.nothing(cx, Class::Other),
+            Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => Draft::nothing(cx, Class::Other),
             Op::Mount => self.mount(cx),
             Op::Unmount => self.unmount(cx),
             Op::MoveMount => self.move_mount(cx),
@@ -153,7 +162,7 @@ impl Planner {
         if cx.event.call.row().result == fsreplay_trace::call::ResultKind::Fd && cx.ok() {
             return self.virtual_fd(cx);
         }
-        self.nothing(cx, Class::Unresolved)
+        Draft::nothing(cx, Class::Unresolved)
     }
 
     /// A descriptor argument. Where nothing is open behind it, the draft of an event that isn't
@@ -172,12 +181,12 @@ impl Planner {
                 });
             }
             self.notes.add("descriptors that no recorded call opened");
-            return Err(self.nothing(cx, Class::Unresolved));
+            return Err(Draft::nothing(cx, Class::Unresolved));
         };
         let handle = self.fds.handle(entry.handle);
         let Some(slot) = handle.slot() else {
             let class = self.class_of(entry.handle);
-            return Err(self.nothing(cx, class));
+            return Err(Draft::nothing(cx, class));
         };
         self.need_slot(slot.0, Side::Read);
         let ino = self.fds.description(entry.handle).ino;

@@ -12,19 +12,10 @@ use super::super::order::Side;
 use super::super::paths::{Hint, Reached};
 use super::super::tree::{Kind, NONE, PHANTOM, ROOT};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{flag_bits, lookup_hint, number};
+use super::{creation_hint, flag_bits, lookup_hint, number};
 use crate::plan::{Action, At};
 
 impl Planner {
-    /// What a call that makes a name tells about its path.
-    pub(crate) fn creation_hint(cx: &Cx) -> Hint {
-        match cx.event.errno() {
-            None => Hint::Parent,
-            Some(libc::EEXIST | libc::ENOTEMPTY) => Hint::Exists(Kind::Unknown),
-            _ => Hint::Silent,
-        }
-    }
-
     /// The name that a call changes, in its directory.
     fn changes_name(&mut self, dir: u32, dent: u32) {
         if dent != NONE {
@@ -75,7 +66,7 @@ impl Planner {
     }
 
     pub(super) fn make_dir(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, Self::creation_hint(cx)) {
+        let mut reached = match self.reach(cx, creation_hint(cx)) {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
@@ -87,7 +78,7 @@ impl Planner {
         let mount = self.mount_of(reached.walked.dir);
         if !cx.ok() {
             self.failed(&mut reached);
-            return self.issue(cx, action).mount(mount);
+            return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
             && self.tree.root_at(ino).is_some()
@@ -95,11 +86,11 @@ impl Planner {
             self.notes
                 .add("placed directories that the tool made itself");
             self.unmade.end(ino);
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         let ino = self.create(&mut reached, Kind::Directory);
         self.need(Resource::Place(ino), Side::Write);
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     /// `unlink`, `unlinkat`, `rmdir`.
@@ -114,10 +105,10 @@ impl Planner {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
-        if directory && self.names_parent(cx, &reached) {
+        if directory && names_parent(cx, &reached) {
             // `rmdir x/..` fails otherwise than `rmdir .`, which it would be spelled as.
             let Some(ino) = reached.found().filter(|ino| self.has_name(*ino)) else {
-                return self.nothing(cx, Class::Unresolved);
+                return Draft::nothing(cx, Class::Unresolved);
             };
             reached.at = self.place_of(ino);
         }
@@ -131,7 +122,7 @@ impl Planner {
         if !cx.ok() || dent == NONE || reached.found().is_none() {
             self.failed(&mut reached);
             self.was_not_empty(cx, &reached);
-            return self.issue(cx, action).mount(mount);
+            return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
             && self.tree.root_at(ino).is_some()
@@ -140,12 +131,12 @@ impl Planner {
             self.notes
                 .add("placed directories that the tool removed, and that stay");
             self.unmade.begin(ino);
-            return self.nothing(cx, Class::Other);
+            return Draft::nothing(cx, Class::Other);
         }
         self.changes_name(dir, dent);
         let ino = self.tree.detach(dent);
         self.removed(ino);
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     /// A call that failed for what a directory holds must find it there.
@@ -154,17 +145,6 @@ impl Planner {
         if let Some(ino) = reached.found().filter(|_| told) {
             self.need(Resource::Members(ino), Side::Read);
         }
-    }
-
-    /// Whether a path that leads to a directory ends with `..`.
-    fn names_parent(&self, cx: &Cx, reached: &Reached) -> bool {
-        let Some(path) = self.string(cx, ArgKind::Path) else {
-            return false;
-        };
-        let path = cx.tables.string(path);
-        let end = path.iter().rposition(|b| *b != b'/').map_or(0, |at| at + 1);
-        let last = path[..end].rsplit(|b| *b == b'/').next();
-        !cx.ok() && reached.found().is_some() && last == Some(b"..")
     }
 
     /// Whether a directory has a name in another one, and is not the top of a placement.
@@ -199,11 +179,7 @@ impl Planner {
             Err(draft) => return draft,
         };
         // The second walk leaves its own traces; those of the first are in the accesses already.
-        let hint = if exchange {
-            hint
-        } else {
-            Self::creation_hint(cx)
-        };
+        let hint = if exchange { hint } else { creation_hint(cx) };
         let to = self.reach_new(cx, hint);
         let mut to = match to {
             Ok(to) => to,
@@ -225,10 +201,10 @@ impl Planner {
             self.failed(&mut from);
             self.failed(&mut to);
             self.was_not_empty(cx, &to);
-            return self.issue(cx, action).mount(mount);
+            return Draft::issue(cx, action).mount(mount);
         }
         self.moved(&mut from, &mut to, exchange);
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     /// A path that ends in `..` is refused by rename(2); its canonical form would not be.
@@ -279,7 +255,7 @@ impl Planner {
 
     pub(super) fn link(&mut self, cx: &Cx) -> Draft {
         let bits = flag_bits(cx);
-        if self.is_empty_path(cx, bits) {
+        if cx.is_empty_path(bits) {
             return self.link_descriptor(cx);
         }
         let from = self.reach(cx, lookup_hint(cx, Kind::File));
@@ -287,7 +263,7 @@ impl Planner {
             Ok(from) => from,
             Err(draft) => return self.link_elsewhere(cx, draft),
         };
-        let to = self.reach_new(cx, Self::creation_hint(cx));
+        let to = self.reach_new(cx, creation_hint(cx));
         let mut to = match to {
             Ok(to) => to,
             Err(draft) => return draft,
@@ -302,7 +278,7 @@ impl Planner {
                 flags: (bits & AT_SYMLINK_FOLLOW) as i32,
             };
             let mount = self.mount_of(from.walked.dir);
-            return self.issue(cx, action).mount(mount);
+            return Draft::issue(cx, action).mount(mount);
         }
         let action = Action::Link {
             from: from.at,
@@ -313,10 +289,10 @@ impl Planner {
         self.failed(&mut from);
         let Some(ino) = from.found().filter(|_| cx.ok()) else {
             self.failed(&mut to);
-            return self.issue(cx, action).mount(mount);
+            return Draft::issue(cx, action).mount(mount);
         };
         self.linked(&mut to, ino);
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     /// A new name for an inode.
@@ -342,7 +318,7 @@ impl Planner {
     }
 
     fn link_file(&mut self, cx: &Cx, file: super::File) -> Draft {
-        let to = self.reach_new(cx, Self::creation_hint(cx));
+        let to = self.reach_new(cx, creation_hint(cx));
         let mut to = match to {
             Ok(to) => to,
             Err(draft) => return draft,
@@ -361,7 +337,7 @@ impl Planner {
         } else {
             self.failed(&mut to);
         }
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     /// `linkat` of `/proc/self/fd/N`, the unprivileged way to name a file that was made with
@@ -375,7 +351,7 @@ impl Planner {
 
     /// The file that a path like `/proc/self/fd/N` means.
     fn descriptor_path(&mut self, cx: &Cx, kind: ArgKind) -> Option<super::File> {
-        let path = cx.tables.string(self.string(cx, kind)?);
+        let path = cx.tables.string(cx.string(kind)?);
         let (fd, behind) = self.descriptor_link(cx, path)?;
         if behind != path.len() {
             return None;
@@ -395,10 +371,10 @@ impl Planner {
     }
 
     pub(super) fn symlink(&mut self, cx: &Cx) -> Draft {
-        let Some(target) = self.string(cx, ArgKind::Target) else {
-            return self.nothing(cx, Class::Unresolved);
+        let Some(target) = cx.string(ArgKind::Target) else {
+            return Draft::nothing(cx, Class::Unresolved);
         };
-        let hint = Self::creation_hint(cx);
+        let hint = creation_hint(cx);
         let reached = self.reach_new(cx, hint);
         let mut reached = match reached {
             Ok(reached) => reached,
@@ -416,7 +392,7 @@ impl Planner {
             NONE
         };
         let action = self.contained_link(cx, target, &reached, ino);
-        self.issue(cx, action).mount(mount)
+        Draft::issue(cx, action).mount(mount)
     }
 
     fn contained_link(&mut self, cx: &Cx, target: StringId, reached: &Reached, ino: u32) -> Action {
@@ -454,6 +430,17 @@ impl Planner {
             path.extend_from_slice(self.tree.names.get(*name));
         }
     }
+}
+
+/// Whether a path that leads to a directory ends with `..`.
+fn names_parent(cx: &Cx, reached: &Reached) -> bool {
+    let Some(path) = cx.string(ArgKind::Path) else {
+        return false;
+    };
+    let path = cx.tables.string(path);
+    let end = path.iter().rposition(|b| *b != b'/').map_or(0, |at| at + 1);
+    let last = path[..end].rsplit(|b| *b == b'/').next();
+    !cx.ok() && reached.found().is_some() && last == Some(b"..")
 }
 
 /// Whether renameat2(2) takes these flags.

@@ -5,7 +5,7 @@ use fsreplay_trace::call::{ArgKind, Call};
 use super::super::paths::Hint;
 use super::super::tree::Kind;
 use super::super::{Class, Cx, Draft, Planner};
-use super::number;
+use super::{creation_hint, number};
 use crate::plan::Action;
 
 const S_IFMT: u32 = 0o170_000;
@@ -19,16 +19,16 @@ impl Planner {
     /// path may be longer than the 108 bytes of an address.
     pub(super) fn make_node(&mut self, cx: &Cx) -> Draft {
         let binds = cx.event.call == Call::bind;
-        if binds && self.string(cx, ArgKind::Path).is_none() {
-            return self.nothing(cx, Class::Other); // an address outside of the tree
+        if binds && cx.string(ArgKind::Path).is_none() {
+            return Draft::nothing(cx, Class::Other); // an address outside of the tree
         }
         let hint = match cx.event.errno() {
             Some(libc::EADDRINUSE) if binds => Hint::Exists(Kind::Unknown),
             // Refused for the socket, not for the name.
             Some(libc::EINVAL | libc::EBADF | libc::ENOTSOCK) if binds => {
-                return self.nothing(cx, Class::Other);
+                return Draft::nothing(cx, Class::Other);
             }
-            _ => Self::creation_hint(cx),
+            _ => creation_hint(cx),
         };
         let mut reached = match self.reach(cx, hint) {
             Ok(reached) => reached,
@@ -55,7 +55,7 @@ impl Planner {
         } else {
             self.failed(&mut reached);
         }
-        let mut draft = self.issue(cx, action).mount(mount);
+        let mut draft = Draft::issue(cx, action).mount(mount);
         if cx.event.errno() == Some(libc::EADDRINUSE) {
             draft.expected = -i64::from(libc::EEXIST); // as mknod(2) says it
         }

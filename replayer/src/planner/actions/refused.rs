@@ -72,7 +72,7 @@ impl Planner {
                 Some("calls that were refused for flags that no kernel knows")
             }
             libc::EROFS => Some("calls that were refused because something is read-only"),
-            libc::EBUSY if self.names_root(cx) => Some("attempts to remove the root directory"),
+            libc::EBUSY if names_root(cx) => Some("attempts to remove the root directory"),
             _ if by_structure(cx, errno) => Some("calls refused for what stood behind a pointer"),
             _ if by_state(cx, errno) => Some(BY_STATE),
             _ => None,
@@ -93,14 +93,14 @@ impl Planner {
         }
         refused
     }
+}
 
-    /// Whether the path is the root directory, which is an ordinary one in the replay.
-    fn names_root(&self, cx: &Cx) -> bool {
-        let op = cx.event.call.row().op;
-        let path = self.string(cx, ArgKind::Path);
-        matches!(op, Op::RemoveDir | Op::Unlink | Op::Rename)
-            && path.is_some_and(|path| cx.tables.string(path).iter().all(|b| *b == b'/'))
-    }
+/// Whether the path is the root directory, which is an ordinary one in the replay.
+fn names_root(cx: &Cx) -> bool {
+    let op = cx.event.call.row().op;
+    let path = cx.string(ArgKind::Path);
+    matches!(op, Op::RemoveDir | Op::Unlink | Op::Rename)
+        && path.is_some_and(|path| cx.tables.string(path).iter().all(|b| *b == b'/'))
 }
 
 /// Whether a call may have been refused (`EXDEV`) for a mount between its two ends.

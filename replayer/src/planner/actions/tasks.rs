@@ -14,7 +14,7 @@ use crate::plan::{Action, At, Check, Slot};
 impl Planner {
     pub(super) fn umask(&mut self, cx: &Cx) -> Draft {
         self.procs.fs_mut(cx.task).umask = number(cx, ArgKind::Mode) as u32 & 0o777;
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     pub(super) fn change_dir(&mut self, cx: &Cx) -> Draft {
@@ -34,7 +34,7 @@ impl Planner {
             Some(ino) if cx.ok() => self.enter(cx, ino),
             _ => Slot::BAD,
         };
-        self.issue(cx, Action::ChangeDir { at, out }).mount(mount)
+        Draft::issue(cx, Action::ChangeDir { at, out }).mount(mount)
     }
 
     pub(super) fn fd_change_dir(&mut self, cx: &Cx) -> Draft {
@@ -53,8 +53,7 @@ impl Planner {
             Slot::BAD
         };
         let fd = file.slot;
-        self.issue(cx, Action::FdChangeDir { fd, out })
-            .mount(file.mount)
+        Draft::issue(cx, Action::FdChangeDir { fd, out }).mount(file.mount)
     }
 
     /// The working directory is a directory of the replayed tree now; the slot that holds it.
@@ -121,7 +120,7 @@ impl Planner {
             self.notes.add("changes of the root directory");
         }
         self.uses.clear();
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     pub(super) fn exec(&mut self, cx: &Cx) -> Draft {
@@ -135,7 +134,7 @@ impl Planner {
 
     /// The program file of an `execve`.
     fn program(&mut self, cx: &Cx, bits: u32) -> Draft {
-        let (at, ino, mount) = if self.is_empty_path(cx, bits) {
+        let (at, ino, mount) = if cx.is_empty_path(bits) {
             match self.empty_path(cx) {
                 Ok(file) => (self.program_at(&file), Some(file.ino), file.mount),
                 Err(draft) => return draft,
@@ -157,7 +156,7 @@ impl Planner {
             at,
             flags: bits as i32,
         };
-        let mut draft = self.issue(cx, action).mount(mount);
+        let mut draft = Draft::issue(cx, action).mount(mount);
         let by_file = [
             libc::ENOENT,
             libc::ENOTDIR,
@@ -247,7 +246,7 @@ impl Planner {
         if cx.ok() && bits & CLONE_NEWNS != 0 {
             self.new_namespace(cx.task);
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 
     pub(super) fn wait(&mut self, cx: &Cx) -> Draft {
@@ -257,13 +256,13 @@ impl Planner {
             Some(P_PID) if cx.ok() => number(cx, ArgKind::Pid) as u32,
             Some(_) if cx.ok() => 0,
             None if cx.event.result > 0 => cx.event.result as u32,
-            _ => return self.nothing(cx, Class::Other),
+            _ => return Draft::nothing(cx, Class::Other),
         };
         for end in self.procs.reap(cx.task, pid) {
             self.order.after(end);
             self.order.in_sync(end);
             self.paces.caused = true;
         }
-        self.nothing(cx, Class::Other)
+        Draft::nothing(cx, Class::Other)
     }
 }
