@@ -18,7 +18,7 @@ use super::hash::FastMap;
 use super::locks::{Lock, LockKind, LockPart, LockRange, Owner};
 use super::order::{OpId, Side};
 use super::tree::NONE;
-use super::{Cx, Extra, Planner, Resource};
+use super::{Cx, Planner, Resource};
 use crate::plan::{Action, Slot};
 
 const ACCESS_MODE: u32 = libc::O_ACCMODE as u32;
@@ -163,61 +163,67 @@ impl Planner {
         if whence != SEEK_CUR || file.ino == NONE {
             return (whence, asked);
         }
-        let offset = self.fds.by_number(file.description).offset;
+        let offset = self.holdings.fds.by_number(file.description).offset;
         let start = self.lock_start(cx.event, offset, file.ino);
         i64::try_from(start).map_or((whence, asked), |start| (0, start))
     }
 
     /// What carries the calling process's locks of a file from now on.
     fn carried(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
-        let table = self.procs.task(cx.task).table;
+        let table = self.holdings.procs.task(cx.task).table;
         let asked = Kinds::asked(cx);
         let is_free = self.can_carry(table, file);
-        if let Some(carrier) = self.carriers.find(table, file.ino) {
+        if let Some(carrier) = self.locking.carriers.find(table, file.ino) {
             let all = every_lock(table, file.ino);
-            let stays = self.locks.holds(&all) || !is_free || carrier.description == NONE;
+            let stays = self.locking.locks.holds(&all) || !is_free || carrier.description == NONE;
             if stays && asked.fit(carrier.mode) {
                 return Some(carrier);
             }
-            let held = self.locks.held_by(&mut self.order, &all);
+            let held = self.locking.locks.held_by(&mut self.order, &all);
             let fresh = self.new_carrier(cx, file, is_free, asked.and(&held))?;
             self.move_locks(cx, &all, &held, (carrier, fresh));
-            self.carriers.take(table, file.ino);
-            self.carriers.add((table, file.ino), fresh);
+            self.locking.carriers.take(table, file.ino);
+            self.locking.carriers.add((table, file.ino), fresh);
             return Some(fresh);
         }
         let carrier = self.new_carrier(cx, file, is_free, asked)?;
-        self.carriers.add((table, file.ino), carrier);
+        self.locking.carriers.add((table, file.ino), carrier);
         Some(carrier)
     }
 
     /// Whether a description can carry a process's locks: it carries no other's, and has none of
     /// its own, which would be the same there.
     fn can_carry(&self, table: u32, file: &File) -> bool {
-        let carries = self.carriers.by_description.get(&file.description);
+        let carries = self.locking.carriers.by_description.get(&file.description);
         let own = Lock {
             owner: Owner::File(file.description),
             ..every_lock(table, file.ino)
         };
-        carries.is_none_or(|other| *other == table) && !self.locks.holds(&own)
+        carries.is_none_or(|other| *other == table) && !self.locking.locks.holds(&own)
     }
 
     /// A description is asked for locks of its own: it carries no process's any more.
     fn cede(&mut self, cx: &Cx, file: &File) {
-        let table = self.carriers.by_description.get(&file.description).copied();
-        let carried = table.and_then(|table| Some((table, self.carriers.find(table, file.ino)?)));
+        let table = self
+            .locking
+            .carriers
+            .by_description
+            .get(&file.description)
+            .copied();
+        let carried =
+            table.and_then(|table| Some((table, self.locking.carriers.find(table, file.ino)?)));
         if let Some((table, carrier)) = carried {
             let all = every_lock(table, file.ino);
-            let held = self.locks.held_by(&mut self.order, &all);
+            let held = self.locking.locks.held_by(&mut self.order, &all);
             if held.is_empty() {
-                self.carriers.take(table, file.ino);
+                self.locking.carriers.take(table, file.ino);
             } else if let Some(fresh) = self.open_carrier(cx, file, carrier.mode) {
                 self.move_locks(cx, &all, &held, (carrier, fresh));
-                self.carriers.take(table, file.ino);
-                self.carriers.add((table, file.ino), fresh);
+                self.locking.carriers.take(table, file.ino);
+                self.locking.carriers.add((table, file.ino), fresh);
             }
         }
-        if let Some(freed) = self.carriers.freed.get(&file.description) {
+        if let Some(freed) = self.locking.carriers.freed.get(&file.description) {
             self.order.after(*freed);
         }
     }
@@ -231,13 +237,13 @@ impl Planner {
         is_free: bool,
         kinds: Kinds,
     ) -> Option<Carrier> {
-        let mode = self.fds.by_number(file.description).flags & ACCESS_MODE;
+        let mode = self.holdings.fds.by_number(file.description).flags & ACCESS_MODE;
         let fits = kinds.fit(mode);
         if !is_free || !fits {
             let mode = if fits { mode } else { libc::O_RDWR as u32 };
             return self.open_carrier(cx, file, mode);
         }
-        if let Some(freed) = self.carriers.freed.get(&file.description) {
+        if let Some(freed) = self.locking.carriers.freed.get(&file.description) {
             self.order.after(*freed);
         }
         Some(Carrier {
@@ -249,14 +255,15 @@ impl Planner {
 
     /// Opens a file for locks only.
     fn open_carrier(&mut self, cx: &Cx, file: &File, mode: u32) -> Option<Carrier> {
-        let dent = self.tree.inode(file.ino).dent;
+        let dent = self.land.tree.inode(file.ino).dent;
         if dent == NONE {
-            self.notes
+            self.tally
+                .notes
                 .add("locks on removed files that processes, or they and open files, share");
             return None;
         }
         let at = self.place_of(file.ino);
-        let slot = self.fds.take_slot(cx.lane);
+        let slot = self.holdings.fds.take_slot(cx.lane);
         let action = Action::Open {
             at,
             flags: mode as i32,
@@ -300,12 +307,12 @@ impl Planner {
         }
         let last = self.order.last(cx.lane);
         if let Some(by) = last.filter(|_| !held.is_empty()) {
-            self.locks.moved(all, by);
+            self.locking.locks.moved(all, by);
         }
         if from.description == NONE {
             self.close_carrier((cx.lane, cx.event.entry), from);
         } else if let Some(freed) = last {
-            self.carriers.freed.insert(from.description, freed);
+            self.locking.carriers.freed.insert(from.description, freed);
         }
     }
 
@@ -328,84 +335,81 @@ impl Planner {
         let fd = Slot(carrier.slot);
         let resource = Resource::Slot(carrier.slot);
         self.extra_write(lane, time, Action::Close { fd }, Call::close, resource);
-        self.fds.give_slot(lane, carrier.slot);
+        self.holdings.fds.give_slot(lane, carrier.slot);
     }
 
     /// A process closes one of its descriptors of an inode: all its locks there end. What is to be
     /// done for that before the op being made.
     fn unlocking(&mut self, table: u32, ino: u32) -> Option<(Lock, Option<Action>, Carrier)> {
-        let carrier = self.carriers.take(table, ino)?;
+        let carrier = self.locking.carriers.take(table, ino)?;
         let lock = every_lock(table, ino);
-        let holds = self.locks.holds(&lock);
+        let holds = self.locking.locks.holds(&lock);
         let unlock = holds.then(|| carrier.lock(every_byte(F_UNLCK)));
         Some((lock, unlock, carrier))
     }
 
     /// A process is about to close a descriptor, now, by an op of `lane`.
     pub(super) fn unlock_first(&mut self, (table, lane, time): (u32, u32, u64), handle: u32) {
-        if self.carriers.of.is_empty() {
+        if self.locking.carriers.of.is_empty() {
             return;
         }
-        let ino = self.fds.description(handle).ino;
+        let ino = self.holdings.fds.description(handle).ino;
         let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
             return;
         };
         if let Some(action) = unlock {
             let by = self.order.next(lane);
-            self.locks.gave(&mut self.order, &lock, by);
+            self.locking.locks.gave(&mut self.order, &lock, by);
             let needs = [(Resource::Slot(carrier.slot), Side::Read)];
             self.extra(lane, time, action, Call::fcntl, &needs);
         }
         if carrier.description == NONE {
             self.close_carrier((lane, time), carrier);
         } else if let Some(freed) = self.order.last(lane) {
-            self.carriers.freed.insert(carrier.description, freed);
+            self.locking
+                .carriers
+                .freed
+                .insert(carrier.description, freed);
         }
     }
 
     /// A process closes a descriptor after the op being made, of `lane`.
     pub(super) fn unlock_after(&mut self, (table, lane): (u32, u32), handle: u32) {
-        if self.carriers.of.is_empty() {
+        if self.locking.carriers.of.is_empty() {
             return;
         }
-        let ino = self.fds.description(handle).ino;
+        let ino = self.holdings.fds.description(handle).ino;
         let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
             return;
         };
         let resource = Resource::Slot(carrier.slot);
         if let Some(action) = unlock {
-            self.extras.push(Extra { action, resource });
-            let by = self.after_extras(lane);
-            self.locks.gave(&mut self.order, &lock, by);
+            self.order.put_behind(action, resource);
+            let by = self.order.last_behind(lane);
+            self.locking.locks.gave(&mut self.order, &lock, by);
         }
         if carrier.description == NONE {
             let fd = Slot(carrier.slot);
             let action = Action::Close { fd };
-            self.extras.push(Extra { action, resource });
-            self.fds.give_slot(lane, carrier.slot);
+            self.order.put_behind(action, resource);
+            self.holdings.fds.give_slot(lane, carrier.slot);
         } else {
-            let freed = self.after_extras(lane);
-            self.carriers.freed.insert(carrier.description, freed);
-        }
-    }
-
-    /// Where the last of the ops that stand behind the one being made will be.
-    pub(super) fn after_extras(&self, lane: u32) -> OpId {
-        let next = self.order.next(lane);
-        OpId {
-            op: next.op + self.extras.len() as u32,
-            ..next
+            let freed = self.order.last_behind(lane);
+            self.locking
+                .carriers
+                .freed
+                .insert(carrier.description, freed);
         }
     }
 
     /// An open file description ends with the op `by`, and its locks with it.
     pub(super) fn description_unlocks(&mut self, description: u32, ino: u32, by: OpId) {
-        if let Some(table) = self.carriers.by_description.get(&description) {
-            self.carriers.take(*table, ino);
+        if let Some(table) = self.locking.carriers.by_description.get(&description) {
+            self.locking.carriers.take(*table, ino);
         }
-        self.carriers.freed.remove(&description);
+        self.locking.carriers.freed.remove(&description);
         for kind in [LockKind::Whole, LockKind::Record] {
-            if self.locks.knows(ino, kind) {
+            if self.locking.locks.knows(ino, kind) {
                 let lock = Lock {
                     ino,
                     kind,
@@ -413,7 +417,7 @@ impl Planner {
                     range: LockRange::ALL,
                     exclusive: false,
                 };
-                self.locks.gave(&mut self.order, &lock, by);
+                self.locking.locks.gave(&mut self.order, &lock, by);
             }
         }
     }

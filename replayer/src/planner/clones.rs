@@ -38,7 +38,7 @@ impl Planner {
         }
         let by = self.order.next(cx.lane);
         for (one, other, is_target) in [(from, to, false), (to, from, true)] {
-            self.fds.by_number(one).clone = Some(FailedClone {
+            self.holdings.fds.by_number(one).clone = Some(FailedClone {
                 by,
                 task: cx.task,
                 other,
@@ -48,7 +48,7 @@ impl Planner {
         }
         if target.ino != NONE {
             // It may go well in the replay.
-            self.tree.inode_mut(target.ino).flags |= CHANGED;
+            self.land.tree.inode_mut(target.ino).flags |= CHANGED;
         }
     }
 
@@ -101,8 +101,8 @@ impl Planner {
     /// The latest clone that failed between a file and another one, if both are still open as it
     /// found them.
     fn failed_clone(&self, file: &File, is_target: bool) -> Option<FailedClone> {
-        let clone = self.fds.numbered(file.description)?.clone?;
-        let other = self.fds.numbered(clone.other)?.clone?;
+        let clone = self.holdings.fds.numbered(file.description)?.clone?;
+        let other = self.holdings.fds.numbered(clone.other)?.clone?;
         (other.by == clone.by && clone.is_target == is_target).then_some(clone)
     }
 
@@ -114,7 +114,8 @@ impl Planner {
             self.end(file, failed);
             return;
         }
-        self.fds.by_number(file.description).clone = Some(FailedClone { copied, ..failed });
+        self.holdings.fds.by_number(file.description).clone =
+            Some(FailedClone { copied, ..failed });
         let OpId { lane, op } = self.order.next(cx.lane);
         let fallbacks = &mut self.order.lanes[lane as usize].fallbacks;
         // A copy inside the kernel is one op for both files.
@@ -130,7 +131,7 @@ impl Planner {
     /// from where it ended.
     fn end(&mut self, file: &File, failed: FailedClone) {
         let is_whole = failed.copied >= self.whole(file, failed);
-        self.fds.by_number(file.description).clone = None;
+        self.holdings.fds.by_number(file.description).clone = None;
         if !is_whole {
             let fallbacks = &mut self.order.lanes[failed.by.lane as usize].fallbacks;
             while fallbacks
@@ -143,13 +144,13 @@ impl Planner {
     /// How much there is to copy.
     fn whole(&mut self, file: &File, failed: FailedClone) -> u64 {
         let source = if failed.is_target {
-            self.fds.by_number(failed.other).ino
+            self.holdings.fds.by_number(failed.other).ino
         } else {
             file.ino
         };
         match source {
             NONE => 0,
-            source => self.tree.inode(source).size,
+            source => self.land.tree.inode(source).size,
         }
     }
 }

@@ -11,14 +11,14 @@ use crate::plan::{Action, Check, Op, Pace};
 impl Planner {
     /// Writes the op of an event into its lane.
     pub(super) fn commit(&mut self, cx: &Cx, draft: Draft) {
-        self.coverage.events += 1;
+        self.tally.coverage.events += 1;
         let count = match draft.class {
-            Class::Issued => &mut self.coverage.issued,
-            Class::Pseudo => &mut self.coverage.pseudo,
-            Class::Other => &mut self.coverage.other,
-            Class::Skipped => &mut self.coverage.skipped,
-            Class::Unresolved => &mut self.coverage.unresolved,
-            Class::Unfinished => &mut self.coverage.unfinished,
+            Class::Issued => &mut self.tally.coverage.issued,
+            Class::Pseudo => &mut self.tally.coverage.pseudo,
+            Class::Other => &mut self.tally.coverage.other,
+            Class::Skipped => &mut self.tally.coverage.skipped,
+            Class::Unresolved => &mut self.tally.coverage.unresolved,
+            Class::Unfinished => &mut self.tally.coverage.unfinished,
         };
         *count += 1;
         let mut place = NONE;
@@ -43,15 +43,15 @@ impl Planner {
             mount: draft.mount,
             place,
         };
-        let keep = self.options.keep_durations;
-        let took = keep.then(|| self.paces.took(cx, &draft));
-        let pace = self.paces.event(cx.event, &draft);
+        let keep = self.setting.options.keep_durations;
+        let took = keep.then(|| self.time.paces.took(cx, &draft));
+        let pace = self.time.paces.event(cx.event, &draft);
         let when = (cx.number, cx.event.exit());
         let id = self.order.commit(cx.lane, op, pace, when);
         if let Some(took) = took {
             self.order.lanes[id.lane as usize].keep(id.op as usize, took);
         }
-        self.paces.slept(cx, id, &pace, &mut self.order);
+        self.time.paces.slept(cx, id, &pace, &mut self.order);
     }
 
     /// What the op about to be committed changes has to be put back before the next round.
@@ -59,26 +59,26 @@ impl Planner {
         for resource in self.uses.changed() {
             let changed = match resource {
                 Resource::Inode(ino) | Resource::Members(ino) => ino,
-                Resource::Dent(dent) => self.tree.dent(dent).dir,
+                Resource::Dent(dent) => self.land.tree.dent(dent).dir,
                 Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
                     continue;
                 }
             };
-            self.tree.inode_mut(changed).flags |= CHANGED;
+            self.land.tree.inode_mut(changed).flags |= CHANGED;
         }
     }
 
     /// A lane computes that long, and does nothing else: so that others can wait for the end of it.
     pub(crate) fn compute(&mut self, lane: u32, time: u64, think: f32, call: Call) {
         if think > 0.0 {
-            self.extra_think = think;
+            self.time.extra_think = think;
             self.extra(lane, time, Action::Nothing, call, &[]);
         }
     }
 
     /// Number of events so far.
     pub(crate) fn moment(&self) -> u32 {
-        self.coverage.events.min(u64::from(NONE)) as u32
+        self.tally.coverage.events.min(u64::from(NONE)) as u32
     }
 
     /// An op without a recorded counterpart that changes something of the replay's own.
@@ -116,7 +116,7 @@ impl Planner {
             place: NONE,
         };
         let pace = Pace {
-            think: std::mem::take(&mut self.extra_think),
+            think: std::mem::take(&mut self.time.extra_think),
             ..Pace::default()
         };
         self.order.commit(lane, op, pace, (moment, time));
@@ -126,22 +126,22 @@ impl Planner {
         for (resource, side) in needs {
             let order = &mut self.order;
             let frontier = match *resource {
-                Resource::Inode(ino) => &mut self.tree.inodes[ino as usize].frontier,
-                Resource::Dent(dent) => &mut self.tree.dents[dent as usize].frontier,
-                Resource::Place(ino) => match self.tree.directory(ino) {
+                Resource::Inode(ino) => &mut self.land.tree.inodes[ino as usize].frontier,
+                Resource::Dent(dent) => &mut self.land.tree.dents[dent as usize].frontier,
+                Resource::Place(ino) => match self.land.tree.directory(ino) {
                     Some(directory) => &mut directory.place,
                     None => continue,
                 },
-                Resource::Members(ino) => match self.tree.directory(ino) {
+                Resource::Members(ino) => match self.land.tree.directory(ino) {
                     Some(directory) => &mut directory.members,
                     None => continue,
                 },
-                Resource::Slot(slot) => match self.fds.slots.get_mut(slot as usize) {
+                Resource::Slot(slot) => match self.holdings.fds.slots.get_mut(slot as usize) {
                     Some(frontier) => frontier,
                     None => continue,
                 },
-                Resource::Offset(number) => &mut self.fds.by_number(number).frontier,
-                Resource::Map(map) => &mut self.maps.all[map as usize].frontier,
+                Resource::Offset(number) => &mut self.holdings.fds.by_number(number).frontier,
+                Resource::Map(map) => &mut self.holdings.maps.all[map as usize].frontier,
             };
             order.visit(frontier, lane, horizon, *side, resource.timing());
         }

@@ -44,15 +44,15 @@ impl Planner {
     /// What a call on a lock found, if that decides about order. Questions (`F_GETLK`) don't.
     fn deed(&self, event: &Event, horizon: u32) -> Option<Deed> {
         let task = event.task.0;
-        if !self.procs.is_alive(task) {
+        if !self.holdings.procs.is_alive(task) {
             return None;
         }
         let fd = event.fd(ArgKind::Fd)?;
-        let entry = self.procs.table(task).get(fd, horizon)?;
-        let handle = self.fds.handle(entry.handle);
+        let entry = self.holdings.procs.table(task).get(fd, horizon)?;
+        let handle = self.holdings.fds.handle(entry.handle);
         handle.slot()?;
         let command = event.arg(ArgKind::Command)?;
-        let description = self.fds.description(entry.handle);
+        let description = self.holdings.fds.description(entry.handle);
         let ino = description.ino;
         let (kind, owner, range, exclusive, gives) = match (event.call, command) {
             (Call::flock, _) => (
@@ -65,7 +65,7 @@ impl Planner {
             (Call::fcntl, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW) => {
                 let kind = event.arg(ArgKind::Argument)?;
                 let owner = match command {
-                    F_SETLK | F_SETLKW => Owner::Process(self.procs.task(task).table),
+                    F_SETLK | F_SETLKW => Owner::Process(self.holdings.procs.task(task).table),
                     _ => Owner::File(handle.description),
                 };
                 let range = self.locked_range(event, description.offset, ino);
@@ -95,7 +95,7 @@ impl Planner {
     pub(super) fn lock_start(&self, event: &Event, offset: u64, ino: u32) -> i128 {
         let from = match event.arg(ArgKind::Whence) {
             Some(SEEK_CUR) => offset,
-            Some(SEEK_END) if ino != NONE => self.tree.inode(ino).size,
+            Some(SEEK_END) if ino != NONE => self.land.tree.inode(ino).size,
             _ => 0,
         };
         i128::from(from) + i128::from(event.arg(ArgKind::LockStart).unwrap_or(0) as i64)
@@ -124,12 +124,16 @@ impl Planner {
         let Some(deed) = self.deed(cx.event, cx.horizon) else {
             return true;
         };
-        if deed.what == LockCall::Took && self.locks.excluded_by(&deed.lock).next().is_some() {
-            self.notes
+        if deed.what == LockCall::Took
+            && self.locking.locks.excluded_by(&deed.lock).next().is_some()
+        {
+            self.tally
+                .notes
                 .add("locks that were taken though another had them, and are not issued");
             return false;
         }
-        self.locks
+        self.locking
+            .locks
             .call(&mut self.order, cx.lane, &deed.lock, deed.what);
         true
     }
@@ -153,19 +157,19 @@ impl Planner {
                 }
                 (event.task.0, self.closed_by(event, horizon))
             }
-            Record::TaskExit(exit) if self.procs.is_alive(exit.task.0) => {
-                let table = self.procs.task(exit.task.0).table;
-                if self.procs.tables.is_shared(table) {
+            Record::TaskExit(exit) if self.holdings.procs.is_alive(exit.task.0) => {
+                let table = self.holdings.procs.task(exit.task.0).table;
+                if self.holdings.procs.tables.is_shared(table) {
                     return locks;
                 }
-                (exit.task.0, self.procs.tables.get(table).handles())
+                (exit.task.0, self.holdings.procs.tables.get(table).handles())
             }
             _ => return locks,
         };
         for handle in closed {
-            let ino = self.fds.description(handle).ino;
-            let file = Owner::File(self.fds.handle(handle).description);
-            let process = Owner::Process(self.procs.task(task).table);
+            let ino = self.holdings.fds.description(handle).ino;
+            let file = Owner::File(self.holdings.fds.handle(handle).description);
+            let process = Owner::Process(self.holdings.procs.task(task).table);
             let all = [
                 (LockKind::Whole, file),
                 (LockKind::Record, file),
@@ -173,7 +177,7 @@ impl Planner {
             ];
             locks.extend(
                 all.iter()
-                    .filter(|(kind, _)| self.locks.knows(ino, *kind))
+                    .filter(|(kind, _)| self.locking.locks.knows(ino, *kind))
                     .map(|(kind, owner)| Given {
                         lock: Lock {
                             ino,
@@ -192,10 +196,10 @@ impl Planner {
     /// Handles of the descriptors that a call closes.
     fn closed_by(&self, event: &Event, horizon: u32) -> Vec<u32> {
         let task = event.task.0;
-        if event.errno().is_some() || !self.procs.is_alive(task) {
+        if event.errno().is_some() || !self.holdings.procs.is_alive(task) {
             return Vec::new();
         }
-        let table = self.procs.table(task);
+        let table = self.holdings.procs.table(task);
         let number = |kind| event.arg(kind).unwrap_or(0);
         let fds = match event.call.row().op {
             Op::Close => event.fd(ArgKind::Fd).into_iter().collect(),
@@ -224,7 +228,7 @@ impl Planner {
                 Record::Event(event) => self.deed(event, first.horizon()),
                 _ => None,
             };
-            if deed.is_none() && self.locks.are_unused() {
+            if deed.is_none() && self.locking.locks.are_unused() {
                 return None;
             }
             let index = match deed {
@@ -242,7 +246,7 @@ impl Planner {
 
     /// The record that leads to the one that gave back what excludes a lock that was taken.
     fn before_taking(&self, lock: &Lock) -> Option<usize> {
-        let holders: Vec<Owner> = self.locks.excluded_by(lock).collect();
+        let holders: Vec<Owner> = self.locking.locks.excluded_by(lock).collect();
         if holders.is_empty() {
             return None;
         }
@@ -285,7 +289,7 @@ impl Planner {
 
     /// The overlapping call that took the lock which another attempt was refused.
     fn before_refusal(&self, lock: &Lock) -> Option<usize> {
-        if self.locks.excluded_by(lock).next().is_some() {
+        if self.locking.locks.excluded_by(lock).next().is_some() {
             return None;
         }
         self.find_next(|held| {
@@ -299,7 +303,7 @@ impl Planner {
                     && other.owner != lock.owner
                     && other.range.overlaps(lock.range)
                     && (other.exclusive || lock.exclusive)
-                    && self.locks.excluded_by(&other).next().is_none()
+                    && self.locking.locks.excluded_by(&other).next().is_none()
             })
         })
     }
@@ -308,7 +312,10 @@ impl Planner {
     fn before_giving(&self) -> Option<usize> {
         let first = self.sequence.front()?;
         let given = self.given_back(&first.record, first.horizon());
-        if !given.iter().any(|given| self.locks.holds(&given.lock)) {
+        if !given
+            .iter()
+            .any(|given| self.locking.locks.holds(&given.lock))
+        {
             return None;
         }
         self.find_next(|held| {
@@ -323,7 +330,7 @@ impl Planner {
                         (given.ino, given.kind, given.owner) == (lock.ino, lock.kind, *owner)
                     })
                 };
-                let mut holders = self.locks.excluded_by(&lock).peekable();
+                let mut holders = self.locking.locks.excluded_by(&lock).peekable();
                 deed.what == LockCall::Refused
                     && holders.peek().is_some()
                     && holders.all(|owner| ends(&owner))
@@ -364,20 +371,20 @@ impl Planner {
         let deed = self.deed(&event, horizon);
         let Some(deed) = deed.filter(|deed| {
             let converts = deed.what == LockCall::Took && deed.lock.kind == LockKind::Whole;
-            converts && self.locks.excluded_by(&deed.lock).next().is_some()
+            converts && self.locking.locks.excluded_by(&deed.lock).next().is_some()
         }) else {
             return false;
         };
         let task = event.task.0;
         let fd = event.fd(ArgKind::Fd).unwrap_or(-1);
-        let entry = self.procs.table(task).get(fd, horizon);
-        let slot = entry.and_then(|entry| self.fds.handle(entry.handle).slot());
-        let Some(slot) = slot.filter(|_| self.locks.holds(&deed.lock)) else {
+        let entry = self.holdings.procs.table(task).get(fd, horizon);
+        let slot = entry.and_then(|entry| self.holdings.fds.handle(entry.handle).slot());
+        let Some(slot) = slot.filter(|_| self.locking.locks.holds(&deed.lock)) else {
             return false;
         };
-        let lane = self.procs.task(task).lane;
+        let lane = self.holdings.procs.task(task).lane;
         let by = self.order.next(lane);
-        self.locks.gave(&mut self.order, &deed.lock, by);
+        self.locking.locks.gave(&mut self.order, &deed.lock, by);
         let action = Action::Flock {
             fd: slot,
             operation: libc::LOCK_UN,

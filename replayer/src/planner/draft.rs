@@ -7,7 +7,6 @@ use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, StringId};
 
-use super::uses::Resource;
 use crate::plan::{Action, Check};
 
 /// What becomes of an event.
@@ -100,13 +99,6 @@ impl Cx<'_> {
             None => true,
         }
     }
-}
-
-/// An op without a recorded counterpart, after the one being made.
-#[derive(Clone, Copy)]
-pub(super) struct Extra {
-    pub(super) action: Action,
-    pub(super) resource: Resource,
 }
 
 /// What was changed to fit, or could not be told, counted.

@@ -76,32 +76,32 @@ fn waits(command: u64) -> bool {
 
 impl Planner {
     pub(super) fn futex(&mut self, cx: &Cx) -> Draft {
-        let space = self.procs.task(cx.task).mm;
+        let space = self.holdings.procs.task(cx.task).mm;
         let address = cx.event.arg(ArgKind::Address).unwrap_or(0);
         if !waits(cx.event.arg(ArgKind::Command).unwrap_or(0)) {
             let id = self.order.next(cx.lane);
-            self.futexes.wake(space, address, (id, cx.number));
+            self.time.futexes.wake(space, address, (id, cx.number));
         } else if cx.ok()
-            && let Some(cause) = self.futexes.cause(space, address, cx.horizon)
+            && let Some(cause) = self.time.futexes.cause(space, address, cx.horizon)
         {
-            if !self.paces.is_short(cx.event) {
+            if !self.time.paces.is_short(cx.event) {
                 self.order.after(cause);
             }
-            self.paces.caused = true;
+            self.time.paces.caused = true;
         }
         Draft::nothing(cx, Class::Other)
     }
 
     /// The parent of a `vfork` goes on only when its child runs a program or ends.
     pub(super) fn after_vfork(&mut self, task: u32) {
-        if self.vforked.is_empty() {
+        if self.time.vforked.is_empty() {
             return;
         }
-        if let Some(lane) = self.vforked.remove(&task) {
+        if let Some(lane) = self.time.vforked.remove(&task) {
             if let Some(last) = self.order.last(lane) {
                 self.order.after(last);
             }
-            self.paces.caused = true;
+            self.time.paces.caused = true;
         }
     }
 }

@@ -62,13 +62,19 @@ impl Inherited {
 impl Planner {
     pub(crate) fn fd_state(&mut self, state: &FdState, tables: &Tables) -> Result<(), PlanError> {
         let task = state.task.0;
-        if !self.procs.is_alive(task) {
+        if !self.holdings.procs.is_alive(task) {
             self.adopt(task, 0)?;
         }
         if state.fd < 0 || state.target.0 as usize >= tables.string_count() {
             return Ok(());
         }
-        if self.procs.table(task).get(state.fd, u32::MAX).is_some() {
+        if self
+            .holdings
+            .procs
+            .table(task)
+            .get(state.fd, u32::MAX)
+            .is_some()
+        {
             return Ok(());
         }
         let target = tables.string(state.target);
@@ -82,24 +88,27 @@ impl Planner {
         };
         let handle = match shared {
             Some(handle) => {
-                self.fds.hold(handle);
+                self.holdings.fds.hold(handle);
                 handle
             }
             None if real && target.first() == Some(&b'/') => {
                 let handle = self.inherit_file(state, target);
-                if self.coverage.events == 0 {
-                    self.inherited.add(state, target, handle);
+                if self.tally.coverage.events == 0 {
+                    self.holdings.inherited.add(state, target, handle);
                 }
                 handle
             }
-            None => self.fds.open(What::Other, NONE, state.open_flags(), None),
+            None => self
+                .holdings
+                .fds
+                .open(What::Other, NONE, state.open_flags(), None),
         };
         let entry = Entry {
             handle,
             cloexec: state.flags & abi::O_CLOEXEC != 0,
             since: 0,
         };
-        self.procs.table_mut(task).put(state.fd, entry);
+        self.holdings.procs.table_mut(task).put(state.fd, entry);
         Ok(())
     }
 
@@ -110,10 +119,10 @@ impl Planner {
     /// close-on-exec are nearly always one. Where the recorder could ask the kernel and they are
     /// not, the state says so.
     fn shared_with(&self, state: &FdState, tables: &Tables) -> Option<u32> {
-        if self.coverage.events > 0 || state.is_apart() {
+        if self.tally.coverage.events > 0 || state.is_apart() {
             return None;
         }
-        self.inherited.find(state, tables)
+        self.holdings.inherited.find(state, tables)
     }
 
     /// A file or directory that was open already, or came over a socket.
@@ -125,29 +134,33 @@ impl Planner {
             self.existing(target, state.kind)
         };
         if ino == NONE {
-            self.notes
+            self.tally
+                .notes
                 .add("inherited descriptors of files that have no name");
             return self
+                .holdings
                 .fds
                 .open(What::Unresolved, NONE, state.open_flags(), None);
         }
-        let area = self.tree.inode(ino).flags;
+        let area = self.land.tree.inode(ino).flags;
         if area & (PSEUDO | SKIPPED) != 0 {
             let what = if area & PSEUDO != 0 {
                 What::Pseudo
             } else {
                 What::Skipped
             };
-            return self.fds.open(what, NONE, state.open_flags(), None);
+            return self.holdings.fds.open(what, NONE, state.open_flags(), None);
         }
-        self.initial.grow(&mut self.tree, ino, state.offset);
-        let lane = self.procs.task(state.task.0).lane;
-        let slot = self.fds.take_slot(lane);
+        self.land
+            .initial
+            .grow(&mut self.land.tree, ino, state.offset);
+        let lane = self.holdings.procs.task(state.task.0).lane;
+        let slot = self.holdings.fds.take_slot(lane);
         let at = self.place_of(ino);
         let clean = state.open_flags() & !(abi::O_CREAT | abi::O_EXCL | abi::O_TRUNC);
-        let flags = self.dialect.translate(clean) as i32;
-        if self.coverage.events == 0 {
-            self.initial_fds.push(InitialFd {
+        let flags = self.setting.dialect.translate(clean) as i32;
+        if self.tally.coverage.events == 0 {
+            self.holdings.initial_fds.push(InitialFd {
                 out: Slot(slot),
                 at,
                 flags,
@@ -157,10 +170,11 @@ impl Planner {
             self.open_received(lane, at, flags, slot, state.offset);
         }
         let handle = self
+            .holdings
             .fds
             .open(What::Real, ino, state.open_flags(), Some(slot));
-        self.fds.description_mut(handle).offset = state.offset;
-        self.tree.inode_mut(ino).opens += 1;
+        self.holdings.fds.description_mut(handle).offset = state.offset;
+        self.land.tree.inode_mut(ino).opens += 1;
         handle
     }
 
@@ -191,10 +205,10 @@ impl Planner {
             if !areas::is_name(name) {
                 return NONE;
             }
-            let flags = self.tree.inode(at).flags;
-            let name = self.tree.names.intern(name);
-            let known = self.tree.find(at, name);
-            let ino = known.map_or(NONE, |dent| self.tree.dent(dent).ino);
+            let flags = self.land.tree.inode(at).flags;
+            let name = self.land.tree.names.intern(name);
+            let known = self.land.tree.find(at, name);
+            let ino = known.map_or(NONE, |dent| self.land.tree.dent(dent).ino);
             if ino != NONE {
                 at = ino;
                 continue;
@@ -205,22 +219,26 @@ impl Planner {
             if flags & EXISTED == 0 || known.is_some() {
                 return NONE;
             }
-            let mount = self.tree.inode(at).mount;
-            self.initial.set_kind(&mut self.tree, at, Kind::Directory);
-            let dent = self.tree.entry(at, name);
-            at = self.tree.add_inode(Kind::Unknown, EXISTED, mount);
-            self.tree.attach(dent, at);
+            let mount = self.land.tree.inode(at).mount;
+            self.land
+                .initial
+                .set_kind(&mut self.land.tree, at, Kind::Directory);
+            let dent = self.land.tree.entry(at, name);
+            at = self.land.tree.add_inode(Kind::Unknown, EXISTED, mount);
+            self.land.tree.attach(dent, at);
         }
-        let inode = self.tree.inode(at);
+        let inode = self.land.tree.inode(at);
         if inode.flags & (PSEUDO | SKIPPED) != 0 {
             return at;
         }
         if inode.initial == NONE && inode.dent != NONE && inode.flags & EXISTED != 0 {
             let dent = inode.dent;
-            self.initial.add(&mut self.tree, dent, at);
+            self.land.initial.add(&mut self.land.tree, dent, at);
         }
-        if self.tree.inode(at).kind == Kind::Unknown {
-            self.initial.set_kind(&mut self.tree, at, kind_of(kind));
+        if self.land.tree.inode(at).kind == Kind::Unknown {
+            self.land
+                .initial
+                .set_kind(&mut self.land.tree, at, kind_of(kind));
         }
         at
     }

@@ -53,14 +53,14 @@ impl Layers {
 impl Planner {
     /// The op about to be committed, which went well, may be the first change of a file.
     pub(super) fn changes_layers(&mut self, cx: &Cx) {
-        if !self.layers.overlays.contains(&true) || !copies_up(cx) {
+        if !self.land.layers.overlays.contains(&true) || !copies_up(cx) {
             return;
         }
         for resource in self.uses.resources() {
             let Resource::Inode(ino) = resource else {
                 continue;
             };
-            self.layers.changes(ino, self.tree.inode(ino));
+            self.land.layers.changes(ino, self.land.tree.inode(ino));
         }
     }
 
@@ -68,7 +68,7 @@ impl Planner {
     /// open with `O_TRUNC` copies nothing.
     pub(super) fn resizes_layers(&mut self, ino: u32) {
         if ino != NONE {
-            self.layers.changes(ino, self.tree.inode(ino));
+            self.land.layers.changes(ino, self.land.tree.inode(ino));
         }
     }
 }

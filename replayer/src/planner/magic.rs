@@ -46,7 +46,7 @@ impl Planner {
             b"self" | b"thread-self" => true,
             number => {
                 let pid = std::str::from_utf8(number).ok()?.parse().ok()?;
-                self.procs.is_process(cx.task, pid)
+                self.holdings.procs.is_process(cx.task, pid)
             }
         };
         path[end..].strip_prefix(b"/fd/").filter(|_| own)
@@ -60,15 +60,15 @@ impl Planner {
         rest: &'t [u8],
         last: Last,
     ) -> Result<Through<'t>, Draft> {
-        let Some(entry) = self.procs.table(cx.task).get(fd, cx.horizon) else {
+        let Some(entry) = self.holdings.procs.table(cx.task).get(fd, cx.horizon) else {
             return Err(Draft::nothing(cx, super::Class::Pseudo));
         };
-        let handle = self.fds.handle(entry.handle);
+        let handle = self.holdings.fds.handle(entry.handle);
         let Some(slot) = handle.slot() else {
             let class = self.class_of(entry.handle);
             return Err(Draft::nothing(cx, class));
         };
-        let ino = self.fds.description(entry.handle).ino;
+        let ino = self.holdings.fds.description(entry.handle).ino;
         let start = WalkStart { slot, ino };
         if !rest.is_empty() {
             return Ok(Through::Below(start));
@@ -77,14 +77,14 @@ impl Planner {
             // The link of /proc itself is meant.
             return Err(Draft::nothing(cx, super::Class::Pseudo));
         }
-        let inode = self.tree.inode(ino);
+        let inode = self.land.tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
         let nameless = !directory && inode.dent == NONE;
         // The kernel stops at a link that is open itself (O_PATH); its name would be followed.
         if nameless || inode.kind == Kind::Link {
             // One that never had a name may get one so.
             if cx.event.call.row().op != Op::Link {
-                self.notes.add(if nameless {
+                self.tally.notes.add(if nameless {
                     "descriptors of removed files named by path"
                 } else {
                     "descriptors of links named by path"
@@ -98,7 +98,7 @@ impl Planner {
     /// The very thing that a descriptor has open, which has a name or is a directory.
     fn reached(&mut self, start: WalkStart) -> Through<'static> {
         let WalkStart { slot, ino } = start;
-        let inode = self.tree.inode(ino);
+        let inode = self.land.tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
         let dent = if directory { NONE } else { inode.dent };
         let at = if directory {
@@ -110,7 +110,7 @@ impl Planner {
         let dir = if directory {
             ino
         } else {
-            self.tree.dent(dent).dir
+            self.land.tree.dent(dent).dir
         };
         let walked = Walked {
             end: End::Found,

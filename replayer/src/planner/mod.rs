@@ -34,11 +34,14 @@ mod file;
 mod frontier;
 mod futexes;
 mod hash;
+mod holdings;
 mod inherited;
 mod initial;
 mod intern;
+mod land;
 mod layers;
 mod links;
+mod locking;
 mod locks;
 mod magic;
 mod mappings;
@@ -53,11 +56,14 @@ mod processes;
 mod records;
 mod resolve;
 mod sequence;
+mod setting;
 mod space;
 mod spelling;
+mod tally;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod time;
 mod tree;
 mod unmade;
 mod users;
@@ -65,40 +71,25 @@ mod uses;
 
 use std::path::PathBuf;
 
-use fsreplay_results::play::Coverage;
 use fsreplay_trace::format::{Limits, Tables, TraceError, TraceReader};
 use fsreplay_trace::model::{Event, Header, Record};
 
 use crate::execute::Samples;
-use crate::plan::{InitialFd, OwnTime, Plan, Root, Took};
-use carriers::Carriers;
-use dialect::Dialect;
-use draft::Extra;
+use crate::plan::{OwnTime, Plan, Took};
 pub(crate) use draft::{Class, Cx, Draft, Notes};
-use fds::{Descriptors, What};
-use futexes::Futexes;
-use hash::FastMap;
-use inherited::Inherited;
-use initial::{Initial, Owners, Writing};
+use fds::What;
+use holdings::Holdings;
+use initial::Writing;
 use intern::TextBuilder;
-use layers::Layers;
-use links::{Links, Placements};
-use locks::Locks;
-use mappings::Mappings;
-use mounts::Mounts;
+use land::Land;
+use locking::Locking;
 use order::{Order, Side};
-use pace::Paces;
-use paths::PathCache;
-use pipes::Pipes;
-use places::Places;
-use processes::Processes;
-use records::NodeCache;
-use resolve::Passed;
+use paths::Paths;
 use sequence::Sequence;
-use space::Room;
+use setting::Setting;
+use tally::Tally;
+use time::Time;
 use tree::{NONE, Tree};
-use unmade::Unmade;
-use users::Users;
 pub(crate) use uses::Resource;
 use uses::Uses;
 
@@ -146,52 +137,19 @@ pub struct PlanOptions {
 }
 
 /// Plans a trace, record by record.
+///
+/// Its parts don't know of it, and get what they need of each other by argument.
 pub struct Planner {
-    options: PlanOptions,
-    owners: Owners,
-    dialect: Dialect,
-    cwd: Vec<u8>,
-    umask: u32,
-    roots: Vec<Root>,
-    initial_fds: Vec<InitialFd>,
-    inherited: Inherited,
-    tree: Tree,
-    initial: Initial,
-    order: Order,
-    fds: Descriptors,
-    procs: Processes,
-    users: Users,
-    layers: Layers,
-    maps: Mappings,
-    mounts: Mounts,
-    links: Links,
-    pipes: Pipes,
-    locks: Locks,
-    carriers: Carriers,
-    futexes: Futexes,
-    paces: Paces,
-    places: Places,
-    unmade: Unmade,
-    /// Parents that stand still until their child of `vfork` runs a program: its lane.
-    vforked: FastMap<u32, u32>,
-    /// Inodes of the recorded link groups.
-    groups: FastMap<u64, u32>,
-    room: Room,
-    texts: TextBuilder,
-    cache: PathCache,
-    nodes: NodeCache,
-    passed: Passed,
+    setting: Setting,
+    land: Land,
+    holdings: Holdings,
+    locking: Locking,
+    paths: Paths,
     sequence: Sequence,
     uses: Uses,
-    extras: Vec<Extra>,
-    scratch: Vec<u8>,
-    scratch_names: Vec<u32>,
-    notes: Notes,
-    coverage: Coverage,
-    listings: u32,
-    longest_transfer: u64,
-    /// Computed before the next op without a recorded counterpart, nanoseconds.
-    extra_think: f32,
+    order: Order,
+    time: Time,
+    tally: Tally,
 }
 
 /// Reads a whole trace and plans it.
@@ -208,51 +166,19 @@ impl Planner {
     pub fn new(header: &Header, options: PlanOptions) -> Planner {
         let mut tree = Tree::new();
         let roots = areas::mark(&mut tree, header, &options);
-        let links = Links::new(Placements::new(&roots));
-        let paces = Paces::new(header);
+        let time = Time::new(header);
+        let waits_are_told = time.paces.waits_are_told();
         Planner {
-            owners: Owners::new(header, options.as_root),
-            dialect: Dialect::of(header),
-            cwd: header.cwd.clone(),
-            umask: header.umask & 0o777,
-            fds: Descriptors::new(roots.len()),
-            roots,
-            links,
-            tree,
-            options,
-            initial_fds: Vec::new(),
-            inherited: Inherited::default(),
-            initial: Initial::default(),
-            order: Order::default(),
-            procs: Processes::default(),
-            users: Users::new(header),
-            layers: Layers::new(&header.mounts),
-            maps: Mappings::default(),
-            mounts: Mounts::default(),
-            pipes: Pipes::new(paces.waits_are_told()),
-            locks: Locks::default(),
-            carriers: Carriers::default(),
-            futexes: Futexes::default(),
-            paces,
-            places: Places::default(),
-            unmade: Unmade::default(),
-            vforked: FastMap::default(),
-            groups: FastMap::default(),
-            room: Room::default(),
-            texts: TextBuilder::default(),
-            cache: PathCache::default(),
-            nodes: NodeCache::default(),
-            passed: Passed::default(),
+            land: Land::new(tree, &header.mounts),
+            holdings: Holdings::new(header, roots.len(), waits_are_told),
+            locking: Locking::default(),
+            paths: Paths::new(&roots),
+            setting: Setting::new(header, options, roots),
             sequence: Sequence::default(),
             uses: Uses::default(),
-            extras: Vec::new(),
-            scratch: Vec::new(),
-            scratch_names: Vec::new(),
-            notes: Notes::default(),
-            coverage: Coverage::default(),
-            listings: 0,
-            longest_transfer: 0,
-            extra_think: 0.0,
+            order: Order::default(),
+            time,
+            tally: Tally::default(),
         }
     }
 
@@ -276,20 +202,23 @@ impl Planner {
     }
 
     fn check_limits(&self) -> Result<(), PlanError> {
-        let limits = &self.options.limits;
+        let limits = &self.setting.options.limits;
         limits.check_plan(self.bytes())?;
         limits.check_tasks(self.order.lanes.len() as u64)?;
         let limits = [
-            (self.tree.is_full(), "names or inodes"),
-            (self.texts.is_full(), "bytes of paths"),
+            (self.land.tree.is_full(), "names or inodes"),
+            (self.paths.texts.is_full(), "bytes of paths"),
             (self.order.is_full(), "lanes, ops or waits"),
-            (self.procs.tables.is_full(), "open descriptors"),
-            (self.fds.slots.len() > (NONE / 2) as usize, "descriptors"),
-            (self.coverage.events >= u64::from(NONE), "events"),
+            (self.holdings.procs.tables.is_full(), "open descriptors"),
+            (
+                self.holdings.fds.slots.len() > (NONE / 2) as usize,
+                "descriptors",
+            ),
+            (self.tally.coverage.events >= u64::from(NONE), "events"),
         ];
         match limits.iter().find(|(full, _)| *full) {
             Some((_, what)) => Err(PlanError::TooLarge {
-                event: self.coverage.events,
+                event: self.tally.coverage.events,
                 what,
             }),
             None => Ok(()),
@@ -299,34 +228,39 @@ impl Planner {
     /// Bytes of memory that the plan, what it is made with, and what a replay of it keeps take,
     /// about; the last as if every outcome diverged.
     fn bytes(&self) -> u64 {
-        let bytes =
-            self.order.bytes() + self.texts.bytes() + self.tree.bytes() + self.mounts.bytes();
-        let of_took = if self.options.keep_durations {
-            self.coverage.events * size_of::<Took>() as u64
+        let bytes = self.order.bytes()
+            + self.paths.texts.bytes()
+            + self.land.tree.bytes()
+            + self.land.mounts.bytes();
+        let of_took = if self.setting.options.keep_durations {
+            self.tally.coverage.events * size_of::<Took>() as u64
         } else {
             0
         };
-        let of_samples = self.coverage.events.saturating_mul(Samples::MOST_BYTES);
+        let of_samples = self
+            .tally
+            .coverage
+            .events
+            .saturating_mul(Samples::MOST_BYTES);
         (bytes as u64 + of_took).saturating_add(of_samples)
     }
 
     fn event(&mut self, event: &Event, number: u32, tables: &Tables) -> Result<(), PlanError> {
         let task = event.task.0;
-        if !self.procs.is_alive(task) {
+        if !self.holdings.procs.is_alive(task) {
             self.adopt(task, event.entry)?;
         }
         let cx = Cx {
             event,
             tables,
             task,
-            lane: self.procs.task(task).lane,
+            lane: self.holdings.procs.task(task).lane,
             number,
             horizon: number.saturating_sub(event.overlapped),
         };
         self.in_namespace(task);
-        self.sequence.now = number.saturating_add(1);
-        self.uses.clear();
-        self.order.concurrent = self.procs.alive > 1;
+        self.uses.begin(number.saturating_add(1));
+        self.order.concurrent = self.holdings.procs.alive > 1;
         self.after_vfork(task);
         let draft = if event.result == Event::NO_RETURN {
             Draft::nothing(&cx, Class::Unfinished)
@@ -334,14 +268,11 @@ impl Planner {
             self.act(&cx)
         };
         self.commit(&cx, draft);
-        let lane = self.procs.task(task).lane;
-        let extras = std::mem::take(&mut self.extras);
-        for extra in &extras {
+        let lane = self.holdings.procs.task(task).lane;
+        for extra in self.order.take_behind() {
             let after = event.exit();
             self.extra_write(lane, after, extra.action, event.call, extra.resource);
         }
-        self.extras = extras;
-        self.extras.clear();
         Ok(())
     }
 
@@ -359,7 +290,7 @@ impl Planner {
 
     /// What an event on such a handle counts as, if nothing is open behind it.
     pub(crate) fn class_of(&self, handle: u32) -> Class {
-        match self.fds.description(handle).what {
+        match self.holdings.fds.description(handle).what {
             What::Pseudo => Class::Pseudo,
             What::Skipped => Class::Skipped,
             What::Unresolved => Class::Unresolved,
@@ -372,47 +303,49 @@ impl Planner {
         self.release(0, tables)?;
         self.check_limits()?;
         let mut plan = Plan {
-            roots: self.roots,
-            initial_fds: self.initial_fds,
-            slots: self.fds.slots.len() as u32,
-            maps: self.maps.all.len() as u32,
-            listings: self.listings,
-            longest_transfer: self.longest_transfer,
-            coverage: self.coverage,
+            roots: self.setting.roots,
+            initial_fds: self.holdings.initial_fds,
+            slots: self.holdings.fds.slots.len() as u32,
+            maps: self.holdings.maps.all.len() as u32,
+            listings: self.tally.listings,
+            longest_transfer: self.tally.longest_transfer,
+            coverage: self.tally.coverage,
             ..Plan::default()
         };
         let mut writing = Writing {
-            tree: &self.tree,
+            tree: &self.land.tree,
             tables,
-            owners: &self.owners,
-            texts: &mut self.texts,
-            links: &mut self.links,
+            owners: &self.setting.owners,
+            texts: &mut self.paths.texts,
+            links: &mut self.paths.links,
         };
-        self.initial.finish(&mut writing, &mut plan);
-        self.links.settle_reads(&mut self.order, &self.texts);
-        plan.peak_bytes = plan.peak_bytes.saturating_add(self.room.peak_bytes);
-        plan.peak_inodes = plan.peak_inodes.saturating_add(self.room.peak_inodes);
-        if self.texts.is_full() {
+        self.land.initial.finish(&mut writing, &mut plan);
+        self.paths
+            .links
+            .settle_reads(&mut self.order, &self.paths.texts);
+        plan.peak_bytes = plan.peak_bytes.saturating_add(self.land.room.peak_bytes);
+        plan.peak_inodes = plan.peak_inodes.saturating_add(self.land.room.peak_inodes);
+        if self.paths.texts.is_full() {
             return Err(PlanError::TooLarge {
                 event: plan.coverage.events,
                 what: "bytes of paths",
             });
         }
-        plan.text = self.texts.into_bytes();
-        plan.places = self.places.paths;
+        plan.text = self.paths.texts.into_bytes();
+        plan.places = self.paths.places.paths;
         plan.timing = OwnTime {
-            told: self.paces.told(),
+            told: self.time.paces.told(),
             ..OwnTime::default()
         };
         (plan.lanes, plan.ops, plan.births) = self.order.finish();
-        let stop = self.paces.stop();
-        plan.sleeps = self.paces.sleeps;
+        let stop = self.time.paces.stop();
+        plan.sleeps = self.time.paces.sleeps;
         plan.sleeps.sort_by_key(|sleep| (sleep.lane, sleep.op));
         plan.wake_earlier(stop);
-        let notes = self.notes.counts.into_iter();
+        let notes = self.tally.notes.counts.into_iter();
         plan.notes = notes.map(|(note, n)| (note.to_string(), n)).collect();
-        plan.notes.extend(self.layers.note());
-        plan.notes.extend(self.locks.note());
+        plan.notes.extend(self.land.layers.note());
+        plan.notes.extend(self.locking.locks.note());
         Ok(plan)
     }
 }

@@ -114,19 +114,19 @@ impl Mounts {
 impl Planner {
     /// The tree is as this task sees it, from now on.
     pub(super) fn in_namespace(&mut self, task: u32) {
-        let namespace = self.procs.fs(task).namespace;
-        if namespace != self.mounts.current {
-            self.mounts.lift(&mut self.tree);
-            self.mounts.lay(&mut self.tree, namespace);
+        let namespace = self.holdings.procs.fs(task).namespace;
+        if namespace != self.land.mounts.current {
+            self.land.mounts.lift(&mut self.land.tree);
+            self.land.mounts.lay(&mut self.land.tree, namespace);
         }
     }
 
     /// A task gets a mount namespace of its own.
     pub(super) fn new_namespace(&mut self, task: u32) {
-        let fs = self.procs.fs_mut(task);
-        let alike = Rc::clone(&self.mounts.namespaces[fs.namespace as usize]);
-        fs.namespace = self.mounts.namespaces.len() as u32;
-        self.mounts.namespaces.push(alike);
+        let fs = self.holdings.procs.fs_mut(task);
+        let alike = Rc::clone(&self.land.mounts.namespaces[fs.namespace as usize]);
+        fs.namespace = self.land.mounts.namespaces.len() as u32;
+        self.land.mounts.namespaces.push(alike);
     }
 
     pub(super) fn mount(&mut self, cx: &Cx) -> Draft {
@@ -157,7 +157,7 @@ impl Planner {
         if cx.ok()
             && let Some((dent, _)) = self.place_named(cx, ArgKind::Path)
         {
-            self.mounts.take(&mut self.tree, dent);
+            self.land.mounts.take(&mut self.land.tree, dent);
         }
         Draft::nothing(cx, Class::Other)
     }
@@ -166,9 +166,9 @@ impl Planner {
     /// for what they were, and mounts would be in the way of these.
     pub(super) fn pivot_root(&mut self, cx: &Cx) -> Draft {
         if cx.ok() {
-            self.mounts.lift(&mut self.tree);
-            self.mounts.here_mut().clear();
-            self.notes.add(PIVOTED);
+            self.land.mounts.lift(&mut self.land.tree);
+            self.land.mounts.here_mut().clear();
+            self.tally.notes.add(PIVOTED);
         }
         Draft::nothing(cx, Class::Other)
     }
@@ -179,24 +179,24 @@ impl Planner {
         match over {
             Some((dent, ino)) if dent != NONE => {
                 let top = top.unwrap_or_else(|| self.another(ino, dent));
-                self.mounts.add(&mut self.tree, dent, top);
+                self.land.mounts.add(&mut self.land.tree, dent, top);
             }
-            Some(_) | None => self.notes.add(UNKNOWN),
+            Some(_) | None => self.tally.notes.add(UNKNOWN),
         }
     }
 
     /// Takes what is moved away from where it lay, if that is known.
     fn moved_from(&mut self, cx: &Cx) -> Option<u32> {
         let (dent, _) = self.place_named(cx, ArgKind::Target)?;
-        self.mounts.take(&mut self.tree, dent)
+        self.land.mounts.take(&mut self.land.tree, dent)
     }
 
     /// The top of a file system that the replay doesn't have.
     fn another(&mut self, ino: u32, dent: u32) -> u32 {
-        let covered = self.tree.inode(ino);
+        let covered = self.land.tree.inode(ino);
         let (kind, mount) = (covered.kind, covered.mount);
-        let top = self.tree.add_inode(kind, PSEUDO | MOUNTED, mount);
-        self.tree.inode_mut(top).dent = dent;
+        let top = self.land.tree.add_inode(kind, PSEUDO | MOUNTED, mount);
+        self.land.tree.inode_mut(top).dent = dent;
         top
     }
 
@@ -204,42 +204,47 @@ impl Planner {
     /// the second place is issued at the first.
     fn bound_directory(&mut self, cx: &Cx, over: u32) -> Option<u32> {
         let (_, ino) = self.place_named(cx, ArgKind::Target)?;
-        let inode = self.tree.inode(ino);
+        let inode = self.land.tree.inode(ino);
         let is_replayed = inode.flags & (PSEUDO | SKIPPED) == 0;
-        let both = inode.kind == Kind::Directory && self.tree.inode(over).kind == inode.kind;
+        let both = inode.kind == Kind::Directory && self.land.tree.inode(over).kind == inode.kind;
         (is_replayed && both).then_some(ino)
     }
 
     /// The entry and the directory or file that a path of such a call names.
     fn place_named(&mut self, cx: &Cx, kind: ArgKind) -> Option<(u32, u32)> {
         let path = cx.tables.string(cx.string(kind)?);
-        let fs = self.procs.fs(cx.task);
+        let fs = self.holdings.procs.fs(cx.task);
         let (mut start, root) = (fs.cwd_ino, fs.root);
         let fd = cx.event.fd(ArgKind::DirFd).filter(|fd| *fd != AT_FDCWD);
         if kind == ArgKind::Path
             && let Some(fd) = fd
         {
-            let handle = self.procs.table(cx.task).get(fd, cx.horizon)?.handle;
-            self.fds.handle(handle).slot()?;
-            start = self.fds.description(handle).ino;
+            let handle = self
+                .holdings
+                .procs
+                .table(cx.task)
+                .get(fd, cx.horizon)?
+                .handle;
+            self.holdings.fds.handle(handle).slot()?;
+            start = self.holdings.fds.description(handle).ino;
             if path.is_empty() && flag_bits(cx) & MOVE_MOUNT_T_EMPTY_PATH != 0 && start != NONE {
-                return Some((self.tree.inode(start).dent, start));
+                return Some((self.land.tree.inode(start).dent, start));
             }
         }
         let last = match kind {
             ArgKind::Path => self.last_of(cx.event, kind),
             _ => Last::Followed,
         };
-        let passed = &mut self.passed;
-        let walked = walk(&self.tree, cx.tables, passed, path, start, root, last);
+        let passed = &mut self.paths.passed;
+        let walked = walk(&self.land.tree, cx.tables, passed, path, start, root, last);
         let is_there = matches!(walked.end, End::Found | End::Pseudo) && walked.ino != NONE;
         is_there.then_some((walked.dent, walked.ino))
     }
 
     /// A path led to where nothing is issued: that is told, if the tool mounted it.
     pub(super) fn led_below_mount(&mut self, walked: &Walked) {
-        if walked.ino != NONE && self.tree.inode(walked.ino).flags & MOUNTED != 0 {
-            self.notes.add(BELOW);
+        if walked.ino != NONE && self.land.tree.inode(walked.ino).flags & MOUNTED != 0 {
+            self.tally.notes.add(BELOW);
         }
     }
 }

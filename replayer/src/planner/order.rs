@@ -11,7 +11,8 @@ use super::access::Access;
 pub(crate) use super::access::{OpId, Side};
 use super::frontier::Frontier;
 use super::ops::OpTable;
-use crate::plan::{Birth, Lane, Op, Pace, Wait, WaitFor};
+use super::uses::Resource;
+use crate::plan::{Action, Birth, Lane, Op, Pace, Wait, WaitFor};
 
 /// Lanes beyond this number get all their edges: a clock for each pair would take too much memory.
 const TRACKED_LANES: usize = 1024;
@@ -45,6 +46,14 @@ struct VectorClock {
     waited_by: u64,
 }
 
+/// An op without a recorded counterpart, behind the one being made.
+#[derive(Clone, Copy)]
+pub(crate) struct Behind {
+    pub(crate) action: Action,
+    /// What it changes of the replay's own.
+    pub(crate) resource: Resource,
+}
+
 /// Lanes, and the order between them.
 #[derive(Default)]
 pub(crate) struct Order {
@@ -62,6 +71,8 @@ pub(crate) struct Order {
     /// Whether more than one task is alive; otherwise every later task descends from the only one,
     /// and its fork edge covers all that was done before.
     pub(crate) concurrent: bool,
+    /// Ops that will stand behind the one being made, in its lane.
+    behind: Vec<Behind>,
     full: bool,
 }
 
@@ -125,6 +136,25 @@ impl Order {
             lane,
             op: self.lanes[lane as usize].len() as u32,
         }
+    }
+
+    /// An op will stand behind the one being made.
+    pub(crate) fn put_behind(&mut self, action: Action, resource: Resource) {
+        self.behind.push(Behind { action, resource });
+    }
+
+    /// Where the last of the ops will be that stand behind the one being made on `lane`.
+    pub(crate) fn last_behind(&self, lane: u32) -> OpId {
+        let next = self.next(lane);
+        OpId {
+            op: next.op + self.behind.len() as u32,
+            ..next
+        }
+    }
+
+    /// The ops that stand behind the one that was made, in order.
+    pub(crate) fn take_behind(&mut self) -> Vec<Behind> {
+        std::mem::take(&mut self.behind)
     }
 
     /// A new task on `child` begins after all that `parent` did so far.

@@ -4,12 +4,15 @@ use fsreplay_trace::abi::{AT_FDCWD, NAME_MAX};
 use fsreplay_trace::call::{ArgKind, Last};
 use fsreplay_trace::model::{Event, StringId};
 
+use super::intern::TextBuilder;
+use super::links::{Links, Placements};
 use super::magic::Through;
 use super::order::Side;
-use super::resolve::{End, WalkStart, Walked, walk};
+use super::places::Places;
+use super::resolve::{End, Passed, WalkStart, Walked, walk};
 use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED};
 use super::{Class, Cx, Draft, Planner, Resource};
-use crate::plan::{At, Slot};
+use crate::plan::{At, Root, Slot};
 
 /// Unknown directories that one path may hold.
 const MAX_CONJURED: usize = 512;
@@ -77,10 +80,38 @@ impl PathCache {
     }
 }
 
+/// What is issued for a recorded path.
+pub(crate) struct Paths {
+    pub(super) cache: PathCache,
+    /// What the last walk passed through.
+    pub(crate) passed: Passed,
+    pub(crate) texts: TextBuilder,
+    pub(crate) links: Links,
+    pub(crate) places: Places,
+    /// Room to spell a path in.
+    pub(super) scratch: Vec<u8>,
+    pub(super) scratch_names: Vec<u32>,
+}
+
+impl Paths {
+    /// For a plan that goes to those roots.
+    pub(crate) fn new(roots: &[Root]) -> Paths {
+        Paths {
+            cache: PathCache::default(),
+            passed: Passed::default(),
+            texts: TextBuilder::default(),
+            links: Links::new(Placements::new(roots)),
+            places: Places::default(),
+            scratch: Vec::new(),
+            scratch_names: Vec::new(),
+        }
+    }
+}
+
 impl Planner {
     /// What the call of an event does with a link at the end of one of its paths.
     pub(crate) fn last_of(&self, event: &Event, path: ArgKind) -> Last {
-        event.last(path, self.dialect.recorded)
+        event.last(path, self.setting.dialect.recorded)
     }
 
     /// Follows the path of a call, by its `DirFd` and `Path` arguments. Where nothing is to be
@@ -107,7 +138,7 @@ impl Planner {
             return Err(Draft::nothing(cx, Class::Unresolved));
         };
         let bytes = cx.tables.string(string);
-        let root = self.procs.fs(cx.task).root;
+        let root = self.holdings.procs.fs(cx.task).root;
         let (start, from) = match self.descriptor_link(cx, bytes) {
             Some((fd, from)) => match self.through_descriptor(cx, fd, &bytes[from..], last)? {
                 Through::Reached(at, walked, start) => {
@@ -152,13 +183,13 @@ impl Planner {
     fn start(&mut self, cx: &Cx, fd: Option<i32>) -> Result<WalkStart, Draft> {
         let handle = match fd {
             None | Some(AT_FDCWD) => {
-                let fs = self.procs.fs(cx.task);
+                let fs = self.holdings.procs.fs(cx.task);
                 if fs.cwd == NONE {
                     return Err(Draft::nothing(cx, Class::Pseudo));
                 }
                 fs.cwd
             }
-            Some(fd) => match self.procs.table(cx.task).get(fd, cx.horizon) {
+            Some(fd) => match self.holdings.procs.table(cx.task).get(fd, cx.horizon) {
                 Some(entry) => entry.handle,
                 None if cx.event.errno() == Some(libc::EBADF) => {
                     return Ok(WalkStart {
@@ -167,18 +198,20 @@ impl Planner {
                     });
                 }
                 None => {
-                    self.notes.add("descriptors that no recorded call opened");
+                    self.tally
+                        .notes
+                        .add("descriptors that no recorded call opened");
                     return Err(Draft::nothing(cx, Class::Unresolved));
                 }
             },
         };
-        let Some(slot) = self.fds.handle(handle).slot() else {
+        let Some(slot) = self.holdings.fds.handle(handle).slot() else {
             let class = self.class_of(handle);
             return Err(Draft::nothing(cx, class));
         };
         Ok(WalkStart {
             slot,
-            ino: self.fds.description(handle).ino,
+            ino: self.holdings.fds.description(handle).ino,
         })
     }
 
@@ -189,12 +222,12 @@ impl Planner {
         last: Last,
         hint: Hint,
     ) -> Option<Walked<'t>> {
-        let generation = self.tree.generation;
-        let known = *self.cache.slot(base, string.0);
+        let generation = self.land.tree.generation;
+        let known = *self.paths.cache.slot(base, string.0);
         if known.base != base || known.string != string.0 || known.generation != generation {
             return None;
         }
-        let dent = self.tree.dent(known.dent);
+        let dent = self.land.tree.dent(known.dent);
         let (dir, ino) = (dent.dir, dent.ino);
         let end = if ino == NONE {
             if matches!(hint, Hint::Exists(_)) {
@@ -202,24 +235,25 @@ impl Planner {
             }
             End::Missing
         } else {
-            let inode = self.tree.inode(ino);
-            let special = inode.flags & (PSEUDO | SKIPPED) != 0 || self.tree.root_at(ino).is_some();
+            let inode = self.land.tree.inode(ino);
+            let special =
+                inode.flags & (PSEUDO | SKIPPED) != 0 || self.land.tree.root_at(ino).is_some();
             if special || (inode.kind == Kind::Link && last == Last::Followed) {
                 return None;
             }
             End::Found
         };
-        self.passed.dents.clear();
-        self.passed.dirs.clear();
+        self.paths.passed.dents.clear();
+        self.paths.passed.dirs.clear();
         if self.order.concurrent {
             let mut at = dir;
-            self.passed.dirs.push(at);
+            self.paths.passed.dirs.push(at);
             while at != base && at != ROOT {
-                let Some(parent) = self.tree.parent(at) else {
+                let Some(parent) = self.land.tree.parent(at) else {
                     break;
                 };
                 at = parent;
-                self.passed.dirs.push(at);
+                self.paths.passed.dirs.push(at);
             }
         }
         Some(Walked {
@@ -250,16 +284,16 @@ impl Planner {
         let mut again = 0;
         let walked = loop {
             let walked = walk(
-                &self.tree,
+                &self.land.tree,
                 cx.tables,
-                &mut self.passed,
+                &mut self.paths.passed,
                 bytes,
                 start.ino,
                 root,
                 last,
             );
             again += 1;
-            let Some(kind) = to_conjure(&self.tree, &walked, hint) else {
+            let Some(kind) = to_conjure(&self.land.tree, &walked, hint) else {
                 break walked;
             };
             if again > MAX_CONJURED || walked.name.len() > NAME_MAX {
@@ -270,9 +304,9 @@ impl Planner {
         let simple = walked.plain && walked.links == 0 && !walked.trailing && root == ROOT;
         let named = walked.dent != NONE && walked.outer_at < bytes.len();
         if simple && named && matches!(walked.end, End::Found | End::Missing) {
-            let generation = self.tree.generation;
+            let generation = self.land.tree.generation;
             let base = start.ino;
-            *self.cache.slot(base, string.0) = Known {
+            *self.paths.cache.slot(base, string.0) = Known {
                 base,
                 string: string.0,
                 generation,
@@ -286,27 +320,30 @@ impl Planner {
     fn conjure(&mut self, dir: u32, name: &[u8], ino: u32, kind: Kind) {
         if ino != NONE {
             // Known by name; now it is known to be a directory.
-            self.initial.set_kind(&mut self.tree, ino, kind);
+            self.land.initial.set_kind(&mut self.land.tree, ino, kind);
             return;
         }
-        let name = self.tree.names.intern(name);
-        let heard = self.tree.find(dir, name).is_some();
-        let existed = !heard && self.tree.inode(dir).flags & EXISTED != 0;
-        let dent = self.tree.entry(dir, name);
-        let mount = self.tree.inode(dir).mount;
+        let name = self.land.tree.names.intern(name);
+        let heard = self.land.tree.find(dir, name).is_some();
+        let existed = !heard && self.land.tree.inode(dir).flags & EXISTED != 0;
+        let dent = self.land.tree.entry(dir, name);
+        let mount = self.land.tree.inode(dir).mount;
         let kind = if kind == Kind::Unknown {
             Kind::File
         } else {
             kind
         };
         let flags = if existed { EXISTED } else { PHANTOM };
-        let ino = self.tree.add_inode(kind, flags, mount);
-        self.tree.attach(dent, ino);
+        let ino = self.land.tree.add_inode(kind, flags, mount);
+        self.land.tree.attach(dent, ino);
         if existed {
-            self.initial.add(&mut self.tree, dent, ino);
-            self.notes.add("names that exist without a recorded state");
+            self.land.initial.add(&mut self.land.tree, dent, ino);
+            self.tally
+                .notes
+                .add("names that exist without a recorded state");
         } else {
-            self.notes
+            self.tally
+                .notes
                 .add("names that appeared without a recorded cause");
         }
     }
@@ -316,12 +353,12 @@ impl Planner {
         let walked = &mut reached.walked;
         if walked.end == End::Found && walked.ino != NONE {
             let ino = walked.ino;
-            if self.tree.inode(ino).flags & EXISTED != 0
-                && self.tree.inode(ino).initial == NONE
-                && self.tree.inode(ino).dent != NONE
+            if self.land.tree.inode(ino).flags & EXISTED != 0
+                && self.land.tree.inode(ino).initial == NONE
+                && self.land.tree.inode(ino).dent != NONE
             {
-                let dent = self.tree.inode(ino).dent;
-                self.initial.add(&mut self.tree, dent, ino);
+                let dent = self.land.tree.inode(ino).dent;
+                self.land.initial.add(&mut self.land.tree, dent, ino);
             }
         }
         if self.order.single() {
@@ -331,12 +368,12 @@ impl Planner {
             let slot = Resource::Slot(reached.start.slot.0);
             self.uses.add(slot, Side::Read);
         }
-        for index in 0..self.passed.dirs.len() {
-            let dir = self.passed.dirs[index];
+        for index in 0..self.paths.passed.dirs.len() {
+            let dir = self.paths.passed.dirs[index];
             self.need(Resource::Place(dir), Side::Read);
         }
-        for index in 0..self.passed.dents.len() {
-            let dent = self.passed.dents[index];
+        for index in 0..self.paths.passed.dents.len() {
+            let dent = self.paths.passed.dents[index];
             self.need(Resource::Dent(dent), Side::Read);
         }
         if walked.end == End::Found && walked.name.is_empty() && walked.dent == NONE {
@@ -344,16 +381,16 @@ impl Planner {
         }
         let valid = !walked.name.is_empty() && walked.name.len() <= NAME_MAX;
         if walked.dent == NONE && walked.ino == NONE && valid && self.order.concurrent {
-            let name = self.tree.names.intern(walked.name);
-            walked.dent = self.tree.entry(walked.dir, name);
+            let name = self.land.tree.names.intern(walked.name);
+            walked.dent = self.land.tree.entry(walked.dir, name);
         }
     }
 
     /// The entry of the last name, made if it isn't there.
     pub(crate) fn final_dent(&mut self, walked: &mut Walked) -> u32 {
         if walked.dent == NONE && !walked.name.is_empty() {
-            let name = self.tree.names.intern(walked.name);
-            walked.dent = self.tree.entry(walked.dir, name);
+            let name = self.land.tree.names.intern(walked.name);
+            walked.dent = self.land.tree.entry(walked.dir, name);
         }
         walked.dent
     }

@@ -48,7 +48,7 @@ impl Planner {
         for resource in self.uses.resources() {
             let found = match resource {
                 Resource::Members(ino) => ino,
-                Resource::Dent(dent) => self.tree.dent(dent).dir,
+                Resource::Dent(dent) => self.land.tree.dent(dent).dir,
                 Resource::Inode(ino) => self.directory_of_inode(ino),
                 Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
                     continue;
@@ -61,16 +61,19 @@ impl Planner {
         }
         match directory {
             NONE => NONE,
-            directory => self.places.of(&self.tree, &self.roots, directory),
+            directory => self
+                .paths
+                .places
+                .of(&self.land.tree, &self.setting.roots, directory),
         }
     }
 
     fn directory_of_inode(&self, ino: u32) -> u32 {
-        let inode = self.tree.inode(ino);
+        let inode = self.land.tree.inode(ino);
         match (inode.kind, inode.dent) {
             (Kind::Directory, _) => ino,
             (_, NONE) => NONE,
-            (_, dent) => self.tree.dent(dent).dir,
+            (_, dent) => self.land.tree.dent(dent).dir,
         }
     }
 }

@@ -31,12 +31,12 @@ impl Planner {
         }
         let parent = tables.parent(node).0;
         let place = (parent % 4096) as usize;
-        let (known, generation, dir) = self.nodes.known[place];
-        if known == parent && generation == self.tree.generation {
+        let (known, generation, dir) = self.land.nodes.known[place];
+        if known == parent && generation == self.land.tree.generation {
             return Some(dir);
         }
         let dir = self.find_directory(node, tables)?;
-        self.nodes.known[place] = (parent, self.tree.generation, dir);
+        self.land.nodes.known[place] = (parent, self.land.tree.generation, dir);
         Some(dir)
     }
 
@@ -55,39 +55,41 @@ impl Planner {
         }
         let mut dir = ROOT;
         for node in chain.into_iter().skip(1).rev() {
-            let inode = self.tree.inode(dir);
+            let inode = self.land.tree.inode(dir);
             if inode.flags & SKIPPED != 0 {
                 return None;
             }
-            let known = self.tree.names.find(tables.name(node));
-            let dent = known.and_then(|name| self.tree.find(dir, name));
-            let ino = dent.map_or(NONE, |dent| self.tree.dent(dent).ino);
+            let known = self.land.tree.names.find(tables.name(node));
+            let dent = known.and_then(|name| self.land.tree.find(dir, name));
+            let ino = dent.map_or(NONE, |dent| self.land.tree.dent(dent).ino);
             dir = if ino != NONE {
                 ino
             } else {
                 self.infer_directory(dir, dent, tables.name(node))?
             };
-            if self.tree.inode(dir).kind == Kind::Unknown {
-                self.initial.set_kind(&mut self.tree, dir, Kind::Directory);
+            if self.land.tree.inode(dir).kind == Kind::Unknown {
+                self.land
+                    .initial
+                    .set_kind(&mut self.land.tree, dir, Kind::Directory);
             }
         }
-        (self.tree.inode(dir).kind == Kind::Directory).then_some(dir)
+        (self.land.tree.inode(dir).kind == Kind::Directory).then_some(dir)
     }
 
     /// A state below a directory of which no record told.
     fn infer_directory(&mut self, dir: u32, dent: Option<u32>, name: &[u8]) -> Option<u32> {
-        let above = self.tree.inode(dir);
+        let above = self.land.tree.inode(dir);
         let outside = above.flags & EXISTED == 0 || above.flags & PSEUDO != 0;
         if dent.is_some() || outside || above.kind != Kind::Directory {
             return None;
         }
         let mount = above.mount;
-        let name = self.tree.names.intern(name);
-        let dent = self.tree.entry(dir, name);
-        let ino = self.tree.add_inode(Kind::Directory, EXISTED, mount);
-        self.tree.attach(dent, ino);
-        self.initial.add(&mut self.tree, dent, ino);
-        self.notes.add("directories without a recorded state");
+        let name = self.land.tree.names.intern(name);
+        let dent = self.land.tree.entry(dir, name);
+        let ino = self.land.tree.add_inode(Kind::Directory, EXISTED, mount);
+        self.land.tree.attach(dent, ino);
+        self.land.initial.add(&mut self.land.tree, dent, ino);
+        self.tally.notes.add("directories without a recorded state");
         Some(ino)
     }
 
@@ -97,7 +99,9 @@ impl Planner {
             return;
         }
         if state.kind == FileKind::Unknown {
-            self.notes.add("paths that the recorder could not look at");
+            self.tally
+                .notes
+                .add("paths that the recorder could not look at");
             return;
         }
         if state.node == NodeId::ROOT {
@@ -107,13 +111,13 @@ impl Planner {
         let Some(dir) = self.directory_of(state.node, tables) else {
             return;
         };
-        let area = self.tree.inode(dir).flags & (PSEUDO | SKIPPED);
+        let area = self.land.tree.inode(dir).flags & (PSEUDO | SKIPPED);
         if area & SKIPPED != 0 {
             return;
         }
-        let name = self.tree.names.intern(tables.name(state.node));
-        let known = self.tree.find(dir, name);
-        let ino = known.map_or(NONE, |dent| self.tree.dent(dent).ino);
+        let name = self.land.tree.names.intern(tables.name(state.node));
+        let known = self.land.tree.find(dir, name);
+        let ino = known.map_or(NONE, |dent| self.land.tree.dent(dent).ino);
         if ino != NONE {
             self.state_of(ino, state);
             return;
@@ -121,12 +125,12 @@ impl Planner {
         if area & PSEUDO != 0 {
             return;
         }
-        let existed = known.is_none() && self.tree.inode(dir).flags & EXISTED != 0;
+        let existed = known.is_none() && self.land.tree.inode(dir).flags & EXISTED != 0;
         if !existed {
             self.rumour(dir, name, state);
             return;
         }
-        let dent = self.tree.entry(dir, name);
+        let dent = self.land.tree.entry(dir, name);
         self.add_state(dent, dir, state);
     }
 
@@ -136,26 +140,29 @@ impl Planner {
         let linked = if group == 0 {
             None
         } else {
-            self.groups.get(&group).copied()
+            self.land.groups.get(&group).copied()
         };
         if let Some(ino) = linked
-            && self.tree.inode(ino).initial != NONE
-            && self.tree.inode(ino).kind == kind_of(state.kind)
+            && self.land.tree.inode(ino).initial != NONE
+            && self.land.tree.inode(ino).kind == kind_of(state.kind)
         {
-            let first = self.tree.inode(ino).dent;
-            self.tree.attach(dent, ino);
+            let first = self.land.tree.inode(ino).dent;
+            self.land.tree.attach(dent, ino);
             if first != NONE {
-                self.tree.inode_mut(ino).dent = first;
+                self.land.tree.inode_mut(ino).dent = first;
             }
-            self.initial.add(&mut self.tree, dent, ino);
+            self.land.initial.add(&mut self.land.tree, dent, ino);
             return;
         }
-        let mount = self.tree.inode(dir).mount;
-        let ino = self.tree.add_inode(kind_of(state.kind), EXISTED, mount);
-        self.tree.attach(dent, ino);
-        self.initial.add(&mut self.tree, dent, ino);
+        let mount = self.land.tree.inode(dir).mount;
+        let ino = self
+            .land
+            .tree
+            .add_inode(kind_of(state.kind), EXISTED, mount);
+        self.land.tree.attach(dent, ino);
+        self.land.initial.add(&mut self.land.tree, dent, ino);
         if group != 0 {
-            self.groups.insert(group, ino);
+            self.land.groups.insert(group, ino);
         }
         self.state_of(ino, state);
     }
@@ -165,7 +172,7 @@ impl Planner {
         let Some(metadata) = &state.metadata else {
             return;
         };
-        let inode = self.tree.inode(ino);
+        let inode = self.land.tree.inode(ino);
         if inode.flags & SKIPPED != 0 || inode.flags & EXISTED == 0 {
             return;
         }
@@ -173,25 +180,27 @@ impl Planner {
         {
             // A mount point or the like, of which only the name was known.
             if ino == ROOT {
-                self.initial.add_root(&mut self.tree);
+                self.land.initial.add_root(&mut self.land.tree);
             } else {
                 let dent = inode.dent;
-                self.initial.add(&mut self.tree, dent, ino);
+                self.land.initial.add(&mut self.land.tree, dent, ino);
             }
         }
-        if self.initial.is_open(&self.tree, ino) {
+        if self.land.initial.is_open(&self.land.tree, ino) {
             if metadata.mount < u32::from(u16::MAX) {
-                self.tree.inode_mut(ino).mount = metadata.mount as u16;
+                self.land.tree.inode_mut(ino).mount = metadata.mount as u16;
             }
-            let was_directory = self.tree.inode(ino).kind == Kind::Directory;
+            let was_directory = self.land.tree.inode(ino).kind == Kind::Directory;
             let kind = kind_of(state.kind);
             if was_directory && kind != Kind::Directory {
-                self.notes.add("states that contradict earlier ones");
+                self.tally.notes.add("states that contradict earlier ones");
                 return;
             }
-            self.initial.observe(&mut self.tree, ino, kind, metadata);
+            self.land
+                .initial
+                .observe(&mut self.land.tree, ino, kind, metadata);
             if metadata.link_group != 0 {
-                self.groups.insert(metadata.link_group, ino);
+                self.land.groups.insert(metadata.link_group, ino);
             }
         }
     }
@@ -199,17 +208,20 @@ impl Planner {
     /// A state of a name of which the model knows that it was not there: its making has not
     /// returned yet, or it came from outside.
     fn rumour(&mut self, dir: u32, name: u32, state: &PathState) {
-        let dent = self.tree.entry(dir, name);
-        let mount = self.tree.inode(dir).mount;
-        let ino = self.tree.add_inode(kind_of(state.kind), PHANTOM, mount);
+        let dent = self.land.tree.entry(dir, name);
+        let mount = self.land.tree.inode(dir).mount;
+        let ino = self
+            .land
+            .tree
+            .add_inode(kind_of(state.kind), PHANTOM, mount);
         if let Some(metadata) = &state.metadata {
-            let inode = self.tree.inode_mut(ino);
+            let inode = self.land.tree.inode_mut(ino);
             inode.size = metadata.size;
             if inode.kind == Kind::Link {
                 inode.extra = metadata.target.map_or(NONE, |target| target.0);
             }
         }
-        self.tree.attach(dent, ino);
+        self.land.tree.attach(dent, ino);
     }
 
     pub(crate) fn listing(&mut self, listing: &Listing, tables: &Tables) {
@@ -219,7 +231,7 @@ impl Planner {
         let Some(dir) = self.directory_of(*first, tables) else {
             return;
         };
-        let above = self.tree.inode(dir);
+        let above = self.land.tree.inode(dir);
         if above.flags & EXISTED == 0 || above.flags & (PSEUDO | SKIPPED) != 0 {
             return;
         }
@@ -232,33 +244,33 @@ impl Planner {
             if !areas::is_name(tables.name(*node)) {
                 continue;
             }
-            let name = self.tree.names.intern(tables.name(*node));
+            let name = self.land.tree.names.intern(tables.name(*node));
             let kind = kind_of(*kind);
-            if let Some(dent) = self.tree.find(dir, name) {
-                let ino = self.tree.dent(dent).ino;
-                if ino != NONE && self.tree.inode(ino).flags & EXISTED != 0 {
+            if let Some(dent) = self.land.tree.find(dir, name) {
+                let ino = self.land.tree.dent(dent).ino;
+                if ino != NONE && self.land.tree.inode(ino).flags & EXISTED != 0 {
                     self.listed(dent, ino, kind);
                 }
                 continue;
             }
-            let dent = self.tree.entry(dir, name);
-            let ino = self.tree.add_inode(kind, EXISTED, mount);
-            self.tree.attach(dent, ino);
-            self.initial.add(&mut self.tree, dent, ino);
+            let dent = self.land.tree.entry(dir, name);
+            let ino = self.land.tree.add_inode(kind, EXISTED, mount);
+            self.land.tree.attach(dent, ino);
+            self.land.initial.add(&mut self.land.tree, dent, ino);
         }
     }
 
     /// A name that was known is listed: what is only named belongs to the initial tree too.
     fn listed(&mut self, dent: u32, ino: u32, kind: Kind) {
-        let inode = self.tree.inode(ino);
+        let inode = self.land.tree.inode(ino);
         if inode.flags & SKIPPED != 0 || inode.initial != NONE {
             return;
         }
         if inode.dent == dent {
-            self.initial.add(&mut self.tree, dent, ino);
+            self.land.initial.add(&mut self.land.tree, dent, ino);
         }
-        if self.tree.inode(ino).kind == Kind::Unknown {
-            self.initial.set_kind(&mut self.tree, ino, kind);
+        if self.land.tree.inode(ino).kind == Kind::Unknown {
+            self.land.initial.set_kind(&mut self.land.tree, ino, kind);
         }
     }
 
@@ -269,9 +281,9 @@ impl Planner {
             let Some(dir) = self.directory_of(xattrs.node, tables) else {
                 return;
             };
-            let name = self.tree.names.find(tables.name(xattrs.node));
-            match name.and_then(|name| self.tree.find(dir, name)) {
-                Some(dent) => self.tree.dent(dent).ino,
+            let name = self.land.tree.names.find(tables.name(xattrs.node));
+            match name.and_then(|name| self.land.tree.find(dir, name)) {
+                Some(dent) => self.land.tree.dent(dent).ino,
                 None => NONE,
             }
         };
@@ -279,7 +291,7 @@ impl Planner {
             let count = tables.string_count();
             let mut entries = xattrs.entries.clone();
             entries.retain(|(name, _)| (name.0 as usize) < count);
-            self.initial.set_xattrs(&self.tree, ino, &entries);
+            self.land.initial.set_xattrs(&self.land.tree, ino, &entries);
         }
     }
 }

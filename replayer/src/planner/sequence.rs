@@ -81,8 +81,6 @@ pub(super) struct Sequence {
     long: usize,
     /// Events seen.
     seen: u32,
-    /// Events that had returned when the one being planned had.
-    pub(super) now: u32,
 }
 
 impl Sequence {
@@ -151,12 +149,12 @@ impl Planner {
         if matches!(record, Record::Event(_)) {
             self.sequence.seen = number.saturating_add(1);
         }
-        if self.sequence.held.is_empty() && self.procs.alive < 2 {
+        if self.sequence.held.is_empty() && self.holdings.procs.alive < 2 {
             return self.take(record, number, tables);
         }
         let record = record.clone();
         self.sequence.push(Held { record, number });
-        let lonely = self.procs.alive < 2 && self.sequence.starts == 0;
+        let lonely = self.holdings.procs.alive < 2 && self.sequence.starts == 0;
         let keep = if lonely { 0 } else { WINDOW };
         self.release(keep, tables)
     }
@@ -199,7 +197,7 @@ impl Planner {
             return None;
         }
         if let Some(why) = self.unexplained(&event, true, tables) {
-            let passed = self.passed.dirs.clone();
+            let passed = self.paths.passed.dirs.clone();
             return self.find_overlapping(number, event.task.0, |planner, other| {
                 let changes = planner.changes(other, tables);
                 let mends = changes.iter().flatten().any(|change| match why {
@@ -232,7 +230,7 @@ impl Planner {
     ) -> Option<usize> {
         let sequence = std::mem::take(&mut self.sequence);
         let mut met = vec![task];
-        let others = self.procs.alive as usize;
+        let others = self.holdings.procs.alive as usize;
         let mut found = None;
         for (index, candidate) in sequence.held().enumerate() {
             let Record::Event(event) = &candidate.record else {
@@ -260,7 +258,7 @@ impl Planner {
         if ino == NONE {
             return false;
         }
-        let changed = self.tree.directory(ino).map_or(0, |dir| dir.changed);
+        let changed = self.land.tree.directory(ino).map_or(0, |dir| dir.changed);
         changed > cx.horizon
             || self
                 .find_overlapping(cx.number, cx.task, |planner, other| {
@@ -312,7 +310,7 @@ impl Planner {
                     Told::Absent | Told::Vacant | Told::Cut if change.made => here,
                     Told::Present | Told::Reachable | Told::Vacant => {
                         change.gone != NONE
-                            && (self.passed.dirs.contains(&change.gone)
+                            && (self.paths.passed.dirs.contains(&change.gone)
                                 || (told == Told::Present && here))
                     }
                     Told::Absent | Told::Cut => false,
@@ -360,7 +358,7 @@ impl Planner {
     ) -> Option<Walked<'t>> {
         let base = event.call.row().paths().find(|arg| arg.path == path)?.base;
         let task = event.task.0;
-        if !self.procs.is_alive(task) {
+        if !self.holdings.procs.is_alive(task) {
             return None;
         }
         let string = event.string(path)?;
@@ -368,20 +366,20 @@ impl Planner {
             return None;
         }
         let bytes = tables.string(string);
-        let fs = self.procs.fs(task);
+        let fs = self.holdings.procs.fs(task);
         let start = match event.fd(base) {
             _ if bytes.first() == Some(&b'/') => fs.root,
             None | Some(AT_FDCWD) => fs.cwd_ino,
             Some(fd) => {
-                let entry = self.procs.table(task).get(fd, u32::MAX)?;
-                self.fds.description(entry.handle).ino
+                let entry = self.holdings.procs.table(task).get(fd, u32::MAX)?;
+                self.holdings.fds.description(entry.handle).ino
             }
         };
         if start == NONE || bytes.is_empty() {
             return None;
         }
         let last = self.last_of(event, path);
-        let (tree, passed) = (&self.tree, &mut self.passed);
+        let (tree, passed) = (&self.land.tree, &mut self.paths.passed);
         let walked = walk(tree, tables, passed, bytes, start, fs.root, last);
         (!matches!(walked.end, End::Pseudo | End::Skipped)).then_some(walked)
     }

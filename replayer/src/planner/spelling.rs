@@ -39,12 +39,12 @@ impl Planner {
                 let padded = pad(&bytes[skip..]);
                 At {
                     dir: start.slot,
-                    path: self.texts.push(&padded),
+                    path: self.paths.texts.push(&padded),
                 }
             }
             Some(skip) => At {
                 dir: start.slot,
-                path: self.texts.string(string, from + skip, cx.tables),
+                path: self.paths.texts.string(string, from + skip, cx.tables),
             },
         }
     }
@@ -59,21 +59,21 @@ impl Planner {
     fn rebuild_rest(&mut self, bytes: &[u8], rest: &[u8], start: WalkStart, walked: &Walked) -> At {
         let absolute = bytes.first() == Some(&b'/');
         let stop = if absolute { NONE } else { start.ino };
-        let mut names = std::mem::take(&mut self.scratch_names);
-        let top = self.tree.climb(walked.outer_dir, stop, &mut names);
-        let mut text = std::mem::take(&mut self.scratch);
+        let mut names = std::mem::take(&mut self.paths.scratch_names);
+        let top = self.land.tree.climb(walked.outer_dir, stop, &mut names);
+        let mut text = std::mem::take(&mut self.paths.scratch);
         text.clear();
         let dir = match top {
             Some(Top::Root(root)) => Slot(u32::from(root)),
             Some(Top::Asked) => start.slot,
             None => {
-                self.notes.add("paths through removed directories");
+                self.tally.notes.add("paths through removed directories");
                 names.clear();
                 start.slot
             }
         };
         for name in names.iter().rev() {
-            text.extend_from_slice(self.tree.names.get(*name));
+            text.extend_from_slice(self.land.tree.names.get(*name));
             text.push(b'/');
         }
         // A walk that ended before its first name leaves the whole path, slash included; what is
@@ -87,9 +87,9 @@ impl Planner {
             // from one.
             text.push(b'.');
         }
-        let path = self.texts.push_built(&text);
-        self.scratch = text;
-        self.scratch_names = names;
+        let path = self.paths.texts.push_built(&text);
+        self.paths.scratch = text;
+        self.paths.scratch_names = names;
         At { dir, path }
     }
 }

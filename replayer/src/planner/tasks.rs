@@ -15,9 +15,9 @@ impl Planner {
     /// A task whose start no record told.
     pub(crate) fn adopt(&mut self, task: u32, time: u64) -> Result<(), PlanError> {
         if task != 0 {
-            self.notes.add("tasks without a recorded start");
+            self.tally.notes.add("tasks without a recorded start");
         }
-        let parent = (task != 0 && self.procs.is_known(0)).then_some(TaskId(0));
+        let parent = (task != 0 && self.holdings.procs.is_known(0)).then_some(TaskId(0));
         self.task_start(&TaskStart {
             task: TaskId(task),
             parent,
@@ -29,76 +29,81 @@ impl Planner {
     }
 
     pub(crate) fn task_start(&mut self, start: &TaskStart) -> Result<(), PlanError> {
-        if self.procs.is_alive(start.task.0) {
+        if self.holdings.procs.is_alive(start.task.0) {
             return Ok(());
         }
         let parent = start
             .parent
             .map(|parent| parent.0)
-            .filter(|parent| self.procs.is_alive(*parent));
-        let lane = match self.procs.take_lane() {
+            .filter(|parent| self.holdings.procs.is_alive(*parent));
+        let lane = match self.holdings.procs.take_lane() {
             Some(lane) => lane,
             None => self.order.add_lane(),
         };
         let Some(parent) = parent else {
-            self.procs.add_first(start, lane, self.umask)?;
+            self.holdings
+                .procs
+                .add_first(start, lane, self.setting.umask)?;
             self.first_cwd(start.task.0);
             return Ok(());
         };
-        self.procs.add_child(start, parent, lane)?;
-        self.users.started(start.task.0, parent);
-        self.paces.begins(start.task.0, self.moment());
+        self.holdings.procs.add_child(start, parent, lane)?;
+        self.holdings.users.started(start.task.0, parent);
+        self.time.paces.begins(start.task.0, self.moment());
         if start.flags & CLONE_FILES == 0 {
-            for handle in self.procs.table(start.task.0).handles() {
-                self.fds.hold(handle);
+            for handle in self.holdings.procs.table(start.task.0).handles() {
+                self.holdings.fds.hold(handle);
             }
         }
-        let cwd = self.procs.fs(start.task.0).cwd;
+        let cwd = self.holdings.procs.fs(start.task.0).cwd;
         if start.flags & CLONE_FS == 0 && cwd != NONE {
-            self.fds.hold(cwd);
+            self.holdings.fds.hold(cwd);
         }
         if start.flags & CLONE_NEWNS != 0 {
             self.new_namespace(start.task.0);
         }
-        let parent_lane = self.procs.task(parent).lane;
+        let parent_lane = self.holdings.procs.task(parent).lane;
         let think = start.think as f32;
         self.compute(parent_lane, start.time, think, Call::execve);
         self.order.fork(parent_lane, lane);
         if start.flags & CLONE_VFORK != 0 {
-            self.vforked.insert(parent, lane);
+            self.time.vforked.insert(parent, lane);
         }
         Ok(())
     }
 
     /// The working directory of a task that inherited it from outside the recording.
     fn first_cwd(&mut self, task: u32) {
-        let cwd = std::mem::take(&mut self.cwd);
-        let ino = areas::ensure(&mut self.tree, &cwd);
-        self.cwd = cwd;
-        if self.tree.inode(ino).flags & (PSEUDO | SKIPPED) != 0 {
-            self.procs.fs_mut(task).cwd_ino = NONE;
+        let cwd = std::mem::take(&mut self.setting.cwd);
+        let ino = areas::ensure(&mut self.land.tree, &cwd);
+        self.setting.cwd = cwd;
+        if self.land.tree.inode(ino).flags & (PSEUDO | SKIPPED) != 0 {
+            self.holdings.procs.fs_mut(task).cwd_ino = NONE;
             return;
         }
-        self.tree.set_kind(ino, Kind::Directory);
-        let inode = self.tree.inode(ino);
+        self.land.tree.set_kind(ino, Kind::Directory);
+        let inode = self.land.tree.inode(ino);
         if inode.initial == NONE {
             let dent = inode.dent;
             if dent != NONE {
-                self.initial.add(&mut self.tree, dent, ino);
+                self.land.initial.add(&mut self.land.tree, dent, ino);
             }
         }
-        let slot = self.fds.take_slot(self.procs.task(task).lane);
-        let flags = abi::O_PATH | self.dialect.here.directory;
+        let slot = self
+            .holdings
+            .fds
+            .take_slot(self.holdings.procs.task(task).lane);
+        let flags = abi::O_PATH | self.setting.dialect.here.directory;
         let at = self.place_of(ino);
-        self.initial_fds.push(InitialFd {
+        self.holdings.initial_fds.push(InitialFd {
             out: Slot(slot),
             at,
             flags: flags as i32,
             offset: 0,
         });
-        let handle = self.fds.open(What::Real, ino, flags, Some(slot));
-        self.tree.inode_mut(ino).opens += 1;
-        let fs = self.procs.fs_mut(task);
+        let handle = self.holdings.fds.open(What::Real, ino, flags, Some(slot));
+        self.land.tree.inode_mut(ino).opens += 1;
+        let fs = self.holdings.procs.fs_mut(task);
         fs.cwd = handle;
         fs.cwd_ino = ino;
     }
@@ -106,48 +111,48 @@ impl Planner {
     /// The canonical path of an inode that has a name.
     pub(crate) fn place_of(&mut self, ino: u32) -> At {
         let mut names = Vec::new();
-        let (above, last) = match self.tree.inode(ino).kind {
+        let (above, last) = match self.land.tree.inode(ino).kind {
             Kind::Directory => (ino, None),
             _ => {
-                let dent = self.tree.inode(ino).dent;
+                let dent = self.land.tree.inode(ino).dent;
                 if dent == NONE {
                     return At {
                         dir: Slot::BAD,
                         path: super::TextBuilder::EMPTY,
                     };
                 }
-                let dent = self.tree.dent(dent);
+                let dent = self.land.tree.dent(dent);
                 (dent.dir, Some(dent.name))
             }
         };
-        let top = self.tree.climb(above, NONE, &mut names);
+        let top = self.land.tree.climb(above, NONE, &mut names);
         let root = match top {
             Some(super::tree::Top::Root(root)) => root,
             _ => 0,
         };
         names.reverse();
         names.extend(last);
-        let parts: Vec<&[u8]> = names.iter().map(|n| self.tree.names.get(*n)).collect();
+        let parts: Vec<&[u8]> = names.iter().map(|n| self.land.tree.names.get(*n)).collect();
         let mut path = parts.join(&b'/');
         if path.is_empty() {
             path.push(b'.');
         }
         At {
             dir: Slot(u32::from(root)),
-            path: self.texts.push_built(&path),
+            path: self.paths.texts.push_built(&path),
         }
     }
 
     pub(crate) fn task_exit(&mut self, exit: &TaskExit) {
-        if !self.procs.is_alive(exit.task.0) {
+        if !self.holdings.procs.is_alive(exit.task.0) {
             return;
         }
-        let lane = self.procs.task(exit.task.0).lane;
-        self.order.concurrent = self.procs.alive > 1;
+        let lane = self.holdings.procs.task(exit.task.0).lane;
+        self.order.concurrent = self.holdings.procs.alive > 1;
         // What only this task had open is closed before anyone learns of its end, so the closes
         // stand in its lane, behind what it computed last.
-        let number = self.procs.task(exit.task.0).table;
-        let ended = self.procs.end_shares(exit.task.0);
+        let number = self.holdings.procs.task(exit.task.0).table;
+        let ended = self.holdings.procs.end_shares(exit.task.0);
         let think = exit.think as f32;
         self.compute(lane, exit.time, think, Call::execve);
         if let Some(table) = ended.table {
@@ -163,15 +168,15 @@ impl Planner {
             self.unmap_all(lane, exit.time, space);
         }
         let last = self.order.last(lane);
-        let (space, moment) = (self.procs.task(exit.task.0).mm, self.moment());
-        self.futexes.ended(space, last, moment);
-        self.users.ended(exit.task.0);
-        self.procs.end(exit.task.0, last, moment);
+        let (space, moment) = (self.holdings.procs.task(exit.task.0).mm, self.moment());
+        self.time.futexes.ended(space, last, moment);
+        self.holdings.users.ended(exit.task.0);
+        self.holdings.procs.end(exit.task.0, last, moment);
     }
 
     /// Closes a handle of which a process lets go without a call of its own.
     pub(crate) fn close_quietly(&mut self, lane: u32, time: u64, handle: u32) {
-        let dropped = self.fds.let_go(handle);
+        let dropped = self.holdings.fds.let_go(handle);
         let Some(slot) = dropped.slot else {
             // No op closes a pipe here: whoever sees its end waits for what the lane did before.
             let by = self.order.last(lane);
@@ -181,7 +186,7 @@ impl Planner {
         self.description_ended(lane, dropped.ended);
         let action = Action::Close { fd: slot };
         self.extra_write(lane, time, action, Call::close, Resource::Slot(slot.0));
-        self.fds.give_slot(lane, slot.0);
+        self.holdings.fds.give_slot(lane, slot.0);
     }
 
     /// The op about to be committed on `lane` ends an open file description.
@@ -203,25 +208,25 @@ impl Planner {
         let (ino, what, flags) = (ended.ino, ended.what, ended.flags);
         match what {
             What::Pipe(pipe) if flags & 3 != 0 => {
-                self.pipes.close(&mut self.order, pipe, lane, by);
+                self.holdings.pipes.close(&mut self.order, pipe, lane, by);
             }
-            What::Pair(_, pipe) => self.pipes.close(&mut self.order, pipe, lane, by),
+            What::Pair(_, pipe) => self.holdings.pipes.close(&mut self.order, pipe, lane, by),
             _ => {}
         }
         if ino != NONE {
             if let Some(by) = by {
                 self.description_unlocks(ended.number, ino, by);
             }
-            let inode = self.tree.inode_mut(ino);
+            let inode = self.land.tree.inode_mut(ino);
             inode.opens = inode.opens.saturating_sub(1);
-            self.room.maybe_gone(&mut self.tree, ino);
+            self.land.room.maybe_gone(&mut self.land.tree, ino);
         }
     }
 
     /// Removes all mappings of an address space that nobody uses any more.
     pub(crate) fn unmap_all(&mut self, lane: u32, time: u64, space: u32) {
-        let parts = self.procs.spaces[space as usize].clear();
-        self.procs.free_space(space);
+        let parts = self.holdings.procs.spaces[space as usize].clear();
+        self.holdings.procs.free_space(space);
         for part in parts {
             if let Some((action, resource)) = self.unmap_part(lane, part, true) {
                 self.extra_write(lane, time, action, Call::munmap, resource);

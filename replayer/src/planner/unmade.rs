@@ -33,33 +33,36 @@ impl Unmade {
 impl Planner {
     /// The recorder saw that there is nothing of a name.
     pub(super) fn absent(&mut self, state: &PathState, tables: &Tables) {
-        if self.roots.len() < 2 {
+        if self.setting.roots.len() < 2 {
             return;
         }
         let Some(dir) = self.directory_of(state.node, tables) else {
             return;
         };
-        let name = self.tree.names.find(tables.name(state.node));
-        let dent = name.and_then(|name| self.tree.find(dir, name));
-        let ino = dent.map_or(NONE, |dent| self.tree.dent(dent).ino);
-        if ino != NONE && self.tree.root_at(ino).is_some() {
-            self.unmade.begin(ino);
+        let name = self.land.tree.names.find(tables.name(state.node));
+        let dent = name.and_then(|name| self.land.tree.find(dir, name));
+        let ino = dent.map_or(NONE, |dent| self.land.tree.dent(dent).ino);
+        if ino != NONE && self.land.tree.root_at(ino).is_some() {
+            self.land.unmade.begin(ino);
         }
     }
 
     /// Whether a call found nothing because a placed directory was not there. It is noted then.
     pub(super) fn found_unmade(&mut self, cx: &Cx, reached: &Reached) -> bool {
-        if self.unmade.0.is_empty() || cx.event.errno() != Some(libc::ENOENT) {
+        if self.land.unmade.0.is_empty() || cx.event.errno() != Some(libc::ENOENT) {
             return false;
         }
         let walked = &reached.walked;
-        let below = self.tree.climb(walked.dir, NONE, &mut self.scratch_names);
-        let is_unmade = self.unmade.0.iter().any(|ino| {
+        let below = self
+            .land
+            .tree
+            .climb(walked.dir, NONE, &mut self.paths.scratch_names);
+        let is_unmade = self.land.unmade.0.iter().any(|ino| {
             *ino == walked.ino
-                || matches!(below, Some(Top::Root(root)) if self.tree.root_at(*ino) == Some(root))
+                || matches!(below, Some(Top::Root(root)) if self.land.tree.root_at(*ino) == Some(root))
         });
         if is_unmade {
-            self.notes.add(TOO_EARLY);
+            self.tally.notes.add(TOO_EARLY);
         }
         is_unmade
     }

@@ -58,7 +58,7 @@ impl Planner {
         let asked = cx.event.arg(ArgKind::Uid);
         let uid = asked.and_then(|uid| u32::try_from(uid).ok()); // -1 leaves it
         if let Some(uid) = uid.filter(|_| cx.ok()) {
-            self.users.ids.insert(cx.task, uid);
+            self.holdings.users.ids.insert(cx.task, uid);
         }
         Draft::nothing(cx, Class::Other)
     }
@@ -69,13 +69,13 @@ impl Planner {
         if program == NONE {
             return;
         }
-        let inode = self.tree.inode(program);
-        let honoured = self.users.set_user.get(usize::from(inode.mount)) == Some(&true);
+        let inode = self.land.tree.inode(program);
+        let honoured = self.holdings.users.set_user.get(usize::from(inode.mount)) == Some(&true);
         if !honoured || inode.flags & CHANGED != 0 {
             return;
         }
-        if let Some(owner) = self.initial.set_user(&self.tree, program) {
-            self.users.ids.insert(task, owner);
+        if let Some(owner) = self.land.initial.set_user(&self.land.tree, program) {
+            self.holdings.users.ids.insert(task, owner);
         }
     }
 
@@ -83,8 +83,8 @@ impl Planner {
     /// would go well for the replay: root is refused next to nothing, and any other user owns all
     /// of the replay's tree.
     pub(super) fn was_another(&self, cx: &Cx) -> bool {
-        let recorded = self.owners.uid;
-        let asked_as = self.users.of(cx.task).unwrap_or(recorded);
-        asked_as != ROOT && (self.owners.as_root || asked_as != recorded)
+        let recorded = self.setting.owners.uid;
+        let asked_as = self.holdings.users.of(cx.task).unwrap_or(recorded);
+        asked_as != ROOT && (self.setting.owners.as_root || asked_as != recorded)
     }
 }

@@ -40,31 +40,41 @@ pub(crate) type Use = (Resource, Side);
 
 /// All that the event being planned uses, in the order in which that was found.
 #[derive(Default)]
-pub(crate) struct Uses(Vec<Use>);
+pub(crate) struct Uses {
+    all: Vec<Use>,
+    /// Events that had returned when the one being planned had.
+    pub(crate) now: u32,
+}
 
 impl Uses {
+    /// The event that returned as the `now`th is planned.
+    pub(crate) fn begin(&mut self, now: u32) {
+        self.clear();
+        self.now = now;
+    }
+
     #[inline]
     pub(crate) fn add(&mut self, resource: Resource, side: Side) {
-        self.0.push((resource, side));
+        self.all.push((resource, side));
     }
 
     /// It uses nothing, after all.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.all.clear();
     }
 
     pub(crate) fn all(&self) -> &[Use] {
-        &self.0
+        &self.all
     }
 
     /// What it uses, whichever way.
     pub(crate) fn resources(&self) -> impl Iterator<Item = Resource> + use<'_> {
-        self.0.iter().map(|(resource, _)| *resource)
+        self.all.iter().map(|(resource, _)| *resource)
     }
 
     /// What it doesn't only look at.
     pub(crate) fn changed(&self) -> impl Iterator<Item = Resource> + use<'_> {
-        let changing = self.0.iter().filter(|(_, side)| *side != Side::Read);
+        let changing = self.all.iter().filter(|(_, side)| *side != Side::Read);
         changing.map(|(resource, _)| *resource)
     }
 }

@@ -47,7 +47,7 @@ impl Planner {
     fn set_cloexec(&mut self, cx: &Cx, cloexec: bool) {
         let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
         if cx.ok()
-            && let Some(entry) = self.procs.table_mut(cx.task).get_mut(fd)
+            && let Some(entry) = self.holdings.procs.table_mut(cx.task).get_mut(fd)
         {
             entry.cloexec = cloexec;
         }
@@ -72,7 +72,7 @@ impl Planner {
             F_GETFD | F_SETFD | F_GETFL | F_SETFL => self.descriptor_flags(cx, &file, command),
             F_GETLK..=F_SETLKW | F_OFD_GETLK..=F_OFD_SETLKW => self.lock(cx, &file, command),
             _ => {
-                self.notes.add("fcntl commands that are not issued");
+                self.tally.notes.add("fcntl commands that are not issued");
                 Draft::nothing(cx, Class::Other)
             }
         }
@@ -83,11 +83,11 @@ impl Planner {
             F_SETFL => {
                 let recorded = number(cx, ArgKind::Argument) as u32;
                 if cx.ok() && file.handle != super::NONE {
-                    let description = self.fds.description_mut(file.handle);
+                    let description = self.holdings.fds.description_mut(file.handle);
                     description.flags =
                         description.flags & !abi::O_APPEND | recorded & abi::O_APPEND;
                 }
-                u64::from(self.dialect.translate(recorded))
+                u64::from(self.setting.dialect.translate(recorded))
             }
             F_SETFD => number(cx, ArgKind::Argument),
             _ => 0,
@@ -175,7 +175,7 @@ impl Planner {
             _ if ISSUED.contains(&command) => {
                 self.need_inode(file.ino, Side::Read);
                 if command == SET_FLAGS && cx.ok() && file.ino != super::NONE {
-                    self.tree.inode_mut(file.ino).flags |= FLAGGED;
+                    self.land.tree.inode_mut(file.ino).flags |= FLAGGED;
                 }
                 let action = Action::Ioctl {
                     fd: file.slot,
@@ -185,7 +185,7 @@ impl Planner {
                 Draft::issue(cx, action).mount(file.mount)
             }
             _ => {
-                self.notes.add("ioctl commands that are not issued");
+                self.tally.notes.add("ioctl commands that are not issued");
                 Draft::nothing(cx, Class::Other)
             }
         }
@@ -214,7 +214,7 @@ impl Planner {
         };
         self.need_inode(file.ino, Side::Write);
         if cx.ok() && source.ino != super::NONE {
-            let size = self.tree.inode(source.ino).size;
+            let size = self.land.tree.inode(source.ino).size;
             let (offset, length) = match command {
                 FICLONE => (0, size),
                 _ => {
@@ -224,7 +224,9 @@ impl Planner {
                     (number(cx, ArgKind::OffsetOut), length)
                 }
             };
-            self.room.written(&mut self.tree, file.ino, offset, length);
+            self.land
+                .room
+                .written(&mut self.land.tree, file.ino, offset, length);
         }
         if command == FICLONE && !cx.ok() {
             self.clone_failed(cx, &source, file);

@@ -87,7 +87,7 @@ impl Planner {
         if got == 0 || got >= number(cx, ArgKind::Length) || file.ino == NONE {
             return false;
         }
-        let inode = self.tree.inode(file.ino);
+        let inode = self.land.tree.inode(file.ino);
         inode.kind == Kind::File && offset.saturating_add(got) < inode.size
     }
 
@@ -99,7 +99,7 @@ impl Planner {
         | Action::PositionedWrite { length, .. } = &mut action
         {
             *length = moved(cx);
-            self.notes.add(CUT);
+            self.tally.notes.add(CUT);
         }
         action
     }
@@ -114,8 +114,11 @@ impl Planner {
         if cx.ok()
             && let Some(pipe) = self.pipe_read(cx, end)
         {
-            self.paces.caused_at = self.pipes.read(&mut self.order, pipe, transfer(cx));
-            self.paces.caused = true;
+            self.time.paces.caused_at =
+                self.holdings
+                    .pipes
+                    .read(&mut self.order, pipe, transfer(cx));
+            self.time.paces.caused = true;
         }
     }
 
@@ -126,25 +129,25 @@ impl Planner {
     pub(super) fn poll(&mut self, cx: &Cx) -> Draft {
         if cx.event.errno() == Some(libc::EINTR) {
             // A child's end sends a signal.
-            for end in self.procs.ended_child(cx.task, cx.horizon) {
+            for end in self.holdings.procs.ended_child(cx.task, cx.horizon) {
                 self.order.after(*end);
-                self.paces.caused = true;
+                self.time.paces.caused = true;
             }
         } else if cx.event.result > 0
             && let Some(cause) = self.made_ready(cx)
         {
             self.order.after(cause);
-            self.paces.caused = true;
+            self.time.paces.caused = true;
         }
         Draft::nothing(cx, Class::Other)
     }
 
     /// What made a descriptor ready that the task polled.
     fn made_ready(&self, cx: &Cx) -> Option<OpId> {
-        let handles = self.procs.table(cx.task).handles();
+        let handles = self.holdings.procs.table(cx.task).handles();
         let (mut readable, mut writable) = (None, None);
         for handle in handles {
-            let description = self.fds.description(handle);
+            let description = self.holdings.fds.description(handle);
             let (reads, writes) = match description.what {
                 What::Pipe(pipe) => match description.flags & 3 {
                     0 => (Some(pipe), None),
@@ -157,9 +160,11 @@ impl Planner {
             let (order, lane, horizon) = (&self.order, cx.lane, cx.horizon);
             // The last: had the tool looked at one that was ready sooner, it would not have waited
             // on.
-            let write = reads.and_then(|pipe| self.pipes.first_since(order, pipe, lane, horizon));
+            let write =
+                reads.and_then(|pipe| self.holdings.pipes.first_since(order, pipe, lane, horizon));
             readable = later(readable, write);
-            let read = writes.and_then(|pipe| self.pipes.room_since(order, pipe, lane, horizon));
+            let read =
+                writes.and_then(|pipe| self.holdings.pipes.room_since(order, pipe, lane, horizon));
             writable = later(writable, read);
         }
         readable.or(writable).map(|(_, cause)| cause)
@@ -168,7 +173,7 @@ impl Planner {
     /// The contents of an inode of the initial tree matter.
     pub(crate) fn mark_read(&mut self, ino: u32) {
         if ino != NONE {
-            self.initial.read(&self.tree, ino);
+            self.land.initial.read(&self.land.tree, ino);
         }
     }
 
@@ -178,7 +183,7 @@ impl Planner {
         if file.description == NONE {
             return 0;
         }
-        let description = self.fds.by_number(file.description);
+        let description = self.holdings.fds.by_number(file.description);
         let from = description.offset;
         description.offset = from.saturating_add(moved(cx));
         from
@@ -190,8 +195,8 @@ impl Planner {
         if file.description == NONE || file.ino == NONE {
             return from;
         }
-        let end = self.tree.inode(file.ino).size;
-        let description = self.fds.by_number(file.description);
+        let end = self.land.tree.inode(file.ino).size;
+        let description = self.holdings.fds.by_number(file.description);
         if description.flags & abi::O_APPEND == 0 {
             return from;
         }
@@ -203,7 +208,9 @@ impl Planner {
     pub(crate) fn wrote(&mut self, ino: u32, offset: u64, length: u64) {
         self.need_inode(ino, Side::Write);
         if length > 0 {
-            self.room.written(&mut self.tree, ino, offset, length);
+            self.land
+                .room
+                .written(&mut self.land.tree, ino, offset, length);
         }
     }
 
@@ -246,7 +253,7 @@ impl Planner {
 
     fn write_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
         // Where it had to wait, it was for room, which a reader made.
-        self.paces.caused |= self.fill_pipe(cx, ArgKind::Fd);
+        self.time.paces.caused |= self.fill_pipe(cx, ArgKind::Fd);
         draft
     }
 
@@ -255,7 +262,9 @@ impl Planner {
         if cx.ok()
             && let Some(pipe) = self.pipe_written(cx, end)
         {
-            self.pipes.write(&mut self.order, pipe, transfer(cx));
+            self.holdings
+                .pipes
+                .write(&mut self.order, pipe, transfer(cx));
             return true;
         }
         false
@@ -268,9 +277,9 @@ impl Planner {
         };
         self.need_offset(&file);
         let whence = number(cx, ArgKind::Whence);
-        let directory = file.ino != NONE && self.tree.inode(file.ino).kind == Kind::Directory;
+        let directory = file.ino != NONE && self.land.tree.inode(file.ino).kind == Kind::Directory;
         if cx.ok() && file.description != NONE {
-            let description = self.fds.by_number(file.description);
+            let description = self.holdings.fds.by_number(file.description);
             description.offset = moved(cx);
             description.listing = NONE;
         }
@@ -332,7 +341,7 @@ impl Planner {
     /// `sync`: every root's file system.
     pub(super) fn sync(&mut self, cx: &Cx) -> Draft {
         use crate::plan::Slot;
-        for root in 1..self.roots.len() as u32 {
+        for root in 1..self.setting.roots.len() as u32 {
             let action = Action::Syncfs { fd: Slot(root) };
             self.extra(cx.lane, cx.event.entry, action, cx.event.call, &[]);
         }

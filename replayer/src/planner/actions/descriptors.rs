@@ -24,7 +24,7 @@ impl Planner {
             since: cx.number,
         };
         if (0..MAX_FD).contains(&fd) {
-            self.procs.table_mut(cx.task).put(fd as i32, entry);
+            self.holdings.procs.table_mut(cx.task).put(fd as i32, entry);
         }
     }
 
@@ -36,7 +36,7 @@ impl Planner {
             Class::Unresolved => What::Unresolved,
             _ => What::Other,
         };
-        let handle = self.fds.open(what, NONE, 0, None);
+        let handle = self.holdings.fds.open(what, NONE, 0, None);
         self.put_fd(cx, fd, handle, cloexec);
     }
 
@@ -53,15 +53,15 @@ impl Planner {
         }
         let cloexec = flag_bits(cx) & SOCK_CLOEXEC != 0;
         if matches!(cx.event.call.name(), "eventfd" | "eventfd2") {
-            let counter = self.pipes.add_counter();
+            let counter = self.holdings.pipes.add_counter();
             // Without access bits: its end is nobody's end of file.
-            let handle = self.fds.open(What::Pipe(counter), NONE, 0, None);
+            let handle = self.holdings.fds.open(What::Pipe(counter), NONE, 0, None);
             self.put_fd(cx, fd, handle, cloexec);
             return draft;
         }
         let class = if cx.event.call == Call::pidfd_getfd {
             // It may lead to a file.
-            self.notes.add(
+            self.tally.notes.add(
                 "descriptors taken from other processes (pidfd_getfd): what they lead to isn't \
                  known, and calls on them are not issued",
             );
@@ -80,11 +80,11 @@ impl Planner {
             return draft;
         }
         let cloexec = flag_bits(cx) & SOCK_CLOEXEC != 0;
-        let pipe = self.pipes.add();
-        self.pipes.writer(pipe);
-        let back = (op == Op::SocketPair).then(|| self.pipes.add());
+        let pipe = self.holdings.pipes.add();
+        self.holdings.pipes.writer(pipe);
+        let back = (op == Op::SocketPair).then(|| self.holdings.pipes.add());
         if let Some(back) = back {
-            self.pipes.writer(back);
+            self.holdings.pipes.writer(back);
         }
         for (kind, end) in [(ArgKind::OutFd0, 0), (ArgKind::OutFd1, 1)] {
             let what = match (back, end) {
@@ -92,7 +92,7 @@ impl Planner {
                 (Some(back), 0) => What::Pair(pipe, back),
                 (Some(back), _) => What::Pair(back, pipe),
             };
-            let handle = self.fds.open(what, NONE, end, None);
+            let handle = self.holdings.fds.open(what, NONE, end, None);
             let fd = number(cx, kind) as i64;
             self.put_fd(cx, fd, handle, cloexec);
         }
@@ -102,12 +102,12 @@ impl Planner {
     pub(super) fn open(&mut self, cx: &Cx) -> Draft {
         let recorded = flag_bits(cx);
         let creates = cx.event.made().is_some();
-        let temporary = self.dialect.recorded.is_temporary(recorded);
+        let temporary = self.setting.dialect.recorded.is_temporary(recorded);
         let hint = if creates && !temporary {
             creation_hint(cx)
         } else if !cx.ok() {
             lookup_hint(cx, Kind::Unknown)
-        } else if recorded & self.dialect.recorded.directory != 0 {
+        } else if recorded & self.setting.dialect.recorded.directory != 0 {
             Hint::Exists(Kind::Directory)
         } else {
             Hint::Exists(Kind::Unknown)
@@ -123,13 +123,13 @@ impl Planner {
             }
         };
         let mode = if creates || temporary {
-            number(cx, ArgKind::Mode) as u32 & 0o7777 & !self.procs.fs(cx.task).umask
+            number(cx, ArgKind::Mode) as u32 & 0o7777 & !self.holdings.procs.fs(cx.task).umask
         } else {
             0
         };
         let mut action = Action::Open {
             at: reached.at,
-            flags: self.dialect.translate(recorded) as i32,
+            flags: self.setting.dialect.translate(recorded) as i32,
             mode,
             resolve: number(cx, ArgKind::Mask),
             out: Slot::BAD,
@@ -140,7 +140,7 @@ impl Planner {
             return Draft::issue(cx, action).mount(mount);
         }
         let ino = self.opened(cx, &mut reached, temporary);
-        match self.tree.inode(ino).kind {
+        match self.land.tree.inode(ino).kind {
             Kind::Fifo => return self.open_fifo(cx, ino, recorded, cloexec),
             Kind::Socket if recorded & abi::O_PATH == 0 => {
                 self.put_virtual(cx, cx.event.result, Class::Other, cloexec);
@@ -148,13 +148,16 @@ impl Planner {
             }
             _ => {}
         }
-        let slot = self.fds.take_slot(cx.lane);
+        let slot = self.holdings.fds.take_slot(cx.lane);
         self.need_slot(slot, Side::Write);
         if let Action::Open { out, .. } = &mut action {
             *out = Slot(slot);
         }
-        let handle = self.fds.open(What::Real, ino, recorded, Some(slot));
-        self.tree.inode_mut(ino).opens += 1;
+        let handle = self
+            .holdings
+            .fds
+            .open(What::Real, ino, recorded, Some(slot));
+        self.land.tree.inode_mut(ino).opens += 1;
         self.put_fd(cx, cx.event.result, handle, cloexec);
         Draft::issue(cx, action).check(Check::Success).mount(mount)
     }
@@ -164,8 +167,8 @@ impl Planner {
         if temporary {
             let dir = reached.found().unwrap_or(reached.walked.dir);
             let mount = self.mount_of(dir);
-            let ino = self.tree.add_inode(Kind::File, 0, mount);
-            self.room.made();
+            let ino = self.land.tree.add_inode(Kind::File, 0, mount);
+            self.land.room.made();
             self.need_inode(dir, Side::Read);
             return ino;
         }
@@ -177,10 +180,10 @@ impl Planner {
                 let writes = recorded & abi::O_ACCMODE != 0 && recorded & abi::O_PATH == 0;
                 let truncates = writes && recorded & abi::O_TRUNC != 0;
                 if made.is_some() {
-                    self.tree.inode_mut(ino).flags &= !PHANTOM;
+                    self.land.tree.inode_mut(ino).flags &= !PHANTOM;
                 }
                 if truncates {
-                    self.room.resized(&mut self.tree, ino, 0);
+                    self.land.room.resized(&mut self.land.tree, ino, 0);
                     self.need_inode(ino, Side::Write);
                 } else {
                     self.need_inode(ino, Side::Read);
@@ -193,11 +196,14 @@ impl Planner {
 
     /// A named pipe is no file: reads wait for writes as on any pipe.
     fn open_fifo(&mut self, cx: &Cx, ino: u32, recorded: u32, cloexec: bool) -> Draft {
-        let pipe = self.pipes.of_fifo(ino);
+        let pipe = self.holdings.pipes.of_fifo(ino);
         if recorded & 3 != 0 {
-            self.pipes.writer(pipe);
+            self.holdings.pipes.writer(pipe);
         }
-        let handle = self.fds.open(What::Pipe(pipe), NONE, recorded & 3, None);
+        let handle = self
+            .holdings
+            .fds
+            .open(What::Pipe(pipe), NONE, recorded & 3, None);
         self.put_fd(cx, cx.event.result, handle, cloexec);
         Draft::nothing(cx, Class::Other)
     }
@@ -207,13 +213,15 @@ impl Planner {
         if cx.event.errno() == Some(libc::EBADF) {
             return Draft::issue(cx, Action::Close { fd: Slot::BAD });
         }
-        let taken = self.procs.table_mut(cx.task).take(fd, cx.horizon);
+        let taken = self.holdings.procs.table_mut(cx.task).take(fd, cx.horizon);
         let Some(entry) = taken else {
-            self.notes.add("descriptors that no recorded call opened");
+            self.tally
+                .notes
+                .add("descriptors that no recorded call opened");
             return Draft::nothing(cx, Class::Unresolved);
         };
         let class = self.class_of(entry.handle);
-        let mount = self.mount_of(self.fds.description(entry.handle).ino);
+        let mount = self.mount_of(self.holdings.fds.description(entry.handle).ino);
         self.unlock_for(cx, entry.handle);
         match self.close_handle(cx, entry.handle) {
             Some(action) => Draft::issue(cx, action).mount(mount),
@@ -223,26 +231,26 @@ impl Planner {
 
     /// The call closes a descriptor of the process; its locks on that file end before.
     fn unlock_for(&mut self, cx: &Cx, handle: u32) {
-        let table = self.procs.task(cx.task).table;
+        let table = self.holdings.procs.task(cx.task).table;
         self.unlock_first((table, cx.lane, cx.event.entry), handle);
     }
 
     /// The call that closes one of a handle's descriptors; `None` if nothing is open behind it.
     fn close_handle(&mut self, cx: &Cx, handle: u32) -> Option<Action> {
-        let shared = self.fds.handle(handle);
+        let shared = self.holdings.fds.handle(handle);
         if shared.slot().is_some() && shared.holders > 1 {
-            let fresh = self.fds.take_slot(cx.lane);
+            let fresh = self.holdings.fds.take_slot(cx.lane);
             self.duplicate_first(cx, shared.slot, fresh);
-            self.fds.let_go(handle);
+            self.holdings.fds.let_go(handle);
             self.need_slot(fresh, Side::Write);
-            self.fds.give_slot(cx.lane, fresh);
+            self.holdings.fds.give_slot(cx.lane, fresh);
             return Some(Action::Close { fd: Slot(fresh) });
         }
-        let dropped = self.fds.let_go(handle);
+        let dropped = self.holdings.fds.let_go(handle);
         self.description_ended(cx.lane, dropped.ended);
         let slot = dropped.slot?;
         self.need_slot(slot.0, Side::Write);
-        self.fds.give_slot(cx.lane, slot.0);
+        self.holdings.fds.give_slot(cx.lane, slot.0);
         Some(Action::Close { fd: slot })
     }
 
@@ -272,16 +280,16 @@ impl Planner {
         // Numbers are unsigned ints there; ~0U means "to the end".
         let first = clamp(ArgKind::Fd) as i32;
         let last = (number(cx, ArgKind::NewFd) as u32).min(i32::MAX as u32) as i32;
-        let fds = self.procs.table(cx.task).range(first, last);
+        let fds = self.holdings.procs.table(cx.task).range(first, last);
         let mut pending: Option<Action> = None;
         for fd in fds {
             if bits & CLOSE_RANGE_CLOEXEC != 0 {
-                if let Some(entry) = self.procs.table_mut(cx.task).get_mut(fd) {
+                if let Some(entry) = self.holdings.procs.table_mut(cx.task).get_mut(fd) {
                     entry.cloexec = true;
                 }
                 continue;
             }
-            let Some(entry) = self.procs.table_mut(cx.task).take(fd, u32::MAX) else {
+            let Some(entry) = self.holdings.procs.table_mut(cx.task).take(fd, u32::MAX) else {
                 continue;
             };
             // All but the last become ops of their own, in front.
@@ -326,9 +334,9 @@ impl Planner {
         };
         let mut out = Slot::BAD;
         if cx.ok() && file.handle != NONE {
-            let slot = self.fds.take_slot(cx.lane);
+            let slot = self.holdings.fds.take_slot(cx.lane);
             self.need_slot(slot, Side::Write);
-            let handle = self.fds.duplicate(file.handle, Some(slot));
+            let handle = self.holdings.fds.duplicate(file.handle, Some(slot));
             self.put_fd(cx, new, handle, cloexec);
             out = Slot(slot);
         }
@@ -344,9 +352,9 @@ impl Planner {
 
     fn duplicate_virtual(&mut self, cx: &Cx, new: i64, cloexec: bool, class: Class) {
         let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
-        match self.procs.table(cx.task).get(fd, cx.horizon) {
+        match self.holdings.procs.table(cx.task).get(fd, cx.horizon) {
             Some(entry) => {
-                let handle = self.fds.duplicate(entry.handle, None);
+                let handle = self.holdings.fds.duplicate(entry.handle, None);
                 self.put_fd(cx, new, handle, cloexec);
             }
             None => self.put_virtual(cx, new, class, cloexec),
@@ -363,30 +371,32 @@ impl Planner {
         if old == new {
             return Draft::nothing(cx, Class::Other);
         }
-        let source = self.procs.table(cx.task).get(old, cx.horizon);
-        let replaced = self.procs.table_mut(cx.task).take(new, u32::MAX);
+        let source = self.holdings.procs.table(cx.task).get(old, cx.horizon);
+        let replaced = self.holdings.procs.table_mut(cx.task).take(new, u32::MAX);
         if let Some(entry) = replaced {
             self.unlock_for(cx, entry.handle);
         }
         let Some(source) = source else {
-            self.notes.add("descriptors that no recorded call opened");
+            self.tally
+                .notes
+                .add("descriptors that no recorded call opened");
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
             self.put_virtual(cx, i64::from(new), Class::Unresolved, cloexec);
             return close_or(cx, closed, Class::Unresolved);
         };
-        let shared = self.fds.handle(source.handle);
+        let shared = self.holdings.fds.handle(source.handle);
         let Some(slot) = shared.slot() else {
             let class = self.class_of(source.handle);
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
-            let handle = self.fds.duplicate(source.handle, None);
+            let handle = self.holdings.fds.duplicate(source.handle, None);
             self.put_fd(cx, i64::from(new), handle, cloexec);
             return close_or(cx, closed, class);
         };
         self.need_slot(slot.0, Side::Read);
-        let mount = self.mount_of(self.fds.description(source.handle).ino);
+        let mount = self.mount_of(self.holdings.fds.description(source.handle).ino);
         let out = self.replaced_slot(cx, replaced);
         self.need_slot(out, Side::Write);
-        let handle = self.fds.duplicate(source.handle, Some(out));
+        let handle = self.holdings.fds.duplicate(source.handle, Some(out));
         self.put_fd(cx, i64::from(new), handle, cloexec);
         let action = Action::Dup {
             fd: slot,
@@ -399,20 +409,20 @@ impl Planner {
     /// The slot that a `dup2` replaces: that of the descriptor it closes, or a new one.
     fn replaced_slot(&mut self, cx: &Cx, replaced: Option<Entry>) -> u32 {
         let Some(entry) = replaced else {
-            return self.fds.take_slot(cx.lane);
+            return self.holdings.fds.take_slot(cx.lane);
         };
-        let shared = self.fds.handle(entry.handle);
+        let shared = self.holdings.fds.handle(entry.handle);
         if shared.slot().is_some() && shared.holders > 1 {
-            let fresh = self.fds.take_slot(cx.lane);
+            let fresh = self.holdings.fds.take_slot(cx.lane);
             self.duplicate_first(cx, shared.slot, fresh);
-            self.fds.let_go(entry.handle);
+            self.holdings.fds.let_go(entry.handle);
             return fresh;
         }
-        let dropped = self.fds.let_go(entry.handle);
+        let dropped = self.holdings.fds.let_go(entry.handle);
         self.description_ended(cx.lane, dropped.ended);
         match dropped.slot {
             Some(slot) => slot.0,
-            None => self.fds.take_slot(cx.lane),
+            None => self.holdings.fds.take_slot(cx.lane),
         }
     }
 }

@@ -16,8 +16,8 @@ impl Planner {
         if cx.event.fd(ArgKind::DirFd) != Some(AT_FDCWD) {
             return self.file(cx, ArgKind::DirFd);
         }
-        let fs = self.procs.fs(cx.task);
-        let slot = (fs.cwd != NONE).then(|| self.fds.handle(fs.cwd).slot());
+        let fs = self.holdings.procs.fs(cx.task);
+        let slot = (fs.cwd != NONE).then(|| self.holdings.fds.handle(fs.cwd).slot());
         let Some(Some(slot)) = slot else {
             return Err(Draft::nothing(cx, Class::Pseudo));
         };
@@ -122,14 +122,14 @@ impl Planner {
             Err(draft) => return draft,
         };
         if let Some(ino) = ino
-            && self.tree.inode(ino).kind == Kind::Link
+            && self.land.tree.inode(ino).kind == Kind::Link
             && cx.ok()
         {
-            let text = self.tree.inode(ino).extra;
+            let text = self.land.tree.inode(ino).extra;
             if text != NONE {
                 let text = cx.tables.string(fsreplay_trace::model::StringId(text));
                 let place = self.order.next(cx.lane);
-                self.links.read(text, ino, place);
+                self.paths.links.read(text, ino, place);
             }
         }
         let action = Action::ReadLink {
@@ -150,11 +150,11 @@ impl Planner {
         self.need_offset(&file);
         let mut listing = 0;
         if file.handle != NONE {
-            if self.fds.description(file.handle).listing == NONE {
-                self.fds.description_mut(file.handle).listing = self.listings;
-                self.listings = self.listings.saturating_add(1);
+            if self.holdings.fds.description(file.handle).listing == NONE {
+                self.holdings.fds.description_mut(file.handle).listing = self.tally.listings;
+                self.tally.listings = self.tally.listings.saturating_add(1);
             }
-            listing = self.fds.description(file.handle).listing;
+            listing = self.holdings.fds.description(file.handle).listing;
             if file.ino != NONE {
                 self.need(Resource::Members(file.ino), Side::Read);
             }

@@ -40,11 +40,12 @@ const MADV_PAGEOUT: i32 = 21;
 impl Planner {
     pub(super) fn map(&mut self, cx: &Cx) -> Draft {
         let length = number(cx, ArgKind::Length);
-        let space = self.procs.task(cx.task).mm;
+        let space = self.holdings.procs.task(cx.task).mm;
         if cx.ok() {
             // What lay there (a fixed address over an earlier map) is gone.
             let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
-            let parts = self.procs.spaces[space as usize].remove(cx.event.result as u64, rounded);
+            let parts =
+                self.holdings.procs.spaces[space as usize].remove(cx.event.result as u64, rounded);
             for part in parts {
                 if let Some((action, resource)) = self.unmap_part(cx.lane, part, true) {
                     self.extra_write(cx.lane, cx.event.entry, action, Call::munmap, resource);
@@ -80,16 +81,16 @@ impl Planner {
 
     fn mapped(&mut self, cx: &Cx, space: u32, length: u64, ino: u32, writes: bool) -> u32 {
         let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
-        let map = self.maps.take(cx.lane, rounded, ino);
+        let map = self.holdings.maps.take(cx.lane, rounded, ino);
         self.uses.add(Resource::Map(map), Side::Write);
         let address = cx.event.result as u64;
-        self.procs.spaces[space as usize].add(address, rounded, map, 0);
+        self.holdings.procs.spaces[space as usize].add(address, rounded, map, 0);
         if ino != NONE {
-            self.tree.inode_mut(ino).opens += 1;
+            self.land.tree.inode_mut(ino).opens += 1;
             if writes {
                 // So much is touched at most; a file of holes may be larger than any disk.
-                let size = self.tree.inode(ino).size.min(TOUCHED_WRITTEN as u64);
-                self.room.written(&mut self.tree, ino, 0, size);
+                let size = self.land.tree.inode(ino).size.min(TOUCHED_WRITTEN as u64);
+                self.land.room.written(&mut self.land.tree, ino, 0, size);
             }
         }
         map
@@ -103,16 +104,16 @@ impl Planner {
         part: Part,
         whole_only: bool,
     ) -> Option<(Action, Resource)> {
-        let mapping = &mut self.maps.all[part.map as usize];
+        let mapping = &mut self.holdings.maps.all[part.map as usize];
         mapping.live = mapping.live.saturating_sub(part.length);
         let gone = mapping.live == 0;
         let (whole, ino) = (mapping.length, mapping.ino);
         if gone {
-            self.maps.give(lane, part.map);
+            self.holdings.maps.give(lane, part.map);
             if ino != NONE {
-                let inode = self.tree.inode_mut(ino);
+                let inode = self.land.tree.inode_mut(ino);
                 inode.opens = inode.opens.saturating_sub(1);
-                self.room.maybe_gone(&mut self.tree, ino);
+                self.land.room.maybe_gone(&mut self.land.tree, ino);
             }
         }
         let (start, length) = match (whole_only, gone) {
@@ -133,8 +134,8 @@ impl Planner {
             return Draft::nothing(cx, Class::Other);
         }
         let (address, length) = range(cx);
-        let space = self.procs.task(cx.task).mm;
-        let parts = self.procs.spaces[space as usize].remove(address, length);
+        let space = self.holdings.procs.task(cx.task).mm;
+        let parts = self.holdings.procs.spaces[space as usize].remove(address, length);
         let mut pending = None;
         for part in parts {
             if let Some((action, resource)) = pending.take() {
@@ -158,39 +159,41 @@ impl Planner {
             return draft;
         }
         let (address, length) = range(cx);
-        let space = self.procs.task(cx.task).mm as usize;
-        let Some(part) = self.procs.spaces[space].first(address, 1) else {
+        let space = self.holdings.procs.task(cx.task).mm as usize;
+        let Some(part) = self.holdings.procs.spaces[space].first(address, 1) else {
             return draft;
         };
         let new_length = number(cx, ArgKind::Count)
             .checked_next_multiple_of(4096)
             .unwrap_or(0);
-        self.procs.spaces[space].remove(address, length);
+        self.holdings.procs.spaces[space].remove(address, length);
         let target = cx.event.result as u64;
-        self.procs.spaces[space].remove(target, new_length);
-        self.procs.spaces[space].add(target, new_length, part.map, part.start);
-        let mapping = &mut self.maps.all[part.map as usize];
+        self.holdings.procs.spaces[space].remove(target, new_length);
+        self.holdings.procs.spaces[space].add(target, new_length, part.map, part.start);
+        let mapping = &mut self.holdings.maps.all[part.map as usize];
         mapping.live = mapping
             .live
             .saturating_sub(length)
             .saturating_add(new_length);
-        self.notes.add("memory maps that were moved or resized");
+        self.tally
+            .notes
+            .add("memory maps that were moved or resized");
         draft
     }
 
     /// `msync` and `madvise`.
     pub(super) fn map_hint(&mut self, cx: &Cx, op: Op) -> Draft {
         let (address, length) = range(cx);
-        let space = self.procs.task(cx.task).mm as usize;
-        let Some(part) = self.procs.spaces[space].first(address, length) else {
+        let space = self.holdings.procs.task(cx.task).mm as usize;
+        let Some(part) = self.holdings.procs.spaces[space].first(address, length) else {
             return Draft::nothing(cx, Class::Other);
         };
         self.uses.add(Resource::Map(part.map), Side::Read);
-        let ino = self.maps.all[part.map as usize].ino;
+        let ino = self.holdings.maps.all[part.map as usize].ino;
         self.need_inode(ino, Side::Read);
         let bits = flag_bits(cx) as i32;
         if op != Op::MapSync && !ISSUED_ADVICE.contains(&bits) {
-            self.notes.add("madvise advice that is not issued");
+            self.tally.notes.add("madvise advice that is not issued");
             return Draft::nothing(cx, Class::Other);
         }
         let (map, start, length) = (part.map, part.start, part.length);

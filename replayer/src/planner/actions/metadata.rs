@@ -27,13 +27,13 @@ impl Planner {
             number(cx, ArgKind::Uid) as u32,
             number(cx, ArgKind::Gid) as u32,
         );
-        if self.options.as_root || !cx.ok() {
+        if self.setting.options.as_root || !cx.ok() {
             return asked;
         }
         let own = |asked: u32, own: u32| if asked == u32::MAX { asked } else { own };
         (
-            own(asked.0, self.options.uid),
-            own(asked.1, self.options.gid),
+            own(asked.0, self.setting.options.uid),
+            own(asked.1, self.setting.options.gid),
         )
     }
 
@@ -66,7 +66,7 @@ impl Planner {
             if op == Op::Truncate {
                 let size = number(cx, ArgKind::Length);
                 self.resizes_layers(ino);
-                self.room.resized(&mut self.tree, ino, size);
+                self.land.room.resized(&mut self.land.tree, ino, size);
             }
         }
         let action = self.metadata_action(cx, op, at, bits);
@@ -137,8 +137,9 @@ impl Planner {
             }
             Op::FdTruncate => {
                 if cx.ok() {
-                    self.room
-                        .resized(&mut self.tree, file.ino, length.max(0) as u64);
+                    self.land
+                        .room
+                        .resized(&mut self.land.tree, file.ino, length.max(0) as u64);
                 }
                 Action::FdTruncate { fd, length }
             }
@@ -164,10 +165,12 @@ impl Planner {
             return;
         }
         let (offset, length) = (number(cx, ArgKind::Offset), number(cx, ArgKind::Length));
-        let size = self.tree.inode(file.ino).size;
-        self.room.written(&mut self.tree, file.ino, offset, length);
+        let size = self.land.tree.inode(file.ino).size;
+        self.land
+            .room
+            .written(&mut self.land.tree, file.ino, offset, length);
         if mode & FALLOC_KEEP_SIZE != 0 {
-            self.tree.inode_mut(file.ino).size = size;
+            self.land.tree.inode_mut(file.ino).size = size;
         }
     }
 
@@ -190,7 +193,7 @@ impl Planner {
             xattr_name(recorded)
         };
         let changed = issued != recorded;
-        (self.texts.push_built(&issued), changed)
+        (self.paths.texts.push_built(&issued), changed)
     }
 
     pub(super) fn xattr(&mut self, cx: &Cx, op: Op) -> Draft {
@@ -208,15 +211,15 @@ impl Planner {
             return Draft::issue(cx, Action::SetAcl { at, mode, follow }).mount(mount);
         }
         let (name, changed) = self.attribute(cx, op);
-        let kind = reached.found().map(|ino| self.tree.inode(ino).kind);
+        let kind = reached.found().map(|ino| self.land.tree.inode(ino).kind);
         // With those that it wasn't given they would not fit into what the tool had for them.
         let is_too_long = cx.event.errno() == Some(libc::ERANGE);
         if kind == Some(Kind::Link) && !follow && (changed && cx.ok() || is_too_long) {
-            self.notes.add(OF_LINKS);
+            self.tally.notes.add(OF_LINKS);
             return Draft::nothing(cx, Class::Other);
         }
         if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
-            self.notes.add(OF_DEVICES);
+            self.tally.notes.add(OF_DEVICES);
             return Draft::nothing(cx, Class::Other);
         }
         let length = attribute_length(cx);
@@ -250,9 +253,9 @@ impl Planner {
         let side = if changes { Side::Write } else { Side::Read };
         self.need_inode(file.ino, side);
         let fd = file.slot;
-        let kind = (file.ino != NONE).then(|| self.tree.inode(file.ino).kind);
+        let kind = (file.ino != NONE).then(|| self.land.tree.inode(file.ino).kind);
         if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
-            self.notes.add(OF_DEVICES);
+            self.tally.notes.add(OF_DEVICES);
             return Draft::nothing(cx, Class::Other);
         }
         if let Some(mode) = acl_mode(cx) {
@@ -278,7 +281,7 @@ impl Planner {
     /// Lists of names have other lengths where names had to be changed.
     fn issue_attribute(&mut self, cx: &Cx, action: Action, list: bool, changed: bool) -> Draft {
         if changed {
-            self.notes.add(
+            self.tally.notes.add(
                 "calls on attributes that only the kernel or root may set, issued as \
                     user.fsreplay.*",
             );

@@ -86,7 +86,7 @@ impl Planner {
         if op != Op::Close
             && let Some(why) = self.unrepeatable(cx)
         {
-            self.notes.add(why);
+            self.tally.notes.add(why);
             return Draft::nothing(cx, Class::Other);
         }
         match op {
@@ -158,7 +158,7 @@ impl Planner {
 
     /// A call that the recorder counts and doesn't record; an imported trace may hold one.
     fn unsupported(&mut self, cx: &Cx) -> Draft {
-        self.notes.add("calls that are not supported");
+        self.tally.notes.add("calls that are not supported");
         if cx.event.call.row().result == fsreplay_trace::call::ResultKind::Fd && cx.ok() {
             return self.virtual_fd(cx);
         }
@@ -169,7 +169,7 @@ impl Planner {
     /// issued.
     pub(crate) fn file(&mut self, cx: &Cx, kind: ArgKind) -> Result<File, Draft> {
         let fd = cx.event.fd(kind).unwrap_or(-1);
-        let entry = self.procs.table(cx.task).get(fd, cx.horizon);
+        let entry = self.holdings.procs.table(cx.task).get(fd, cx.horizon);
         let Some(entry) = entry else {
             if cx.event.errno() == Some(libc::EBADF) {
                 return Ok(File {
@@ -180,16 +180,18 @@ impl Planner {
                     mount: u16::MAX,
                 });
             }
-            self.notes.add("descriptors that no recorded call opened");
+            self.tally
+                .notes
+                .add("descriptors that no recorded call opened");
             return Err(Draft::nothing(cx, Class::Unresolved));
         };
-        let handle = self.fds.handle(entry.handle);
+        let handle = self.holdings.fds.handle(entry.handle);
         let Some(slot) = handle.slot() else {
             let class = self.class_of(entry.handle);
             return Err(Draft::nothing(cx, class));
         };
         self.need_slot(slot.0, Side::Read);
-        let ino = self.fds.description(entry.handle).ino;
+        let ino = self.holdings.fds.description(entry.handle).ino;
         Ok(File {
             slot,
             handle: entry.handle,
@@ -201,7 +203,7 @@ impl Planner {
 
     /// Whether a descriptor only names its file (`O_PATH`): the kernel refuses it to most calls.
     fn only_names(&self, file: &File) -> bool {
-        let description = self.fds.numbered(file.description);
+        let description = self.holdings.fds.numbered(file.description);
         description.is_some_and(|description| description.flags & abi::O_PATH != 0)
     }
 
@@ -210,7 +212,7 @@ impl Planner {
         if ino == NONE {
             return u16::MAX;
         }
-        self.tree.inode(ino).mount
+        self.land.tree.inode(ino).mount
     }
 
     /// The call looks at or changes an inode, if it found one.
@@ -245,12 +247,12 @@ impl Planner {
 
     fn what_of(&self, cx: &Cx, kind: ArgKind) -> Option<What> {
         let fd = cx.event.fd(kind)?;
-        let entry = self.procs.table(cx.task).get(fd, cx.horizon)?;
-        Some(self.fds.description(entry.handle).what)
+        let entry = self.holdings.procs.table(cx.task).get(fd, cx.horizon)?;
+        Some(self.holdings.fds.description(entry.handle).what)
     }
 
     /// The longest transfer so far; the kernel moves no more than this at once.
     pub(crate) fn transfer(&mut self, length: u64) {
-        self.longest_transfer = self.longest_transfer.max(length.min(0x7fff_f000));
+        self.tally.longest_transfer = self.tally.longest_transfer.max(length.min(0x7fff_f000));
     }
 }

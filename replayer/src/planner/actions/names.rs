@@ -22,8 +22,8 @@ impl Planner {
             self.need(Resource::Dent(dent), Side::Write);
         }
         self.need(Resource::Members(dir), Side::Join);
-        let now = self.sequence.now;
-        if let Some(directory) = self.tree.directory(dir) {
+        let now = self.uses.now;
+        if let Some(directory) = self.land.tree.directory(dir) {
             directory.changed = now;
         }
     }
@@ -34,34 +34,35 @@ impl Planner {
         let dent = self.final_dent(&mut reached.walked);
         if dent == NONE {
             // The path has no last name: only a made-up trace says that something was made there.
-            return self.tree.add_inode(kind, PHANTOM, u16::MAX);
+            return self.land.tree.add_inode(kind, PHANTOM, u16::MAX);
         }
         self.changes_name(dir, dent);
-        let before = self.tree.dent(dent).ino;
+        let before = self.land.tree.dent(dent).ino;
         if before != NONE {
-            if self.tree.inode(before).flags & PHANTOM != 0 && self.tree.inode(before).kind == kind
+            if self.land.tree.inode(before).flags & PHANTOM != 0
+                && self.land.tree.inode(before).kind == kind
             {
                 // Seen by others before this call returned.
-                self.tree.inode_mut(before).flags &= !PHANTOM;
-                self.room.made();
+                self.land.tree.inode_mut(before).flags &= !PHANTOM;
+                self.land.room.made();
                 self.need_inode(before, Side::Write);
                 return before;
             }
             self.displace(dent);
         }
         let mount = self.mount_of(dir);
-        let ino = self.tree.add_inode(kind, 0, mount);
-        self.tree.attach(dent, ino);
-        self.room.made();
+        let ino = self.land.tree.add_inode(kind, 0, mount);
+        self.land.tree.attach(dent, ino);
+        self.land.room.made();
         reached.walked.ino = ino;
         ino
     }
 
     /// The model is wrong about a name: a call just made it.
     fn displace(&mut self, dent: u32) {
-        let ino = self.tree.detach(dent);
-        if ino != NONE && self.tree.inode(ino).initial != NONE {
-            self.initial.retract(&mut self.tree, ino);
+        let ino = self.land.tree.detach(dent);
+        if ino != NONE && self.land.tree.inode(ino).initial != NONE {
+            self.land.initial.retract(&mut self.land.tree, ino);
         }
     }
 
@@ -70,7 +71,7 @@ impl Planner {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
-        let umask = self.procs.fs(cx.task).umask;
+        let umask = self.holdings.procs.fs(cx.task).umask;
         let action = Action::MakeDir {
             at: reached.at,
             mode: number(cx, ArgKind::Mode) as u32 & 0o1777 & !umask,
@@ -81,11 +82,12 @@ impl Planner {
             return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
-            && self.tree.root_at(ino).is_some()
+            && self.land.tree.root_at(ino).is_some()
         {
-            self.notes
+            self.tally
+                .notes
                 .add("placed directories that the tool made itself");
-            self.unmade.end(ino);
+            self.land.unmade.end(ino);
             return Draft::nothing(cx, Class::Other);
         }
         let ino = self.create(&mut reached, Kind::Directory);
@@ -125,16 +127,17 @@ impl Planner {
             return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
-            && self.tree.root_at(ino).is_some()
+            && self.land.tree.root_at(ino).is_some()
         {
             // What the tool makes in its place belongs into the same placement.
-            self.notes
+            self.tally
+                .notes
                 .add("placed directories that the tool removed, and that stay");
-            self.unmade.begin(ino);
+            self.land.unmade.begin(ino);
             return Draft::nothing(cx, Class::Other);
         }
         self.changes_name(dir, dent);
-        let ino = self.tree.detach(dent);
+        let ino = self.land.tree.detach(dent);
         self.removed(ino);
         Draft::issue(cx, action).mount(mount)
     }
@@ -149,7 +152,7 @@ impl Planner {
 
     /// Whether a directory has a name in another one, and is not the top of a placement.
     fn has_name(&self, ino: u32) -> bool {
-        self.tree.inode(ino).dent != NONE && self.tree.root_at(ino).is_none()
+        self.land.tree.inode(ino).dent != NONE && self.land.tree.root_at(ino).is_none()
     }
 
     /// An inode lost a name.
@@ -159,7 +162,7 @@ impl Planner {
         }
         self.need_inode(ino, Side::Write);
         self.need(Resource::Place(ino), Side::Write);
-        self.room.maybe_gone(&mut self.tree, ino);
+        self.land.room.maybe_gone(&mut self.land.tree, ino);
     }
 
     pub(super) fn rename(&mut self, cx: &Cx) -> Draft {
@@ -211,9 +214,9 @@ impl Planner {
     fn keep_dots(&mut self, reached: &Reached) -> At {
         let mut at = reached.at;
         let named = reached.walked.name.is_empty() && reached.walked.dent == NONE;
-        let text = self.texts.get(at.path).to_vec();
+        let text = self.paths.texts.get(at.path).to_vec();
         if named && !text.is_empty() && text != b"." && !text.ends_with(b"/.") {
-            at.path = self.texts.join(at.path, b".");
+            at.path = self.paths.texts.join(at.path, b".");
         }
         at
     }
@@ -228,26 +231,26 @@ impl Planner {
         let (a, b) = (from.walked.dir, to.walked.dir);
         self.changes_name(a, source);
         self.changes_name(b, target);
-        let ino = self.tree.dent(source).ino;
-        let other = self.tree.dent(target).ino;
+        let ino = self.land.tree.dent(source).ino;
+        let other = self.land.tree.dent(target).ino;
         if source == target || ino == NONE || ino == other {
             return;
         }
         self.need_inode(ino, Side::Write);
         self.need(Resource::Place(ino), Side::Write);
-        let circular = self.tree.is_below(b, ino)
-            || (exchange && other != NONE && self.tree.is_below(a, other));
+        let circular = self.land.tree.is_below(b, ino)
+            || (exchange && other != NONE && self.land.tree.is_below(a, other));
         if circular || ino == ROOT || other == ROOT {
-            self.notes.add("renames that no kernel would do");
+            self.tally.notes.add("renames that no kernel would do");
             return;
         }
-        self.tree.detach(source);
-        self.tree.detach(target);
-        self.tree.attach(target, ino);
+        self.land.tree.detach(source);
+        self.land.tree.detach(target);
+        self.land.tree.attach(target, ino);
         if exchange && other != NONE {
             self.need_inode(other, Side::Write);
             self.need(Resource::Place(other), Side::Write);
-            self.tree.attach(source, other);
+            self.land.tree.attach(source, other);
         } else {
             self.removed(other);
         }
@@ -298,15 +301,15 @@ impl Planner {
     /// A new name for an inode.
     fn linked(&mut self, to: &mut Reached, ino: u32) {
         let dent = self.final_dent(&mut to.walked);
-        if dent == NONE || self.tree.inode(ino).kind == Kind::Directory {
+        if dent == NONE || self.land.tree.inode(ino).kind == Kind::Directory {
             return;
         }
         self.changes_name(to.walked.dir, dent);
         self.need_inode(ino, Side::Write);
-        if self.tree.dent(dent).ino != NONE {
+        if self.land.tree.dent(dent).ino != NONE {
             self.displace(dent);
         }
-        self.tree.attach(dent, ino);
+        self.land.tree.attach(dent, ino);
     }
 
     /// `linkat` of a file by its descriptor: `AT_EMPTY_PATH`.
@@ -356,11 +359,11 @@ impl Planner {
         if behind != path.len() {
             return None;
         }
-        let entry = self.procs.table(cx.task).get(fd, cx.horizon)?;
-        let handle = self.fds.handle(entry.handle);
+        let entry = self.holdings.procs.table(cx.task).get(fd, cx.horizon)?;
+        let handle = self.holdings.fds.handle(entry.handle);
         let slot = handle.slot()?;
         self.need_slot(slot.0, Side::Read);
-        let ino = self.fds.description(entry.handle).ino;
+        let ino = self.holdings.fds.description(entry.handle).ino;
         Some(super::File {
             slot,
             handle: entry.handle,
@@ -384,8 +387,8 @@ impl Planner {
         let mount = self.mount_of(dir);
         let ino = if cx.ok() {
             let ino = self.create(&mut reached, Kind::Link);
-            self.tree.inode_mut(ino).extra = target.0;
-            self.tree.moved();
+            self.land.tree.inode_mut(ino).extra = target.0;
+            self.land.tree.moved();
             ino
         } else {
             self.failed(&mut reached);
@@ -400,9 +403,12 @@ impl Planner {
         let dir = reached.walked.dir;
         let mut home = Vec::new();
         self.recorded_path(dir, &mut home);
-        let decided = self.links.decide(&mut self.texts, text, &home, ino);
+        let decided = self
+            .paths
+            .links
+            .decide(&mut self.paths.texts, text, &home, ino);
         let (text, target_root) = match decided {
-            LinkText::Verbatim => (self.texts.string(target, 0, cx.tables), None),
+            LinkText::Verbatim => (self.paths.texts.string(target, 0, cx.tables), None),
             LinkText::Inside(root, path) => (path, Some(root)),
         };
         Action::Symlink {
@@ -417,17 +423,17 @@ impl Planner {
         let mut names = Vec::new();
         let mut at = dir;
         while at != ROOT && at != NONE && names.len() < super::super::tree::MAX_DEPTH {
-            let dent = self.tree.inode(at).dent;
+            let dent = self.land.tree.inode(at).dent;
             if dent == NONE {
                 break;
             }
-            let dent = self.tree.dent(dent);
+            let dent = self.land.tree.dent(dent);
             names.push(dent.name);
             at = dent.dir;
         }
         for name in names.iter().rev() {
             path.push(b'/');
-            path.extend_from_slice(self.tree.names.get(*name));
+            path.extend_from_slice(self.land.tree.names.get(*name));
         }
     }
 }

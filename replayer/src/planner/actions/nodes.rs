@@ -42,9 +42,9 @@ impl Planner {
             _ => (S_IFREG, Kind::Device),
         };
         if made == Kind::Device {
-            self.notes.add("device nodes that become files");
+            self.tally.notes.add("device nodes that become files");
         }
-        let umask = self.procs.fs(cx.task).umask;
+        let umask = self.holdings.procs.fs(cx.task).umask;
         let action = Action::MakeNode {
             at: reached.at,
             mode: kind | (asked & 0o7777 & !umask),

@@ -86,10 +86,10 @@ impl Planner {
             return false;
         }
         let ends = [walked.ino, walked.dir];
-        let flagged = |ino: &u32| *ino != NONE && self.tree.inode(*ino).flags & FLAGGED != 0;
+        let flagged = |ino: &u32| *ino != NONE && self.land.tree.inode(*ino).flags & FLAGGED != 0;
         let refused = ends.iter().any(flagged);
         if refused {
-            self.notes.add(BY_STATE);
+            self.tally.notes.add(BY_STATE);
         }
         refused
     }

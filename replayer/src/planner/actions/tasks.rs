@@ -7,13 +7,13 @@ use super::super::fds::{FdTable, What};
 use super::super::order::Side;
 use super::super::paths::Hint;
 use super::super::tree::{Kind, NONE};
-use super::super::{Class, Cx, Draft, Extra, Planner, Resource};
+use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{File, flag_bits, lookup_hint, number};
 use crate::plan::{Action, At, Check, Slot};
 
 impl Planner {
     pub(super) fn umask(&mut self, cx: &Cx) -> Draft {
-        self.procs.fs_mut(cx.task).umask = number(cx, ArgKind::Mode) as u32 & 0o777;
+        self.holdings.procs.fs_mut(cx.task).umask = number(cx, ArgKind::Mode) as u32 & 0o777;
         Draft::nothing(cx, Class::Other)
     }
 
@@ -58,22 +58,25 @@ impl Planner {
 
     /// The working directory is a directory of the replayed tree now; the slot that holds it.
     fn enter(&mut self, cx: &Cx, ino: u32) -> Slot {
-        let old = self.procs.fs(cx.task).cwd;
+        let old = self.holdings.procs.fs(cx.task).cwd;
         let mut slot = None;
         if old != NONE {
             // The directory just left keeps its slot if another process is still in it.
-            let dropped = self.fds.let_go(old);
+            let dropped = self.holdings.fds.let_go(old);
             slot = dropped.slot;
             self.description_ended(cx.lane, dropped.ended);
         }
         let slot = match slot {
             Some(slot) => slot.0,
-            None => self.fds.take_slot(cx.lane),
+            None => self.holdings.fds.take_slot(cx.lane),
         };
         self.need_slot(slot, Side::Write);
-        let handle = self.fds.open(What::Real, ino, abi::O_PATH, Some(slot));
-        self.tree.inode_mut(ino).opens += 1;
-        let fs = self.procs.fs_mut(cx.task);
+        let handle = self
+            .holdings
+            .fds
+            .open(What::Real, ino, abi::O_PATH, Some(slot));
+        self.land.tree.inode_mut(ino).opens += 1;
+        let fs = self.holdings.procs.fs_mut(cx.task);
         fs.cwd = handle;
         fs.cwd_ino = ino;
         Slot(slot)
@@ -81,8 +84,8 @@ impl Planner {
 
     /// The working directory is outside of the replayed tree now.
     fn leave_tree(&mut self, cx: &Cx, draft: Draft) -> Draft {
-        let old = self.procs.fs(cx.task).cwd;
-        let fs = self.procs.fs_mut(cx.task);
+        let old = self.holdings.procs.fs(cx.task).cwd;
+        let fs = self.holdings.procs.fs_mut(cx.task);
         fs.cwd = NONE;
         fs.cwd_ino = NONE;
         if old != NONE {
@@ -93,18 +96,16 @@ impl Planner {
 
     /// Lets go of a handle after the op being made.
     fn drop_after(&mut self, lane: u32, handle: u32) {
-        let dropped = self.fds.let_go(handle);
+        let dropped = self.holdings.fds.let_go(handle);
         let Some(slot) = dropped.slot else {
             self.description_ended(lane, dropped.ended);
             return;
         };
-        self.extras.push(Extra {
-            action: Action::Close { fd: slot },
-            resource: Resource::Slot(slot.0),
-        });
-        let by = Some(self.after_extras(lane));
+        let action = Action::Close { fd: slot };
+        self.order.put_behind(action, Resource::Slot(slot.0));
+        let by = Some(self.order.last_behind(lane));
         self.description_ended_by(lane, dropped.ended, by);
-        self.fds.give_slot(lane, slot.0);
+        self.holdings.fds.give_slot(lane, slot.0);
     }
 
     pub(super) fn change_root(&mut self, cx: &Cx) -> Draft {
@@ -116,8 +117,8 @@ impl Planner {
         if let Ok(reached) = self.reach(cx, hint)
             && let Some(ino) = reached.found().filter(|_| cx.ok())
         {
-            self.procs.fs_mut(cx.task).root = ino;
-            self.notes.add("changes of the root directory");
+            self.holdings.procs.fs_mut(cx.task).root = ino;
+            self.tally.notes.add("changes of the root directory");
         }
         self.uses.clear();
         Draft::nothing(cx, Class::Other)
@@ -177,9 +178,9 @@ impl Planner {
     /// (`O_PATH`) nothing can be read, so by its name.
     fn program_at(&mut self, file: &File) -> At {
         let only_names = self.only_names(file);
-        let named = file.ino != NONE && self.tree.inode(file.ino).kind == Kind::File;
+        let named = file.ino != NONE && self.land.tree.inode(file.ino).kind == Kind::File;
         let dent = if only_names && named {
-            self.tree.inode(file.ino).dent
+            self.land.tree.inode(file.ino).dent
         } else {
             NONE
         };
@@ -196,40 +197,40 @@ impl Planner {
     /// A new program runs: descriptors close, tables and memory are its own.
     fn started(&mut self, cx: &Cx) {
         self.unshare_table(cx.task);
-        for fd in self.procs.table(cx.task).cloexec() {
-            if let Some(entry) = self.procs.table_mut(cx.task).take(fd, u32::MAX) {
-                let table = self.procs.task(cx.task).table;
+        for fd in self.holdings.procs.table(cx.task).cloexec() {
+            if let Some(entry) = self.holdings.procs.table_mut(cx.task).take(fd, u32::MAX) {
+                let table = self.holdings.procs.task(cx.task).table;
                 self.unlock_after((table, cx.lane), entry.handle);
                 self.drop_after(cx.lane, entry.handle);
             }
         }
-        let old = self.procs.task(cx.task).mm;
-        if self.procs.leave_space(old) {
-            let parts = self.procs.spaces[old as usize].clear();
-            self.procs.free_space(old);
+        let old = self.holdings.procs.task(cx.task).mm;
+        if self.holdings.procs.leave_space(old) {
+            let parts = self.holdings.procs.spaces[old as usize].clear();
+            self.holdings.procs.free_space(old);
             for part in parts {
                 if let Some((action, resource)) = self.unmap_part(cx.lane, part, true) {
-                    self.extras.push(Extra { action, resource });
+                    self.order.put_behind(action, resource);
                 }
             }
         }
-        let space = self.procs.add_space();
-        self.procs.task_mut(cx.task).mm = space;
+        let space = self.holdings.procs.add_space();
+        self.holdings.procs.task_mut(cx.task).mm = space;
     }
 
     /// The task gets a descriptor table of its own.
     pub(crate) fn unshare_table(&mut self, task: u32) {
-        let shared = self.procs.task(task).table;
-        if !self.procs.tables.is_shared(shared) {
+        let shared = self.holdings.procs.task(task).table;
+        if !self.holdings.procs.tables.is_shared(shared) {
             return;
         }
-        let copy: FdTable = self.procs.tables.get(shared).copy();
+        let copy: FdTable = self.holdings.procs.tables.get(shared).copy();
         for handle in copy.handles() {
-            self.fds.hold(handle);
+            self.holdings.fds.hold(handle);
         }
-        self.procs.tables.leave(shared);
-        let table = self.procs.tables.add(copy);
-        self.procs.task_mut(task).table = table;
+        self.holdings.procs.tables.leave(shared);
+        let table = self.holdings.procs.tables.add(copy);
+        self.holdings.procs.task_mut(task).table = table;
     }
 
     pub(super) fn unshare(&mut self, cx: &Cx) -> Draft {
@@ -239,9 +240,9 @@ impl Planner {
         }
         if cx.ok()
             && bits & (CLONE_FS | CLONE_NEWNS) != 0
-            && let Some(cwd) = self.procs.unshare_fs(cx.task)
+            && let Some(cwd) = self.holdings.procs.unshare_fs(cx.task)
         {
-            self.fds.hold(cwd);
+            self.holdings.fds.hold(cwd);
         }
         if cx.ok() && bits & CLONE_NEWNS != 0 {
             self.new_namespace(cx.task);
@@ -258,10 +259,10 @@ impl Planner {
             None if cx.event.result > 0 => cx.event.result as u32,
             _ => return Draft::nothing(cx, Class::Other),
         };
-        for end in self.procs.reap(cx.task, pid) {
+        for end in self.holdings.procs.reap(cx.task, pid) {
             self.order.after(end);
             self.order.in_sync(end);
-            self.paces.caused = true;
+            self.time.paces.caused = true;
         }
         Draft::nothing(cx, Class::Other)
     }
