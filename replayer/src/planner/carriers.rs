@@ -150,7 +150,7 @@ impl Planner {
         if carrier.slot == file.slot.0 {
             return own;
         }
-        self.need_slot(carrier.slot, Side::Read);
+        self.uses.slot(carrier.slot, Side::Read);
         (Slot(carrier.slot), whence, asked)
     }
 

@@ -9,10 +9,11 @@
 //! beginning to its end in one go, while both are open. Anything else that is read or written there
 //! ends it, and it counts only if it is whole by then.
 
+use super::Cx;
+use super::fds::Descriptors;
 use super::file::File;
-use super::order::OpId;
-use super::tree::{CHANGED, NONE};
-use super::{Cx, Planner};
+use super::order::{OpId, Order};
+use super::tree::{CHANGED, NONE, Tree};
 use crate::plan::Fallback;
 
 /// A clone of one file into another one that failed.
@@ -29,16 +30,23 @@ pub(crate) struct FailedClone {
     copied: u64,
 }
 
-impl Planner {
+impl Descriptors {
     /// The op about to be committed is a clone that failed.
-    pub(super) fn clone_failed(&mut self, cx: &Cx, source: &File, target: &File) {
+    pub(super) fn clone_failed(
+        &mut self,
+        cx: &Cx,
+        source: &File,
+        target: &File,
+        order: &Order,
+        tree: &mut Tree,
+    ) {
         let (from, to) = (source.description, target.description);
         if from == NONE || to == NONE || from == to {
             return;
         }
-        let by = self.order.next(cx.lane);
+        let by = order.next(cx.lane);
         for (one, other, is_target) in [(from, to, false), (to, from, true)] {
-            self.holdings.fds.by_number(one).clone = Some(FailedClone {
+            self.by_number(one).clone = Some(FailedClone {
                 by,
                 task: cx.task,
                 other,
@@ -48,23 +56,37 @@ impl Planner {
         }
         if target.ino != NONE {
             // It may go well in the replay.
-            self.land.tree.inode_mut(target.ino).flags |= CHANGED;
+            tree.inode_mut(target.ino).flags |= CHANGED;
         }
     }
 
     /// The op about to be committed reads a file from `at`, so many bytes: for a copy, if it was to
     /// be cloned.
-    pub(super) fn reads_for_copy(&mut self, cx: &Cx, source: &File, at: u64, moved: u64) {
+    pub(super) fn reads_for_copy(
+        &mut self,
+        cx: &Cx,
+        source: &File,
+        at: u64,
+        order: &mut Order,
+        tree: &Tree,
+    ) {
         if let Some(failed) = self.failed_clone(source, false) {
-            self.goes_on(cx, source, failed, at, moved);
+            self.goes_on(cx, source, failed, at, order, tree);
         }
     }
 
     /// The op about to be committed writes into a file at `at`, so many bytes: for a copy, if it
     /// was to become a clone of a file that is as long.
-    pub(super) fn writes_for_copy(&mut self, cx: &Cx, target: &File, at: u64, moved: u64) {
+    pub(super) fn writes_for_copy(
+        &mut self,
+        cx: &Cx,
+        target: &File,
+        at: u64,
+        order: &mut Order,
+        tree: &Tree,
+    ) {
         if let Some(failed) = self.failed_clone(target, true) {
-            self.goes_on(cx, target, failed, at, moved);
+            self.goes_on(cx, target, failed, at, order, tree);
         }
     }
 
@@ -75,49 +97,58 @@ impl Planner {
         cx: &Cx,
         (source, from): (&File, u64),
         (target, to): (&File, u64),
-        moved: u64,
+        order: &mut Order,
+        tree: &Tree,
     ) {
         let failed = self.failed_clone(source, false);
         match failed.filter(|failed| failed.other == target.description && from == to) {
             Some(_) => {
-                self.reads_for_copy(cx, source, from, moved);
-                self.writes_for_copy(cx, target, to, moved);
+                self.reads_for_copy(cx, source, from, order, tree);
+                self.writes_for_copy(cx, target, to, order, tree);
             }
             None => {
-                self.copying_ends(source);
-                self.copying_ends(target);
+                self.copying_ends(source, order, tree);
+                self.copying_ends(target, order, tree);
             }
         }
     }
 
     /// A file is read or written for something else than its copy.
-    pub(super) fn copying_ends(&mut self, file: &File) {
+    pub(super) fn copying_ends(&mut self, file: &File, order: &mut Order, tree: &Tree) {
         let failed = self.failed_clone(file, false);
         if let Some(failed) = failed.or_else(|| self.failed_clone(file, true)) {
-            self.end(file, failed);
+            self.end(file, failed, order, tree);
         }
     }
 
     /// The latest clone that failed between a file and another one, if both are still open as it
     /// found them.
     fn failed_clone(&self, file: &File, is_target: bool) -> Option<FailedClone> {
-        let clone = self.holdings.fds.numbered(file.description)?.clone?;
-        let other = self.holdings.fds.numbered(clone.other)?.clone?;
+        let clone = self.numbered(file.description)?.clone?;
+        let other = self.numbered(clone.other)?.clone?;
         (other.by == clone.by && clone.is_target == is_target).then_some(clone)
     }
 
     /// Bytes are read or written at `at`: the copying goes on if they follow what was copied and
     /// are no more than there is to copy, or ends.
-    fn goes_on(&mut self, cx: &Cx, file: &File, failed: FailedClone, at: u64, moved: u64) {
-        let copied = at.saturating_add(moved);
-        if failed.task != cx.task || failed.copied != at || copied > self.whole(file, failed) {
-            self.end(file, failed);
+    fn goes_on(
+        &mut self,
+        cx: &Cx,
+        file: &File,
+        failed: FailedClone,
+        at: u64,
+        order: &mut Order,
+        tree: &Tree,
+    ) {
+        let copied = at.saturating_add(cx.moved());
+        if failed.task != cx.task || failed.copied != at || copied > self.whole(file, failed, tree)
+        {
+            self.end(file, failed, order, tree);
             return;
         }
-        self.holdings.fds.by_number(file.description).clone =
-            Some(FailedClone { copied, ..failed });
-        let OpId { lane, op } = self.order.next(cx.lane);
-        let fallbacks = &mut self.order.lanes[lane as usize].fallbacks;
+        self.by_number(file.description).clone = Some(FailedClone { copied, ..failed });
+        let OpId { lane, op } = order.next(cx.lane);
+        let fallbacks = &mut order.lanes[lane as usize].fallbacks;
         // A copy inside the kernel is one op for both files.
         if fallbacks.last().is_none_or(|last| last.op != op) {
             fallbacks.push(Fallback {
@@ -129,11 +160,11 @@ impl Planner {
 
     /// The copying ends. If it is not whole by then, none of it is left out: what follows goes on
     /// from where it ended.
-    fn end(&mut self, file: &File, failed: FailedClone) {
-        let is_whole = failed.copied >= self.whole(file, failed);
-        self.holdings.fds.by_number(file.description).clone = None;
+    fn end(&mut self, file: &File, failed: FailedClone, order: &mut Order, tree: &Tree) {
+        let is_whole = failed.copied >= self.whole(file, failed, tree);
+        self.by_number(file.description).clone = None;
         if !is_whole {
-            let fallbacks = &mut self.order.lanes[failed.by.lane as usize].fallbacks;
+            let fallbacks = &mut order.lanes[failed.by.lane as usize].fallbacks;
             while fallbacks
                 .pop_if(|last| last.failed == failed.by.op)
                 .is_some()
@@ -142,15 +173,15 @@ impl Planner {
     }
 
     /// How much there is to copy.
-    fn whole(&mut self, file: &File, failed: FailedClone) -> u64 {
+    fn whole(&mut self, file: &File, failed: FailedClone, tree: &Tree) -> u64 {
         let source = if failed.is_target {
-            self.holdings.fds.by_number(failed.other).ino
+            self.by_number(failed.other).ino
         } else {
             file.ino
         };
         match source {
             NONE => 0,
-            source => self.land.tree.inode(source).size,
+            source => tree.inode(source).size,
         }
     }
 }

@@ -3,7 +3,7 @@
 use fsreplay_trace::call::Call;
 
 use super::order::Side;
-use super::tree::{CHANGED, NONE};
+use super::tree::NONE;
 use super::uses::Use;
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{Action, Check, Op, Pace};
@@ -25,8 +25,8 @@ impl Planner {
         if draft.class == Class::Issued {
             place = self.place_now();
             if cx.ok() {
-                self.changes_layers(cx);
-                self.mark_changed();
+                self.land.layers.changed_by(cx, &self.uses, &self.land.tree);
+                self.land.tree.mark_changed(&self.uses);
             }
         }
         if !self.order.single() && draft.class == Class::Issued {
@@ -52,20 +52,6 @@ impl Planner {
             self.order.lanes[id.lane as usize].keep(id.op as usize, took);
         }
         self.time.paces.slept(cx, id, &pace, &mut self.order);
-    }
-
-    /// What the op about to be committed changes has to be put back before the next round.
-    fn mark_changed(&mut self) {
-        for resource in self.uses.changed() {
-            let changed = match resource {
-                Resource::Inode(ino) | Resource::Members(ino) => ino,
-                Resource::Dent(dent) => self.land.tree.dent(dent).dir,
-                Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
-                    continue;
-                }
-            };
-            self.land.tree.inode_mut(changed).flags |= CHANGED;
-        }
     }
 
     /// A lane computes that long, and does nothing else: so that others can wait for the end of it.

@@ -83,6 +83,11 @@ impl Cx<'_> {
         self.event.errno().is_none()
     }
 
+    /// Bytes that a transfer moved.
+    pub(crate) fn moved(&self) -> u64 {
+        u64::try_from(self.event.result).unwrap_or(0)
+    }
+
     /// The string that an argument names, if the trace has it.
     pub(crate) fn string(&self, kind: ArgKind) -> Option<StringId> {
         let id = self.event.string(kind)?;

@@ -8,9 +8,15 @@
 
 use std::collections::BTreeMap;
 
+use fsreplay_trace::abi;
+
+use super::Cx;
 use super::clones::FailedClone;
+use super::draft::Class;
+use super::file::File;
 use super::frontier::Frontier;
-use super::tree::NONE;
+use super::tree::{NONE, Tree};
+use super::uses::Uses;
 use crate::plan::Slot;
 
 /// Descriptors below this stand in an array, others in a map.
@@ -129,6 +135,22 @@ impl Descriptors {
         &mut self.descriptions[self.handles[handle as usize].description as usize]
     }
 
+    /// What an event on such a handle counts as, if nothing is open behind it.
+    pub(crate) fn class_of(&self, handle: u32) -> Class {
+        match self.description(handle).what {
+            What::Pseudo => Class::Pseudo,
+            What::Skipped => Class::Skipped,
+            What::Unresolved => Class::Unresolved,
+            What::Real | What::Pipe(_) | What::Pair(..) | What::Other => Class::Other,
+        }
+    }
+
+    /// Whether a descriptor only names its file (`O_PATH`): the kernel refuses it to most calls.
+    pub(crate) fn only_names(&self, file: &File) -> bool {
+        let description = self.numbered(file.description);
+        description.is_some_and(|description| description.flags & abi::O_PATH != 0)
+    }
+
     /// A description by number, if there is or was one.
     pub(crate) fn numbered(&self, description: u32) -> Option<&Description> {
         self.descriptions.get(description as usize)
@@ -206,6 +228,39 @@ impl Descriptors {
                 (self.handles.len() - 1) as u32
             }
         }
+    }
+
+    /// A transfer through the descriptor's own offset: where it began.
+    pub(crate) fn advance(&mut self, cx: &Cx, file: &File, uses: &mut Uses) -> u64 {
+        uses.offset(file.description);
+        if file.description == NONE {
+            return 0;
+        }
+        let description = self.by_number(file.description);
+        let from = description.offset;
+        description.offset = from.saturating_add(cx.moved());
+        from
+    }
+
+    /// A transfer into a file through the descriptor's own offset: where it went.
+    pub(crate) fn advance_write(
+        &mut self,
+        cx: &Cx,
+        file: &File,
+        uses: &mut Uses,
+        tree: &Tree,
+    ) -> u64 {
+        let from = self.advance(cx, file, uses);
+        if file.description == NONE || file.ino == NONE {
+            return from;
+        }
+        let end = tree.inode(file.ino).size;
+        let description = self.by_number(file.description);
+        if description.flags & abi::O_APPEND == 0 {
+            return from;
+        }
+        description.offset = end.saturating_add(cx.moved());
+        end
     }
 
     /// One more holder.

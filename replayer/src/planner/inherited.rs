@@ -5,11 +5,9 @@ use fsreplay_trace::call::Call;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{FdState, FileKind, StringId};
 
-use super::areas;
 use super::fds::{Entry, What};
 use super::hash::{FastMap, Seed};
-use super::initial::kind_of;
-use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED};
+use super::tree::{NONE, PSEUDO, SKIPPED};
 use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
 
@@ -50,6 +48,19 @@ impl Inherited {
         self.files.insert(key, (state.target, handle));
     }
 
+    /// The descriptor that leads to the same open file (`> log 2>&1`), whose offset is one for
+    /// both.
+    ///
+    /// Two of a task that were open from the start and agree in file, offset and all flags but
+    /// close-on-exec are nearly always one. Where the recorder could ask the kernel and they are
+    /// not, the state says so.
+    fn shared_with(&self, state: &FdState, tables: &Tables, are_from_start: bool) -> Option<u32> {
+        if !are_from_start || state.is_apart() {
+            return None;
+        }
+        self.find(state, tables)
+    }
+
     /// The handle of the open file that another descriptor led to, if this one leads there, too.
     fn find(&self, state: &FdState, tables: &Tables) -> Option<u32> {
         let target = tables.string(state.target);
@@ -82,7 +93,9 @@ impl Planner {
         let short = target.len() < abi::PATH_MAX;
         let real = short && matches!(state.kind, FileKind::File | FileKind::Directory);
         let shared = if real {
-            self.shared_with(state, tables)
+            self.holdings
+                .inherited
+                .shared_with(state, tables, self.tally.coverage.events == 0)
         } else {
             None
         };
@@ -112,26 +125,13 @@ impl Planner {
         Ok(())
     }
 
-    /// The descriptor that leads to the same open file (`> log 2>&1`), whose offset is one for
-    /// both.
-    ///
-    /// Two of a task that were open from the start and agree in file, offset and all flags but
-    /// close-on-exec are nearly always one. Where the recorder could ask the kernel and they are
-    /// not, the state says so.
-    fn shared_with(&self, state: &FdState, tables: &Tables) -> Option<u32> {
-        if self.tally.coverage.events > 0 || state.is_apart() {
-            return None;
-        }
-        self.holdings.inherited.find(state, tables)
-    }
-
     /// A file or directory that was open already, or came over a socket.
     fn inherit_file(&mut self, state: &FdState, target: &[u8]) -> u32 {
         let deleted = target.ends_with(b" (deleted)");
         let ino = if deleted {
             NONE
         } else {
-            self.existing(target, state.kind)
+            self.land.existing(target, state.kind)
         };
         if ino == NONE {
             self.tally
@@ -196,51 +196,6 @@ impl Planner {
             };
             self.extra_write(lane, time, seek, Call::lseek, Resource::Slot(slot));
         }
-    }
-
-    /// The inode of an absolute path that exists; found by name, not by a call.
-    fn existing(&mut self, path: &[u8], kind: FileKind) -> u32 {
-        let mut at = ROOT;
-        for name in areas::components(path) {
-            if !areas::is_name(name) {
-                return NONE;
-            }
-            let flags = self.land.tree.inode(at).flags;
-            let name = self.land.tree.names.intern(name);
-            let known = self.land.tree.find(at, name);
-            let ino = known.map_or(NONE, |dent| self.land.tree.dent(dent).ino);
-            if ino != NONE {
-                at = ino;
-                continue;
-            }
-            if flags & (PSEUDO | SKIPPED) != 0 {
-                return at;
-            }
-            if flags & EXISTED == 0 || known.is_some() {
-                return NONE;
-            }
-            let mount = self.land.tree.inode(at).mount;
-            self.land
-                .initial
-                .set_kind(&mut self.land.tree, at, Kind::Directory);
-            let dent = self.land.tree.entry(at, name);
-            at = self.land.tree.add_inode(Kind::Unknown, EXISTED, mount);
-            self.land.tree.attach(dent, at);
-        }
-        let inode = self.land.tree.inode(at);
-        if inode.flags & (PSEUDO | SKIPPED) != 0 {
-            return at;
-        }
-        if inode.initial == NONE && inode.dent != NONE && inode.flags & EXISTED != 0 {
-            let dent = inode.dent;
-            self.land.initial.add(&mut self.land.tree, dent, at);
-        }
-        if self.land.tree.inode(at).kind == Kind::Unknown {
-            self.land
-                .initial
-                .set_kind(&mut self.land.tree, at, kind_of(kind));
-        }
-        at
     }
 }
 

@@ -6,9 +6,10 @@ use fsreplay_trace::abi::O_TRUNC;
 use fsreplay_trace::call::{ArgKind, Op};
 use fsreplay_trace::model::Mount;
 
+use super::Cx;
 use super::hash::FastMap;
-use super::tree::{EXISTED, Inode, Kind, NONE};
-use super::{Cx, Planner, Resource};
+use super::tree::{EXISTED, Inode, Kind, NONE, Tree};
+use super::uses::{Resource, Uses};
 
 /// Files that were changed on overlays.
 #[derive(Default)]
@@ -38,6 +39,26 @@ impl Layers {
         }
     }
 
+    /// The op about to be committed, which went well, may be the first change of a file.
+    pub(super) fn changed_by(&mut self, cx: &Cx, uses: &Uses, tree: &Tree) {
+        if !self.overlays.contains(&true) || !copies_up(cx) {
+            return;
+        }
+        for resource in uses.resources() {
+            if let Resource::Inode(ino) = resource {
+                self.changes(ino, tree.inode(ino));
+            }
+        }
+    }
+
+    /// A file is about to get another size by its path. All of it is copied before that, whereas an
+    /// open with `O_TRUNC` copies nothing.
+    pub(super) fn resizes(&mut self, tree: &Tree, ino: u32) {
+        if ino != NONE {
+            self.changes(ino, tree.inode(ino));
+        }
+    }
+
     /// What to say of them.
     pub(crate) fn note(&self) -> Option<(String, u64)> {
         let bytes: u64 = self.changed.values().sum();
@@ -47,29 +68,6 @@ impl Layers {
             bytes.div_ceil(1 << 20)
         );
         (!self.changed.is_empty()).then_some((text, self.changed.len() as u64))
-    }
-}
-
-impl Planner {
-    /// The op about to be committed, which went well, may be the first change of a file.
-    pub(super) fn changes_layers(&mut self, cx: &Cx) {
-        if !self.land.layers.overlays.contains(&true) || !copies_up(cx) {
-            return;
-        }
-        for resource in self.uses.resources() {
-            let Resource::Inode(ino) = resource else {
-                continue;
-            };
-            self.land.layers.changes(ino, self.land.tree.inode(ino));
-        }
-    }
-
-    /// A file is about to get another size by its path. All of it is copied before that, whereas an
-    /// open with `O_TRUNC` copies nothing.
-    pub(super) fn resizes_layers(&mut self, ino: u32) {
-        if ino != NONE {
-            self.land.layers.changes(ino, self.land.tree.inode(ino));
-        }
     }
 }
 

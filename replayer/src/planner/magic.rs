@@ -17,41 +17,6 @@ pub(super) enum Through<'t> {
 }
 
 impl Planner {
-    /// The descriptor of the calling process that an absolute path goes through, and where in the
-    /// path what follows begins.
-    pub(super) fn descriptor_link(&self, cx: &Cx, path: &[u8]) -> Option<(i32, usize)> {
-        let standard: [(&[u8], i32); 3] =
-            [(b"/dev/stdin", 0), (b"/dev/stdout", 1), (b"/dev/stderr", 2)];
-        if let Some((name, fd)) = standard.iter().find(|(name, _)| *name == path) {
-            return Some((*fd, name.len()));
-        }
-        let rest = match path.strip_prefix(b"/dev/fd/") {
-            Some(rest) => rest,
-            None => self.own_directory(cx, path.strip_prefix(b"/proc/")?)?,
-        };
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let fd = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-        let behind = &rest[digits..];
-        if !matches!(behind.first(), None | Some(b'/')) {
-            return None;
-        }
-        let slashes = behind.iter().take_while(|b| **b == b'/').count();
-        Some((fd, path.len() - behind.len() + slashes))
-    }
-
-    /// What follows `self/fd/` in a path below /proc, if it is about the calling process.
-    fn own_directory<'p>(&self, cx: &Cx, path: &'p [u8]) -> Option<&'p [u8]> {
-        let end = path.iter().position(|b| *b == b'/')?;
-        let own = match &path[..end] {
-            b"self" | b"thread-self" => true,
-            number => {
-                let pid = std::str::from_utf8(number).ok()?.parse().ok()?;
-                self.holdings.procs.is_process(cx.task, pid)
-            }
-        };
-        path[end..].strip_prefix(b"/fd/").filter(|_| own)
-    }
-
     /// Goes on from what a descriptor has open.
     pub(super) fn through_descriptor<'t>(
         &mut self,
@@ -60,16 +25,8 @@ impl Planner {
         rest: &'t [u8],
         last: Last,
     ) -> Result<Through<'t>, Draft> {
-        let Some(entry) = self.holdings.procs.table(cx.task).get(fd, cx.horizon) else {
-            return Err(Draft::nothing(cx, super::Class::Pseudo));
-        };
-        let handle = self.holdings.fds.handle(entry.handle);
-        let Some(slot) = handle.slot() else {
-            let class = self.class_of(entry.handle);
-            return Err(Draft::nothing(cx, class));
-        };
-        let ino = self.holdings.fds.description(entry.handle).ino;
-        let start = WalkStart { slot, ino };
+        let start = self.holdings.opened_at(cx, fd)?;
+        let ino = start.ino;
         if !rest.is_empty() {
             return Ok(Through::Below(start));
         }

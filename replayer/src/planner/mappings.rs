@@ -2,8 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use fsreplay_trace::call::ArgKind;
+
 use super::frontier::Frontier;
 use super::hash::FastMap;
+use super::holdings::Holdings;
+use super::land::Land;
+use super::order::Side;
+use super::tree::NONE;
+use super::uses::{Resource, Uses};
+use super::{Class, Cx, Draft, Notes};
+use crate::plan::Action;
+use crate::sys::TOUCHED_WRITTEN;
 
 /// A mapped range, from its start to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,10 +161,108 @@ impl Mappings {
         (self.all.len() - 1) as u32
     }
 
+    /// The op that removes a part of a mapping: `None` for a part that only another map covered,
+    /// where just the model has to know (`whole_only`).
+    pub(crate) fn unmap(
+        &mut self,
+        lane: u32,
+        part: Part,
+        whole_only: bool,
+        land: &mut Land,
+    ) -> Option<(Action, Resource)> {
+        let mapping = &mut self.all[part.map as usize];
+        mapping.live = mapping.live.saturating_sub(part.length);
+        let gone = mapping.live == 0;
+        let (whole, ino) = (mapping.length, mapping.ino);
+        if gone {
+            self.give(lane, part.map);
+            if ino != NONE {
+                let inode = land.tree.inode_mut(ino);
+                inode.opens = inode.opens.saturating_sub(1);
+                land.room.maybe_gone(&mut land.tree, ino);
+            }
+        }
+        let (start, length) = match (whole_only, gone) {
+            (true, false) => return None,
+            (true, true) => (0, whole),
+            (false, _) => (part.start, part.length),
+        };
+        let action = Action::Unmap {
+            map: part.map,
+            start,
+            length,
+        };
+        Some((action, Resource::Map(part.map)))
+    }
+
     /// A number whose mapping the op being made on `lane` removes.
     pub(crate) fn give(&mut self, lane: u32, map: u32) {
         self.free.entry(lane).or_default().push(map);
     }
+}
+
+impl Holdings {
+    /// A call mapped so many bytes of a file, perhaps to write to it: the number of that mapping.
+    pub(crate) fn mapped(
+        &mut self,
+        cx: &Cx,
+        (length, ino, writes): (u64, u32, bool),
+        uses: &mut Uses,
+        land: &mut Land,
+    ) -> u32 {
+        let space = self.procs.task(cx.task).mm;
+        let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
+        let map = self.maps.take(cx.lane, rounded, ino);
+        uses.add(Resource::Map(map), Side::Write);
+        let address = cx.event.result as u64;
+        self.procs.spaces[space as usize].add(address, rounded, map, 0);
+        if ino != NONE {
+            land.tree.inode_mut(ino).opens += 1;
+            if writes {
+                // So much is touched at most; a file of holes may be larger than any disk.
+                let size = land.tree.inode(ino).size.min(TOUCHED_WRITTEN as u64);
+                land.room.written(&mut land.tree, ino, 0, size);
+            }
+        }
+        map
+    }
+
+    /// `mremap` moves or resizes a mapping of the recorded process; the replay's stays where it is.
+    pub(crate) fn remap(&mut self, cx: &Cx, notes: &mut Notes) -> Draft {
+        let draft = Draft::nothing(cx, Class::Other);
+        if !cx.ok() {
+            return draft;
+        }
+        let (address, length) = mapped_range(cx);
+        let space = self.procs.task(cx.task).mm as usize;
+        let Some(part) = self.procs.spaces[space].first(address, 1) else {
+            return draft;
+        };
+        let new_length = cx
+            .event
+            .arg(ArgKind::Count)
+            .unwrap_or(0)
+            .checked_next_multiple_of(4096)
+            .unwrap_or(0);
+        self.procs.spaces[space].remove(address, length);
+        let target = cx.event.result as u64;
+        self.procs.spaces[space].remove(target, new_length);
+        self.procs.spaces[space].add(target, new_length, part.map, part.start);
+        let mapping = &mut self.maps.all[part.map as usize];
+        mapping.live = mapping
+            .live
+            .saturating_sub(length)
+            .saturating_add(new_length);
+        notes.add("memory maps that were moved or resized");
+        draft
+    }
+}
+
+/// The addresses that a call is about: the first, and how many, whole pages.
+pub(super) fn mapped_range(cx: &Cx) -> (u64, u64) {
+    let length = cx.event.arg(ArgKind::Length).unwrap_or(0);
+    let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
+    (cx.event.arg(ArgKind::Address).unwrap_or(0), rounded)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@
 mod access;
 mod actions;
 mod areas;
+mod arguments;
 mod carriers;
 mod clones;
 mod commit;
@@ -46,6 +47,7 @@ mod locks;
 mod magic;
 mod mappings;
 mod mounts;
+mod names;
 mod ops;
 mod order;
 mod pace;
@@ -77,13 +79,12 @@ use fsreplay_trace::model::{Event, Header, Record};
 use crate::execute::Samples;
 use crate::plan::{OwnTime, Plan, Took};
 pub(crate) use draft::{Class, Cx, Draft, Notes};
-use fds::What;
 use holdings::Holdings;
 use initial::Writing;
 use intern::TextBuilder;
 use land::Land;
 use locking::Locking;
-use order::{Order, Side};
+use order::Order;
 use paths::Paths;
 use sequence::Sequence;
 use setting::Setting;
@@ -169,7 +170,7 @@ impl Planner {
         let time = Time::new(header);
         let waits_are_told = time.paces.waits_are_told();
         Planner {
-            land: Land::new(tree, &header.mounts),
+            land: Land::new(tree, &header.mounts, roots.len()),
             holdings: Holdings::new(header, roots.len(), waits_are_told),
             locking: Locking::default(),
             paths: Paths::new(&roots),
@@ -193,9 +194,9 @@ impl Planner {
             Record::Event(event) => self.event(event, number, tables)?,
             Record::TaskStart(start) => self.task_start(start)?,
             Record::TaskExit(exit) => self.task_exit(exit),
-            Record::PathState(state) => self.path_state(state, tables),
-            Record::Listing(listing) => self.listing(listing, tables),
-            Record::Xattrs(xattrs) => self.xattrs(xattrs, tables),
+            Record::PathState(state) => self.land.path_state(state, tables, &mut self.tally.notes),
+            Record::Listing(listing) => self.land.listing(listing, tables, &mut self.tally.notes),
+            Record::Xattrs(xattrs) => self.land.xattrs(xattrs, tables, &mut self.tally.notes),
             Record::FdState(state) => self.fd_state(state, tables)?,
         }
         self.check_limits()
@@ -258,7 +259,8 @@ impl Planner {
             number,
             horizon: number.saturating_sub(event.overlapped),
         };
-        self.in_namespace(task);
+        let namespace = self.holdings.procs.fs(task).namespace;
+        self.land.mounts.show(&mut self.land.tree, namespace);
         self.uses.begin(number.saturating_add(1));
         self.order.concurrent = self.holdings.procs.alive > 1;
         self.after_vfork(task);
@@ -274,28 +276,6 @@ impl Planner {
             self.extra_write(lane, after, extra.action, event.call, extra.resource);
         }
         Ok(())
-    }
-
-    /// The event being planned uses a resource.
-    #[inline]
-    pub(crate) fn need(&mut self, resource: Resource, side: Side) {
-        self.uses.add(resource, side);
-    }
-
-    /// The event being planned uses a slot.
-    #[inline]
-    pub(crate) fn need_slot(&mut self, slot: u32, side: Side) {
-        self.uses.add(Resource::Slot(slot), side);
-    }
-
-    /// What an event on such a handle counts as, if nothing is open behind it.
-    pub(crate) fn class_of(&self, handle: u32) -> Class {
-        match self.holdings.fds.description(handle).what {
-            What::Pseudo => Class::Pseudo,
-            What::Skipped => Class::Skipped,
-            What::Unresolved => Class::Unresolved,
-            What::Real | What::Pipe(_) | What::Pair(..) | What::Other => Class::Other,
-        }
     }
 
     /// The plan of all records so far.

@@ -12,9 +12,10 @@ use fsreplay_trace::abi::{AT_FDCWD, MOVE_MOUNT_T_EMPTY_PATH, MS_BIND, MS_MOVE, M
 use fsreplay_trace::call::{ArgKind, Last};
 
 use super::actions::flag_bits;
+use super::land::Land;
 use super::resolve::{End, Walked, walk};
 use super::tree::{Kind, MOUNTED, NONE, PSEUDO, SKIPPED, Tree};
-use super::{Class, Cx, Draft, Planner};
+use super::{Class, Cx, Draft, Notes, Planner};
 
 const BELOW: &str = "calls by names below what the tool mounted itself: the replay doesn't mount, \
     so \
@@ -55,6 +56,21 @@ impl Default for Mounts {
 }
 
 impl Mounts {
+    /// The tree is as the tasks of that namespace see it, from now on.
+    pub(super) fn show(&mut self, tree: &mut Tree, namespace: u32) {
+        if namespace != self.current {
+            self.lift(tree);
+            self.lay(tree, namespace);
+        }
+    }
+
+    /// A new namespace that has what another one has.
+    pub(super) fn copy(&mut self, namespace: u32) -> u32 {
+        let alike = Rc::clone(&self.namespaces[namespace as usize]);
+        self.namespaces.push(alike);
+        (self.namespaces.len() - 1) as u32
+    }
+
     fn here(&self) -> &[Mount] {
         &self.namespaces[self.current as usize]
     }
@@ -111,34 +127,64 @@ impl Mounts {
     }
 }
 
-impl Planner {
-    /// The tree is as this task sees it, from now on.
-    pub(super) fn in_namespace(&mut self, task: u32) {
-        let namespace = self.holdings.procs.fs(task).namespace;
-        if namespace != self.land.mounts.current {
-            self.land.mounts.lift(&mut self.land.tree);
-            self.land.mounts.lay(&mut self.land.tree, namespace);
+impl Land {
+    /// Something comes to lie over an entry: a directory or file that is replayed, or what the
+    /// replay doesn't have.
+    pub(super) fn lie_over(
+        &mut self,
+        over: Option<(u32, u32)>,
+        top: Option<u32>,
+        notes: &mut Notes,
+    ) {
+        match over {
+            Some((dent, ino)) if dent != NONE => {
+                let top = top.unwrap_or_else(|| self.another(ino, dent));
+                self.mounts.add(&mut self.tree, dent, top);
+            }
+            Some(_) | None => notes.add(UNKNOWN),
         }
     }
 
-    /// A task gets a mount namespace of its own.
-    pub(super) fn new_namespace(&mut self, task: u32) {
-        let fs = self.holdings.procs.fs_mut(task);
-        let alike = Rc::clone(&self.land.mounts.namespaces[fs.namespace as usize]);
-        fs.namespace = self.land.mounts.namespaces.len() as u32;
-        self.land.mounts.namespaces.push(alike);
+    /// The top of a file system that the replay doesn't have.
+    fn another(&mut self, ino: u32, dent: u32) -> u32 {
+        let covered = self.tree.inode(ino);
+        let (kind, mount) = (covered.kind, covered.mount);
+        let top = self.tree.add_inode(kind, PSEUDO | MOUNTED, mount);
+        self.tree.inode_mut(top).dent = dent;
+        top
     }
 
+    /// A directory that gets a second place (`mount --bind`), if it is replayed: what is done at
+    /// the second place is issued at the first.
+    pub(super) fn bound_directory(&self, ino: u32, over: u32) -> Option<u32> {
+        let inode = self.tree.inode(ino);
+        let is_replayed = inode.flags & (PSEUDO | SKIPPED) == 0;
+        let both = inode.kind == Kind::Directory && self.tree.inode(over).kind == inode.kind;
+        (is_replayed && both).then_some(ino)
+    }
+
+    /// A path led to where nothing is issued: that is told, if the tool mounted it.
+    pub(super) fn led_below_mount(&self, walked: &Walked, notes: &mut Notes) {
+        if walked.ino != NONE && self.tree.inode(walked.ino).flags & MOUNTED != 0 {
+            notes.add(BELOW);
+        }
+    }
+}
+
+impl Planner {
     pub(super) fn mount(&mut self, cx: &Cx) -> Draft {
         let flags = flag_bits(cx);
         if cx.ok() && flags & MS_ONLY_FLAGS == 0 {
             let over = self.place_named(cx, ArgKind::Path);
             let top = match over {
                 Some(_) if flags & MS_MOVE != 0 => self.moved_from(cx),
-                Some((_, ino)) if flags & MS_BIND != 0 => self.bound_directory(cx, ino),
+                Some((_, over)) if flags & MS_BIND != 0 => {
+                    let bound = self.place_named(cx, ArgKind::Target);
+                    bound.and_then(|(_, ino)| self.land.bound_directory(ino, over))
+                }
                 Some(_) | None => None,
             };
-            self.lie_over(over, top);
+            self.land.lie_over(over, top, &mut self.tally.notes);
         }
         Draft::nothing(cx, Class::Other)
     }
@@ -148,7 +194,7 @@ impl Planner {
         if cx.ok() {
             let over = self.place_named(cx, ArgKind::Path);
             let top = over.and_then(|_| self.moved_from(cx));
-            self.lie_over(over, top);
+            self.land.lie_over(over, top, &mut self.tally.notes);
         }
         Draft::nothing(cx, Class::Other)
     }
@@ -173,41 +219,10 @@ impl Planner {
         Draft::nothing(cx, Class::Other)
     }
 
-    /// Something comes to lie over an entry: a directory or file that is replayed, or what the
-    /// replay doesn't have.
-    fn lie_over(&mut self, over: Option<(u32, u32)>, top: Option<u32>) {
-        match over {
-            Some((dent, ino)) if dent != NONE => {
-                let top = top.unwrap_or_else(|| self.another(ino, dent));
-                self.land.mounts.add(&mut self.land.tree, dent, top);
-            }
-            Some(_) | None => self.tally.notes.add(UNKNOWN),
-        }
-    }
-
     /// Takes what is moved away from where it lay, if that is known.
     fn moved_from(&mut self, cx: &Cx) -> Option<u32> {
         let (dent, _) = self.place_named(cx, ArgKind::Target)?;
         self.land.mounts.take(&mut self.land.tree, dent)
-    }
-
-    /// The top of a file system that the replay doesn't have.
-    fn another(&mut self, ino: u32, dent: u32) -> u32 {
-        let covered = self.land.tree.inode(ino);
-        let (kind, mount) = (covered.kind, covered.mount);
-        let top = self.land.tree.add_inode(kind, PSEUDO | MOUNTED, mount);
-        self.land.tree.inode_mut(top).dent = dent;
-        top
-    }
-
-    /// A directory that gets a second place (`mount --bind`), if it is replayed: what is done at
-    /// the second place is issued at the first.
-    fn bound_directory(&mut self, cx: &Cx, over: u32) -> Option<u32> {
-        let (_, ino) = self.place_named(cx, ArgKind::Target)?;
-        let inode = self.land.tree.inode(ino);
-        let is_replayed = inode.flags & (PSEUDO | SKIPPED) == 0;
-        let both = inode.kind == Kind::Directory && self.land.tree.inode(over).kind == inode.kind;
-        (is_replayed && both).then_some(ino)
     }
 
     /// The entry and the directory or file that a path of such a call names.
@@ -239,12 +254,5 @@ impl Planner {
         let walked = walk(&self.land.tree, cx.tables, passed, path, start, root, last);
         let is_there = matches!(walked.end, End::Found | End::Pseudo) && walked.ino != NONE;
         is_there.then_some((walked.dent, walked.ino))
-    }
-
-    /// A path led to where nothing is issued: that is told, if the tool mounted it.
-    pub(super) fn led_below_mount(&mut self, walked: &Walked) {
-        if walked.ino != NONE && self.land.tree.inode(walked.ino).flags & MOUNTED != 0 {
-            self.tally.notes.add(BELOW);
-        }
     }
 }

@@ -1,16 +1,17 @@
 //! From a recorded path to the one that is issued: where it starts, and where it leads.
 
-use fsreplay_trace::abi::{AT_FDCWD, NAME_MAX};
+use fsreplay_trace::abi::NAME_MAX;
 use fsreplay_trace::call::{ArgKind, Last};
 use fsreplay_trace::model::{Event, StringId};
 
+use super::actions::refused_by_flags;
 use super::intern::TextBuilder;
 use super::links::{Links, Placements};
 use super::magic::Through;
 use super::order::Side;
 use super::places::Places;
 use super::resolve::{End, Passed, WalkStart, Walked, walk};
-use super::tree::{EXISTED, Kind, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED};
+use super::tree::{Kind, NONE, PSEUDO, ROOT, SKIPPED};
 use super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{At, Root, Slot};
 
@@ -38,7 +39,7 @@ pub(crate) struct Reached<'t> {
 impl Reached<'_> {
     /// What it leads to, if anything.
     pub(crate) fn found(&self) -> Option<u32> {
-        (self.walked.end == End::Found).then_some(self.walked.ino)
+        self.walked.found()
     }
 }
 
@@ -139,7 +140,7 @@ impl Planner {
         };
         let bytes = cx.tables.string(string);
         let root = self.holdings.procs.fs(cx.task).root;
-        let (start, from) = match self.descriptor_link(cx, bytes) {
+        let (start, from) = match self.holdings.descriptor_link(cx, bytes) {
             Some((fd, from)) => match self.through_descriptor(cx, fd, &bytes[from..], last)? {
                 Through::Reached(at, walked, start) => {
                     let mut reached = Reached { at, walked, start };
@@ -152,7 +153,11 @@ impl Planner {
                 let slot = Slot(0);
                 (WalkStart { slot, ino: root }, 0)
             }
-            None => (self.start(cx, cx.event.fd(dirfd))?, 0),
+            None => (
+                self.holdings
+                    .start(cx, cx.event.fd(dirfd), &mut self.tally.notes)?,
+                0,
+            ),
         };
         let bytes = &bytes[from..];
         let walked = match self.cached(start.ino, string, last, hint) {
@@ -161,58 +166,25 @@ impl Planner {
         };
         match walked.end {
             End::Pseudo => {
-                self.led_below_mount(&walked);
+                self.land.led_below_mount(&walked, &mut self.tally.notes);
                 return Err(Draft::nothing(cx, Class::Pseudo));
             }
             End::Skipped => return Err(Draft::nothing(cx, Class::Skipped)),
             _ => {}
         }
-        if self.refused_by_flags(cx, &walked) {
+        if refused_by_flags(cx, &self.land.tree, &walked, &mut self.tally.notes) {
             return Err(Draft::nothing(cx, Class::Other));
         }
         let at = self.spell(cx, string, from, start, &walked);
         let mut reached = Reached { at, walked, start };
-        if self.found_unmade(cx, &reached) {
+        if self
+            .land
+            .found_unmade(cx, &reached.walked, &mut self.tally.notes)
+        {
             return Err(Draft::nothing(cx, Class::Other));
         }
         self.pass(&mut reached);
         Ok(reached)
-    }
-
-    /// The directory that a relative path starts at.
-    fn start(&mut self, cx: &Cx, fd: Option<i32>) -> Result<WalkStart, Draft> {
-        let handle = match fd {
-            None | Some(AT_FDCWD) => {
-                let fs = self.holdings.procs.fs(cx.task);
-                if fs.cwd == NONE {
-                    return Err(Draft::nothing(cx, Class::Pseudo));
-                }
-                fs.cwd
-            }
-            Some(fd) => match self.holdings.procs.table(cx.task).get(fd, cx.horizon) {
-                Some(entry) => entry.handle,
-                None if cx.event.errno() == Some(libc::EBADF) => {
-                    return Ok(WalkStart {
-                        slot: Slot::BAD,
-                        ino: NONE,
-                    });
-                }
-                None => {
-                    self.tally
-                        .notes
-                        .add("descriptors that no recorded call opened");
-                    return Err(Draft::nothing(cx, Class::Unresolved));
-                }
-            },
-        };
-        let Some(slot) = self.holdings.fds.handle(handle).slot() else {
-            let class = self.class_of(handle);
-            return Err(Draft::nothing(cx, class));
-        };
-        Ok(WalkStart {
-            slot,
-            ino: self.holdings.fds.description(handle).ino,
-        })
     }
 
     fn cached<'t>(
@@ -299,7 +271,7 @@ impl Planner {
             if again > MAX_CONJURED || walked.name.len() > NAME_MAX {
                 break walked;
             }
-            self.conjure(walked.dir, walked.name, walked.ino, kind);
+            self.land.conjure(&walked, kind, &mut self.tally.notes);
         };
         let simple = walked.plain && walked.links == 0 && !walked.trailing && root == ROOT;
         let named = walked.dent != NONE && walked.outer_at < bytes.len();
@@ -316,50 +288,11 @@ impl Planner {
         walked
     }
 
-    /// A call showed that a name exists of which no record told.
-    fn conjure(&mut self, dir: u32, name: &[u8], ino: u32, kind: Kind) {
-        if ino != NONE {
-            // Known by name; now it is known to be a directory.
-            self.land.initial.set_kind(&mut self.land.tree, ino, kind);
-            return;
-        }
-        let name = self.land.tree.names.intern(name);
-        let heard = self.land.tree.find(dir, name).is_some();
-        let existed = !heard && self.land.tree.inode(dir).flags & EXISTED != 0;
-        let dent = self.land.tree.entry(dir, name);
-        let mount = self.land.tree.inode(dir).mount;
-        let kind = if kind == Kind::Unknown {
-            Kind::File
-        } else {
-            kind
-        };
-        let flags = if existed { EXISTED } else { PHANTOM };
-        let ino = self.land.tree.add_inode(kind, flags, mount);
-        self.land.tree.attach(dent, ino);
-        if existed {
-            self.land.initial.add(&mut self.land.tree, dent, ino);
-            self.tally
-                .notes
-                .add("names that exist without a recorded state");
-        } else {
-            self.tally
-                .notes
-                .add("names that appeared without a recorded cause");
-        }
-    }
-
     /// Puts the call in order with what its walk passed through.
     fn pass(&mut self, reached: &mut Reached) {
         let walked = &mut reached.walked;
         if walked.end == End::Found && walked.ino != NONE {
-            let ino = walked.ino;
-            if self.land.tree.inode(ino).flags & EXISTED != 0
-                && self.land.tree.inode(ino).initial == NONE
-                && self.land.tree.inode(ino).dent != NONE
-            {
-                let dent = self.land.tree.inode(ino).dent;
-                self.land.initial.add(&mut self.land.tree, dent, ino);
-            }
+            self.land.met(walked.ino);
         }
         if self.order.single() {
             return;
@@ -370,29 +303,20 @@ impl Planner {
         }
         for index in 0..self.paths.passed.dirs.len() {
             let dir = self.paths.passed.dirs[index];
-            self.need(Resource::Place(dir), Side::Read);
+            self.uses.add(Resource::Place(dir), Side::Read);
         }
         for index in 0..self.paths.passed.dents.len() {
             let dent = self.paths.passed.dents[index];
-            self.need(Resource::Dent(dent), Side::Read);
+            self.uses.add(Resource::Dent(dent), Side::Read);
         }
         if walked.end == End::Found && walked.name.is_empty() && walked.dent == NONE {
-            self.need(Resource::Place(walked.ino), Side::Read);
+            self.uses.add(Resource::Place(walked.ino), Side::Read);
         }
         let valid = !walked.name.is_empty() && walked.name.len() <= NAME_MAX;
         if walked.dent == NONE && walked.ino == NONE && valid && self.order.concurrent {
             let name = self.land.tree.names.intern(walked.name);
             walked.dent = self.land.tree.entry(walked.dir, name);
         }
-    }
-
-    /// The entry of the last name, made if it isn't there.
-    pub(crate) fn final_dent(&mut self, walked: &mut Walked) -> u32 {
-        if walked.dent == NONE && !walked.name.is_empty() {
-            let name = self.land.tree.names.intern(walked.name);
-            walked.dent = self.land.tree.entry(walked.dir, name);
-        }
-        walked.dent
     }
 }
 

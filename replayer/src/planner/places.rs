@@ -1,7 +1,7 @@
 //! In which recorded directory each op worked: what it costs is told by that.
 
 use super::hash::FastMap;
-use super::tree::{Kind, NONE, Top, Tree};
+use super::tree::{NONE, Top, Tree};
 use super::{Planner, Resource};
 use crate::plan::Root;
 
@@ -49,7 +49,7 @@ impl Planner {
             let found = match resource {
                 Resource::Members(ino) => ino,
                 Resource::Dent(dent) => self.land.tree.dent(dent).dir,
-                Resource::Inode(ino) => self.directory_of_inode(ino),
+                Resource::Inode(ino) => self.land.tree.home_of(ino),
                 Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
                     continue;
                 }
@@ -65,15 +65,6 @@ impl Planner {
                 .paths
                 .places
                 .of(&self.land.tree, &self.setting.roots, directory),
-        }
-    }
-
-    fn directory_of_inode(&self, ino: u32) -> u32 {
-        let inode = self.land.tree.inode(ino);
-        match (inode.kind, inode.dent) {
-            (Kind::Directory, _) => ino,
-            (_, NONE) => NONE,
-            (_, dent) => self.land.tree.dent(dent).dir,
         }
     }
 }

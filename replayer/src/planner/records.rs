@@ -3,9 +3,10 @@
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{FileKind, Listing, NodeId, PathState, Xattrs};
 
-use super::Planner;
+use super::Notes;
 use super::areas;
 use super::initial::kind_of;
+use super::land::Land;
 use super::tree::{EXISTED, Kind, MAX_DEPTH, NONE, PHANTOM, PSEUDO, ROOT, SKIPPED};
 
 /// The directories that nodes' parents were last found to be.
@@ -22,25 +23,30 @@ impl Default for NodeCache {
     }
 }
 
-impl Planner {
+impl Land {
     /// The directory inode that a node's parent is now; `None` if it isn't a directory of the
     /// replayed tree.
-    pub(super) fn directory_of(&mut self, node: NodeId, tables: &Tables) -> Option<u32> {
+    pub(super) fn directory_of(
+        &mut self,
+        node: NodeId,
+        tables: &Tables,
+        notes: &mut Notes,
+    ) -> Option<u32> {
         if node.0 as usize >= tables.node_count() || !areas::is_name(tables.name(node)) {
             return None;
         }
         let parent = tables.parent(node).0;
         let place = (parent % 4096) as usize;
-        let (known, generation, dir) = self.land.nodes.known[place];
-        if known == parent && generation == self.land.tree.generation {
+        let (known, generation, dir) = self.nodes.known[place];
+        if known == parent && generation == self.tree.generation {
             return Some(dir);
         }
-        let dir = self.find_directory(node, tables)?;
-        self.land.nodes.known[place] = (parent, self.land.tree.generation, dir);
+        let dir = self.find_directory(node, tables, notes)?;
+        self.nodes.known[place] = (parent, self.tree.generation, dir);
         Some(dir)
     }
 
-    fn find_directory(&mut self, node: NodeId, tables: &Tables) -> Option<u32> {
+    fn find_directory(&mut self, node: NodeId, tables: &Tables, notes: &mut Notes) -> Option<u32> {
         let mut chain = Vec::new();
         let mut at = node;
         while at != NodeId::ROOT {
@@ -55,124 +61,123 @@ impl Planner {
         }
         let mut dir = ROOT;
         for node in chain.into_iter().skip(1).rev() {
-            let inode = self.land.tree.inode(dir);
+            let inode = self.tree.inode(dir);
             if inode.flags & SKIPPED != 0 {
                 return None;
             }
-            let known = self.land.tree.names.find(tables.name(node));
-            let dent = known.and_then(|name| self.land.tree.find(dir, name));
-            let ino = dent.map_or(NONE, |dent| self.land.tree.dent(dent).ino);
+            let known = self.tree.names.find(tables.name(node));
+            let dent = known.and_then(|name| self.tree.find(dir, name));
+            let ino = dent.map_or(NONE, |dent| self.tree.dent(dent).ino);
             dir = if ino != NONE {
                 ino
             } else {
-                self.infer_directory(dir, dent, tables.name(node))?
+                self.infer_directory(dir, dent, tables.name(node), notes)?
             };
-            if self.land.tree.inode(dir).kind == Kind::Unknown {
-                self.land
-                    .initial
-                    .set_kind(&mut self.land.tree, dir, Kind::Directory);
+            if self.tree.inode(dir).kind == Kind::Unknown {
+                self.initial.set_kind(&mut self.tree, dir, Kind::Directory);
             }
         }
-        (self.land.tree.inode(dir).kind == Kind::Directory).then_some(dir)
+        (self.tree.inode(dir).kind == Kind::Directory).then_some(dir)
     }
 
     /// A state below a directory of which no record told.
-    fn infer_directory(&mut self, dir: u32, dent: Option<u32>, name: &[u8]) -> Option<u32> {
-        let above = self.land.tree.inode(dir);
+    fn infer_directory(
+        &mut self,
+        dir: u32,
+        dent: Option<u32>,
+        name: &[u8],
+        notes: &mut Notes,
+    ) -> Option<u32> {
+        let above = self.tree.inode(dir);
         let outside = above.flags & EXISTED == 0 || above.flags & PSEUDO != 0;
         if dent.is_some() || outside || above.kind != Kind::Directory {
             return None;
         }
         let mount = above.mount;
-        let name = self.land.tree.names.intern(name);
-        let dent = self.land.tree.entry(dir, name);
-        let ino = self.land.tree.add_inode(Kind::Directory, EXISTED, mount);
-        self.land.tree.attach(dent, ino);
-        self.land.initial.add(&mut self.land.tree, dent, ino);
-        self.tally.notes.add("directories without a recorded state");
+        let name = self.tree.names.intern(name);
+        let dent = self.tree.entry(dir, name);
+        let ino = self.tree.add_inode(Kind::Directory, EXISTED, mount);
+        self.tree.attach(dent, ino);
+        self.initial.add(&mut self.tree, dent, ino);
+        notes.add("directories without a recorded state");
         Some(ino)
     }
 
-    pub(crate) fn path_state(&mut self, state: &PathState, tables: &Tables) {
+    pub(crate) fn path_state(&mut self, state: &PathState, tables: &Tables, notes: &mut Notes) {
         if state.kind == FileKind::Absent {
-            self.absent(state, tables);
+            self.absent(state, tables, notes);
             return;
         }
         if state.kind == FileKind::Unknown {
-            self.tally
-                .notes
-                .add("paths that the recorder could not look at");
+            notes.add("paths that the recorder could not look at");
             return;
         }
         if state.node == NodeId::ROOT {
-            self.state_of(ROOT, state);
+            self.state_of(ROOT, state, notes);
             return;
         }
-        let Some(dir) = self.directory_of(state.node, tables) else {
+        let Some(dir) = self.directory_of(state.node, tables, notes) else {
             return;
         };
-        let area = self.land.tree.inode(dir).flags & (PSEUDO | SKIPPED);
+        let area = self.tree.inode(dir).flags & (PSEUDO | SKIPPED);
         if area & SKIPPED != 0 {
             return;
         }
-        let name = self.land.tree.names.intern(tables.name(state.node));
-        let known = self.land.tree.find(dir, name);
-        let ino = known.map_or(NONE, |dent| self.land.tree.dent(dent).ino);
+        let name = self.tree.names.intern(tables.name(state.node));
+        let known = self.tree.find(dir, name);
+        let ino = known.map_or(NONE, |dent| self.tree.dent(dent).ino);
         if ino != NONE {
-            self.state_of(ino, state);
+            self.state_of(ino, state, notes);
             return;
         }
         if area & PSEUDO != 0 {
             return;
         }
-        let existed = known.is_none() && self.land.tree.inode(dir).flags & EXISTED != 0;
+        let existed = known.is_none() && self.tree.inode(dir).flags & EXISTED != 0;
         if !existed {
             self.rumour(dir, name, state);
             return;
         }
-        let dent = self.land.tree.entry(dir, name);
-        self.add_state(dent, dir, state);
+        let dent = self.tree.entry(dir, name);
+        self.add_state(dent, dir, state, notes);
     }
 
     /// A name that existed before the recording, with what is known about it.
-    fn add_state(&mut self, dent: u32, dir: u32, state: &PathState) {
+    fn add_state(&mut self, dent: u32, dir: u32, state: &PathState, notes: &mut Notes) {
         let group = state.metadata.map_or(0, |metadata| metadata.link_group);
         let linked = if group == 0 {
             None
         } else {
-            self.land.groups.get(&group).copied()
+            self.groups.get(&group).copied()
         };
         if let Some(ino) = linked
-            && self.land.tree.inode(ino).initial != NONE
-            && self.land.tree.inode(ino).kind == kind_of(state.kind)
+            && self.tree.inode(ino).initial != NONE
+            && self.tree.inode(ino).kind == kind_of(state.kind)
         {
-            let first = self.land.tree.inode(ino).dent;
-            self.land.tree.attach(dent, ino);
+            let first = self.tree.inode(ino).dent;
+            self.tree.attach(dent, ino);
             if first != NONE {
-                self.land.tree.inode_mut(ino).dent = first;
+                self.tree.inode_mut(ino).dent = first;
             }
-            self.land.initial.add(&mut self.land.tree, dent, ino);
+            self.initial.add(&mut self.tree, dent, ino);
             return;
         }
-        let mount = self.land.tree.inode(dir).mount;
-        let ino = self
-            .land
-            .tree
-            .add_inode(kind_of(state.kind), EXISTED, mount);
-        self.land.tree.attach(dent, ino);
-        self.land.initial.add(&mut self.land.tree, dent, ino);
+        let mount = self.tree.inode(dir).mount;
+        let ino = self.tree.add_inode(kind_of(state.kind), EXISTED, mount);
+        self.tree.attach(dent, ino);
+        self.initial.add(&mut self.tree, dent, ino);
         if group != 0 {
-            self.land.groups.insert(group, ino);
+            self.groups.insert(group, ino);
         }
-        self.state_of(ino, state);
+        self.state_of(ino, state, notes);
     }
 
     /// A state of something that the model knows by name.
-    fn state_of(&mut self, ino: u32, state: &PathState) {
+    fn state_of(&mut self, ino: u32, state: &PathState, notes: &mut Notes) {
         let Some(metadata) = &state.metadata else {
             return;
         };
-        let inode = self.land.tree.inode(ino);
+        let inode = self.tree.inode(ino);
         if inode.flags & SKIPPED != 0 || inode.flags & EXISTED == 0 {
             return;
         }
@@ -180,27 +185,25 @@ impl Planner {
         {
             // A mount point or the like, of which only the name was known.
             if ino == ROOT {
-                self.land.initial.add_root(&mut self.land.tree);
+                self.initial.add_root(&mut self.tree);
             } else {
                 let dent = inode.dent;
-                self.land.initial.add(&mut self.land.tree, dent, ino);
+                self.initial.add(&mut self.tree, dent, ino);
             }
         }
-        if self.land.initial.is_open(&self.land.tree, ino) {
+        if self.initial.is_open(&self.tree, ino) {
             if metadata.mount < u32::from(u16::MAX) {
-                self.land.tree.inode_mut(ino).mount = metadata.mount as u16;
+                self.tree.inode_mut(ino).mount = metadata.mount as u16;
             }
-            let was_directory = self.land.tree.inode(ino).kind == Kind::Directory;
+            let was_directory = self.tree.inode(ino).kind == Kind::Directory;
             let kind = kind_of(state.kind);
             if was_directory && kind != Kind::Directory {
-                self.tally.notes.add("states that contradict earlier ones");
+                notes.add("states that contradict earlier ones");
                 return;
             }
-            self.land
-                .initial
-                .observe(&mut self.land.tree, ino, kind, metadata);
+            self.initial.observe(&mut self.tree, ino, kind, metadata);
             if metadata.link_group != 0 {
-                self.land.groups.insert(metadata.link_group, ino);
+                self.groups.insert(metadata.link_group, ino);
             }
         }
     }
@@ -208,30 +211,27 @@ impl Planner {
     /// A state of a name of which the model knows that it was not there: its making has not
     /// returned yet, or it came from outside.
     fn rumour(&mut self, dir: u32, name: u32, state: &PathState) {
-        let dent = self.land.tree.entry(dir, name);
-        let mount = self.land.tree.inode(dir).mount;
-        let ino = self
-            .land
-            .tree
-            .add_inode(kind_of(state.kind), PHANTOM, mount);
+        let dent = self.tree.entry(dir, name);
+        let mount = self.tree.inode(dir).mount;
+        let ino = self.tree.add_inode(kind_of(state.kind), PHANTOM, mount);
         if let Some(metadata) = &state.metadata {
-            let inode = self.land.tree.inode_mut(ino);
+            let inode = self.tree.inode_mut(ino);
             inode.size = metadata.size;
             if inode.kind == Kind::Link {
                 inode.extra = metadata.target.map_or(NONE, |target| target.0);
             }
         }
-        self.land.tree.attach(dent, ino);
+        self.tree.attach(dent, ino);
     }
 
-    pub(crate) fn listing(&mut self, listing: &Listing, tables: &Tables) {
+    pub(crate) fn listing(&mut self, listing: &Listing, tables: &Tables, notes: &mut Notes) {
         let Some((first, _)) = listing.entries.first() else {
             return;
         };
-        let Some(dir) = self.directory_of(*first, tables) else {
+        let Some(dir) = self.directory_of(*first, tables, notes) else {
             return;
         };
-        let above = self.land.tree.inode(dir);
+        let above = self.tree.inode(dir);
         if above.flags & EXISTED == 0 || above.flags & (PSEUDO | SKIPPED) != 0 {
             return;
         }
@@ -244,46 +244,46 @@ impl Planner {
             if !areas::is_name(tables.name(*node)) {
                 continue;
             }
-            let name = self.land.tree.names.intern(tables.name(*node));
+            let name = self.tree.names.intern(tables.name(*node));
             let kind = kind_of(*kind);
-            if let Some(dent) = self.land.tree.find(dir, name) {
-                let ino = self.land.tree.dent(dent).ino;
-                if ino != NONE && self.land.tree.inode(ino).flags & EXISTED != 0 {
+            if let Some(dent) = self.tree.find(dir, name) {
+                let ino = self.tree.dent(dent).ino;
+                if ino != NONE && self.tree.inode(ino).flags & EXISTED != 0 {
                     self.listed(dent, ino, kind);
                 }
                 continue;
             }
-            let dent = self.land.tree.entry(dir, name);
-            let ino = self.land.tree.add_inode(kind, EXISTED, mount);
-            self.land.tree.attach(dent, ino);
-            self.land.initial.add(&mut self.land.tree, dent, ino);
+            let dent = self.tree.entry(dir, name);
+            let ino = self.tree.add_inode(kind, EXISTED, mount);
+            self.tree.attach(dent, ino);
+            self.initial.add(&mut self.tree, dent, ino);
         }
     }
 
     /// A name that was known is listed: what is only named belongs to the initial tree too.
     fn listed(&mut self, dent: u32, ino: u32, kind: Kind) {
-        let inode = self.land.tree.inode(ino);
+        let inode = self.tree.inode(ino);
         if inode.flags & SKIPPED != 0 || inode.initial != NONE {
             return;
         }
         if inode.dent == dent {
-            self.land.initial.add(&mut self.land.tree, dent, ino);
+            self.initial.add(&mut self.tree, dent, ino);
         }
-        if self.land.tree.inode(ino).kind == Kind::Unknown {
-            self.land.initial.set_kind(&mut self.land.tree, ino, kind);
+        if self.tree.inode(ino).kind == Kind::Unknown {
+            self.initial.set_kind(&mut self.tree, ino, kind);
         }
     }
 
-    pub(crate) fn xattrs(&mut self, xattrs: &Xattrs, tables: &Tables) {
+    pub(crate) fn xattrs(&mut self, xattrs: &Xattrs, tables: &Tables, notes: &mut Notes) {
         let ino = if xattrs.node == NodeId::ROOT {
             ROOT
         } else {
-            let Some(dir) = self.directory_of(xattrs.node, tables) else {
+            let Some(dir) = self.directory_of(xattrs.node, tables, notes) else {
                 return;
             };
-            let name = self.land.tree.names.find(tables.name(xattrs.node));
-            match name.and_then(|name| self.land.tree.find(dir, name)) {
-                Some(dent) => self.land.tree.dent(dent).ino,
+            let name = self.tree.names.find(tables.name(xattrs.node));
+            match name.and_then(|name| self.tree.find(dir, name)) {
+                Some(dent) => self.tree.dent(dent).ino,
                 None => NONE,
             }
         };
@@ -291,7 +291,7 @@ impl Planner {
             let count = tables.string_count();
             let mut entries = xattrs.entries.clone();
             entries.retain(|(name, _)| (name.0 as usize) < count);
-            self.land.initial.set_xattrs(&self.land.tree, ino, &entries);
+            self.initial.set_xattrs(&self.tree, ino, &entries);
         }
     }
 }

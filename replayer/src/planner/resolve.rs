@@ -63,6 +63,13 @@ pub(crate) struct Walked<'t> {
     pub(crate) trailing: bool,
 }
 
+impl Walked<'_> {
+    /// What it leads to, if anything.
+    pub(crate) fn found(&self) -> Option<u32> {
+        (self.end == End::Found).then_some(self.ino)
+    }
+}
+
 /// What a walk passed through and has to be put in order with.
 #[derive(Default)]
 pub(crate) struct Passed {

@@ -1,13 +1,12 @@
 //! Starts and ends of tasks: what they inherit, and what is closed when nobody is left to use it.
 
-use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS, CLONE_NEWNS, CLONE_VFORK};
+use fsreplay_trace::abi::{self, CLONE_NEWNS, CLONE_VFORK};
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 
-use super::areas;
 use super::fds::{Ended, What};
 use super::order::OpId;
-use super::tree::{Kind, NONE, PSEUDO, SKIPPED};
+use super::tree::{Kind, NONE};
 use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
 
@@ -47,20 +46,11 @@ impl Planner {
             self.first_cwd(start.task.0);
             return Ok(());
         };
-        self.holdings.procs.add_child(start, parent, lane)?;
-        self.holdings.users.started(start.task.0, parent);
+        self.holdings.add_child(start, parent, lane)?;
         self.time.paces.begins(start.task.0, self.moment());
-        if start.flags & CLONE_FILES == 0 {
-            for handle in self.holdings.procs.table(start.task.0).handles() {
-                self.holdings.fds.hold(handle);
-            }
-        }
-        let cwd = self.holdings.procs.fs(start.task.0).cwd;
-        if start.flags & CLONE_FS == 0 && cwd != NONE {
-            self.holdings.fds.hold(cwd);
-        }
         if start.flags & CLONE_NEWNS != 0 {
-            self.new_namespace(start.task.0);
+            let fs = self.holdings.procs.fs_mut(start.task.0);
+            fs.namespace = self.land.mounts.copy(fs.namespace);
         }
         let parent_lane = self.holdings.procs.task(parent).lane;
         let think = start.think as f32;
@@ -74,21 +64,10 @@ impl Planner {
 
     /// The working directory of a task that inherited it from outside the recording.
     fn first_cwd(&mut self, task: u32) {
-        let cwd = std::mem::take(&mut self.setting.cwd);
-        let ino = areas::ensure(&mut self.land.tree, &cwd);
-        self.setting.cwd = cwd;
-        if self.land.tree.inode(ino).flags & (PSEUDO | SKIPPED) != 0 {
+        let Some(ino) = self.land.first_cwd(&self.setting.cwd) else {
             self.holdings.procs.fs_mut(task).cwd_ino = NONE;
             return;
-        }
-        self.land.tree.set_kind(ino, Kind::Directory);
-        let inode = self.land.tree.inode(ino);
-        if inode.initial == NONE {
-            let dent = inode.dent;
-            if dent != NONE {
-                self.land.initial.add(&mut self.land.tree, dent, ino);
-            }
-        }
+        };
         let slot = self
             .holdings
             .fds
@@ -228,7 +207,9 @@ impl Planner {
         let parts = self.holdings.procs.spaces[space as usize].clear();
         self.holdings.procs.free_space(space);
         for part in parts {
-            if let Some((action, resource)) = self.unmap_part(lane, part, true) {
+            if let Some((action, resource)) =
+                self.holdings.maps.unmap(lane, part, true, &mut self.land)
+            {
                 self.extra_write(lane, time, action, Call::munmap, resource);
             }
         }

@@ -3,6 +3,8 @@
 use super::frontier::Frontier;
 use super::hash::{RawIndex, Seed};
 use super::intern::Names;
+use super::resolve::Walked;
+use super::uses::{Resource, Uses};
 use crate::plan::TreeEntry;
 
 /// No inode, no entry, no name.
@@ -331,5 +333,78 @@ impl Tree {
             }
         }
         true
+    }
+
+    /// The mount of an inode.
+    pub(crate) fn mount_of(&self, ino: u32) -> u16 {
+        if ino == NONE {
+            return u16::MAX;
+        }
+        self.inode(ino).mount
+    }
+
+    /// The directory that an inode lies in, or is; [`NONE`] if it has no name.
+    pub(crate) fn home_of(&self, ino: u32) -> u32 {
+        let inode = self.inode(ino);
+        match (inode.kind, inode.dent) {
+            (Kind::Directory, _) => ino,
+            (_, NONE) => NONE,
+            (_, dent) => self.dent(dent).dir,
+        }
+    }
+
+    /// Whether a directory has a name in another one, and is not the top of a placement.
+    pub(crate) fn has_name(&self, ino: u32) -> bool {
+        self.inode(ino).dent != NONE && self.root_at(ino).is_none()
+    }
+
+    /// Whether a regular file goes on behind an offset.
+    pub(crate) fn reaches_beyond(&self, ino: u32, offset: u64) -> bool {
+        let inode = self.inode(ino);
+        inode.kind == Kind::File && offset < inode.size
+    }
+
+    /// The recorded absolute path of a directory, as far as it has one.
+    pub(crate) fn recorded_path(&self, dir: u32) -> Vec<u8> {
+        let mut names = Vec::new();
+        let mut at = dir;
+        while at != ROOT && at != NONE && names.len() < MAX_DEPTH {
+            let dent = self.inode(at).dent;
+            if dent == NONE {
+                break;
+            }
+            let dent = self.dent(dent);
+            names.push(dent.name);
+            at = dent.dir;
+        }
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(self.names.get(*name));
+        }
+        path
+    }
+
+    /// The entry of the last name, made if it isn't there.
+    pub(crate) fn final_dent(&mut self, walked: &mut Walked) -> u32 {
+        if walked.dent == NONE && !walked.name.is_empty() {
+            let name = self.names.intern(walked.name);
+            walked.dent = self.entry(walked.dir, name);
+        }
+        walked.dent
+    }
+
+    /// What the op about to be committed changes has to be put back before the next round.
+    pub(crate) fn mark_changed(&mut self, uses: &Uses) {
+        for resource in uses.changed() {
+            let changed = match resource {
+                Resource::Inode(ino) | Resource::Members(ino) => ino,
+                Resource::Dent(dent) => self.dent(dent).dir,
+                Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
+                    continue;
+                }
+            };
+            self.inode_mut(changed).flags |= CHANGED;
+        }
     }
 }

@@ -9,8 +9,10 @@ use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::model::Header;
 
 use super::hash::FastMap;
+use super::initial::Owners;
+use super::land::Land;
 use super::tree::{CHANGED, NONE};
-use super::{Class, Cx, Draft, Planner};
+use super::{Class, Cx, Draft};
 
 const ROOT: u32 = 0;
 
@@ -46,45 +48,43 @@ impl Users {
         self.ids.remove(&task);
     }
 
-    fn of(&self, task: u32) -> Option<u32> {
-        self.ids.get(&task).copied()
-    }
-}
-
-impl Planner {
     /// `setuid`, `setreuid`, `setresuid`, `setfsuid`: whom the task asks as from now on. With the
     /// effective user id the kernel sets that for files, too (credentials(7)).
-    pub(super) fn set_user(&mut self, cx: &Cx) -> Draft {
+    pub(crate) fn set_user(&mut self, cx: &Cx) -> Draft {
         let asked = cx.event.arg(ArgKind::Uid);
         let uid = asked.and_then(|uid| u32::try_from(uid).ok()); // -1 leaves it
         if let Some(uid) = uid.filter(|_| cx.ok()) {
-            self.holdings.users.ids.insert(cx.task, uid);
+            self.ids.insert(cx.task, uid);
         }
         Draft::nothing(cx, Class::Other)
     }
 
     /// A task runs a program: as its owner, if the mode says so that it had at first. What became
     /// of one that the tool changed isn't followed.
-    pub(super) fn runs_as(&mut self, task: u32, program: u32) {
+    pub(crate) fn runs_as(&mut self, task: u32, program: u32, land: &Land) {
         if program == NONE {
             return;
         }
-        let inode = self.land.tree.inode(program);
-        let honoured = self.holdings.users.set_user.get(usize::from(inode.mount)) == Some(&true);
+        let inode = land.tree.inode(program);
+        let honoured = self.set_user.get(usize::from(inode.mount)) == Some(&true);
         if !honoured || inode.flags & CHANGED != 0 {
             return;
         }
-        if let Some(owner) = self.land.initial.set_user(&self.land.tree, program) {
-            self.holdings.users.ids.insert(task, owner);
+        if let Some(owner) = land.initial.set_user(&land.tree, program) {
+            self.ids.insert(task, owner);
         }
     }
 
     /// Whether a call may have been refused to its task only because of who that was, so that it
     /// would go well for the replay: root is refused next to nothing, and any other user owns all
     /// of the replay's tree.
-    pub(super) fn was_another(&self, cx: &Cx) -> bool {
-        let recorded = self.setting.owners.uid;
-        let asked_as = self.holdings.users.of(cx.task).unwrap_or(recorded);
-        asked_as != ROOT && (self.setting.owners.as_root || asked_as != recorded)
+    pub(crate) fn was_another(&self, cx: &Cx, owners: &Owners) -> bool {
+        let recorded = owners.uid;
+        let asked_as = self.of(cx.task).unwrap_or(recorded);
+        asked_as != ROOT && (owners.as_root || asked_as != recorded)
+    }
+
+    fn of(&self, task: u32) -> Option<u32> {
+        self.ids.get(&task).copied()
     }
 }

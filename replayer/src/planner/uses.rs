@@ -1,6 +1,9 @@
 //! What ops use: that is what orders them.
 
+use super::Cx;
 use super::order::{OrderRule, Side};
+use super::resolve::Walked;
+use super::tree::NONE;
 
 /// Something that orders calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,49 @@ impl Uses {
     #[inline]
     pub(crate) fn add(&mut self, resource: Resource, side: Side) {
         self.all.push((resource, side));
+    }
+
+    /// It looks at or changes an inode, if it found one.
+    pub(crate) fn inode(&mut self, ino: u32, side: Side) {
+        if ino != NONE {
+            self.add(Resource::Inode(ino), side);
+        }
+    }
+
+    /// It uses a slot.
+    #[inline]
+    pub(crate) fn slot(&mut self, slot: u32, side: Side) {
+        self.add(Resource::Slot(slot), side);
+    }
+
+    /// It moves the offset of an open file description, or depends on it.
+    pub(crate) fn offset(&mut self, description: u32) {
+        if description != NONE {
+            self.add(Resource::Offset(description), Side::Write);
+        }
+    }
+
+    /// It looked a path up and found something, or nothing.
+    pub(crate) fn looked_up(&mut self, walked: &Walked) {
+        if walked.dent != NONE {
+            self.add(Resource::Dent(walked.dent), Side::Read);
+        }
+    }
+
+    /// It failed: it looked at a name and what that leads to.
+    pub(crate) fn failed(&mut self, walked: &Walked) {
+        self.looked_up(walked);
+        if let Some(ino) = walked.found() {
+            self.inode(ino, Side::Read);
+        }
+    }
+
+    /// It failed, perhaps for what a directory holds, which it must find there.
+    pub(crate) fn was_not_empty(&mut self, cx: &Cx, walked: &Walked) {
+        let told = matches!(cx.event.errno(), Some(libc::ENOTEMPTY | libc::EEXIST));
+        if let Some(ino) = walked.found().filter(|_| told) {
+            self.add(Resource::Members(ino), Side::Read);
+        }
     }
 
     /// It uses nothing, after all.

@@ -44,15 +44,6 @@ const TCGETS: u64 = 0x5401;
 const SET_FLAGS: u64 = abi::FS_IOC_SETFLAGS as u64;
 
 impl Planner {
-    fn set_cloexec(&mut self, cx: &Cx, cloexec: bool) {
-        let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
-        if cx.ok()
-            && let Some(entry) = self.holdings.procs.table_mut(cx.task).get_mut(fd)
-        {
-            entry.cloexec = cloexec;
-        }
-    }
-
     pub(super) fn fcntl(&mut self, cx: &Cx) -> Draft {
         let command = number(cx, ArgKind::Command);
         match command {
@@ -60,7 +51,7 @@ impl Planner {
             F_DUPFD_CLOEXEC => return self.duplicate(cx, cx.event.result, true),
             F_SETFD => {
                 let cloexec = number(cx, ArgKind::Argument) & FD_CLOEXEC != 0;
-                self.set_cloexec(cx, cloexec);
+                self.holdings.set_cloexec(cx, cloexec);
             }
             _ => {}
         }
@@ -106,7 +97,7 @@ impl Planner {
     }
 
     fn lock(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
-        self.need_inode(file.ino, Side::Write);
+        self.uses.inode(file.ino, Side::Write);
         let (fd, whence, start) = self.carrier(cx, file);
         if !self.lock_called(cx) {
             return Draft::nothing(cx, Class::Other);
@@ -127,7 +118,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        self.need_inode(file.ino, Side::Write);
+        self.uses.inode(file.ino, Side::Write);
         if !self.lock_called(cx) {
             return Draft::nothing(cx, Class::Other);
         }
@@ -146,7 +137,7 @@ impl Planner {
             _ => None,
         };
         if let Some(cloexec) = cloexec {
-            self.set_cloexec(cx, cloexec);
+            self.holdings.set_cloexec(cx, cloexec);
         }
         let file = match self.file(cx, ArgKind::Fd) {
             Ok(file) => file,
@@ -154,7 +145,7 @@ impl Planner {
         };
         match command {
             // Refused before the kernel looks at the command, so a question does as well.
-            FIOCLEX | FIONCLEX if self.only_names(&file) => {
+            FIOCLEX | FIONCLEX if self.holdings.fds.only_names(&file) => {
                 let action = Action::Ioctl {
                     fd: file.slot,
                     command: TCGETS,
@@ -173,7 +164,7 @@ impl Planner {
             }
             FICLONE | FICLONERANGE => self.clone_file(cx, &file, command),
             _ if ISSUED.contains(&command) => {
-                self.need_inode(file.ino, Side::Read);
+                self.uses.inode(file.ino, Side::Read);
                 if command == SET_FLAGS && cx.ok() && file.ino != super::NONE {
                     self.land.tree.inode_mut(file.ino).flags |= FLAGGED;
                 }
@@ -196,8 +187,8 @@ impl Planner {
             Ok(source) => source,
             Err(draft) => return draft,
         };
-        self.need_inode(source.ino, Side::Read);
-        self.mark_read(source.ino);
+        self.uses.inode(source.ino, Side::Read);
+        self.land.mark_read(source.ino);
         let action = if command == FICLONE {
             Action::Clone {
                 fd: file.slot,
@@ -212,7 +203,7 @@ impl Planner {
                 offset: number(cx, ArgKind::OffsetOut),
             }
         };
-        self.need_inode(file.ino, Side::Write);
+        self.uses.inode(file.ino, Side::Write);
         if cx.ok() && source.ino != super::NONE {
             let size = self.land.tree.inode(source.ino).size;
             let (offset, length) = match command {
@@ -229,7 +220,9 @@ impl Planner {
                 .written(&mut self.land.tree, file.ino, offset, length);
         }
         if command == FICLONE && !cx.ok() {
-            self.clone_failed(cx, &source, file);
+            self.holdings
+                .fds
+                .clone_failed(cx, &source, file, &self.order, &mut self.land.tree);
         }
         Draft::issue(cx, action).mount(file.mount)
     }

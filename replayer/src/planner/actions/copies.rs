@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 
 use super::super::order::Side;
 use super::super::{Cx, Draft, Planner};
-use super::{File, flag_bits, given, moved, number};
+use super::{File, flag_bits, given, number};
 use crate::plan::{Action, Slot};
 
 /// An offset of a copy: -1 where the descriptor's own is used.
@@ -17,7 +17,7 @@ fn offset(cx: &Cx, kind: ArgKind) -> i64 {
 
 impl Planner {
     pub(super) fn copy(&mut self, cx: &Cx, op: Op) -> Draft {
-        let moved = moved(cx);
+        let moved = cx.moved();
         let source = self.file(cx, ArgKind::FdIn);
         let target = self.file(cx, ArgKind::FdOut);
         if source.is_err() && op != Op::Tee {
@@ -39,11 +39,11 @@ impl Planner {
 
     /// The source of a copy is read; from where.
     fn copied_from(&mut self, cx: &Cx, source: &File) -> u64 {
-        self.need_inode(source.ino, Side::Read);
-        self.mark_read(source.ino);
+        self.uses.inode(source.ino, Side::Read);
+        self.land.mark_read(source.ino);
         match given(cx, ArgKind::OffsetIn) {
             Some(from) => from,
-            None => self.advance(cx, source),
+            None => self.holdings.fds.advance(cx, source, &mut self.uses),
         }
     }
 
@@ -51,9 +51,12 @@ impl Planner {
     fn copied_to(&mut self, cx: &Cx, target: &File, moved: u64) -> u64 {
         let at = match given(cx, ArgKind::OffsetOut) {
             Some(at) => at,
-            None => self.advance_write(cx, target),
+            None => self
+                .holdings
+                .fds
+                .advance_write(cx, target, &mut self.uses, &self.land.tree),
         };
-        self.wrote(target.ino, at, moved);
+        self.land.wrote(&mut self.uses, target.ino, at, moved);
         at
     }
 
@@ -61,7 +64,13 @@ impl Planner {
         let moved = u64::try_from(cx.event.result).unwrap_or(0);
         let from = self.copied_from(cx, source);
         let to = self.copied_to(cx, target, moved);
-        self.copies_for_copy(cx, (source, from), (target, to), moved);
+        self.holdings.fds.copies_for_copy(
+            cx,
+            (source, from),
+            (target, to),
+            &mut self.order,
+            &self.land.tree,
+        );
         let length = number(cx, ArgKind::Length);
         let source_offset = offset(cx, ArgKind::OffsetIn);
         if op == Op::CopyRange {
@@ -85,7 +94,9 @@ impl Planner {
     /// From a file to something that isn't replayed.
     fn copy_out(&mut self, cx: &Cx, source: &File, moved: u64) -> Action {
         self.copied_from(cx, source);
-        self.copying_ends(source);
+        self.holdings
+            .fds
+            .copying_ends(source, &mut self.order, &self.land.tree);
         Action::SendFile {
             source: source.slot,
             source_offset: offset(cx, ArgKind::OffsetIn),
@@ -97,7 +108,9 @@ impl Planner {
     /// From something that isn't replayed to a file.
     fn copy_in(&mut self, cx: &Cx, target: &File, moved: u64) -> Action {
         self.copied_to(cx, target, moved);
-        self.copying_ends(target);
+        self.holdings
+            .fds
+            .copying_ends(target, &mut self.order, &self.land.tree);
         self.transfer(moved);
         match given(cx, ArgKind::OffsetOut) {
             Some(at) => Action::PositionedWrite {

@@ -1,23 +1,15 @@
 //! Reading, writing and seeking.
 
-use fsreplay_trace::abi;
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
-use super::super::fds::What;
-use super::super::order::{OpId, Side};
+use super::super::order::Side;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
-use super::{File, flag_bits, moved, number, signed, transfer};
+use super::{flag_bits, number, signed, transfer};
 use crate::plan::{Action, Check};
 
 const SEEK_DATA: u64 = 3;
 const SEEK_HOLE: u64 = 4;
-
-/// The one with the later moment.
-fn later(one: Option<(u32, OpId)>, other: Option<(u32, OpId)>) -> Option<(u32, OpId)> {
-    let both = one.into_iter().chain(other);
-    both.max_by_key(|(moment, _)| *moment)
-}
 
 fn vectors(cx: &Cx) -> u32 {
     match cx.event.arg(ArgKind::Count) {
@@ -51,10 +43,10 @@ impl Planner {
         };
         let (fd, length, vectors) = (file.slot, number(cx, ArgKind::Length), vectors(cx));
         self.transfer(length);
-        self.need_inode(file.ino, Side::Read);
-        self.mark_read(file.ino);
+        self.uses.inode(file.ino, Side::Read);
+        self.land.mark_read(file.ino);
         let (action, offset) = if cx.event.call.row().op == Op::Read {
-            let from = self.advance(cx, &file);
+            let from = self.holdings.fds.advance(cx, &file, &mut self.uses);
             let action = Action::Read {
                 fd,
                 length,
@@ -72,23 +64,24 @@ impl Planner {
             };
             (action, u64::try_from(offset).unwrap_or(0))
         };
-        self.reads_for_copy(cx, &file, offset, moved(cx));
-        let action = if self.read_was_cut(cx, &file, offset) {
+        self.holdings
+            .fds
+            .reads_for_copy(cx, &file, offset, &mut self.order, &self.land.tree);
+        let got = cx.moved();
+        // It ended before the buffer and the file did.
+        let was_cut = got > 0
+            && got < length
+            && file.ino != NONE
+            && self
+                .land
+                .tree
+                .reaches_beyond(file.ino, offset.saturating_add(got));
+        let action = if was_cut {
             self.cut(cx, action)
         } else {
             action
         };
         Draft::issue(cx, action).mount(file.mount)
-    }
-
-    /// Whether a read of a file ended before the buffer and the file did.
-    fn read_was_cut(&self, cx: &Cx, file: &File, offset: u64) -> bool {
-        let got = moved(cx);
-        if got == 0 || got >= number(cx, ArgKind::Length) || file.ino == NONE {
-            return false;
-        }
-        let inode = self.land.tree.inode(file.ino);
-        inode.kind == Kind::File && offset.saturating_add(got) < inode.size
     }
 
     /// The transfer with the length that went over.
@@ -98,7 +91,7 @@ impl Planner {
         | Action::Write { length, .. }
         | Action::PositionedWrite { length, .. } = &mut action
         {
-            *length = moved(cx);
+            *length = cx.moved();
             self.tally.notes.add(CUT);
         }
         action
@@ -112,7 +105,7 @@ impl Planner {
     /// The call took bytes out of the pipe that it has there, if that is one.
     pub(super) fn drain_pipe(&mut self, cx: &Cx, end: ArgKind) {
         if cx.ok()
-            && let Some(pipe) = self.pipe_read(cx, end)
+            && let Some(pipe) = self.holdings.pipe_read(cx, end)
         {
             self.time.paces.caused_at =
                 self.holdings
@@ -134,84 +127,12 @@ impl Planner {
                 self.time.paces.caused = true;
             }
         } else if cx.event.result > 0
-            && let Some(cause) = self.made_ready(cx)
+            && let Some(cause) = self.holdings.made_ready(cx, &self.order)
         {
             self.order.after(cause);
             self.time.paces.caused = true;
         }
         Draft::nothing(cx, Class::Other)
-    }
-
-    /// What made a descriptor ready that the task polled.
-    fn made_ready(&self, cx: &Cx) -> Option<OpId> {
-        let handles = self.holdings.procs.table(cx.task).handles();
-        let (mut readable, mut writable) = (None, None);
-        for handle in handles {
-            let description = self.holdings.fds.description(handle);
-            let (reads, writes) = match description.what {
-                What::Pipe(pipe) => match description.flags & 3 {
-                    0 => (Some(pipe), None),
-                    1 => (None, Some(pipe)),
-                    _ => (Some(pipe), Some(pipe)),
-                },
-                What::Pair(reads, writes) => (Some(reads), Some(writes)),
-                _ => continue,
-            };
-            let (order, lane, horizon) = (&self.order, cx.lane, cx.horizon);
-            // The last: had the tool looked at one that was ready sooner, it would not have waited
-            // on.
-            let write =
-                reads.and_then(|pipe| self.holdings.pipes.first_since(order, pipe, lane, horizon));
-            readable = later(readable, write);
-            let read =
-                writes.and_then(|pipe| self.holdings.pipes.room_since(order, pipe, lane, horizon));
-            writable = later(writable, read);
-        }
-        readable.or(writable).map(|(_, cause)| cause)
-    }
-
-    /// The contents of an inode of the initial tree matter.
-    pub(crate) fn mark_read(&mut self, ino: u32) {
-        if ino != NONE {
-            self.land.initial.read(&self.land.tree, ino);
-        }
-    }
-
-    /// A transfer through the descriptor's own offset: where it began.
-    pub(crate) fn advance(&mut self, cx: &Cx, file: &File) -> u64 {
-        self.need_offset(file);
-        if file.description == NONE {
-            return 0;
-        }
-        let description = self.holdings.fds.by_number(file.description);
-        let from = description.offset;
-        description.offset = from.saturating_add(moved(cx));
-        from
-    }
-
-    /// A transfer into a file through the descriptor's own offset: where it went.
-    pub(crate) fn advance_write(&mut self, cx: &Cx, file: &File) -> u64 {
-        let from = self.advance(cx, file);
-        if file.description == NONE || file.ino == NONE {
-            return from;
-        }
-        let end = self.land.tree.inode(file.ino).size;
-        let description = self.holdings.fds.by_number(file.description);
-        if description.flags & abi::O_APPEND == 0 {
-            return from;
-        }
-        description.offset = end.saturating_add(moved(cx));
-        end
-    }
-
-    /// Bytes went into an inode.
-    pub(crate) fn wrote(&mut self, ino: u32, offset: u64, length: u64) {
-        self.need_inode(ino, Side::Write);
-        if length > 0 {
-            self.land
-                .room
-                .written(&mut self.land.tree, ino, offset, length);
-        }
     }
 
     pub(super) fn write(&mut self, cx: &Cx) -> Draft {
@@ -222,7 +143,10 @@ impl Planner {
         let (fd, length, vectors) = (file.slot, number(cx, ArgKind::Length), vectors(cx));
         self.transfer(length);
         let (action, offset) = if cx.event.call.row().op == Op::Write {
-            let from = self.advance_write(cx, &file);
+            let from = self
+                .holdings
+                .fds
+                .advance_write(cx, &file, &mut self.uses, &self.land.tree);
             let action = Action::Write {
                 fd,
                 length,
@@ -240,9 +164,12 @@ impl Planner {
             };
             (action, u64::try_from(offset).unwrap_or(0))
         };
-        self.writes_for_copy(cx, &file, offset, moved(cx));
-        self.wrote(file.ino, offset, moved(cx));
-        let wrote = moved(cx);
+        self.holdings
+            .fds
+            .writes_for_copy(cx, &file, offset, &mut self.order, &self.land.tree);
+        self.land
+            .wrote(&mut self.uses, file.ino, offset, cx.moved());
+        let wrote = cx.moved();
         let action = if wrote > 0 && wrote < number(cx, ArgKind::Length) {
             self.cut(cx, action)
         } else {
@@ -260,7 +187,7 @@ impl Planner {
     /// The call put bytes into the pipe that it has there. Gives whether that is one.
     pub(super) fn fill_pipe(&mut self, cx: &Cx, end: ArgKind) -> bool {
         if cx.ok()
-            && let Some(pipe) = self.pipe_written(cx, end)
+            && let Some(pipe) = self.holdings.pipe_written(cx, end)
         {
             self.holdings
                 .pipes
@@ -275,19 +202,19 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        self.need_offset(&file);
+        self.uses.offset(file.description);
         let whence = number(cx, ArgKind::Whence);
         let directory = file.ino != NONE && self.land.tree.inode(file.ino).kind == Kind::Directory;
         if cx.ok() && file.description != NONE {
             let description = self.holdings.fds.by_number(file.description);
-            description.offset = moved(cx);
+            description.offset = cx.moved();
             description.listing = NONE;
         }
         if matches!(whence, SEEK_DATA | SEEK_HOLE) {
-            self.mark_read(file.ino);
+            self.land.mark_read(file.ino);
         }
         if whence != 0 {
-            self.need_inode(file.ino, Side::Read);
+            self.uses.inode(file.ino, Side::Read);
         }
         let action = Action::Seek {
             fd: file.slot,
@@ -308,7 +235,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        self.need_inode(file.ino, Side::Read);
+        self.uses.inode(file.ino, Side::Read);
         let fd = file.slot;
         let (offset, length) = (signed(cx, ArgKind::Offset), signed(cx, ArgKind::Length));
         let action = match op {

@@ -1,104 +1,17 @@
 //! Opening, closing and duplicating descriptors.
 
 use fsreplay_trace::abi::{self, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE};
-use fsreplay_trace::call::{ArgKind, Call, Op};
+use fsreplay_trace::call::ArgKind;
 
 use super::super::fds::{Entry, What};
 use super::super::order::Side;
-use super::super::paths::{Hint, Reached};
-use super::super::tree::{Kind, NONE, PHANTOM};
+use super::super::paths::Hint;
+use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{creation_hint, flag_bits, lookup_hint, number};
 use crate::plan::{Action, Check, Slot};
 
-const SOCK_CLOEXEC: u32 = abi::O_CLOEXEC;
-/// Descriptor numbers beyond this are made up.
-const MAX_FD: i64 = 1 << 30;
-
 impl Planner {
-    /// Puts a descriptor into the calling task's table.
-    pub(crate) fn put_fd(&mut self, cx: &Cx, fd: i64, handle: u32, cloexec: bool) {
-        let entry = Entry {
-            handle,
-            cloexec,
-            since: cx.number,
-        };
-        if (0..MAX_FD).contains(&fd) {
-            self.holdings.procs.table_mut(cx.task).put(fd as i32, entry);
-        }
-    }
-
-    /// A descriptor of something that isn't replayed.
-    pub(crate) fn put_virtual(&mut self, cx: &Cx, fd: i64, class: Class, cloexec: bool) {
-        let what = match class {
-            Class::Pseudo => What::Pseudo,
-            Class::Skipped => What::Skipped,
-            Class::Unresolved => What::Unresolved,
-            _ => What::Other,
-        };
-        let handle = self.holdings.fds.open(what, NONE, 0, None);
-        self.put_fd(cx, fd, handle, cloexec);
-    }
-
-    /// Sockets, events and the like: tracked by number only.
-    pub(super) fn virtual_fd(&mut self, cx: &Cx) -> Draft {
-        let draft = Draft::nothing(cx, Class::Other);
-        if !cx.ok() {
-            return draft;
-        }
-        let fd = cx.event.result;
-        // signalfd(2) may change one that is there.
-        if cx.event.fd(ArgKind::NewFd) == Some(fd as i32) {
-            return draft;
-        }
-        let cloexec = flag_bits(cx) & SOCK_CLOEXEC != 0;
-        if matches!(cx.event.call.name(), "eventfd" | "eventfd2") {
-            let counter = self.holdings.pipes.add_counter();
-            // Without access bits: its end is nobody's end of file.
-            let handle = self.holdings.fds.open(What::Pipe(counter), NONE, 0, None);
-            self.put_fd(cx, fd, handle, cloexec);
-            return draft;
-        }
-        let class = if cx.event.call == Call::pidfd_getfd {
-            // It may lead to a file.
-            self.tally.notes.add(
-                "descriptors taken from other processes (pidfd_getfd): what they lead to isn't \
-                 known, and calls on them are not issued",
-            );
-            Class::Unresolved
-        } else {
-            Class::Other
-        };
-        self.put_virtual(cx, fd, class, cloexec);
-        draft
-    }
-
-    /// `pipe` and `socketpair`.
-    pub(super) fn pair(&mut self, cx: &Cx, op: Op) -> Draft {
-        let draft = Draft::nothing(cx, Class::Other);
-        if !cx.ok() {
-            return draft;
-        }
-        let cloexec = flag_bits(cx) & SOCK_CLOEXEC != 0;
-        let pipe = self.holdings.pipes.add();
-        self.holdings.pipes.writer(pipe);
-        let back = (op == Op::SocketPair).then(|| self.holdings.pipes.add());
-        if let Some(back) = back {
-            self.holdings.pipes.writer(back);
-        }
-        for (kind, end) in [(ArgKind::OutFd0, 0), (ArgKind::OutFd1, 1)] {
-            let what = match (back, end) {
-                (None, _) => What::Pipe(pipe),
-                (Some(back), 0) => What::Pair(pipe, back),
-                (Some(back), _) => What::Pair(back, pipe),
-            };
-            let handle = self.holdings.fds.open(what, NONE, end, None);
-            let fd = number(cx, kind) as i64;
-            self.put_fd(cx, fd, handle, cloexec);
-        }
-        draft
-    }
-
     pub(super) fn open(&mut self, cx: &Cx) -> Draft {
         let recorded = flag_bits(cx);
         let creates = cx.event.made().is_some();
@@ -117,7 +30,8 @@ impl Planner {
             Ok(reached) => reached,
             Err(draft) => {
                 if cx.ok() {
-                    self.put_virtual(cx, cx.event.result, draft.class, cloexec);
+                    self.holdings
+                        .put_virtual(cx, cx.event.result, draft.class, cloexec);
                 }
                 return draft;
             }
@@ -134,22 +48,28 @@ impl Planner {
             resolve: number(cx, ArgKind::Mask),
             out: Slot::BAD,
         };
-        let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
+        let mount = self
+            .land
+            .tree
+            .mount_of(reached.found().unwrap_or(reached.walked.dir));
         if !cx.ok() {
-            self.failed(&mut reached);
+            self.uses.failed(&reached.walked);
             return Draft::issue(cx, action).mount(mount);
         }
-        let ino = self.opened(cx, &mut reached, temporary);
+        let ino = self
+            .land
+            .opened(&mut self.uses, cx, &mut reached.walked, temporary);
         match self.land.tree.inode(ino).kind {
-            Kind::Fifo => return self.open_fifo(cx, ino, recorded, cloexec),
+            Kind::Fifo => return self.holdings.open_fifo(cx, ino, recorded, cloexec),
             Kind::Socket if recorded & abi::O_PATH == 0 => {
-                self.put_virtual(cx, cx.event.result, Class::Other, cloexec);
+                self.holdings
+                    .put_virtual(cx, cx.event.result, Class::Other, cloexec);
                 return Draft::nothing(cx, Class::Other);
             }
             _ => {}
         }
         let slot = self.holdings.fds.take_slot(cx.lane);
-        self.need_slot(slot, Side::Write);
+        self.uses.slot(slot, Side::Write);
         if let Action::Open { out, .. } = &mut action {
             *out = Slot(slot);
         }
@@ -158,54 +78,8 @@ impl Planner {
             .fds
             .open(What::Real, ino, recorded, Some(slot));
         self.land.tree.inode_mut(ino).opens += 1;
-        self.put_fd(cx, cx.event.result, handle, cloexec);
+        self.holdings.put_fd(cx, cx.event.result, handle, cloexec);
         Draft::issue(cx, action).check(Check::Success).mount(mount)
-    }
-
-    /// The inode that an open which succeeded led to; makes it if the call did.
-    fn opened(&mut self, cx: &Cx, reached: &mut Reached, temporary: bool) -> u32 {
-        if temporary {
-            let dir = reached.found().unwrap_or(reached.walked.dir);
-            let mount = self.mount_of(dir);
-            let ino = self.land.tree.add_inode(Kind::File, 0, mount);
-            self.land.room.made();
-            self.need_inode(dir, Side::Read);
-            return ino;
-        }
-        let recorded = flag_bits(cx);
-        let made = cx.event.made();
-        match reached.found() {
-            Some(ino) if !made.is_some_and(|made| made.exclusive) => {
-                self.looked_up(reached);
-                let writes = recorded & abi::O_ACCMODE != 0 && recorded & abi::O_PATH == 0;
-                let truncates = writes && recorded & abi::O_TRUNC != 0;
-                if made.is_some() {
-                    self.land.tree.inode_mut(ino).flags &= !PHANTOM;
-                }
-                if truncates {
-                    self.land.room.resized(&mut self.land.tree, ino, 0);
-                    self.need_inode(ino, Side::Write);
-                } else {
-                    self.need_inode(ino, Side::Read);
-                }
-                ino
-            }
-            _ => self.create(reached, Kind::File),
-        }
-    }
-
-    /// A named pipe is no file: reads wait for writes as on any pipe.
-    fn open_fifo(&mut self, cx: &Cx, ino: u32, recorded: u32, cloexec: bool) -> Draft {
-        let pipe = self.holdings.pipes.of_fifo(ino);
-        if recorded & 3 != 0 {
-            self.holdings.pipes.writer(pipe);
-        }
-        let handle = self
-            .holdings
-            .fds
-            .open(What::Pipe(pipe), NONE, recorded & 3, None);
-        self.put_fd(cx, cx.event.result, handle, cloexec);
-        Draft::nothing(cx, Class::Other)
     }
 
     pub(super) fn close(&mut self, cx: &Cx) -> Draft {
@@ -220,8 +94,11 @@ impl Planner {
                 .add("descriptors that no recorded call opened");
             return Draft::nothing(cx, Class::Unresolved);
         };
-        let class = self.class_of(entry.handle);
-        let mount = self.mount_of(self.holdings.fds.description(entry.handle).ino);
+        let class = self.holdings.fds.class_of(entry.handle);
+        let mount = self
+            .land
+            .tree
+            .mount_of(self.holdings.fds.description(entry.handle).ino);
         self.unlock_for(cx, entry.handle);
         match self.close_handle(cx, entry.handle) {
             Some(action) => Draft::issue(cx, action).mount(mount),
@@ -242,14 +119,14 @@ impl Planner {
             let fresh = self.holdings.fds.take_slot(cx.lane);
             self.duplicate_first(cx, shared.slot, fresh);
             self.holdings.fds.let_go(handle);
-            self.need_slot(fresh, Side::Write);
+            self.uses.slot(fresh, Side::Write);
             self.holdings.fds.give_slot(cx.lane, fresh);
             return Some(Action::Close { fd: Slot(fresh) });
         }
         let dropped = self.holdings.fds.let_go(handle);
         self.description_ended(cx.lane, dropped.ended);
         let slot = dropped.slot?;
-        self.need_slot(slot.0, Side::Write);
+        self.uses.slot(slot.0, Side::Write);
         self.holdings.fds.give_slot(cx.lane, slot.0);
         Some(Action::Close { fd: slot })
     }
@@ -274,7 +151,7 @@ impl Planner {
         }
         let bits = flag_bits(cx);
         if bits & CLOSE_RANGE_UNSHARE != 0 {
-            self.unshare_table(cx.task);
+            self.holdings.unshare_table(cx.task);
         }
         let clamp = |kind| number(cx, kind).min(i32::MAX as u64) as u32;
         // Numbers are unsigned ints there; ~0U means "to the end".
@@ -327,7 +204,8 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => {
                 if cx.ok() {
-                    self.duplicate_virtual(cx, new, cloexec, draft.class);
+                    self.holdings
+                        .duplicate_virtual(cx, new, cloexec, draft.class);
                 }
                 return draft;
             }
@@ -335,9 +213,9 @@ impl Planner {
         let mut out = Slot::BAD;
         if cx.ok() && file.handle != NONE {
             let slot = self.holdings.fds.take_slot(cx.lane);
-            self.need_slot(slot, Side::Write);
+            self.uses.slot(slot, Side::Write);
             let handle = self.holdings.fds.duplicate(file.handle, Some(slot));
-            self.put_fd(cx, new, handle, cloexec);
+            self.holdings.put_fd(cx, new, handle, cloexec);
             out = Slot(slot);
         }
         let action = Action::Dup {
@@ -348,17 +226,6 @@ impl Planner {
         Draft::issue(cx, action)
             .check(Check::Success)
             .mount(file.mount)
-    }
-
-    fn duplicate_virtual(&mut self, cx: &Cx, new: i64, cloexec: bool, class: Class) {
-        let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
-        match self.holdings.procs.table(cx.task).get(fd, cx.horizon) {
-            Some(entry) => {
-                let handle = self.holdings.fds.duplicate(entry.handle, None);
-                self.put_fd(cx, new, handle, cloexec);
-            }
-            None => self.put_virtual(cx, new, class, cloexec),
-        }
     }
 
     pub(super) fn dup_to(&mut self, cx: &Cx) -> Draft {
@@ -381,23 +248,27 @@ impl Planner {
                 .notes
                 .add("descriptors that no recorded call opened");
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
-            self.put_virtual(cx, i64::from(new), Class::Unresolved, cloexec);
+            self.holdings
+                .put_virtual(cx, i64::from(new), Class::Unresolved, cloexec);
             return close_or(cx, closed, Class::Unresolved);
         };
         let shared = self.holdings.fds.handle(source.handle);
         let Some(slot) = shared.slot() else {
-            let class = self.class_of(source.handle);
+            let class = self.holdings.fds.class_of(source.handle);
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
             let handle = self.holdings.fds.duplicate(source.handle, None);
-            self.put_fd(cx, i64::from(new), handle, cloexec);
+            self.holdings.put_fd(cx, i64::from(new), handle, cloexec);
             return close_or(cx, closed, class);
         };
-        self.need_slot(slot.0, Side::Read);
-        let mount = self.mount_of(self.holdings.fds.description(source.handle).ino);
+        self.uses.slot(slot.0, Side::Read);
+        let mount = self
+            .land
+            .tree
+            .mount_of(self.holdings.fds.description(source.handle).ino);
         let out = self.replaced_slot(cx, replaced);
-        self.need_slot(out, Side::Write);
+        self.uses.slot(out, Side::Write);
         let handle = self.holdings.fds.duplicate(source.handle, Some(out));
-        self.put_fd(cx, i64::from(new), handle, cloexec);
+        self.holdings.put_fd(cx, i64::from(new), handle, cloexec);
         let action = Action::Dup {
             fd: slot,
             out: Slot(out),

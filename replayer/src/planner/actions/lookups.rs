@@ -6,62 +6,30 @@ use fsreplay_trace::call::{ArgKind, Call};
 use super::super::order::Side;
 use super::super::paths::Reached;
 use super::super::tree::{Kind, NONE};
-use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{File, flag_bits, lookup_hint, number};
+use super::super::{Cx, Draft, Planner, Resource};
+use super::{flag_bits, lookup_hint, number};
 use crate::plan::{Action, At, Check};
 
 impl Planner {
-    /// The descriptor that a call with an empty path means; the working directory's for `AT_FDCWD`.
-    pub(crate) fn empty_path(&mut self, cx: &Cx) -> Result<File, Draft> {
-        if cx.event.fd(ArgKind::DirFd) != Some(AT_FDCWD) {
-            return self.file(cx, ArgKind::DirFd);
-        }
-        let fs = self.holdings.procs.fs(cx.task);
-        let slot = (fs.cwd != NONE).then(|| self.holdings.fds.handle(fs.cwd).slot());
-        let Some(Some(slot)) = slot else {
-            return Err(Draft::nothing(cx, Class::Pseudo));
-        };
-        self.need_slot(slot.0, Side::Read);
-        Ok(File {
-            slot,
-            handle: fs.cwd,
-            description: NONE,
-            ino: fs.cwd_ino,
-            mount: self.mount_of(fs.cwd_ino),
-        })
-    }
-
-    /// The call looked a path up and found something, or nothing.
-    pub(crate) fn looked_up(&mut self, reached: &Reached) {
-        if reached.walked.dent != NONE {
-            self.need(Resource::Dent(reached.walked.dent), Side::Read);
-        }
-    }
-
-    /// A call that failed: it looked at names and what they lead to.
-    pub(crate) fn failed(&mut self, reached: &mut Reached) {
-        self.looked_up(reached);
-        if let Some(ino) = reached.found() {
-            self.need_inode(ino, Side::Read);
-        }
-    }
-
     /// A call that looks at what a path leads to.
     pub(crate) fn look<'t>(
         &mut self,
         cx: &Cx<'t>,
         kind: Kind,
     ) -> Result<(Reached<'t>, u16), Draft> {
-        let mut reached = self.reach(cx, lookup_hint(cx, kind))?;
-        self.failed(&mut reached);
-        let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
+        let reached = self.reach(cx, lookup_hint(cx, kind))?;
+        self.uses.failed(&reached.walked);
+        let mount = self
+            .land
+            .tree
+            .mount_of(reached.found().unwrap_or(reached.walked.dir));
         Ok((reached, mount))
     }
 
     fn path_or_self(&mut self, cx: &Cx, bits: u32, kind: Kind) -> Result<(At, u16), Draft> {
         if cx.is_empty_path(bits) {
             let file = self.empty_path(cx)?;
-            self.need_inode(file.ino, Side::Read);
+            self.uses.inode(file.ino, Side::Read);
             let at = At {
                 dir: file.slot,
                 path: super::super::TextBuilder::EMPTY,
@@ -147,7 +115,7 @@ impl Planner {
         };
         let length = number(cx, ArgKind::Length);
         self.transfer(length);
-        self.need_offset(&file);
+        self.uses.offset(file.description);
         let mut listing = 0;
         if file.handle != NONE {
             if self.holdings.fds.description(file.handle).listing == NONE {
@@ -156,7 +124,7 @@ impl Planner {
             }
             listing = self.holdings.fds.description(file.handle).listing;
             if file.ino != NONE {
-                self.need(Resource::Members(file.ino), Side::Read);
+                self.uses.add(Resource::Members(file.ino), Side::Read);
             }
         }
         let action = Action::ListDirectory {
@@ -212,7 +180,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        self.need_inode(file.ino, Side::Read);
+        self.uses.inode(file.ino, Side::Read);
         let action = match cx.event.call {
             Call::fstatfs => Action::FdStatFs { fd: file.slot },
             _ => Action::FdStat { fd: file.slot },

@@ -6,7 +6,7 @@ use super::super::initial::{xattr_list_length, xattr_name};
 use super::super::order::Side;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
-use super::{File, flag_bits, number, signed};
+use super::{flag_bits, number, signed};
 use crate::plan::{Action, At, Check, Text};
 
 /// Links have no attributes but those that only the kernel or root may set.
@@ -62,10 +62,10 @@ impl Planner {
             }
         };
         if let Some(ino) = ino.filter(|_| cx.ok()) {
-            self.need_inode(ino, Side::Write);
+            self.uses.inode(ino, Side::Write);
             if op == Op::Truncate {
                 let size = number(cx, ArgKind::Length);
-                self.resizes_layers(ino);
+                self.land.layers.resizes(&self.land.tree, ino);
                 self.land.room.resized(&mut self.land.tree, ino, size);
             }
         }
@@ -108,7 +108,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        self.need_inode(file.ino, Side::Write);
+        self.uses.inode(file.ino, Side::Write);
         let action = Action::FdSetTimes {
             fd: file.slot,
             atime: number(cx, ArgKind::Atime),
@@ -123,7 +123,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        self.need_inode(file.ino, Side::Write);
+        self.uses.inode(file.ino, Side::Write);
         let fd = file.slot;
         let length = signed(cx, ArgKind::Length);
         let action = match op {
@@ -144,8 +144,12 @@ impl Planner {
                 Action::FdTruncate { fd, length }
             }
             _ => {
-                if cx.ok() {
-                    self.allocated(cx, &file);
+                let mode = number(cx, ArgKind::Mode) as u32;
+                if cx.ok() && mode & (FALLOC_PUNCH_HOLE | FALLOC_COLLAPSE) == 0 {
+                    let (offset, length) =
+                        (number(cx, ArgKind::Offset), number(cx, ArgKind::Length));
+                    let keeps_size = mode & FALLOC_KEEP_SIZE != 0;
+                    self.land.allocated(file.ino, offset, length, keeps_size);
                 }
                 Action::Allocate {
                     fd,
@@ -156,22 +160,6 @@ impl Planner {
             }
         };
         Draft::issue(cx, action).mount(file.mount)
-    }
-
-    /// What `fallocate` did to a file's size and space.
-    fn allocated(&mut self, cx: &Cx, file: &File) {
-        let mode = number(cx, ArgKind::Mode) as u32;
-        if mode & (FALLOC_PUNCH_HOLE | FALLOC_COLLAPSE) != 0 {
-            return;
-        }
-        let (offset, length) = (number(cx, ArgKind::Offset), number(cx, ArgKind::Length));
-        let size = self.land.tree.inode(file.ino).size;
-        self.land
-            .room
-            .written(&mut self.land.tree, file.ino, offset, length);
-        if mode & FALLOC_KEEP_SIZE != 0 {
-            self.land.tree.inode_mut(file.ino).size = size;
-        }
     }
 
     /// The name of an extended attribute as it is issued, and whether it was changed. A look that
@@ -205,7 +193,7 @@ impl Planner {
         let at = reached.at;
         let changes = cx.ok() && cx.event.call.row().changes;
         if changes && let Some(ino) = reached.found() {
-            self.need_inode(ino, Side::Write);
+            self.uses.inode(ino, Side::Write);
         }
         if let Some(mode) = acl_mode(cx) {
             return Draft::issue(cx, Action::SetAcl { at, mode, follow }).mount(mount);
@@ -251,7 +239,7 @@ impl Planner {
         };
         let changes = cx.ok() && cx.event.call.row().changes;
         let side = if changes { Side::Write } else { Side::Read };
-        self.need_inode(file.ino, side);
+        self.uses.inode(file.ino, side);
         let fd = file.slot;
         let kind = (file.ino != NONE).then(|| self.land.tree.inode(file.ino).kind);
         if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {

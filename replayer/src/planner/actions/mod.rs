@@ -12,33 +12,25 @@ mod nodes;
 mod refused;
 mod tasks;
 
-use fsreplay_trace::abi;
 use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 
-use super::fds::What;
 pub(crate) use super::file::File;
-use super::order::Side;
 use super::paths::Hint;
 use super::pipes::Transfer;
 use super::tree::{Kind, NONE};
-use super::{Class, Cx, Draft, Planner, Resource};
-use crate::plan::Slot;
+use super::{Class, Cx, Draft, Planner};
+pub(crate) use refused::refused_by_flags;
 
 /// An argument that the call keeps, or 0.
 pub(crate) fn number(cx: &Cx, kind: ArgKind) -> u64 {
     cx.event.arg(kind).unwrap_or(0)
 }
 
-/// Bytes that a transfer moved.
-fn moved(cx: &Cx) -> u64 {
-    u64::try_from(cx.event.result).unwrap_or(0)
-}
-
 /// The call as what moves bytes through a pipe.
 fn transfer(cx: &Cx) -> Transfer {
     Transfer {
         lane: cx.lane,
-        count: moved(cx),
+        count: cx.moved(),
         exit: cx.event.exit(),
     }
 }
@@ -84,7 +76,7 @@ impl Planner {
     pub(super) fn act(&mut self, cx: &Cx) -> Draft {
         let op = cx.event.call.row().op;
         if op != Op::Close
-            && let Some(why) = self.unrepeatable(cx)
+            && let Some(why) = refused::unrepeatable(cx, &self.holdings.users, &self.setting.owners)
         {
             self.tally.notes.add(why);
             return Draft::nothing(cx, Class::Other);
@@ -112,7 +104,7 @@ impl Planner {
             Op::FdChangeDir => self.fd_change_dir(cx),
             Op::ChangeRoot => self.change_root(cx),
             Op::Umask => self.umask(cx),
-            Op::SetUser => self.set_user(cx),
+            Op::SetUser => self.holdings.users.set_user(cx),
             Op::MakeDir => self.make_dir(cx),
             Op::RemoveDir | Op::Unlink => self.unlink(cx),
             Op::Rename => self.rename(cx),
@@ -136,13 +128,15 @@ impl Planner {
             Op::CopyRange | Op::SendFile | Op::Splice | Op::Tee => self.copy(cx, op),
             Op::Map => self.map(cx),
             Op::Unmap => self.unmap(cx),
-            Op::Remap => self.remap(cx),
+            Op::Remap => self.holdings.remap(cx, &mut self.tally.notes),
             Op::MapSync | Op::MapAdvise => self.map_hint(cx, op),
             Op::Watch => self.watch(cx),
             Op::NameToHandle => self.name_to_handle(cx),
             Op::Exec => self.exec(cx),
-            Op::Pipe | Op::SocketPair => self.pair(cx, op),
-            Op::Socket | Op::Accept | Op::EventFd => self.virtual_fd(cx),
+            Op::Pipe | Op::SocketPair => self.holdings.pair(cx, op),
+            Op::Socket | Op::Accept | Op::EventFd => {
+                self.holdings.virtual_fd(cx, &mut self.tally.notes)
+            }
             Op::Unshare => self.unshare(cx),
             Op::Wait => self.wait(cx),
             Op::Futex => self.futex(cx),
@@ -156,99 +150,26 @@ impl Planner {
         }
     }
 
+    /// A descriptor argument. Where nothing is open behind it, the draft of an event that isn't
+    /// issued.
+    fn file(&mut self, cx: &Cx, kind: ArgKind) -> Result<File, Draft> {
+        let (tree, notes) = (&self.land.tree, &mut self.tally.notes);
+        self.holdings.file(cx, kind, &mut self.uses, tree, notes)
+    }
+
+    /// The descriptor that a call with an empty path means; the working directory's for `AT_FDCWD`.
+    fn empty_path(&mut self, cx: &Cx) -> Result<File, Draft> {
+        let (tree, notes) = (&self.land.tree, &mut self.tally.notes);
+        self.holdings.empty_path(cx, &mut self.uses, tree, notes)
+    }
+
     /// A call that the recorder counts and doesn't record; an imported trace may hold one.
     fn unsupported(&mut self, cx: &Cx) -> Draft {
         self.tally.notes.add("calls that are not supported");
         if cx.event.call.row().result == fsreplay_trace::call::ResultKind::Fd && cx.ok() {
-            return self.virtual_fd(cx);
+            return self.holdings.virtual_fd(cx, &mut self.tally.notes);
         }
         Draft::nothing(cx, Class::Unresolved)
-    }
-
-    /// A descriptor argument. Where nothing is open behind it, the draft of an event that isn't
-    /// issued.
-    pub(crate) fn file(&mut self, cx: &Cx, kind: ArgKind) -> Result<File, Draft> {
-        let fd = cx.event.fd(kind).unwrap_or(-1);
-        let entry = self.holdings.procs.table(cx.task).get(fd, cx.horizon);
-        let Some(entry) = entry else {
-            if cx.event.errno() == Some(libc::EBADF) {
-                return Ok(File {
-                    slot: Slot::BAD,
-                    handle: NONE,
-                    description: NONE,
-                    ino: NONE,
-                    mount: u16::MAX,
-                });
-            }
-            self.tally
-                .notes
-                .add("descriptors that no recorded call opened");
-            return Err(Draft::nothing(cx, Class::Unresolved));
-        };
-        let handle = self.holdings.fds.handle(entry.handle);
-        let Some(slot) = handle.slot() else {
-            let class = self.class_of(entry.handle);
-            return Err(Draft::nothing(cx, class));
-        };
-        self.need_slot(slot.0, Side::Read);
-        let ino = self.holdings.fds.description(entry.handle).ino;
-        Ok(File {
-            slot,
-            handle: entry.handle,
-            description: handle.description,
-            ino,
-            mount: self.mount_of(ino),
-        })
-    }
-
-    /// Whether a descriptor only names its file (`O_PATH`): the kernel refuses it to most calls.
-    fn only_names(&self, file: &File) -> bool {
-        let description = self.holdings.fds.numbered(file.description);
-        description.is_some_and(|description| description.flags & abi::O_PATH != 0)
-    }
-
-    /// The mount of an inode.
-    pub(crate) fn mount_of(&self, ino: u32) -> u16 {
-        if ino == NONE {
-            return u16::MAX;
-        }
-        self.land.tree.inode(ino).mount
-    }
-
-    /// The call looks at or changes an inode, if it found one.
-    pub(crate) fn need_inode(&mut self, ino: u32, side: Side) {
-        if ino != NONE {
-            self.need(Resource::Inode(ino), side);
-        }
-    }
-
-    /// The call moves an open file description's offset, or depends on it.
-    pub(crate) fn need_offset(&mut self, file: &File) {
-        if file.description != NONE {
-            self.need(Resource::Offset(file.description), Side::Write);
-        }
-    }
-
-    /// The pipe that a descriptor argument reads from, if it is one.
-    pub(crate) fn pipe_read(&self, cx: &Cx, kind: ArgKind) -> Option<u32> {
-        match self.what_of(cx, kind)? {
-            What::Pipe(pipe) | What::Pair(pipe, _) => Some(pipe),
-            _ => None,
-        }
-    }
-
-    /// The pipe that a descriptor argument writes to, if it is one.
-    pub(crate) fn pipe_written(&self, cx: &Cx, kind: ArgKind) -> Option<u32> {
-        match self.what_of(cx, kind)? {
-            What::Pipe(pipe) | What::Pair(_, pipe) => Some(pipe),
-            _ => None,
-        }
-    }
-
-    fn what_of(&self, cx: &Cx, kind: ArgKind) -> Option<What> {
-        let fd = cx.event.fd(kind)?;
-        let entry = self.holdings.procs.table(cx.task).get(fd, cx.horizon)?;
-        Some(self.holdings.fds.description(entry.handle).what)
     }
 
     /// The longest transfer so far; the kernel moves no more than this at once.

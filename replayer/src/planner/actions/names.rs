@@ -10,62 +10,12 @@ use fsreplay_trace::model::StringId;
 use super::super::links::LinkText;
 use super::super::order::Side;
 use super::super::paths::{Hint, Reached};
-use super::super::tree::{Kind, NONE, PHANTOM, ROOT};
+use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{creation_hint, flag_bits, lookup_hint, number};
 use crate::plan::{Action, At};
 
 impl Planner {
-    /// The name that a call changes, in its directory.
-    fn changes_name(&mut self, dir: u32, dent: u32) {
-        if dent != NONE {
-            self.need(Resource::Dent(dent), Side::Write);
-        }
-        self.need(Resource::Members(dir), Side::Join);
-        let now = self.uses.now;
-        if let Some(directory) = self.land.tree.directory(dir) {
-            directory.changed = now;
-        }
-    }
-
-    /// A call made a new inode at the name that was reached.
-    pub(crate) fn create(&mut self, reached: &mut Reached, kind: Kind) -> u32 {
-        let dir = reached.walked.dir;
-        let dent = self.final_dent(&mut reached.walked);
-        if dent == NONE {
-            // The path has no last name: only a made-up trace says that something was made there.
-            return self.land.tree.add_inode(kind, PHANTOM, u16::MAX);
-        }
-        self.changes_name(dir, dent);
-        let before = self.land.tree.dent(dent).ino;
-        if before != NONE {
-            if self.land.tree.inode(before).flags & PHANTOM != 0
-                && self.land.tree.inode(before).kind == kind
-            {
-                // Seen by others before this call returned.
-                self.land.tree.inode_mut(before).flags &= !PHANTOM;
-                self.land.room.made();
-                self.need_inode(before, Side::Write);
-                return before;
-            }
-            self.displace(dent);
-        }
-        let mount = self.mount_of(dir);
-        let ino = self.land.tree.add_inode(kind, 0, mount);
-        self.land.tree.attach(dent, ino);
-        self.land.room.made();
-        reached.walked.ino = ino;
-        ino
-    }
-
-    /// The model is wrong about a name: a call just made it.
-    fn displace(&mut self, dent: u32) {
-        let ino = self.land.tree.detach(dent);
-        if ino != NONE && self.land.tree.inode(ino).initial != NONE {
-            self.land.initial.retract(&mut self.land.tree, ino);
-        }
-    }
-
     pub(super) fn make_dir(&mut self, cx: &Cx) -> Draft {
         let mut reached = match self.reach(cx, creation_hint(cx)) {
             Ok(reached) => reached,
@@ -76,9 +26,9 @@ impl Planner {
             at: reached.at,
             mode: number(cx, ArgKind::Mode) as u32 & 0o1777 & !umask,
         };
-        let mount = self.mount_of(reached.walked.dir);
+        let mount = self.land.tree.mount_of(reached.walked.dir);
         if !cx.ok() {
-            self.failed(&mut reached);
+            self.uses.failed(&reached.walked);
             return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
@@ -90,8 +40,10 @@ impl Planner {
             self.land.unmade.end(ino);
             return Draft::nothing(cx, Class::Other);
         }
-        let ino = self.create(&mut reached, Kind::Directory);
-        self.need(Resource::Place(ino), Side::Write);
+        let ino = self
+            .land
+            .create(&mut self.uses, &mut reached.walked, Kind::Directory);
+        self.uses.add(Resource::Place(ino), Side::Write);
         Draft::issue(cx, action).mount(mount)
     }
 
@@ -109,7 +61,7 @@ impl Planner {
         };
         if directory && names_parent(cx, &reached) {
             // `rmdir x/..` fails otherwise than `rmdir .`, which it would be spelled as.
-            let Some(ino) = reached.found().filter(|ino| self.has_name(*ino)) else {
+            let Some(ino) = reached.found().filter(|ino| self.land.tree.has_name(*ino)) else {
                 return Draft::nothing(cx, Class::Unresolved);
             };
             reached.at = self.place_of(ino);
@@ -119,11 +71,11 @@ impl Planner {
             flags: if directory { AT_REMOVEDIR as i32 } else { 0 },
         };
         let dir = reached.walked.dir;
-        let mount = self.mount_of(dir);
+        let mount = self.land.tree.mount_of(dir);
         let dent = reached.walked.dent;
         if !cx.ok() || dent == NONE || reached.found().is_none() {
-            self.failed(&mut reached);
-            self.was_not_empty(cx, &reached);
+            self.uses.failed(&reached.walked);
+            self.uses.was_not_empty(cx, &reached.walked);
             return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
@@ -136,33 +88,8 @@ impl Planner {
             self.land.unmade.begin(ino);
             return Draft::nothing(cx, Class::Other);
         }
-        self.changes_name(dir, dent);
-        let ino = self.land.tree.detach(dent);
-        self.removed(ino);
+        self.land.unlinked(&mut self.uses, dir, dent);
         Draft::issue(cx, action).mount(mount)
-    }
-
-    /// A call that failed for what a directory holds must find it there.
-    fn was_not_empty(&mut self, cx: &Cx, reached: &Reached) {
-        let told = matches!(cx.event.errno(), Some(libc::ENOTEMPTY | libc::EEXIST));
-        if let Some(ino) = reached.found().filter(|_| told) {
-            self.need(Resource::Members(ino), Side::Read);
-        }
-    }
-
-    /// Whether a directory has a name in another one, and is not the top of a placement.
-    fn has_name(&self, ino: u32) -> bool {
-        self.land.tree.inode(ino).dent != NONE && self.land.tree.root_at(ino).is_none()
-    }
-
-    /// An inode lost a name.
-    fn removed(&mut self, ino: u32) {
-        if ino == NONE {
-            return;
-        }
-        self.need_inode(ino, Side::Write);
-        self.need(Resource::Place(ino), Side::Write);
-        self.land.room.maybe_gone(&mut self.land.tree, ino);
     }
 
     pub(super) fn rename(&mut self, cx: &Cx) -> Draft {
@@ -199,14 +126,20 @@ impl Planner {
                 bits & !RENAME_WHITEOUT
             },
         };
-        let mount = self.mount_of(from.walked.dir);
+        let mount = self.land.tree.mount_of(from.walked.dir);
         if !cx.ok() || from.found().is_none() {
-            self.failed(&mut from);
-            self.failed(&mut to);
-            self.was_not_empty(cx, &to);
+            self.uses.failed(&from.walked);
+            self.uses.failed(&to.walked);
+            self.uses.was_not_empty(cx, &to.walked);
             return Draft::issue(cx, action).mount(mount);
         }
-        self.moved(&mut from, &mut to, exchange);
+        self.land.moved(
+            &mut self.uses,
+            &mut from.walked,
+            &mut to.walked,
+            exchange,
+            &mut self.tally.notes,
+        );
         Draft::issue(cx, action).mount(mount)
     }
 
@@ -221,48 +154,13 @@ impl Planner {
         at
     }
 
-    /// What a rename does to the model.
-    fn moved(&mut self, from: &mut Reached, to: &mut Reached, exchange: bool) {
-        let source = self.final_dent(&mut from.walked);
-        let target = self.final_dent(&mut to.walked);
-        if source == NONE || target == NONE {
-            return;
-        }
-        let (a, b) = (from.walked.dir, to.walked.dir);
-        self.changes_name(a, source);
-        self.changes_name(b, target);
-        let ino = self.land.tree.dent(source).ino;
-        let other = self.land.tree.dent(target).ino;
-        if source == target || ino == NONE || ino == other {
-            return;
-        }
-        self.need_inode(ino, Side::Write);
-        self.need(Resource::Place(ino), Side::Write);
-        let circular = self.land.tree.is_below(b, ino)
-            || (exchange && other != NONE && self.land.tree.is_below(a, other));
-        if circular || ino == ROOT || other == ROOT {
-            self.tally.notes.add("renames that no kernel would do");
-            return;
-        }
-        self.land.tree.detach(source);
-        self.land.tree.detach(target);
-        self.land.tree.attach(target, ino);
-        if exchange && other != NONE {
-            self.need_inode(other, Side::Write);
-            self.need(Resource::Place(other), Side::Write);
-            self.land.tree.attach(source, other);
-        } else {
-            self.removed(other);
-        }
-    }
-
     pub(super) fn link(&mut self, cx: &Cx) -> Draft {
         let bits = flag_bits(cx);
         if cx.is_empty_path(bits) {
             return self.link_descriptor(cx);
         }
         let from = self.reach(cx, lookup_hint(cx, Kind::File));
-        let mut from = match from {
+        let from = match from {
             Ok(from) => from,
             Err(draft) => return self.link_elsewhere(cx, draft),
         };
@@ -274,13 +172,13 @@ impl Planner {
         if !cx.ok() && from.found().is_none() {
             // The second path was never looked at; issuing the first one twice fails alike and
             // makes nothing.
-            self.failed(&mut from);
+            self.uses.failed(&from.walked);
             let action = Action::Link {
                 from: from.at,
                 to: from.at,
                 flags: (bits & AT_SYMLINK_FOLLOW) as i32,
             };
-            let mount = self.mount_of(from.walked.dir);
+            let mount = self.land.tree.mount_of(from.walked.dir);
             return Draft::issue(cx, action).mount(mount);
         }
         let action = Action::Link {
@@ -288,28 +186,14 @@ impl Planner {
             to: to.at,
             flags: (bits & (AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) as i32,
         };
-        let mount = self.mount_of(to.walked.dir);
-        self.failed(&mut from);
+        let mount = self.land.tree.mount_of(to.walked.dir);
+        self.uses.failed(&from.walked);
         let Some(ino) = from.found().filter(|_| cx.ok()) else {
-            self.failed(&mut to);
+            self.uses.failed(&to.walked);
             return Draft::issue(cx, action).mount(mount);
         };
-        self.linked(&mut to, ino);
+        self.land.linked(&mut self.uses, &mut to.walked, ino);
         Draft::issue(cx, action).mount(mount)
-    }
-
-    /// A new name for an inode.
-    fn linked(&mut self, to: &mut Reached, ino: u32) {
-        let dent = self.final_dent(&mut to.walked);
-        if dent == NONE || self.land.tree.inode(ino).kind == Kind::Directory {
-            return;
-        }
-        self.changes_name(to.walked.dir, dent);
-        self.need_inode(ino, Side::Write);
-        if self.land.tree.dent(dent).ino != NONE {
-            self.displace(dent);
-        }
-        self.land.tree.attach(dent, ino);
     }
 
     /// `linkat` of a file by its descriptor: `AT_EMPTY_PATH`.
@@ -334,11 +218,11 @@ impl Planner {
             to: to.at,
             flags: AT_EMPTY_PATH as i32,
         };
-        let mount = self.mount_of(to.walked.dir);
+        let mount = self.land.tree.mount_of(to.walked.dir);
         if cx.ok() && file.ino != NONE {
-            self.linked(&mut to, file.ino);
+            self.land.linked(&mut self.uses, &mut to.walked, file.ino);
         } else {
-            self.failed(&mut to);
+            self.uses.failed(&to.walked);
         }
         Draft::issue(cx, action).mount(mount)
     }
@@ -346,31 +230,13 @@ impl Planner {
     /// `linkat` of `/proc/self/fd/N`, the unprivileged way to name a file that was made with
     /// `O_TMPFILE`.
     fn link_elsewhere(&mut self, cx: &Cx, draft: Draft) -> Draft {
-        match self.descriptor_path(cx, ArgKind::Path) {
+        match self
+            .holdings
+            .descriptor_path(cx, ArgKind::Path, &mut self.uses, &self.land.tree)
+        {
             Some(file) if cx.ok() => self.link_file(cx, file),
             _ => draft,
         }
-    }
-
-    /// The file that a path like `/proc/self/fd/N` means.
-    fn descriptor_path(&mut self, cx: &Cx, kind: ArgKind) -> Option<super::File> {
-        let path = cx.tables.string(cx.string(kind)?);
-        let (fd, behind) = self.descriptor_link(cx, path)?;
-        if behind != path.len() {
-            return None;
-        }
-        let entry = self.holdings.procs.table(cx.task).get(fd, cx.horizon)?;
-        let handle = self.holdings.fds.handle(entry.handle);
-        let slot = handle.slot()?;
-        self.need_slot(slot.0, Side::Read);
-        let ino = self.holdings.fds.description(entry.handle).ino;
-        Some(super::File {
-            slot,
-            handle: entry.handle,
-            description: handle.description,
-            ino,
-            mount: self.mount_of(ino),
-        })
     }
 
     pub(super) fn symlink(&mut self, cx: &Cx) -> Draft {
@@ -384,14 +250,16 @@ impl Planner {
             Err(draft) => return draft,
         };
         let dir = reached.walked.dir;
-        let mount = self.mount_of(dir);
+        let mount = self.land.tree.mount_of(dir);
         let ino = if cx.ok() {
-            let ino = self.create(&mut reached, Kind::Link);
+            let ino = self
+                .land
+                .create(&mut self.uses, &mut reached.walked, Kind::Link);
             self.land.tree.inode_mut(ino).extra = target.0;
             self.land.tree.moved();
             ino
         } else {
-            self.failed(&mut reached);
+            self.uses.failed(&reached.walked);
             NONE
         };
         let action = self.contained_link(cx, target, &reached, ino);
@@ -401,8 +269,7 @@ impl Planner {
     fn contained_link(&mut self, cx: &Cx, target: StringId, reached: &Reached, ino: u32) -> Action {
         let text = cx.tables.string(target);
         let dir = reached.walked.dir;
-        let mut home = Vec::new();
-        self.recorded_path(dir, &mut home);
+        let home = self.land.tree.recorded_path(dir);
         let decided = self
             .paths
             .links
@@ -415,25 +282,6 @@ impl Planner {
             target: text,
             target_root,
             at: reached.at,
-        }
-    }
-
-    /// The recorded absolute path of a directory, as far as it has one.
-    fn recorded_path(&self, dir: u32, path: &mut Vec<u8>) {
-        let mut names = Vec::new();
-        let mut at = dir;
-        while at != ROOT && at != NONE && names.len() < super::super::tree::MAX_DEPTH {
-            let dent = self.land.tree.inode(at).dent;
-            if dent == NONE {
-                break;
-            }
-            let dent = self.land.tree.dent(dent);
-            names.push(dent.name);
-            at = dent.dir;
-        }
-        for name in names.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(self.land.tree.names.get(*name));
         }
     }
 }

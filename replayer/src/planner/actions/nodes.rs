@@ -49,11 +49,11 @@ impl Planner {
             at: reached.at,
             mode: kind | (asked & 0o7777 & !umask),
         };
-        let mount = self.mount_of(reached.walked.dir);
+        let mount = self.land.tree.mount_of(reached.walked.dir);
         if cx.ok() {
-            self.create(&mut reached, made);
+            self.land.create(&mut self.uses, &mut reached.walked, made);
         } else {
-            self.failed(&mut reached);
+            self.uses.failed(&reached.walked);
         }
         let mut draft = Draft::issue(cx, action).mount(mount);
         if cx.event.errno() == Some(libc::EADDRINUSE) {

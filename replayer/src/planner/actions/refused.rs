@@ -6,9 +6,11 @@ use fsreplay_trace::abi::{
 };
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
+use super::super::initial::Owners;
 use super::super::resolve::Walked;
-use super::super::tree::{FLAGGED, NONE};
-use super::super::{Cx, Planner};
+use super::super::tree::{FLAGGED, NONE, Tree};
+use super::super::users::Users;
+use super::super::{Cx, Notes};
 use super::control::{FICLONE, FICLONERANGE};
 use super::{flag_bits, number};
 
@@ -26,73 +28,71 @@ const ACROSS: &str = "renames, links, clones and copies that were refused betwee
 /// `RESOLVE_NO_XDEV` of openat2(2): the walk may not leave its mount.
 const RESOLVE_NO_XDEV: u64 = 1;
 
-impl Planner {
-    /// Why a call can't be made to fail as it did, if that is so.
-    pub(super) fn unrepeatable(&self, cx: &Cx) -> Option<&'static str> {
-        let errno = cx.event.errno()?;
-        if cx.event.call.row().op == Op::Poll {
-            return None; // it is not issued anyway, and what interrupted it may be known
-        }
-        if cx.event.call.row().is_lacking(errno) {
-            return Some("calls that the recorded kernel did not have");
-        }
-        match errno {
-            libc::EINTR | 512..=516 => Some("calls that a signal interrupted"),
-            libc::EFAULT => Some("calls that were given a bad pointer"),
-            libc::EMFILE | libc::ENFILE | libc::ENOMEM => {
-                Some("calls that failed for want of descriptors or memory")
-            }
-            libc::EINVAL if duplicates(cx) => {
-                Some("calls that failed for want of descriptors or memory")
-            }
-            // The kernel looks for circles among the locks of processes only (fcntl_locking(2)),
-            // which are locks of open file descriptions here.
-            libc::EDEADLK if cx.event.call == Call::fcntl => {
-                Some("locks refused because their owners would have waited for each other")
-            }
-            libc::EACCES | libc::EPERM if self.was_another(cx) => {
-                Some("calls that the recorded user was refused, and this one would not be")
-            }
-            libc::EXDEV if crosses_mounts(cx) => Some(ACROSS),
-            // A path is issued from another place than it was given from.
-            libc::EXDEV if cx.event.call == Call::openat2 => {
-                Some("openat2 calls that were refused because of where their path leads")
-            }
-            // Those are copies here, and any two files can be copied from and to.
-            libc::EINVAL if splices(cx) => {
-                Some("splices that were refused for the kinds of their descriptors")
-            }
-            // By a limit of the process, most likely, which the replay doesn't have.
-            libc::EFBIG => Some("calls that were refused for the size that a file would have had"),
-            // Flags and addresses that the replay doesn't ask for.
-            libc::EOPNOTSUPP | libc::EEXIST if cx.event.call.row().op == Op::Map => {
-                Some("mappings that were refused for their flags or their place")
-            }
-            libc::EINVAL if has_unknown_flags(cx) => {
-                Some("calls that were refused for flags that no kernel knows")
-            }
-            libc::EROFS => Some("calls that were refused because something is read-only"),
-            libc::EBUSY if names_root(cx) => Some("attempts to remove the root directory"),
-            _ if by_structure(cx, errno) => Some("calls refused for what stood behind a pointer"),
-            _ if by_state(cx, errno) => Some(BY_STATE),
-            _ => None,
-        }
+/// Why a call can't be made to fail as it did, if that is so.
+pub(super) fn unrepeatable(cx: &Cx, users: &Users, owners: &Owners) -> Option<&'static str> {
+    let errno = cx.event.errno()?;
+    if cx.event.call.row().op == Op::Poll {
+        return None; // it is not issued anyway, and what interrupted it may be known
     }
+    if cx.event.call.row().is_lacking(errno) {
+        return Some("calls that the recorded kernel did not have");
+    }
+    match errno {
+        libc::EINTR | 512..=516 => Some("calls that a signal interrupted"),
+        libc::EFAULT => Some("calls that were given a bad pointer"),
+        libc::EMFILE | libc::ENFILE | libc::ENOMEM => {
+            Some("calls that failed for want of descriptors or memory")
+        }
+        libc::EINVAL if duplicates(cx) => {
+            Some("calls that failed for want of descriptors or memory")
+        }
+        // The kernel looks for circles among the locks of processes only (fcntl_locking(2)),
+        // which are locks of open file descriptions here.
+        libc::EDEADLK if cx.event.call == Call::fcntl => {
+            Some("locks refused because their owners would have waited for each other")
+        }
+        libc::EACCES | libc::EPERM if users.was_another(cx, owners) => {
+            Some("calls that the recorded user was refused, and this one would not be")
+        }
+        libc::EXDEV if crosses_mounts(cx) => Some(ACROSS),
+        // A path is issued from another place than it was given from.
+        libc::EXDEV if cx.event.call == Call::openat2 => {
+            Some("openat2 calls that were refused because of where their path leads")
+        }
+        // Those are copies here, and any two files can be copied from and to.
+        libc::EINVAL if splices(cx) => {
+            Some("splices that were refused for the kinds of their descriptors")
+        }
+        // By a limit of the process, most likely, which the replay doesn't have.
+        libc::EFBIG => Some("calls that were refused for the size that a file would have had"),
+        // Flags and addresses that the replay doesn't ask for.
+        libc::EOPNOTSUPP | libc::EEXIST if cx.event.call.row().op == Op::Map => {
+            Some("mappings that were refused for their flags or their place")
+        }
+        libc::EINVAL if has_unknown_flags(cx) => {
+            Some("calls that were refused for flags that no kernel knows")
+        }
+        libc::EROFS => Some("calls that were refused because something is read-only"),
+        libc::EBUSY if names_root(cx) => Some("attempts to remove the root directory"),
+        _ if by_structure(cx, errno) => Some("calls refused for what stood behind a pointer"),
+        _ if by_state(cx, errno) => Some(BY_STATE),
+        _ => None,
+    }
+}
 
-    /// Whether a call was refused on something whose flags the tool had set, or in such a
-    /// directory. It is noted then.
-    pub(crate) fn refused_by_flags(&mut self, cx: &Cx, walked: &Walked) -> bool {
-        if cx.event.errno() != Some(libc::EPERM) {
-            return false;
-        }
-        let ends = [walked.ino, walked.dir];
-        let flagged = |ino: &u32| *ino != NONE && self.land.tree.inode(*ino).flags & FLAGGED != 0;
-        let refused = ends.iter().any(flagged);
-        if refused {
-            self.tally.notes.add(BY_STATE);
-        }
-        refused
+/// Whether a call was refused on something whose flags the tool had set, or in such a
+/// directory. It is noted then.
+pub(crate) fn refused_by_flags(cx: &Cx, tree: &Tree, walked: &Walked, notes: &mut Notes) -> bool {
+    if cx.event.errno() != Some(libc::EPERM) {
+        return false;
     }
+    let ends = [walked.ino, walked.dir];
+    let flagged = |ino: &u32| *ino != NONE && tree.inode(*ino).flags & FLAGGED != 0;
+    let refused = ends.iter().any(flagged);
+    if refused {
+        notes.add(BY_STATE);
+    }
+    refused
 }
 
 /// Whether the path is the root directory, which is an ordinary one in the replay.

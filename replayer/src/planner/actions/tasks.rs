@@ -3,7 +3,7 @@
 use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS, CLONE_NEWNS};
 use fsreplay_trace::call::ArgKind;
 
-use super::super::fds::{FdTable, What};
+use super::super::fds::What;
 use super::super::order::Side;
 use super::super::paths::Hint;
 use super::super::tree::{Kind, NONE};
@@ -18,7 +18,7 @@ impl Planner {
     }
 
     pub(super) fn change_dir(&mut self, cx: &Cx) -> Draft {
-        let mut reached = match self.reach(cx, lookup_hint(cx, Kind::Directory)) {
+        let reached = match self.reach(cx, lookup_hint(cx, Kind::Directory)) {
             Ok(reached) => reached,
             Err(draft) => {
                 if cx.ok() {
@@ -27,9 +27,12 @@ impl Planner {
                 return draft;
             }
         };
-        self.failed(&mut reached);
+        self.uses.failed(&reached.walked);
         let at = reached.at;
-        let mount = self.mount_of(reached.found().unwrap_or(reached.walked.dir));
+        let mount = self
+            .land
+            .tree
+            .mount_of(reached.found().unwrap_or(reached.walked.dir));
         let out = match reached.found() {
             Some(ino) if cx.ok() => self.enter(cx, ino),
             _ => Slot::BAD,
@@ -70,7 +73,7 @@ impl Planner {
             Some(slot) => slot.0,
             None => self.holdings.fds.take_slot(cx.lane),
         };
-        self.need_slot(slot, Side::Write);
+        self.uses.slot(slot, Side::Write);
         let handle = self
             .holdings
             .fds
@@ -147,10 +150,10 @@ impl Planner {
             }
         };
         if let Some(ino) = ino {
-            self.need_inode(ino, Side::Read);
-            self.mark_read(ino);
+            self.uses.inode(ino, Side::Read);
+            self.land.mark_read(ino);
             if cx.ok() {
-                self.runs_as(cx.task, ino);
+                self.holdings.users.runs_as(cx.task, ino, &self.land);
             }
         }
         let action = Action::Exec {
@@ -177,7 +180,7 @@ impl Planner {
     /// How the program behind a descriptor is reached: of a descriptor that only names the file
     /// (`O_PATH`) nothing can be read, so by its name.
     fn program_at(&mut self, file: &File) -> At {
-        let only_names = self.only_names(file);
+        let only_names = self.holdings.fds.only_names(file);
         let named = file.ino != NONE && self.land.tree.inode(file.ino).kind == Kind::File;
         let dent = if only_names && named {
             self.land.tree.inode(file.ino).dent
@@ -190,13 +193,13 @@ impl Planner {
                 path: super::super::TextBuilder::EMPTY,
             };
         }
-        self.need(Resource::Dent(dent), Side::Read);
+        self.uses.add(Resource::Dent(dent), Side::Read);
         self.place_of(file.ino)
     }
 
     /// A new program runs: descriptors close, tables and memory are its own.
     fn started(&mut self, cx: &Cx) {
-        self.unshare_table(cx.task);
+        self.holdings.unshare_table(cx.task);
         for fd in self.holdings.procs.table(cx.task).cloexec() {
             if let Some(entry) = self.holdings.procs.table_mut(cx.task).take(fd, u32::MAX) {
                 let table = self.holdings.procs.task(cx.task).table;
@@ -209,7 +212,11 @@ impl Planner {
             let parts = self.holdings.procs.spaces[old as usize].clear();
             self.holdings.procs.free_space(old);
             for part in parts {
-                if let Some((action, resource)) = self.unmap_part(cx.lane, part, true) {
+                if let Some((action, resource)) =
+                    self.holdings
+                        .maps
+                        .unmap(cx.lane, part, true, &mut self.land)
+                {
                     self.order.put_behind(action, resource);
                 }
             }
@@ -218,25 +225,10 @@ impl Planner {
         self.holdings.procs.task_mut(cx.task).mm = space;
     }
 
-    /// The task gets a descriptor table of its own.
-    pub(crate) fn unshare_table(&mut self, task: u32) {
-        let shared = self.holdings.procs.task(task).table;
-        if !self.holdings.procs.tables.is_shared(shared) {
-            return;
-        }
-        let copy: FdTable = self.holdings.procs.tables.get(shared).copy();
-        for handle in copy.handles() {
-            self.holdings.fds.hold(handle);
-        }
-        self.holdings.procs.tables.leave(shared);
-        let table = self.holdings.procs.tables.add(copy);
-        self.holdings.procs.task_mut(task).table = table;
-    }
-
     pub(super) fn unshare(&mut self, cx: &Cx) -> Draft {
         let bits = u64::from(flag_bits(cx));
         if cx.ok() && bits & CLONE_FILES != 0 {
-            self.unshare_table(cx.task);
+            self.holdings.unshare_table(cx.task);
         }
         if cx.ok()
             && bits & (CLONE_FS | CLONE_NEWNS) != 0
@@ -245,7 +237,8 @@ impl Planner {
             self.holdings.fds.hold(cwd);
         }
         if cx.ok() && bits & CLONE_NEWNS != 0 {
-            self.new_namespace(cx.task);
+            let fs = self.holdings.procs.fs_mut(cx.task);
+            fs.namespace = self.land.mounts.copy(fs.namespace);
         }
         Draft::nothing(cx, Class::Other)
     }
