@@ -132,7 +132,7 @@ impl Planner {
     pub(super) fn carrier(&mut self, cx: &Cx, file: &File) -> (Slot, u64, i64) {
         let (whence, asked) = self.asked_start(cx, file);
         let own = (file.slot, whence, asked);
-        let command = cx.event.arg(ArgKind::Command).unwrap_or(0);
+        let command = cx.number(ArgKind::Command);
         let refused = cx.event.errno() == Some(libc::EBADF);
         if file.ino == NONE || refused {
             return own;
@@ -158,8 +158,8 @@ impl Planner {
     /// offset, it is told from the start of the file: the carrier's offset is another one, and
     /// tasks that share one may move it in another order than the model has it.
     fn asked_start(&mut self, cx: &Cx, file: &File) -> (u64, i64) {
-        let asked = cx.event.arg(ArgKind::LockStart).unwrap_or(0) as i64;
-        let whence = cx.event.arg(ArgKind::Whence).unwrap_or(0);
+        let asked = cx.number(ArgKind::LockStart) as i64;
+        let whence = cx.number(ArgKind::Whence);
         if whence != SEEK_CUR || file.ino == NONE {
             return (whence, asked);
         }
@@ -262,7 +262,7 @@ impl Planner {
                 .add("locks on removed files that processes, or they and open files, share");
             return None;
         }
-        let at = self.place_of(file.ino);
+        let at = self.paths.place_of(&self.land.tree, file.ino);
         let slot = self.holdings.fds.take_slot(cx.lane);
         let action = Action::Open {
             at,

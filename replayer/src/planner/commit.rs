@@ -23,7 +23,10 @@ impl Planner {
         *count += 1;
         let mut place = NONE;
         if draft.class == Class::Issued {
-            place = self.place_now();
+            place = self
+                .paths
+                .places
+                .now(&self.uses, &self.land.tree, &self.setting.roots);
             if cx.ok() {
                 self.land.layers.changed_by(cx, &self.uses, &self.land.tree);
                 self.land.tree.mark_changed(&self.uses);

@@ -1,7 +1,8 @@
 //! Flags of `open` as the recording machine writes them, and as this one does.
 
 use fsreplay_trace::abi::OpenFlags;
-use fsreplay_trace::model::Header;
+use fsreplay_trace::call::{ArgKind, Last};
+use fsreplay_trace::model::{Event, Header};
 
 /// Both ways of writing them.
 #[derive(Clone, Copy)]
@@ -17,6 +18,11 @@ impl Dialect {
             recorded: OpenFlags::of(&header.architecture),
             here: OpenFlags::here(),
         }
+    }
+
+    /// What the call of an event does with a link at the end of one of its paths.
+    pub(crate) fn last(&self, event: &Event, path: ArgKind) -> Last {
+        event.last(path, self.recorded)
     }
 
     /// Recorded flags as this machine writes them.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fsreplay_trace::abi::AT_EMPTY_PATH;
-use fsreplay_trace::call::ArgKind;
+use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT};
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, StringId};
 
@@ -81,6 +81,26 @@ impl Cx<'_> {
     /// Whether the call succeeded.
     pub(crate) fn ok(&self) -> bool {
         self.event.errno().is_none()
+    }
+
+    /// An argument that the call keeps, or 0.
+    pub(crate) fn number(&self, kind: ArgKind) -> u64 {
+        self.event.arg(kind).unwrap_or(0)
+    }
+
+    /// A length, offset or size as the kernel takes it.
+    pub(crate) fn signed(&self, kind: ArgKind) -> i64 {
+        self.number(kind) as i64
+    }
+
+    /// A numeric argument that may not have been given.
+    pub(crate) fn given(&self, kind: ArgKind) -> Option<u64> {
+        self.event.arg(kind).filter(|value| *value != NO_ARGUMENT)
+    }
+
+    /// Flags of the call: those that it was given and those that it stands for.
+    pub(crate) fn flags(&self) -> u32 {
+        self.event.flags()
     }
 
     /// Bytes that a transfer moved.

@@ -77,8 +77,8 @@ fn waits(command: u64) -> bool {
 impl Planner {
     pub(super) fn futex(&mut self, cx: &Cx) -> Draft {
         let space = self.holdings.procs.task(cx.task).mm;
-        let address = cx.event.arg(ArgKind::Address).unwrap_or(0);
-        if !waits(cx.event.arg(ArgKind::Command).unwrap_or(0)) {
+        let address = cx.number(ArgKind::Address);
+        if !waits(cx.number(ArgKind::Command)) {
             let id = self.order.next(cx.lane);
             self.time.futexes.wake(space, address, (id, cx.number));
         } else if cx.ok()

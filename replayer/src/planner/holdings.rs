@@ -111,7 +111,7 @@ impl Holdings {
         if cx.event.fd(ArgKind::NewFd) == Some(fd as i32) {
             return draft;
         }
-        let cloexec = cx.event.flags() & SOCK_CLOEXEC != 0;
+        let cloexec = cx.flags() & SOCK_CLOEXEC != 0;
         if matches!(cx.event.call.name(), "eventfd" | "eventfd2") {
             let counter = self.pipes.add_counter();
             // Without access bits: its end is nobody's end of file.
@@ -139,7 +139,7 @@ impl Holdings {
         if !cx.ok() {
             return draft;
         }
-        let cloexec = cx.event.flags() & SOCK_CLOEXEC != 0;
+        let cloexec = cx.flags() & SOCK_CLOEXEC != 0;
         let pipe = self.pipes.add();
         self.pipes.writer(pipe);
         let back = (op == Op::SocketPair).then(|| self.pipes.add());
@@ -153,7 +153,7 @@ impl Holdings {
                 (Some(back), _) => What::Pair(back, pipe),
             };
             let handle = self.fds.open(what, NONE, end, None);
-            let fd = cx.event.arg(kind).unwrap_or(0) as i64;
+            let fd = cx.number(kind) as i64;
             self.put_fd(cx, fd, handle, cloexec);
         }
         draft

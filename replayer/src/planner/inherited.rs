@@ -156,7 +156,7 @@ impl Planner {
             .grow(&mut self.land.tree, ino, state.offset);
         let lane = self.holdings.procs.task(state.task.0).lane;
         let slot = self.holdings.fds.take_slot(lane);
-        let at = self.place_of(ino);
+        let at = self.paths.place_of(&self.land.tree, ino);
         let clean = state.open_flags() & !(abi::O_CREAT | abi::O_EXCL | abi::O_TRUNC);
         let flags = self.setting.dialect.translate(clean) as i32;
         if self.tally.coverage.events == 0 {

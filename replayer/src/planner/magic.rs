@@ -3,9 +3,11 @@
 
 use fsreplay_trace::call::{Last, Op};
 
+use super::intern::TextBuilder;
+use super::paths::Paths;
 use super::resolve::{End, WalkStart, Walked};
-use super::tree::{Kind, NONE};
-use super::{Cx, Draft, Planner, TextBuilder};
+use super::tree::{Kind, NONE, Tree};
+use super::{Class, Cx, Draft, Notes};
 use crate::plan::At;
 
 /// What a path through a descriptor comes to.
@@ -16,59 +18,56 @@ pub(super) enum Through<'t> {
     Below(WalkStart),
 }
 
-impl Planner {
+impl Paths {
     /// Goes on from what a descriptor has open.
-    pub(super) fn through_descriptor<'t>(
+    pub(super) fn through<'t>(
         &mut self,
         cx: &Cx<'t>,
-        fd: i32,
+        start: WalkStart,
         rest: &'t [u8],
         last: Last,
+        tree: &Tree,
+        notes: &mut Notes,
     ) -> Result<Through<'t>, Draft> {
-        let start = self.holdings.opened_at(cx, fd)?;
         let ino = start.ino;
         if !rest.is_empty() {
             return Ok(Through::Below(start));
         }
         if last != Last::Followed {
             // The link of /proc itself is meant.
-            return Err(Draft::nothing(cx, super::Class::Pseudo));
+            return Err(Draft::nothing(cx, Class::Pseudo));
         }
-        let inode = self.land.tree.inode(ino);
+        let inode = tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
         let nameless = !directory && inode.dent == NONE;
         // The kernel stops at a link that is open itself (O_PATH); its name would be followed.
         if nameless || inode.kind == Kind::Link {
             // One that never had a name may get one so.
             if cx.event.call.row().op != Op::Link {
-                self.tally.notes.add(if nameless {
+                notes.add(if nameless {
                     "descriptors of removed files named by path"
                 } else {
                     "descriptors of links named by path"
                 });
             }
-            return Err(Draft::nothing(cx, super::Class::Unresolved));
+            return Err(Draft::nothing(cx, Class::Unresolved));
         }
-        Ok(self.reached(start))
+        Ok(self.reached(start, tree))
     }
 
     /// The very thing that a descriptor has open, which has a name or is a directory.
-    fn reached(&mut self, start: WalkStart) -> Through<'static> {
+    fn reached(&mut self, start: WalkStart, tree: &Tree) -> Through<'static> {
         let WalkStart { slot, ino } = start;
-        let inode = self.land.tree.inode(ino);
+        let inode = tree.inode(ino);
         let directory = inode.kind == Kind::Directory;
         let dent = if directory { NONE } else { inode.dent };
         let at = if directory {
             let path = TextBuilder::DOT;
             At { dir: slot, path }
         } else {
-            self.place_of(ino)
+            self.place_of(tree, ino)
         };
-        let dir = if directory {
-            ino
-        } else {
-            self.land.tree.dent(dent).dir
-        };
+        let dir = if directory { ino } else { tree.dent(dent).dir };
         let walked = Walked {
             end: End::Found,
             dir,

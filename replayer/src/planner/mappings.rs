@@ -239,9 +239,7 @@ impl Holdings {
             return draft;
         };
         let new_length = cx
-            .event
-            .arg(ArgKind::Count)
-            .unwrap_or(0)
+            .number(ArgKind::Count)
             .checked_next_multiple_of(4096)
             .unwrap_or(0);
         self.procs.spaces[space].remove(address, length);
@@ -260,9 +258,9 @@ impl Holdings {
 
 /// The addresses that a call is about: the first, and how many, whole pages.
 pub(super) fn mapped_range(cx: &Cx) -> (u64, u64) {
-    let length = cx.event.arg(ArgKind::Length).unwrap_or(0);
+    let length = cx.number(ArgKind::Length);
     let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
-    (cx.event.arg(ArgKind::Address).unwrap_or(0), rounded)
+    (cx.number(ArgKind::Address), rounded)
 }
 
 #[cfg(test)]

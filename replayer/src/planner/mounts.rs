@@ -11,7 +11,6 @@ use std::rc::Rc;
 use fsreplay_trace::abi::{AT_FDCWD, MOVE_MOUNT_T_EMPTY_PATH, MS_BIND, MS_MOVE, MS_ONLY_FLAGS};
 use fsreplay_trace::call::{ArgKind, Last};
 
-use super::actions::flag_bits;
 use super::land::Land;
 use super::resolve::{End, Walked, walk};
 use super::tree::{Kind, MOUNTED, NONE, PSEUDO, SKIPPED, Tree};
@@ -173,7 +172,7 @@ impl Land {
 
 impl Planner {
     pub(super) fn mount(&mut self, cx: &Cx) -> Draft {
-        let flags = flag_bits(cx);
+        let flags = cx.flags();
         if cx.ok() && flags & MS_ONLY_FLAGS == 0 {
             let over = self.place_named(cx, ArgKind::Path);
             let top = match over {
@@ -242,12 +241,12 @@ impl Planner {
                 .handle;
             self.holdings.fds.handle(handle).slot()?;
             start = self.holdings.fds.description(handle).ino;
-            if path.is_empty() && flag_bits(cx) & MOVE_MOUNT_T_EMPTY_PATH != 0 && start != NONE {
+            if path.is_empty() && cx.flags() & MOVE_MOUNT_T_EMPTY_PATH != 0 && start != NONE {
                 return Some((self.land.tree.inode(start).dent, start));
             }
         }
         let last = match kind {
-            ArgKind::Path => self.last_of(cx.event, kind),
+            ArgKind::Path => self.setting.dialect.last(cx.event, kind),
             _ => Last::Followed,
         };
         let passed = &mut self.paths.passed;

@@ -55,7 +55,7 @@ impl Land {
             uses.inode(dir, Side::Read);
             return ino;
         }
-        let recorded = cx.event.flags();
+        let recorded = cx.flags();
         let made = cx.event.made();
         match walked.found() {
             Some(ino) if !made.is_some_and(|made| made.exclusive) => {

@@ -1,18 +1,19 @@
 //! From a recorded path to the one that is issued: where it starts, and where it leads.
 
 use fsreplay_trace::abi::NAME_MAX;
-use fsreplay_trace::call::{ArgKind, Last};
-use fsreplay_trace::model::{Event, StringId};
+use fsreplay_trace::call::Last;
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::StringId;
 
-use super::actions::refused_by_flags;
+use super::Notes;
 use super::intern::TextBuilder;
+use super::land::Land;
 use super::links::{Links, Placements};
-use super::magic::Through;
-use super::order::Side;
+use super::order::{Order, Side};
 use super::places::Places;
 use super::resolve::{End, Passed, WalkStart, Walked, walk};
-use super::tree::{Kind, NONE, PSEUDO, ROOT, SKIPPED};
-use super::{Class, Cx, Draft, Planner, Resource};
+use super::tree::{Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
+use super::uses::{Resource, Uses};
 use crate::plan::{At, Root, Slot};
 
 /// Unknown directories that one path may hold.
@@ -29,11 +30,27 @@ pub(crate) enum Hint {
     Silent,
 }
 
+/// A path as a call gave it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'t> {
+    /// The string that holds it.
+    pub(super) string: StringId,
+    /// Where in that it begins.
+    pub(super) from: usize,
+    pub(super) bytes: &'t [u8],
+    pub(super) start: WalkStart,
+    /// What `/` means to the task.
+    pub(super) root: u32,
+    /// What is done with a link at its end.
+    pub(super) last: Last,
+    pub(super) hint: Hint,
+}
+
 /// Where a call's path led.
 pub(crate) struct Reached<'t> {
     pub(crate) at: At,
     pub(crate) walked: Walked<'t>,
-    start: WalkStart,
+    pub(super) start: WalkStart,
 }
 
 impl Reached<'_> {
@@ -107,125 +124,46 @@ impl Paths {
             scratch_names: Vec::new(),
         }
     }
-}
 
-impl Planner {
-    /// What the call of an event does with a link at the end of one of its paths.
-    pub(crate) fn last_of(&self, event: &Event, path: ArgKind) -> Last {
-        event.last(path, self.setting.dialect.recorded)
-    }
-
-    /// Follows the path of a call, by its `DirFd` and `Path` arguments. Where nothing is to be
-    /// issued, the draft of that.
-    pub(crate) fn reach<'t>(&mut self, cx: &Cx<'t>, hint: Hint) -> Result<Reached<'t>, Draft> {
-        self.reach_by(cx, ArgKind::DirFd, ArgKind::Path, hint)
-    }
-
-    /// Follows the second path of a call that has two, or that of a call which makes a link.
-    pub(crate) fn reach_new<'t>(&mut self, cx: &Cx<'t>, hint: Hint) -> Result<Reached<'t>, Draft> {
-        self.reach_by(cx, ArgKind::NewDirFd, ArgKind::NewPath, hint)
-    }
-
-    fn reach_by<'t>(
+    /// Where a path leads that was resolved before, if its walk can be told from its last name.
+    pub(super) fn cached<'t>(
         &mut self,
-        cx: &Cx<'t>,
-        dirfd: ArgKind,
-        path: ArgKind,
-        hint: Hint,
-    ) -> Result<Reached<'t>, Draft> {
-        let last = self.last_of(cx.event, path);
-        let Some(string) = cx.string(path) else {
-            // A bad pointer can't be had again.
-            return Err(Draft::nothing(cx, Class::Unresolved));
-        };
-        let bytes = cx.tables.string(string);
-        let root = self.holdings.procs.fs(cx.task).root;
-        let (start, from) = match self.holdings.descriptor_link(cx, bytes) {
-            Some((fd, from)) => match self.through_descriptor(cx, fd, &bytes[from..], last)? {
-                Through::Reached(at, walked, start) => {
-                    let mut reached = Reached { at, walked, start };
-                    self.pass(&mut reached);
-                    return Ok(reached);
-                }
-                Through::Below(start) => (start, from),
-            },
-            None if bytes.first() == Some(&b'/') => {
-                let slot = Slot(0);
-                (WalkStart { slot, ino: root }, 0)
-            }
-            None => (
-                self.holdings
-                    .start(cx, cx.event.fd(dirfd), &mut self.tally.notes)?,
-                0,
-            ),
-        };
-        let bytes = &bytes[from..];
-        let walked = match self.cached(start.ino, string, last, hint) {
-            Some(walked) => walked,
-            None => self.follow_path(cx, string, bytes, start, root, last, hint),
-        };
-        match walked.end {
-            End::Pseudo => {
-                self.land.led_below_mount(&walked, &mut self.tally.notes);
-                return Err(Draft::nothing(cx, Class::Pseudo));
-            }
-            End::Skipped => return Err(Draft::nothing(cx, Class::Skipped)),
-            _ => {}
-        }
-        if refused_by_flags(cx, &self.land.tree, &walked, &mut self.tally.notes) {
-            return Err(Draft::nothing(cx, Class::Other));
-        }
-        let at = self.spell(cx, string, from, start, &walked);
-        let mut reached = Reached { at, walked, start };
-        if self
-            .land
-            .found_unmade(cx, &reached.walked, &mut self.tally.notes)
-        {
-            return Err(Draft::nothing(cx, Class::Other));
-        }
-        self.pass(&mut reached);
-        Ok(reached)
-    }
-
-    fn cached<'t>(
-        &mut self,
-        base: u32,
-        string: StringId,
-        last: Last,
-        hint: Hint,
+        asked: &Asked,
+        tree: &Tree,
+        concurrent: bool,
     ) -> Option<Walked<'t>> {
-        let generation = self.land.tree.generation;
-        let known = *self.paths.cache.slot(base, string.0);
+        let (base, string) = (asked.start.ino, asked.string);
+        let generation = tree.generation;
+        let known = *self.cache.slot(base, string.0);
         if known.base != base || known.string != string.0 || known.generation != generation {
             return None;
         }
-        let dent = self.land.tree.dent(known.dent);
+        let dent = tree.dent(known.dent);
         let (dir, ino) = (dent.dir, dent.ino);
         let end = if ino == NONE {
-            if matches!(hint, Hint::Exists(_)) {
+            if matches!(asked.hint, Hint::Exists(_)) {
                 return None;
             }
             End::Missing
         } else {
-            let inode = self.land.tree.inode(ino);
-            let special =
-                inode.flags & (PSEUDO | SKIPPED) != 0 || self.land.tree.root_at(ino).is_some();
-            if special || (inode.kind == Kind::Link && last == Last::Followed) {
+            let inode = tree.inode(ino);
+            let special = inode.flags & (PSEUDO | SKIPPED) != 0 || tree.root_at(ino).is_some();
+            if special || (inode.kind == Kind::Link && asked.last == Last::Followed) {
                 return None;
             }
             End::Found
         };
-        self.paths.passed.dents.clear();
-        self.paths.passed.dirs.clear();
-        if self.order.concurrent {
+        self.passed.dents.clear();
+        self.passed.dirs.clear();
+        if concurrent {
             let mut at = dir;
-            self.paths.passed.dirs.push(at);
+            self.passed.dirs.push(at);
             while at != base && at != ROOT {
-                let Some(parent) = self.land.tree.parent(at) else {
+                let Some(parent) = tree.parent(at) else {
                     break;
                 };
                 at = parent;
-                self.paths.passed.dirs.push(at);
+                self.passed.dirs.push(at);
             }
         }
         Some(Walked {
@@ -242,45 +180,43 @@ impl Planner {
         })
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn follow_path<'t>(
+    /// Walks a path, and makes known what must be there as the call's outcome tells.
+    pub(super) fn follow<'t>(
         &mut self,
-        cx: &Cx<'t>,
-        string: StringId,
-        bytes: &'t [u8],
-        start: WalkStart,
-        root: u32,
-        last: Last,
-        hint: Hint,
+        asked: &Asked<'t>,
+        tables: &'t Tables,
+        land: &mut Land,
+        notes: &mut Notes,
     ) -> Walked<'t> {
+        let Asked { bytes, root, .. } = *asked;
+        let base = asked.start.ino;
         let mut again = 0;
         let walked = loop {
             let walked = walk(
-                &self.land.tree,
-                cx.tables,
-                &mut self.paths.passed,
+                &land.tree,
+                tables,
+                &mut self.passed,
                 bytes,
-                start.ino,
+                base,
                 root,
-                last,
+                asked.last,
             );
             again += 1;
-            let Some(kind) = to_conjure(&self.land.tree, &walked, hint) else {
+            let Some(kind) = to_conjure(&land.tree, &walked, asked.hint) else {
                 break walked;
             };
             if again > MAX_CONJURED || walked.name.len() > NAME_MAX {
                 break walked;
             }
-            self.land.conjure(&walked, kind, &mut self.tally.notes);
+            land.conjure(&walked, kind, notes);
         };
         let simple = walked.plain && walked.links == 0 && !walked.trailing && root == ROOT;
         let named = walked.dent != NONE && walked.outer_at < bytes.len();
         if simple && named && matches!(walked.end, End::Found | End::Missing) {
-            let generation = self.land.tree.generation;
-            let base = start.ino;
-            *self.paths.cache.slot(base, string.0) = Known {
+            let generation = land.tree.generation;
+            *self.cache.slot(base, asked.string.0) = Known {
                 base,
-                string: string.0,
+                string: asked.string.0,
                 generation,
                 dent: walked.dent,
             };
@@ -289,33 +225,37 @@ impl Planner {
     }
 
     /// Puts the call in order with what its walk passed through.
-    fn pass(&mut self, reached: &mut Reached) {
+    pub(super) fn pass(
+        &self,
+        reached: &mut Reached,
+        land: &mut Land,
+        order: &Order,
+        uses: &mut Uses,
+    ) {
         let walked = &mut reached.walked;
         if walked.end == End::Found && walked.ino != NONE {
-            self.land.met(walked.ino);
+            land.met(walked.ino);
         }
-        if self.order.single() {
+        if order.single() {
             return;
         }
         if reached.start.slot != Slot(0) && reached.start.slot != Slot::BAD {
             let slot = Resource::Slot(reached.start.slot.0);
-            self.uses.add(slot, Side::Read);
+            uses.add(slot, Side::Read);
         }
-        for index in 0..self.paths.passed.dirs.len() {
-            let dir = self.paths.passed.dirs[index];
-            self.uses.add(Resource::Place(dir), Side::Read);
+        for dir in &self.passed.dirs {
+            uses.add(Resource::Place(*dir), Side::Read);
         }
-        for index in 0..self.paths.passed.dents.len() {
-            let dent = self.paths.passed.dents[index];
-            self.uses.add(Resource::Dent(dent), Side::Read);
+        for dent in &self.passed.dents {
+            uses.add(Resource::Dent(*dent), Side::Read);
         }
         if walked.end == End::Found && walked.name.is_empty() && walked.dent == NONE {
-            self.uses.add(Resource::Place(walked.ino), Side::Read);
+            uses.add(Resource::Place(walked.ino), Side::Read);
         }
         let valid = !walked.name.is_empty() && walked.name.len() <= NAME_MAX;
-        if walked.dent == NONE && walked.ino == NONE && valid && self.order.concurrent {
-            let name = self.land.tree.names.intern(walked.name);
-            walked.dent = self.land.tree.entry(walked.dir, name);
+        if walked.dent == NONE && walked.ino == NONE && valid && order.concurrent {
+            let name = land.tree.names.intern(walked.name);
+            walked.dent = land.tree.entry(walked.dir, name);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hash::FastMap;
 use super::tree::{NONE, Top, Tree};
-use super::{Planner, Resource};
+use super::uses::{Resource, Uses};
 use crate::plan::Root;
 
 /// Directories, by inode; where a directory is moved, it keeps the path that it had first.
@@ -13,6 +13,30 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    /// The place of the op about to be committed: the directory that it names something in, or that
+    /// its file lies in.
+    pub(crate) fn now(&mut self, uses: &Uses, tree: &Tree, roots: &[Root]) -> u32 {
+        let mut directory = NONE;
+        for resource in uses.resources() {
+            let found = match resource {
+                Resource::Members(ino) => ino,
+                Resource::Dent(dent) => tree.dent(dent).dir,
+                Resource::Inode(ino) => tree.home_of(ino),
+                Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
+                    continue;
+                }
+            };
+            // The last name of a path is looked up last; what a link leads to counts, not the link.
+            if found != NONE {
+                directory = found;
+            }
+        }
+        match directory {
+            NONE => NONE,
+            directory => self.of(tree, roots, directory),
+        }
+    }
+
     fn of(&mut self, tree: &Tree, roots: &[Root], directory: u32) -> u32 {
         if let Some(place) = self.by_directory.get(&directory) {
             return *place;
@@ -37,34 +61,5 @@ impl Places {
         self.paths.push(path);
         self.by_directory.insert(directory, place);
         place
-    }
-}
-
-impl Planner {
-    /// The place of the op about to be committed: the directory that it names something in, or that
-    /// its file lies in.
-    pub(super) fn place_now(&mut self) -> u32 {
-        let mut directory = NONE;
-        for resource in self.uses.resources() {
-            let found = match resource {
-                Resource::Members(ino) => ino,
-                Resource::Dent(dent) => self.land.tree.dent(dent).dir,
-                Resource::Inode(ino) => self.land.tree.home_of(ino),
-                Resource::Place(_) | Resource::Slot(_) | Resource::Offset(_) | Resource::Map(_) => {
-                    continue;
-                }
-            };
-            // The last name of a path is looked up last; what a link leads to counts, not the link.
-            if found != NONE {
-                directory = found;
-            }
-        }
-        match directory {
-            NONE => NONE,
-            directory => self
-                .paths
-                .places
-                .of(&self.land.tree, &self.setting.roots, directory),
-        }
     }
 }

@@ -378,7 +378,7 @@ impl Planner {
         if start == NONE || bytes.is_empty() {
             return None;
         }
-        let last = self.last_of(event, path);
+        let last = self.setting.dialect.last(event, path);
         let (tree, passed) = (&self.land.tree, &mut self.paths.passed);
         let walked = walk(tree, tables, passed, bytes, start, fs.root, last);
         (!matches!(walked.end, End::Pseudo | End::Skipped)).then_some(walked)

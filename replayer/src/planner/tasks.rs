@@ -6,9 +6,9 @@ use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 
 use super::fds::{Ended, What};
 use super::order::OpId;
-use super::tree::{Kind, NONE};
+use super::tree::NONE;
 use super::{PlanError, Planner, Resource};
-use crate::plan::{Action, At, InitialFd, Slot};
+use crate::plan::{Action, InitialFd, Slot};
 
 impl Planner {
     /// A task whose start no record told.
@@ -73,7 +73,7 @@ impl Planner {
             .fds
             .take_slot(self.holdings.procs.task(task).lane);
         let flags = abi::O_PATH | self.setting.dialect.here.directory;
-        let at = self.place_of(ino);
+        let at = self.paths.place_of(&self.land.tree, ino);
         self.holdings.initial_fds.push(InitialFd {
             out: Slot(slot),
             at,
@@ -85,41 +85,6 @@ impl Planner {
         let fs = self.holdings.procs.fs_mut(task);
         fs.cwd = handle;
         fs.cwd_ino = ino;
-    }
-
-    /// The canonical path of an inode that has a name.
-    pub(crate) fn place_of(&mut self, ino: u32) -> At {
-        let mut names = Vec::new();
-        let (above, last) = match self.land.tree.inode(ino).kind {
-            Kind::Directory => (ino, None),
-            _ => {
-                let dent = self.land.tree.inode(ino).dent;
-                if dent == NONE {
-                    return At {
-                        dir: Slot::BAD,
-                        path: super::TextBuilder::EMPTY,
-                    };
-                }
-                let dent = self.land.tree.dent(dent);
-                (dent.dir, Some(dent.name))
-            }
-        };
-        let top = self.land.tree.climb(above, NONE, &mut names);
-        let root = match top {
-            Some(super::tree::Top::Root(root)) => root,
-            _ => 0,
-        };
-        names.reverse();
-        names.extend(last);
-        let parts: Vec<&[u8]> = names.iter().map(|n| self.land.tree.names.get(*n)).collect();
-        let mut path = parts.join(&b'/');
-        if path.is_empty() {
-            path.push(b'.');
-        }
-        At {
-            dir: Slot(u32::from(root)),
-            path: self.paths.texts.push_built(&path),
-        }
     }
 
     pub(crate) fn task_exit(&mut self, exit: &TaskExit) {

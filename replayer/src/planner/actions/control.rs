@@ -6,7 +6,7 @@ use fsreplay_trace::call::ArgKind;
 use super::super::order::Side;
 use super::super::tree::FLAGGED;
 use super::super::{Class, Cx, Draft, Planner};
-use super::{File, number, signed};
+use super::File;
 use crate::plan::{Action, Check};
 
 const F_DUPFD: u64 = abi::F_DUPFD as u64;
@@ -45,12 +45,12 @@ const SET_FLAGS: u64 = abi::FS_IOC_SETFLAGS as u64;
 
 impl Planner {
     pub(super) fn fcntl(&mut self, cx: &Cx) -> Draft {
-        let command = number(cx, ArgKind::Command);
+        let command = cx.number(ArgKind::Command);
         match command {
             F_DUPFD => return self.duplicate(cx, cx.event.result, false),
             F_DUPFD_CLOEXEC => return self.duplicate(cx, cx.event.result, true),
             F_SETFD => {
-                let cloexec = number(cx, ArgKind::Argument) & FD_CLOEXEC != 0;
+                let cloexec = cx.number(ArgKind::Argument) & FD_CLOEXEC != 0;
                 self.holdings.set_cloexec(cx, cloexec);
             }
             _ => {}
@@ -72,7 +72,7 @@ impl Planner {
     fn descriptor_flags(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
         let argument = match command {
             F_SETFL => {
-                let recorded = number(cx, ArgKind::Argument) as u32;
+                let recorded = cx.number(ArgKind::Argument) as u32;
                 if cx.ok() && file.handle != super::NONE {
                     let description = self.holdings.fds.description_mut(file.handle);
                     description.flags =
@@ -80,7 +80,7 @@ impl Planner {
                 }
                 u64::from(self.setting.dialect.translate(recorded))
             }
-            F_SETFD => number(cx, ArgKind::Argument),
+            F_SETFD => cx.number(ArgKind::Argument),
             _ => 0,
         };
         let action = Action::Fcntl {
@@ -105,10 +105,10 @@ impl Planner {
         let action = Action::Lock {
             fd,
             command: command as i32,
-            kind: number(cx, ArgKind::Argument) as i16,
+            kind: cx.number(ArgKind::Argument) as i16,
             whence: whence as i16,
             start,
-            length: signed(cx, ArgKind::LockLength),
+            length: cx.signed(ArgKind::LockLength),
         };
         Draft::issue(cx, action).mount(file.mount)
     }
@@ -124,13 +124,13 @@ impl Planner {
         }
         let action = Action::Flock {
             fd: file.slot,
-            operation: number(cx, ArgKind::Command) as i32,
+            operation: cx.number(ArgKind::Command) as i32,
         };
         Draft::issue(cx, action).mount(file.mount)
     }
 
     pub(super) fn ioctl(&mut self, cx: &Cx) -> Draft {
-        let command = number(cx, ArgKind::Command) & 0xffff_ffff;
+        let command = cx.number(ArgKind::Command) & 0xffff_ffff;
         let cloexec = match command {
             FIOCLEX => Some(true),
             FIONCLEX => Some(false),
@@ -198,9 +198,9 @@ impl Planner {
             Action::CloneRange {
                 fd: file.slot,
                 source: source.slot,
-                source_offset: number(cx, ArgKind::OffsetIn),
-                length: number(cx, ArgKind::Length),
-                offset: number(cx, ArgKind::OffsetOut),
+                source_offset: cx.number(ArgKind::OffsetIn),
+                length: cx.number(ArgKind::Length),
+                offset: cx.number(ArgKind::OffsetOut),
             }
         };
         self.uses.inode(file.ino, Side::Write);
@@ -209,10 +209,10 @@ impl Planner {
             let (offset, length) = match command {
                 FICLONE => (0, size),
                 _ => {
-                    let length = number(cx, ArgKind::Length);
-                    let rest = size.saturating_sub(number(cx, ArgKind::OffsetIn));
+                    let length = cx.number(ArgKind::Length);
+                    let rest = size.saturating_sub(cx.number(ArgKind::OffsetIn));
                     let length = if length == 0 { rest } else { length };
-                    (number(cx, ArgKind::OffsetOut), length)
+                    (cx.number(ArgKind::OffsetOut), length)
                 }
             };
             self.land

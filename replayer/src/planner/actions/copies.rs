@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
 
 use super::super::order::Side;
 use super::super::{Cx, Draft, Planner};
-use super::{File, flag_bits, given, number};
+use super::File;
 use crate::plan::{Action, Slot};
 
 /// An offset of a copy: -1 where the descriptor's own is used.
@@ -41,7 +41,7 @@ impl Planner {
     fn copied_from(&mut self, cx: &Cx, source: &File) -> u64 {
         self.uses.inode(source.ino, Side::Read);
         self.land.mark_read(source.ino);
-        match given(cx, ArgKind::OffsetIn) {
+        match cx.given(ArgKind::OffsetIn) {
             Some(from) => from,
             None => self.holdings.fds.advance(cx, source, &mut self.uses),
         }
@@ -49,7 +49,7 @@ impl Planner {
 
     /// The target of a copy is written; where.
     fn copied_to(&mut self, cx: &Cx, target: &File, moved: u64) -> u64 {
-        let at = match given(cx, ArgKind::OffsetOut) {
+        let at = match cx.given(ArgKind::OffsetOut) {
             Some(at) => at,
             None => self
                 .holdings
@@ -71,7 +71,7 @@ impl Planner {
             &mut self.order,
             &self.land.tree,
         );
-        let length = number(cx, ArgKind::Length);
+        let length = cx.number(ArgKind::Length);
         let source_offset = offset(cx, ArgKind::OffsetIn);
         if op == Op::CopyRange {
             return Action::CopyRange {
@@ -80,7 +80,7 @@ impl Planner {
                 fd: target.slot,
                 offset: offset(cx, ArgKind::OffsetOut),
                 length,
-                flags: flag_bits(cx),
+                flags: cx.flags(),
             };
         }
         Action::SendFile {
@@ -112,7 +112,7 @@ impl Planner {
             .fds
             .copying_ends(target, &mut self.order, &self.land.tree);
         self.transfer(moved);
-        match given(cx, ArgKind::OffsetOut) {
+        match cx.given(ArgKind::OffsetOut) {
             Some(at) => Action::PositionedWrite {
                 fd: target.slot,
                 length: moved,

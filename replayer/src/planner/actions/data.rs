@@ -5,7 +5,7 @@ use fsreplay_trace::call::{ArgKind, Call, Op};
 use super::super::order::Side;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
-use super::{flag_bits, number, signed, transfer};
+use super::transfer;
 use crate::plan::{Action, Check};
 
 const SEEK_DATA: u64 = 3;
@@ -26,7 +26,7 @@ const CUT: &str = "reads and writes of files that ended early (for want of memor
 /// Where a positioned call reads or writes. All are issued as preadv2 or pwritev2, for which -1 is
 /// the file's own offset, while others refuse each negative one: such a one becomes another.
 fn position(cx: &Cx) -> i64 {
-    let offset = signed(cx, ArgKind::Offset);
+    let offset = cx.signed(ArgKind::Offset);
     let own_offset = matches!(cx.event.call, Call::preadv2 | Call::pwritev2);
     if offset == -1 && !own_offset {
         i64::MIN
@@ -41,7 +41,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return self.read_pipe(cx, draft),
         };
-        let (fd, length, vectors) = (file.slot, number(cx, ArgKind::Length), vectors(cx));
+        let (fd, length, vectors) = (file.slot, cx.number(ArgKind::Length), vectors(cx));
         self.transfer(length);
         self.uses.inode(file.ino, Side::Read);
         self.land.mark_read(file.ino);
@@ -60,7 +60,7 @@ impl Planner {
                 length,
                 vectors,
                 offset,
-                flags: flag_bits(cx) as i32,
+                flags: cx.flags() as i32,
             };
             (action, u64::try_from(offset).unwrap_or(0))
         };
@@ -140,7 +140,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return self.write_pipe(cx, draft),
         };
-        let (fd, length, vectors) = (file.slot, number(cx, ArgKind::Length), vectors(cx));
+        let (fd, length, vectors) = (file.slot, cx.number(ArgKind::Length), vectors(cx));
         self.transfer(length);
         let (action, offset) = if cx.event.call.row().op == Op::Write {
             let from = self
@@ -160,7 +160,7 @@ impl Planner {
                 length,
                 vectors,
                 offset,
-                flags: flag_bits(cx) as i32,
+                flags: cx.flags() as i32,
             };
             (action, u64::try_from(offset).unwrap_or(0))
         };
@@ -170,7 +170,7 @@ impl Planner {
         self.land
             .wrote(&mut self.uses, file.ino, offset, cx.moved());
         let wrote = cx.moved();
-        let action = if wrote > 0 && wrote < number(cx, ArgKind::Length) {
+        let action = if wrote > 0 && wrote < cx.number(ArgKind::Length) {
             self.cut(cx, action)
         } else {
             action
@@ -203,7 +203,7 @@ impl Planner {
             Err(draft) => return draft,
         };
         self.uses.offset(file.description);
-        let whence = number(cx, ArgKind::Whence);
+        let whence = cx.number(ArgKind::Whence);
         let directory = file.ino != NONE && self.land.tree.inode(file.ino).kind == Kind::Directory;
         if cx.ok() && file.description != NONE {
             let description = self.holdings.fds.by_number(file.description);
@@ -218,7 +218,7 @@ impl Planner {
         }
         let action = Action::Seek {
             fd: file.slot,
-            offset: signed(cx, ArgKind::Offset),
+            offset: cx.signed(ArgKind::Offset),
             whence: whence as i32,
         };
         let check = if directory {
@@ -237,7 +237,7 @@ impl Planner {
         };
         self.uses.inode(file.ino, Side::Read);
         let fd = file.slot;
-        let (offset, length) = (signed(cx, ArgKind::Offset), signed(cx, ArgKind::Length));
+        let (offset, length) = (cx.signed(ArgKind::Offset), cx.signed(ArgKind::Length));
         let action = match op {
             Op::FdSync => match cx.event.call.name() {
                 "fdatasync" => Action::Fdatasync { fd },
@@ -248,13 +248,13 @@ impl Planner {
                 fd,
                 offset,
                 length,
-                flags: flag_bits(cx),
+                flags: cx.flags(),
             },
             Op::Advise => Action::Advise {
                 fd,
                 offset,
                 length,
-                advice: flag_bits(cx) as i32,
+                advice: cx.flags() as i32,
             },
             _ => Action::ReadAhead {
                 fd,

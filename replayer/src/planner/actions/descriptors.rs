@@ -8,12 +8,12 @@ use super::super::order::Side;
 use super::super::paths::Hint;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{creation_hint, flag_bits, lookup_hint, number};
+use super::{creation_hint, lookup_hint};
 use crate::plan::{Action, Check, Slot};
 
 impl Planner {
     pub(super) fn open(&mut self, cx: &Cx) -> Draft {
-        let recorded = flag_bits(cx);
+        let recorded = cx.flags();
         let creates = cx.event.made().is_some();
         let temporary = self.setting.dialect.recorded.is_temporary(recorded);
         let hint = if creates && !temporary {
@@ -37,7 +37,7 @@ impl Planner {
             }
         };
         let mode = if creates || temporary {
-            number(cx, ArgKind::Mode) as u32 & 0o7777 & !self.holdings.procs.fs(cx.task).umask
+            cx.number(ArgKind::Mode) as u32 & 0o7777 & !self.holdings.procs.fs(cx.task).umask
         } else {
             0
         };
@@ -45,7 +45,7 @@ impl Planner {
             at: reached.at,
             flags: self.setting.dialect.translate(recorded) as i32,
             mode,
-            resolve: number(cx, ArgKind::Mask),
+            resolve: cx.number(ArgKind::Mask),
             out: Slot::BAD,
         };
         let mount = self
@@ -149,14 +149,14 @@ impl Planner {
         if !cx.ok() {
             return Draft::nothing(cx, Class::Other);
         }
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         if bits & CLOSE_RANGE_UNSHARE != 0 {
             self.holdings.unshare_table(cx.task);
         }
-        let clamp = |kind| number(cx, kind).min(i32::MAX as u64) as u32;
+        let clamp = |kind| cx.number(kind).min(i32::MAX as u64) as u32;
         // Numbers are unsigned ints there; ~0U means "to the end".
         let first = clamp(ArgKind::Fd) as i32;
-        let last = (number(cx, ArgKind::NewFd) as u32).min(i32::MAX as u32) as i32;
+        let last = (cx.number(ArgKind::NewFd) as u32).min(i32::MAX as u32) as i32;
         let fds = self.holdings.procs.table(cx.task).range(first, last);
         let mut pending: Option<Action> = None;
         for fd in fds {
@@ -229,8 +229,8 @@ impl Planner {
     }
 
     pub(super) fn dup_to(&mut self, cx: &Cx) -> Draft {
-        let new = number(cx, ArgKind::NewFd) as i32;
-        let cloexec = flag_bits(cx) & abi::O_CLOEXEC != 0;
+        let new = cx.number(ArgKind::NewFd) as i32;
+        let cloexec = cx.flags() & abi::O_CLOEXEC != 0;
         let old = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
         if !cx.ok() {
             return self.duplicate(cx, -1, cloexec);

@@ -7,7 +7,7 @@ use super::super::order::Side;
 use super::super::paths::Reached;
 use super::super::tree::{Kind, NONE};
 use super::super::{Cx, Draft, Planner, Resource};
-use super::{flag_bits, lookup_hint, number};
+use super::lookup_hint;
 use crate::plan::{Action, At, Check};
 
 impl Planner {
@@ -41,7 +41,7 @@ impl Planner {
     }
 
     pub(super) fn stat(&mut self, cx: &Cx) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         let (at, mount) = match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok(found) => found,
             Err(draft) => return draft,
@@ -51,7 +51,7 @@ impl Planner {
             Call::statx => Action::Statx {
                 at,
                 flags,
-                mask: number(cx, ArgKind::Mask) as u32,
+                mask: cx.number(ArgKind::Mask) as u32,
             },
             _ => Action::Stat { at, flags },
         };
@@ -59,12 +59,12 @@ impl Planner {
     }
 
     pub(super) fn access(&mut self, cx: &Cx) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok((at, mount)) => {
                 let action = Action::Access {
                     at,
-                    mode: number(cx, ArgKind::Mode) as i32,
+                    mode: cx.number(ArgKind::Mode) as i32,
                     flags: bits as i32,
                 };
                 Draft::issue(cx, action).mount(mount)
@@ -102,7 +102,7 @@ impl Planner {
         }
         let action = Action::ReadLink {
             at,
-            length: number(cx, ArgKind::Length),
+            length: cx.number(ArgKind::Length),
             target_root: None,
         };
         Draft::issue(cx, action).mount(mount)
@@ -113,7 +113,7 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        let length = number(cx, ArgKind::Length);
+        let length = cx.number(ArgKind::Length);
         self.transfer(length);
         self.uses.offset(file.description);
         let mut listing = 0;
@@ -145,7 +145,7 @@ impl Planner {
     }
 
     pub(super) fn get_attributes(&mut self, cx: &Cx) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         // A working directory is open as O_PATH in the replay, which the call refuses without a
         // name.
         let asks_by_name = cx.is_empty_path(bits) && cx.event.fd(ArgKind::DirFd) == Some(AT_FDCWD);
@@ -156,7 +156,7 @@ impl Planner {
                 }
                 let action = Action::GetAttributes {
                     at,
-                    length: number(cx, ArgKind::Length),
+                    length: cx.number(ArgKind::Length),
                     flags: bits as i32,
                 };
                 Draft::issue(cx, action).mount(mount)
@@ -189,7 +189,7 @@ impl Planner {
     }
 
     pub(super) fn watch(&mut self, cx: &Cx) -> Draft {
-        let mask = number(cx, ArgKind::Mask);
+        let mask = cx.number(ArgKind::Mask);
         match self.look(cx, Kind::Unknown) {
             Ok((reached, mount)) => {
                 let action = Action::Watch {
@@ -203,7 +203,7 @@ impl Planner {
     }
 
     pub(super) fn name_to_handle(&mut self, cx: &Cx) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         match self.path_or_self(cx, bits, Kind::Unknown) {
             Ok((at, mount)) => {
                 let action = Action::NameToHandle {

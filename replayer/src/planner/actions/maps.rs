@@ -5,7 +5,6 @@ use fsreplay_trace::call::{ArgKind, Call, Op};
 use super::super::mappings::mapped_range;
 use super::super::order::Side;
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{flag_bits, number, signed};
 use crate::plan::{Action, Check};
 
 const MAP_SHARED: u32 = 1;
@@ -37,7 +36,7 @@ const MADV_PAGEOUT: i32 = 21;
 
 impl Planner {
     pub(super) fn map(&mut self, cx: &Cx) -> Draft {
-        let length = number(cx, ArgKind::Length);
+        let length = cx.number(ArgKind::Length);
         let space = self.holdings.procs.task(cx.task).mm;
         if cx.ok() {
             // What lay there (a fixed address over an earlier map) is gone.
@@ -58,8 +57,8 @@ impl Planner {
             Ok(file) => file,
             Err(draft) => return draft,
         };
-        let bits = flag_bits(cx);
-        let prot = number(cx, ArgKind::Prot);
+        let bits = cx.flags();
+        let prot = cx.number(ArgKind::Prot);
         let writes = bits & MAP_TYPE != 2 && bits & MAP_SHARED != 0 && prot & PROT_WRITE != 0;
         self.land.mark_read(file.ino);
         self.uses
@@ -80,7 +79,7 @@ impl Planner {
             length,
             prot: prot as i32,
             flags: bits as i32,
-            offset: signed(cx, ArgKind::Offset),
+            offset: cx.signed(ArgKind::Offset),
         };
         Draft::issue(cx, action)
             .check(Check::Success)
@@ -123,7 +122,7 @@ impl Planner {
         self.uses.add(Resource::Map(part.map), Side::Read);
         let ino = self.holdings.maps.all[part.map as usize].ino;
         self.uses.inode(ino, Side::Read);
-        let bits = flag_bits(cx) as i32;
+        let bits = cx.flags() as i32;
         if op != Op::MapSync && !ISSUED_ADVICE.contains(&bits) {
             self.tally.notes.add("madvise advice that is not issued");
             return Draft::nothing(cx, Class::Other);

@@ -2,12 +2,11 @@
 
 use fsreplay_trace::call::{ArgKind, Last, NONE as NO_ARGUMENT, Op};
 
-use super::super::initial::{xattr_list_length, xattr_name};
+use super::super::initial::xattr_list_length;
 use super::super::order::Side;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner};
-use super::{flag_bits, number, signed};
-use crate::plan::{Action, At, Check, Text};
+use crate::plan::{Action, At, Check};
 
 /// Links have no attributes but those that only the kernel or root may set.
 const OF_LINKS: &str = "calls on attributes of links themselves, which a replay may not set: they \
@@ -24,8 +23,8 @@ impl Planner {
     /// The ids that a chown is issued with: an ordinary user can give files to nobody else.
     fn owner(&self, cx: &Cx) -> (u32, u32) {
         let asked = (
-            number(cx, ArgKind::Uid) as u32,
-            number(cx, ArgKind::Gid) as u32,
+            cx.number(ArgKind::Uid) as u32,
+            cx.number(ArgKind::Gid) as u32,
         );
         if self.setting.options.as_root || !cx.ok() {
             return asked;
@@ -39,7 +38,7 @@ impl Planner {
 
     /// `chmod`, `chown`, `utimensat`, `truncate` and their kin, by path.
     pub(super) fn change_metadata(&mut self, cx: &Cx, op: Op) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         let null = cx.event.arg(ArgKind::Path) == Some(NO_ARGUMENT);
         if op == Op::SetTimes && null && cx.event.arg(ArgKind::DirFd).is_some() {
             return self.set_descriptor_times(cx);
@@ -64,7 +63,7 @@ impl Planner {
         if let Some(ino) = ino.filter(|_| cx.ok()) {
             self.uses.inode(ino, Side::Write);
             if op == Op::Truncate {
-                let size = number(cx, ArgKind::Length);
+                let size = cx.number(ArgKind::Length);
                 self.land.layers.resizes(&self.land.tree, ino);
                 self.land.room.resized(&mut self.land.tree, ino, size);
             }
@@ -77,7 +76,7 @@ impl Planner {
         match op {
             Op::ChangeMode => Action::ChangeMode {
                 at,
-                mode: number(cx, ArgKind::Mode) as u32 & 0o7777,
+                mode: cx.number(ArgKind::Mode) as u32 & 0o7777,
                 flags: bits as i32,
             },
             Op::ChangeOwner => {
@@ -91,12 +90,12 @@ impl Planner {
             }
             Op::Truncate => Action::Truncate {
                 at,
-                length: signed(cx, ArgKind::Length),
+                length: cx.signed(ArgKind::Length),
             },
             _ => Action::SetTimes {
                 at,
-                atime: number(cx, ArgKind::Atime),
-                mtime: number(cx, ArgKind::Mtime),
+                atime: cx.number(ArgKind::Atime),
+                mtime: cx.number(ArgKind::Mtime),
                 flags: bits as i32,
             },
         }
@@ -111,8 +110,8 @@ impl Planner {
         self.uses.inode(file.ino, Side::Write);
         let action = Action::FdSetTimes {
             fd: file.slot,
-            atime: number(cx, ArgKind::Atime),
-            mtime: number(cx, ArgKind::Mtime),
+            atime: cx.number(ArgKind::Atime),
+            mtime: cx.number(ArgKind::Mtime),
         };
         Draft::issue(cx, action).mount(file.mount)
     }
@@ -125,11 +124,11 @@ impl Planner {
         };
         self.uses.inode(file.ino, Side::Write);
         let fd = file.slot;
-        let length = signed(cx, ArgKind::Length);
+        let length = cx.signed(ArgKind::Length);
         let action = match op {
             Op::FdChangeMode => Action::FdChangeMode {
                 fd,
-                mode: number(cx, ArgKind::Mode) as u32 & 0o7777,
+                mode: cx.number(ArgKind::Mode) as u32 & 0o7777,
             },
             Op::FdChangeOwner => {
                 let (uid, gid) = self.owner(cx);
@@ -144,17 +143,16 @@ impl Planner {
                 Action::FdTruncate { fd, length }
             }
             _ => {
-                let mode = number(cx, ArgKind::Mode) as u32;
+                let mode = cx.number(ArgKind::Mode) as u32;
                 if cx.ok() && mode & (FALLOC_PUNCH_HOLE | FALLOC_COLLAPSE) == 0 {
-                    let (offset, length) =
-                        (number(cx, ArgKind::Offset), number(cx, ArgKind::Length));
+                    let (offset, length) = (cx.number(ArgKind::Offset), cx.number(ArgKind::Length));
                     let keeps_size = mode & FALLOC_KEEP_SIZE != 0;
                     self.land.allocated(file.ino, offset, length, keeps_size);
                 }
                 Action::Allocate {
                     fd,
-                    mode: number(cx, ArgKind::Mode) as i32,
-                    offset: signed(cx, ArgKind::Offset),
+                    mode: cx.number(ArgKind::Mode) as i32,
+                    offset: cx.signed(ArgKind::Offset),
                     length,
                 }
             }
@@ -162,30 +160,8 @@ impl Planner {
         Draft::issue(cx, action).mount(file.mount)
     }
 
-    /// The name of an extended attribute as it is issued, and whether it was changed. A look that
-    /// failed changes nothing and needs no privilege, nor does taking away an ACL, which goes well
-    /// where there is none.
-    fn attribute(&mut self, cx: &Cx, op: Op) -> (Text, bool) {
-        let Some(name) = cx.string(ArgKind::Name) else {
-            return (super::super::TextBuilder::EMPTY, false);
-        };
-        let recorded = cx.tables.string(name);
-        let as_it_is = match op {
-            Op::GetXattr | Op::FdGetXattr => !cx.ok(),
-            Op::RemoveXattr | Op::FdRemoveXattr => recorded.starts_with(b"system.posix_acl_"),
-            _ => false,
-        };
-        let issued = if as_it_is {
-            recorded.to_vec()
-        } else {
-            xattr_name(recorded)
-        };
-        let changed = issued != recorded;
-        (self.paths.texts.push_built(&issued), changed)
-    }
-
     pub(super) fn xattr(&mut self, cx: &Cx, op: Op) -> Draft {
-        let follow = self.last_of(cx.event, ArgKind::Path) == Last::Followed;
+        let follow = self.setting.dialect.last(cx.event, ArgKind::Path) == Last::Followed;
         let (reached, mount) = match self.look(cx, Kind::Unknown) {
             Ok(found) => found,
             Err(draft) => return draft,
@@ -198,7 +174,7 @@ impl Planner {
         if let Some(mode) = acl_mode(cx) {
             return Draft::issue(cx, Action::SetAcl { at, mode, follow }).mount(mount);
         }
-        let (name, changed) = self.attribute(cx, op);
+        let (name, changed) = self.paths.attribute(cx, op);
         let kind = reached.found().map(|ino| self.land.tree.inode(ino).kind);
         // With those that it wasn't given they would not fit into what the tool had for them.
         let is_too_long = cx.event.errno() == Some(libc::ERANGE);
@@ -222,7 +198,7 @@ impl Planner {
                 at,
                 name,
                 length,
-                flags: flag_bits(cx) as i32,
+                flags: cx.flags() as i32,
                 follow,
             },
             Op::ListXattr => Action::ListXattr { at, length, follow },
@@ -249,7 +225,7 @@ impl Planner {
         if let Some(mode) = acl_mode(cx) {
             return Draft::issue(cx, Action::FdSetAcl { fd, mode }).mount(file.mount);
         }
-        let (name, changed) = self.attribute(cx, op);
+        let (name, changed) = self.paths.attribute(cx, op);
         let length = attribute_length(cx);
         let action = match op {
             Op::FdGetXattr => Action::FdGetXattr { fd, name, length },
@@ -257,7 +233,7 @@ impl Planner {
                 fd,
                 name,
                 length,
-                flags: flag_bits(cx) as i32,
+                flags: cx.flags() as i32,
             },
             Op::FdListXattr => Action::FdListXattr { fd, length },
             _ => Action::FdRemoveXattr { fd, name },
@@ -292,7 +268,7 @@ fn acl_mode(cx: &Cx) -> Option<u32> {
 
 /// For how much there is room. A list that fitted has longer names in the replay, and has to fit.
 fn attribute_length(cx: &Cx) -> u64 {
-    let length = number(cx, ArgKind::Length);
+    let length = cx.number(ArgKind::Length);
     let lists = matches!(cx.event.call.row().op, Op::ListXattr | Op::FdListXattr);
     if lists && cx.ok() && length > 0 {
         xattr_list_length(length)

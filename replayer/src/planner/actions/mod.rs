@@ -9,22 +9,18 @@ mod maps;
 mod metadata;
 mod names;
 mod nodes;
+mod reach;
 mod refused;
 mod tasks;
 
-use fsreplay_trace::call::{ArgKind, NONE as NO_ARGUMENT, Op};
+use fsreplay_trace::call::{ArgKind, Op};
 
 pub(crate) use super::file::File;
 use super::paths::Hint;
 use super::pipes::Transfer;
 use super::tree::{Kind, NONE};
 use super::{Class, Cx, Draft, Planner};
-pub(crate) use refused::refused_by_flags;
-
-/// An argument that the call keeps, or 0.
-pub(crate) fn number(cx: &Cx, kind: ArgKind) -> u64 {
-    cx.event.arg(kind).unwrap_or(0)
-}
+use refused::refused_by_flags;
 
 /// The call as what moves bytes through a pipe.
 fn transfer(cx: &Cx) -> Transfer {
@@ -33,21 +29,6 @@ fn transfer(cx: &Cx) -> Transfer {
         count: cx.moved(),
         exit: cx.event.exit(),
     }
-}
-
-/// A numeric argument that may not have been given.
-pub(crate) fn given(cx: &Cx, kind: ArgKind) -> Option<u64> {
-    cx.event.arg(kind).filter(|value| *value != NO_ARGUMENT)
-}
-
-/// Flags of a call: those that it was given and those that it stands for.
-pub(crate) fn flag_bits(cx: &Cx) -> u32 {
-    cx.event.flags()
-}
-
-/// A length, offset or size as the kernel takes it.
-pub(crate) fn signed(cx: &Cx, kind: ArgKind) -> i64 {
-    number(cx, kind) as i64
 }
 
 /// What a call that looks something up tells about its path.

@@ -5,14 +5,12 @@ use fsreplay_trace::abi::{
     RENAME_WHITEOUT,
 };
 use fsreplay_trace::call::ArgKind;
-use fsreplay_trace::model::StringId;
 
-use super::super::links::LinkText;
 use super::super::order::Side;
 use super::super::paths::{Hint, Reached};
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{creation_hint, flag_bits, lookup_hint, number};
+use super::{creation_hint, lookup_hint};
 use crate::plan::{Action, At};
 
 impl Planner {
@@ -24,7 +22,7 @@ impl Planner {
         let umask = self.holdings.procs.fs(cx.task).umask;
         let action = Action::MakeDir {
             at: reached.at,
-            mode: number(cx, ArgKind::Mode) as u32 & 0o1777 & !umask,
+            mode: cx.number(ArgKind::Mode) as u32 & 0o1777 & !umask,
         };
         let mount = self.land.tree.mount_of(reached.walked.dir);
         if !cx.ok() {
@@ -49,7 +47,7 @@ impl Planner {
 
     /// `unlink`, `unlinkat`, `rmdir`.
     pub(super) fn unlink(&mut self, cx: &Cx) -> Draft {
-        let directory = flag_bits(cx) & AT_REMOVEDIR != 0;
+        let directory = cx.flags() & AT_REMOVEDIR != 0;
         let kind = if directory {
             Kind::Directory
         } else {
@@ -64,7 +62,7 @@ impl Planner {
             let Some(ino) = reached.found().filter(|ino| self.land.tree.has_name(*ino)) else {
                 return Draft::nothing(cx, Class::Unresolved);
             };
-            reached.at = self.place_of(ino);
+            reached.at = self.paths.place_of(&self.land.tree, ino);
         }
         let action = Action::Unlink {
             at: reached.at,
@@ -93,7 +91,7 @@ impl Planner {
     }
 
     pub(super) fn rename(&mut self, cx: &Cx) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         let exchange = bits & RENAME_EXCHANGE != 0;
         // Flags that the kernel refused are left to be refused again; nothing is told of the paths
         // then.
@@ -115,8 +113,8 @@ impl Planner {
             Ok(to) => to,
             Err(draft) => return draft,
         };
-        let from_at = self.keep_dots(&from);
-        let to_at = self.keep_dots(&to);
+        let from_at = self.paths.keep_dots(&from);
+        let to_at = self.paths.keep_dots(&to);
         let action = Action::Rename {
             from: from_at,
             to: to_at,
@@ -143,19 +141,8 @@ impl Planner {
         Draft::issue(cx, action).mount(mount)
     }
 
-    /// A path that ends in `..` is refused by rename(2); its canonical form would not be.
-    fn keep_dots(&mut self, reached: &Reached) -> At {
-        let mut at = reached.at;
-        let named = reached.walked.name.is_empty() && reached.walked.dent == NONE;
-        let text = self.paths.texts.get(at.path).to_vec();
-        if named && !text.is_empty() && text != b"." && !text.ends_with(b"/.") {
-            at.path = self.paths.texts.join(at.path, b".");
-        }
-        at
-    }
-
     pub(super) fn link(&mut self, cx: &Cx) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         if cx.is_empty_path(bits) {
             return self.link_descriptor(cx);
         }
@@ -262,27 +249,10 @@ impl Planner {
             self.uses.failed(&reached.walked);
             NONE
         };
-        let action = self.contained_link(cx, target, &reached, ino);
-        Draft::issue(cx, action).mount(mount)
-    }
-
-    fn contained_link(&mut self, cx: &Cx, target: StringId, reached: &Reached, ino: u32) -> Action {
-        let text = cx.tables.string(target);
-        let dir = reached.walked.dir;
-        let home = self.land.tree.recorded_path(dir);
-        let decided = self
+        let action = self
             .paths
-            .links
-            .decide(&mut self.paths.texts, text, &home, ino);
-        let (text, target_root) = match decided {
-            LinkText::Verbatim => (self.paths.texts.string(target, 0, cx.tables), None),
-            LinkText::Inside(root, path) => (path, Some(root)),
-        };
-        Action::Symlink {
-            target: text,
-            target_root,
-            at: reached.at,
-        }
+            .contained_link(cx, target, &reached, ino, &self.land.tree);
+        Draft::issue(cx, action).mount(mount)
     }
 }
 

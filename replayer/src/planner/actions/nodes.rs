@@ -5,7 +5,7 @@ use fsreplay_trace::call::{ArgKind, Call};
 use super::super::paths::Hint;
 use super::super::tree::Kind;
 use super::super::{Class, Cx, Draft, Planner};
-use super::{creation_hint, number};
+use super::creation_hint;
 use crate::plan::Action;
 
 const S_IFMT: u32 = 0o170_000;
@@ -34,7 +34,7 @@ impl Planner {
             Ok(reached) => reached,
             Err(draft) => return draft,
         };
-        let asked = number(cx, ArgKind::Mode) as u32;
+        let asked = cx.number(ArgKind::Mode) as u32;
         let (kind, made) = match asked & S_IFMT {
             S_IFIFO => (S_IFIFO, Kind::Fifo),
             S_IFSOCK => (S_IFSOCK, Kind::Socket),

@@ -12,7 +12,6 @@ use super::super::tree::{FLAGGED, NONE, Tree};
 use super::super::users::Users;
 use super::super::{Cx, Notes};
 use super::control::{FICLONE, FICLONERANGE};
-use super::{flag_bits, number};
 
 const S_IFMT: u64 = 0o170_000;
 /// Asks that depend on the flags of an inode, which a trace doesn't hold: `FS_IOC_SETFLAGS`,
@@ -111,8 +110,8 @@ fn names_root(cx: &Cx) -> bool {
 fn crosses_mounts(cx: &Cx) -> bool {
     match cx.event.call.row().op {
         Op::Link | Op::Rename | Op::CopyRange => true,
-        Op::Ioctl => CLONES.contains(&(number(cx, ArgKind::Command) & 0xffff_ffff)),
-        Op::Open => number(cx, ArgKind::Mask) & RESOLVE_NO_XDEV != 0,
+        Op::Ioctl => CLONES.contains(&(cx.number(ArgKind::Command) & 0xffff_ffff)),
+        Op::Open => cx.number(ArgKind::Mask) & RESOLVE_NO_XDEV != 0,
         _ => false,
     }
 }
@@ -124,7 +123,7 @@ fn has_unknown_flags(cx: &Cx) -> bool {
         Call::unlinkat => AT_REMOVEDIR,
         _ => return false,
     };
-    flag_bits(cx) & !known != 0
+    cx.flags() & !known != 0
 }
 
 fn splices(cx: &Cx) -> bool {
@@ -133,7 +132,7 @@ fn splices(cx: &Cx) -> bool {
 
 /// `fcntl(F_DUPFD)` refuses a number above the limit of the recorded process.
 fn duplicates(cx: &Cx) -> bool {
-    let command = number(cx, ArgKind::Command) as u32;
+    let command = cx.number(ArgKind::Command) as u32;
     cx.event.call == Call::fcntl && [F_DUPFD, F_DUPFD_CLOEXEC].contains(&command)
 }
 
@@ -159,12 +158,12 @@ fn by_structure(cx: &Cx, errno: i32) -> bool {
 /// Leases, memory locks, inode flags, watches and device nodes are not replayed.
 fn by_state(cx: &Cx, errno: i32) -> bool {
     match cx.event.call.row().op {
-        Op::Open => errno == libc::EAGAIN && flag_bits(cx) & libc::O_NONBLOCK as u32 != 0,
+        Op::Open => errno == libc::EAGAIN && cx.flags() & libc::O_NONBLOCK as u32 != 0,
         Op::MapSync => errno == libc::EBUSY,
         Op::Watch => matches!(errno, libc::EBADF | libc::EINVAL | libc::ENOSPC),
-        Op::Ioctl => SETS_INODE_FLAGS.contains(&number(cx, ArgKind::Command)),
+        Op::Ioctl => SETS_INODE_FLAGS.contains(&cx.number(ArgKind::Command)),
         Op::MakeNode => {
-            let kind = number(cx, ArgKind::Mode) & S_IFMT;
+            let kind = cx.number(ArgKind::Mode) & S_IFMT;
             let made = [0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK].contains(&(kind as u32));
             !made && matches!(errno, libc::EPERM | libc::EINVAL)
         }

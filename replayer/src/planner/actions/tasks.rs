@@ -8,12 +8,12 @@ use super::super::order::Side;
 use super::super::paths::Hint;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
-use super::{File, flag_bits, lookup_hint, number};
+use super::{File, lookup_hint};
 use crate::plan::{Action, At, Check, Slot};
 
 impl Planner {
     pub(super) fn umask(&mut self, cx: &Cx) -> Draft {
-        self.holdings.procs.fs_mut(cx.task).umask = number(cx, ArgKind::Mode) as u32 & 0o777;
+        self.holdings.procs.fs_mut(cx.task).umask = cx.number(ArgKind::Mode) as u32 & 0o777;
         Draft::nothing(cx, Class::Other)
     }
 
@@ -128,7 +128,7 @@ impl Planner {
     }
 
     pub(super) fn exec(&mut self, cx: &Cx) -> Draft {
-        let bits = flag_bits(cx);
+        let bits = cx.flags();
         let draft = self.program(cx, bits);
         if cx.ok() {
             self.started(cx);
@@ -194,7 +194,7 @@ impl Planner {
             };
         }
         self.uses.add(Resource::Dent(dent), Side::Read);
-        self.place_of(file.ino)
+        self.paths.place_of(&self.land.tree, file.ino)
     }
 
     /// A new program runs: descriptors close, tables and memory are its own.
@@ -226,7 +226,7 @@ impl Planner {
     }
 
     pub(super) fn unshare(&mut self, cx: &Cx) -> Draft {
-        let bits = u64::from(flag_bits(cx));
+        let bits = u64::from(cx.flags());
         if cx.ok() && bits & CLONE_FILES != 0 {
             self.holdings.unshare_table(cx.task);
         }
@@ -247,7 +247,7 @@ impl Planner {
         const P_PID: u64 = 1;
         let pid = match cx.event.arg(ArgKind::Mode) {
             // waitid: the child is told through memory.
-            Some(P_PID) if cx.ok() => number(cx, ArgKind::Pid) as u32,
+            Some(P_PID) if cx.ok() => cx.number(ArgKind::Pid) as u32,
             Some(_) if cx.ok() => 0,
             None if cx.event.result > 0 => cx.event.result as u32,
             _ => return Draft::nothing(cx, Class::Other),
