@@ -1,7 +1,8 @@
 //! What descriptors that calls are given lead to.
 
-use fsreplay_trace::abi::AT_FDCWD;
-use fsreplay_trace::call::ArgKind;
+use fsreplay_trace::abi::{AT_FDCWD, CLOSE_RANGE_CLOEXEC};
+use fsreplay_trace::call::{ArgKind, Op};
+use fsreplay_trace::model::Event;
 
 use super::fds::What;
 use super::file::File;
@@ -246,5 +247,28 @@ impl Holdings {
             writable = later(writable, read);
         }
         readable.or(writable).map(|(_, cause)| cause)
+    }
+
+    /// Handles of the descriptors that a call closes.
+    pub(crate) fn closed_by(&self, event: &Event, horizon: u32) -> Vec<u32> {
+        let task = event.task.0;
+        if event.errno().is_some() || !self.procs.is_alive(task) {
+            return Vec::new();
+        }
+        let table = self.procs.table(task);
+        let number = |kind| event.arg(kind).unwrap_or(0);
+        let fds = match event.call.row().op {
+            Op::Close => event.fd(ArgKind::Fd).into_iter().collect(),
+            Op::DupTo => event.fd(ArgKind::NewFd).into_iter().collect(),
+            Op::Exec => table.cloexec(),
+            Op::CloseRange if number(ArgKind::Flags) & u64::from(CLOSE_RANGE_CLOEXEC) == 0 => {
+                let clamp = |fd: u64| fd.min(i32::MAX as u64) as i32;
+                let last = u64::from(number(ArgKind::NewFd) as u32);
+                table.range(clamp(number(ArgKind::Fd)), clamp(last))
+            }
+            _ => Vec::new(),
+        };
+        let entries = fds.iter().filter_map(|fd| table.get(*fd, horizon));
+        entries.map(|entry| entry.handle).collect()
     }
 }

@@ -11,12 +11,13 @@
 use fsreplay_trace::call::{ArgKind, Call};
 
 use super::contention::{
-    F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR,
+    F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR, lock_start,
 };
 use super::file::File;
 use super::hash::FastMap;
+use super::locking::Locking;
 use super::locks::{Lock, LockKind, LockPart, LockRange, Owner};
-use super::order::{OpId, Side};
+use super::order::{OpId, Order, Side};
 use super::tree::NONE;
 use super::{Cx, Planner, Resource};
 use crate::plan::{Action, Slot};
@@ -126,6 +127,55 @@ impl Carriers {
     }
 }
 
+impl Locking {
+    /// Whether a description can carry a process's locks: it carries no other's, and has none of
+    /// its own, which would be the same there.
+    fn can_carry(&self, table: u32, file: &File) -> bool {
+        let carries = self.carriers.by_description.get(&file.description);
+        let own = Lock {
+            owner: Owner::File(file.description),
+            ..every_lock(table, file.ino)
+        };
+        carries.is_none_or(|other| *other == table) && !self.locks.holds(&own)
+    }
+
+    /// A process closes one of its descriptors of an inode: all its locks there end. What is to be
+    /// done for that before the op being made.
+    fn unlocking(&mut self, table: u32, ino: u32) -> Option<(Lock, Option<Action>, Carrier)> {
+        let carrier = self.carriers.take(table, ino)?;
+        let lock = every_lock(table, ino);
+        let holds = self.locks.holds(&lock);
+        let unlock = holds.then(|| carrier.lock(every_byte(F_UNLCK)));
+        Some((lock, unlock, carrier))
+    }
+
+    /// An open file description ends with the op `by`, and its locks with it.
+    pub(crate) fn description_unlocks(
+        &mut self,
+        description: u32,
+        ino: u32,
+        by: OpId,
+        order: &mut Order,
+    ) {
+        if let Some(table) = self.carriers.by_description.get(&description) {
+            self.carriers.take(*table, ino);
+        }
+        self.carriers.freed.remove(&description);
+        for kind in [LockKind::Whole, LockKind::Record] {
+            if self.locks.knows(ino, kind) {
+                let lock = Lock {
+                    ino,
+                    kind,
+                    owner: Owner::File(description),
+                    range: LockRange::ALL,
+                    exclusive: false,
+                };
+                self.locks.gave(order, &lock, by);
+            }
+        }
+    }
+}
+
 impl Planner {
     /// The descriptor that a lock of `fcntl` is issued on, and where its range begins, with what it
     /// is counted from.
@@ -164,7 +214,8 @@ impl Planner {
             return (whence, asked);
         }
         let offset = self.holdings.fds.by_number(file.description).offset;
-        let start = self.lock_start(cx.event, offset, file.ino);
+        let size = self.land.tree.size_of(file.ino);
+        let start = lock_start(cx.event, offset, size);
         i64::try_from(start).map_or((whence, asked), |start| (0, start))
     }
 
@@ -172,7 +223,7 @@ impl Planner {
     fn carried(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
         let table = self.holdings.procs.task(cx.task).table;
         let asked = Kinds::asked(cx);
-        let is_free = self.can_carry(table, file);
+        let is_free = self.locking.can_carry(table, file);
         if let Some(carrier) = self.locking.carriers.find(table, file.ino) {
             let all = every_lock(table, file.ino);
             let stays = self.locking.locks.holds(&all) || !is_free || carrier.description == NONE;
@@ -189,17 +240,6 @@ impl Planner {
         let carrier = self.new_carrier(cx, file, is_free, asked)?;
         self.locking.carriers.add((table, file.ino), carrier);
         Some(carrier)
-    }
-
-    /// Whether a description can carry a process's locks: it carries no other's, and has none of
-    /// its own, which would be the same there.
-    fn can_carry(&self, table: u32, file: &File) -> bool {
-        let carries = self.locking.carriers.by_description.get(&file.description);
-        let own = Lock {
-            owner: Owner::File(file.description),
-            ..every_lock(table, file.ino)
-        };
-        carries.is_none_or(|other| *other == table) && !self.locking.locks.holds(&own)
     }
 
     /// A description is asked for locks of its own: it carries no process's any more.
@@ -338,23 +378,13 @@ impl Planner {
         self.holdings.fds.give_slot(lane, carrier.slot);
     }
 
-    /// A process closes one of its descriptors of an inode: all its locks there end. What is to be
-    /// done for that before the op being made.
-    fn unlocking(&mut self, table: u32, ino: u32) -> Option<(Lock, Option<Action>, Carrier)> {
-        let carrier = self.locking.carriers.take(table, ino)?;
-        let lock = every_lock(table, ino);
-        let holds = self.locking.locks.holds(&lock);
-        let unlock = holds.then(|| carrier.lock(every_byte(F_UNLCK)));
-        Some((lock, unlock, carrier))
-    }
-
     /// A process is about to close a descriptor, now, by an op of `lane`.
     pub(super) fn unlock_first(&mut self, (table, lane, time): (u32, u32, u64), handle: u32) {
         if self.locking.carriers.of.is_empty() {
             return;
         }
         let ino = self.holdings.fds.description(handle).ino;
-        let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
+        let Some((lock, unlock, carrier)) = self.locking.unlocking(table, ino) else {
             return;
         };
         if let Some(action) = unlock {
@@ -379,7 +409,7 @@ impl Planner {
             return;
         }
         let ino = self.holdings.fds.description(handle).ino;
-        let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
+        let Some((lock, unlock, carrier)) = self.locking.unlocking(table, ino) else {
             return;
         };
         let resource = Resource::Slot(carrier.slot);
@@ -399,26 +429,6 @@ impl Planner {
                 .carriers
                 .freed
                 .insert(carrier.description, freed);
-        }
-    }
-
-    /// An open file description ends with the op `by`, and its locks with it.
-    pub(super) fn description_unlocks(&mut self, description: u32, ino: u32, by: OpId) {
-        if let Some(table) = self.locking.carriers.by_description.get(&description) {
-            self.locking.carriers.take(*table, ino);
-        }
-        self.locking.carriers.freed.remove(&description);
-        for kind in [LockKind::Whole, LockKind::Record] {
-            if self.locking.locks.knows(ino, kind) {
-                let lock = Lock {
-                    ino,
-                    kind,
-                    owner: Owner::File(description),
-                    range: LockRange::ALL,
-                    exclusive: false,
-                };
-                self.locking.locks.gave(&mut self.order, &lock, by);
-            }
         }
     }
 }

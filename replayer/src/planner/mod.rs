@@ -50,6 +50,7 @@ mod mounts;
 mod names;
 mod ops;
 mod order;
+mod outlook;
 mod pace;
 mod paths;
 mod pipes;

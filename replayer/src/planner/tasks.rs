@@ -159,7 +159,8 @@ impl Planner {
         }
         if ino != NONE {
             if let Some(by) = by {
-                self.description_unlocks(ended.number, ino, by);
+                self.locking
+                    .description_unlocks(ended.number, ino, by, &mut self.order);
             }
             let inode = self.land.tree.inode_mut(ino);
             inode.opens = inode.opens.saturating_sub(1);

@@ -335,6 +335,24 @@ impl Tree {
         true
     }
 
+    /// How many events had returned when the entries of a directory last changed.
+    pub(crate) fn changed(&self, ino: u32) -> u32 {
+        let inode = self.inode(ino);
+        let directory = match inode.kind {
+            Kind::Directory => self.directories.get(inode.extra as usize),
+            _ => None,
+        };
+        directory.map_or(0, |directory| directory.changed)
+    }
+
+    /// The size of an inode, bytes; 0 of none.
+    pub(crate) fn size_of(&self, ino: u32) -> u64 {
+        if ino == NONE {
+            return 0;
+        }
+        self.inode(ino).size
+    }
+
     /// The mount of an inode.
     pub(crate) fn mount_of(&self, ino: u32) -> u16 {
         if ino == NONE {

@@ -133,9 +133,11 @@ impl Planner {
             listing,
             to_end: cx.event.result == 0 && length > 0,
         };
+        let (mut outlook, sequence) = self.outlook();
+        let changes = cx.ok() && outlook.changes_meanwhile(sequence, cx, file.ino);
         let check = if !cx.ok() {
             Check::Exact
-        } else if self.changes_meanwhile(cx, file.ino) {
+        } else if changes {
             // Which of the names it caught is chance.
             Check::Success
         } else {

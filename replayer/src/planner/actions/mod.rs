@@ -4,6 +4,7 @@ mod control;
 mod copies;
 mod data;
 mod descriptors;
+mod locks;
 mod lookups;
 mod maps;
 mod metadata;
