@@ -13,13 +13,17 @@ use fsreplay_trace::call::{ArgKind, Call};
 use super::contention::{
     F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR, lock_start,
 };
+use super::fds::Descriptors;
 use super::file::File;
 use super::hash::FastMap;
 use super::locking::Locking;
 use super::locks::{Lock, LockKind, LockPart, LockRange, Owner};
 use super::order::{OpId, Order, Side};
-use super::tree::NONE;
-use super::{Cx, Planner, Resource};
+use super::paths::Paths;
+use super::tree::{NONE, Tree};
+use super::uses::Resource;
+use super::writer::Writer;
+use super::{Cx, Notes};
 use crate::plan::{Action, Slot};
 
 const ACCESS_MODE: u32 = libc::O_ACCMODE as u32;
@@ -78,6 +82,58 @@ impl Carrier {
             start,
             length,
         }
+    }
+
+    /// Opens a file for locks only.
+    fn open(
+        cx: &Cx,
+        file: &File,
+        mode: u32,
+        writer: &mut Writer,
+        paths: &mut Paths,
+        notes: &mut Notes,
+    ) -> Option<Carrier> {
+        let dent = writer.tree.inode(file.ino).dent;
+        if dent == NONE {
+            notes.add("locks on removed files that processes, or they and open files, share");
+            return None;
+        }
+        let at = paths.place_of(writer.tree, file.ino);
+        let slot = writer.fds.take_slot(cx.lane);
+        let action = Action::Open {
+            at,
+            flags: mode as i32,
+            mode: 0,
+            resolve: 0,
+            out: Slot(slot),
+        };
+        let needs = [
+            (Resource::Slot(slot), Side::Write),
+            (Resource::Dent(dent), Side::Read),
+        ];
+        writer.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
+        Some(Carrier {
+            slot,
+            description: NONE,
+            mode,
+        })
+    }
+
+    /// Takes a lock there that the process holds.
+    fn retake(self, cx: &Cx, part: &LockPart, writer: &mut Writer) {
+        let kind = if part.exclusive { F_WRLCK } else { F_RDLCK };
+        let (start, length) = part.range.told();
+        let action = self.lock((kind, start, length));
+        let needs = [(Resource::Slot(self.slot), Side::Read)];
+        writer.extra(cx.lane, cx.event.entry, action, Call::fcntl, &needs);
+    }
+
+    /// Closes what was opened for locks only.
+    fn close(self, (lane, time): (u32, u64), writer: &mut Writer) {
+        let fd = Slot(self.slot);
+        let resource = Resource::Slot(self.slot);
+        writer.extra_write(lane, time, Action::Close { fd }, Call::close, resource);
+        writer.fds.give_slot(lane, self.slot);
     }
 }
 
@@ -174,151 +230,120 @@ impl Locking {
             }
         }
     }
-}
 
-impl Planner {
-    /// The descriptor that a lock of `fcntl` is issued on, and where its range begins, with what it
-    /// is counted from.
-    pub(super) fn carrier(&mut self, cx: &Cx, file: &File) -> (Slot, u64, i64) {
-        let (whence, asked) = self.asked_start(cx, file);
-        let own = (file.slot, whence, asked);
-        let command = cx.number(ArgKind::Command);
-        let refused = cx.event.errno() == Some(libc::EBADF);
-        if file.ino == NONE || refused {
-            return own;
-        }
-        if [F_OFD_SETLK, F_OFD_SETLKW].contains(&command) {
-            self.cede(cx, file);
-            return own;
-        }
-        if ![F_SETLK, F_SETLKW].contains(&command) {
-            return own;
-        }
-        let Some(carrier) = self.carried(cx, file) else {
-            return own;
-        };
-        if carrier.slot == file.slot.0 {
-            return own;
-        }
-        self.uses.slot(carrier.slot, Side::Read);
-        (Slot(carrier.slot), whence, asked)
-    }
-
-    /// What the range of a lock is counted from, and where it begins. Where it is counted from the
-    /// offset, it is told from the start of the file: the carrier's offset is another one, and
-    /// tasks that share one may move it in another order than the model has it.
-    fn asked_start(&mut self, cx: &Cx, file: &File) -> (u64, i64) {
-        let asked = cx.number(ArgKind::LockStart) as i64;
-        let whence = cx.number(ArgKind::Whence);
-        if whence != SEEK_CUR || file.ino == NONE {
-            return (whence, asked);
-        }
-        let offset = self.holdings.fds.by_number(file.description).offset;
-        let size = self.land.tree.size_of(file.ino);
-        let start = lock_start(cx.event, offset, size);
-        i64::try_from(start).map_or((whence, asked), |start| (0, start))
-    }
-
-    /// What carries the calling process's locks of a file from now on.
-    fn carried(&mut self, cx: &Cx, file: &File) -> Option<Carrier> {
-        let table = self.holdings.procs.task(cx.task).table;
-        let asked = Kinds::asked(cx);
-        let is_free = self.locking.can_carry(table, file);
-        if let Some(carrier) = self.locking.carriers.find(table, file.ino) {
-            let all = every_lock(table, file.ino);
-            let stays = self.locking.locks.holds(&all) || !is_free || carrier.description == NONE;
-            if stays && asked.fit(carrier.mode) {
-                return Some(carrier);
-            }
-            let held = self.locking.locks.held_by(&mut self.order, &all);
-            let fresh = self.new_carrier(cx, file, is_free, asked.and(&held))?;
-            self.move_locks(cx, &all, &held, (carrier, fresh));
-            self.locking.carriers.take(table, file.ino);
-            self.locking.carriers.add((table, file.ino), fresh);
-            return Some(fresh);
-        }
-        let carrier = self.new_carrier(cx, file, is_free, asked)?;
-        self.locking.carriers.add((table, file.ino), carrier);
-        Some(carrier)
-    }
-
-    /// A description is asked for locks of its own: it carries no process's any more.
-    fn cede(&mut self, cx: &Cx, file: &File) {
-        let table = self
-            .locking
-            .carriers
-            .by_description
-            .get(&file.description)
-            .copied();
-        let carried =
-            table.and_then(|table| Some((table, self.locking.carriers.find(table, file.ino)?)));
-        if let Some((table, carrier)) = carried {
-            let all = every_lock(table, file.ino);
-            let held = self.locking.locks.held_by(&mut self.order, &all);
-            if held.is_empty() {
-                self.locking.carriers.take(table, file.ino);
-            } else if let Some(fresh) = self.open_carrier(cx, file, carrier.mode) {
-                self.move_locks(cx, &all, &held, (carrier, fresh));
-                self.locking.carriers.take(table, file.ino);
-                self.locking.carriers.add((table, file.ino), fresh);
-            }
-        }
-        if let Some(freed) = self.locking.carriers.freed.get(&file.description) {
-            self.order.after(*freed);
-        }
-    }
-
-    /// What can carry locks of these kinds: the descriptor that the call works on, if no other
-    /// process's are there, or one of the locks' own.
-    fn new_carrier(
+    /// The descriptor that a lock of `fcntl` is issued on, which the process with that descriptor
+    /// table asks for.
+    pub(super) fn issued_on(
         &mut self,
         cx: &Cx,
         file: &File,
-        is_free: bool,
-        kinds: Kinds,
-    ) -> Option<Carrier> {
-        let mode = self.holdings.fds.by_number(file.description).flags & ACCESS_MODE;
-        let fits = kinds.fit(mode);
-        if !is_free || !fits {
-            let mode = if fits { mode } else { libc::O_RDWR as u32 };
-            return self.open_carrier(cx, file, mode);
+        table: u32,
+        writer: &mut Writer,
+        paths: &mut Paths,
+        notes: &mut Notes,
+    ) -> Slot {
+        let command = cx.number(ArgKind::Command);
+        let refused = cx.event.errno() == Some(libc::EBADF);
+        if file.ino == NONE || refused {
+            return file.slot;
         }
-        if let Some(freed) = self.locking.carriers.freed.get(&file.description) {
-            self.order.after(*freed);
+        if [F_OFD_SETLK, F_OFD_SETLKW].contains(&command) {
+            self.cede(cx, file, writer, paths, notes);
+            return file.slot;
         }
-        Some(Carrier {
-            slot: file.slot.0,
-            description: file.description,
-            mode,
-        })
+        if ![F_SETLK, F_SETLKW].contains(&command) {
+            return file.slot;
+        }
+        let carrier = self.carried(cx, file, table, writer, paths, notes);
+        carrier.map_or(file.slot, |carrier| Slot(carrier.slot))
     }
 
-    /// Opens a file for locks only.
-    fn open_carrier(&mut self, cx: &Cx, file: &File, mode: u32) -> Option<Carrier> {
-        let dent = self.land.tree.inode(file.ino).dent;
-        if dent == NONE {
-            self.tally
-                .notes
-                .add("locks on removed files that processes, or they and open files, share");
-            return None;
-        }
-        let at = self.paths.place_of(&self.land.tree, file.ino);
-        let slot = self.holdings.fds.take_slot(cx.lane);
-        let action = Action::Open {
-            at,
-            flags: mode as i32,
-            mode: 0,
-            resolve: 0,
-            out: Slot(slot),
+    /// What carries the calling process's locks of a file from now on.
+    fn carried(
+        &mut self,
+        cx: &Cx,
+        file: &File,
+        table: u32,
+        writer: &mut Writer,
+        paths: &mut Paths,
+        notes: &mut Notes,
+    ) -> Option<Carrier> {
+        let asked = Kinds::asked(cx);
+        let is_free = self.can_carry(table, file);
+        let Some(carrier) = self.carriers.find(table, file.ino) else {
+            let fresh = match self.shares(file, is_free, asked, writer) {
+                Ok(shared) => shared,
+                Err(mode) => Carrier::open(cx, file, mode, writer, paths, notes)?,
+            };
+            self.carriers.add((table, file.ino), fresh);
+            return Some(fresh);
         };
-        let needs = [
-            (Resource::Slot(slot), Side::Write),
-            (Resource::Dent(dent), Side::Read),
-        ];
-        self.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
-        Some(Carrier {
-            slot,
-            description: NONE,
+        let all = every_lock(table, file.ino);
+        let stays = self.locks.holds(&all) || !is_free || carrier.description == NONE;
+        if stays && asked.fit(carrier.mode) {
+            return Some(carrier);
+        }
+        let held = self.locks.held_by(writer.order, &all);
+        let fresh = match self.shares(file, is_free, asked.and(&held), writer) {
+            Ok(shared) => shared,
+            Err(mode) => Carrier::open(cx, file, mode, writer, paths, notes)?,
+        };
+        self.move_locks(cx, &all, &held, (carrier, fresh), writer);
+        self.carriers.take(table, file.ino);
+        self.carriers.add((table, file.ino), fresh);
+        Some(fresh)
+    }
+
+    /// A description is asked for locks of its own: it carries no process's any more.
+    fn cede(
+        &mut self,
+        cx: &Cx,
+        file: &File,
+        writer: &mut Writer,
+        paths: &mut Paths,
+        notes: &mut Notes,
+    ) {
+        let table = self.carriers.by_description.get(&file.description).copied();
+        let carried = table.and_then(|table| Some((table, self.carriers.find(table, file.ino)?)));
+        if let Some((table, carrier)) = carried {
+            let all = every_lock(table, file.ino);
+            let held = self.locks.held_by(writer.order, &all);
+            if held.is_empty() {
+                self.carriers.take(table, file.ino);
+            } else if let Some(fresh) = Carrier::open(cx, file, carrier.mode, writer, paths, notes)
+            {
+                self.move_locks(cx, &all, &held, (carrier, fresh), writer);
+                self.carriers.take(table, file.ino);
+                self.carriers.add((table, file.ino), fresh);
+            }
+        }
+        if let Some(freed) = self.carriers.freed.get(&file.description) {
+            writer.order.after(*freed);
+        }
+    }
+
+    /// The descriptor that a call works on, as what carries locks of these kinds, if no other
+    /// process's are there. Else how the file is to be opened for the locks.
+    fn shares(
+        &self,
+        file: &File,
+        is_free: bool,
+        kinds: Kinds,
+        writer: &mut Writer,
+    ) -> Result<Carrier, u32> {
+        let mode = writer.fds.by_number(file.description).flags & ACCESS_MODE;
+        if !kinds.fit(mode) {
+            return Err(libc::O_RDWR as u32);
+        }
+        if !is_free {
+            return Err(mode);
+        }
+        if let Some(freed) = self.carriers.freed.get(&file.description) {
+            writer.order.after(*freed);
+        }
+        Ok(Carrier {
+            slot: file.slot.0,
+            description: file.description,
             mode,
         })
     }
@@ -332,103 +357,103 @@ impl Planner {
         all: &Lock,
         held: &[LockPart],
         (from, to): (Carrier, Carrier),
+        writer: &mut Writer,
     ) {
         for part in held.iter().filter(|part| !part.exclusive) {
-            self.retake(cx, to, part);
+            to.retake(cx, part, writer);
         }
         if !held.is_empty() {
             // Other tasks may have given back part of it there before.
             let action = from.lock(every_byte(F_UNLCK));
             let needs = [(Resource::Slot(from.slot), Side::Write)];
-            self.extra(cx.lane, cx.event.entry, action, Call::fcntl, &needs);
+            writer.extra(cx.lane, cx.event.entry, action, Call::fcntl, &needs);
         }
         for part in held.iter().filter(|part| part.exclusive) {
-            self.retake(cx, to, part);
+            to.retake(cx, part, writer);
         }
-        let last = self.order.last(cx.lane);
+        let last = writer.order.last(cx.lane);
         if let Some(by) = last.filter(|_| !held.is_empty()) {
-            self.locking.locks.moved(all, by);
+            self.locks.moved(all, by);
         }
         if from.description == NONE {
-            self.close_carrier((cx.lane, cx.event.entry), from);
+            from.close((cx.lane, cx.event.entry), writer);
         } else if let Some(freed) = last {
-            self.locking.carriers.freed.insert(from.description, freed);
+            self.carriers.freed.insert(from.description, freed);
         }
     }
 
-    /// Takes a lock that the process holds.
-    fn retake(&mut self, cx: &Cx, on: Carrier, part: &LockPart) {
-        let kind = if part.exclusive { F_WRLCK } else { F_RDLCK };
-        let (start, length) = part.range.told();
-        self.on_carrier(cx, on, (kind, start, length));
-    }
-
-    /// A call on a lock that no recorded one stands for: its kind, start and length.
-    fn on_carrier(&mut self, cx: &Cx, carrier: Carrier, lock: (u64, i64, i64)) {
-        let action = carrier.lock(lock);
-        let needs = [(Resource::Slot(carrier.slot), Side::Read)];
-        self.extra(cx.lane, cx.event.entry, action, Call::fcntl, &needs);
-    }
-
-    /// Closes what was opened for locks only.
-    fn close_carrier(&mut self, (lane, time): (u32, u64), carrier: Carrier) {
-        let fd = Slot(carrier.slot);
-        let resource = Resource::Slot(carrier.slot);
-        self.extra_write(lane, time, Action::Close { fd }, Call::close, resource);
-        self.holdings.fds.give_slot(lane, carrier.slot);
-    }
-
-    /// A process is about to close a descriptor, now, by an op of `lane`.
-    pub(super) fn unlock_first(&mut self, (table, lane, time): (u32, u32, u64), handle: u32) {
-        if self.locking.carriers.of.is_empty() {
+    /// A process is about to close a descriptor of an inode, now, by an op of `lane`.
+    pub(super) fn unlock_first(
+        &mut self,
+        (table, lane, time): (u32, u32, u64),
+        handle: u32,
+        writer: &mut Writer,
+    ) {
+        if self.carriers.of.is_empty() {
             return;
         }
-        let ino = self.holdings.fds.description(handle).ino;
-        let Some((lock, unlock, carrier)) = self.locking.unlocking(table, ino) else {
+        let ino = writer.fds.description(handle).ino;
+        let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
             return;
         };
         if let Some(action) = unlock {
-            let by = self.order.next(lane);
-            self.locking.locks.gave(&mut self.order, &lock, by);
+            let by = writer.order.next(lane);
+            self.locks.gave(writer.order, &lock, by);
             let needs = [(Resource::Slot(carrier.slot), Side::Read)];
-            self.extra(lane, time, action, Call::fcntl, &needs);
+            writer.extra(lane, time, action, Call::fcntl, &needs);
         }
         if carrier.description == NONE {
-            self.close_carrier((lane, time), carrier);
-        } else if let Some(freed) = self.order.last(lane) {
-            self.locking
-                .carriers
-                .freed
-                .insert(carrier.description, freed);
+            carrier.close((lane, time), writer);
+        } else if let Some(freed) = writer.order.last(lane) {
+            self.carriers.freed.insert(carrier.description, freed);
         }
     }
 
     /// A process closes a descriptor after the op being made, of `lane`.
-    pub(super) fn unlock_after(&mut self, (table, lane): (u32, u32), handle: u32) {
-        if self.locking.carriers.of.is_empty() {
+    pub(super) fn unlock_after(
+        &mut self,
+        (table, lane): (u32, u32),
+        handle: u32,
+        order: &mut Order,
+        fds: &mut Descriptors,
+    ) {
+        if self.carriers.of.is_empty() {
             return;
         }
-        let ino = self.holdings.fds.description(handle).ino;
-        let Some((lock, unlock, carrier)) = self.locking.unlocking(table, ino) else {
+        let ino = fds.description(handle).ino;
+        let Some((lock, unlock, carrier)) = self.unlocking(table, ino) else {
             return;
         };
         let resource = Resource::Slot(carrier.slot);
         if let Some(action) = unlock {
-            self.order.put_behind(action, resource);
-            let by = self.order.last_behind(lane);
-            self.locking.locks.gave(&mut self.order, &lock, by);
+            order.put_behind(action, resource);
+            let by = order.last_behind(lane);
+            self.locks.gave(order, &lock, by);
         }
         if carrier.description == NONE {
             let fd = Slot(carrier.slot);
             let action = Action::Close { fd };
-            self.order.put_behind(action, resource);
-            self.holdings.fds.give_slot(lane, carrier.slot);
+            order.put_behind(action, resource);
+            fds.give_slot(lane, carrier.slot);
         } else {
-            let freed = self.order.last_behind(lane);
-            self.locking
-                .carriers
-                .freed
-                .insert(carrier.description, freed);
+            let freed = order.last_behind(lane);
+            self.carriers.freed.insert(carrier.description, freed);
         }
     }
+}
+
+/// What the range of a lock is counted from, and where it begins, as it is issued. Where it is
+/// counted from the offset, it is told from the start of the file: the carrier's offset is another
+/// one, and tasks that share one may move it in another order than the model has it.
+pub(super) fn issued_start(cx: &Cx, file: &File, fds: &Descriptors, tree: &Tree) -> (u64, i64) {
+    let asked = cx.signed(ArgKind::LockStart);
+    let whence = cx.number(ArgKind::Whence);
+    if whence != SEEK_CUR || file.ino == NONE {
+        return (whence, asked);
+    }
+    let offset = fds
+        .numbered(file.description)
+        .map_or(0, |description| description.offset);
+    let start = lock_start(cx.event, offset, tree.size_of(file.ino));
+    i64::try_from(start).map_or((whence, asked), |start| (0, start))
 }

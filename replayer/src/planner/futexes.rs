@@ -12,8 +12,9 @@
 use fsreplay_trace::call::ArgKind;
 
 use super::hash::FastMap;
-use super::order::OpId;
-use super::{Class, Cx, Draft, Planner};
+use super::order::{OpId, Order};
+use super::time::Time;
+use super::{Class, Cx, Draft};
 
 /// Something that may have ended a wait, and the number of events before it.
 type Wake = (OpId, u32);
@@ -74,34 +75,34 @@ fn waits(command: u64) -> bool {
     )
 }
 
-impl Planner {
-    pub(super) fn futex(&mut self, cx: &Cx) -> Draft {
-        let space = self.holdings.procs.task(cx.task).mm;
+impl Time {
+    /// `futex` of a task in an address space.
+    pub(super) fn futex(&mut self, cx: &Cx, space: u32, order: &mut Order) -> Draft {
         let address = cx.number(ArgKind::Address);
         if !waits(cx.number(ArgKind::Command)) {
-            let id = self.order.next(cx.lane);
-            self.time.futexes.wake(space, address, (id, cx.number));
+            let id = order.next(cx.lane);
+            self.futexes.wake(space, address, (id, cx.number));
         } else if cx.ok()
-            && let Some(cause) = self.time.futexes.cause(space, address, cx.horizon)
+            && let Some(cause) = self.futexes.cause(space, address, cx.horizon)
         {
-            if !self.time.paces.is_short(cx.event) {
-                self.order.after(cause);
+            if !self.paces.is_short(cx.event) {
+                order.after(cause);
             }
-            self.time.paces.caused = true;
+            self.paces.caused = true;
         }
         Draft::nothing(cx, Class::Other)
     }
 
     /// The parent of a `vfork` goes on only when its child runs a program or ends.
-    pub(super) fn after_vfork(&mut self, task: u32) {
-        if self.time.vforked.is_empty() {
+    pub(super) fn after_vfork(&mut self, task: u32, order: &mut Order) {
+        if self.vforked.is_empty() {
             return;
         }
-        if let Some(lane) = self.time.vforked.remove(&task) {
-            if let Some(last) = self.order.last(lane) {
-                self.order.after(last);
+        if let Some(lane) = self.vforked.remove(&task) {
+            if let Some(last) = order.last(lane) {
+                order.after(last);
             }
-            self.time.paces.caused = true;
+            self.paces.caused = true;
         }
     }
 }

@@ -4,11 +4,12 @@ use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS};
 use fsreplay_trace::call::{ArgKind, Call, Op};
 use fsreplay_trace::model::{Header, TaskStart};
 
-use super::fds::{Descriptors, Entry, FdTable, What};
+use super::fds::{Descriptors, What};
 use super::inherited::Inherited;
 use super::mappings::Mappings;
 use super::pipes::Pipes;
 use super::processes::Processes;
+use super::tables::{Entry, FdTable};
 use super::tree::NONE;
 use super::users::Users;
 use super::{Class, Cx, Draft, Notes, PlanError};

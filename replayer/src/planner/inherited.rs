@@ -5,8 +5,9 @@ use fsreplay_trace::call::Call;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{FdState, FileKind, StringId};
 
-use super::fds::{Entry, What};
+use super::fds::What;
 use super::hash::{FastMap, Seed};
+use super::tables::Entry;
 use super::tree::{NONE, PSEUDO, SKIPPED};
 use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
@@ -187,14 +188,16 @@ impl Planner {
             out: Slot(slot),
         };
         let time = self.order.last_exit(lane);
-        self.extra_write(lane, time, open, Call::openat, Resource::Slot(slot));
+        self.writer()
+            .extra_write(lane, time, open, Call::openat, Resource::Slot(slot));
         if offset > 0 {
             let seek = Action::Seek {
                 fd: Slot(slot),
                 offset: offset.min(i64::MAX as u64) as i64,
                 whence: 0,
             };
-            self.extra_write(lane, time, seek, Call::lseek, Resource::Slot(slot));
+            self.writer()
+                .extra_write(lane, time, seek, Call::lseek, Resource::Slot(slot));
         }
     }
 }

@@ -62,6 +62,7 @@ mod sequence;
 mod setting;
 mod space;
 mod spelling;
+mod tables;
 mod tally;
 mod tasks;
 #[cfg(test)]
@@ -71,6 +72,7 @@ mod tree;
 mod unmade;
 mod users;
 mod uses;
+mod writer;
 
 use std::path::PathBuf;
 
@@ -264,7 +266,7 @@ impl Planner {
         self.land.mounts.show(&mut self.land.tree, namespace);
         self.uses.begin(number.saturating_add(1));
         self.order.concurrent = self.holdings.procs.alive > 1;
-        self.after_vfork(task);
+        self.time.after_vfork(task, &mut self.order);
         let draft = if event.result == Event::NO_RETURN {
             Draft::nothing(&cx, Class::Unfinished)
         } else {
@@ -274,7 +276,8 @@ impl Planner {
         let lane = self.holdings.procs.task(task).lane;
         for extra in self.order.take_behind() {
             let after = event.exit();
-            self.extra_write(lane, after, extra.action, event.call, extra.resource);
+            self.writer()
+                .extra_write(lane, after, extra.action, event.call, extra.resource);
         }
         Ok(())
     }

@@ -8,21 +8,16 @@
 
 use std::rc::Rc;
 
-use fsreplay_trace::abi::{AT_FDCWD, MOVE_MOUNT_T_EMPTY_PATH, MS_BIND, MS_MOVE, MS_ONLY_FLAGS};
-use fsreplay_trace::call::{ArgKind, Last};
-
+use super::Notes;
 use super::land::Land;
-use super::resolve::{End, Walked, walk};
+use super::resolve::Walked;
 use super::tree::{Kind, MOUNTED, NONE, PSEUDO, SKIPPED, Tree};
-use super::{Class, Cx, Draft, Notes, Planner};
 
 const BELOW: &str = "calls by names below what the tool mounted itself: the replay doesn't mount, \
     so \
     that these, and calls on what they opened, are not issued";
 const UNKNOWN: &str = "mounts over the root directory or over places that are not known: what lies \
     below is replayed as if it were not mounted";
-const PIVOTED: &str = "changes of a mount namespace's root directory (pivot_root): what lies below \
-    it is replayed as if nothing were mounted";
 
 /// Something that lies over a directory or file.
 #[derive(Clone, Copy)]
@@ -94,7 +89,7 @@ impl Mounts {
     }
 
     /// Takes the last one over an entry away; gives what lay there.
-    fn take(&mut self, tree: &mut Tree, dent: u32) -> Option<u32> {
+    pub(super) fn take(&mut self, tree: &mut Tree, dent: u32) -> Option<u32> {
         let last = self.here().iter().rposition(|mount| mount.dent == dent)?;
         let mount = self.here_mut().remove(last);
         tree.cover(dent, mount.hidden);
@@ -123,6 +118,14 @@ impl Mounts {
             let mut stays = laid.into_iter();
             self.here_mut().retain(|_| stays.next().unwrap_or(false));
         }
+    }
+}
+
+impl Mounts {
+    /// Takes all of the current namespace away.
+    pub(super) fn clear(&mut self, tree: &mut Tree) {
+        self.lift(tree);
+        self.here_mut().clear();
     }
 }
 
@@ -167,91 +170,5 @@ impl Land {
         if walked.ino != NONE && self.tree.inode(walked.ino).flags & MOUNTED != 0 {
             notes.add(BELOW);
         }
-    }
-}
-
-impl Planner {
-    pub(super) fn mount(&mut self, cx: &Cx) -> Draft {
-        let flags = cx.flags();
-        if cx.ok() && flags & MS_ONLY_FLAGS == 0 {
-            let over = self.place_named(cx, ArgKind::Path);
-            let top = match over {
-                Some(_) if flags & MS_MOVE != 0 => self.moved_from(cx),
-                Some((_, over)) if flags & MS_BIND != 0 => {
-                    let bound = self.place_named(cx, ArgKind::Target);
-                    bound.and_then(|(_, ino)| self.land.bound_directory(ino, over))
-                }
-                Some(_) | None => None,
-            };
-            self.land.lie_over(over, top, &mut self.tally.notes);
-        }
-        Draft::nothing(cx, Class::Other)
-    }
-
-    /// What `fsmount` or `open_tree` made gets a place, or what has one gets another.
-    pub(super) fn move_mount(&mut self, cx: &Cx) -> Draft {
-        if cx.ok() {
-            let over = self.place_named(cx, ArgKind::Path);
-            let top = over.and_then(|_| self.moved_from(cx));
-            self.land.lie_over(over, top, &mut self.tally.notes);
-        }
-        Draft::nothing(cx, Class::Other)
-    }
-
-    pub(super) fn unmount(&mut self, cx: &Cx) -> Draft {
-        if cx.ok()
-            && let Some((dent, _)) = self.place_named(cx, ArgKind::Path)
-        {
-            self.land.mounts.take(&mut self.land.tree, dent);
-        }
-        Draft::nothing(cx, Class::Other)
-    }
-
-    /// What the root directory of the namespace is then is in no trace. Names below it are taken
-    /// for what they were, and mounts would be in the way of these.
-    pub(super) fn pivot_root(&mut self, cx: &Cx) -> Draft {
-        if cx.ok() {
-            self.land.mounts.lift(&mut self.land.tree);
-            self.land.mounts.here_mut().clear();
-            self.tally.notes.add(PIVOTED);
-        }
-        Draft::nothing(cx, Class::Other)
-    }
-
-    /// Takes what is moved away from where it lay, if that is known.
-    fn moved_from(&mut self, cx: &Cx) -> Option<u32> {
-        let (dent, _) = self.place_named(cx, ArgKind::Target)?;
-        self.land.mounts.take(&mut self.land.tree, dent)
-    }
-
-    /// The entry and the directory or file that a path of such a call names.
-    fn place_named(&mut self, cx: &Cx, kind: ArgKind) -> Option<(u32, u32)> {
-        let path = cx.tables.string(cx.string(kind)?);
-        let fs = self.holdings.procs.fs(cx.task);
-        let (mut start, root) = (fs.cwd_ino, fs.root);
-        let fd = cx.event.fd(ArgKind::DirFd).filter(|fd| *fd != AT_FDCWD);
-        if kind == ArgKind::Path
-            && let Some(fd) = fd
-        {
-            let handle = self
-                .holdings
-                .procs
-                .table(cx.task)
-                .get(fd, cx.horizon)?
-                .handle;
-            self.holdings.fds.handle(handle).slot()?;
-            start = self.holdings.fds.description(handle).ino;
-            if path.is_empty() && cx.flags() & MOVE_MOUNT_T_EMPTY_PATH != 0 && start != NONE {
-                return Some((self.land.tree.inode(start).dent, start));
-            }
-        }
-        let last = match kind {
-            ArgKind::Path => self.setting.dialect.last(cx.event, kind),
-            _ => Last::Followed,
-        };
-        let passed = &mut self.paths.passed;
-        let walked = walk(&self.land.tree, cx.tables, passed, path, start, root, last);
-        let is_there = matches!(walked.end, End::Found | End::Pseudo) && walked.ino != NONE;
-        is_there.then_some((walked.dent, walked.ino))
     }
 }

@@ -7,10 +7,10 @@ use fsreplay_trace::abi::{CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_THREAD, CLO
 use fsreplay_trace::model::TaskStart;
 
 use super::PlanError;
-use super::fds::{FdTable, FdTables};
 use super::hash::FastMap;
 use super::mappings::Space;
 use super::order::OpId;
+use super::tables::{FdTable, FdTables};
 use super::tree::{NONE, ROOT};
 
 /// Task numbers may run ahead of the tasks seen so far by this much.

@@ -1,10 +1,11 @@
 //! What the header and the caller say, which no record changes.
 
+use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::model::Header;
 
-use super::PlanOptions;
 use super::dialect::Dialect;
 use super::initial::Owners;
+use super::{Cx, PlanOptions};
 use crate::plan::Root;
 
 /// What the header and the caller say.
@@ -31,5 +32,21 @@ impl Setting {
             options,
             roots,
         }
+    }
+
+    /// The ids that a chown is issued with: an ordinary user can give files to nobody else.
+    pub(crate) fn owner(&self, cx: &Cx) -> (u32, u32) {
+        let asked = (
+            cx.number(ArgKind::Uid) as u32,
+            cx.number(ArgKind::Gid) as u32,
+        );
+        if self.options.as_root || !cx.ok() {
+            return asked;
+        }
+        let own = |asked: u32, own: u32| if asked == u32::MAX { asked } else { own };
+        (
+            own(asked.0, self.options.uid),
+            own(asked.1, self.options.gid),
+        )
     }
 }

@@ -47,14 +47,15 @@ impl Planner {
             return Ok(());
         };
         self.holdings.add_child(start, parent, lane)?;
-        self.time.paces.begins(start.task.0, self.moment());
+        self.time.paces.begins(start.task.0, self.tally.moment());
         if start.flags & CLONE_NEWNS != 0 {
             let fs = self.holdings.procs.fs_mut(start.task.0);
             fs.namespace = self.land.mounts.copy(fs.namespace);
         }
         let parent_lane = self.holdings.procs.task(parent).lane;
         let think = start.think as f32;
-        self.compute(parent_lane, start.time, think, Call::execve);
+        self.writer()
+            .compute(parent_lane, start.time, think, Call::execve);
         self.order.fork(parent_lane, lane);
         if start.flags & CLONE_VFORK != 0 {
             self.time.vforked.insert(parent, lane);
@@ -98,7 +99,7 @@ impl Planner {
         let number = self.holdings.procs.task(exit.task.0).table;
         let ended = self.holdings.procs.end_shares(exit.task.0);
         let think = exit.think as f32;
-        self.compute(lane, exit.time, think, Call::execve);
+        self.writer().compute(lane, exit.time, think, Call::execve);
         if let Some(table) = ended.table {
             for handle in table.handles() {
                 self.unlock_first((number, lane, exit.time), handle);
@@ -109,10 +110,16 @@ impl Planner {
             self.close_quietly(lane, exit.time, cwd);
         }
         if let Some(space) = ended.space {
-            self.unmap_all(lane, exit.time, space);
+            // Nobody uses it any more.
+            let parts = self.holdings.procs.spaces[space as usize].clear();
+            self.holdings.procs.free_space(space);
+            self.unmap_parts(lane, exit.time, parts);
         }
         let last = self.order.last(lane);
-        let (space, moment) = (self.holdings.procs.task(exit.task.0).mm, self.moment());
+        let (space, moment) = (
+            self.holdings.procs.task(exit.task.0).mm,
+            self.tally.moment(),
+        );
         self.time.futexes.ended(space, last, moment);
         self.holdings.users.ended(exit.task.0);
         self.holdings.procs.end(exit.task.0, last, moment);
@@ -129,7 +136,8 @@ impl Planner {
         };
         self.description_ended(lane, dropped.ended);
         let action = Action::Close { fd: slot };
-        self.extra_write(lane, time, action, Call::close, Resource::Slot(slot.0));
+        self.writer()
+            .extra_write(lane, time, action, Call::close, Resource::Slot(slot.0));
         self.holdings.fds.give_slot(lane, slot.0);
     }
 
@@ -165,19 +173,6 @@ impl Planner {
             let inode = self.land.tree.inode_mut(ino);
             inode.opens = inode.opens.saturating_sub(1);
             self.land.room.maybe_gone(&mut self.land.tree, ino);
-        }
-    }
-
-    /// Removes all mappings of an address space that nobody uses any more.
-    pub(crate) fn unmap_all(&mut self, lane: u32, time: u64, space: u32) {
-        let parts = self.holdings.procs.spaces[space as usize].clear();
-        self.holdings.procs.free_space(space);
-        for part in parts {
-            if let Some((action, resource)) =
-                self.holdings.maps.unmap(lane, part, true, &mut self.land)
-            {
-                self.extra_write(lane, time, action, Call::munmap, resource);
-            }
         }
     }
 }

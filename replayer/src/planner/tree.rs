@@ -353,6 +353,11 @@ impl Tree {
         self.inode(ino).size
     }
 
+    /// The mount of what a walk found, or of the directory in which it ended.
+    pub(crate) fn mount_at(&self, walked: &Walked) -> u16 {
+        self.mount_of(walked.found().unwrap_or(walked.dir))
+    }
+
     /// The mount of an inode.
     pub(crate) fn mount_of(&self, ino: u32) -> u16 {
         if ino == NONE {

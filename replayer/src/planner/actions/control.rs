@@ -3,6 +3,7 @@
 use fsreplay_trace::abi;
 use fsreplay_trace::call::ArgKind;
 
+use super::super::carriers::issued_start;
 use super::super::order::Side;
 use super::super::tree::FLAGGED;
 use super::super::{Class, Cx, Draft, Planner};
@@ -98,7 +99,8 @@ impl Planner {
 
     fn lock(&mut self, cx: &Cx, file: &File, command: u64) -> Draft {
         self.uses.inode(file.ino, Side::Write);
-        let (fd, whence, start) = self.carrier(cx, file);
+        let (whence, start) = issued_start(cx, file, &self.holdings.fds, &self.land.tree);
+        let fd = self.issued_on(cx, file);
         if !self.lock_called(cx) {
             return Draft::nothing(cx, Class::Other);
         }

@@ -111,7 +111,7 @@ impl Planner {
         self.holdings
             .fds
             .copying_ends(target, &mut self.order, &self.land.tree);
-        self.transfer(moved);
+        self.tally.transfer(moved);
         match cx.given(ArgKind::OffsetOut) {
             Some(at) => Action::PositionedWrite {
                 fd: target.slot,

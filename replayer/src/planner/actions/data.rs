@@ -4,7 +4,7 @@ use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::order::Side;
 use super::super::tree::{Kind, NONE};
-use super::super::{Class, Cx, Draft, Planner};
+use super::super::{Class, Cx, Draft, Notes, Planner};
 use super::transfer;
 use crate::plan::{Action, Check};
 
@@ -35,6 +35,19 @@ fn position(cx: &Cx) -> i64 {
     }
 }
 
+/// The transfer with the length that went over.
+fn cut(cx: &Cx, mut action: Action, notes: &mut Notes) -> Action {
+    if let Action::Read { length, .. }
+    | Action::PositionedRead { length, .. }
+    | Action::Write { length, .. }
+    | Action::PositionedWrite { length, .. } = &mut action
+    {
+        *length = cx.moved();
+        notes.add(CUT);
+    }
+    action
+}
+
 impl Planner {
     pub(super) fn read(&mut self, cx: &Cx) -> Draft {
         let file = match self.file(cx, ArgKind::Fd) {
@@ -42,7 +55,7 @@ impl Planner {
             Err(draft) => return self.read_pipe(cx, draft),
         };
         let (fd, length, vectors) = (file.slot, cx.number(ArgKind::Length), vectors(cx));
-        self.transfer(length);
+        self.tally.transfer(length);
         self.uses.inode(file.ino, Side::Read);
         self.land.mark_read(file.ino);
         let (action, offset) = if cx.event.call.row().op == Op::Read {
@@ -77,24 +90,11 @@ impl Planner {
                 .tree
                 .reaches_beyond(file.ino, offset.saturating_add(got));
         let action = if was_cut {
-            self.cut(cx, action)
+            cut(cx, action, &mut self.tally.notes)
         } else {
             action
         };
         Draft::issue(cx, action).mount(file.mount)
-    }
-
-    /// The transfer with the length that went over.
-    fn cut(&mut self, cx: &Cx, mut action: Action) -> Action {
-        if let Action::Read { length, .. }
-        | Action::PositionedRead { length, .. }
-        | Action::Write { length, .. }
-        | Action::PositionedWrite { length, .. } = &mut action
-        {
-            *length = cx.moved();
-            self.tally.notes.add(CUT);
-        }
-        action
     }
 
     fn read_pipe(&mut self, cx: &Cx, draft: Draft) -> Draft {
@@ -141,7 +141,7 @@ impl Planner {
             Err(draft) => return self.write_pipe(cx, draft),
         };
         let (fd, length, vectors) = (file.slot, cx.number(ArgKind::Length), vectors(cx));
-        self.transfer(length);
+        self.tally.transfer(length);
         let (action, offset) = if cx.event.call.row().op == Op::Write {
             let from = self
                 .holdings
@@ -171,7 +171,7 @@ impl Planner {
             .wrote(&mut self.uses, file.ino, offset, cx.moved());
         let wrote = cx.moved();
         let action = if wrote > 0 && wrote < cx.number(ArgKind::Length) {
-            self.cut(cx, action)
+            cut(cx, action, &mut self.tally.notes)
         } else {
             action
         };
@@ -270,7 +270,8 @@ impl Planner {
         use crate::plan::Slot;
         for root in 1..self.setting.roots.len() as u32 {
             let action = Action::Syncfs { fd: Slot(root) };
-            self.extra(cx.lane, cx.event.entry, action, cx.event.call, &[]);
+            self.writer()
+                .extra(cx.lane, cx.event.entry, action, cx.event.call, &[]);
         }
         Draft::issue(cx, Action::Syncfs { fd: Slot(0) })
     }

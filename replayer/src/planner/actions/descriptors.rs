@@ -1,11 +1,12 @@
 //! Opening, closing and duplicating descriptors.
 
-use fsreplay_trace::abi::{self, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE};
+use fsreplay_trace::abi::{self, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, OpenFlags};
 use fsreplay_trace::call::ArgKind;
 
-use super::super::fds::{Entry, What};
+use super::super::fds::What;
 use super::super::order::Side;
 use super::super::paths::Hint;
+use super::super::tables::Entry;
 use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{creation_hint, lookup_hint};
@@ -16,17 +17,8 @@ impl Planner {
         let recorded = cx.flags();
         let creates = cx.event.made().is_some();
         let temporary = self.setting.dialect.recorded.is_temporary(recorded);
-        let hint = if creates && !temporary {
-            creation_hint(cx)
-        } else if !cx.ok() {
-            lookup_hint(cx, Kind::Unknown)
-        } else if recorded & self.setting.dialect.recorded.directory != 0 {
-            Hint::Exists(Kind::Directory)
-        } else {
-            Hint::Exists(Kind::Unknown)
-        };
         let cloexec = recorded & abi::O_CLOEXEC != 0;
-        let mut reached = match self.reach(cx, hint) {
+        let mut reached = match self.reach(cx, open_hint(cx, self.setting.dialect.recorded)) {
             Ok(reached) => reached,
             Err(draft) => {
                 if cx.ok() {
@@ -48,10 +40,7 @@ impl Planner {
             resolve: cx.number(ArgKind::Mask),
             out: Slot::BAD,
         };
-        let mount = self
-            .land
-            .tree
-            .mount_of(reached.found().unwrap_or(reached.walked.dir));
+        let mount = self.land.tree.mount_at(&reached.walked);
         if !cx.ok() {
             self.uses.failed(&reached.walked);
             return Draft::issue(cx, action).mount(mount);
@@ -142,7 +131,8 @@ impl Planner {
             (Resource::Slot(slot), Side::Read),
             (Resource::Slot(fresh), Side::Write),
         ];
-        self.extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
+        self.writer()
+            .extra(cx.lane, cx.event.entry, action, cx.event.call, &needs);
     }
 
     pub(super) fn close_range(&mut self, cx: &Cx) -> Draft {
@@ -184,7 +174,7 @@ impl Planner {
 
     fn close_first(&mut self, cx: &Cx, action: Action) {
         if let Action::Close { fd } = action {
-            self.extra_write(
+            self.writer().extra_write(
                 cx.lane,
                 cx.event.entry,
                 action,
@@ -295,6 +285,20 @@ impl Planner {
             Some(slot) => slot.0,
             None => self.holdings.fds.take_slot(cx.lane),
         }
+    }
+}
+
+/// What an open tells about its path.
+fn open_hint(cx: &Cx, flags: OpenFlags) -> Hint {
+    let recorded = cx.flags();
+    if cx.event.made().is_some() && !flags.is_temporary(recorded) {
+        creation_hint(cx)
+    } else if !cx.ok() {
+        lookup_hint(cx, Kind::Unknown)
+    } else if recorded & flags.directory != 0 {
+        Hint::Exists(Kind::Directory)
+    } else {
+        Hint::Exists(Kind::Unknown)
     }
 }
 

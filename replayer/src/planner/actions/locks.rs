@@ -6,10 +6,42 @@ use fsreplay_trace::model::Record;
 use super::super::contention::{Contention, Deed};
 use super::super::locks::{LockCall, LockKind};
 use super::super::order::Side;
+use super::super::writer::Writer;
 use super::super::{Cx, Planner, Resource};
-use crate::plan::Action;
+use super::File;
+use crate::plan::{Action, Slot};
 
 impl Planner {
+    /// The descriptor that a lock of `fcntl` is issued on.
+    pub(super) fn issued_on(&mut self, cx: &Cx, file: &File) -> Slot {
+        let table = self.holdings.procs.task(cx.task).table;
+        let moment = self.tally.moment();
+        let (order, tree) = (&mut self.order, &mut self.land.tree);
+        let mut writer = Writer::new(order, tree, &mut self.holdings, &mut self.time, moment);
+        let (paths, notes) = (&mut self.paths, &mut self.tally.notes);
+        let slot = self
+            .locking
+            .issued_on(cx, file, table, &mut writer, paths, notes);
+        if slot != file.slot {
+            self.uses.slot(slot.0, Side::Read);
+        }
+        slot
+    }
+
+    /// A process is about to close a descriptor, now, by an op of `lane`; its locks on that file
+    /// end before.
+    pub(in super::super) fn unlock_first(
+        &mut self,
+        (table, lane, time): (u32, u32, u64),
+        handle: u32,
+    ) {
+        let moment = self.tally.moment();
+        let (order, tree) = (&mut self.order, &mut self.land.tree);
+        let mut writer = Writer::new(order, tree, &mut self.holdings, &mut self.time, moment);
+        self.locking
+            .unlock_first((table, lane, time), handle, &mut writer);
+    }
+
     /// Notes what the call being planned does with a lock, and what it has to wait for. Gives
     /// whether the lock can be what the call took.
     pub(super) fn lock_called(&mut self, cx: &Cx) -> bool {
@@ -72,7 +104,8 @@ impl Planner {
             operation: libc::LOCK_UN,
         };
         let needs = [(Resource::Slot(slot.0), Side::Read)];
-        self.extra(lane, event.entry, action, Call::flock, &needs);
+        self.writer()
+            .extra(lane, event.entry, action, Call::flock, &needs);
         true
     }
 }

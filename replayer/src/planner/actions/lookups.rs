@@ -19,10 +19,7 @@ impl Planner {
     ) -> Result<(Reached<'t>, u16), Draft> {
         let reached = self.reach(cx, lookup_hint(cx, kind))?;
         self.uses.failed(&reached.walked);
-        let mount = self
-            .land
-            .tree
-            .mount_of(reached.found().unwrap_or(reached.walked.dir));
+        let mount = self.land.tree.mount_at(&reached.walked);
         Ok((reached, mount))
     }
 
@@ -114,13 +111,13 @@ impl Planner {
             Err(draft) => return draft,
         };
         let length = cx.number(ArgKind::Length);
-        self.transfer(length);
+        self.tally.transfer(length);
         self.uses.offset(file.description);
         let mut listing = 0;
         if file.handle != NONE {
             if self.holdings.fds.description(file.handle).listing == NONE {
-                self.holdings.fds.description_mut(file.handle).listing = self.tally.listings;
-                self.tally.listings = self.tally.listings.saturating_add(1);
+                let number = self.tally.begin_listing();
+                self.holdings.fds.description_mut(file.handle).listing = number;
             }
             listing = self.holdings.fds.description(file.handle).listing;
             if file.ino != NONE {

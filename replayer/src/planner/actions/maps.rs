@@ -2,7 +2,7 @@
 
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
-use super::super::mappings::mapped_range;
+use super::super::mappings::{Part, mapped_range};
 use super::super::order::Side;
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{Action, Check};
@@ -43,15 +43,7 @@ impl Planner {
             let rounded = length.checked_next_multiple_of(4096).unwrap_or(length);
             let parts =
                 self.holdings.procs.spaces[space as usize].remove(cx.event.result as u64, rounded);
-            for part in parts {
-                if let Some((action, resource)) =
-                    self.holdings
-                        .maps
-                        .unmap(cx.lane, part, true, &mut self.land)
-                {
-                    self.extra_write(cx.lane, cx.event.entry, action, Call::munmap, resource);
-                }
-            }
+            self.unmap_parts(cx.lane, cx.event.entry, parts);
         }
         let file = match self.file(cx, ArgKind::Fd) {
             Ok(file) => file,
@@ -86,6 +78,17 @@ impl Planner {
             .mount(file.mount)
     }
 
+    /// Removes parts of mappings that no call names, before an op of `lane` at that time.
+    pub(in super::super) fn unmap_parts(&mut self, lane: u32, time: u64, parts: Vec<Part>) {
+        for part in parts {
+            let unmap = self.holdings.maps.unmap(lane, part, true, &mut self.land);
+            if let Some((action, resource)) = unmap {
+                self.writer()
+                    .extra_write(lane, time, action, Call::munmap, resource);
+            }
+        }
+    }
+
     pub(super) fn unmap(&mut self, cx: &Cx) -> Draft {
         if !cx.ok() {
             return Draft::nothing(cx, Class::Other);
@@ -96,7 +99,8 @@ impl Planner {
         let mut pending = None;
         for part in parts {
             if let Some((action, resource)) = pending.take() {
-                self.extra_write(cx.lane, cx.event.entry, action, cx.event.call, resource);
+                self.writer()
+                    .extra_write(cx.lane, cx.event.entry, action, cx.event.call, resource);
             }
             pending = self
                 .holdings

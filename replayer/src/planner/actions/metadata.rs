@@ -4,8 +4,9 @@ use fsreplay_trace::call::{ArgKind, Last, NONE as NO_ARGUMENT, Op};
 
 use super::super::initial::xattr_list_length;
 use super::super::order::Side;
+use super::super::setting::Setting;
 use super::super::tree::{Kind, NONE};
-use super::super::{Class, Cx, Draft, Planner};
+use super::super::{Class, Cx, Draft, Notes, Planner};
 use crate::plan::{Action, At, Check};
 
 /// Links have no attributes but those that only the kernel or root may set.
@@ -20,22 +21,6 @@ const FALLOC_PUNCH_HOLE: u32 = 2;
 const FALLOC_COLLAPSE: u32 = 8;
 
 impl Planner {
-    /// The ids that a chown is issued with: an ordinary user can give files to nobody else.
-    fn owner(&self, cx: &Cx) -> (u32, u32) {
-        let asked = (
-            cx.number(ArgKind::Uid) as u32,
-            cx.number(ArgKind::Gid) as u32,
-        );
-        if self.setting.options.as_root || !cx.ok() {
-            return asked;
-        }
-        let own = |asked: u32, own: u32| if asked == u32::MAX { asked } else { own };
-        (
-            own(asked.0, self.setting.options.uid),
-            own(asked.1, self.setting.options.gid),
-        )
-    }
-
     /// `chmod`, `chown`, `utimensat`, `truncate` and their kin, by path.
     pub(super) fn change_metadata(&mut self, cx: &Cx, op: Op) -> Draft {
         let bits = cx.flags();
@@ -68,37 +53,8 @@ impl Planner {
                 self.land.room.resized(&mut self.land.tree, ino, size);
             }
         }
-        let action = self.metadata_action(cx, op, at, bits);
+        let action = metadata_action(cx, op, at, &self.setting);
         Draft::issue(cx, action).mount(mount)
-    }
-
-    fn metadata_action(&self, cx: &Cx, op: Op, at: At, bits: u32) -> Action {
-        match op {
-            Op::ChangeMode => Action::ChangeMode {
-                at,
-                mode: cx.number(ArgKind::Mode) as u32 & 0o7777,
-                flags: bits as i32,
-            },
-            Op::ChangeOwner => {
-                let (uid, gid) = self.owner(cx);
-                Action::ChangeOwner {
-                    at,
-                    uid,
-                    gid,
-                    flags: bits as i32,
-                }
-            }
-            Op::Truncate => Action::Truncate {
-                at,
-                length: cx.signed(ArgKind::Length),
-            },
-            _ => Action::SetTimes {
-                at,
-                atime: cx.number(ArgKind::Atime),
-                mtime: cx.number(ArgKind::Mtime),
-                flags: bits as i32,
-            },
-        }
     }
 
     /// `utimensat` and `futimesat` with a NULL path: the descriptor itself.
@@ -131,7 +87,7 @@ impl Planner {
                 mode: cx.number(ArgKind::Mode) as u32 & 0o7777,
             },
             Op::FdChangeOwner => {
-                let (uid, gid) = self.owner(cx);
+                let (uid, gid) = self.setting.owner(cx);
                 Action::FdChangeOwner { fd, uid, gid }
             }
             Op::FdTruncate => {
@@ -204,8 +160,7 @@ impl Planner {
             Op::ListXattr => Action::ListXattr { at, length, follow },
             _ => Action::RemoveXattr { at, name, follow },
         };
-        self.issue_attribute(cx, action, op == Op::ListXattr, changed)
-            .mount(mount)
+        issue_attribute(cx, action, changed, &mut self.tally.notes).mount(mount)
     }
 
     pub(super) fn fd_xattr(&mut self, cx: &Cx, op: Op) -> Draft {
@@ -238,24 +193,54 @@ impl Planner {
             Op::FdListXattr => Action::FdListXattr { fd, length },
             _ => Action::FdRemoveXattr { fd, name },
         };
-        self.issue_attribute(cx, action, op == Op::FdListXattr, changed)
-            .mount(file.mount)
+        issue_attribute(cx, action, changed, &mut self.tally.notes).mount(file.mount)
     }
+}
 
-    /// Lists of names have other lengths where names had to be changed.
-    fn issue_attribute(&mut self, cx: &Cx, action: Action, list: bool, changed: bool) -> Draft {
-        if changed {
-            self.tally.notes.add(
-                "calls on attributes that only the kernel or root may set, issued as \
-                    user.fsreplay.*",
-            );
+/// What changes the metadata of a path.
+fn metadata_action(cx: &Cx, op: Op, at: At, setting: &Setting) -> Action {
+    match op {
+        Op::ChangeMode => Action::ChangeMode {
+            at,
+            mode: cx.number(ArgKind::Mode) as u32 & 0o7777,
+            flags: cx.flags() as i32,
+        },
+        Op::ChangeOwner => {
+            let (uid, gid) = setting.owner(cx);
+            Action::ChangeOwner {
+                at,
+                uid,
+                gid,
+                flags: cx.flags() as i32,
+            }
         }
-        let draft = Draft::issue(cx, action);
-        if list && cx.event.result > 0 {
-            return draft.check(Check::Success);
-        }
-        draft
+        Op::Truncate => Action::Truncate {
+            at,
+            length: cx.signed(ArgKind::Length),
+        },
+        _ => Action::SetTimes {
+            at,
+            atime: cx.number(ArgKind::Atime),
+            mtime: cx.number(ArgKind::Mtime),
+            flags: cx.flags() as i32,
+        },
     }
+}
+
+/// Lists of names have other lengths where names had to be changed.
+fn issue_attribute(cx: &Cx, action: Action, changed: bool, notes: &mut Notes) -> Draft {
+    if changed {
+        notes.add(
+            "calls on attributes that only the kernel or root may set, issued as \
+                user.fsreplay.*",
+        );
+    }
+    let draft = Draft::issue(cx, action);
+    let lists = matches!(cx.event.call.row().op, Op::ListXattr | Op::FdListXattr);
+    if lists && cx.event.result > 0 {
+        return draft.check(Check::Success);
+    }
+    draft
 }
 
 /// The permission bits that the call sets in the form of an access ACL: their effect is a

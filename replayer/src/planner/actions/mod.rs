@@ -8,6 +8,7 @@ mod locks;
 mod lookups;
 mod maps;
 mod metadata;
+mod mounts;
 mod names;
 mod nodes;
 mod reach;
@@ -121,7 +122,10 @@ impl Planner {
             }
             Op::Unshare => self.unshare(cx),
             Op::Wait => self.wait(cx),
-            Op::Futex => self.futex(cx),
+            Op::Futex => {
+                let space = self.holdings.procs.task(cx.task).mm;
+                self.time.futex(cx, space, &mut self.order)
+            }
             Op::Poll => self.poll(cx),
             Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => Draft::nothing(cx, Class::Other),
             Op::Mount => self.mount(cx),
@@ -152,10 +156,5 @@ impl Planner {
             return self.holdings.virtual_fd(cx, &mut self.tally.notes);
         }
         Draft::nothing(cx, Class::Unresolved)
-    }
-
-    /// The longest transfer so far; the kernel moves no more than this at once.
-    pub(crate) fn transfer(&mut self, length: u64) {
-        self.tally.longest_transfer = self.tally.longest_transfer.max(length.min(0x7fff_f000));
     }
 }

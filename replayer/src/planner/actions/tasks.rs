@@ -29,10 +29,7 @@ impl Planner {
         };
         self.uses.failed(&reached.walked);
         let at = reached.at;
-        let mount = self
-            .land
-            .tree
-            .mount_of(reached.found().unwrap_or(reached.walked.dir));
+        let mount = self.land.tree.mount_at(&reached.walked);
         let out = match reached.found() {
             Some(ino) if cx.ok() => self.enter(cx, ino),
             _ => Slot::BAD,
@@ -203,7 +200,9 @@ impl Planner {
         for fd in self.holdings.procs.table(cx.task).cloexec() {
             if let Some(entry) = self.holdings.procs.table_mut(cx.task).take(fd, u32::MAX) {
                 let table = self.holdings.procs.task(cx.task).table;
-                self.unlock_after((table, cx.lane), entry.handle);
+                let (order, fds) = (&mut self.order, &mut self.holdings.fds);
+                self.locking
+                    .unlock_after((table, cx.lane), entry.handle, order, fds);
                 self.drop_after(cx.lane, entry.handle);
             }
         }

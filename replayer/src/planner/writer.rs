@@ -1,0 +1,119 @@
+//! Ops into lanes: those without a recorded counterpart, and what any op has to wait for.
+
+use fsreplay_trace::call::Call;
+
+use super::fds::Descriptors;
+use super::holdings::Holdings;
+use super::mappings::Mappings;
+use super::order::{Order, Side};
+use super::time::Time;
+use super::tree::{NONE, Tree};
+use super::uses::{Resource, Use};
+use crate::plan::{Action, Check, Op, Pace};
+
+/// Writes ops into lanes. Who used a resource last is kept where the resource is.
+pub(crate) struct Writer<'a> {
+    pub(crate) order: &'a mut Order,
+    pub(crate) tree: &'a mut Tree,
+    pub(crate) fds: &'a mut Descriptors,
+    maps: &'a mut Mappings,
+    time: &'a mut Time,
+    /// Number of events so far.
+    moment: u32,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes ops that come after so many events.
+    pub(crate) fn new(
+        order: &'a mut Order,
+        tree: &'a mut Tree,
+        holdings: &'a mut Holdings,
+        time: &'a mut Time,
+        moment: u32,
+    ) -> Writer<'a> {
+        Writer {
+            order,
+            tree,
+            fds: &mut holdings.fds,
+            maps: &mut holdings.maps,
+            time,
+            moment,
+        }
+    }
+
+    /// A lane computes that long, and does nothing else: so that others can wait for the end of it.
+    pub(crate) fn compute(&mut self, lane: u32, time: u64, think: f32, call: Call) {
+        if think > 0.0 {
+            self.time.extra_think = think;
+            self.extra(lane, time, Action::Nothing, call, &[]);
+        }
+    }
+
+    /// An op without a recorded counterpart that changes something of the replay's own.
+    pub(crate) fn extra_write(
+        &mut self,
+        lane: u32,
+        time: u64,
+        action: Action,
+        call: Call,
+        resource: Resource,
+    ) {
+        self.extra(lane, time, action, call, &[(resource, Side::Write)]);
+    }
+
+    /// Writes an op without a recorded counterpart into a lane.
+    pub(crate) fn extra(
+        &mut self,
+        lane: u32,
+        time: u64,
+        action: Action,
+        call: Call,
+        needs: &[Use],
+    ) {
+        let moment = self.moment;
+        if !self.order.single() {
+            self.visit(lane, moment, needs);
+        }
+        let op = Op {
+            action,
+            expected: 0,
+            check: Check::Nothing,
+            call,
+            recorded: false,
+            mount: u16::MAX,
+            place: NONE,
+        };
+        let pace = Pace {
+            think: std::mem::take(&mut self.time.extra_think),
+            ..Pace::default()
+        };
+        self.order.commit(lane, op, pace, (moment, time));
+    }
+
+    /// What an op about to be committed on `lane` uses, and so what it has to wait for. The first
+    /// `horizon` events had returned when its call began.
+    pub(crate) fn visit(&mut self, lane: u32, horizon: u32, needs: &[Use]) {
+        for (resource, side) in needs {
+            let frontier = match *resource {
+                Resource::Inode(ino) => &mut self.tree.inodes[ino as usize].frontier,
+                Resource::Dent(dent) => &mut self.tree.dents[dent as usize].frontier,
+                Resource::Place(ino) => match self.tree.directory(ino) {
+                    Some(directory) => &mut directory.place,
+                    None => continue,
+                },
+                Resource::Members(ino) => match self.tree.directory(ino) {
+                    Some(directory) => &mut directory.members,
+                    None => continue,
+                },
+                Resource::Slot(slot) => match self.fds.slots.get_mut(slot as usize) {
+                    Some(frontier) => frontier,
+                    None => continue,
+                },
+                Resource::Offset(number) => &mut self.fds.by_number(number).frontier,
+                Resource::Map(map) => &mut self.maps.all[map as usize].frontier,
+            };
+            self.order
+                .visit(frontier, lane, horizon, *side, resource.timing());
+        }
+    }
+}
