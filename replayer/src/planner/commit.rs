@@ -1,6 +1,6 @@
 //! Ops into lanes: with what they wait for, what they cost, and what they change.
 
-use super::tree::NONE;
+use super::land::tree::NONE;
 use super::writer::Writer;
 use super::{Class, Cx, Draft, Planner};
 use crate::plan::Op;

@@ -19,58 +19,25 @@
 //! - `commit`: ops into lanes, with what they cost and change
 //! - `records`: what is no call: states, listings, tasks
 
-mod access;
 mod actions;
-mod areas;
-mod arguments;
-mod carriers;
-mod clones;
 mod commit;
-mod concerns;
-mod contention;
 mod dialect;
 mod draft;
-mod fds;
-mod file;
-mod frontier;
-mod futexes;
 mod hash;
 mod holdings;
-mod inherited;
-mod initial;
 mod intern;
 mod land;
-mod layers;
-mod links;
 mod locking;
-mod locks;
-mod magic;
-mod mappings;
-mod mounts;
-mod names;
-mod ops;
 mod order;
-mod outlook;
-mod pace;
+mod outside;
 mod paths;
-mod pipes;
-mod places;
-mod processes;
-mod records;
-mod resolve;
 mod sequence;
 mod setting;
-mod space;
-mod spelling;
-mod tables;
 mod tally;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod time;
-mod tree;
-mod unmade;
-mod users;
 mod uses;
 mod writer;
 
@@ -83,9 +50,10 @@ use crate::execute::Samples;
 use crate::plan::{OwnTime, Plan, Took};
 pub(crate) use draft::{Class, Cx, Draft, Notes};
 use holdings::Holdings;
-use initial::Writing;
 use intern::TextBuilder;
 use land::Land;
+use land::initial::Writing;
+use land::tree::{NONE, Tree};
 use locking::Locking;
 use order::Order;
 use paths::Paths;
@@ -93,7 +61,6 @@ use sequence::Sequence;
 use setting::Setting;
 use tally::Tally;
 use time::Time;
-use tree::{NONE, Tree};
 pub(crate) use uses::Resource;
 use uses::Uses;
 
@@ -169,7 +136,7 @@ impl Planner {
     /// A planner for a trace with that header.
     pub fn new(header: &Header, options: PlanOptions) -> Planner {
         let mut tree = Tree::new();
-        let roots = areas::mark(&mut tree, header, &options);
+        let roots = land::areas::mark(&mut tree, header, &options);
         let time = Time::new(header);
         let waits_are_told = time.paces.waits_are_told();
         Planner {

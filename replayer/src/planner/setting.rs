@@ -4,7 +4,7 @@ use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::model::Header;
 
 use super::dialect::Dialect;
-use super::initial::Owners;
+use super::land::initial::Owners;
 use super::{Cx, PlanOptions};
 use crate::plan::Root;
 

@@ -2,7 +2,7 @@
 
 use fsreplay_results::play::Coverage;
 
-use super::tree::NONE;
+use super::land::tree::NONE;
 use super::{Class, Notes};
 
 /// Counts.

@@ -4,9 +4,9 @@ use fsreplay_trace::abi::{self, CLONE_NEWNS, CLONE_VFORK};
 use fsreplay_trace::call::Call;
 use fsreplay_trace::model::{TaskExit, TaskId, TaskStart};
 
-use super::fds::{Ended, What};
+use super::holdings::fds::{Ended, What};
+use super::land::tree::NONE;
 use super::order::OpId;
-use super::tree::NONE;
 use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, InitialFd, Slot};
 

@@ -1,9 +1,9 @@
 //! What ops use: that is what orders them.
 
 use super::Cx;
+use super::land::resolve::Walked;
+use super::land::tree::NONE;
 use super::order::{OrderRule, Side};
-use super::resolve::Walked;
-use super::tree::NONE;
 
 /// Something that orders calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

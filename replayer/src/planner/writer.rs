@@ -2,12 +2,12 @@
 
 use fsreplay_trace::call::Call;
 
-use super::fds::Descriptors;
 use super::holdings::Holdings;
-use super::mappings::Mappings;
+use super::holdings::fds::Descriptors;
+use super::holdings::mappings::Mappings;
+use super::land::tree::{NONE, Tree};
 use super::order::{Order, Side};
 use super::time::Time;
-use super::tree::{NONE, Tree};
 use super::uses::{Resource, Use};
 use crate::plan::{Action, Check, Op, Pace};
 

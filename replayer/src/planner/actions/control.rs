@@ -3,9 +3,9 @@
 use fsreplay_trace::abi;
 use fsreplay_trace::call::ArgKind;
 
-use super::super::carriers::issued_start;
+use super::super::land::tree::FLAGGED;
+use super::super::locking::carriers::issued_start;
 use super::super::order::Side;
-use super::super::tree::FLAGGED;
 use super::super::{Class, Cx, Draft, Planner};
 use super::File;
 use crate::plan::{Action, Check};

@@ -2,8 +2,8 @@
 
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
+use super::super::land::tree::{Kind, NONE};
 use super::super::order::Side;
-use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Notes, Planner};
 use super::transfer;
 use crate::plan::{Action, Check};

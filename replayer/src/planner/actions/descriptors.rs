@@ -3,11 +3,11 @@
 use fsreplay_trace::abi::{self, CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, OpenFlags};
 use fsreplay_trace::call::ArgKind;
 
-use super::super::fds::What;
+use super::super::holdings::fds::What;
+use super::super::holdings::tables::Entry;
+use super::super::land::tree::{Kind, NONE};
 use super::super::order::Side;
 use super::super::paths::Hint;
-use super::super::tables::Entry;
-use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{creation_hint, lookup_hint};
 use crate::plan::{Action, Check, Slot};

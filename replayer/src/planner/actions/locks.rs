@@ -3,8 +3,8 @@
 use fsreplay_trace::call::{ArgKind, Call};
 use fsreplay_trace::model::Record;
 
-use super::super::contention::{Contention, Deed};
-use super::super::locks::{LockCall, LockKind};
+use super::super::locking::contention::{Contention, Deed};
+use super::super::locking::locks::{LockCall, LockKind};
 use super::super::order::Side;
 use super::super::writer::Writer;
 use super::super::{Cx, Planner, Resource};

@@ -3,9 +3,9 @@
 use fsreplay_trace::abi::{AT_EMPTY_PATH, AT_FDCWD};
 use fsreplay_trace::call::{ArgKind, Call};
 
+use super::super::land::tree::{Kind, NONE};
 use super::super::order::Side;
 use super::super::paths::Reached;
-use super::super::tree::{Kind, NONE};
 use super::super::{Cx, Draft, Planner, Resource};
 use super::lookup_hint;
 use crate::plan::{Action, At, Check};

@@ -2,7 +2,7 @@
 
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
-use super::super::mappings::{Part, mapped_range};
+use super::super::holdings::mappings::{Part, mapped_range};
 use super::super::order::Side;
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use crate::plan::{Action, Check};

@@ -2,10 +2,10 @@
 
 use fsreplay_trace::call::{ArgKind, Last, NONE as NO_ARGUMENT, Op};
 
-use super::super::initial::xattr_list_length;
+use super::super::land::initial::xattr_list_length;
+use super::super::land::tree::{Kind, NONE};
 use super::super::order::Side;
 use super::super::setting::Setting;
-use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Notes, Planner};
 use crate::plan::{Action, At, Check};
 

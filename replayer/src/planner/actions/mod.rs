@@ -17,10 +17,10 @@ mod tasks;
 
 use fsreplay_trace::call::{ArgKind, Op};
 
-pub(crate) use super::file::File;
+pub(crate) use super::holdings::file::File;
+use super::holdings::pipes::Transfer;
+use super::land::tree::{Kind, NONE};
 use super::paths::Hint;
-use super::pipes::Transfer;
-use super::tree::{Kind, NONE};
 use super::{Class, Cx, Draft, Planner};
 use refused::refused_by_flags;
 

@@ -3,8 +3,8 @@
 use fsreplay_trace::abi::{AT_FDCWD, MOVE_MOUNT_T_EMPTY_PATH, MS_BIND, MS_MOVE, MS_ONLY_FLAGS};
 use fsreplay_trace::call::{ArgKind, Last};
 
-use super::super::resolve::{End, walk};
-use super::super::tree::NONE;
+use super::super::land::resolve::{End, walk};
+use super::super::land::tree::NONE;
 use super::super::{Class, Cx, Draft, Planner};
 
 const PIVOTED: &str = "changes of a mount namespace's root directory (pivot_root): what lies below \

@@ -6,9 +6,9 @@ use fsreplay_trace::abi::{
 };
 use fsreplay_trace::call::ArgKind;
 
+use super::super::land::tree::{Kind, NONE};
 use super::super::order::Side;
 use super::super::paths::{Hint, Reached};
-use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{creation_hint, lookup_hint};
 use crate::plan::{Action, At};

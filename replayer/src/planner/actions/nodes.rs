@@ -2,8 +2,8 @@
 
 use fsreplay_trace::call::{ArgKind, Call};
 
+use super::super::land::tree::Kind;
 use super::super::paths::Hint;
-use super::super::tree::Kind;
 use super::super::{Class, Cx, Draft, Planner};
 use super::creation_hint;
 use crate::plan::Action;

@@ -2,9 +2,9 @@
 
 use fsreplay_trace::call::ArgKind;
 
-use super::super::magic::Through;
+use super::super::land::resolve::{End, WalkStart};
+use super::super::paths::magic::Through;
 use super::super::paths::{Asked, Hint, Reached};
-use super::super::resolve::{End, WalkStart};
 use super::super::{Class, Cx, Draft, Planner};
 use super::refused_by_flags;
 use crate::plan::Slot;

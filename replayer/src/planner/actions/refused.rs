@@ -6,10 +6,10 @@ use fsreplay_trace::abi::{
 };
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
-use super::super::initial::Owners;
-use super::super::resolve::Walked;
-use super::super::tree::{FLAGGED, NONE, Tree};
-use super::super::users::Users;
+use super::super::holdings::users::Users;
+use super::super::land::initial::Owners;
+use super::super::land::resolve::Walked;
+use super::super::land::tree::{FLAGGED, NONE, Tree};
 use super::super::{Cx, Notes};
 use super::control::{FICLONE, FICLONERANGE};
 

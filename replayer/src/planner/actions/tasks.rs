@@ -3,10 +3,10 @@
 use fsreplay_trace::abi::{self, CLONE_FILES, CLONE_FS, CLONE_NEWNS};
 use fsreplay_trace::call::ArgKind;
 
-use super::super::fds::What;
+use super::super::holdings::fds::What;
+use super::super::land::tree::{Kind, NONE};
 use super::super::order::Side;
 use super::super::paths::Hint;
-use super::super::tree::{Kind, NONE};
 use super::super::{Class, Cx, Draft, Planner, Resource};
 use super::{File, lookup_hint};
 use crate::plan::{Action, At, Check, Slot};

@@ -1,0 +1,187 @@
+//! Clones of files that failed, and the copying that the tool did instead.
+//!
+//! A tool that copies a file asks the file system first to let both share its blocks (`FICLONE`,
+//! see ioctl_ficlone(2)). Where that fails it copies; where it goes well there is nothing left to
+//! copy. Which of both it is depends on the file system, so that a replay of the copying on
+//! one that clones would do what the tool doesn't do there.
+//!
+//! The copying is what the same task reads from the one file and writes to the other, each from its
+//! beginning to its end in one go, while both are open. Anything else that is read or written there
+//! ends it, and it counts only if it is whole by then.
+
+use super::super::Cx;
+use super::super::land::tree::{CHANGED, NONE, Tree};
+use super::super::order::{OpId, Order};
+use super::fds::Descriptors;
+use super::file::File;
+use crate::plan::Fallback;
+
+/// A clone of one file into another one that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedClone {
+    /// The op that tried it, and its task.
+    by: OpId,
+    task: u32,
+    /// The description of the other file.
+    other: u32,
+    /// Whether this is the file that was to become a clone.
+    is_target: bool,
+    /// So many of its bytes were read or written since.
+    copied: u64,
+}
+
+impl Descriptors {
+    /// The op about to be committed is a clone that failed.
+    pub(crate) fn clone_failed(
+        &mut self,
+        cx: &Cx,
+        source: &File,
+        target: &File,
+        order: &Order,
+        tree: &mut Tree,
+    ) {
+        let (from, to) = (source.description, target.description);
+        if from == NONE || to == NONE || from == to {
+            return;
+        }
+        let by = order.next(cx.lane);
+        for (one, other, is_target) in [(from, to, false), (to, from, true)] {
+            self.by_number(one).clone = Some(FailedClone {
+                by,
+                task: cx.task,
+                other,
+                is_target,
+                copied: 0,
+            });
+        }
+        if target.ino != NONE {
+            // It may go well in the replay.
+            tree.inode_mut(target.ino).flags |= CHANGED;
+        }
+    }
+
+    /// The op about to be committed reads a file from `at`, so many bytes: for a copy, if it was to
+    /// be cloned.
+    pub(crate) fn reads_for_copy(
+        &mut self,
+        cx: &Cx,
+        source: &File,
+        at: u64,
+        order: &mut Order,
+        tree: &Tree,
+    ) {
+        if let Some(failed) = self.failed_clone(source, false) {
+            self.goes_on(cx, source, failed, at, order, tree);
+        }
+    }
+
+    /// The op about to be committed writes into a file at `at`, so many bytes: for a copy, if it
+    /// was to become a clone of a file that is as long.
+    pub(crate) fn writes_for_copy(
+        &mut self,
+        cx: &Cx,
+        target: &File,
+        at: u64,
+        order: &mut Order,
+        tree: &Tree,
+    ) {
+        if let Some(failed) = self.failed_clone(target, true) {
+            self.goes_on(cx, target, failed, at, order, tree);
+        }
+    }
+
+    /// The op about to be committed copies between files inside the kernel, from and to these
+    /// offsets.
+    pub(crate) fn copies_for_copy(
+        &mut self,
+        cx: &Cx,
+        (source, from): (&File, u64),
+        (target, to): (&File, u64),
+        order: &mut Order,
+        tree: &Tree,
+    ) {
+        let failed = self.failed_clone(source, false);
+        match failed.filter(|failed| failed.other == target.description && from == to) {
+            Some(_) => {
+                self.reads_for_copy(cx, source, from, order, tree);
+                self.writes_for_copy(cx, target, to, order, tree);
+            }
+            None => {
+                self.copying_ends(source, order, tree);
+                self.copying_ends(target, order, tree);
+            }
+        }
+    }
+
+    /// A file is read or written for something else than its copy.
+    pub(crate) fn copying_ends(&mut self, file: &File, order: &mut Order, tree: &Tree) {
+        let failed = self.failed_clone(file, false);
+        if let Some(failed) = failed.or_else(|| self.failed_clone(file, true)) {
+            self.end(file, failed, order, tree);
+        }
+    }
+
+    /// The latest clone that failed between a file and another one, if both are still open as it
+    /// found them.
+    fn failed_clone(&self, file: &File, is_target: bool) -> Option<FailedClone> {
+        let clone = self.numbered(file.description)?.clone?;
+        let other = self.numbered(clone.other)?.clone?;
+        (other.by == clone.by && clone.is_target == is_target).then_some(clone)
+    }
+
+    /// Bytes are read or written at `at`: the copying goes on if they follow what was copied and
+    /// are no more than there is to copy, or ends.
+    fn goes_on(
+        &mut self,
+        cx: &Cx,
+        file: &File,
+        failed: FailedClone,
+        at: u64,
+        order: &mut Order,
+        tree: &Tree,
+    ) {
+        let copied = at.saturating_add(cx.moved());
+        if failed.task != cx.task || failed.copied != at || copied > self.whole(file, failed, tree)
+        {
+            self.end(file, failed, order, tree);
+            return;
+        }
+        self.by_number(file.description).clone = Some(FailedClone { copied, ..failed });
+        let OpId { lane, op } = order.next(cx.lane);
+        let fallbacks = &mut order.lanes[lane as usize].fallbacks;
+        // A copy inside the kernel is one op for both files.
+        if fallbacks.last().is_none_or(|last| last.op != op) {
+            fallbacks.push(Fallback {
+                op,
+                failed: failed.by.op,
+            });
+        }
+    }
+
+    /// The copying ends. If it is not whole by then, none of it is left out: what follows goes on
+    /// from where it ended.
+    fn end(&mut self, file: &File, failed: FailedClone, order: &mut Order, tree: &Tree) {
+        let is_whole = failed.copied >= self.whole(file, failed, tree);
+        self.by_number(file.description).clone = None;
+        if !is_whole {
+            let fallbacks = &mut order.lanes[failed.by.lane as usize].fallbacks;
+            while fallbacks
+                .pop_if(|last| last.failed == failed.by.op)
+                .is_some()
+            {}
+        }
+    }
+
+    /// How much there is to copy.
+    fn whole(&mut self, file: &File, failed: FailedClone, tree: &Tree) -> u64 {
+        let source = if failed.is_target {
+            self.by_number(failed.other).ino
+        } else {
+            file.ino
+        };
+        match source {
+            NONE => 0,
+            source => tree.inode(source).size,
+        }
+    }
+}

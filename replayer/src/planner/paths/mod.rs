@@ -1,0 +1,281 @@
+//! From a recorded path to the one that is issued: where it starts, and where it leads.
+
+pub(super) mod links;
+pub(super) mod magic;
+pub(super) mod places;
+pub(super) mod spelling;
+
+use fsreplay_trace::abi::NAME_MAX;
+use fsreplay_trace::call::Last;
+use fsreplay_trace::format::Tables;
+use fsreplay_trace::model::StringId;
+
+use super::Notes;
+use super::intern::TextBuilder;
+use super::land::Land;
+use super::land::resolve::{End, Passed, WalkStart, Walked, walk};
+use super::land::tree::{Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
+use super::order::{Order, Side};
+use super::uses::{Resource, Uses};
+use crate::plan::{At, Root, Slot};
+use links::{Links, Placements};
+use places::Places;
+
+/// Unknown directories that one path may hold.
+const MAX_CONJURED: usize = 512;
+
+/// What the outcome of a call tells about the path that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// It leads to something of that kind ([`Kind::Unknown`] where any would do).
+    Exists(Kind),
+    /// Its directory is there.
+    Parent,
+    /// Nothing.
+    Silent,
+}
+
+/// A path as a call gave it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'t> {
+    /// The string that holds it.
+    pub(crate) string: StringId,
+    /// Where in that it begins.
+    pub(crate) from: usize,
+    pub(crate) bytes: &'t [u8],
+    pub(crate) start: WalkStart,
+    /// What `/` means to the task.
+    pub(crate) root: u32,
+    /// What is done with a link at its end.
+    pub(crate) last: Last,
+    pub(crate) hint: Hint,
+}
+
+/// Where a call's path led.
+pub(crate) struct Reached<'t> {
+    pub(crate) at: At,
+    pub(crate) walked: Walked<'t>,
+    pub(super) start: WalkStart,
+}
+
+impl Reached<'_> {
+    /// What it leads to, if anything.
+    pub(crate) fn found(&self) -> Option<u32> {
+        self.walked.found()
+    }
+}
+
+/// A path whose walk met no links and no surprises, so that only its last name has to be looked at
+/// again.
+#[derive(Clone, Copy)]
+struct Known {
+    base: u32,
+    string: u32,
+    generation: u32,
+    dent: u32,
+}
+
+/// The paths that were resolved last.
+pub(crate) struct PathCache {
+    known: Vec<Known>,
+}
+
+const CACHE_BITS: u32 = 15;
+
+impl Default for PathCache {
+    fn default() -> PathCache {
+        let nothing = Known {
+            base: NONE,
+            string: NONE,
+            generation: 0,
+            dent: NONE,
+        };
+        PathCache {
+            known: vec![nothing; 1 << CACHE_BITS],
+        }
+    }
+}
+
+impl PathCache {
+    fn slot(&mut self, base: u32, string: u32) -> &mut Known {
+        let mixed = base.wrapping_mul(0x9e37_79b1) ^ string.wrapping_mul(0x85eb_ca6b);
+        &mut self.known[(mixed >> (32 - CACHE_BITS)) as usize]
+    }
+}
+
+/// What is issued for a recorded path.
+pub(crate) struct Paths {
+    pub(super) cache: PathCache,
+    /// What the last walk passed through.
+    pub(crate) passed: Passed,
+    pub(crate) texts: TextBuilder,
+    pub(crate) links: Links,
+    pub(crate) places: Places,
+    /// Room to spell a path in.
+    pub(super) scratch: Vec<u8>,
+    pub(super) scratch_names: Vec<u32>,
+}
+
+impl Paths {
+    /// For a plan that goes to those roots.
+    pub(crate) fn new(roots: &[Root]) -> Paths {
+        Paths {
+            cache: PathCache::default(),
+            passed: Passed::default(),
+            texts: TextBuilder::default(),
+            links: Links::new(Placements::new(roots)),
+            places: Places::default(),
+            scratch: Vec::new(),
+            scratch_names: Vec::new(),
+        }
+    }
+
+    /// Where a path leads that was resolved before, if its walk can be told from its last name.
+    pub(super) fn cached<'t>(
+        &mut self,
+        asked: &Asked,
+        tree: &Tree,
+        concurrent: bool,
+    ) -> Option<Walked<'t>> {
+        let (base, string) = (asked.start.ino, asked.string);
+        let generation = tree.generation;
+        let known = *self.cache.slot(base, string.0);
+        if known.base != base || known.string != string.0 || known.generation != generation {
+            return None;
+        }
+        let dent = tree.dent(known.dent);
+        let (dir, ino) = (dent.dir, dent.ino);
+        let end = if ino == NONE {
+            if matches!(asked.hint, Hint::Exists(_)) {
+                return None;
+            }
+            End::Missing
+        } else {
+            let inode = tree.inode(ino);
+            let special = inode.flags & (PSEUDO | SKIPPED) != 0 || tree.root_at(ino).is_some();
+            if special || (inode.kind == Kind::Link && asked.last == Last::Followed) {
+                return None;
+            }
+            End::Found
+        };
+        self.passed.dents.clear();
+        self.passed.dirs.clear();
+        if concurrent {
+            let mut at = dir;
+            self.passed.dirs.push(at);
+            while at != base && at != ROOT {
+                let Some(parent) = tree.parent(at) else {
+                    break;
+                };
+                at = parent;
+                self.passed.dirs.push(at);
+            }
+        }
+        Some(Walked {
+            end,
+            dir,
+            name: b"",
+            dent: known.dent,
+            ino,
+            outer_dir: dir,
+            outer_at: 0,
+            links: 0,
+            plain: true,
+            trailing: false,
+        })
+    }
+
+    /// Walks a path, and makes known what must be there as the call's outcome tells.
+    pub(super) fn follow<'t>(
+        &mut self,
+        asked: &Asked<'t>,
+        tables: &'t Tables,
+        land: &mut Land,
+        notes: &mut Notes,
+    ) -> Walked<'t> {
+        let Asked { bytes, root, .. } = *asked;
+        let base = asked.start.ino;
+        let mut again = 0;
+        let walked = loop {
+            let walked = walk(
+                &land.tree,
+                tables,
+                &mut self.passed,
+                bytes,
+                base,
+                root,
+                asked.last,
+            );
+            again += 1;
+            let Some(kind) = to_conjure(&land.tree, &walked, asked.hint) else {
+                break walked;
+            };
+            if again > MAX_CONJURED || walked.name.len() > NAME_MAX {
+                break walked;
+            }
+            land.conjure(&walked, kind, notes);
+        };
+        let simple = walked.plain && walked.links == 0 && !walked.trailing && root == ROOT;
+        let named = walked.dent != NONE && walked.outer_at < bytes.len();
+        if simple && named && matches!(walked.end, End::Found | End::Missing) {
+            let generation = land.tree.generation;
+            *self.cache.slot(base, asked.string.0) = Known {
+                base,
+                string: asked.string.0,
+                generation,
+                dent: walked.dent,
+            };
+        }
+        walked
+    }
+
+    /// Puts the call in order with what its walk passed through.
+    pub(super) fn pass(
+        &self,
+        reached: &mut Reached,
+        land: &mut Land,
+        order: &Order,
+        uses: &mut Uses,
+    ) {
+        let walked = &mut reached.walked;
+        if walked.end == End::Found && walked.ino != NONE {
+            land.met(walked.ino);
+        }
+        if order.single() {
+            return;
+        }
+        if reached.start.slot != Slot(0) && reached.start.slot != Slot::BAD {
+            let slot = Resource::Slot(reached.start.slot.0);
+            uses.add(slot, Side::Read);
+        }
+        for dir in &self.passed.dirs {
+            uses.add(Resource::Place(*dir), Side::Read);
+        }
+        for dent in &self.passed.dents {
+            uses.add(Resource::Dent(*dent), Side::Read);
+        }
+        if walked.end == End::Found && walked.name.is_empty() && walked.dent == NONE {
+            uses.add(Resource::Place(walked.ino), Side::Read);
+        }
+        let valid = !walked.name.is_empty() && walked.name.len() <= NAME_MAX;
+        if walked.dent == NONE && walked.ino == NONE && valid && order.concurrent {
+            let name = land.tree.names.intern(walked.name);
+            walked.dent = land.tree.entry(walked.dir, name);
+        }
+    }
+}
+
+/// The kind of the name that a walk stopped at and that must have been there, as the call's outcome
+/// tells.
+fn to_conjure(tree: &super::land::tree::Tree, walked: &Walked, hint: Hint) -> Option<Kind> {
+    match (walked.end, hint) {
+        (_, Hint::Silent) | (End::Found | End::Pseudo | End::Skipped, _) => None,
+        (End::Unknown | End::Missing, Hint::Exists(kind)) => Some(kind),
+        (End::Unknown | End::Missing, Hint::Parent) => None,
+        (End::BrokenUnknown, _) => Some(Kind::Directory),
+        (End::Broken, _) => {
+            let absent = walked.ino == NONE && !walked.name.is_empty();
+            (absent && tree.inode(walked.dir).kind == Kind::Directory).then_some(Kind::Directory)
+        }
+    }
+}
