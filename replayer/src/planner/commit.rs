@@ -28,9 +28,10 @@ impl Planner {
             }
         }
         if !self.order.single() && draft.class == Class::Issued {
-            let uses = std::mem::take(&mut self.uses);
-            self.writer().visit(cx.lane, cx.horizon, uses.all());
-            self.uses = uses;
+            let moment = self.tally.moment();
+            let (order, tree) = (&mut self.order, &mut self.land.tree);
+            let mut writer = Writer::new(order, tree, &mut self.holdings, &mut self.time, moment);
+            writer.visit(cx.lane, cx.horizon, self.uses.all());
         }
         let op = Op {
             action: draft.action,

@@ -1,23 +1,33 @@
 //! Turns a trace into a plan: one pass over its records, with a model of the tree, of the processes
 //! and of their descriptors. Touches no file system.
 //!
-//! - `tree`, `resolve`, `areas`, `initial`: the recorded tree, and walks through it
-//! - `paths`, `magic`, `spelling`, `links`: what is issued for a recorded path or link text, so
-//!   that it stays inside
-//! - `processes`, `fds`, `mappings`, `pipes`, `locks`: who has what open
-//! - `mounts`: what the tool mounts itself
-//! - `layers`: files of an overlay that are changed
-//! - `users`: as whom a task asks
-//! - `contention`, `carriers`: what calls on locks mean, which of them came first, and what they
-//!   are issued on
-//! - `sequence`: which of overlapping calls came first
-//! - `clones`: what the tool copied because it could not be cloned
-//! - `uses`: what ops use
-//! - `order`, `frontier`, `access`: lanes, and which op waits for which
-//! - `draft`: an event on its way into the plan
-//! - `actions`: for every call, what is issued and what it does to the model
-//! - `commit`: ops into lanes, with what they cost and change
-//! - `records`: what is no call: states, listings, tasks
+//! The planner has parts. Each has one job, and gets what it needs of others by argument: of those
+//! only that stand above it here. (The initial tree is written last, with what `paths` has issued.)
+//!
+//! - `setting`, `dialect`: what the header and the caller say
+//! - `tally`: what is counted
+//! - `order`: lanes (`ops`), what ops use (`uses`), and so which waits for which (`frontier`,
+//!   `access`)
+//! - `land`: the recorded tree (`tree`, `areas`, `initial`), walks through it (`resolve`), what
+//!   states and listings tell of it (`records`), names that calls make (`names`), what the tool
+//!   mounts itself (`mounts`), placed directories that it has not (`unmade`), files of an overlay
+//!   that are changed (`layers`), how much room they take (`room`)
+//! - `holdings`: who has what open (`processes`, `tables`, `fds`, `mappings`, `pipes`,
+//!   `inherited`), what descriptors lead to that calls are given (`arguments`), as whom a task asks
+//!   (`users`), what the tool copied because it could not be cloned (`clones`)
+//! - `paths`: what is issued for a recorded path or link text, so that it stays inside (`spelling`,
+//!   `links`, `magic`), and in which directory an op works (`places`)
+//! - `time`: what the tool computes and sleeps (`pace`), and what ended a wait (`futexes`)
+//! - `writer`: ops that no call stands for, into lanes
+//! - `sequence`: which of overlapping calls came first (`outlook`, by names)
+//! - `locking`: who holds which lock (`locks`), what calls on locks mean and which came first
+//!   (`contention`), and what they are issued on (`carriers`)
+//!
+//! The planner itself ties them together:
+//!
+//! - `actions`: for every call, what is issued and what it does to the parts
+//! - `draft`: an event on its way into the plan; `commit`: its op into a lane
+//! - `tasks`, `outside`: starts and ends of tasks, descriptors from outside
 
 mod actions;
 mod commit;
@@ -38,7 +48,6 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod time;
-mod uses;
 mod writer;
 
 use std::path::PathBuf;
@@ -56,13 +65,13 @@ use land::initial::Writing;
 use land::tree::{NONE, Tree};
 use locking::Locking;
 use order::Order;
+pub(crate) use order::uses::Resource;
+use order::uses::Uses;
 use paths::Paths;
 use sequence::Sequence;
 use setting::Setting;
 use tally::Tally;
 use time::Time;
-pub(crate) use uses::Resource;
-use uses::Uses;
 
 /// Why a trace can't be planned.
 #[derive(Debug, thiserror::Error)]
@@ -108,8 +117,6 @@ pub struct PlanOptions {
 }
 
 /// Plans a trace, record by record.
-///
-/// Its parts don't know of it, and get what they need of each other by argument.
 pub struct Planner {
     setting: Setting,
     land: Land,

@@ -12,6 +12,7 @@ use super::{PlanError, Planner, Resource};
 use crate::plan::{Action, At, InitialFd, Slot};
 
 impl Planner {
+    /// Where a descriptor leads that no recorded call opened.
     pub(crate) fn fd_state(&mut self, state: &FdState, tables: &Tables) -> Result<(), PlanError> {
         let task = state.task.0;
         if !self.holdings.procs.is_alive(task) {

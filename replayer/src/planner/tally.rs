@@ -48,3 +48,39 @@ impl Tally {
         number
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_counts_as_one_thing() {
+        let mut tally = Tally::default();
+        for class in [
+            Class::Issued,
+            Class::Issued,
+            Class::Pseudo,
+            Class::Unfinished,
+        ] {
+            tally.count(class);
+        }
+        let coverage = tally.coverage;
+        assert_eq!((coverage.events, tally.moment()), (4, 4));
+        assert_eq!(
+            (coverage.issued, coverage.pseudo, coverage.unfinished),
+            (2, 1, 1)
+        );
+    }
+
+    #[test]
+    fn a_transfer_is_no_longer_than_the_kernel_makes_any() {
+        let mut tally = Tally::default();
+        tally.transfer(10);
+        tally.transfer(5);
+        assert_eq!(tally.longest_transfer, 10);
+        tally.transfer(u64::MAX);
+        assert_eq!(tally.longest_transfer, 0x7fff_f000);
+        assert_eq!((tally.begin_listing(), tally.begin_listing()), (0, 1));
+        assert_eq!(tally.listings, 2);
+    }
+}

@@ -27,6 +27,7 @@ impl Planner {
         })
     }
 
+    /// A task begins, with what it has of the one that made it.
     pub(crate) fn task_start(&mut self, start: &TaskStart) -> Result<(), PlanError> {
         if self.holdings.procs.is_alive(start.task.0) {
             return Ok(());
@@ -58,7 +59,7 @@ impl Planner {
             .compute(parent_lane, start.time, think, Call::execve);
         self.order.fork(parent_lane, lane);
         if start.flags & CLONE_VFORK != 0 {
-            self.time.vforked.insert(parent, lane);
+            self.time.vforks(parent, lane);
         }
         Ok(())
     }
@@ -88,6 +89,7 @@ impl Planner {
         fs.cwd_ino = ino;
     }
 
+    /// A task ends, and what it alone used with it.
     pub(crate) fn task_exit(&mut self, exit: &TaskExit) {
         if !self.holdings.procs.is_alive(exit.task.0) {
             return;

@@ -6,9 +6,9 @@ use super::holdings::Holdings;
 use super::holdings::fds::Descriptors;
 use super::holdings::mappings::Mappings;
 use super::land::tree::{NONE, Tree};
+use super::order::uses::{Resource, Use};
 use super::order::{Order, Side};
 use super::time::Time;
-use super::uses::{Resource, Use};
 use crate::plan::{Action, Check, Op, Pace};
 
 /// Writes ops into lanes. Who used a resource last is kept where the resource is.
@@ -44,7 +44,7 @@ impl<'a> Writer<'a> {
     /// A lane computes that long, and does nothing else: so that others can wait for the end of it.
     pub(crate) fn compute(&mut self, lane: u32, time: u64, think: f32, call: Call) {
         if think > 0.0 {
-            self.time.extra_think = think;
+            self.time.computes(think);
             self.extra(lane, time, Action::Nothing, call, &[]);
         }
     }
@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
             place: NONE,
         };
         let pace = Pace {
-            think: std::mem::take(&mut self.time.extra_think),
+            think: self.time.take_computed(),
             ..Pace::default()
         };
         self.order.commit(lane, op, pace, (moment, time));
@@ -115,5 +115,47 @@ impl<'a> Writer<'a> {
             self.order
                 .visit(frontier, lane, horizon, *side, resource.timing());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::model::Header;
+
+    use super::*;
+    use crate::plan::Slot;
+
+    #[test]
+    fn ops_of_the_replays_own_wait_for_who_used_the_slot_before() {
+        let (mut order, mut tree) = (Order::default(), Tree::new());
+        let mut holdings = Holdings::new(&Header::default(), 2, false);
+        let mut time = Time::new(&Header::default());
+        order.concurrent = true;
+        let [one, other] = [order.add_lane(), order.add_lane()];
+        let mut writer = Writer::new(&mut order, &mut tree, &mut holdings, &mut time, 0);
+        let close = |slot: u32| (Action::Close { fd: Slot(slot) }, Resource::Slot(slot));
+        let (action, resource) = close(1);
+        writer.extra_write(one, 0, action, Call::close, resource);
+        writer.extra_write(other, 0, action, Call::close, resource);
+        let (elsewhere, unused) = close(0);
+        writer.extra_write(other, 0, elsewhere, Call::close, unused);
+        let waits = |op: usize| order.lanes[other as usize].waits_of(op).len();
+        assert_eq!((waits(0), waits(1)), (1, 0));
+    }
+
+    #[test]
+    fn a_lane_that_computes_does_so_before_one_op() {
+        let (mut order, mut tree) = (Order::default(), Tree::new());
+        let mut holdings = Holdings::new(&Header::default(), 1, false);
+        let mut time = Time::new(&Header::default());
+        let lane = order.add_lane();
+        let mut writer = Writer::new(&mut order, &mut tree, &mut holdings, &mut time, 0);
+        writer.compute(lane, 0, 0.0, Call::execve);
+        writer.compute(lane, 0, 7.0, Call::execve);
+        let action = Action::Close { fd: Slot(0) };
+        writer.extra(lane, 0, action, Call::close, &[]);
+        let lane = &order.lanes[0];
+        assert_eq!(lane.len(), 2, "no op where nothing is computed");
+        assert_eq!((lane.pace(0).think, lane.pace(1).think), (7.0, 0.0));
     }
 }

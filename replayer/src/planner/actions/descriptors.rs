@@ -42,7 +42,7 @@ impl Planner {
         };
         let mount = self.land.tree.mount_at(&reached.walked);
         if !cx.ok() {
-            self.uses.failed(&reached.walked);
+            reached.walked.failed(&mut self.uses);
             return Draft::issue(cx, action).mount(mount);
         }
         let ino = self

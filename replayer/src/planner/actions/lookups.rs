@@ -18,7 +18,7 @@ impl Planner {
         kind: Kind,
     ) -> Result<(Reached<'t>, u16), Draft> {
         let reached = self.reach(cx, lookup_hint(cx, kind))?;
-        self.uses.failed(&reached.walked);
+        reached.walked.failed(&mut self.uses);
         let mount = self.land.tree.mount_at(&reached.walked);
         Ok((reached, mount))
     }

@@ -122,10 +122,7 @@ impl Planner {
             }
             Op::Unshare => self.unshare(cx),
             Op::Wait => self.wait(cx),
-            Op::Futex => {
-                let space = self.holdings.procs.task(cx.task).mm;
-                self.time.futex(cx, space, &mut self.order)
-            }
+            Op::Futex => self.time.futex(cx, &self.holdings.procs, &mut self.order),
             Op::Poll => self.poll(cx),
             Op::GetCwd | Op::Unwatch | Op::ReceiveMessage => Draft::nothing(cx, Class::Other),
             Op::Mount => self.mount(cx),

@@ -26,7 +26,7 @@ impl Planner {
         };
         let mount = self.land.tree.mount_of(reached.walked.dir);
         if !cx.ok() {
-            self.uses.failed(&reached.walked);
+            reached.walked.failed(&mut self.uses);
             return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
@@ -72,8 +72,8 @@ impl Planner {
         let mount = self.land.tree.mount_of(dir);
         let dent = reached.walked.dent;
         if !cx.ok() || dent == NONE || reached.found().is_none() {
-            self.uses.failed(&reached.walked);
-            self.uses.was_not_empty(cx, &reached.walked);
+            reached.walked.failed(&mut self.uses);
+            reached.walked.was_not_empty(cx, &mut self.uses);
             return Draft::issue(cx, action).mount(mount);
         }
         if let Some(ino) = reached.found()
@@ -126,9 +126,9 @@ impl Planner {
         };
         let mount = self.land.tree.mount_of(from.walked.dir);
         if !cx.ok() || from.found().is_none() {
-            self.uses.failed(&from.walked);
-            self.uses.failed(&to.walked);
-            self.uses.was_not_empty(cx, &to.walked);
+            from.walked.failed(&mut self.uses);
+            to.walked.failed(&mut self.uses);
+            to.walked.was_not_empty(cx, &mut self.uses);
             return Draft::issue(cx, action).mount(mount);
         }
         self.land.moved(
@@ -159,7 +159,7 @@ impl Planner {
         if !cx.ok() && from.found().is_none() {
             // The second path was never looked at; issuing the first one twice fails alike and
             // makes nothing.
-            self.uses.failed(&from.walked);
+            from.walked.failed(&mut self.uses);
             let action = Action::Link {
                 from: from.at,
                 to: from.at,
@@ -174,9 +174,9 @@ impl Planner {
             flags: (bits & (AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) as i32,
         };
         let mount = self.land.tree.mount_of(to.walked.dir);
-        self.uses.failed(&from.walked);
+        from.walked.failed(&mut self.uses);
         let Some(ino) = from.found().filter(|_| cx.ok()) else {
-            self.uses.failed(&to.walked);
+            to.walked.failed(&mut self.uses);
             return Draft::issue(cx, action).mount(mount);
         };
         self.land.linked(&mut self.uses, &mut to.walked, ino);
@@ -209,7 +209,7 @@ impl Planner {
         if cx.ok() && file.ino != NONE {
             self.land.linked(&mut self.uses, &mut to.walked, file.ino);
         } else {
-            self.uses.failed(&to.walked);
+            to.walked.failed(&mut self.uses);
         }
         Draft::issue(cx, action).mount(mount)
     }
@@ -246,7 +246,7 @@ impl Planner {
             self.land.tree.moved();
             ino
         } else {
-            self.uses.failed(&reached.walked);
+            reached.walked.failed(&mut self.uses);
             NONE
         };
         let action = self

@@ -53,7 +53,7 @@ impl Planner {
         if cx.ok() {
             self.land.create(&mut self.uses, &mut reached.walked, made);
         } else {
-            self.uses.failed(&reached.walked);
+            reached.walked.failed(&mut self.uses);
         }
         let mut draft = Draft::issue(cx, action).mount(mount);
         if cx.event.errno() == Some(libc::EADDRINUSE) {

@@ -7,9 +7,9 @@ use fsreplay_trace::abi::{
 use fsreplay_trace::call::{ArgKind, Call, Op};
 
 use super::super::holdings::users::Users;
-use super::super::land::initial::Owners;
 use super::super::land::resolve::Walked;
 use super::super::land::tree::{FLAGGED, NONE, Tree};
+use super::super::setting::Owners;
 use super::super::{Cx, Notes};
 use super::control::{FICLONE, FICLONERANGE};
 

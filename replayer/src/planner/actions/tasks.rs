@@ -27,7 +27,7 @@ impl Planner {
                 return draft;
             }
         };
-        self.uses.failed(&reached.walked);
+        reached.walked.failed(&mut self.uses);
         let at = reached.at;
         let mount = self.land.tree.mount_at(&reached.walked);
         let out = match reached.found() {

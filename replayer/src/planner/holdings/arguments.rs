@@ -6,8 +6,8 @@ use fsreplay_trace::model::Event;
 
 use super::super::land::resolve::WalkStart;
 use super::super::land::tree::{NONE, Tree};
+use super::super::order::uses::Uses;
 use super::super::order::{OpId, Order, Side};
-use super::super::uses::Uses;
 use super::super::{Class, Cx, Draft, Notes};
 use super::Holdings;
 use super::fds::What;
@@ -270,5 +270,110 @@ impl Holdings {
         };
         let entries = fds.iter().filter_map(|fd| table.get(*fd, horizon));
         entries.map(|entry| entry.handle).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::Call;
+    use fsreplay_trace::format::Tables;
+    use fsreplay_trace::model::{Header, TaskId, TaskStart};
+
+    use super::super::super::order::uses::Resource;
+    use super::super::super::tests::calls;
+    use super::*;
+
+    /// Process 40, without descriptors.
+    fn holdings() -> Holdings {
+        let mut holdings = Holdings::new(&Header::default(), 1, false);
+        let start = TaskStart {
+            task: TaskId(0),
+            parent: None,
+            time: 0,
+            flags: 0,
+            tid: 40,
+            think: 0,
+        };
+        let first = holdings.procs.add_first(&start, 0, 0);
+        first.expect("a first task");
+        holdings
+    }
+
+    #[test]
+    fn a_descriptor_leads_to_a_slot_or_says_why_it_does_not() {
+        let (tables, mut tree) = (Tables::new(), Tree::new());
+        let ino = tree.add_inode(super::super::super::land::tree::Kind::File, 0, 3);
+        let mut holdings = holdings();
+        let event = calls::event(0, Call::fstat, &[(ArgKind::Fd, 5)], 0);
+        let cx = calls::alone(&event, &tables, 1);
+        let (mut uses, mut notes) = (Uses::default(), Notes::default());
+        let unknown = holdings.file(&cx, ArgKind::Fd, &mut uses, &tree, &mut notes);
+        assert_eq!(
+            unknown.err().map(|draft| draft.class),
+            Some(Class::Unresolved)
+        );
+        assert_eq!(notes.counts.len(), 1);
+
+        let bad = calls::event(0, Call::fstat, &[(ArgKind::Fd, 5)], -i64::from(libc::EBADF));
+        let asked = calls::alone(&bad, &tables, 1);
+        let refused = holdings.file(&asked, ArgKind::Fd, &mut uses, &tree, &mut notes);
+        assert_eq!(refused.ok().map(|file| file.slot), Some(Slot::BAD));
+
+        let slot = holdings.fds.take_slot(0);
+        let handle = holdings.fds.open(What::Real, ino, 0, Some(slot));
+        holdings.put_fd(&cx, 5, handle, false);
+        let later = calls::alone(&event, &tables, 2);
+        let file = holdings.file(&later, ArgKind::Fd, &mut uses, &tree, &mut notes);
+        let found = file.ok().map(|file| (file.slot, file.ino, file.mount));
+        assert_eq!(found, Some((Slot(slot), ino, 3)));
+        assert_eq!(uses.all(), [(Resource::Slot(slot), Side::Read)]);
+
+        holdings.put_virtual(&cx, 6, Class::Pseudo, false);
+        let other = calls::event(0, Call::fstat, &[(ArgKind::Fd, 6)], 0);
+        let looks = calls::alone(&other, &tables, 2);
+        let pseudo = holdings.file(&looks, ArgKind::Fd, &mut uses, &tree, &mut notes);
+        assert_eq!(pseudo.err().map(|draft| draft.class), Some(Class::Pseudo));
+    }
+
+    #[test]
+    fn paths_of_descriptors_are_told_from_others() {
+        let tables = Tables::new();
+        let event = calls::event(0, Call::stat, &[], 0);
+        let cx = calls::alone(&event, &tables, 0);
+        let holdings = holdings();
+        let link = |path: &str| holdings.descriptor_link(&cx, path.as_bytes());
+        assert_eq!(link("/dev/stdout"), Some((1, 11)));
+        assert_eq!(link("/dev/fd/12"), Some((12, 10)));
+        assert_eq!(link("/proc/self/fd/3//x"), Some((3, 17)));
+        assert_eq!(link("/proc/40/fd/3"), Some((3, 13)));
+        assert_eq!(link("/proc/41/fd/3"), None, "another process's");
+        assert_eq!(link("/dev/fd/3x"), None);
+        assert_eq!(link("/proc/self/fd"), None);
+    }
+
+    #[test]
+    fn a_close_of_a_range_closes_what_is_open_in_it() {
+        let tables = Tables::new();
+        let made = calls::event(0, Call::dup, &[], 0);
+        let mut holdings = holdings();
+        for fd in [3, 5, 8] {
+            holdings.put_virtual(&calls::alone(&made, &tables, 0), fd, Class::Other, fd == 5);
+        }
+        let closes = |call: Call, args: &[(ArgKind, u64)], result: i64| {
+            holdings
+                .closed_by(&calls::event(0, call, args, result), u32::MAX)
+                .len()
+        };
+        let range = [(ArgKind::Fd, 4), (ArgKind::NewFd, 8)];
+        assert_eq!(closes(Call::close_range, &range, 0), 2);
+        assert_eq!(closes(Call::close_range, &range, -1), 0);
+        let marks = [
+            range[0],
+            range[1],
+            (ArgKind::Flags, u64::from(CLOSE_RANGE_CLOEXEC)),
+        ];
+        assert_eq!(closes(Call::close_range, &marks, 0), 0);
+        assert_eq!(closes(Call::execve, &[], 0), 1);
+        assert_eq!(closes(Call::close, &[(ArgKind::Fd, 8)], 0), 1);
     }
 }

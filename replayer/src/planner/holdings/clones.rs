@@ -60,8 +60,7 @@ impl Descriptors {
         }
     }
 
-    /// The op about to be committed reads a file from `at`, so many bytes: for a copy, if it was to
-    /// be cloned.
+    /// The op about to be committed reads a file from `at` on: for a copy, if it was to be cloned.
     pub(crate) fn reads_for_copy(
         &mut self,
         cx: &Cx,
@@ -75,8 +74,8 @@ impl Descriptors {
         }
     }
 
-    /// The op about to be committed writes into a file at `at`, so many bytes: for a copy, if it
-    /// was to become a clone of a file that is as long.
+    /// The op about to be committed writes into a file from `at` on: for a copy, if it was to become
+    /// a clone of a file that is as long.
     pub(crate) fn writes_for_copy(
         &mut self,
         cx: &Cx,
@@ -129,7 +128,7 @@ impl Descriptors {
         (other.by == clone.by && clone.is_target == is_target).then_some(clone)
     }
 
-    /// Bytes are read or written at `at`: the copying goes on if they follow what was copied and
+    /// The call reads or writes from `at` on: the copying goes on if they follow what was copied and
     /// are no more than there is to copy, or ends.
     fn goes_on(
         &mut self,
@@ -183,5 +182,105 @@ impl Descriptors {
             NONE => 0,
             source => tree.inode(source).size,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::{ArgKind, Call};
+    use fsreplay_trace::format::Tables;
+
+    use super::super::super::land::tree::Kind;
+    use super::super::super::tests::calls;
+    use super::super::fds::What;
+    use super::*;
+    use crate::plan::Slot;
+
+    struct Copying {
+        fds: Descriptors,
+        tree: Tree,
+        order: Order,
+        source: File,
+        target: File,
+    }
+
+    impl Copying {
+        /// A clone of a file of eight bytes that failed.
+        fn new() -> Copying {
+            let (mut fds, mut tree, mut order) =
+                (Descriptors::new(1), Tree::new(), Order::default());
+            order.add_lane();
+            let mut file = |size: u64| {
+                let ino = tree.add_inode(Kind::File, 0, 0);
+                tree.inode_mut(ino).size = size;
+                let handle = fds.open(What::Real, ino, 0, Some(1));
+                File {
+                    slot: Slot(1),
+                    handle,
+                    description: fds.handle(handle).description,
+                    ino,
+                    mount: 0,
+                }
+            };
+            let (source, target) = (file(8), file(0));
+            let (tables, event) = (Tables::new(), calls::event(0, Call::ioctl, &[], -95));
+            let cx = calls::alone(&event, &tables, 0);
+            fds.clone_failed(&cx, &source, &target, &order, &mut tree);
+            Copying {
+                fds,
+                tree,
+                order,
+                source,
+                target,
+            }
+        }
+
+        fn moves(&mut self, reads: bool, at: u64, count: i64) {
+            let tables = Tables::new();
+            let event = calls::event(0, Call::read, &[(ArgKind::Length, 8)], count);
+            let cx = calls::alone(&event, &tables, 1);
+            let (order, tree) = (&mut self.order, &self.tree);
+            if reads {
+                self.fds.reads_for_copy(&cx, &self.source, at, order, tree);
+            } else {
+                self.fds.writes_for_copy(&cx, &self.target, at, order, tree);
+            }
+        }
+
+        fn left_out(&self) -> usize {
+            self.order.lanes[0].fallbacks.len()
+        }
+    }
+
+    #[test]
+    fn a_copy_from_beginning_to_end_stands_for_the_clone() {
+        let mut copying = Copying::new();
+        assert_ne!(copying.tree.inode(copying.target.ino).flags & CHANGED, 0);
+        copying.moves(true, 0, 8);
+        copying.moves(false, 0, 8);
+        let (source, target) = (copying.source, copying.target);
+        for file in [&source, &target] {
+            copying
+                .fds
+                .copying_ends(file, &mut copying.order, &copying.tree);
+        }
+        // Nothing was committed, so both stand for the op that comes next.
+        assert_eq!(copying.left_out(), 1);
+    }
+
+    #[test]
+    fn a_gap_ends_the_copying() {
+        let mut copying = Copying::new();
+        copying.moves(true, 0, 4);
+        assert_eq!(copying.left_out(), 1);
+        copying.moves(true, 5, 3);
+        assert_eq!(copying.left_out(), 0);
+    }
+
+    #[test]
+    fn more_than_there_is_to_copy_is_no_copy() {
+        let mut copying = Copying::new();
+        copying.moves(false, 0, 9);
+        assert_eq!(copying.left_out(), 0);
     }
 }

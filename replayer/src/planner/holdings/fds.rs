@@ -11,7 +11,7 @@ use super::super::Cx;
 use super::super::draft::Class;
 use super::super::land::tree::{NONE, Tree};
 use super::super::order::frontier::Frontier;
-use super::super::uses::Uses;
+use super::super::order::uses::Uses;
 use super::clones::FailedClone;
 use super::file::File;
 use crate::plan::Slot;

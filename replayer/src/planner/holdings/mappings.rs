@@ -9,7 +9,7 @@ use super::super::land::Land;
 use super::super::land::tree::NONE;
 use super::super::order::Side;
 use super::super::order::frontier::Frontier;
-use super::super::uses::{Resource, Uses};
+use super::super::order::uses::{Resource, Uses};
 use super::super::{Class, Cx, Draft, Notes};
 use super::Holdings;
 use crate::plan::Action;
@@ -265,6 +265,7 @@ pub(crate) fn mapped_range(cx: &Cx) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::land::tree::{Kind, Tree};
     use super::*;
 
     #[test]
@@ -291,5 +292,35 @@ mod tests {
         let mut space = Space::new();
         space.add(u64::MAX - 10, 100, 0, 0);
         assert_eq!(space.remove(0, u64::MAX).len(), 1);
+    }
+
+    #[test]
+    fn only_the_last_part_of_a_mapping_lets_its_file_go() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let ino = land.tree.add_inode(Kind::File, 0, 0);
+        land.tree.inode_mut(ino).opens = 1;
+        let mut maps = Mappings::default();
+        let map = maps.take(0, 0x3000, ino);
+        let part = |start, length| Part { map, start, length };
+        let first = maps.unmap(0, part(0, 0x1000), true, &mut land);
+        assert!(first.is_none(), "another map covers a part only");
+        assert_eq!(land.tree.inode(ino).opens, 1);
+        let named = maps.unmap(0, part(0x1000, 0x1000), false, &mut land);
+        let Some((Action::Unmap { start, length, .. }, _)) = named else {
+            panic!("a call removes a part: {named:?}");
+        };
+        assert_eq!((start, length), (0x1000, 0x1000));
+        let last = maps.unmap(0, part(0x2000, 0x1000), true, &mut land);
+        let Some((Action::Unmap { start, length, .. }, _)) = last else {
+            panic!("the whole goes: {last:?}");
+        };
+        assert_eq!((start, length), (0, 0x3000));
+        assert_eq!(land.tree.inode(ino).opens, 0);
+        assert_eq!(
+            maps.take(0, 0x1000, ino),
+            map,
+            "its number is free for that lane"
+        );
+        assert_ne!(maps.take(1, 0x1000, ino), map);
     }
 }

@@ -56,6 +56,7 @@ impl Holdings {
             initial_fds: Vec::new(),
         }
     }
+
     /// Adds a task made by another one, with what it has of that one.
     pub(crate) fn add_child(
         &mut self,
@@ -101,6 +102,8 @@ impl Holdings {
         self.put_fd(cx, fd, handle, cloexec);
     }
 
+    /// A new number for a descriptor behind which nothing is open. Where the old one isn't known,
+    /// what it leads to is told by `class`.
     pub(crate) fn duplicate_virtual(&mut self, cx: &Cx, new: i64, cloexec: bool, class: Class) {
         let fd = cx.event.fd(ArgKind::Fd).unwrap_or(-1);
         match self.procs.table(cx.task).get(fd, cx.horizon) {
@@ -205,5 +208,114 @@ impl Holdings {
         self.procs.tables.leave(shared);
         let table = self.procs.tables.add(copy);
         self.procs.task_mut(task).table = table;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::format::Tables;
+    use fsreplay_trace::model::TaskId;
+
+    use super::super::tests::calls;
+    use super::*;
+
+    fn start(task: u32, flags: u64) -> TaskStart {
+        TaskStart {
+            task: TaskId(task),
+            parent: None,
+            time: 0,
+            flags,
+            tid: task + 1,
+            think: 0,
+        }
+    }
+
+    /// One task, without descriptors.
+    fn holdings() -> Holdings {
+        let mut holdings = Holdings::new(&Header::default(), 1, false);
+        let first = holdings.procs.add_first(&start(0, 0), 0, 0o022);
+        first.expect("a first task");
+        holdings
+    }
+
+    #[test]
+    fn a_child_holds_what_it_copied_and_not_what_it_shares() {
+        let tables = Tables::new();
+        let event = calls::event(0, Call::dup, &[], 5);
+        for (flags, holders) in [(0, 2), (CLONE_FILES, 1)] {
+            let mut holdings = holdings();
+            let slot = holdings.fds.take_slot(0);
+            let handle = holdings.fds.open(What::Real, 7, 0, Some(slot));
+            holdings.put_fd(&calls::alone(&event, &tables, 0), 5, handle, false);
+            let child = holdings.add_child(&start(1, flags), 0, 1);
+            child.expect("a child");
+            assert_eq!(holdings.fds.handle(handle).holders, holders);
+        }
+    }
+
+    #[test]
+    fn a_table_of_ones_own_leaves_the_others_as_it_was() {
+        let tables = Tables::new();
+        let event = calls::event(1, Call::fcntl, &[(ArgKind::Fd, 5)], 0);
+        let cx = calls::alone(&event, &tables, 1);
+        let mut holdings = holdings();
+        holdings
+            .add_child(&start(1, CLONE_FILES), 0, 1)
+            .expect("a child");
+        holdings.put_virtual(&cx, 5, Class::Other, false);
+        holdings.unshare_table(1);
+        holdings.set_cloexec(&cx, true);
+        assert_eq!(holdings.procs.table(1).cloexec(), [5]);
+        assert_eq!(holdings.procs.table(0).cloexec(), [0; 0]);
+        let handle = holdings
+            .procs
+            .table(0)
+            .get(5, u32::MAX)
+            .map(|entry| entry.handle);
+        let handle = handle.expect("a descriptor");
+        assert_eq!(holdings.fds.handle(handle).holders, 2);
+    }
+
+    #[test]
+    fn what_one_end_of_a_pair_writes_the_other_reads() {
+        let tables = Tables::new();
+        let ends = [(ArgKind::OutFd0, 3), (ArgKind::OutFd1, 4)];
+        for (call, op, both_ways) in [
+            (Call::pipe, Op::Pipe, false),
+            (Call::socketpair, Op::SocketPair, true),
+        ] {
+            let mut holdings = holdings();
+            let made = calls::event(0, call, &ends, 0);
+            holdings.pair(&calls::alone(&made, &tables, 0), op);
+            let of = |fd: u64| calls::event(0, Call::read, &[(ArgKind::Fd, fd)], 1);
+            let (three, four) = (of(3), of(4));
+            let reads = |event| holdings.pipe_read(&calls::alone(event, &tables, 1), ArgKind::Fd);
+            let writes =
+                |event| holdings.pipe_written(&calls::alone(event, &tables, 1), ArgKind::Fd);
+            assert!(reads(&three).is_some());
+            assert_eq!(reads(&three), writes(&four), "{call:?}");
+            assert_eq!(reads(&four), writes(&three), "{call:?}");
+            assert_eq!(reads(&three) != reads(&four), both_ways, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_descriptor_of_another_process_leads_to_is_not_known() {
+        let tables = Tables::new();
+        let mut notes = Notes::default();
+        let mut class_of = |call: Call| {
+            let mut holdings = holdings();
+            let event = calls::event(0, call, &[], 6);
+            holdings.virtual_fd(&calls::alone(&event, &tables, 0), &mut notes);
+            let entry = holdings
+                .procs
+                .table(0)
+                .get(6, u32::MAX)
+                .expect("a descriptor");
+            holdings.fds.class_of(entry.handle)
+        };
+        assert_eq!(class_of(Call::socket), Class::Other);
+        assert_eq!(class_of(Call::pidfd_getfd), Class::Unresolved);
+        assert_eq!(notes.counts.len(), 1);
     }
 }

@@ -10,8 +10,8 @@ use fsreplay_trace::model::Header;
 
 use super::super::hash::FastMap;
 use super::super::land::Land;
-use super::super::land::initial::Owners;
 use super::super::land::tree::{CHANGED, NONE};
+use super::super::setting::Owners;
 use super::super::{Class, Cx, Draft};
 
 const ROOT: u32 = 0;
@@ -86,5 +86,52 @@ impl Users {
 
     fn of(&self, task: u32) -> Option<u32> {
         self.ids.get(&task).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::Call;
+    use fsreplay_trace::format::Tables;
+
+    use super::super::super::tests::calls;
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_another_users_only_where_the_replay_would_not_be_refused() {
+        let tables = Tables::new();
+        let recorded = |uid: u32, as_root: bool| {
+            let header = Header {
+                uid,
+                ..Header::default()
+            };
+            (Users::new(&header), Owners::new(&header, as_root))
+        };
+        let event = calls::event(0, Call::setuid, &[(ArgKind::Uid, 33)], 0);
+        let cx = calls::alone(&event, &tables, 0);
+        for as_root in [false, true] {
+            let (mut users, owners) = recorded(ROOT, as_root);
+            assert!(!users.was_another(&cx, &owners));
+            users.set_user(&cx);
+            assert!(users.was_another(&cx, &owners));
+            users.ended(0);
+            assert!(!users.was_another(&cx, &owners));
+        }
+        let (mut users, owners) = recorded(33, false);
+        users.set_user(&cx);
+        assert!(
+            !users.was_another(&cx, &owners),
+            "the recording user itself"
+        );
+    }
+
+    #[test]
+    fn a_call_that_failed_leaves_who_the_task_is() {
+        let tables = Tables::new();
+        let (mut users, owners) = (Users::new(&Header::default()), Owners::default());
+        let event = calls::event(0, Call::setuid, &[(ArgKind::Uid, 33)], -1);
+        let cx = calls::alone(&event, &tables, 0);
+        users.set_user(&cx);
+        assert!(!users.was_another(&cx, &owners));
     }
 }

@@ -1,10 +1,11 @@
 //! The initial tree: what was there before the recording, as states, listings and calls tell.
 
 use fsreplay_trace::format::Tables;
-use fsreplay_trace::model::{FileKind, Header, Metadata, StringId};
+use fsreplay_trace::model::{FileKind, Metadata, StringId};
 
 use super::super::intern::TextBuilder;
 use super::super::paths::links::{LinkText, Links};
+use super::super::setting::Owners;
 use super::tree::{EXISTED, Kind, NO_ROOT, NONE, ROOT, Tree};
 use crate::plan::{Plan, Text, TreeEntry};
 
@@ -88,48 +89,6 @@ pub(crate) fn xattr_list_length(recorded: u64) -> u64 {
     let shortest = SPECIAL.map(|prefix| prefix.len() as u64 + 2);
     let names = recorded / shortest.into_iter().fold(u64::MAX, u64::min);
     recorded.saturating_add(names.saturating_mul(REPLAYED_AS.len() as u64))
-}
-
-/// Whose permissions count on the replaying side.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Owners {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) groups: Vec<u32>,
-    pub(crate) as_root: bool,
-}
-
-impl Owners {
-    pub(crate) fn new(header: &Header, as_root: bool) -> Owners {
-        Owners {
-            uid: header.uid,
-            gid: header.gid,
-            groups: header.groups.clone(),
-            as_root,
-        }
-    }
-
-    /// Permission bits with which an initial file is made: an ordinary user owns all of it, so the
-    /// owner's bits must grant what the recording user was granted.
-    fn mode(&self, mode: u32, uid: u32, gid: u32, directory: bool) -> u32 {
-        if self.as_root || (self.uid == uid && self.uid != 0) {
-            return mode;
-        }
-        if self.uid == 0 {
-            let execute = if directory || mode & 0o111 != 0 {
-                0o100
-            } else {
-                0
-            };
-            return mode | 0o600 | execute;
-        }
-        let granted = if self.gid == gid || self.groups.contains(&gid) {
-            mode >> 3 & 7
-        } else {
-            mode & 7
-        };
-        mode & !0o700 | granted << 6
-    }
 }
 
 pub(crate) fn kind_of(kind: FileKind) -> Kind {

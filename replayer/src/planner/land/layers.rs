@@ -8,7 +8,7 @@ use fsreplay_trace::model::Mount;
 
 use super::super::Cx;
 use super::super::hash::FastMap;
-use super::super::uses::{Resource, Uses};
+use super::super::order::uses::{Resource, Uses};
 use super::tree::{EXISTED, Inode, Kind, NONE, Tree};
 
 /// Files that were changed on overlays.
@@ -97,4 +97,33 @@ fn is_written_to(cx: &Cx) -> bool {
     const ACCESS: u64 = 0o3;
     let flags = cx.event.arg(ArgKind::Flags);
     flags.is_none_or(|flags| flags & (ACCESS | u64::from(O_TRUNC)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_files_of_an_overlay_are_copied_up_and_once() {
+        let mount = |kind: &str| Mount {
+            fs_type: kind.to_string(),
+            ..Mount::default()
+        };
+        let mut layers = Layers::new(&[mount("ext4"), mount("overlay")]);
+        let mut tree = Tree::new();
+        for (flags, mount) in [(EXISTED, 0), (0, 1), (EXISTED, 1)] {
+            let ino = tree.add_inode(Kind::File, flags, mount);
+            tree.inode_mut(ino).size = 1 << 20;
+            layers.resizes(&tree, ino);
+            tree.inode_mut(ino).size = 5 << 20;
+            layers.resizes(&tree, ino);
+        }
+        layers.resizes(&tree, NONE);
+        let (text, files) = layers.note().expect("a note");
+        assert_eq!(files, 1);
+        assert!(
+            text.contains(" 1 MiB"),
+            "its size before the first change: {text}"
+        );
+    }
 }

@@ -17,7 +17,7 @@ use fsreplay_trace::model::{FileKind, Mount};
 use super::Notes;
 use super::hash::FastMap;
 use super::order::Side;
-use super::uses::Uses;
+use super::order::uses::Uses;
 use initial::{Initial, kind_of};
 use layers::Layers;
 use mounts::Mounts;
@@ -36,8 +36,8 @@ pub(crate) struct Land {
     pub(crate) mounts: Mounts,
     pub(crate) unmade: Unmade,
     /// Inodes of the recorded link groups.
-    pub(super) groups: FastMap<u64, u32>,
-    pub(super) nodes: NodeCache,
+    groups: FastMap<u64, u32>,
+    nodes: NodeCache,
 }
 
 impl Land {
@@ -171,5 +171,83 @@ impl Land {
         if keeps_size {
             self.tree.inode_mut(ino).size = size;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::Last;
+    use fsreplay_trace::format::Tables;
+
+    use super::*;
+    use resolve::{Passed, walk};
+
+    fn land() -> Land {
+        Land::new(Tree::new(), &[], 1)
+    }
+
+    #[test]
+    fn what_a_descriptor_leads_to_was_there_unless_the_tool_removed_it() {
+        let mut land = land();
+        let ino = land.existing(b"/work/log", FileKind::File);
+        let inode = land.tree.inode(ino);
+        assert_eq!(inode.kind, Kind::File);
+        assert_ne!(inode.initial, NONE);
+        let dent = inode.dent;
+        land.tree.detach(dent);
+        assert_eq!(land.existing(b"/work/log", FileKind::File), NONE);
+    }
+
+    #[test]
+    fn a_name_that_a_call_found_was_there_only_in_a_directory_that_was() {
+        let mut land = land();
+        let old = land.existing(b"/old", FileKind::Directory);
+        let made = land.tree.add_inode(Kind::Directory, 0, 0);
+        let name = land.tree.names.intern(b"new");
+        let dent = land.tree.entry(ROOT, name);
+        land.tree.attach(dent, made);
+        let (tables, mut notes) = (Tables::new(), Notes::default());
+        for (path, dir, flags) in [("/old/x", old, EXISTED), ("/new/x", made, PHANTOM)] {
+            let passed = &mut Passed::default();
+            let last = Last::Followed;
+            let walked = walk(
+                &land.tree,
+                &tables,
+                passed,
+                path.as_bytes(),
+                ROOT,
+                ROOT,
+                last,
+            );
+            assert_eq!(walked.dir, dir);
+            land.conjure(&walked, Kind::File, &mut notes);
+            let name = land.tree.names.find(b"x").expect("a name");
+            let dent = land.tree.find(dir, name).expect("an entry");
+            let inode = land.tree.inode(land.tree.dent(dent).ino);
+            assert_eq!(inode.flags, flags, "{path}");
+            assert_eq!(inode.initial != NONE, flags == EXISTED, "{path}");
+        }
+        assert_eq!(notes.counts.len(), 2);
+    }
+
+    #[test]
+    fn space_that_is_kept_beyond_the_end_leaves_the_size() {
+        let mut land = land();
+        let ino = land.existing(b"/file", FileKind::File);
+        land.allocated(ino, 0, 8192, true);
+        assert_eq!(land.tree.inode(ino).size, 0);
+        assert_eq!(land.room.peak_bytes, 8192, "the space counts");
+        land.allocated(ino, 4096, 4096, false);
+        assert_eq!(land.tree.inode(ino).size, 8192);
+    }
+
+    #[test]
+    fn a_start_in_what_is_not_replayed_has_no_directory() {
+        let mut land = land();
+        let devices = areas::ensure(&mut land.tree, b"/dev");
+        land.tree.inode_mut(devices).flags |= PSEUDO;
+        assert_eq!(land.first_cwd(b"/dev/pts"), None);
+        let work = land.first_cwd(b"/work").expect("a directory");
+        assert_ne!(land.tree.inode(work).initial, NONE);
     }
 }

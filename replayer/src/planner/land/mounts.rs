@@ -172,3 +172,41 @@ impl Land {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::ROOT;
+    use super::*;
+
+    #[test]
+    fn a_namespace_keeps_what_another_one_takes_away() {
+        let mut tree = Tree::new();
+        let name = tree.names.intern(b"mnt");
+        let dent = tree.entry(ROOT, name);
+        let under = tree.add_inode(Kind::Directory, 0, 0);
+        tree.attach(dent, under);
+        let top = tree.add_inode(Kind::Directory, PSEUDO | MOUNTED, 0);
+        let mut mounts = Mounts::default();
+        mounts.add(&mut tree, dent, top);
+        let copy = mounts.copy(0);
+        assert_eq!(mounts.take(&mut tree, dent), Some(top));
+        assert_eq!(tree.dent(dent).ino, under);
+        mounts.show(&mut tree, copy);
+        assert_eq!(tree.dent(dent).ino, top);
+        mounts.clear(&mut tree);
+        assert_eq!(tree.dent(dent).ino, under);
+        mounts.show(&mut tree, 0);
+        assert_eq!(tree.dent(dent).ino, under);
+    }
+
+    #[test]
+    fn a_directory_that_is_bound_elsewhere_is_replayed_where_it_is() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let [directory, over, file] = [Kind::Directory, Kind::Directory, Kind::File]
+            .map(|kind| land.tree.add_inode(kind, 0, 0));
+        let pseudo = land.tree.add_inode(Kind::Directory, PSEUDO, 0);
+        assert_eq!(land.bound_directory(directory, over), Some(directory));
+        assert_eq!(land.bound_directory(file, over), None);
+        assert_eq!(land.bound_directory(pseudo, over), None);
+    }
+}

@@ -3,7 +3,7 @@
 use fsreplay_trace::abi;
 
 use super::super::order::Side;
-use super::super::uses::{Resource, Uses};
+use super::super::order::uses::{Resource, Uses};
 use super::super::{Cx, Notes};
 use super::Land;
 use super::resolve::Walked;
@@ -59,7 +59,7 @@ impl Land {
         let made = cx.event.made();
         match walked.found() {
             Some(ino) if !made.is_some_and(|made| made.exclusive) => {
-                uses.looked_up(walked);
+                walked.looked_up(uses);
                 let writes = recorded & abi::O_ACCMODE != 0 && recorded & abi::O_PATH == 0;
                 let truncates = writes && recorded & abi::O_TRUNC != 0;
                 if made.is_some() {
@@ -168,5 +168,81 @@ impl Land {
         if ino != NONE && self.tree.inode(ino).initial != NONE {
             self.initial.retract(&mut self.tree, ino);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::Last;
+    use fsreplay_trace::format::Tables;
+
+    use super::super::resolve::{Passed, walk};
+    use super::super::tree::Tree;
+    use super::*;
+
+    fn at<'t>(land: &Land, tables: &'t Tables, path: &'t [u8]) -> Walked<'t> {
+        let passed = &mut Passed::default();
+        walk(&land.tree, tables, passed, path, ROOT, ROOT, Last::Named)
+    }
+
+    #[test]
+    fn what_others_saw_before_its_making_returned_is_made_once() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let (tables, mut uses) = (Tables::new(), Uses::default());
+        let name = land.tree.names.intern(b"seen");
+        let dent = land.tree.entry(ROOT, name);
+        let seen = land.tree.add_inode(Kind::File, PHANTOM, 0);
+        land.tree.attach(dent, seen);
+        let mut walked = at(&land, &tables, b"/seen");
+        let made = land.create(&mut uses, &mut walked, Kind::File);
+        assert_eq!(made, seen);
+        assert_eq!(land.tree.inode(seen).flags & PHANTOM, 0);
+        let mut again = at(&land, &tables, b"/seen");
+        let other = land.create(&mut uses, &mut again, Kind::Directory);
+        assert_ne!(other, seen, "something else stands there now");
+        assert_eq!(land.tree.dent(dent).ino, other);
+    }
+
+    #[test]
+    fn a_directory_is_not_moved_below_itself() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let (tables, mut uses, mut notes) = (Tables::new(), Uses::default(), Notes::default());
+        let mut made = at(&land, &tables, b"/above");
+        let above = land.create(&mut uses, &mut made, Kind::Directory);
+        let mut from = at(&land, &tables, b"/above");
+        let mut below = at(&land, &tables, b"/above/below");
+        land.moved(&mut uses, &mut from, &mut below, false, &mut notes);
+        assert_eq!(land.tree.parent(above), Some(ROOT));
+        assert_eq!(notes.counts.len(), 1);
+        let mut aside = at(&land, &tables, b"/aside");
+        land.moved(&mut uses, &mut from, &mut aside, false, &mut notes);
+        assert_eq!(at(&land, &tables, b"/aside").ino, above);
+        assert_eq!(at(&land, &tables, b"/above").found(), None);
+    }
+
+    #[test]
+    fn a_file_without_a_name_gives_its_room_back() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let (tables, mut uses) = (Tables::new(), Uses::default());
+        for path in [&b"/one"[..], b"/two"] {
+            let mut walked = at(&land, &tables, path);
+            let ino = land.create(&mut uses, &mut walked, Kind::File);
+            land.wrote(&mut uses, ino, 0, 8192);
+            land.unlinked(&mut uses, ROOT, walked.dent);
+        }
+        assert_eq!(land.room.peak_bytes, 8192);
+        assert_eq!(land.room.peak_inodes, 1);
+    }
+
+    #[test]
+    fn a_directory_knows_when_its_entries_changed() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let (tables, mut uses) = (Tables::new(), Uses::default());
+        uses.begin(7);
+        let mut walked = at(&land, &tables, b"/new");
+        land.create(&mut uses, &mut walked, Kind::File);
+        assert_eq!(land.tree.changed(ROOT), 7);
+        let joins = uses.all().contains(&(Resource::Members(ROOT), Side::Join));
+        assert!(joins, "{:?}", uses.all());
     }
 }

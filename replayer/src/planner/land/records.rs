@@ -1,4 +1,4 @@
-//! Records that are no calls: states of paths, listings, attributes, tasks, inherited descriptors.
+//! What states of paths, listings and attributes tell of the tree.
 
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{FileKind, Listing, NodeId, PathState, Xattrs};
@@ -103,6 +103,7 @@ impl Land {
         Some(ino)
     }
 
+    /// A state of a path, as it was before the first call on it.
     pub(crate) fn path_state(&mut self, state: &PathState, tables: &Tables, notes: &mut Notes) {
         if state.kind == FileKind::Absent {
             self.absent(state, tables, notes);
@@ -224,6 +225,7 @@ impl Land {
         self.tree.attach(dent, ino);
     }
 
+    /// What a directory held before the first call that listed it.
     pub(crate) fn listing(&mut self, listing: &Listing, tables: &Tables, notes: &mut Notes) {
         let Some((first, _)) = listing.entries.first() else {
             return;
@@ -274,6 +276,7 @@ impl Land {
         }
     }
 
+    /// Extended attributes of something, as they were before the first call on it.
     pub(crate) fn xattrs(&mut self, xattrs: &Xattrs, tables: &Tables, notes: &mut Notes) {
         let ino = if xattrs.node == NodeId::ROOT {
             ROOT
@@ -293,5 +296,74 @@ impl Land {
             entries.retain(|(name, _)| (name.0 as usize) < count);
             self.initial.set_xattrs(&self.tree, ino, &entries);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::model::Metadata;
+
+    use super::super::tree::Tree;
+    use super::*;
+
+    fn state(node: NodeId, link_group: u64) -> PathState {
+        PathState {
+            node,
+            kind: FileKind::File,
+            metadata: Some(Metadata {
+                size: 3,
+                link_group,
+                ..Metadata::default()
+            }),
+        }
+    }
+
+    fn ino_of(land: &Land, dir: u32, name: &[u8]) -> u32 {
+        let name = land.tree.names.find(name).expect("a name");
+        let dent = land.tree.find(dir, name).expect("an entry");
+        land.tree.dent(dent).ino
+    }
+
+    #[test]
+    fn names_of_one_link_group_lead_to_one_file() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let (mut tables, mut notes) = (Tables::new(), Notes::default());
+        let [one, two, other] =
+            [&b"one"[..], b"two", b"other"].map(|name| tables.add_node(NodeId::ROOT, name));
+        for (node, group) in [(one, 7), (two, 7), (other, 8)] {
+            land.path_state(&state(node, group), &tables, &mut notes);
+        }
+        let ino = ino_of(&land, ROOT, b"one");
+        assert_eq!(ino_of(&land, ROOT, b"two"), ino);
+        assert_ne!(ino_of(&land, ROOT, b"other"), ino);
+        let inode = land.tree.inode(ino);
+        assert_eq!((inode.links, inode.size), (2, 3));
+    }
+
+    #[test]
+    fn a_directory_is_known_by_what_lies_in_it() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let (mut tables, mut notes) = (Tables::new(), Notes::default());
+        let above = tables.add_node(NodeId::ROOT, b"above");
+        let below = tables.add_node(above, b"below");
+        land.path_state(&state(below, 0), &tables, &mut notes);
+        let dir = ino_of(&land, ROOT, b"above");
+        assert_eq!(land.tree.inode(dir).kind, Kind::Directory);
+        assert_eq!(land.tree.inode(ino_of(&land, dir, b"below")).size, 3);
+        assert_eq!(notes.counts.values().sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn the_first_state_of_a_name_counts() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let (mut tables, mut notes) = (Tables::new(), Notes::default());
+        let node = tables.add_node(NodeId::ROOT, b"file");
+        land.path_state(&state(node, 0), &tables, &mut notes);
+        let mut later = state(node, 0);
+        if let Some(metadata) = &mut later.metadata {
+            metadata.size = 99;
+        }
+        land.path_state(&later, &tables, &mut notes);
+        assert_eq!(land.tree.inode(ino_of(&land, ROOT, b"file")).size, 3);
     }
 }

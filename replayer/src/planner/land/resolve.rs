@@ -5,6 +5,9 @@ use fsreplay_trace::call::Last;
 use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::StringId;
 
+use super::super::Cx;
+use super::super::order::Side;
+use super::super::order::uses::{Resource, Uses};
 use super::tree::{EXISTED, Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
 use crate::plan::Slot;
 
@@ -67,6 +70,29 @@ impl Walked<'_> {
     /// What it leads to, if anything.
     pub(crate) fn found(&self) -> Option<u32> {
         (self.end == End::Found).then_some(self.ino)
+    }
+
+    /// The call looked the path up and found something, or nothing.
+    pub(crate) fn looked_up(&self, uses: &mut Uses) {
+        if self.dent != NONE {
+            uses.add(Resource::Dent(self.dent), Side::Read);
+        }
+    }
+
+    /// The call failed: it looked at the name and what that leads to.
+    pub(crate) fn failed(&self, uses: &mut Uses) {
+        self.looked_up(uses);
+        if let Some(ino) = self.found() {
+            uses.inode(ino, Side::Read);
+        }
+    }
+
+    /// The call failed, perhaps for what a directory holds, which it must find there.
+    pub(crate) fn was_not_empty(&self, cx: &Cx, uses: &mut Uses) {
+        let told = matches!(cx.event.errno(), Some(libc::ENOTEMPTY | libc::EEXIST));
+        if let Some(ino) = self.found().filter(|_| told) {
+            uses.add(Resource::Members(ino), Side::Read);
+        }
     }
 }
 
@@ -370,5 +396,35 @@ impl<'t> Walker<'_, 't> {
         self.walked.dent = NONE;
         self.walked.ino = self.current;
         self.found(self.current)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::areas;
+    use super::*;
+
+    #[test]
+    fn a_call_that_failed_looked_at_what_its_path_led_to() {
+        let mut tree = Tree::new();
+        let ino = areas::ensure(&mut tree, b"/file");
+        let dent = tree.inode(ino).dent;
+        let tables = Tables::new();
+        let mut uses = Uses::default();
+        let at = |path: &'static [u8]| {
+            let passed = &mut Passed::default();
+            walk(&tree, &tables, passed, path, ROOT, ROOT, Last::Followed)
+        };
+        at(b"/file").failed(&mut uses);
+        let looked = [
+            (Resource::Dent(dent), Side::Read),
+            (Resource::Inode(ino), Side::Read),
+        ];
+        assert_eq!(uses.all(), looked);
+        uses.begin(3);
+        at(b"/missing").failed(&mut uses);
+        uses.inode(NONE, Side::Write);
+        uses.offset(NONE);
+        assert_eq!((uses.all().len(), uses.now), (0, 3));
     }
 }

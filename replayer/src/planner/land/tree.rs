@@ -3,7 +3,7 @@
 use super::super::hash::{RawIndex, Seed};
 use super::super::intern::Names;
 use super::super::order::frontier::Frontier;
-use super::super::uses::{Resource, Uses};
+use super::super::order::uses::{Resource, Uses};
 use super::resolve::Walked;
 use crate::plan::TreeEntry;
 
@@ -429,5 +429,50 @@ impl Tree {
             };
             self.inode_mut(changed).flags |= CHANGED;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::order::Side;
+    use super::*;
+
+    #[test]
+    fn a_file_lies_in_the_directory_of_its_name() {
+        let mut tree = Tree::new();
+        let mut at = ROOT;
+        for name in [&b"a"[..], b"b"] {
+            let name = tree.names.intern(name);
+            let dent = tree.entry(at, name);
+            let dir = tree.add_inode(Kind::Directory, 0, 3);
+            tree.attach(dent, dir);
+            at = dir;
+        }
+        let name = tree.names.intern(b"file");
+        let dent = tree.entry(at, name);
+        let file = tree.add_inode(Kind::File, 0, 3);
+        tree.attach(dent, file);
+        assert_eq!(tree.recorded_path(at), b"/a/b");
+        assert_eq!((tree.home_of(file), tree.home_of(at)), (at, at));
+        assert!(tree.has_name(at));
+        assert!(!tree.has_name(ROOT));
+        tree.detach(dent);
+        assert_eq!(tree.home_of(file), NONE);
+        assert_eq!((tree.mount_of(file), tree.mount_of(NONE)), (3, u16::MAX));
+    }
+
+    #[test]
+    fn what_is_not_only_looked_at_is_changed_and_with_a_name_its_directory() {
+        let mut tree = Tree::new();
+        let [looked, written] = [0, 0].map(|flags| tree.add_inode(Kind::File, flags, 0));
+        let name = tree.names.intern(b"new");
+        let dent = tree.entry(ROOT, name);
+        let mut uses = Uses::default();
+        uses.inode(looked, Side::Read);
+        uses.inode(written, Side::Write);
+        uses.add(Resource::Dent(dent), Side::Write);
+        tree.mark_changed(&uses);
+        let changed = |ino: u32| tree.inode(ino).flags & CHANGED != 0;
+        assert!(changed(written) && changed(ROOT) && !changed(looked));
     }
 }

@@ -77,3 +77,45 @@ impl Land {
         is_unmade
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::{ArgKind, Call, Last};
+
+    use super::super::super::tests::calls;
+    use super::super::areas;
+    use super::super::resolve::{Passed, walk};
+    use super::super::tree::{Kind, ROOT, Tree};
+    use super::*;
+
+    #[test]
+    fn only_what_found_nothing_below_a_directory_not_yet_made_came_too_early() {
+        let mut land = Land::new(Tree::new(), &[], 2);
+        let placed = areas::ensure(&mut land.tree, b"/placed");
+        land.tree.set_kind(placed, Kind::Directory);
+        land.tree.directory(placed).expect("a directory").root = 1;
+        land.unmade.begin(placed);
+        let (tables, mut notes) = (Tables::new(), Notes::default());
+        let mut is_early = |land: &Land, path: &[u8], errno: i32| {
+            let event = calls::event(0, Call::stat, &[(ArgKind::Path, 0)], -i64::from(errno));
+            let passed = &mut Passed::default();
+            let walked = walk(
+                &land.tree,
+                &tables,
+                passed,
+                path,
+                ROOT,
+                ROOT,
+                Last::Followed,
+            );
+            land.found_unmade(&calls::alone(&event, &tables, 0), &walked, &mut notes)
+        };
+        assert!(is_early(&land, b"/placed/x", libc::ENOENT));
+        assert!(is_early(&land, b"/placed", libc::ENOENT));
+        assert!(!is_early(&land, b"/elsewhere", libc::ENOENT));
+        assert!(!is_early(&land, b"/placed/x", libc::EACCES));
+        land.unmade.end(placed);
+        assert!(!is_early(&land, b"/placed/x", libc::ENOENT));
+        assert_eq!(notes.counts.values().sum::<u64>(), 2);
+    }
+}

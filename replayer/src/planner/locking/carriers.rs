@@ -14,9 +14,9 @@ use super::super::hash::FastMap;
 use super::super::holdings::fds::Descriptors;
 use super::super::holdings::file::File;
 use super::super::land::tree::{NONE, Tree};
+use super::super::order::uses::Resource;
 use super::super::order::{OpId, Order, Side};
 use super::super::paths::Paths;
-use super::super::uses::Resource;
 use super::super::writer::Writer;
 use super::super::{Cx, Notes};
 use super::Locking;
@@ -456,4 +456,142 @@ pub(crate) fn issued_start(cx: &Cx, file: &File, fds: &Descriptors, tree: &Tree)
         .map_or(0, |description| description.offset);
     let start = lock_start(cx.event, offset, tree.size_of(file.ino));
     i64::try_from(start).map_or((whence, asked), |start| (0, start))
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::format::Tables;
+    use fsreplay_trace::model::Header;
+
+    use super::super::super::holdings::Holdings;
+    use super::super::super::holdings::fds::What;
+    use super::super::super::land::areas;
+    use super::super::super::land::tree::Kind;
+    use super::super::super::tests::calls;
+    use super::super::super::time::Time;
+    use super::super::locks::LockCall;
+    use super::*;
+
+    struct Locker {
+        locking: Locking,
+        holdings: Holdings,
+        tree: Tree,
+        order: Order,
+        time: Time,
+        paths: Paths,
+        notes: Notes,
+        file: File,
+    }
+
+    impl Locker {
+        /// A file that is open for reading and writing, in slot 1.
+        fn new() -> Locker {
+            let mut tree = Tree::new();
+            let ino = areas::ensure(&mut tree, b"/file");
+            tree.set_kind(ino, Kind::File);
+            let mut holdings = Holdings::new(&Header::default(), 1, false);
+            let mut order = Order::default();
+            let lane = order.add_lane();
+            let slot = holdings.fds.take_slot(lane);
+            let mode = libc::O_RDWR as u32;
+            let handle = holdings.fds.open(What::Real, ino, mode, Some(slot));
+            let file = File {
+                slot: Slot(slot),
+                handle,
+                description: holdings.fds.handle(handle).description,
+                ino,
+                mount: 0,
+            };
+            Locker {
+                locking: Locking::default(),
+                holdings,
+                tree,
+                order,
+                time: Time::new(&Header::default()),
+                paths: Paths::new(&[]),
+                notes: Notes::default(),
+                file,
+            }
+        }
+
+        /// The slot on which a process takes a lock there.
+        fn takes(&mut self, table: u32, command: u64) -> Slot {
+            let args = [(ArgKind::Command, command), (ArgKind::Argument, F_WRLCK)];
+            let event = calls::event(0, Call::fcntl, &args, 0);
+            let tables = Tables::new();
+            let cx = calls::alone(&event, &tables, 0);
+            let (order, tree) = (&mut self.order, &mut self.tree);
+            let mut writer = Writer::new(order, tree, &mut self.holdings, &mut self.time, 0);
+            let (paths, notes) = (&mut self.paths, &mut self.notes);
+            let file = self.file;
+            let slot = self
+                .locking
+                .issued_on(&cx, &file, table, &mut writer, paths, notes);
+            if command == F_SETLK {
+                let lock = Lock {
+                    exclusive: true,
+                    ..every_lock(table, file.ino)
+                };
+                let order = &mut self.order;
+                self.locking.locks.call(order, 0, &lock, LockCall::Took);
+            }
+            slot
+        }
+
+        fn ops(&self) -> usize {
+            self.order.lanes[0].len()
+        }
+    }
+
+    #[test]
+    fn a_process_that_inherited_the_description_gets_one_of_its_own() {
+        let mut locker = Locker::new();
+        assert_eq!(locker.takes(0, F_SETLK), locker.file.slot);
+        assert_eq!(locker.ops(), 0);
+        let other = locker.takes(1, F_SETLK);
+        assert_ne!(other, locker.file.slot);
+        assert_eq!(locker.ops(), 1, "it is opened once more");
+        assert_eq!(locker.takes(1, F_SETLK), other);
+        assert_eq!(locker.takes(0, F_SETLK), locker.file.slot);
+        assert_eq!(locker.ops(), 1);
+    }
+
+    #[test]
+    fn a_removed_file_is_not_opened_once_more() {
+        let mut locker = Locker::new();
+        locker.takes(0, F_SETLK);
+        let dent = locker.tree.inode(locker.file.ino).dent;
+        locker.tree.detach(dent);
+        assert_eq!(locker.takes(1, F_SETLK), locker.file.slot);
+        assert_eq!(locker.notes.counts.len(), 1);
+    }
+
+    #[test]
+    fn a_description_with_locks_of_its_own_carries_no_process() {
+        let mut locker = Locker::new();
+        locker.takes(0, F_SETLK);
+        assert_eq!(locker.takes(0, F_OFD_SETLK), locker.file.slot);
+        assert_eq!(locker.ops(), 3, "open once more, give back, take there");
+        assert!(locker.locking.carriers.by_description.is_empty());
+    }
+
+    #[test]
+    fn the_end_of_a_description_ends_what_it_has_and_carries() {
+        let mut locker = Locker::new();
+        locker.takes(0, F_SETLK);
+        let own = Lock {
+            owner: Owner::File(locker.file.description),
+            ..every_lock(0, locker.file.ino)
+        };
+        let order = &mut locker.order;
+        locker.locking.locks.call(order, 0, &own, LockCall::Took);
+        assert!(locker.locking.locks.holds(&own));
+        let by = order.next(0);
+        let (description, ino) = (locker.file.description, locker.file.ino);
+        locker
+            .locking
+            .description_unlocks(description, ino, by, order);
+        assert!(!locker.locking.locks.holds(&own));
+        assert!(locker.locking.carriers.find(0, ino).is_none());
+    }
 }

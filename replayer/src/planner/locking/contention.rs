@@ -306,3 +306,31 @@ fn locked_range(event: &Event, offset: u64, size: u64) -> LockRange {
         last: byte(last),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::calls;
+    use super::*;
+
+    fn range(whence: u64, start: i64, length: i64) -> LockRange {
+        let args = [
+            (ArgKind::Command, F_SETLK),
+            (ArgKind::Whence, whence),
+            (ArgKind::LockStart, start as u64),
+            (ArgKind::LockLength, length as u64),
+        ];
+        let event = calls::event(0, Call::fcntl, &args, 0);
+        locked_range(&event, 100, 1000)
+    }
+
+    #[test]
+    fn a_range_is_counted_from_the_start_the_offset_or_the_end() {
+        let bytes = |first, last| LockRange { first, last };
+        assert_eq!(range(0, 10, 5), bytes(10, 14));
+        assert_eq!(range(SEEK_CUR, 10, 5), bytes(110, 114));
+        assert_eq!(range(SEEK_END, -10, 5), bytes(990, 994));
+        assert_eq!(range(0, 10, 0), bytes(10, u64::MAX));
+        assert_eq!(range(0, 10, -5), bytes(5, 9));
+        assert_eq!(range(SEEK_CUR, -200, 5), bytes(0, 0), "before any byte");
+    }
+}

@@ -14,7 +14,7 @@ use locks::{LockCall, Locks};
 #[derive(Default)]
 pub(crate) struct Locking {
     pub(crate) locks: Locks,
-    pub(crate) carriers: Carriers,
+    carriers: Carriers,
 }
 
 impl Locking {
@@ -36,5 +36,38 @@ impl Locking {
         }
         self.locks.call(order, lane, &deed.lock, deed.what);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locks::{Lock, LockKind, LockRange, Owner};
+    use super::*;
+
+    #[test]
+    fn a_lock_that_another_has_is_not_taken() {
+        let (mut locking, mut order) = (Locking::default(), Order::default());
+        let mut notes = Notes::default();
+        order.add_lane();
+        order.add_lane();
+        let deed = |process: u32, what: LockCall| Deed {
+            lock: Lock {
+                ino: 7,
+                kind: LockKind::Record,
+                owner: Owner::Process(process),
+                range: LockRange::ALL,
+                exclusive: true,
+            },
+            what,
+        };
+        let mut call = |process: u32, what: LockCall| {
+            locking.called(&deed(process, what), process, &mut order, &mut notes)
+        };
+        assert!(call(0, LockCall::Took));
+        assert!(call(1, LockCall::Refused));
+        assert!(!call(1, LockCall::Took));
+        assert!(call(0, LockCall::Gave));
+        assert!(call(1, LockCall::Took));
+        assert_eq!(notes.counts.values().sum::<u64>(), 1);
     }
 }

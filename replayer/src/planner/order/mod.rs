@@ -8,15 +8,16 @@
 pub(super) mod access;
 pub(super) mod frontier;
 pub(super) mod ops;
+pub(super) mod uses;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::uses::Resource;
 use crate::plan::{Action, Birth, Lane, Op, Pace, Wait, WaitFor};
 use access::Access;
 pub(crate) use access::{OpId, Side};
 use frontier::Frontier;
 use ops::OpTable;
+use uses::Resource;
 
 /// Lanes beyond this number get all their edges: a clock for each pair would take too much memory.
 const TRACKED_LANES: usize = 1024;
@@ -412,4 +413,25 @@ fn last_before(moments: &[u32], cause: OpId, horizon: u32) -> Option<OpId> {
         lane: cause.lane,
         op: found as u32 - 1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Slot;
+
+    #[test]
+    fn what_comes_behind_an_op_stands_in_its_lane_in_order() {
+        let mut order = Order::default();
+        let lane = order.add_lane();
+        assert_eq!(order.last_behind(lane), OpId { lane, op: 0 });
+        for slot in [4, 5] {
+            order.put_behind(Action::Close { fd: Slot(slot) }, Resource::Slot(slot));
+        }
+        assert_eq!(order.last_behind(lane), OpId { lane, op: 2 });
+        let behind = order.take_behind();
+        let slots: Vec<Resource> = behind.iter().map(|behind| behind.resource).collect();
+        assert_eq!(slots, [Resource::Slot(4), Resource::Slot(5)]);
+        assert_eq!(order.last_behind(lane), OpId { lane, op: 0 });
+    }
 }

@@ -83,3 +83,52 @@ impl Paths {
         Through::Reached(at, walked, start)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::{ArgKind, Call};
+    use fsreplay_trace::format::Tables;
+
+    use super::super::super::land::areas;
+    use super::super::super::tests::calls;
+    use super::*;
+    use crate::plan::Slot;
+
+    #[test]
+    fn what_a_descriptor_has_open_is_named_only_where_it_has_a_name() {
+        let mut tree = Tree::new();
+        let file = areas::ensure(&mut tree, b"/dir/file");
+        tree.set_kind(file, Kind::File);
+        let dir = areas::ensure(&mut tree, b"/dir");
+        let tables = Tables::new();
+        let event = calls::event(0, Call::stat, &[(ArgKind::Path, 0)], 0);
+        let cx = calls::alone(&event, &tables, 0);
+        let (mut paths, mut notes) = (Paths::new(&[]), Notes::default());
+        let mut through = |tree: &Tree, ino: u32, rest: &'static [u8], last: Last| {
+            let slot = Slot(9);
+            let start = WalkStart { slot, ino };
+            match paths.through(&cx, start, rest, last, tree, &mut notes) {
+                Ok(Through::Reached(at, walked, _)) => Ok((Some(at.dir), walked.ino)),
+                Ok(Through::Below(below)) => Ok((None, below.ino)),
+                Err(draft) => Err(draft.class),
+            }
+        };
+        assert_eq!(through(&tree, dir, b"x", Last::Followed), Ok((None, dir)));
+        assert_eq!(
+            through(&tree, dir, b"", Last::Followed),
+            Ok((Some(Slot(9)), dir))
+        );
+        assert_eq!(
+            through(&tree, file, b"", Last::Followed),
+            Ok((Some(Slot(0)), file))
+        );
+        assert_eq!(through(&tree, file, b"", Last::Kept), Err(Class::Pseudo));
+        let dent = tree.inode(file).dent;
+        tree.detach(dent);
+        assert_eq!(
+            through(&tree, file, b"", Last::Followed),
+            Err(Class::Unresolved)
+        );
+        assert_eq!(notes.counts.len(), 1);
+    }
+}

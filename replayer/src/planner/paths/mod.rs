@@ -1,4 +1,5 @@
-//! From a recorded path to the one that is issued: where it starts, and where it leads.
+//! From a recorded path to the one that is issued: where it leads, how it is spelled, and what of
+//! that is told again.
 
 pub(super) mod links;
 pub(super) mod magic;
@@ -15,8 +16,8 @@ use super::intern::TextBuilder;
 use super::land::Land;
 use super::land::resolve::{End, Passed, WalkStart, Walked, walk};
 use super::land::tree::{Kind, NONE, PSEUDO, ROOT, SKIPPED, Tree};
+use super::order::uses::{Resource, Uses};
 use super::order::{Order, Side};
-use super::uses::{Resource, Uses};
 use crate::plan::{At, Root, Slot};
 use links::{Links, Placements};
 use places::Places;
@@ -105,15 +106,15 @@ impl PathCache {
 
 /// What is issued for a recorded path.
 pub(crate) struct Paths {
-    pub(super) cache: PathCache,
+    cache: PathCache,
     /// What the last walk passed through.
     pub(crate) passed: Passed,
     pub(crate) texts: TextBuilder,
     pub(crate) links: Links,
     pub(crate) places: Places,
     /// Room to spell a path in.
-    pub(super) scratch: Vec<u8>,
-    pub(super) scratch_names: Vec<u32>,
+    scratch: Vec<u8>,
+    scratch_names: Vec<u32>,
 }
 
 impl Paths {
@@ -267,7 +268,7 @@ impl Paths {
 
 /// The kind of the name that a walk stopped at and that must have been there, as the call's outcome
 /// tells.
-fn to_conjure(tree: &super::land::tree::Tree, walked: &Walked, hint: Hint) -> Option<Kind> {
+fn to_conjure(tree: &Tree, walked: &Walked, hint: Hint) -> Option<Kind> {
     match (walked.end, hint) {
         (_, Hint::Silent) | (End::Found | End::Pseudo | End::Skipped, _) => None,
         (End::Unknown | End::Missing, Hint::Exists(kind)) => Some(kind),
@@ -277,5 +278,109 @@ fn to_conjure(tree: &super::land::tree::Tree, walked: &Walked, hint: Hint) -> Op
             let absent = walked.ino == NONE && !walked.name.is_empty();
             (absent && tree.inode(walked.dir).kind == Kind::Directory).then_some(Kind::Directory)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::land::areas;
+    use super::super::land::tree::EXISTED;
+    use super::*;
+
+    fn asked<'t>(string: u32, bytes: &'t [u8], hint: Hint) -> Asked<'t> {
+        Asked {
+            string: StringId(string),
+            from: 0,
+            bytes,
+            start: WalkStart {
+                slot: Slot(0),
+                ino: ROOT,
+            },
+            root: ROOT,
+            last: Last::Followed,
+            hint,
+        }
+    }
+
+    #[test]
+    fn a_path_is_known_until_the_tree_moves() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let ino = areas::ensure(&mut land.tree, b"/dir/file");
+        land.tree.set_kind(ino, Kind::File);
+        let (tables, mut notes, mut paths) = (Tables::new(), Notes::default(), Paths::new(&[]));
+        let path = asked(1, b"/dir/file", Hint::Silent);
+        assert!(paths.cached(&path, &land.tree, false).is_none());
+        let walked = paths.follow(&path, &tables, &mut land, &mut notes);
+        assert_eq!(walked.found(), Some(ino));
+        let cached = paths
+            .cached(&path, &land.tree, true)
+            .expect("a path that is known");
+        assert_eq!(cached.found(), Some(ino));
+        assert_eq!(paths.passed.dirs, [walked.dir, ROOT]);
+        let other = asked(2, b"/dir/file", Hint::Silent);
+        assert!(paths.cached(&other, &land.tree, false).is_none());
+        land.tree.moved();
+        assert!(paths.cached(&path, &land.tree, false).is_none());
+    }
+
+    #[test]
+    fn a_name_that_is_gone_is_looked_for_again_where_it_must_be_there() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let ino = areas::ensure(&mut land.tree, b"/file");
+        land.tree.set_kind(ino, Kind::File);
+        let (tables, mut notes, mut paths) = (Tables::new(), Notes::default(), Paths::new(&[]));
+        let silent = asked(1, b"/file", Hint::Silent);
+        let walked = paths.follow(&silent, &tables, &mut land, &mut notes);
+        land.tree.detach(walked.dent);
+        let there = asked(1, b"/file", Hint::Exists(Kind::File));
+        assert!(paths.cached(&there, &land.tree, false).is_none());
+        let gone = paths.cached(&silent, &land.tree, false);
+        assert_eq!(gone.map(|walked| walked.end), Some(End::Missing));
+    }
+
+    #[test]
+    fn what_a_call_found_is_made_known_with_all_above_it() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        land.tree.inode_mut(ROOT).flags |= EXISTED;
+        let (tables, mut notes, mut paths) = (Tables::new(), Notes::default(), Paths::new(&[]));
+        let path = asked(1, b"/a/b/c", Hint::Exists(Kind::File));
+        let walked = paths.follow(&path, &tables, &mut land, &mut notes);
+        assert_eq!(walked.end, End::Found);
+        assert_eq!(land.tree.recorded_path(walked.dir), b"/a/b");
+        assert_eq!(notes.counts.values().sum::<u64>(), 3);
+        let silent = asked(2, b"/x/y", Hint::Silent);
+        let missed = paths.follow(&silent, &tables, &mut land, &mut notes);
+        assert_eq!(missed.found(), None);
+    }
+
+    #[test]
+    fn who_is_alone_waits_for_nothing_on_the_way() {
+        let mut land = Land::new(Tree::new(), &[], 1);
+        let ino = areas::ensure(&mut land.tree, b"/dir/file");
+        land.tree.set_kind(ino, Kind::File);
+        let (tables, mut notes, mut paths) = (Tables::new(), Notes::default(), Paths::new(&[]));
+        let path = asked(1, b"/dir/file", Hint::Silent);
+        let walked = paths.follow(&path, &tables, &mut land, &mut notes);
+        let start = WalkStart {
+            slot: Slot(4),
+            ino: ROOT,
+        };
+        let at = At {
+            dir: Slot(4),
+            path: TextBuilder::EMPTY,
+        };
+        let mut reached = Reached { at, walked, start };
+        let (mut order, mut uses) = (Order::default(), Uses::default());
+        order.add_lane();
+        paths.pass(&mut reached, &mut land, &order, &mut uses);
+        assert!(uses.all().is_empty());
+        order.add_lane();
+        paths.pass(&mut reached, &mut land, &order, &mut uses);
+        let expected = [
+            (Resource::Slot(4), Side::Read),
+            (Resource::Place(ROOT), Side::Read),
+            (Resource::Place(walked.dir), Side::Read),
+        ];
+        assert_eq!(uses.all(), expected);
     }
 }

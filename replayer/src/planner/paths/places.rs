@@ -2,7 +2,7 @@
 
 use super::super::hash::FastMap;
 use super::super::land::tree::{NONE, Top, Tree};
-use super::super::uses::{Resource, Uses};
+use super::super::order::uses::{Resource, Uses};
 use crate::plan::Root;
 
 /// Directories, by inode; where a directory is moved, it keeps the path that it had first.
@@ -61,5 +61,36 @@ impl Places {
         self.paths.push(path);
         self.by_directory.insert(directory, place);
         place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::land::areas;
+    use super::super::super::land::tree::Kind;
+    use super::super::super::order::Side;
+    use super::*;
+
+    #[test]
+    fn an_op_works_where_its_last_name_lies() {
+        let mut tree = Tree::new();
+        let file = areas::ensure(&mut tree, b"/src/lib/file");
+        tree.set_kind(file, Kind::File);
+        let dir = areas::ensure(&mut tree, b"/src/lib");
+        let roots = [Root {
+            recorded: b"/".to_vec(),
+            target: "/target".into(),
+        }];
+        let (mut places, mut uses) = (Places::default(), Uses::default());
+        assert_eq!(places.now(&uses, &tree, &roots), NONE);
+        uses.add(Resource::Place(0), Side::Read);
+        uses.add(Resource::Dent(tree.inode(dir).dent), Side::Read);
+        uses.inode(file, Side::Read);
+        let place = places.now(&uses, &tree, &roots);
+        assert_eq!(places.paths[place as usize], b"/src/lib");
+        uses.clear();
+        uses.add(Resource::Members(dir), Side::Join);
+        assert_eq!(places.now(&uses, &tree, &roots), place);
+        assert_eq!(places.paths.len(), 1);
     }
 }

@@ -221,3 +221,120 @@ fn pad(path: &[u8]) -> Vec<u8> {
     padded.extend_from_slice(path);
     padded
 }
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::{Call, Last};
+    use fsreplay_trace::format::Tables;
+
+    use super::super::super::land::areas;
+    use super::super::super::land::resolve::{Passed, WalkStart, walk};
+    use super::super::super::land::tree::ROOT;
+    use super::super::super::tests::calls;
+    use super::super::Hint;
+    use super::*;
+
+    /// How a path is spelled that starts at a directory of slot 7.
+    fn spelled(tree: &Tree, start: u32, path: &[u8]) -> (Slot, Vec<u8>, u64) {
+        let mut tables = Tables::new();
+        let string = tables.add_string(path);
+        let event = calls::event(0, Call::stat, &[(ArgKind::Path, 0)], 0);
+        let cx = calls::alone(&event, &tables, 0);
+        let slot = if path.starts_with(b"/") {
+            Slot(0)
+        } else {
+            Slot(7)
+        };
+        let last = Last::Followed;
+        let asked = Asked {
+            string,
+            from: 0,
+            bytes: path,
+            start: WalkStart { slot, ino: start },
+            root: ROOT,
+            last,
+            hint: Hint::Silent,
+        };
+        let (mut paths, mut notes) = (Paths::new(&[]), Notes::default());
+        let walked = walk(
+            tree,
+            &tables,
+            &mut Passed::default(),
+            path,
+            start,
+            ROOT,
+            last,
+        );
+        let at = paths.spell(&cx, &asked, &walked, tree, &mut notes);
+        let text = paths.texts.get(at.path).to_vec();
+        (at.dir, text, notes.counts.values().sum())
+    }
+
+    fn tree(paths: &[&str]) -> Tree {
+        let mut tree = Tree::new();
+        tree.set_kind(ROOT, Kind::Directory);
+        if let Some(directory) = tree.directory(ROOT) {
+            directory.root = 0;
+        }
+        for path in paths {
+            let ino = areas::ensure(&mut tree, path.as_bytes());
+            tree.set_kind(ino, Kind::Directory);
+        }
+        tree
+    }
+
+    #[test]
+    fn a_path_that_climbs_is_spelled_from_where_it_led() {
+        let mut tree = tree(&["/work/a", "/work/b/c"]);
+        let work = areas::ensure(&mut tree, b"/work");
+        let spell = |path: &[u8]| spelled(&tree, work, path);
+        assert_eq!(spell(b"a/x"), (Slot(7), b"a/x".to_vec(), 0));
+        assert_eq!(spell(b"a/../b/c"), (Slot(7), b"b/c".to_vec(), 0));
+        assert_eq!(spell(b"../x"), (Slot(0), b"x".to_vec(), 0));
+        assert_eq!(spell(b"/work/../x"), (Slot(0), b"x".to_vec(), 0));
+        assert_eq!(spell(b"//work"), (Slot(0), b"work".to_vec(), 0));
+        assert_eq!(spell(b"/"), (Slot(0), b".".to_vec(), 0));
+        assert_eq!(spell(b"a/.."), (Slot(7), b".".to_vec(), 0));
+    }
+
+    #[test]
+    fn what_was_never_reached_does_not_climb() {
+        let tree = tree(&["/work"]);
+        let (_, text, _) = spelled(&tree, ROOT, b"../gone/../../etc");
+        assert_eq!(text, b"gone/././etc");
+    }
+
+    #[test]
+    fn a_place_is_told_from_the_top_of_its_placement() {
+        let mut tree = tree(&["/work/placed/below"]);
+        let placed = areas::ensure(&mut tree, b"/work/placed");
+        tree.directory(placed).expect("a directory").root = 1;
+        let below = areas::ensure(&mut tree, b"/work/placed/below");
+        let mut paths = Paths::new(&[]);
+        let mut place = |tree: &Tree, ino: u32| {
+            let at = paths.place_of(tree, ino);
+            (at.dir, paths.texts.get(at.path).to_vec())
+        };
+        assert_eq!(place(&tree, below), (Slot(1), b"below".to_vec()));
+        assert_eq!(place(&tree, placed), (Slot(1), b".".to_vec()));
+        let nameless = tree.add_inode(Kind::File, 0, 0);
+        assert_eq!(paths.place_of(&tree, nameless).dir, Slot::BAD);
+    }
+
+    #[test]
+    fn attributes_of_root_are_ordinary_ones_but_where_nothing_is_changed() {
+        let mut tables = Tables::new();
+        let name = u64::from(tables.add_string(b"security.capability").0);
+        let (mut paths, args) = (Paths::new(&[]), [(ArgKind::Name, name)]);
+        let mut issued = |call: Call, op: Op, result: i64| {
+            let event = calls::event(0, call, &args, result);
+            let (text, changed) = paths.attribute(&calls::alone(&event, &tables, 0), op);
+            (paths.texts.get(text).to_vec(), changed)
+        };
+        let as_it_is = (b"security.capability".to_vec(), false);
+        let renamed = (b"user.fsreplay.security.capability".to_vec(), true);
+        assert_eq!(issued(Call::getxattr, Op::GetXattr, -61), as_it_is);
+        assert_eq!(issued(Call::getxattr, Op::GetXattr, 20), renamed);
+        assert_eq!(issued(Call::setxattr, Op::SetXattr, 0), renamed);
+    }
+}

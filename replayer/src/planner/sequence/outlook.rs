@@ -258,3 +258,107 @@ fn told(event: &Event) -> [Option<PathTold>; 2] {
         _ => [None; 2],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::abi::CLONE_FS;
+    use fsreplay_trace::call::Call;
+    use fsreplay_trace::model::{Header, TaskId, TaskStart};
+
+    use super::super::super::land::tree::{EXISTED, ROOT};
+    use super::super::super::tests::calls;
+    use super::super::Held;
+    use super::*;
+
+    struct Seen {
+        tree: Tree,
+        holdings: Holdings,
+        tables: Tables,
+        sequence: Sequence,
+        passed: Passed,
+    }
+
+    impl Seen {
+        /// Two tasks at `/`, which was empty.
+        fn new() -> Seen {
+            let mut tree = Tree::new();
+            tree.inode_mut(ROOT).flags &= !EXISTED;
+            let mut holdings = Holdings::new(&Header::default(), 1, false);
+            let start = |task: u32| TaskStart {
+                task: TaskId(task),
+                parent: None,
+                time: 0,
+                flags: CLONE_FS,
+                tid: task,
+                think: 0,
+            };
+            holdings.procs.add_first(&start(0), 0, 0).expect("a task");
+            holdings.add_child(&start(1), 0, 1).expect("a thread");
+            Seen {
+                tree,
+                holdings,
+                tables: Tables::new(),
+                sequence: Sequence::default(),
+                passed: Passed::default(),
+            }
+        }
+
+        /// A call that overlapped all others.
+        fn push(&mut self, task: u32, call: Call, path: &str, result: i64) {
+            let path = self.tables.add_string(path.as_bytes());
+            let at = u64::from(AT_FDCWD as u32);
+            let mut args = vec![(ArgKind::Path, u64::from(path.0))];
+            if call.row().position(ArgKind::DirFd).is_some() {
+                args.push((ArgKind::DirFd, at));
+            }
+            let mut event = calls::event(task, call, &args, result);
+            event.overlapped = 100;
+            let number = self.sequence.held().count() as u32;
+            let record = Record::Event(event);
+            self.sequence.push(Held { record, number });
+        }
+
+        fn overdue(&mut self) -> Option<usize> {
+            let mut outlook = Outlook {
+                tree: &self.tree,
+                holdings: &self.holdings,
+                dialect: Dialect::of(&Header::default()),
+                passed: &mut self.passed,
+            };
+            outlook.overdue(&self.sequence, &self.tables)
+        }
+    }
+
+    #[test]
+    fn who_found_a_name_taken_comes_after_its_maker() {
+        let mut seen = Seen::new();
+        seen.push(0, Call::mkdir, "/dir", -i64::from(libc::EEXIST));
+        seen.push(1, Call::mkdir, "/other", 0);
+        assert_eq!(seen.overdue(), None, "nothing explains it");
+        let mut seen = Seen::new();
+        seen.push(0, Call::mkdir, "/dir", -i64::from(libc::EEXIST));
+        seen.push(1, Call::mkdir, "/dir", 0);
+        assert_eq!(seen.overdue(), Some(1));
+    }
+
+    #[test]
+    fn who_found_nothing_comes_before_the_making() {
+        let mut seen = Seen::new();
+        seen.push(0, Call::mkdir, "/dir", 0);
+        seen.push(1, Call::stat, "/dir", -i64::from(libc::ENOENT));
+        assert_eq!(seen.overdue(), Some(1));
+        let mut seen = Seen::new();
+        seen.push(0, Call::mkdir, "/dir", 0);
+        seen.push(1, Call::stat, "/elsewhere", -i64::from(libc::ENOENT));
+        assert_eq!(seen.overdue(), None);
+    }
+
+    #[test]
+    fn a_task_does_not_overtake_itself() {
+        let mut seen = Seen::new();
+        seen.push(0, Call::mkdir, "/dir", -i64::from(libc::EEXIST));
+        seen.push(1, Call::stat, "/elsewhere", -i64::from(libc::ENOENT));
+        seen.push(1, Call::mkdir, "/dir", 0);
+        assert_eq!(seen.overdue(), None);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod borders;
 mod builder;
+pub(super) mod calls;
 mod descriptors;
 mod fallbacks;
 mod hostile;

@@ -12,6 +12,7 @@
 use fsreplay_trace::call::ArgKind;
 
 use super::super::hash::FastMap;
+use super::super::holdings::processes::Processes;
 use super::super::order::{OpId, Order};
 use super::super::{Class, Cx, Draft};
 use super::Time;
@@ -76,8 +77,9 @@ fn waits(command: u64) -> bool {
 }
 
 impl Time {
-    /// `futex` of a task in an address space.
-    pub(crate) fn futex(&mut self, cx: &Cx, space: u32, order: &mut Order) -> Draft {
+    /// `futex`: a wake is remembered, and a wait comes after what ended it.
+    pub(crate) fn futex(&mut self, cx: &Cx, procs: &Processes, order: &mut Order) -> Draft {
+        let space = procs.task(cx.task).mm;
         let address = cx.number(ArgKind::Address);
         if !waits(cx.number(ArgKind::Command)) {
             let id = order.next(cx.lane);
@@ -104,5 +106,108 @@ impl Time {
             }
             self.paces.caused = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fsreplay_trace::call::Call;
+    use fsreplay_trace::format::Tables;
+    use fsreplay_trace::model::{Header, StopCosts, TaskId, TaskStart};
+
+    use super::super::super::tests::calls;
+    use super::*;
+    use crate::plan::{Action, Check, Op, Pace};
+
+    struct Threads {
+        time: Time,
+        procs: Processes,
+        order: Order,
+    }
+
+    impl Threads {
+        /// Two threads, each on a lane of its own, of which the first did one op.
+        fn new() -> Threads {
+            let header = Header {
+                costs: Some(StopCosts {
+                    duration: 1,
+                    ..StopCosts::default()
+                }),
+                ..Header::default()
+            };
+            let (mut procs, mut order) = (Processes::default(), Order::default());
+            let start = |task: u32| TaskStart {
+                task: TaskId(task),
+                parent: None,
+                time: 0,
+                flags: fsreplay_trace::abi::CLONE_VM,
+                tid: task,
+                think: 0,
+            };
+            procs.add_first(&start(0), 0, 0).expect("a task");
+            procs.add_child(&start(1), 0, 1).expect("a thread");
+            order.add_lane();
+            order.add_lane();
+            let mut threads = Threads {
+                time: Time::new(&header),
+                procs,
+                order,
+            };
+            threads.commit(0);
+            threads
+        }
+
+        /// Commits an op; how many it waits for.
+        fn commit(&mut self, lane: u32) -> usize {
+            let op = Op {
+                action: Action::Nothing,
+                expected: 0,
+                check: Check::Nothing,
+                call: Call::futex,
+                recorded: true,
+                mount: u16::MAX,
+                place: u32::MAX,
+            };
+            let id = self.order.commit(lane, op, Pace::default(), (0, 0));
+            self.order.lanes[lane as usize]
+                .waits_of(id.op as usize)
+                .len()
+        }
+
+        fn futex(&mut self, task: u32, command: i32, took: u64, number: u32) {
+            let args = [(ArgKind::Address, 64), (ArgKind::Command, command as u64)];
+            let mut event = calls::event(task, Call::futex, &args, 0);
+            event.duration = took;
+            let tables = Tables::new();
+            let cx = Cx {
+                horizon: 0,
+                ..calls::alone(&event, &tables, number)
+            };
+            self.time.futex(&cx, &self.procs, &mut self.order);
+        }
+    }
+
+    #[test]
+    fn a_long_wait_comes_after_its_wake_and_a_short_one_does_not() {
+        for (took, waits) in [(1_000, 1), (10, 0)] {
+            let mut threads = Threads::new();
+            threads.futex(0, libc::FUTEX_WAKE, 1, 0);
+            threads.commit(0);
+            threads.futex(1, libc::FUTEX_WAIT, took, 1);
+            assert!(threads.time.paces.caused);
+            assert_eq!(threads.commit(1), waits);
+        }
+    }
+
+    #[test]
+    fn a_parent_of_vfork_waits_for_its_child_once() {
+        let mut threads = Threads::new();
+        threads.time.vforks(1, 0);
+        threads.time.after_vfork(0, &mut threads.order);
+        assert!(!threads.time.paces.caused, "it is another's parent");
+        threads.time.after_vfork(1, &mut threads.order);
+        assert_eq!(threads.commit(1), 1);
+        threads.time.after_vfork(1, &mut threads.order);
+        assert_eq!(threads.commit(1), 0);
     }
 }

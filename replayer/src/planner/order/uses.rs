@@ -1,9 +1,7 @@
 //! What ops use: that is what orders them.
 
-use super::Cx;
-use super::land::resolve::Walked;
-use super::land::tree::NONE;
-use super::order::{OrderRule, Side};
+use super::super::land::tree::NONE;
+use super::{OrderRule, Side};
 
 /// Something that orders calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,29 +76,6 @@ impl Uses {
     pub(crate) fn offset(&mut self, description: u32) {
         if description != NONE {
             self.add(Resource::Offset(description), Side::Write);
-        }
-    }
-
-    /// It looked a path up and found something, or nothing.
-    pub(crate) fn looked_up(&mut self, walked: &Walked) {
-        if walked.dent != NONE {
-            self.add(Resource::Dent(walked.dent), Side::Read);
-        }
-    }
-
-    /// It failed: it looked at a name and what that leads to.
-    pub(crate) fn failed(&mut self, walked: &Walked) {
-        self.looked_up(walked);
-        if let Some(ino) = walked.found() {
-            self.inode(ino, Side::Read);
-        }
-    }
-
-    /// It failed, perhaps for what a directory holds, which it must find there.
-    pub(crate) fn was_not_empty(&mut self, cx: &Cx, walked: &Walked) {
-        let told = matches!(cx.event.errno(), Some(libc::ENOTEMPTY | libc::EEXIST));
-        if let Some(ino) = walked.found().filter(|_| told) {
-            self.add(Resource::Members(ino), Side::Read);
         }
     }
 
