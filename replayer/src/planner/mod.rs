@@ -68,7 +68,8 @@ use order::Order;
 pub(crate) use order::uses::Resource;
 use order::uses::Uses;
 use paths::Paths;
-use sequence::Sequence;
+use sequence::outlook::Outlook;
+use sequence::{MAX_PULLED, Sequence, WINDOW};
 use setting::Setting;
 use tally::Tally;
 use time::Time;
@@ -160,9 +161,57 @@ impl Planner {
         }
     }
 
-    /// Takes the next record. `tables` must know all strings and nodes that it names.
+    /// Takes the next record of the trace, now or soon. `tables` must know all strings and nodes that
+    /// it names.
     pub fn record(&mut self, record: &Record, tables: &Tables) -> Result<(), PlanError> {
-        self.sequence(record, tables)
+        let number = self.sequence.see(record);
+        if self.sequence.len() == 0 && self.holdings.procs.alive < 2 {
+            return self.take(record, number, tables);
+        }
+        self.sequence.hold(record.clone(), number);
+        let lonely = self.holdings.procs.alive < 2 && !self.sequence.holds_start();
+        let keep = if lonely { 0 } else { WINDOW };
+        self.release(keep, tables)
+    }
+
+    /// Takes held records until so many are left.
+    fn release(&mut self, keep: usize, tables: &Tables) -> Result<(), PlanError> {
+        while self.sequence.len() > keep {
+            self.settle(tables)?;
+            if let Some(held) = self.sequence.remove(0) {
+                self.take(&held.record, held.number(), tables)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What looks ahead, and where it looks.
+    fn outlook(&mut self) -> (Outlook<'_>, &Sequence) {
+        let outlook = Outlook {
+            tree: &self.land.tree,
+            holdings: &self.holdings,
+            dialect: self.setting.dialect,
+            passed: &mut self.paths.passed,
+        };
+        (outlook, &self.sequence)
+    }
+
+    /// Takes those that must have come before the first of the held records.
+    fn settle(&mut self, tables: &Tables) -> Result<(), PlanError> {
+        for _ in 0..MAX_PULLED {
+            let index = self.overdue_lock();
+            let Some(index) = index.or_else(|| {
+                let (mut outlook, sequence) = self.outlook();
+                outlook.overdue(sequence, tables)
+            }) else {
+                return Ok(());
+            };
+            let Some(held) = self.sequence.remove(index) else {
+                return Ok(());
+            };
+            self.take(&held.record, held.number(), tables)?;
+        }
+        Ok(())
     }
 
     /// Takes a record whose turn it is; `number` is that of the event.

@@ -77,8 +77,7 @@ impl Planner {
         };
         if ino == NONE {
             self.tally
-                .notes
-                .add("inherited descriptors of files that have no name");
+                .note("inherited descriptors of files that have no name");
             return self
                 .holdings
                 .fds

@@ -22,6 +22,11 @@ impl Tally {
         self.coverage.events.min(u64::from(NONE)) as u32
     }
 
+    /// Something was changed to fit, or could not be told.
+    pub(crate) fn note(&mut self, note: &'static str) {
+        self.notes.add(note);
+    }
+
     /// One more event, of which that became.
     pub(crate) fn count(&mut self, class: Class) {
         self.coverage.events += 1;

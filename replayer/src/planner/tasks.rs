@@ -14,7 +14,7 @@ impl Planner {
     /// A task whose start no record told.
     pub(crate) fn adopt(&mut self, task: u32, time: u64) -> Result<(), PlanError> {
         if task != 0 {
-            self.tally.notes.add("tasks without a recorded start");
+            self.tally.note("tasks without a recorded start");
         }
         let parent = (task != 0 && self.holdings.procs.is_known(0)).then_some(TaskId(0));
         self.task_start(&TaskStart {

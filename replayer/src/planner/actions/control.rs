@@ -64,7 +64,7 @@ impl Planner {
             F_GETFD | F_SETFD | F_GETFL | F_SETFL => self.descriptor_flags(cx, &file, command),
             F_GETLK..=F_SETLKW | F_OFD_GETLK..=F_OFD_SETLKW => self.lock(cx, &file, command),
             _ => {
-                self.tally.notes.add("fcntl commands that are not issued");
+                self.tally.note("fcntl commands that are not issued");
                 Draft::nothing(cx, Class::Other)
             }
         }
@@ -178,7 +178,7 @@ impl Planner {
                 Draft::issue(cx, action).mount(file.mount)
             }
             _ => {
-                self.tally.notes.add("ioctl commands that are not issued");
+                self.tally.note("ioctl commands that are not issued");
                 Draft::nothing(cx, Class::Other)
             }
         }

@@ -78,9 +78,7 @@ impl Planner {
         }
         let taken = self.holdings.procs.table_mut(cx.task).take(fd, cx.horizon);
         let Some(entry) = taken else {
-            self.tally
-                .notes
-                .add("descriptors that no recorded call opened");
+            self.tally.note("descriptors that no recorded call opened");
             return Draft::nothing(cx, Class::Unresolved);
         };
         let class = self.holdings.fds.class_of(entry.handle);
@@ -234,9 +232,7 @@ impl Planner {
             self.unlock_for(cx, entry.handle);
         }
         let Some(source) = source else {
-            self.tally
-                .notes
-                .add("descriptors that no recorded call opened");
+            self.tally.note("descriptors that no recorded call opened");
             let closed = replaced.and_then(|entry| self.close_handle(cx, entry.handle));
             self.holdings
                 .put_virtual(cx, i64::from(new), Class::Unresolved, cloexec);

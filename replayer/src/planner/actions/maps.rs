@@ -128,7 +128,7 @@ impl Planner {
         self.uses.inode(ino, Side::Read);
         let bits = cx.flags() as i32;
         if op != Op::MapSync && !ISSUED_ADVICE.contains(&bits) {
-            self.tally.notes.add("madvise advice that is not issued");
+            self.tally.note("madvise advice that is not issued");
             return Draft::nothing(cx, Class::Other);
         }
         let (map, start, length) = (part.map, part.start, part.length);

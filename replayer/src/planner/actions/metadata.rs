@@ -135,11 +135,11 @@ impl Planner {
         // With those that it wasn't given they would not fit into what the tool had for them.
         let is_too_long = cx.event.errno() == Some(libc::ERANGE);
         if kind == Some(Kind::Link) && !follow && (changed && cx.ok() || is_too_long) {
-            self.tally.notes.add(OF_LINKS);
+            self.tally.note(OF_LINKS);
             return Draft::nothing(cx, Class::Other);
         }
         if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
-            self.tally.notes.add(OF_DEVICES);
+            self.tally.note(OF_DEVICES);
             return Draft::nothing(cx, Class::Other);
         }
         let length = attribute_length(cx);
@@ -174,7 +174,7 @@ impl Planner {
         let fd = file.slot;
         let kind = (file.ino != NONE).then(|| self.land.tree.inode(file.ino).kind);
         if kind == Some(Kind::Device) && cx.event.errno() == Some(libc::EPERM) {
-            self.tally.notes.add(OF_DEVICES);
+            self.tally.note(OF_DEVICES);
             return Draft::nothing(cx, Class::Other);
         }
         if let Some(mode) = acl_mode(cx) {

@@ -61,7 +61,7 @@ impl Planner {
         if op != Op::Close
             && let Some(why) = refused::unrepeatable(cx, &self.holdings.users, &self.setting.owners)
         {
-            self.tally.notes.add(why);
+            self.tally.note(why);
             return Draft::nothing(cx, Class::Other);
         }
         match op {
@@ -148,7 +148,7 @@ impl Planner {
 
     /// A call that the recorder counts and doesn't record; an imported trace may hold one.
     fn unsupported(&mut self, cx: &Cx) -> Draft {
-        self.tally.notes.add("calls that are not supported");
+        self.tally.note("calls that are not supported");
         if cx.event.call.row().result == fsreplay_trace::call::ResultKind::Fd && cx.ok() {
             return self.holdings.virtual_fd(cx, &mut self.tally.notes);
         }

@@ -52,7 +52,7 @@ impl Planner {
     pub(super) fn pivot_root(&mut self, cx: &Cx) -> Draft {
         if cx.ok() {
             self.land.mounts.clear(&mut self.land.tree);
-            self.tally.notes.add(PIVOTED);
+            self.tally.note(PIVOTED);
         }
         Draft::nothing(cx, Class::Other)
     }

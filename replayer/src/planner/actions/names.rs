@@ -33,8 +33,7 @@ impl Planner {
             && self.land.tree.root_at(ino).is_some()
         {
             self.tally
-                .notes
-                .add("placed directories that the tool made itself");
+                .note("placed directories that the tool made itself");
             self.land.unmade.end(ino);
             return Draft::nothing(cx, Class::Other);
         }
@@ -81,8 +80,7 @@ impl Planner {
         {
             // What the tool makes in its place belongs into the same placement.
             self.tally
-                .notes
-                .add("placed directories that the tool removed, and that stay");
+                .note("placed directories that the tool removed, and that stay");
             self.land.unmade.begin(ino);
             return Draft::nothing(cx, Class::Other);
         }

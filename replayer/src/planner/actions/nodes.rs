@@ -42,7 +42,7 @@ impl Planner {
             _ => (S_IFREG, Kind::Device),
         };
         if made == Kind::Device {
-            self.tally.notes.add("device nodes that become files");
+            self.tally.note("device nodes that become files");
         }
         let umask = self.holdings.procs.fs(cx.task).umask;
         let action = Action::MakeNode {

@@ -118,7 +118,7 @@ impl Planner {
             && let Some(ino) = reached.found().filter(|_| cx.ok())
         {
             self.holdings.procs.fs_mut(cx.task).root = ino;
-            self.tally.notes.add("changes of the root directory");
+            self.tally.note("changes of the root directory");
         }
         self.uses.clear();
         Draft::nothing(cx, Class::Other)

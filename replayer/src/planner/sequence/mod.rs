@@ -11,20 +11,17 @@ pub(super) mod outlook;
 
 use std::collections::VecDeque;
 
-use fsreplay_trace::format::Tables;
 use fsreplay_trace::model::{Event, Record};
 
-use super::{PlanError, Planner};
 use concerns::{may_concern_locks, takes_paths};
-use outlook::Outlook;
 
 /// Records that are held back at most. A call that stopped its task may have returned to it late,
 /// while others made as many calls as a recorder inside the tool keeps for a few tasks.
-const WINDOW: usize = 1 << 14;
+pub(super) const WINDOW: usize = 1 << 14;
 /// Records that are looked at, unless a call is among all that overlapped more than that.
 const NEAR: usize = 256;
 /// How many calls may be taken before their turn on behalf of one.
-const MAX_PULLED: usize = 16;
+pub(super) const MAX_PULLED: usize = 16;
 
 /// A record that waits for its turn.
 pub(super) struct Held {
@@ -144,74 +141,39 @@ impl Sequence {
         None
     }
 
-    fn push(&mut self, held: Held) {
+    /// The number of a record of the trace, which is seen now: that of the event, or of the next
+    /// one.
+    pub(super) fn see(&mut self, record: &Record) -> u32 {
+        let number = self.seen;
+        if matches!(record, Record::Event(_)) {
+            self.seen = number.saturating_add(1);
+        }
+        number
+    }
+
+    /// How many are held back.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether the start of a task is among them.
+    pub(super) fn holds_start(&self) -> bool {
+        self.starts > 0
+    }
+
+    /// A record is held back.
+    pub(super) fn hold(&mut self, record: Record, number: u32) {
+        let held = Held { record, number };
         self.starts += usize::from(held.is_start());
         self.long += usize::from(held.is_long());
         self.held.push_back(held);
     }
 
-    fn remove(&mut self, index: usize) -> Option<Held> {
+    /// Takes one of those held back.
+    pub(super) fn remove(&mut self, index: usize) -> Option<Held> {
         let held = self.held.remove(index)?;
         self.starts -= usize::from(held.is_start());
         self.long -= usize::from(held.is_long());
         Some(held)
-    }
-}
-
-impl Planner {
-    /// Takes the next record of the trace, now or soon.
-    pub(super) fn sequence(&mut self, record: &Record, tables: &Tables) -> Result<(), PlanError> {
-        let number = self.sequence.seen;
-        if matches!(record, Record::Event(_)) {
-            self.sequence.seen = number.saturating_add(1);
-        }
-        if self.sequence.held.is_empty() && self.holdings.procs.alive < 2 {
-            return self.take(record, number, tables);
-        }
-        let record = record.clone();
-        self.sequence.push(Held { record, number });
-        let lonely = self.holdings.procs.alive < 2 && self.sequence.starts == 0;
-        let keep = if lonely { 0 } else { WINDOW };
-        self.release(keep, tables)
-    }
-
-    /// Takes held records until so many are left.
-    pub(super) fn release(&mut self, keep: usize, tables: &Tables) -> Result<(), PlanError> {
-        while self.sequence.held.len() > keep {
-            self.settle(tables)?;
-            if let Some(held) = self.sequence.remove(0) {
-                self.take(&held.record, held.number, tables)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What looks ahead, and where it looks.
-    pub(super) fn outlook(&mut self) -> (Outlook<'_>, &Sequence) {
-        let outlook = Outlook {
-            tree: &self.land.tree,
-            holdings: &self.holdings,
-            dialect: self.setting.dialect,
-            passed: &mut self.paths.passed,
-        };
-        (outlook, &self.sequence)
-    }
-
-    /// Takes those that must have come before the first of the held records.
-    fn settle(&mut self, tables: &Tables) -> Result<(), PlanError> {
-        for _ in 0..MAX_PULLED {
-            let index = self.overdue_lock();
-            let Some(index) = index.or_else(|| {
-                let (mut outlook, sequence) = self.outlook();
-                outlook.overdue(sequence, tables)
-            }) else {
-                return Ok(());
-            };
-            let Some(held) = self.sequence.remove(index) else {
-                return Ok(());
-            };
-            self.take(&held.record, held.number, tables)?;
-        }
-        Ok(())
     }
 }

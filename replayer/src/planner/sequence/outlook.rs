@@ -49,16 +49,16 @@ struct Change<'t> {
 
 /// What is looked at: the models as they are now.
 pub(crate) struct Outlook<'a> {
-    pub(super) tree: &'a Tree,
-    pub(super) holdings: &'a Holdings,
-    pub(super) dialect: Dialect,
+    pub(crate) tree: &'a Tree,
+    pub(crate) holdings: &'a Holdings,
+    pub(crate) dialect: Dialect,
     /// What the last walk passed through.
-    pub(super) passed: &'a mut Passed,
+    pub(crate) passed: &'a mut Passed,
 }
 
 impl Outlook<'_> {
     /// A held record that must have come before the first one.
-    pub(super) fn overdue(&mut self, sequence: &Sequence, tables: &Tables) -> Option<usize> {
+    pub(crate) fn overdue(&mut self, sequence: &Sequence, tables: &Tables) -> Option<usize> {
         let first = sequence.front()?;
         let Record::Event(event) = &first.record else {
             return None;
@@ -267,7 +267,6 @@ mod tests {
 
     use super::super::super::land::tree::{EXISTED, ROOT};
     use super::super::super::tests::calls;
-    use super::super::Held;
     use super::*;
 
     struct Seen {
@@ -314,8 +313,7 @@ mod tests {
             let mut event = calls::event(task, call, &args, result);
             event.overlapped = 100;
             let number = self.sequence.held().count() as u32;
-            let record = Record::Event(event);
-            self.sequence.push(Held { record, number });
+            self.sequence.hold(Record::Event(event), number);
         }
 
         fn overdue(&mut self) -> Option<usize> {
