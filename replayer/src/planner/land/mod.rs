@@ -101,10 +101,7 @@ impl Land {
         if inode.flags & (PSEUDO | SKIPPED) != 0 {
             return at;
         }
-        if inode.initial == NONE && inode.dent != NONE && inode.flags & EXISTED != 0 {
-            let dent = inode.dent;
-            self.initial.add(&mut self.tree, dent, at);
-        }
+        self.met(at);
         if self.tree.inode(at).kind == Kind::Unknown {
             self.initial.set_kind(&mut self.tree, at, kind_of(kind));
         }
@@ -140,7 +137,7 @@ impl Land {
         }
     }
 
-    /// A call found an inode: one that was there before the recording belongs to the initial tree.
+    /// An inode was found: one that was there before the recording belongs to the initial tree.
     pub(crate) fn met(&mut self, ino: u32) {
         let inode = self.tree.inode(ino);
         if inode.flags & EXISTED != 0 && inode.initial == NONE && inode.dent != NONE {

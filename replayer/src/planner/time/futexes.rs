@@ -207,7 +207,10 @@ mod tests {
         assert!(!threads.time.paces.caused, "it is another's parent");
         threads.time.after_vfork(1, &mut threads.order);
         assert_eq!(threads.commit(1), 1);
+        threads.time.paces.caused = false;
+        threads.commit(0);
         threads.time.after_vfork(1, &mut threads.order);
+        assert!(!threads.time.paces.caused, "it goes on already");
         assert_eq!(threads.commit(1), 0);
     }
 }
