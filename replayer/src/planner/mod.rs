@@ -21,7 +21,7 @@
 //! - `writer`: ops that no call stands for, into lanes
 //! - `sequence`: which of overlapping calls came first (`outlook`, by names)
 //! - `locking`: who holds which lock (`locks`), what calls on locks mean and which came first
-//!   (`contention`), and what they are issued on (`carriers`)
+//!   (`contention`), and what they are issued on (`carriers`, `carrier`)
 //!
 //! The planner itself ties them together:
 //!

@@ -1,12 +1,13 @@
 //! Locks on files, and what they are issued on.
 
+pub(super) mod carrier;
 pub(super) mod carriers;
 pub(super) mod contention;
 pub(super) mod locks;
 
 use super::Notes;
 use super::order::Order;
-use carriers::Carriers;
+use carrier::Carriers;
 use contention::Deed;
 use locks::{LockCall, Locks};
 
