@@ -161,8 +161,8 @@ impl Planner {
         }
     }
 
-    /// Takes the next record of the trace, now or soon. `tables` must know all strings and nodes that
-    /// it names.
+    /// Takes the next record of the trace, now or soon. `tables` must know all strings and nodes
+    /// that it names.
     pub fn record(&mut self, record: &Record, tables: &Tables) -> Result<(), PlanError> {
         let number = self.sequence.see(record);
         if self.sequence.len() == 0 && self.holdings.procs.alive < 2 {

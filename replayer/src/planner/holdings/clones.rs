@@ -74,8 +74,8 @@ impl Descriptors {
         }
     }
 
-    /// The op about to be committed writes into a file from `at` on: for a copy, if it was to become
-    /// a clone of a file that is as long.
+    /// The op about to be committed writes into a file from `at` on: for a copy, if it was to
+    /// become a clone of a file that is as long.
     pub(crate) fn writes_for_copy(
         &mut self,
         cx: &Cx,
@@ -128,8 +128,8 @@ impl Descriptors {
         (other.by == clone.by && clone.is_target == is_target).then_some(clone)
     }
 
-    /// The call reads or writes from `at` on: the copying goes on if they follow what was copied and
-    /// are no more than there is to copy, or ends.
+    /// The call reads or writes from `at` on: the copying goes on if they follow what was copied
+    /// and are no more than there is to copy, or ends.
     fn goes_on(
         &mut self,
         cx: &Cx,

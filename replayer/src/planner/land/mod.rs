@@ -41,8 +41,8 @@ pub(crate) struct Land {
 }
 
 impl Land {
-    /// With a tree in which areas are marked, for the mounts of the recorded machine and a plan that
-    /// goes to so many roots.
+    /// With a tree in which areas are marked, for the mounts of the recorded machine and a plan
+    /// that goes to so many roots.
     pub(crate) fn new(tree: Tree, mounts: &[Mount], roots: usize) -> Land {
         Land {
             tree,
