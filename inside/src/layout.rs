@@ -26,8 +26,8 @@ pub const AREA: u64 = PAGE + EVENTS * EVENT;
 /// Bytes of a region.
 pub const REGION_SIZE: u64 = AREA * AREAS as u64;
 
-/// Offsets of an area's words. Those up to [`TAIL`] are the task's, which alone writes them while
-/// it runs.
+/// Offsets of an area's words. Those up to [`area::TAIL`] are the task's, which alone writes them
+/// while it runs.
 pub mod area {
     /// Events written so far.
     pub const HEAD: u64 = 0x00;

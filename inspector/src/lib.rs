@@ -2,8 +2,8 @@
 //! is suspicious.
 //!
 //! One pass over the records. A light model follows them, as far as attribution needs it:
-//! [`places`] (canonical paths, what is there, symbolic links), descriptors and working directories
-//! of [`processes`], and the files that names lead to ([`files`]), so that a `read` of a descriptor
+//! `places` (canonical paths, what is there, symbolic links), descriptors and working directories
+//! of `processes`, and the files that names lead to (`files`), so that a `read` of a descriptor
 //! counts for the file that was opened, by whatever path. What the model can't resolve is counted
 //! as such and never dropped.
 //!

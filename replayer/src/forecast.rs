@@ -8,7 +8,7 @@
 //! On local mounts they are played as fast as possible. That takes as long as the calls and not as
 //! the tool.
 //!
-//! On shares, what a call takes depends on what went before it ([`tempo`]): there, calls are played
+//! On shares, what a call takes depends on what went before it (`tempo`): there, calls are played
 //! with the tool's own time between them.
 
 mod effort;

@@ -112,7 +112,7 @@ pub struct Contestant<'r, 'p> {
     pub own: &'r Rounds<'p>,
     /// Those of others.
     pub others: Vec<&'r Rounds<'p>>,
-    /// By op of the plan, whether all plans make it at the same place ([`crate::common`]).
+    /// By op of the plan, whether all plans make it at the same place (`crate::common`).
     pub common: &'r [bool],
 }
 

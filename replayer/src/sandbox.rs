@@ -32,7 +32,7 @@ const TREE: &str = "tree";
 
 /// A replay directory; it is marked while it is in use, and removed when dropped unless it is kept.
 ///
-/// It holds a [`Marker`] and the directory in which the recorded tree is made.
+/// It holds a `Marker` and the directory in which the recorded tree is made.
 pub struct Sandbox {
     path: PathBuf,
     parent: OwnedFd,

@@ -3,7 +3,7 @@
 //! This crate knows the documents (docs/result-json.md) and neither the replayer nor the inspector:
 //! results come from other machines, other days and other versions. The page needs no network and
 //! no script; charts are inline SVG beside tables that hold the same numbers. Every text of a
-//! document goes through [`html`]'s escaping.
+//! document goes through `html`'s escaping.
 #![forbid(unsafe_code)]
 
 mod chart;

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// What the recorder's stops add to each event while recorder and task share a processor,
-/// nanoseconds; measured when a recording begins. In [`Spent`] it is taken out, in durations it is
-/// not.
+/// nanoseconds; measured when a recording begins. In [`Spent`](super::Spent) it is taken out, in
+/// durations it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StopCosts {
     /// To the processor time before the call.
     pub think: u64,
     /// To the processor time in the call.
     pub cpu: u64,
-    /// To [`Event::duration`].
+    /// To [`Event::duration`](super::Event::duration).
     pub duration: u64,
 }
 
@@ -129,13 +129,15 @@ pub struct Header {
     pub backend: String,
     /// Seconds since the epoch at the start.
     pub started: i64,
-    /// The mount table at the start; [`Metadata::mount`] is an index into it.
+    /// The mount table at the start; [`Metadata::mount`](super::Metadata::mount) is an index into
+    /// it.
     pub mounts: Vec<Mount>,
     /// What the recorder's stops add to times; `None` where it was not measured.
     #[serde(skip)]
     pub costs: Option<StopCosts>,
-    /// Whether events tell what a task computed and what it waited for ([`Spent`], and the `think`
-    /// of starts and exits). Where they don't, all time between calls counts as computing.
+    /// Whether events tell what a task computed and what it waited for
+    /// ([`Spent`](super::Spent), and the `think` of starts and exits). Where they don't, all time
+    /// between calls counts as computing.
     #[serde(skip)]
     pub tells_waiting: bool,
 }
