@@ -12,23 +12,9 @@
 use super::super::Cx;
 use super::super::land::tree::{CHANGED, NONE, Tree};
 use super::super::order::{OpId, Order};
-use super::fds::Descriptors;
+use super::fds::{Descriptors, FailedClone};
 use super::file::File;
 use crate::plan::Fallback;
-
-/// A clone of one file into another one that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FailedClone {
-    /// The op that tried it, and its task.
-    by: OpId,
-    task: u32,
-    /// The description of the other file.
-    other: u32,
-    /// Whether this is the file that was to become a clone.
-    is_target: bool,
-    /// So many of its bytes were read or written since.
-    copied: u64,
-}
 
 impl Descriptors {
     /// The op about to be committed is a clone that failed.

@@ -10,9 +10,9 @@ use fsreplay_trace::abi;
 use super::super::Cx;
 use super::super::draft::Class;
 use super::super::land::tree::{NONE, Tree};
+use super::super::order::OpId;
 use super::super::order::frontier::Frontier;
 use super::super::order::uses::Uses;
-use super::clones::FailedClone;
 use super::file::File;
 use crate::plan::Slot;
 
@@ -33,6 +33,20 @@ pub(crate) enum What {
     Other,
     /// It could not be told.
     Unresolved,
+}
+
+/// A clone of one file into another one that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedClone {
+    /// The op that tried it, and its task.
+    pub(super) by: OpId,
+    pub(super) task: u32,
+    /// The description of the other file.
+    pub(super) other: u32,
+    /// Whether this is the file that was to become a clone.
+    pub(super) is_target: bool,
+    /// So many of its bytes were read or written since.
+    pub(super) copied: u64,
 }
 
 /// An open file description of the recorded machine.

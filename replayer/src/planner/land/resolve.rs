@@ -66,6 +66,22 @@ pub(crate) struct Walked<'t> {
     pub(crate) trailing: bool,
 }
 
+impl Tree {
+    /// The mount of what a walk found, or of the directory in which it ended.
+    pub(crate) fn mount_at(&self, walked: &Walked) -> u16 {
+        self.mount_of(walked.found().unwrap_or(walked.dir))
+    }
+
+    /// The entry of the last name, made if it isn't there.
+    pub(crate) fn final_dent(&mut self, walked: &mut Walked) -> u32 {
+        if walked.dent == NONE && !walked.name.is_empty() {
+            let name = self.names.intern(walked.name);
+            walked.dent = self.entry(walked.dir, name);
+        }
+        walked.dent
+    }
+}
+
 impl Walked<'_> {
     /// What it leads to, if anything.
     pub(crate) fn found(&self) -> Option<u32> {

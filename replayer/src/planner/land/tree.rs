@@ -3,12 +3,10 @@
 use super::super::hash::{RawIndex, Seed};
 use super::super::intern::Names;
 use super::super::order::frontier::Frontier;
+pub(crate) use super::super::order::uses::NONE;
 use super::super::order::uses::{Resource, Uses};
-use super::resolve::Walked;
 use crate::plan::TreeEntry;
 
-/// No inode, no entry, no name.
-pub(crate) const NONE: u32 = u32::MAX;
 /// The directory `/`.
 pub(crate) const ROOT: u32 = 0;
 /// A directory that is not the top of a placement.
@@ -353,11 +351,6 @@ impl Tree {
         self.inode(ino).size
     }
 
-    /// The mount of what a walk found, or of the directory in which it ended.
-    pub(crate) fn mount_at(&self, walked: &Walked) -> u16 {
-        self.mount_of(walked.found().unwrap_or(walked.dir))
-    }
-
     /// The mount of an inode.
     pub(crate) fn mount_of(&self, ino: u32) -> u16 {
         if ino == NONE {
@@ -406,15 +399,6 @@ impl Tree {
             path.extend_from_slice(self.names.get(*name));
         }
         path
-    }
-
-    /// The entry of the last name, made if it isn't there.
-    pub(crate) fn final_dent(&mut self, walked: &mut Walked) -> u32 {
-        if walked.dent == NONE && !walked.name.is_empty() {
-            let name = self.names.intern(walked.name);
-            walked.dent = self.entry(walked.dir, name);
-        }
-        walked.dent
     }
 
     /// What the op about to be committed changes has to be put back before the next round.

@@ -1,7 +1,9 @@
 //! What ops use: that is what orders them.
 
-use super::super::land::tree::NONE;
 use super::{OrderRule, Side};
+
+/// No inode, no entry, no name.
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Something that orders calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
