@@ -95,7 +95,13 @@ fn play(
                 reason: failure.message,
             }),
             // Ended before this one had a whole round: what the others have told stays.
-            Err(_) if cancelled.load(Ordering::Relaxed) && !card.workloads.is_empty() => break,
+            Err(failure)
+                if failure.code == exit::FAILURE
+                    && cancelled.load(Ordering::Relaxed)
+                    && !card.workloads.is_empty() =>
+            {
+                break;
+            }
             Err(failure) => return Err(failure),
         }
     }

@@ -62,6 +62,7 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     if !is_small || !args.target.is_empty() {
         let cancelled = signals::cancelled()?;
         left = measure(args, &trace, described, began, &cancelled, &mut why)?;
+        why.interrupted = cancelled.load(Ordering::Relaxed);
     }
     let share = restated(&mut why).unwrap_or(share);
     let measured = why.compare.as_ref().and_then(|found| found.share.as_ref());
@@ -131,7 +132,7 @@ fn measure(
         .any(|target| target.ratio.verdict == Verdict::Faster);
     why.compare = Some(compared);
     let rest = args.budget.saturating_sub(began.elapsed());
-    if is_worth && !rest.is_zero() {
+    if is_worth && !rest.is_zero() && !cancelled.load(Ordering::Relaxed) {
         let of_moves = AdviseArgs::of(trace, &args.target, rest);
         let found = advise::find(&of_moves, described, cancelled);
         if let Some(found) = unless_ended(found, cancelled)? {
@@ -143,13 +144,15 @@ fn measure(
 }
 
 /// What came of the advice. Where the user ended it, what the mounts have told is still worth
-/// showing.
+/// showing. What is wrong with a target or the trace is told all the same.
 fn unless_ended<T>(
     found: Result<T, Failure>,
     cancelled: &AtomicBool,
 ) -> Result<Option<T>, Failure> {
     match found {
-        Err(_) if cancelled.load(Ordering::Relaxed) => Ok(None),
+        Err(failure) if failure.code == exit::FAILURE && cancelled.load(Ordering::Relaxed) => {
+            Ok(None)
+        }
         found => found.map(Some),
     }
 }
@@ -297,6 +300,8 @@ mod tests {
         };
         let stopped = || Err(Failure::new(exit::FAILURE, "stopped"));
         assert_eq!(told(true, stopped()), Ok(None));
+        let of_target = Err(Failure::new(exit::TARGET, "gone"));
+        assert_eq!(told(true, of_target), Err(exit::TARGET));
         assert_eq!(told(false, stopped()), Err(exit::FAILURE));
         assert_eq!(told(true, Ok(7)), Ok(Some(7)));
     }

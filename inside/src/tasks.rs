@@ -233,11 +233,11 @@ impl Tasks {
         }
     }
 
-    /// A task stands at the entry of a traced call of that number, at an instruction that ends
-    /// there.
-    pub fn enters(&mut self, tid: i32, number: u64, behind: u64) {
+    /// A task stands at the entry of a traced call with that number and those arguments, at an
+    /// instruction that ends there.
+    pub fn enters(&mut self, tid: i32, number: u64, arguments: &[u64; 6], behind: u64) {
         if let Some(task) = self.tasks.get_mut(&tid) {
-            task.behind = arch::takes(number).then_some(behind);
+            task.behind = arch::takes(number, arguments).then_some(behind);
         }
     }
 

@@ -140,8 +140,15 @@ pub(crate) fn contest_with(
 }
 
 /// Removes the trees of all, side by side. Gives the directories that could not be removed.
-fn removed(players: Vec<Twin<'_>>) -> Vec<ReplayError> {
-    let all = Mutex::new(Vec::new());
+fn removed(twins: Vec<Twin<'_>>) -> Vec<ReplayError> {
+    let mut before = Vec::new();
+    let mut players = Vec::new();
+    for twin in twins {
+        let (own, left) = twin.into_players();
+        players.extend(own);
+        before.extend(left);
+    }
+    let all = Mutex::new(before);
     side_by_side(players, |player| {
         let left = player.end().left;
         all.lock()

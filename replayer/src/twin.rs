@@ -8,16 +8,20 @@ use std::sync::atomic::AtomicBool;
 
 use fsreplay_results::play::Round;
 
-use crate::cache::{self, is_on_share};
+use crate::cache::{self, Cache, is_on_share};
 use crate::error::ReplayError;
 use crate::execute::LaneRun;
 use crate::options::{PlayOptions, Stage};
 use crate::plan::Plan;
-use crate::player::{Ended, Played, Player};
+use crate::player::{Played, Player};
 use crate::preflight::fit_together;
 
 /// A second tree has to be worth it within so many rounds.
 const REPAID: u32 = 5;
+/// Ops that a plan has to have. Before the first of them a replay opens its working directory and
+/// what was open at the start, less than a second before: what lies on the way there is known by
+/// then, which would be a notable part of what few calls ask.
+const FEWEST_OPS: usize = 1000;
 
 /// The player of a plan and, where it is worth it, a second one of the same plan.
 pub struct Twin<'p> {
@@ -29,6 +33,8 @@ pub struct Twin<'p> {
     resting: Option<Player<'p>>,
     /// Whether a second tree may still be made.
     is_open: bool,
+    /// A second tree that was of no use and could not be removed.
+    left: Option<ReplayError>,
 }
 
 impl<'p> Twin<'p> {
@@ -39,7 +45,8 @@ impl<'p> Twin<'p> {
             options,
             next: Player::new(plan, options),
             resting: None,
-            is_open: is_on_share(plan),
+            is_open: is_on_share(plan) && options.cache != Cache::Cold && is_large(plan),
+            left: None,
         }
     }
 
@@ -65,22 +72,21 @@ impl<'p> Twin<'p> {
             // Put back at once: from then on it is left alone.
             self.next.make_ahead(cancelled, &|_| ());
             std::mem::swap(&mut self.next, resting);
-        } else if std::mem::take(&mut self.is_open) && is_worth(&found.0.round) {
-            self.resting = self.second(number, cancelled)?;
+        } else if std::mem::take(&mut self.is_open)
+            && is_worth(&found.0.round, self.options.rounds.saturating_sub(number))
+        {
+            self.next.make_ahead(cancelled, &|_| ());
+            self.resting = self.second(number, cancelled);
         }
         Ok(found)
     }
 
     /// A second tree, ready for its first round that counts. Where there is no room for it, or
     /// anything else is in its way, the first one has to do.
-    fn second(
-        &self,
-        number: u32,
-        cancelled: &AtomicBool,
-    ) -> Result<Option<Player<'p>>, ReplayError> {
+    fn second(&mut self, number: u32, cancelled: &AtomicBool) -> Option<Player<'p>> {
         // With what the first one may still grow by.
         if !fit_together([self.plan, self.plan]) {
-            return Ok(None);
+            return None;
         }
         let mut second = Player::new(self.plan, self.options);
         second.make_ahead(cancelled, &|_| ());
@@ -91,9 +97,10 @@ impl<'p> Twin<'p> {
             }
         }
         if second.is_ready() {
-            return Ok(Some(second));
+            return Some(second);
         }
-        second.clear().map(|()| None)
+        self.left = second.clear().err();
+        None
     }
 
     /// As [`Player::clear`].
@@ -106,23 +113,22 @@ impl<'p> Twin<'p> {
         self.next.clear().and(second)
     }
 
-    /// As [`Player::end`].
-    pub fn end(self) -> Ended {
-        let mut ended = self.next.end();
-        if let Some(resting) = self.resting {
-            let second = resting.end();
-            ended.kept.extend(second.kept);
-            ended.left.extend(second.left);
-        }
-        ended
+    /// Its players, whose trees are to be removed, and what could not be removed before.
+    pub fn into_players(self) -> (impl Iterator<Item = Player<'p>>, Option<ReplayError>) {
+        let players = std::iter::once(self.next).chain(self.resting);
+        (players, self.left)
     }
 }
 
-/// Whether a second tree saves more in its first rounds than it takes to be made, to warm up as
-/// the first one did, and to be removed.
-fn is_worth(first: &Round) -> bool {
+fn is_large(plan: &Plan) -> bool {
+    plan.lanes.iter().map(|lane| lane.len()).sum::<usize>() >= FEWEST_OPS
+}
+
+/// Whether a second tree saves more in the first of so many rounds than it takes to be made, to
+/// warm up as the first one did, and to be removed.
+fn is_worth(first: &Round, rounds: u32) -> bool {
     let takes = 2.0 * first.prepare_seconds + first.wall_seconds;
-    takes < cache::SAVED.as_secs_f64() * f64::from(REPAID)
+    takes < cache::SAVED.as_secs_f64() * f64::from(REPAID.min(rounds))
 }
 
 #[cfg(test)]
@@ -132,7 +138,6 @@ mod tests {
     use fsreplay_trace::model::FileKind;
 
     use super::*;
-    use crate::cache::Cache;
     use crate::plan::{Root, Text, TreeEntry};
     use crate::timing::Timing;
 
@@ -197,7 +202,9 @@ mod tests {
                 round(&mut twin, 3).expect("played");
             }
             assert_eq!(meets(&mut twin, 4), !is_first);
-            assert!(twin.end().left.is_empty());
+            let (players, left) = twin.into_players();
+            assert!(left.is_none());
+            players.for_each(|player| assert!(player.end().left.is_empty()));
             assert!(trees(target.path()).is_empty());
         }
     }
@@ -217,14 +224,16 @@ mod tests {
 
     #[test]
     fn what_is_made_or_played_for_long_has_no_second_tree() {
-        let worth = |prepare_seconds, wall_seconds| {
-            is_worth(&Round {
+        let worth = |prepare_seconds, wall_seconds, rounds| {
+            let first = Round {
                 prepare_seconds,
                 wall_seconds,
                 ..Round::default()
-            })
+            };
+            is_worth(&first, rounds)
         };
-        assert!(worth(0.1, 0.1) && worth(1.0, 1.0));
-        assert!(!worth(3.0, 0.1) && !worth(0.1, 10.0));
+        assert!(worth(0.1, 0.1, 9) && worth(1.0, 1.0, 9));
+        assert!(!worth(3.0, 0.1, 9) && !worth(0.1, 10.0, 9));
+        assert!(!worth(1.0, 1.0, 2) && !worth(0.1, 0.1, 0));
     }
 }

@@ -22,6 +22,9 @@ pub struct Why {
     /// where it is not known. As in `compare.share` where mounts were measured, else as in
     /// `inspect.share`.
     pub file_share: Option<f64>,
+    /// It was ended early: `compare` is of the rounds until then, and what to move may not have
+    /// been looked for.
+    pub interrupted: bool,
     /// The answer.
     pub sentence: String,
     /// What the tool does.

@@ -34,6 +34,12 @@ pub fn screen(why: &Why, trace: &TraceArgs) -> Text {
         ));
     }
     say!(out, "\n{}", term::strong(&why.sentence));
+    if why.interrupted {
+        say!(
+            out,
+            "ended early: the rounds until then count, and what to move may not have been looked for"
+        );
+    }
     if let Some((advice, best)) = advised {
         out.push(&advise::view::instructions(advice, best));
     }

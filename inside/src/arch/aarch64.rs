@@ -31,7 +31,7 @@ pub fn marks() -> Marks {
 }
 
 /// None.
-pub fn takes(_number: u64) -> bool {
+pub fn takes(_number: u64, _arguments: &[u64; 6]) -> bool {
     false
 }
 

@@ -14,7 +14,7 @@ fn is_looked_into(number: i64) -> bool {
     tasks.first(1);
     let mut tracee = Fake::default();
     for _ in 0..8 {
-        tasks.enters(1, number.cast_unsigned(), 0x40_1002);
+        tasks.enters(1, number.cast_unsigned(), &[0; 6], 0x40_1002);
         tasks.leaves(1, &mut tracee);
     }
     tracee.asked
@@ -25,5 +25,8 @@ fn calls_that_stop_in_any_case_get_no_stub() {
     assert!(!is_looked_into(libc::SYS_execve));
     assert!(!is_looked_into(libc::SYS_wait4));
     let read = libc::SYS_read;
-    assert_eq!(is_looked_into(read), arch::takes(read.cast_unsigned()));
+    assert_eq!(
+        is_looked_into(read),
+        arch::takes(read.cast_unsigned(), &[0; 6])
+    );
 }

@@ -296,7 +296,8 @@ impl Watch {
                 return self.go_on(tid, 0);
             }
             let [number, a, b, c, d, e, f, _] = info.words;
-            self.tasks.enters(tid, number, info.next);
+            self.tasks
+                .enters(tid, number, &[a, b, c, d, e, f], info.next);
             if let Some(task) = self.known.get_mut(&tid) {
                 task.in_call = Some((number as i64, [a, b, c, d, e, f]));
             }

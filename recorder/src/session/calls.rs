@@ -1,7 +1,9 @@
 //! From calls to records: what is written at the entry and the exit of a call.
 
 use fsreplay_trace::call::{ArgKind, Call, Op};
-use fsreplay_trace::model::{Event, FdState, NodeId, Record, TaskId, UNREADABLE_ARGUMENTS};
+use fsreplay_trace::model::{
+    Event, FdState, FileKind, NodeId, Record, TaskId, UNREADABLE_ARGUMENTS,
+};
 
 use super::decode;
 use super::effects::{self, Change};
@@ -172,8 +174,9 @@ impl Session {
         self.states.moves()
     }
 
-    /// A directory was renamed. Asks anew where a task's descriptors lead, while it is what the
-    /// task has open: calls that are told after the fact may have closed it by then.
+    /// A directory was renamed, or a program started. Asks anew where a task's descriptors lead,
+    /// while it is what the task has open: calls that are told after the fact may have closed it by
+    /// then.
     pub fn look_at_directories(&mut self, task: &Task) {
         let known: Vec<i32> = task.directories.borrow().keys().copied().collect();
         for fd in known {
@@ -272,8 +275,13 @@ impl Session {
     }
 
     fn descriptor(&mut self, task: &Task, descriptor: &Descriptor, is_apart: bool) {
-        if let Some(path) = descriptor.path() {
-            self.states.canonical(&mut self.trace, &task.view(), path);
+        let path = descriptor.path();
+        let found =
+            path.and_then(|path| (self.states).canonical(&mut self.trace, &task.view(), path));
+        if let Some(found) = found.filter(|found| found.kind == FileKind::Directory) {
+            // Calls on it may be told when it is closed or replaced.
+            let at = (found.node, self.states.moves());
+            task.directories.borrow_mut().insert(descriptor.fd, at);
         }
         let target = self.trace.string(&descriptor.target);
         self.trace.push(Record::FdState(FdState {
@@ -367,7 +375,10 @@ impl Session {
                 maps.follow(op, address, length, third, result as u64);
             }
             Op::ReceiveMessage => self.received(task, call, memory),
-            Op::Exec => self.started_program(call),
+            Op::Exec => {
+                self.look_at_directories(task);
+                self.started_program(call);
+            }
             _ => {}
         }
     }

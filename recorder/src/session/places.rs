@@ -65,8 +65,11 @@ impl Session {
             // What is replaced is among those that are returned.
             Closes::Replaced | Closes::Nothing => {}
         }
+        let onto_itself = row.op == Op::DupTo && i64::from(call.args[0] as i32) == result;
         for fd in row.returned(&call.args, result).into_iter().flatten() {
-            directories.remove(&fd);
+            if !onto_itself {
+                directories.remove(&fd);
+            }
         }
     }
 
@@ -79,11 +82,22 @@ impl Session {
         let found = call.found[0]
             .filter(|found| found.kind == FileKind::Directory && call.moves == moves)
             .map(|found| (found.node, moves));
+        if call.call == Call::openat2 {
+            // Its way may be restricted. The task stands still at its exit.
+            let node = self.node_of_link(task, Link::Descriptor(result as i32));
+            let kind = |node: &NodeId| self.states.kind(&self.trace, *node);
+            if let Some(node) = node.filter(|node| kind(node) == Some(FileKind::Directory)) {
+                task.directories
+                    .borrow_mut()
+                    .insert(result as i32, (node, moves));
+            }
+            return;
+        }
         let mut directories = task.directories.borrow_mut();
         let fd = call.args[0] as i32;
         match row.op {
-            // The way of openat2 may be restricted, and O_TMPFILE makes a file.
-            Op::Open if call.call != Call::openat2 => {
+            // O_TMPFILE makes a file.
+            Op::Open => {
                 let flags = value(ArgKind::Flags).unwrap_or(0) as i32;
                 let file = flags & libc::O_TMPFILE == libc::O_TMPFILE;
                 if let Some(found) = found.filter(|_| !file) {

@@ -121,7 +121,8 @@ impl Task {
 
     /// A program was started: descriptors and memory are its own.
     pub fn started_program(&mut self) {
-        self.directories = Rc::default();
+        // Its own from now on; which of them are closed is looked at when the call is told.
+        self.directories = share(&self.directories, false);
         self.maps = Rc::default();
     }
 

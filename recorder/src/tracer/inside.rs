@@ -142,9 +142,9 @@ impl Inside {
     }
 
     /// A task stands at the entry of a traced call.
-    pub fn enters(&mut self, tid: i32, number: u64, behind: u64) {
+    pub fn enters(&mut self, tid: i32, number: u64, arguments: &[u64; 6], behind: u64) {
         self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
-        self.tasks.enters(tid, number, behind);
+        self.tasks.enters(tid, number, arguments, behind);
     }
 
     /// Whether the exit of the traced call that a task has entered is of use.

@@ -359,7 +359,7 @@ impl Tracer {
                         tracee.time.set_aside(self.clock.time());
                         return self.resume(tid, 0);
                     }
-                    inside.enters(tid, number, behind);
+                    inside.enters(tid, number, &args, behind);
                 }
                 self.on_entry_of_call(tid, number, args);
             }

@@ -1,5 +1,6 @@
 //! Calls that are no events, and that the recorder must know of or answer: where a task may run,
-//! whether it has a filter, new tasks that would escape, and other tracers and supervisors.
+//! whether it has a filter, new tasks that would escape, and other tracers and supervisors. Also
+//! the returns of wakes, which were told when they were called.
 
 use std::sync::OnceLock;
 

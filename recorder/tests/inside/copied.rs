@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
     // The tree is the same before each recording.
     let first = with(Backend::Inside, &command);
     assert_eq!(first.recording.status, Status::Exited(0));
-    same_both_ways(&command, 1500);
+    same_both_ways(&command, 1000);
 }
 
 #[test]
@@ -213,4 +213,82 @@ int main(int argc, char **argv) {
     same_both_ways(&[program, place], 800);
     let recorded = with(Backend::Inside, &[program, place]);
     assert_eq!(recorded.recording.status, Status::Exited(0));
+}
+
+#[test]
+fn a_directory_is_the_one_that_its_descriptor_led_to_when_it_was_called() {
+    let source = r#"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+/* until all of it is recorded inside */
+static void warm_up(void) {
+    struct stat s;
+    for (int i = 0; i < 200; i++) {
+        int d = open("/", O_RDONLY | O_DIRECTORY);
+        faccessat(d, "etc", 0, 0);
+        fstatat(d, "etc", &s, 0);
+        close(d);
+    }
+}
+/* from a descriptor to one that came over a socket */
+static int received(int sent) {
+    int pair[2];
+    char space[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+    struct iovec vector = {&byte, 1};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1,
+        .msg_control = space, .msg_controllen = sizeof space};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    *header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(header), &sent, sizeof sent);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || sendmsg(pair[0], &message, 0) != 1) exit(1);
+    close(sent);
+    warm_up();
+    message.msg_controllen = sizeof space;
+    if (recvmsg(pair[1], &message, 0) != 1) exit(2);
+    int got;
+    memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof got);
+    return got;
+}
+int main(int argc, char **argv) {
+    struct stat s;
+    int mode = atoi(argv[1]), one = 7;
+    int other = open(argv[3], O_RDONLY | O_DIRECTORY);
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY};
+    if (mode == 1) one = received(open(argv[2], O_RDONLY | O_DIRECTORY));
+    else warm_up();
+    if (mode == 2) one = syscall(SYS_openat2, AT_FDCWD, argv[2], &how, sizeof how);
+    if (mode == 3 && dup2(one, one) != one) return 3;
+    for (int i = 0; i < 50; i++) lseek(other, 0, 0);
+    if (faccessat(one, "only-one", 0, 0) || fstatat(one, "only-one-2", &s, 0)) return 4;
+    if (mode == 4) {
+        /* the same number for another directory */
+        if (close(one) || fcntl(other, F_DUPFD, one) != one) return 5;
+    } else if (dup2(other, one) != one) return 6;
+    return faccessat(one, "only-other", 0, 0) ? 7 : 0;
+}"#;
+    let Some((directory, program)) = compiled(source) else {
+        return;
+    };
+    let [one, other] = ["one", "other"].map(|name| directory.path().join(name));
+    for (directory, name) in [(&one, "one"), (&other, "other")] {
+        std::fs::create_dir(directory).expect("a directory");
+        for name in [format!("only-{name}"), format!("only-{name}-2")] {
+            std::fs::write(directory.join(name), "some").expect("a file");
+        }
+    }
+    let [program, one, other] = [&program, &one, &other].map(|path| path.display().to_string());
+    for mode in 0..5 {
+        let script = format!("exec {program} {mode} {one} {other} 7<{one}");
+        let command = ["sh", "-c", &script];
+        let first = with(Backend::Inside, &command);
+        assert_eq!(first.recording.status, Status::Exited(0), "mode {mode}");
+        same_both_ways(&command, 500);
+    }
 }

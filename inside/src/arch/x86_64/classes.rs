@@ -20,10 +20,6 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_fadvise64, class::PLAIN),
     (libc::SYS_fstatfs, class::PLAIN),
     (libc::SYS_dup, class::PLAIN),
-    (libc::SYS_dup2, class::PLAIN),
-    (libc::SYS_dup3, class::PLAIN),
-    (libc::SYS_ftruncate, class::PLAIN),
-    (libc::SYS_fallocate, class::PLAIN),
     (libc::SYS_fsync, class::PLAIN),
     (libc::SYS_fdatasync, class::PLAIN),
     (libc::SYS_readv, class::VECTOR),
@@ -56,7 +52,14 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_futex, class::WAKE),
 ];
 
-/// Whether the stub makes calls of that number, some of them at least.
-pub fn takes(number: u64) -> bool {
-    CLASSES.iter().any(|(of, _)| of.cast_unsigned() == number)
+/// Whether the stub makes a call of that number with such arguments. Of those with flags or
+/// commands it may be that it doesn't.
+pub fn takes(number: u64, arguments: &[u64; 6]) -> bool {
+    let class = CLASSES.iter().find(|(of, _)| of.cast_unsigned() == number);
+    match class {
+        None => false,
+        // Most are waits, which are traced.
+        Some((_, class::WAKE)) => arguments[1] as u32 & class::FUTEX_COMMAND == class::WAKES,
+        Some(_) => true,
+    }
 }
