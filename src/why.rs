@@ -76,6 +76,17 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
     } else {
         answer(&why, &share)
     };
+    show(args, &trace, &why)?;
+    let in_doubt = |target: &Target| target.ratio.verdict == Verdict::CannotTell;
+    let compared = why.compare.iter().flat_map(|compared| &compared.targets);
+    if left == exit::OK && !is_settled && compared.into_iter().any(in_doubt) {
+        return Ok(exit::CANNOT_TELL);
+    }
+    Ok(left)
+}
+
+/// Writes and prints the result, as asked for.
+fn show(args: &WhyArgs, trace: &TraceArgs, why: &Why) -> Result<(), Failure> {
     if let Some(path) = &args.json {
         term::write_json(path, &Document::Why(Box::new(why.clone())))?;
     }
@@ -83,14 +94,9 @@ pub fn run(args: &WhyArgs) -> Result<i32, Failure> {
         report::write_page(path, vec![Document::Why(Box::new(why.clone()))])?;
     }
     if !args.quiet && !term::is_taken(&[&args.json, &args.html]) {
-        term::print(&view::screen(&why, &trace))?;
+        term::print(&view::screen(why, trace))?;
     }
-    let in_doubt = |target: &Target| target.ratio.verdict == Verdict::CannotTell;
-    let compared = why.compare.iter().flat_map(|compared| &compared.targets);
-    if left == exit::OK && !is_settled && compared.into_iter().any(in_doubt) {
-        return Ok(exit::CANNOT_TELL);
-    }
-    Ok(left)
+    Ok(())
 }
 
 /// The trace, and how the command ended that was recorded for it.

@@ -37,7 +37,7 @@ pub fn screen(why: &Why, trace: &TraceArgs) -> Text {
     if why.interrupted {
         say!(
             out,
-            "ended early: the rounds until then count, and what to move may not have been looked for"
+            "ended early: the rounds so far count, and not all may have been looked for"
         );
     }
     if let Some((advice, best)) = advised {

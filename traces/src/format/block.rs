@@ -8,8 +8,6 @@ use super::columns::{Cursor, put, stream_count};
 use super::error::TraceError;
 use super::frames::{self, Parts};
 
-/// The most bytes that a block may unpack to.
-pub const MAX_BLOCK: usize = 256 << 20;
 /// The most records of a block.
 pub const MAX_RECORDS: u64 = 1 << 20;
 /// The most tasks that a kernel has at once (`PID_MAX_LIMIT`).

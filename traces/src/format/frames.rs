@@ -6,9 +6,10 @@ use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective as Directive;
 use zstd::zstd_safe::{self, CCtx, CParameter, InBuffer, OutBuffer};
 
 use super::VERSION;
-use super::block::MAX_BLOCK;
 use super::error::TraceError;
 
+/// The most bytes that a block, of which each has a frame, may unpack to.
+pub const MAX_BLOCK: usize = 256 << 20;
 /// Magic number of the skippable frame at the start.
 const MARK_MAGIC: u32 = 0x184D_2A50;
 /// Magic number of the skippable frame that holds a seek table (zstd's seekable format).

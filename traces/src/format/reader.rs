@@ -5,12 +5,12 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use super::block::{Context, MAX_BLOCK, split};
+use super::block::{Context, split};
 use super::codec::{self, FileHeader};
 use super::columns::{Cursor, NAMES, PER_CALL, call_stream, first_call};
 use super::decode::{self, BlockReader};
 use super::error::TraceError;
-use super::frames::{self, Frames};
+use super::frames::{self, Frames, MAX_BLOCK};
 use super::limits::Limits;
 use super::tables::Tables;
 use crate::call::{Call, TABLE};
