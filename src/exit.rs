@@ -1,6 +1,8 @@
 //! Exit codes, as documented in `--help` and docs/reading-a-result.md, and the error that carries
 //! one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use fsreplay_compare::{DirectoryError, Error};
 use fsreplay_replayer::ReplayError;
 pub use fsreplay_shown::chain;
@@ -38,6 +40,12 @@ impl Failure {
             code,
             message: message.into(),
         }
+    }
+
+    /// Whether it is no more than that the user has ended the command: what is wrong with a target
+    /// or a trace is told all the same.
+    pub fn is_users(&self, cancelled: &AtomicBool) -> bool {
+        self.code == FAILURE && cancelled.load(Ordering::Relaxed)
     }
 
     /// A trace could not be read.

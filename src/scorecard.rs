@@ -95,13 +95,7 @@ fn play(
                 reason: failure.message,
             }),
             // Ended before this one had a whole round: what the others have told stays.
-            Err(failure)
-                if failure.code == exit::FAILURE
-                    && cancelled.load(Ordering::Relaxed)
-                    && !card.workloads.is_empty() =>
-            {
-                break;
-            }
+            Err(failure) if failure.is_users(cancelled) && !card.workloads.is_empty() => break,
             Err(failure) => return Err(failure),
         }
     }

@@ -150,15 +150,13 @@ fn measure(
 }
 
 /// What came of the advice. Where the user ended it, what the mounts have told is still worth
-/// showing. What is wrong with a target or the trace is told all the same.
+/// showing.
 fn unless_ended<T>(
     found: Result<T, Failure>,
     cancelled: &AtomicBool,
 ) -> Result<Option<T>, Failure> {
     match found {
-        Err(failure) if failure.code == exit::FAILURE && cancelled.load(Ordering::Relaxed) => {
-            Ok(None)
-        }
+        Err(failure) if failure.is_users(cancelled) => Ok(None),
         found => found.map(Some),
     }
 }

@@ -77,8 +77,7 @@ pub(crate) fn plan(
     time: Option<plan::OwnTime>,
     cancelled: &AtomicBool,
 ) -> Result<Plan, Error> {
-    let mut reader = usable(trace, options)?;
-    let mut plan = planned(&mut reader, trace, false, options, cancelled)?;
+    let (mut plan, _) = unless_stopped(trace, false, options, cancelled)?;
     plan.timing = time.unwrap_or(plan.timing);
     Ok(plan)
 }
@@ -105,19 +104,23 @@ pub fn plan_as_recorded(
     truncated: bool,
     options: &PlanOptions,
 ) -> Result<(Plan, Option<Footer>), Error> {
-    let mut reader = usable(trace, options)?;
-    let plan = planned(&mut reader, trace, truncated, options, &NEVER)?;
-    Ok((plan, reader.footer().cloned()))
+    unless_stopped(trace, truncated, options, &NEVER)
 }
 
-/// A reader of a trace whose targets can be used: one that can't is said before a long trace is
-/// planned.
-fn usable(trace: &Source, options: &PlanOptions) -> Result<TraceReader, Error> {
-    let reader = trace.reader()?;
+/// The same, until `cancelled` becomes true.
+fn unless_stopped(
+    trace: &Source,
+    truncated: bool,
+    options: &PlanOptions,
+    cancelled: &AtomicBool,
+) -> Result<(Plan, Option<Footer>), Error> {
+    let mut reader = trace.reader()?;
+    // A target that can't be used is said before a long trace is planned.
     for target in std::iter::once(&options.target).chain(options.place.iter().map(|(_, dir)| dir)) {
         fsreplay_replayer::preflight::usable(target)?;
     }
-    Ok(reader)
+    let plan = planned(&mut reader, trace, truncated, options, cancelled)?;
+    Ok((plan, reader.footer().cloned()))
 }
 
 /// Plans a trace that is not to be replayed, only played on paper; also gives its header. No target

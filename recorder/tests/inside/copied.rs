@@ -6,7 +6,7 @@ use fsreplay_recorder::{Backend, Status};
 use fsreplay_trace::call::Call;
 
 use crate::both_ways::{same_both_ways, with};
-use crate::compiled;
+use crate::{compiled, recorded_inside};
 
 #[test]
 fn vectors_are_those_of_their_calls() {
@@ -102,11 +102,9 @@ int main(void) {
     }
     return pthread_join(other, 0) != 0;
 }"#;
-    let Some((_directory, program)) = compiled(source) else {
+    let Some(recorded) = recorded_inside(source) else {
         return;
     };
-    let recorded = with(Backend::Inside, &[program.to_str().expect("text")]);
-    assert_eq!(recorded.recording.status, Status::Exited(0));
     // By address, how many wakes no wait has returned from yet.
     let mut ahead: BTreeMap<u64, i64> = BTreeMap::new();
     let (mut wakes, mut woken) = (0, 0);
@@ -161,11 +159,9 @@ int main(void) {
     takes_turns(0);
     return pthread_join(other, 0) != 0;
 }"#;
-    let Some((_directory, program)) = compiled(source) else {
+    let Some(recorded) = recorded_inside(source) else {
         return;
     };
-    let recorded = with(Backend::Inside, &[program.to_str().expect("text")]);
-    assert_eq!(recorded.recording.status, Status::Exited(0));
     let inside = recorded.recording.footer.recorded_inside;
     let all = recorded.recording.footer.events;
     println!("{inside} of {all}");

@@ -36,6 +36,14 @@ fn compiled(source: &str) -> Option<(TempDir, PathBuf)> {
     Some((directory, program))
 }
 
+/// The same without arguments, recorded inside; it has to end well.
+fn recorded_inside(source: &str) -> Option<Recorded> {
+    let (_directory, program) = compiled(source)?;
+    let recorded = with(Backend::Inside, &[program.to_str().expect("text")]);
+    assert_eq!(recorded.recording.status, Status::Exited(0));
+    Some(recorded)
+}
+
 /// A tree of a few hundred files.
 fn plant(directory: &Path) -> PathBuf {
     let root = directory.join("tree");
@@ -219,11 +227,9 @@ int main(void) {
     }
     return 0;
 }"#;
-    let Some((_directory, program)) = compiled(source) else {
+    let Some(recorded) = recorded_inside(source) else {
         return;
     };
-    let recorded = with(Backend::Inside, &[program.to_str().expect("text")]);
-    assert_eq!(recorded.recording.status, Status::Exited(0));
     for thread in 1..5 {
         let mut tasks = std::collections::BTreeSet::new();
         for number in 0..300 {

@@ -46,17 +46,20 @@ impl Holdings {
             notes.add("descriptors that no recorded call opened");
             return Err(Draft::nothing(cx, Class::Unresolved));
         };
-        let handle = self.fds.handle(entry.handle);
-        let Some(slot) = handle.slot() else {
-            let class = self.fds.class_of(entry.handle);
-            return Err(Draft::nothing(cx, class));
-        };
+        self.file_behind(entry.handle, uses, tree)
+            .ok_or_else(|| Draft::nothing(cx, self.fds.class_of(entry.handle)))
+    }
+
+    /// What a handle leads to, if the replay has a descriptor for it, which is used then.
+    fn file_behind(&self, handle: u32, uses: &mut Uses, tree: &Tree) -> Option<File> {
+        let opened = self.fds.handle(handle);
+        let slot = opened.slot()?;
         uses.slot(slot.0, Side::Read);
-        let ino = self.fds.description(entry.handle).ino;
-        Ok(File {
+        let ino = self.fds.description(handle).ino;
+        Some(File {
             slot,
-            handle: entry.handle,
-            description: handle.description,
+            handle,
+            description: opened.description,
             ino,
             mount: tree.mount_of(ino),
         })
@@ -188,17 +191,7 @@ impl Holdings {
             return None;
         }
         let entry = self.procs.table(cx.task).get(fd, cx.horizon)?;
-        let handle = self.fds.handle(entry.handle);
-        let slot = handle.slot()?;
-        uses.slot(slot.0, Side::Read);
-        let ino = self.fds.description(entry.handle).ino;
-        Some(File {
-            slot,
-            handle: entry.handle,
-            description: handle.description,
-            ino,
-            mount: tree.mount_of(ino),
-        })
+        self.file_behind(entry.handle, uses, tree)
     }
 
     /// The pipe that a descriptor argument reads from, if it is one.

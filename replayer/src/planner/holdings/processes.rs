@@ -38,6 +38,13 @@ const NOBODY: Task = Task {
     mm: 0,
 };
 
+/// One that begins.
+const BEGUN: Task = Task {
+    alive: true,
+    known: true,
+    ..NOBODY
+};
+
 /// Working directory, root and umask, which tasks may share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fs {
@@ -172,13 +179,12 @@ impl Processes {
         self.insert(
             start.task.0,
             Task {
-                alive: true,
-                known: true,
                 lane,
                 process,
                 table,
                 fs,
                 mm,
+                ..BEGUN
             },
         )
     }
@@ -227,13 +233,12 @@ impl Processes {
         self.insert(
             start.task.0,
             Task {
-                alive: true,
-                known: true,
                 lane,
                 process,
                 table,
                 fs,
                 mm,
+                ..BEGUN
             },
         )
     }

@@ -36,6 +36,29 @@ struct Entry {
     attributed: bool,
 }
 
+impl Entry {
+    /// One that gets prepared, of which nothing else is known.
+    fn new(parent: u32, name: u32, ino: u32, kind: Kind) -> Entry {
+        Entry {
+            parent,
+            name,
+            ino,
+            size: 0,
+            allocated: None,
+            mtime: 0,
+            uid: 0,
+            gid: 0,
+            mode: 0,
+            kind,
+            observed: false,
+            wanted: true,
+            data: false,
+            another: false,
+            attributed: false,
+        }
+    }
+}
+
 /// The initial tree as far as it is known.
 #[derive(Default)]
 pub(crate) struct Initial {
@@ -114,21 +137,8 @@ impl Initial {
         let another = tree.inode(ino).initial != NONE;
         let index = self.entries.len() as u32;
         self.entries.push(Entry {
-            parent,
-            name: tree.dent(dent).name,
-            ino,
-            size: 0,
-            allocated: None,
-            mtime: 0,
-            uid: 0,
-            gid: 0,
-            mode: 0,
-            kind: tree.inode(ino).kind,
-            observed: false,
-            wanted: true,
-            data: false,
             another,
-            attributed: false,
+            ..Entry::new(parent, tree.dent(dent).name, ino, tree.inode(ino).kind)
         });
         if !another {
             tree.inode_mut(ino).initial = index;
@@ -160,27 +170,13 @@ impl Initial {
         while let Some((ino, dent)) = missing.pop() {
             let index = self.entries.len() as u32;
             tree.set_kind(ino, Kind::Directory);
-            self.entries.push(Entry {
-                parent,
-                name: if dent == NONE {
-                    NONE
-                } else {
-                    tree.dent(dent).name
-                },
-                ino,
-                size: 0,
-                allocated: None,
-                mtime: 0,
-                uid: 0,
-                gid: 0,
-                mode: 0,
-                kind: Kind::Directory,
-                observed: false,
-                wanted: true,
-                data: false,
-                another: false,
-                attributed: false,
-            });
+            let name = if dent == NONE {
+                NONE
+            } else {
+                tree.dent(dent).name
+            };
+            let entry = Entry::new(parent, name, ino, Kind::Directory);
+            self.entries.push(entry);
             tree.inode_mut(ino).initial = index;
             parent = index;
         }
