@@ -82,6 +82,24 @@ impl Tree {
     }
 }
 
+impl<'t> Walked<'t> {
+    /// How a walk ends that need not be taken, through no link and by no other placement.
+    pub(crate) fn known(end: End, dir: u32, dent: u32, ino: u32) -> Walked<'t> {
+        Walked {
+            end,
+            dir,
+            name: b"",
+            dent,
+            ino,
+            outer_dir: dir,
+            outer_at: 0,
+            links: 0,
+            plain: true,
+            trailing: false,
+        }
+    }
+}
+
 impl Walked<'_> {
     /// What it leads to, if anything.
     pub(crate) fn found(&self) -> Option<u32> {

@@ -68,18 +68,7 @@ impl Paths {
             self.place_of(tree, ino)
         };
         let dir = if directory { ino } else { tree.dent(dent).dir };
-        let walked = Walked {
-            end: End::Found,
-            dir,
-            name: b"",
-            dent,
-            ino,
-            outer_dir: dir,
-            outer_at: 0,
-            links: 0,
-            plain: true,
-            trailing: false,
-        };
+        let walked = Walked::known(End::Found, dir, dent, ino);
         Through::Reached(at, walked, start)
     }
 }

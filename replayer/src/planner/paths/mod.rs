@@ -172,18 +172,7 @@ impl Paths {
                 self.passed.dirs.push(at);
             }
         }
-        Some(Walked {
-            end,
-            dir,
-            name: b"",
-            dent: known.dent,
-            ino,
-            outer_dir: dir,
-            outer_at: 0,
-            links: 0,
-            plain: true,
-            trailing: false,
-        })
+        Some(Walked::known(end, dir, known.dent, ino))
     }
 
     /// Walks a path, and makes known what must be there as the call's outcome tells.
