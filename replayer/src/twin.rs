@@ -76,22 +76,27 @@ impl<'p> Twin<'p> {
             && is_worth(&found.0.round, self.options.rounds.saturating_sub(number))
         {
             self.next.make_ahead(cancelled, &|_| ());
-            self.resting = self.second(number, cancelled);
+            self.resting = self.second(number, cancelled, progress);
         }
         Ok(found)
     }
 
     /// A second tree, ready for its first round that counts. Where there is no room for it, or
     /// anything else is in its way, the first one has to do.
-    fn second(&mut self, number: u32, cancelled: &AtomicBool) -> Option<Player<'p>> {
+    fn second(
+        &mut self,
+        number: u32,
+        cancelled: &AtomicBool,
+        progress: &(dyn Fn(Stage) + Sync),
+    ) -> Option<Player<'p>> {
         // With what the first one may still grow by.
         if !fit_together([self.plan, self.plan]) {
             return None;
         }
         let mut second = Player::new(self.plan, self.options);
-        second.make_ahead(cancelled, &|_| ());
+        second.make_ahead(cancelled, progress);
         if number == 0 && second.is_ready() {
-            match second.priced_round(number, cancelled, &|_| ()) {
+            match second.priced_round(number, cancelled, progress) {
                 Ok(_) => second.make_ahead(cancelled, &|_| ()),
                 Err(error) => tracing::debug!("a second tree: {error}"),
             }
