@@ -85,7 +85,7 @@ fn same_plan(directory: &Path, reset: &str, command: &[&str]) {
     let (one, _) = planned(&ptrace, scratch.path());
     let (other, footer) = planned(&inside, scratch.path());
     assert!(
-        cfg!(not(target_arch = "x86_64")) || footer.recorded_inside > 50,
+        footer.recorded_inside > 50,
         "{command:?}: {} inside",
         footer.recorded_inside
     );
@@ -161,10 +161,6 @@ fn git_and_python_have_the_same_plan() {
 
 #[test]
 fn an_ordinary_user_s_tools_are_recorded_inside() {
-    if cfg!(not(target_arch = "x86_64")) {
-        println!("skipped: nothing is recorded inside on this architecture");
-        return;
-    }
     if !is_root() || !have("setpriv") {
         println!("skipped: all other tests here are an ordinary user's already");
         return;

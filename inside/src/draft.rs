@@ -142,6 +142,22 @@ impl<T: Tracee> Tracee for Draft<'_, T> {
         self.tracee.make_call()
     }
 
+    fn to_handler(&mut self, signal: i32) -> io::Result<bool> {
+        self.tracee.to_handler(signal)
+    }
+
+    fn set_number(&mut self, number: i32) -> io::Result<()> {
+        self.tracee.set_number(number)
+    }
+
+    fn thread_pointer(&mut self) -> io::Result<u64> {
+        self.tracee.thread_pointer()
+    }
+
+    fn set_thread_pointer(&mut self, value: u64) -> io::Result<()> {
+        self.tracee.set_thread_pointer(value)
+    }
+
     fn maps(&mut self) -> io::Result<String> {
         self.tracee.maps()
     }

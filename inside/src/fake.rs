@@ -51,6 +51,22 @@ impl Tracee for Fake {
         Err(io::ErrorKind::Other.into())
     }
 
+    fn to_handler(&mut self, _signal: i32) -> io::Result<bool> {
+        Err(io::ErrorKind::Other.into())
+    }
+
+    fn set_number(&mut self, _number: i32) -> io::Result<()> {
+        Err(io::ErrorKind::Other.into())
+    }
+
+    fn thread_pointer(&mut self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn set_thread_pointer(&mut self, _value: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Other.into())
+    }
+
     fn maps(&mut self) -> io::Result<String> {
         Ok(String::new())
     }

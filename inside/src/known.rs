@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::arch::sites::SITE;
 use crate::maps::{InFile, Mapping};
 use crate::tracee::Tracee;
 
@@ -16,7 +17,7 @@ impl Around {
     /// As they are now; none where they can't be read.
     pub fn of(tracee: &mut impl Tracee, mapping: &Mapping, site: u64) -> Around {
         let first = site.saturating_sub(BESIDE).max(mapping.start);
-        let last = site.saturating_add(2 + BESIDE).min(mapping.end);
+        let last = site.saturating_add(SITE + BESIDE).min(mapping.end);
         let mut bytes = vec![0; last.saturating_sub(first) as usize];
         let length = tracee.read(first, &mut bytes).unwrap_or(0);
         bytes.truncate(length);

@@ -2,14 +2,18 @@
 //!
 //! The stub's code and the recorder both go by these numbers; nothing else is shared between them.
 
-/// Where the stub's page is mapped. Below where the kernel puts anything by itself, so that it is
-/// free in nearly every address space; a process in which it is not stays on ptrace. And above
-/// `0x7e80_0000_0000`: below, ThreadSanitizer suffers no mapping.
-pub const STUB: u64 = 0x7ec0_0000_0000;
-/// Where the areas are mapped: in the same 4 GiB, which the stub asks of its `gs` base.
-pub const REGION: u64 = 0x7ec0_1000_0000;
-/// The upper half of both, with its bytes turned round: what `bswap` leaves in the lower half.
-pub const HIGH_TURNED: u32 = ((STUB >> 32) as u32).swap_bytes();
+/// Where the stub's page is mapped: where the kernel puts nothing by itself, so that it is free in
+/// nearly every address space. A process in which it is not stays on ptrace. And where sanitizers
+/// suffer a mapping: ThreadSanitizer above `0x7e80_0000_0000` on x86_64, and in the first 8 GiB on
+/// aarch64, where AddressSanitizer leaves the first 64 to the program.
+pub const STUB: u64 = if cfg!(target_arch = "x86_64") {
+    0x7ec0_0000_0000
+} else {
+    0x1_e000_0000
+};
+
+/// Where the areas are mapped: in the same 4 GiB.
+pub const REGION: u64 = STUB + 0x1000_0000;
 
 /// Bytes of a page.
 pub const PAGE: u64 = 4096;
@@ -43,12 +47,9 @@ pub mod area {
     pub const CURRENT: u64 = 0x18;
     /// Where the trampoline makes the call the traced way.
     pub const TRACED: u64 = 0x20;
-    /// What the registers held.
-    pub const RAX: u64 = 0x28;
-    /// As above.
-    pub const RDX: u64 = 0x30;
-    /// The flags, as `lahf` and `seto` leave them in `ax`.
-    pub const FLAGS: u64 = 0x38;
+    /// What the registers held that the stub uses: up to six words, which ones is told by
+    /// [`crate::arch`].
+    pub const KEPT: u64 = 0x28;
     /// Events that the recorder has read; the recorder's, in a cache line of its own.
     pub const TAIL: u64 = 0x80;
     /// Address of the first event.

@@ -1,5 +1,7 @@
 //! Mappings of a process, and room between them.
 
+use crate::layout::PAGE;
+
 /// The lowest address at which anything is put: the kernel's own limit is nowhere higher.
 const LOWEST: u64 = 0x10_0000;
 
@@ -87,9 +89,32 @@ fn line(line: &str) -> Option<Mapping> {
     })
 }
 
+/// Free room for `length` bytes near an address that `reaches` says is near enough: below it, or
+/// else as far above it as `far`, where it is in the way of nothing that grows.
+pub fn free_near(
+    maps: &[Mapping],
+    address: u64,
+    (length, apart, far): (u64, u64, u64),
+    reaches: impl Fn(u64) -> bool,
+) -> Option<u64> {
+    let below = free_below(maps, address, length, apart);
+    below.filter(|at| reaches(*at)).or_else(|| {
+        let above = free_above(maps, address.checked_add(far)?, length, apart);
+        above.filter(|at| reaches(*at))
+    })
+}
+
+/// Free room for `length` bytes just below an address in a gap, `apart` from what is mapped.
+fn free_above(maps: &[Mapping], address: u64, length: u64, apart: u64) -> Option<u64> {
+    let at = address.checked_sub(length)? & !(PAGE - 1);
+    let room = at.checked_sub(apart)?..at.checked_add(length)?.checked_add(apart)?;
+    let is_free = |mapping: &Mapping| mapping.end <= room.start || room.end <= mapping.start;
+    maps.iter().all(is_free).then_some(at)
+}
+
 /// Free room for `length` bytes below an address, the nearest that is `apart` from the mapping
 /// above it and as far from the one below: what grows there keeps its room.
-pub fn free_below(maps: &[Mapping], address: u64, length: u64, apart: u64) -> Option<u64> {
+fn free_below(maps: &[Mapping], address: u64, length: u64, apart: u64) -> Option<u64> {
     let above = maps.iter().rev().filter(|mapping| mapping.start <= address);
     let ends = above
         .clone()
@@ -137,5 +162,18 @@ mod tests {
         // The hole between two of them is too small once both keep their distance.
         let found = free_below(&maps, 0x7f00_0030_0000, 0xff000, 0x1000);
         assert_eq!(found, Some(0x7f00_0000_0000 - 0x100000));
+    }
+
+    #[test]
+    fn room_above_is_taken_where_there_is_none_below() {
+        let maps = parse("00010000-00120000 r-xp 00000000 08:02 1 /bin/static\n");
+        let near = |far, reach| {
+            let room = (0x10000, 0x1000, far);
+            free_near(&maps, 0x11000, room, |at| at - 0x11000 < reach)
+        };
+        assert_eq!(near(0x0600_0000, 0x0800_0000), Some(0x0600_1000));
+        assert_eq!(near(0x0600_0000, 0x0500_0000), None);
+        // Too near to what is mapped there.
+        assert_eq!(near(0x0011_0800, 0x0800_0000), None);
     }
 }

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::rc::Rc;
 
+use crate::arch::{self, Found};
 use crate::class;
 use crate::layout::{AREA, AREAS, EVENT, EVENTS, PAGE, REGION, REGION_SIZE, area, event};
 use crate::sys::Segment;
@@ -104,8 +105,8 @@ pub struct Bounds {
     pub call: u64,
 }
 
-/// What one task writes to. Given back when dropped, which must not be before the task's `gs` base
-/// is another, or the task is gone.
+/// What one task writes to. Given back when dropped, which must not be before the task is
+/// led elsewhere, or gone.
 #[derive(Debug)]
 pub struct Area {
     region: Rc<Region>,
@@ -118,47 +119,6 @@ pub struct Area {
 const START: u64 = 4;
 
 const NOFOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
-
-/// What `struct stat` says of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Device number.
-    pub device: u64,
-    /// Inode number.
-    pub inode: u64,
-    /// Number of its names.
-    pub links: u64,
-    /// Type and permissions.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Size in bytes.
-    pub size: u64,
-    /// Modification time, seconds since the epoch.
-    pub mtime: i64,
-}
-
-/// From the words of a `struct stat` of x86_64, by their offsets.
-fn found(word: impl Fn(u64) -> u64) -> Found {
-    let halves = |at| {
-        let word = word(at);
-        (word as u32, (word >> 32) as u32)
-    };
-    let (mode, uid) = halves(24);
-    let (gid, _) = halves(32);
-    Found {
-        device: word(0),
-        inode: word(8),
-        links: word(16),
-        mode,
-        uid,
-        gid,
-        size: word(48),
-        mtime: word(88).cast_signed(),
-    }
-}
 
 /// A call that the stub made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -194,11 +154,13 @@ impl Area {
     /// gaps do, most of all in a virtual machine, which the processor is asked about.
     pub fn begins(&self) {
         let gap = self.get(area::GAP_BOUND);
-        self.set(area::GAP_BOUND, gap.saturating_mul(START));
+        // It is compared as a signed number.
+        let longer = gap.saturating_mul(START).min(i64::MAX.cast_unsigned());
+        self.set(area::GAP_BOUND, longer);
         self.later.set(Some(gap));
     }
 
-    /// Where it is in the tool's memory: the task's `gs` base.
+    /// Where it is in the tool's memory.
     pub fn address(&self) -> u64 {
         REGION + self.offset()
     }
@@ -219,15 +181,9 @@ impl Area {
         self.offset() + PAGE + (number % EVENTS) * EVENT
     }
 
-    pub(crate) fn current_word(&self, word: u64) -> u64 {
-        self.region
-            .segment
-            .word(self.event_offset(self.get(area::HEAD)) + word)
-    }
-
-    pub(crate) fn last_word(&self, word: u64) -> u64 {
-        let last = self.get(area::HEAD).wrapping_sub(1);
-        self.region.segment.word(self.event_offset(last) + word)
+    /// A word of an event.
+    pub(crate) fn word_of(&self, number: u64, word: u64) -> u64 {
+        self.region.segment.word(self.event_offset(number) + word)
     }
 
     /// What was written and not read up to now.
@@ -307,7 +263,7 @@ impl Area {
         let nofollow = event.arguments[3] & NOFOLLOW != 0;
         event.is_lstat = class == class::LSTAT || class == class::STAT_AT && nofollow;
         let has_stat = word(event::HAS_STAT) == 1;
-        event.found = has_stat.then(|| found(|at| word(event::STAT + at)));
+        event.found = has_stat.then(|| arch::found(|at| word(event::STAT + at)));
     }
 }
 
@@ -326,8 +282,7 @@ const TOLD: u64 = EVENTS / 8;
 impl Unread<'_> {
     /// When the next one returned, ticks.
     pub fn exit(&self) -> Option<u64> {
-        let offset = self.area.event_offset(self.next) + event::EXIT;
-        (self.next != self.end).then(|| self.area.region.segment.word(offset))
+        (self.next != self.end).then(|| self.area.word_of(self.next, event::EXIT))
     }
 
     /// Reads it into the place of another.

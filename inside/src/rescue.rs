@@ -4,12 +4,15 @@
 //! would write over its event. A traced task stops before any signal is delivered to it, so there
 //! it is put to where it would be without the stub: before the call with all registers as they
 //! were, or behind it with its result. In a call that waits this is what makes a restart right,
-//! too: the kernel steps back two bytes, and there is the site.
+//! too: the kernel steps back by an instruction, and there is the site.
 
+use crate::arch::sites::SITE;
 use crate::arch::{Marks, Registers, TRACED};
-use crate::layout::{PAGE, STUB, area, event};
+use crate::layout::{PAGE, STUB, area};
+use crate::led;
 use crate::region::Area;
 use crate::space::Space;
+use crate::tracee::Tracee;
 
 /// Why a task is to leave the stub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,7 @@ fn in_stub(next: u64) -> Option<u64> {
 /// could not end is ended at these `ticks`.
 pub fn rescue(
     space: &Space,
+    tracee: &mut impl Tracee,
     area: Option<&Area>,
     registers: &mut Registers,
     why: Why,
@@ -40,75 +44,56 @@ pub fn rescue(
 ) -> bool {
     let next = registers.next();
     if let Some((site, offset)) = space.site(next) {
-        let behind = offset > TRACED;
-        registers.set_next(if behind { site + 2 } else { site });
-        return true;
+        let put_back = led::put_back_outside(tracee, registers, area, offset);
+        registers.set_next(match why {
+            _ if led::is_behind(offset) => site + SITE,
+            Why::Fault => next - offset + TRACED,
+            _ => site,
+        });
+        return put_back.is_ok();
     }
     let Some(offset) = in_stub(next) else {
         return false;
     };
     let marks = space.marks();
-    let area = area.filter(|area| area.address() == registers.area());
-    let traced = match area {
-        Some(area) if offset > marks.flags => area.get(area::TRACED),
-        _ => registers.link(),
-    };
+    let own = led::area_of(registers, offset, &marks);
+    let area = area.filter(|area| area.address() == own);
+    let traced = led::traced_way(registers, area, offset, &marks);
     let Some((site, _)) = space.site(traced) else {
         return false; // It jumped here by itself.
     };
+    if led::put_back(tracee, registers, area, offset, &marks).is_err() {
+        return false; // It is gone.
+    }
     let behind = area.is_some_and(|area| leave(area, &marks, offset, registers, why, ticks));
     registers.set_next(match (behind, why) {
-        (true, _) => site + 2,
+        (true, _) => site + SITE,
         (false, Why::Signal | Why::Trap | Why::Filter) => site,
         (false, Why::Fault) => traced,
     });
     true
 }
 
-/// Puts registers back; gives whether the call was made.
+/// Ends what the stub was about; gives whether the call was made.
 fn leave(
     area: &Area,
     marks: &Marks,
     offset: u64,
-    registers: &mut Registers,
+    registers: &Registers,
     why: Why,
     ticks: u64,
 ) -> bool {
-    let made = (marks.called..marks.refused).contains(&offset);
-    if offset >= marks.flags {
-        registers.set_flags(area.get(area::FLAGS));
-    }
-    if offset >= marks.saved {
-        registers.set_third(area.get(area::RDX));
-    }
-    if offset >= marks.woken {
-        if offset > marks.woken {
-            registers.set_result(area.get(area::RAX));
-        }
-        area.set(area::STATE, 0);
-        return true;
-    }
-    if !made {
-        // A wake whose event counts already is made by the site, and stands twice.
-        if offset >= marks.saved {
-            registers.set_result(area.get(area::RAX));
-        }
-        area.set(area::STATE, 0);
-        return false;
-    }
+    let has_result = (marks.called..marks.refused).contains(&offset);
     let is_refused = offset == marks.called && why == Why::Filter;
-    if is_refused || area.get(area::STATE) == area::WAKING {
-        // There is no event to be ended.
+    let is_wake = area.get(area::STATE) == area::WAKING;
+    if !has_result || is_refused || is_wake {
+        // There is no event to be ended. A wake whose event counts already, and which is not made
+        // yet, is made by the site, and stands twice.
         area.set(area::STATE, 0);
-        return true;
+        return has_result || offset >= marks.woken;
     }
-    if offset >= marks.written {
-        registers.set_result(area.last_word(event::RESULT));
-        return true;
+    if offset < marks.written {
+        area.finish(registers.result().cast_signed(), ticks);
     }
-    if offset >= marks.result {
-        registers.set_result(area.current_word(event::RESULT));
-    }
-    area.finish(registers.result().cast_signed(), ticks);
     true
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 
-use crate::arch::sites::{self, Padding, SHORT_JUMP, SYSCALL};
+use crate::arch::sites::{self, AT_ONCE, BREAKPOINT, SITE, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::draft::Draft;
 use crate::known::{Around, Known};
 use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
+use crate::led::{self, leads};
 use crate::maps::{self, Mapping};
 use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
@@ -18,7 +19,7 @@ use crate::ways::{Ways, find_way};
 /// Bytes for trampolines that are mapped at once.
 pub(crate) const POOL: u64 = 16 * PAGE;
 /// How far from the mapping above it a pool lies.
-pub(crate) const APART: u64 = 128 * PAGE;
+const APART: u64 = 128 * PAGE;
 /// `SHM_REMAP`: in place of what is mapped there.
 const REMAP: i32 = 0o40_000;
 
@@ -34,8 +35,6 @@ enum Site {
     Unfit,
 }
 
-/// `int3`.
-const BREAKPOINT: u8 = 0xcc;
 /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE`.
 const SYNC_CORE: u64 = 1 << 5;
 /// `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE`.
@@ -112,7 +111,7 @@ impl Space {
         often: u32,
         known: &mut Known,
     ) -> Option<u64> {
-        let site = behind.checked_sub(2)?;
+        let site = behind.checked_sub(SITE)?;
         if self.site(site).is_some() {
             return None; // The traced way of one that is patched.
         }
@@ -138,7 +137,7 @@ impl Space {
 
     /// Whether the site before that address may be patched some time.
     pub fn may_hit(&self, behind: u64) -> bool {
-        let site = behind.saturating_sub(2);
+        let site = behind.saturating_sub(SITE);
         self.site(site).is_none() && self.sites.get(&site) != Some(&Site::Unfit)
     }
 
@@ -162,15 +161,21 @@ impl Space {
         })
     }
 
+    /// Whether a call that is made at that instruction may wait, and a task that a signal reaches in
+    /// it already stands before it again.
+    pub(crate) fn may_wait_at(&self, next: u64) -> bool {
+        let in_trampoline = self.site(next).map(|(_, offset)| offset);
+        led::may_wait_at(next, in_trampoline, &self.marks)
+    }
+
     /// Maps the stub. The task must be at the exit of a call.
     pub fn install(&mut self, tracee: &mut impl Tracee) -> Result<(), Refused> {
         if self.stub {
             return Ok(());
         }
         let before = tracee.registers()?;
-        let at = before.next().wrapping_sub(SYSCALL.len() as u64);
-        let mut instruction = [0; 2];
-        if tracee.read(at, &mut instruction)? != 2 || instruction != SYSCALL {
+        let at = before.next().wrapping_sub(SITE);
+        if !is_call(tracee, at)? {
             return Err(Refused::Task);
         }
         map(tracee, &before, at, STUB, PAGE)?;
@@ -190,7 +195,7 @@ impl Space {
     ) -> Result<Area, Refused> {
         self.install(tracee)?;
         let before = tracee.registers()?;
-        if before.uses_segment() {
+        if !leads::may_be(&before) {
             return Err(Refused::Task);
         }
         // Others may have taken all areas of one that it was forked with.
@@ -220,7 +225,7 @@ impl Space {
         };
         let area = region.area(bounds).ok_or(Refused::Areas)?;
         let mut after = tracee.registers()?;
-        after.set_area(area.address());
+        leads::to(tracee, &mut after, area.address(), alone)?;
         tracee.set_registers(&after)?;
         Ok(area)
     }
@@ -249,8 +254,7 @@ impl Space {
         found: (&mut Known, &mut Ways),
     ) -> Result<u32, Refused> {
         let (known, ways) = found;
-        let mut instruction = [0; 2];
-        if tracee.read(site, &mut instruction)? != 2 || instruction != SYSCALL {
+        if !is_call(tracee, site)? {
             return match self.sites.get_mut(&site) {
                 Some(Site::Patched(hits)) => {
                     *hits = 0;
@@ -326,40 +330,40 @@ impl Space {
         ways: &mut Ways,
     ) -> Result<(), Refused> {
         self.sites.insert(site, Site::Unfit);
-        let mut instruction = [0; 2];
-        if tracee.read(site, &mut instruction)? != 2 || instruction != SYSCALL {
+        if !is_call(tracee, site)? {
             return Err(Refused::Site);
         }
         let way = find_way(tracee, &self.maps, mapping, site, ways)?.ok_or(Refused::Site)?;
         let trampoline = self.trampoline(tracee, site)?;
-        let first = way.hop.unwrap_or(way.last);
-        let short = sites::short_jump(site, first).ok_or(Refused::Site)?;
-        let far = sites::jump(way.last.address, trampoline).ok_or(Refused::Site)?;
+        let patch = sites::patch(site, way, trampoline).ok_or(Refused::Site)?;
         // Nothing leads there until the site does.
-        fill(tracee, way.last, &far)?;
-        if let Some(hop) = way.hop {
-            let short = sites::short_jump(hop.address, way.last).ok_or(Refused::Site)?;
-            fill(tracee, hop, &short)?;
+        for (at, bytes) in patch.first {
+            tracee.write(at, &bytes)?;
         }
-        if alone {
-            tracee.write(site, &short)?;
+        if alone || AT_ONCE {
+            tracee.write(site, &patch.site)?;
         } else {
-            self.write_beside_others(tracee, site, short)?;
+            self.write_beside_others(tracee, site, patch.site)?;
         }
         self.sites.insert(site, Site::Patched(0));
         Ok(())
     }
 
-    /// A trampoline for a site, which stands within 2 GiB of it.
+    /// Room for a pool near a site.
+    pub(crate) fn room_for_pool(&self, site: u64) -> Option<u64> {
+        let room = (POOL, APART, sites::FAR);
+        maps::free_near(&self.maps, site, room, |at| sites::reaches(site, at))
+    }
+
+    /// A trampoline for a site, near enough to it.
     fn trampoline(&mut self, tracee: &mut impl Tracee, site: u64) -> Result<u64, Refused> {
-        let near = |pool: &Pool| sites::jump(site, pool.at).is_some();
+        let near = |pool: &Pool| sites::reaches(site, pool.at);
         let full = (POOL as usize) / TRAMPOLINE;
         let found = (self.pools.iter()).position(|pool| near(pool) && pool.sites.len() < full);
         let index = match found {
             Some(index) => index,
             None => {
-                let at = maps::free_below(&self.maps, site, POOL, APART).ok_or(Refused::Site)?;
-                sites::jump(site, at).ok_or(Refused::Site)?;
+                let at = self.room_for_pool(site).ok_or(Refused::Site)?;
                 let before = tracee.registers()?;
                 map(tracee, &before, STUB + self.marks.call, at, POOL)?;
                 self.pools.push(Pool {
@@ -385,7 +389,7 @@ impl Space {
         &mut self,
         tracee: &mut impl Tracee,
         site: u64,
-        [jump, distance]: [u8; 2],
+        patched: [u8; SITE as usize],
     ) -> Result<(), Refused> {
         if !self.may_synchronize {
             self.synchronize(tracee, REGISTER_SYNC_CORE)?;
@@ -397,10 +401,10 @@ impl Space {
             tracee.write(site, &SYSCALL[..1])?;
             return Err(error);
         }
-        tracee.write(site + 1, &[distance])?;
+        tracee.write(site + 1, &patched[1..])?;
         // It worked once; and where it doesn't, the breakpoint has to go all the same.
         let synchronized = self.synchronize(tracee, SYNC_CORE);
-        tracee.write(site, &[jump])?;
+        tracee.write(site, &patched[..1])?;
         synchronized
     }
 
@@ -420,28 +424,26 @@ impl Space {
     /// behind it. A breakpoint that is still there was left by a task that was killed in the
     /// middle.
     pub fn came_by(&self, tracee: &mut impl Tracee, next: u64) -> Option<u64> {
-        let site = next.checked_sub(1)?;
+        let site = next.checked_sub(1).filter(|_| !AT_ONCE)?;
         if !matches!(self.sites.get(&site), Some(Site::Patched(_) | Site::Unfit)) {
             return None;
         }
-        let mut bytes = [0; 2];
+        let mut bytes = [0; SITE as usize];
         let length = tracee.read(site, &mut bytes).ok()?;
         if length == bytes.len() && bytes[0] == BREAKPOINT {
-            let [first, second] = SYSCALL;
-            let is_old = bytes[1] == second;
-            tracee
-                .write(site, &[if is_old { first } else { SHORT_JUMP }])
-                .ok()?;
+            let is_old = bytes[1..] == SYSCALL[1..];
+            let first = if is_old { SYSCALL[0] } else { sites::PATCHED };
+            tracee.write(site, &[first]).ok()?;
         }
         Some(site)
     }
 }
 
-/// Writes a jump into padding; what is left of it stays padding that others can use.
-fn fill(tracee: &mut impl Tracee, padding: Padding, jump: &[u8]) -> io::Result<()> {
-    let mut bytes = vec![BREAKPOINT; padding.length];
-    bytes[..jump.len()].copy_from_slice(jump);
-    tracee.write(padding.address, &bytes)
+/// Whether an instruction that makes a call stands there.
+fn is_call(tracee: &mut impl Tracee, at: u64) -> io::Result<bool> {
+    let mut instruction = [0; SITE as usize];
+    let length = tracee.read(at, &mut instruction)?;
+    Ok(length == instruction.len() && instruction == SYSCALL)
 }
 
 /// The arguments of `mmap` for memory that may be read and executed, at that address and no other.

@@ -9,10 +9,11 @@ use std::rc::Rc;
 use crate::arch::{self, Registers};
 use crate::known::Known;
 use crate::layout::{PAGE, REGION, STUB};
-use crate::maps::{self, Mapping};
+use crate::led::{self, leads};
+use crate::maps::Mapping;
 use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
-use crate::space::{APART, POOL, Pool, REGISTER_SYNC_CORE, Space, code_at, undumped};
+use crate::space::{POOL, Pool, REGISTER_SYNC_CORE, Space, code_at, undumped};
 use crate::tracee::Tracee;
 use crate::ways::Ways;
 
@@ -45,7 +46,7 @@ impl Start {
         let mut after = self.before;
         // As `execve` returns.
         after.set_result(0);
-        after.drop_call();
+        led::drop_call(tracee, &mut after)?;
         Ok(after)
     }
 }
@@ -62,7 +63,7 @@ impl Space {
     ) -> Result<Option<Start>, Refused> {
         self.look_at_maps(tracee);
         let before = tracee.registers()?;
-        if !before.is_native() || before.uses_segment() {
+        if !before.is_native() || !leads::may_be(&before) {
             return Ok(None);
         }
         let first = before.next();
@@ -70,7 +71,7 @@ impl Space {
             return Ok(None);
         };
         let sites: Vec<u64> = known.sites(&mapping, often).collect();
-        let Some(pool) = maps::free_below(&self.maps, first, POOL, APART) else {
+        let Some(pool) = self.room_for_pool(first) else {
             return Ok(None);
         };
         if sites.is_empty() || !tracee.may_be_changed() {
@@ -110,7 +111,7 @@ impl Space {
         let mut after = start.undo(tracee)?;
         let ready = self.ready(tracee, start, results, bounds, found);
         if let Ok((area, _)) = &ready {
-            after.set_area(area.address());
+            leads::to(tracee, &mut after, area.address(), true)?;
         }
         tracee.set_registers(&after)?;
         ready

@@ -8,10 +8,9 @@ use std::rc::Rc;
 
 use crate::arch;
 use crate::known::Known;
-use crate::layout::{REGION, REGION_SIZE};
+use crate::led::{Newborn, Shares, leads};
 use crate::refused::Refused;
 use crate::region::{Area, Bounds, Event, Regions, Unread};
-use crate::rescue::{self, Why};
 use crate::space::Space;
 use crate::start::Start;
 use crate::tracee::Tracee;
@@ -58,7 +57,9 @@ struct Task {
     stops: u32,
     refused: bool,
     /// It may have been made by a task with an area, whose address it has in its registers then.
-    newborn: bool,
+    newborn: Option<Shares>,
+    /// What leads to an area would lead it to another task's, which has none meanwhile.
+    borrows: bool,
     /// What is to be done when it came by a breakpoint.
     after_trap: Option<AfterTrap>,
     /// Behind the `syscall` of the traced call that it is in, if the stub would have made that.
@@ -68,7 +69,7 @@ struct Task {
 }
 
 impl Task {
-    fn new(memory: Rc<RefCell<Memory>>, newborn: bool) -> Task {
+    fn new(memory: Rc<RefCell<Memory>>, newborn: Option<Shares>) -> Task {
         memory.borrow_mut().tasks += 1;
         Task {
             memory,
@@ -76,6 +77,7 @@ impl Task {
             stops: 0,
             refused: false,
             newborn,
+            borrows: false,
             after_trap: None,
             behind: None,
             start: None,
@@ -125,23 +127,25 @@ impl Tasks {
 
     /// A task that none of the known ones made.
     pub fn first(&mut self, tid: i32) {
-        self.tasks.insert(tid, Task::new(Rc::default(), false));
+        self.tasks.insert(tid, Task::new(Rc::default(), None));
     }
 
     /// A task made another one. Told before the new one goes on from its first stop.
-    pub fn child(&mut self, parent: i32, tid: i32, shares_memory: bool) {
+    pub fn child(&mut self, parent: i32, tid: i32, shares: Shares) {
+        // What two tasks share may matter once one of them has an area.
+        let newborn = (self.given || shares == Shares::Pointer).then_some(shares);
         let Some(from) = self.tasks.get(&parent) else {
-            let task = Task::new(Rc::default(), self.given);
+            let task = Task::new(Rc::default(), newborn);
             self.tasks.insert(tid, task);
             return;
         };
-        let memory = if shares_memory {
-            Rc::clone(&from.memory)
-        } else {
+        let memory = if shares == Shares::Nothing {
             Rc::new(RefCell::new(from.memory.borrow().forked()))
+        } else {
+            Rc::clone(&from.memory)
         };
         // Whose child it is may not be known for sure: all are looked at.
-        self.tasks.insert(tid, Task::new(memory, self.given));
+        self.tasks.insert(tid, Task::new(memory, newborn));
     }
 
     /// A task started a program. `earlier` is its id before.
@@ -223,13 +227,19 @@ impl Tasks {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return;
         };
-        if !std::mem::take(&mut task.newborn) {
+        let Some(shares) = task.newborn.take() else {
             return;
-        }
-        let area = task.memory.borrow().space.spare_area(self.policy.bounds);
+        };
+        let memory = task.memory.borrow();
+        let area = memory.space.spare_area(self.policy.bounds);
         let address = area.as_ref().map_or(0, Area::address);
-        if set_area(tracee, address) {
-            task.area = area;
+        drop(memory);
+        // Fails only where it is gone.
+        match leads::newborn(tracee, address, shares) {
+            Ok(Newborn::Led) => task.area = area,
+            // Nor is it given one later.
+            Ok(Newborn::Borrows) => (task.borrows, task.refused) = (true, true),
+            Ok(Newborn::Stays) | Err(_) => {}
         }
     }
 
@@ -262,12 +272,20 @@ impl Tasks {
         };
         task.stops = task.stops.saturating_add(1);
         let own_stops = task.stops;
+        let own_area = task.area.as_ref().map(Area::address);
         let has_area = task.area.is_some() || task.refused;
         let shared = Rc::clone(&task.memory);
         let mut memory = shared.borrow_mut();
         memory.stops = memory.stops.saturating_add(1);
         if memory.refused {
             return false;
+        }
+        let is_lent = is_lent(&self.tasks, &shared);
+        if let Some(address) = own_area
+            && !is_lent
+            && !leads::still_to(tracee, address)
+        {
+            lead_again(tracee, address);
         }
         let is_worth_it = memory.stops >= policy.stops;
         if is_worth_it && memory.space.is_elsewhere(behind) {
@@ -277,7 +295,7 @@ impl Tasks {
         if !is_worth_it {
             return false;
         }
-        let wants_area = !has_area && own_stops >= policy.task_stops;
+        let wants_area = !has_area && !is_lent && own_stops >= policy.task_stops;
         if site.is_none() && !(wants_area && memory.patched > 0) {
             return false;
         }
@@ -321,38 +339,6 @@ impl Tasks {
         if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
             area.left_call(arch::ticks());
         }
-    }
-
-    /// A signal is about to be delivered to a task. Gives whether it is one that the stub itself
-    /// caused: then it must not be.
-    pub fn signal(&mut self, tid: i32, tracee: &mut impl Tracee, why: Why) -> bool {
-        let Some(task) = self.tasks.get_mut(&tid) else {
-            return false;
-        };
-        let memory = task.memory.borrow();
-        if !memory.space.has_stub() {
-            return false;
-        }
-        let Ok(mut registers) = tracee.registers() else {
-            return false;
-        };
-        if why == Why::Trap {
-            let site = memory.space.came_by(tracee, registers.next());
-            if let Some(site) = site {
-                registers.set_next(site);
-                // Fails only where it is gone.
-                let _ = tracee.set_registers(&registers);
-                task.after_trap.unwrap_or_default().put_right(tracee);
-            }
-            return site.is_some();
-        }
-        let area = task.area.as_ref();
-        let moved = rescue::rescue(&memory.space, area, &mut registers, why, arch::ticks());
-        if moved {
-            // Fails only where it is gone.
-            let _ = tracee.set_registers(&registers);
-        }
-        moved && why == Why::Fault
     }
 
     /// Whether any task has an area.
@@ -423,23 +409,26 @@ fn others_bear_traps(tasks: &mut HashMap<i32, Task>, tid: i32, tracee: &mut impl
     })
 }
 
+/// Whether leading a task of that memory to an area may lead another one there as well.
+fn is_lent(tasks: &HashMap<i32, Task>, memory: &Rc<RefCell<Memory>>) -> bool {
+    let mut tasks = tasks.values();
+    tasks.any(|task| task.borrows && Rc::ptr_eq(&task.memory, memory))
+}
+
+/// Leads a task to its area again.
+fn lead_again(tracee: &mut impl Tracee, address: u64) {
+    let led = tracee.registers().and_then(|mut registers| {
+        leads::to(tracee, &mut registers, address, false)?;
+        tracee.set_registers(&registers)
+    });
+    // Fails only where it is gone.
+    let _ = led;
+}
+
 /// Takes the area of another task from one that has its address.
 pub fn take_area(tracee: &mut impl Tracee) {
     // Fails only where it is gone.
-    set_area(tracee, 0);
-}
-
-/// Gives a task an area of its own, or none with 0, in place of its parent's. Gives whether it did.
-fn set_area(tracee: &mut impl Tracee, address: u64) -> bool {
-    let region = REGION..REGION + REGION_SIZE;
-    let Ok(mut registers) = tracee.registers() else {
-        return false;
-    };
-    if !region.contains(&registers.area()) {
-        return false;
-    }
-    registers.set_area(address);
-    tracee.set_registers(&registers).is_ok()
+    let _ = leads::nowhere(tracee);
 }
 
 impl Memory {
@@ -455,5 +444,6 @@ impl Memory {
     }
 }
 
+mod signals;
 #[cfg(test)]
 mod tests;

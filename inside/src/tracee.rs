@@ -33,6 +33,19 @@ pub trait Tracee {
     /// it meanwhile. Fails if it dies, or anything else stops it.
     fn make_call(&mut self) -> io::Result<()>;
 
+    /// Lets it go on with a signal that it has a handler for, to the first instruction of that. Gives
+    /// whether it stands there: if not, another task has changed what is done with the signal.
+    fn to_handler(&mut self, signal: i32) -> io::Result<bool>;
+
+    /// Puts another number in place of that of the call that it stands before.
+    fn set_number(&mut self, number: i32) -> io::Result<()>;
+
+    /// Its thread pointer, where that is no general register.
+    fn thread_pointer(&mut self) -> io::Result<u64>;
+
+    /// Sets it.
+    fn set_thread_pointer(&mut self, value: u64) -> io::Result<()>;
+
     /// Its mappings, as `/proc/PID/maps` tells them.
     fn maps(&mut self) -> io::Result<String>;
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use crate::arch::sites::{self, Code, GAPS, NEIGHBOURHOOD, Padding, Way};
+use crate::arch::sites::{self, Code, GAPS, NEIGHBOURHOOD, Way};
 use crate::functions;
 use crate::maps::{InFile, Mapping};
 use crate::tracee::Tracee;
@@ -56,7 +56,7 @@ impl Ways {
         // The bytes themselves: to hash them takes longer than to compare them.
         let same = |found: &&Found| *found.bytes == *near.bytes;
         if let Some(known) = (self.found.get(&key)).and_then(|found| found.iter().find(same)) {
-            return known.way.map(|way| moved(way, address));
+            return known.way.map(|way| way.moved(address));
         }
         let way = look();
         if self.kept == MOST {
@@ -71,7 +71,7 @@ impl Ways {
         }
         found.push(Found {
             bytes: near.bytes.into(),
-            way: way.map(|way| moved(way, address.wrapping_neg())),
+            way: way.map(|way| way.moved(address.wrapping_neg())),
         });
         way
     }
@@ -121,31 +121,12 @@ pub fn find_way(
     Ok(ways.way(near, site, look))
 }
 
-/// The same way where its code is mapped so many bytes further on.
-fn moved(way: Way, by: u64) -> Way {
-    let moved = |padding: Padding| Padding {
-        address: padding.address.wrapping_add(by),
-        ..padding
-    };
-    Way {
-        hop: way.hop.map(moved),
-        last: moved(way.last),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::sites::example as way;
 
     const SITE: InFile = (1, 2, 0x1080);
-
-    fn way(address: u64) -> Way {
-        let padding = |address| Padding { address, length: 8 };
-        Way {
-            hop: Some(padding(address - 16)),
-            last: padding(address + 32),
-        }
-    }
 
     #[test]
     fn a_way_holds_wherever_the_file_is_mapped() {

@@ -1,11 +1,12 @@
 //! What differs by architecture: the stub's code, sites and trampolines, registers.
 //!
-//! The only place in this crate with `cfg(target_arch)`.
+//! `cfg(target_arch)` stands here and in [`crate::led`], and with the stub's address
+//! ([`crate::layout`]).
 
 #[cfg(target_arch = "aarch64")]
-mod aarch64;
+pub(crate) mod aarch64;
 #[cfg(target_arch = "x86_64")]
-mod x86_64;
+pub(crate) mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
 use aarch64 as this;
@@ -15,20 +16,56 @@ use x86_64 as this;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("add a module to inside/src/arch");
 
-pub(crate) use this::sites;
+use crate::class;
 pub use this::{
-    Registers, SCRIPT_CALLS, TRACED, TRAMPOLINE, is_supported, marks, script, stub, takes, ticks,
+    Registers, SCRIPT_CALLS, TRACED, TRAMPOLINE, is_supported, marks, script, stub, ticks,
     trampoline,
 };
+pub(crate) use this::{found, sites};
+
+/// Whether the stub makes a call of that number with such arguments. Of those with flags or
+/// commands it may be that it doesn't.
+pub fn takes(number: u64, arguments: &[u64; 6]) -> bool {
+    let class = this::CLASSES
+        .iter()
+        .find(|(of, _)| of.cast_unsigned() == number);
+    match class {
+        None => false,
+        // Most are waits, which are traced.
+        Some((_, class::WAKE)) => arguments[1] as u32 & class::FUTEX_COMMAND == class::WAKES,
+        Some(_) => true,
+    }
+}
+
+/// What `struct stat` says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Number of its names.
+    pub links: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time, seconds since the epoch.
+    pub mtime: i64,
+}
 
 /// Places in the stub, from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks {
-    /// From here on `rax` and `rdx` are put away.
+    /// From here on the registers that it uses are put away.
     pub saved: u64,
-    /// From here on the flags are, too.
+    /// From here on the flags are, too, where it changes them.
     pub flags: u64,
-    /// The `syscall`.
+    /// Its system call.
     pub call: u64,
     /// Behind it.
     pub called: u64,
@@ -38,8 +75,8 @@ pub struct Marks {
     pub written: u64,
     /// On the way to the traced way.
     pub refused: u64,
-    /// A wake was made, of which the event counts already. Behind the instruction here `rax` is put
-    /// away.
+    /// A wake was made, of which the event counts already. Behind the instruction here its
+    /// result is put away, where that is needed.
     pub woken: u64,
     /// The end; the table of classes follows.
     pub end: u64,

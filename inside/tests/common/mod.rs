@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fsreplay_inside::arch::{Registers, ticks};
-use fsreplay_inside::{Bounds, Policy, Signals, Tasks, Tracee, Why};
+use fsreplay_inside::{Bounds, Policy, Shares, Signals, Tasks, Tracee, Why};
 
 /// A call that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,18 +54,27 @@ impl Outcome {
 const TRACED: &[i64] = &[
     libc::SYS_read,
     libc::SYS_write,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
     libc::SYS_openat,
     libc::SYS_close,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_lseek,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
+    libc::SYS_faccessat,
+    libc::SYS_readlinkat,
     libc::SYS_getdents64,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_unlink,
+    libc::SYS_unlinkat,
     libc::SYS_fcntl,
     libc::SYS_futex,
     libc::SYS_execve,
@@ -104,6 +113,24 @@ impl Tracee for Stopped {
             }
         }
         sys::signal_mask(self.0, Some(mask)).map(drop)
+    }
+
+    fn to_handler(&mut self, signal: i32) -> io::Result<bool> {
+        sys::step(self.0, signal)?;
+        let stop = sys::wait(self.0).map(|(_, status)| status >> 8);
+        Ok(stop == Some(libc::SIGTRAP))
+    }
+
+    fn set_number(&mut self, number: i32) -> io::Result<()> {
+        sys::word(self.0, 0x404, Some(number)).map(drop)
+    }
+
+    fn thread_pointer(&mut self) -> io::Result<u64> {
+        sys::word(self.0, 0x401, None)
+    }
+
+    fn set_thread_pointer(&mut self, value: u64) -> io::Result<()> {
+        sys::word(self.0, 0x401, Some(value)).map(drop)
     }
 
     fn maps(&mut self) -> io::Result<String> {
@@ -260,7 +287,7 @@ impl Watch {
                     libc::SIGTRAP if sys::is_fault(tid) => Why::Trap,
                     _ => Why::Signal,
                 };
-                let ours = self.tasks.signal(tid, &mut Stopped(tid), why);
+                let ours = self.tasks.signal(tid, &mut Stopped(tid), signal, why);
                 self.drain();
                 self.go_on(tid, if ours { 0 } else { signal });
             }
@@ -280,7 +307,12 @@ impl Watch {
 
     fn on_new(&mut self, parent: i32, event: i32) {
         if let Some(tid) = sys::message(parent) {
-            let shares = event == libc::PTRACE_EVENT_VFORK || shares_memory(parent);
+            let is_vfork = event == libc::PTRACE_EVENT_VFORK;
+            let shares = if is_vfork {
+                Shares::Pointer
+            } else {
+                shares(parent)
+            };
             self.tasks.child(parent, tid, shares);
             self.know(tid);
             if let Some(status) = self.strangers.remove(&tid) {
@@ -328,28 +360,40 @@ impl Watch {
     }
 }
 
-/// Whether the `clone` that a task is in makes a task of the same memory.
-fn shares_memory(tid: i32) -> bool {
+/// What the task that is made by a call shares with the one that is in it.
+fn shares(tid: i32) -> Shares {
     let Ok(Registers(words)) = sys::registers(tid, None) else {
-        return false;
+        return Shares::Nothing;
     };
-    let (number, first) = (words[15] as i64, words[14]);
+    let (number, first) = (words[sys::NUMBER] as i64, words[sys::FIRST]);
     let mut flags = first.to_ne_bytes();
     if number == libc::SYS_clone3 && Stopped(tid).read(first, &mut flags).is_err() {
-        return false;
+        return Shares::Nothing;
     }
     let makes = matches!(number, libc::SYS_clone | libc::SYS_clone3);
-    makes && u64::from_ne_bytes(flags) & libc::CLONE_VM as u64 != 0
+    Shares::by(if makes { u64::from_ne_bytes(flags) } else { 0 })
 }
 
 fn path(tid: i32, number: i64, arguments: &[u64; 6]) -> Option<Vec<u8>> {
+    #[cfg(target_arch = "x86_64")]
+    const FIRST: &[i64] = &[
+        libc::SYS_open,
+        libc::SYS_stat,
+        libc::SYS_lstat,
+        libc::SYS_access,
+        libc::SYS_readlink,
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    const FIRST: &[i64] = &[];
+    const SECOND: &[i64] = &[
+        libc::SYS_openat,
+        libc::SYS_newfstatat,
+        libc::SYS_faccessat,
+        libc::SYS_readlinkat,
+    ];
     let address = match number {
-        libc::SYS_open
-        | libc::SYS_stat
-        | libc::SYS_lstat
-        | libc::SYS_access
-        | libc::SYS_readlink => arguments[0],
-        libc::SYS_openat | libc::SYS_newfstatat => arguments[1],
+        number if FIRST.contains(&number) => arguments[0],
+        number if SECOND.contains(&number) => arguments[1],
         _ => return None,
     };
     let mut bytes = [0; 256];

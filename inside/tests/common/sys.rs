@@ -9,6 +9,14 @@ use std::io;
 use fsreplay_inside::arch::Registers;
 use fsreplay_inside::layout::STUB;
 
+/// Words of the general registers.
+const WORDS: usize = size_of::<Registers>() / 8;
+
+/// In which of them a call's number stands.
+pub const NUMBER: usize = if cfg!(target_arch = "x86_64") { 15 } else { 8 };
+/// And its first argument.
+pub const FIRST: usize = if cfg!(target_arch = "x86_64") { 14 } else { 0 };
+
 pub const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
 pub const EVENT_STOP: i32 = 128;
 
@@ -138,7 +146,7 @@ pub fn call_info(tid: i32) -> Option<Info> {
 }
 
 pub fn registers(tid: i32, set: Option<&Registers>) -> io::Result<Registers> {
-    let mut words = set.map_or([0; 27], |registers| registers.0);
+    let mut words = set.map_or([0; WORDS], |registers| registers.0);
     let mut vector = libc::iovec {
         iov_base: words.as_mut_ptr().cast(),
         iov_len: size_of_val(&words),
@@ -146,6 +154,23 @@ pub fn registers(tid: i32, set: Option<&Registers>) -> io::Result<Registers> {
     let what = if set.is_some() { 0x4205 } else { 0x4204 };
     request(what, tid, 1, &raw mut vector as usize)?;
     Ok(Registers(words))
+}
+
+/// Continues to the next instruction, or the first one of a signal's handler.
+pub fn step(tid: i32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_SINGLESTEP as u32, tid, 0, signal as usize).map(drop)
+}
+
+/// A regset of one word; gives it, or sets it to what is given.
+pub fn word<T: Copy + Default>(tid: i32, regset: usize, set: Option<T>) -> io::Result<T> {
+    let mut word = set.unwrap_or_default();
+    let mut vector = libc::iovec {
+        iov_base: (&raw mut word).cast(),
+        iov_len: size_of::<T>(),
+    };
+    let what = if set.is_some() { 0x4205 } else { 0x4204 };
+    request(what, tid, regset, &raw mut vector as usize)?;
+    Ok(word)
 }
 
 pub fn signal_mask(tid: i32, set: Option<u64>) -> io::Result<u64> {

@@ -55,3 +55,9 @@ pub fn next_instruction(registers: &Words) -> u64 {
 pub fn is_native(registers: &Words) -> bool {
     registers[33] & 0x10 == 0
 }
+
+/// Whether the counter runs at one speed, on all processors alike, and the kernel goes by it: the
+/// architecture says so of its generic timer.
+pub fn has_steady_counter() -> bool {
+    true
+}

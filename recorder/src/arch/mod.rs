@@ -20,7 +20,7 @@ compile_error!(
 
 pub use this::{
     ARCHITECTURE, AUDIT_ARCH, CALL_INSTRUCTION, FIRST_ARGUMENT, FOREIGN_NAME, FOREIGN_NUMBERS,
-    RESULT, VFORK, call_in_progress, calls, is_native, next_instruction,
+    RESULT, VFORK, call_in_progress, calls, has_steady_counter, is_native, next_instruction,
 };
 
 use fsreplay_trace::call::Call;

@@ -1,5 +1,7 @@
 //! x86_64: the layout of registers and what stands beside its calls.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::ops::Range;
 
 use fsreplay_trace::abi::Architecture;
@@ -60,4 +62,18 @@ pub fn next_instruction(registers: &Words) -> u64 {
 /// Whether a task runs code of this architecture, and not of i386 (by its segment, `cs`).
 pub fn is_native(registers: &Words) -> bool {
     registers[17] == 0x33
+}
+
+/// Whether the counter runs at one speed, on all processors alike, and the kernel goes by it.
+pub fn has_steady_counter() -> bool {
+    let Ok(info) = File::open("/proc/cpuinfo") else {
+        return false;
+    };
+    // All processors alike: no more is read than the first.
+    let mut lines = BufReader::new(info).lines().map_while(Result::ok);
+    let flags = lines
+        .find(|line| line.starts_with("flags"))
+        .unwrap_or_default();
+    let has = |flag| flags.split_whitespace().any(|word| word == flag);
+    has("constant_tsc") && has("nonstop_tsc")
 }

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 use super::check;
 use super::signal::{self, Sender};
@@ -40,6 +41,8 @@ const SETREGSET: u32 = 0x4205;
 const GETSIGMASK: u32 = 0x420a;
 const SETSIGMASK: u32 = 0x420b;
 const NT_PRSTATUS: usize = 1;
+const NT_ARM_TLS: usize = 0x401;
+const NT_ARM_SYSTEM_CALL: usize = 0x404;
 
 /// `struct ptrace_syscall_info` as far as it is read: the header and the words of the union.
 #[repr(C)]
@@ -129,6 +132,28 @@ pub fn resume_to_exit(tid: i32, signal: i32) -> io::Result<()> {
     request(libc::PTRACE_SYSCALL as u32, tid, 0, signal as usize).map(drop)
 }
 
+/// Lets a task go on with a signal that it has a handler for, to the first instruction of that
+/// (signal_delivered() in the kernel stops there while a task is stepped). Gives whether it stands
+/// there. If another task has changed what is done with the signal, it may go on for long: then it
+/// is stopped where it is.
+pub fn step_to_handler(tid: i32, signal: i32) -> io::Result<bool> {
+    request(libc::PTRACE_SINGLESTEP as u32, tid, 0, signal as usize)?;
+    let begun = Instant::now();
+    let mut interrupted = false;
+    while !has_news(tid) {
+        if !interrupted && begun.elapsed() > TO_HANDLER {
+            interrupt(tid)?;
+            interrupted = true;
+        }
+        std::thread::yield_now();
+    }
+    let status = wait_for_stop(tid)?.ok_or(io::ErrorKind::NotFound)?;
+    Ok(status >> 8 == libc::SIGTRAP)
+}
+
+/// The kernel needs no longer to begin a handler.
+const TO_HANDLER: Duration = Duration::from_millis(100);
+
 /// Leaves a task in its group stop and waits for the end of it.
 pub fn listen(tid: i32) -> io::Result<()> {
     request(LISTEN, tid, 0, 0).map(drop)
@@ -211,6 +236,23 @@ pub fn set_all_registers(tid: i32, words: arch::Words) -> io::Result<()> {
     registers(tid, SETREGSET, Some(words)).map(drop)
 }
 
+/// Thread pointer of a stopped task (aarch64).
+pub fn thread_pointer(tid: i32) -> io::Result<u64> {
+    let mut pointer = 0u64;
+    regset(tid, GETREGSET, NT_ARM_TLS, &mut pointer)?;
+    Ok(pointer)
+}
+
+/// Sets it.
+pub fn set_thread_pointer(tid: i32, mut pointer: u64) -> io::Result<()> {
+    regset(tid, SETREGSET, NT_ARM_TLS, &mut pointer)
+}
+
+/// Gives the call that a task stands before another number (aarch64); none is made with -1.
+pub fn set_number(tid: i32, mut number: i32) -> io::Result<()> {
+    regset(tid, SETREGSET, NT_ARM_SYSTEM_CALL, &mut number)
+}
+
 /// The signals that a stopped task blocks, one bit each.
 pub fn signal_mask(tid: i32) -> io::Result<u64> {
     let mut mask = 0u64;
@@ -243,12 +285,17 @@ fn set_word(tid: i32, word: usize, value: u64) -> io::Result<()> {
 /// Gets registers, or sets them to those given.
 fn registers(tid: i32, what: u32, words: Option<arch::Words>) -> io::Result<arch::Words> {
     let mut words = words.unwrap_or([0; arch::REGISTER_WORDS]);
-    let mut vector = libc::iovec {
-        iov_base: words.as_mut_ptr().cast(),
-        iov_len: size_of_val(&words),
-    };
-    request(what, tid, NT_PRSTATUS, &raw mut vector as usize)?;
+    regset(tid, what, NT_PRSTATUS, &mut words)?;
     Ok(words)
+}
+
+/// Gets a set of registers into `value`, or sets it to that.
+fn regset<T: Copy>(tid: i32, what: u32, set: usize, value: &mut T) -> io::Result<()> {
+    let mut vector = libc::iovec {
+        iov_base: std::ptr::from_mut(value).cast(),
+        iov_len: size_of::<T>(),
+    };
+    request(what, tid, set, &raw mut vector as usize).map(drop)
 }
 
 /// What `wait` saw.

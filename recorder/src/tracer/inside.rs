@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use fsreplay_inside::arch::Registers;
-use fsreplay_inside::{Bounds, Event, Policy, Signals, Tasks, Tracee, Why};
+use fsreplay_inside::{Bounds, Event, Policy, Shares, Signals, Tasks, Tracee, Why};
 use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
@@ -101,8 +101,7 @@ impl Inside {
     /// A task made another one with these flags.
     pub fn child(&mut self, parent: i32, tid: i32, flags: u64) {
         self.other_users |= flags & libc::CLONE_NEWUSER as u64 != 0;
-        let shares = flags & libc::CLONE_VM as u64 != 0;
-        self.tasks.child(parent, tid, shares);
+        self.tasks.child(parent, tid, Shares::by(flags));
     }
 
     /// A task started a program.
@@ -132,7 +131,7 @@ impl Inside {
     pub fn take_out(&mut self, tid: i32) {
         let mut stopped = self.stopped(tid);
         self.tasks.give_up_start(tid, &mut stopped);
-        self.tasks.signal(tid, &mut stopped, Why::Signal);
+        self.tasks.signal(tid, &mut stopped, 0, Why::Signal);
         fsreplay_inside::take_area(&mut stopped);
     }
 
@@ -203,7 +202,7 @@ impl Inside {
             _ => Why::Signal,
         };
         let mut stopped = self.stopped(tid);
-        self.tasks.signal(tid, &mut stopped, why)
+        self.tasks.signal(tid, &mut stopped, signal, why)
     }
 }
 
@@ -390,6 +389,22 @@ impl Tracee for Stopped {
         let made = held_off.to_call().and_then(|()| held_off.to_call());
         held_off.end()?;
         made
+    }
+
+    fn to_handler(&mut self, signal: i32) -> io::Result<bool> {
+        ptrace::step_to_handler(self.tid, signal)
+    }
+
+    fn set_number(&mut self, number: i32) -> io::Result<()> {
+        ptrace::set_number(self.tid, number)
+    }
+
+    fn thread_pointer(&mut self) -> io::Result<u64> {
+        ptrace::thread_pointer(self.tid)
+    }
+
+    fn set_thread_pointer(&mut self, value: u64) -> io::Result<()> {
+        ptrace::set_thread_pointer(self.tid, value)
     }
 
     fn maps(&mut self) -> io::Result<String> {

@@ -1,11 +1,10 @@
 //! The processor's counter beside the clock.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use fsreplay_inside::arch;
 
+use crate::arch::has_steady_counter;
 use crate::sys;
 
 /// For so long at least the processor's counter is compared with the clock, nanoseconds: a thousand
@@ -66,7 +65,7 @@ pub struct Rate {
 
 impl Rate {
     /// Begins to compare. `None` where this machine can't record inside: processors whose counters
-    /// don't agree with the clock, or a kernel that doesn't let programs have a `gs` base.
+    /// don't agree with the clock, or a kernel that doesn't let programs have what it takes.
     pub fn begin() -> Option<Rate> {
         let possible = fsreplay_inside::is_supported() && has_steady_counter();
         possible.then(|| {
@@ -116,20 +115,6 @@ impl Moment {
     pub fn ticks(self) -> u64 {
         self.ticks
     }
-}
-
-/// Whether the counter runs at one speed, on all processors alike, and the kernel goes by it.
-fn has_steady_counter() -> bool {
-    let Ok(info) = File::open("/proc/cpuinfo") else {
-        return false;
-    };
-    // All processors alike: no more is read than the first.
-    let mut lines = BufReader::new(info).lines().map_while(Result::ok);
-    let flags = lines
-        .find(|line| line.starts_with("flags"))
-        .unwrap_or_default();
-    let has = |flag| flags.split_whitespace().any(|word| word == flag);
-    has("constant_tsc") && has("nonstop_tsc")
 }
 
 #[cfg(test)]

@@ -83,19 +83,24 @@ pub fn record(command: &[&str]) -> Recorded {
 }
 
 /// C text of so many functions in `sites[]`, each with an instruction of its own that makes the
-/// call `access` (x86_64).
+/// call `access`, or `faccessat` where there is none.
 pub fn sites(count: usize) -> String {
+    let code = if cfg!(target_arch = "x86_64") {
+        "mov $21,%eax\\nsyscall"
+    } else {
+        "mov x2,x1\\nmov x1,x0\\nmov x0,#-100\\nmov x8,#48\\nsvc #0"
+    };
     let each = |text: &dyn Fn(usize) -> String| (0..count).map(text).collect::<String>();
-    let code = each(&|site| {
+    let functions = each(&|site| {
         format!(
             "\".p2align 5\\n.globl f{site}\\n.type f{site},@function\\n\
-             f{site}: mov $21,%eax\\nsyscall\\nret\\n.size f{site},.-f{site}\\n\"\n"
+             f{site}: {code}\\nret\\n.size f{site},.-f{site}\\n\"\n"
         )
     });
     let declared = each(&|site| format!("long f{site}(const char *, long);\n"));
     let listed = each(&|site| format!("f{site}, "));
     format!(
-        "__asm__(\".text\\n\"\n{code});\n{declared}
+        "__asm__(\".text\\n\"\n{functions});\n{declared}
         static long (*sites[])(const char *, long) = {{ {listed} }};"
     )
 }

@@ -134,9 +134,6 @@ fn a_stop_that_comes_while_a_task_is_let_go_is_kept() {
 
 #[test]
 fn text_beside_a_thread_that_was_let_go_is_not_changed_any_more() {
-    if !cfg!(target_arch = "x86_64") {
-        return;
-    }
     traces(&format!(
         "{}{}",
         sites(64),

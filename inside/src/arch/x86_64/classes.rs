@@ -51,15 +51,3 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_madvise, class::ADVICE),
     (libc::SYS_futex, class::WAKE),
 ];
-
-/// Whether the stub makes a call of that number with such arguments. Of those with flags or
-/// commands it may be that it doesn't.
-pub fn takes(number: u64, arguments: &[u64; 6]) -> bool {
-    let class = CLASSES.iter().find(|(of, _)| of.cast_unsigned() == number);
-    match class {
-        None => false,
-        // Most are waits, which are traced.
-        Some((_, class::WAKE)) => arguments[1] as u32 & class::FUTEX_COMMAND == class::WAKES,
-        Some(_) => true,
-    }
-}

@@ -8,20 +8,39 @@
 //! Comparisons before the flags are put away use `jrcxz` and `lea`, which touch none.
 
 mod classes;
+mod patch;
 mod registers;
+mod script;
 pub mod sites;
+mod trampoline;
 
 // The only way to state machine code that the assembler checks.
 use std::arch::global_asm;
 
-use super::Marks;
+use super::{Found, Marks};
 use crate::class;
-use crate::layout::{EVENT_SHIFT, EVENTS, HIGH_TURNED, STUB, area, event};
-pub use classes::takes;
-use classes::{CLASSES, NUMBERS};
-use registers::KEPT;
+use crate::layout::{EVENT_SHIFT, EVENTS, STUB, area, event};
+pub use classes::CLASSES;
+use classes::NUMBERS;
 pub use registers::Registers;
-use sites::{SYSCALL, jump};
+pub use script::{SCRIPT_CALLS, script};
+pub use trampoline::{TRACED, TRAMPOLINE, trampoline};
+
+/// The upper half of the stub's address and of the region's, with its bytes turned round: what `bswap` leaves in
+/// the lower half.
+const HIGH_TURNED: u32 = ((STUB >> 32) as u32).swap_bytes();
+
+/// What the stub puts away.
+pub(crate) mod kept {
+    use crate::layout::area::KEPT;
+
+    /// `rax`.
+    pub const RAX: u64 = KEPT;
+    /// `rdx`.
+    pub const RDX: u64 = KEPT + 8;
+    /// The flags, as `lahf` and `seto` leave them in `ax`.
+    pub const FLAGS: u64 = KEPT + 16;
+}
 
 global_asm!(
     ".pushsection .rodata.fsreplay_inside, \"a\"",
@@ -305,9 +324,9 @@ global_asm!(
     lstat = const class::LSTAT,
     stat_at = const class::STAT_AT,
     nofollow = const libc::AT_SYMLINK_NOFOLLOW,
-    RAX = const area::RAX,
-    RDX = const area::RDX,
-    FLAGS = const area::FLAGS,
+    RAX = const kept::RAX,
+    RDX = const kept::RDX,
+    FLAGS = const kept::FLAGS,
     TRACED = const area::TRACED,
     HEAD = const area::HEAD,
     TAIL = const area::TAIL,
@@ -372,72 +391,32 @@ pub fn stub() -> Vec<u8> {
     bytes
 }
 
-/// A trampoline: what a site's jump leads to.
-///
-/// It loads the address of its own `syscall` and goes to the stub, which comes back to that
-/// instruction, for the traced way, or behind it. From there it goes back behind the site.
-pub fn trampoline(at: u64, site: u64) -> Option<[u8; TRAMPOLINE]> {
-    let mut code = [0xcc; TRAMPOLINE];
-    // lea r11, [rip + 6]; jmp [rip + 11]; syscall; jmp back
-    code[..7].copy_from_slice(&[0x4c, 0x8d, 0x1d, 6, 0, 0, 0]);
-    code[7..13].copy_from_slice(&[0xff, 0x25, 11, 0, 0, 0]);
-    code[13..15].copy_from_slice(&SYSCALL);
-    code[15..20].copy_from_slice(&jump(at + TRACED + 2, site + 2)?);
-    code[24..].copy_from_slice(&STUB.to_le_bytes());
-    Some(code)
-}
-
-/// Calls of a script.
-pub const SCRIPT_CALLS: usize = KEPT.len();
-
-/// Code that makes calls, each with its number and arguments, keeps their results
-/// ([`Registers::results`]), and then makes one more, without arguments.
-pub fn script(calls: [(i64, [u64; 6]); SCRIPT_CALLS], last: i64) -> Vec<u8> {
-    // mov eax, number
-    let number = |number: i64| [&[0xb8], &(number as u32).to_le_bytes()[..]].concat();
-    // mov rdi, rsi, rdx, r10, r8, r9
-    const MOVES: [[u8; 2]; 6] = [
-        [0x48, 0xbf],
-        [0x48, 0xbe],
-        [0x48, 0xba],
-        [0x49, 0xba],
-        [0x49, 0xb8],
-        [0x49, 0xb9],
-    ];
-    // mov rbx, rbp, r12, r13, r14 from rax
-    const KEEPS: [[u8; 3]; SCRIPT_CALLS] = [
-        [0x48, 0x89, 0xc3],
-        [0x48, 0x89, 0xc5],
-        [0x49, 0x89, 0xc4],
-        [0x49, 0x89, 0xc5],
-        [0x49, 0x89, 0xc6],
-    ];
-    let mut code = Vec::new();
-    for ((of, arguments), keep) in calls.into_iter().zip(KEEPS) {
-        for (instruction, value) in MOVES.iter().zip(arguments) {
-            code.extend(instruction);
-            code.extend(value.to_le_bytes());
-        }
-        code.extend(number(of));
-        code.extend(SYSCALL);
-        code.extend(keep);
-    }
-    code.extend(number(last));
-    code.extend(SYSCALL);
-    code
-}
-
-/// Bytes of a trampoline.
-pub const TRAMPOLINE: usize = 32;
-/// Where in a trampoline its own `syscall` is.
-pub const TRACED: u64 = 13;
-
 /// Whether this machine can do it: programs may read and write their `gs` base by themselves
 /// (`AT_HWCAP2`).
 pub fn is_supported() -> bool {
     const FSGSBASE: u64 = 2;
     // SAFETY: it takes a number.
     unsafe { libc::getauxval(libc::AT_HWCAP2) & FSGSBASE != 0 }
+}
+
+/// From the words of a `struct stat`, by their offsets.
+pub fn found(word: impl Fn(u64) -> u64) -> Found {
+    let halves = |at| {
+        let word = word(at);
+        (word as u32, (word >> 32) as u32)
+    };
+    let (mode, uid) = halves(24);
+    let (gid, _) = halves(32);
+    Found {
+        device: word(0),
+        inode: word(8),
+        links: word(16),
+        mode,
+        uid,
+        gid,
+        size: word(48),
+        mtime: word(88).cast_signed(),
+    }
 }
 
 /// Processor time stamp.

@@ -5,7 +5,7 @@
 pub struct Registers(pub [u64; 27]);
 
 /// rbx, rbp, r12, r13, r14: no call changes them.
-pub(super) const KEPT: [usize; 5] = [5, 4, 3, 2, 1];
+pub(super) const RESULTS: [usize; 5] = [5, 4, 3, 2, 1];
 const R11: usize = 6;
 const RAX: usize = 10;
 const RDX: usize = 12;
@@ -58,13 +58,13 @@ impl Registers {
         self.0[FLAGS] = self.0[FLAGS] & !(LOW_FLAGS | OVERFLOW) | low | overflow;
     }
 
-    /// Where the task's area is; 0 if it has none, and doesn't use the register itself.
-    pub fn area(&self) -> u64 {
+    /// The `gs` base.
+    pub(crate) fn segment(&self) -> u64 {
         self.0[GS_BASE]
     }
 
-    /// Gives it an area, or takes it with 0.
-    pub fn set_area(&mut self, address: u64) {
+    /// Sets it.
+    pub(crate) fn set_segment(&mut self, address: u64) {
         self.0[GS_BASE] = address;
     }
 
@@ -73,18 +73,18 @@ impl Registers {
         self.0[CS] == USER_CS
     }
 
-    /// Whether the task uses what would lead to its area.
-    pub fn uses_segment(&self) -> bool {
+    /// Whether the task uses `gs` for anything.
+    pub(crate) fn uses_segment(&self) -> bool {
         self.0[GS] != 0 || self.0[GS_BASE] != 0
     }
 
     /// What the calls of a [`super::script`] gave, in their order.
-    pub fn results(&self) -> [i64; KEPT.len()] {
-        KEPT.map(|register| self.0[register].cast_signed())
+    pub fn results(&self) -> [i64; RESULTS.len()] {
+        RESULTS.map(|register| self.0[register].cast_signed())
     }
 
-    /// The call that it stands before is not made.
-    pub fn drop_call(&mut self) {
+    /// It is in no call any more: one that it stands before is not made.
+    pub(crate) fn forget_call(&mut self) {
         self.0[ORIGINAL_RAX] = u64::MAX;
     }
 
@@ -92,8 +92,8 @@ impl Registers {
     pub fn set_call(&mut self, at: u64, number: i64, arguments: [u64; 6]) {
         self.0[RIP] = at;
         self.0[RAX] = number.cast_unsigned();
-        // It is in no call that would be restarted.
-        self.0[ORIGINAL_RAX] = u64::MAX;
+        // It is in none that would be restarted.
+        self.forget_call();
         for (register, value) in ARGUMENTS.iter().zip(arguments) {
             self.0[*register] = value;
         }

@@ -13,19 +13,15 @@
 //!
 //! Or the tables for unwinding say that it lies between two functions.
 
+pub use super::patch::{
+    AT_ONCE, BREAKPOINT, FAR, PATCHED, Padding, SITE, SYSCALL, Way, jump, patch, reaches,
+};
+use super::patch::{JUMP, SHORT};
 use crate::functions::Gap;
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
 
-/// A `syscall` instruction.
-pub const SYSCALL: [u8; 2] = [0x0f, 0x05];
-/// A jump whose distance is one byte.
-pub const SHORT_JUMP: u8 = 0xeb;
 /// Bytes behind a site that a short jump reaches.
 const REACH: u64 = 127;
-/// Bytes of a jump to anywhere within 2 GiB.
-pub const JUMP: usize = 5;
-/// Bytes of a short jump.
-const SHORT: usize = 2;
 /// How far a short jump reaches, with its own length, bytes.
 const SHORT_REACH: u64 = 130;
 /// How far from a site a gap between functions may begin that is on its way, bytes.
@@ -39,15 +35,6 @@ const LABELS: u64 = 8;
 /// How far jumps into the padding are looked for, bytes. A short jump reaches no further, and a
 /// long one within a function that has a system call rarely does.
 pub const NEIGHBOURHOOD: u64 = 1024;
-
-/// Room for a jump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Padding {
-    /// Where it begins.
-    pub address: u64,
-    /// Its bytes.
-    pub length: usize,
-}
 
 /// Code of a tool: bytes, and the address at which they stand.
 #[derive(Clone, Copy, Debug)]
@@ -65,15 +52,6 @@ impl<'a> Code<'a> {
         let offset = usize::try_from(address.checked_sub(self.address)?).ok()?;
         self.bytes.get(offset..)
     }
-}
-
-/// The way from a site to a jump that leads anywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
-    /// Room for another short jump on the way, where nothing larger is near enough.
-    pub hop: Option<Padding>,
-    /// Room for the long jump.
-    pub last: Padding,
 }
 
 /// The way that a site can use; `None` if there is none that is beyond doubt.
@@ -292,24 +270,19 @@ fn long_target(bytes: &[u8], address: u64) -> Option<u64> {
     }
 }
 
-/// A short jump from an address to padding.
-pub fn short_jump(from: u64, padding: Padding) -> Option<[u8; SHORT]> {
-    let distance = padding.address.wrapping_sub(from.checked_add(2)?);
-    let distance = i8::try_from(distance.cast_signed()).ok()?;
-    Some([SHORT_JUMP, distance.cast_unsigned()])
-}
-
-/// A jump from an address to another, if it is near enough.
-pub fn jump(from: u64, to: u64) -> Option<[u8; JUMP]> {
-    let distance = to
-        .wrapping_sub(from.wrapping_add(JUMP as u64))
-        .cast_signed();
-    let [a, b, c, d] = i32::try_from(distance).ok()?.to_le_bytes();
-    Some([0xe9, a, b, c, d])
+/// A way near an address, for tests.
+#[cfg(test)]
+pub fn example(address: u64) -> Way {
+    let padding = |address| Padding { address, length: 8 };
+    Way {
+        hop: Some(padding(address - 16)),
+        last: padding(address + 32),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::patch::short_jump;
     use super::*;
     use crate::functions;
 

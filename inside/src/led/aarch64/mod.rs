@@ -1,0 +1,4 @@
+//! aarch64: by its thread pointer.
+
+pub mod leads;
+pub mod restore;
