@@ -142,7 +142,7 @@ impl<T: Tracee> Tracee for Draft<'_, T> {
         self.tracee.make_call()
     }
 
-    fn to_handler(&mut self, signal: i32) -> io::Result<bool> {
+    fn to_handler(&mut self, signal: i32) -> io::Result<Option<i32>> {
         self.tracee.to_handler(signal)
     }
 

@@ -51,7 +51,7 @@ impl Tracee for Fake {
         Err(io::ErrorKind::Other.into())
     }
 
-    fn to_handler(&mut self, _signal: i32) -> io::Result<bool> {
+    fn to_handler(&mut self, _signal: i32) -> io::Result<Option<i32>> {
         Err(io::ErrorKind::Other.into())
     }
 

@@ -12,6 +12,16 @@ pub const STUB: u64 = if cfg!(target_arch = "x86_64") {
     0x1_e000_0000
 };
 
+/// Bytes that are mapped there.
+pub const STUB_SIZE: u64 = if cfg!(target_arch = "x86_64") {
+    PAGE
+} else {
+    2 * PAGE
+};
+
+/// Where it stands whose area is whose, where no register tells that: behind the stub's page.
+pub const OWNERS: u64 = STUB + PAGE;
+
 /// Where the areas are mapped: in the same 4 GiB.
 pub const REGION: u64 = STUB + 0x1000_0000;
 

@@ -2,6 +2,9 @@
 //!
 //! How it works, and why it is safe: docs/inprocess.md.
 
+/// Whether a task's memory is needed to take it out of the stub, or to lead it to its area.
+pub const NEEDS_MEMORY: bool = led::leads::NEEDS_MEMORY;
+
 /// Behind the stub's `syscall`: a filter lets pass what is called there.
 pub fn instruction() -> u64 {
     layout::STUB + arch::marks().called

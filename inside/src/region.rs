@@ -198,9 +198,14 @@ impl Area {
     /// The call that the task is in, if the stub is making one. Only of a task that stands still,
     /// or is gone: otherwise it may be another by now.
     pub fn in_progress(&self) -> Option<Event> {
-        (self.get(area::STATE) == area::IN_CALL).then(|| {
+        let head = self.get(area::HEAD);
+        // Once it counts, the task leaves that state: what stands at the head is older then.
+        let earlier = self.word_of(head.wrapping_sub(1), event::EXIT);
+        let is_in_call =
+            self.get(area::STATE) == area::IN_CALL && self.word_of(head, event::ENTRY) >= earlier;
+        is_in_call.then(|| {
             let mut event = Event::default();
-            self.read(self.get(area::HEAD), &mut event);
+            self.read(head, &mut event);
             event
         })
     }

@@ -95,5 +95,6 @@ fn leave(
     if offset < marks.written {
         area.finish(registers.result().cast_signed(), ticks);
     }
+    area.set(area::STATE, 0);
     true
 }

@@ -1,15 +1,17 @@
 //! One memory of the tool: the stub in it, its trampolines, and the sites that lead there.
 
+mod beside;
+
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 
-use crate::arch::sites::{self, AT_ONCE, BREAKPOINT, SITE, SYSCALL};
+use crate::arch::sites::{self, AT_ONCE, SITE, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::draft::Draft;
 use crate::known::{Around, Known};
-use crate::layout::{PAGE, REGION, REGION_SIZE, STUB};
-use crate::led::{self, leads};
+use crate::layout::{PAGE, REGION, REGION_SIZE, STUB, STUB_SIZE};
+use crate::led::{self, Preparation, leads};
 use crate::maps::{self, Mapping};
 use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
@@ -34,11 +36,6 @@ enum Site {
     /// It can't.
     Unfit,
 }
-
-/// `MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE`.
-const SYNC_CORE: u64 = 1 << 5;
-/// `MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE`.
-pub(crate) const REGISTER_SYNC_CORE: u64 = 1 << 6;
 
 /// Trampolines that stand together.
 #[derive(Clone, Debug)]
@@ -178,7 +175,11 @@ impl Space {
         if !is_call(tracee, at)? {
             return Err(Refused::Task);
         }
-        map(tracee, &before, at, STUB, PAGE)?;
+        map(tracee, &before, at, STUB, STUB_SIZE)?;
+        let preparation = led::preparation();
+        if preparation.is_needed {
+            prepare(tracee, &before, at, preparation)?;
+        }
         tracee.write(STUB, &arch::stub())?;
         self.stub = true;
         Ok(())
@@ -225,7 +226,7 @@ impl Space {
         };
         let area = region.area(bounds).ok_or(Refused::Areas)?;
         let mut after = tracee.registers()?;
-        leads::to(tracee, &mut after, area.address(), alone)?;
+        leads::to(tracee, &mut after, area.address())?;
         tracee.set_registers(&after)?;
         Ok(area)
     }
@@ -265,10 +266,10 @@ impl Space {
         }
         self.sites.insert(site, Site::Unfit);
         self.install(tracee)?;
-        if alone && !self.may_synchronize {
+        if alone && !AT_ONCE && !self.may_synchronize {
             // Once it has threads, the kernel waits for all processors first, which takes
             // milliseconds. Where it can't be had, that is found out when it is needed.
-            self.may_synchronize = self.synchronize(tracee, REGISTER_SYNC_CORE).is_ok();
+            self.may_synchronize = self.may_synchronize_now(tracee).is_ok();
         }
         self.maps = maps::parse(&tracee.maps()?);
         let mapping = self.mapping(site).copied().filter(Mapping::is_text);
@@ -380,62 +381,20 @@ impl Space {
         pool.sites.push(site);
         Ok(at)
     }
+}
 
-    /// Writes a site that others may be executing, as the kernel does with its own text: one byte
-    /// at a time, and each processor that runs this memory has forgotten what it fetched before the
-    /// next one. The first is a breakpoint: who comes by stops there, and is sent back once it is
-    /// done.
-    fn write_beside_others(
-        &mut self,
-        tracee: &mut impl Tracee,
-        site: u64,
-        patched: [u8; SITE as usize],
-    ) -> Result<(), Refused> {
-        if !self.may_synchronize {
-            self.synchronize(tracee, REGISTER_SYNC_CORE)?;
-            self.may_synchronize = true;
-        }
-        tracee.write(site, &[BREAKPOINT])?;
-        let synchronized = self.synchronize(tracee, SYNC_CORE);
-        if let Err(error) = synchronized {
-            tracee.write(site, &SYSCALL[..1])?;
-            return Err(error);
-        }
-        tracee.write(site + 1, &patched[1..])?;
-        // It worked once; and where it doesn't, the breakpoint has to go all the same.
-        let synchronized = self.synchronize(tracee, SYNC_CORE);
-        tracee.write(site, &patched[..1])?;
-        synchronized
-    }
-
-    /// Lets all processors that run this memory fetch its instructions anew.
-    fn synchronize(&self, tracee: &mut impl Tracee, command: u64) -> Result<(), Refused> {
-        let before = tracee.registers()?;
-        let at = STUB + self.marks.call;
-        let arguments = [command, 0, 0, 0, 0, 0];
-        let result = call(tracee, &before, at, libc::SYS_membarrier, arguments)?;
-        if result == 0 {
-            return Ok(());
-        }
-        Err(Refused::Call { call: "membarrier" })
-    }
-
-    /// The site that had a breakpoint while it was written, if a task came by that: `next` is
-    /// behind it. A breakpoint that is still there was left by a task that was killed in the
-    /// middle.
-    pub fn came_by(&self, tracee: &mut impl Tracee, next: u64) -> Option<u64> {
-        let site = next.checked_sub(1).filter(|_| !AT_ONCE)?;
-        if !matches!(self.sites.get(&site), Some(Site::Patched(_) | Site::Unfit)) {
-            return None;
-        }
-        let mut bytes = [0; SITE as usize];
-        let length = tracee.read(site, &mut bytes).ok()?;
-        if length == bytes.len() && bytes[0] == BREAKPOINT {
-            let is_old = bytes[1..] == SYSCALL[1..];
-            let first = if is_old { SYSCALL[0] } else { sites::PATCHED };
-            tracee.write(site, &[first]).ok()?;
-        }
-        Some(site)
+/// Lets a task that is at the exit of a call make one that must not fail.
+fn prepare(
+    tracee: &mut impl Tracee,
+    before: &Registers,
+    at: u64,
+    Preparation {
+        number, arguments, ..
+    }: Preparation,
+) -> Result<(), Refused> {
+    match call(tracee, before, at, number, arguments)? {
+        0 => Ok(()),
+        _ => Err(Refused::Preparation),
     }
 }
 

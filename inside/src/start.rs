@@ -6,14 +6,14 @@
 
 use std::rc::Rc;
 
-use crate::arch::{self, Registers};
+use crate::arch::{self, Registers, sites};
 use crate::known::Known;
-use crate::layout::{PAGE, REGION, STUB};
+use crate::layout::{REGION, STUB, STUB_SIZE};
 use crate::led::{self, leads};
 use crate::maps::Mapping;
 use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
-use crate::space::{POOL, Pool, REGISTER_SYNC_CORE, Space, code_at, undumped};
+use crate::space::{POOL, Pool, Space, code_at, undumped};
 use crate::tracee::Tracee;
 use crate::ways::Ways;
 
@@ -70,10 +70,12 @@ impl Space {
         let Some(mapping) = self.mapping(first).copied().filter(Mapping::is_text) else {
             return Ok(None);
         };
-        let sites: Vec<u64> = known.sites(&mapping, often).collect();
+        let sites = known.sites(&mapping, often);
         let Some(pool) = self.room_for_pool(first) else {
             return Ok(None);
         };
+        // No other pool can be mapped before the program begins.
+        let sites: Vec<u64> = sites.filter(|site| sites::reaches(*site, pool)).collect();
         if sites.is_empty() || !tracee.may_be_changed() {
             return Ok(None);
         }
@@ -111,7 +113,7 @@ impl Space {
         let mut after = start.undo(tracee)?;
         let ready = self.ready(tracee, start, results, bounds, found);
         if let Ok((area, _)) = &ready {
-            leads::to(tracee, &mut after, area.address(), true)?;
+            leads::to(tracee, &mut after, area.address())?;
         }
         tracee.set_registers(&after)?;
         ready
@@ -121,7 +123,7 @@ impl Space {
         &mut self,
         tracee: &mut impl Tracee,
         start: Start,
-        [stub, pool, region, _, synchronize]: [i64; arch::SCRIPT_CALLS],
+        [stub, pool, region, _, prepared]: [i64; arch::SCRIPT_CALLS],
         bounds: Bounds,
         found: (&mut Known, &mut Ways),
     ) -> Result<(Area, u32), Refused> {
@@ -137,6 +139,9 @@ impl Space {
         if !start.region.is_mapped(tracee) {
             return Err(Refused::Foreign);
         }
+        if prepared != 0 && led::preparation().is_needed {
+            return Err(Refused::Preparation);
+        }
         tracee.write(STUB, &arch::stub())?;
         self.stub = true;
         self.pools.push(Pool {
@@ -144,7 +149,7 @@ impl Space {
             sites: Vec::new(),
         });
         self.region = Some(Rc::clone(&start.region));
-        self.may_synchronize = synchronize == 0;
+        self.may_synchronize = prepared == 0;
         let count = self.lead_all(tracee, start.mapping, start.sites, found)?;
         let area = start.region.area(bounds).ok_or(Refused::Areas)?;
         area.begins();
@@ -152,15 +157,16 @@ impl Space {
     }
 }
 
-/// Maps the stub and a pool, attaches the region and leaves it out of core dumps, and registers for
-/// `membarrier` while that costs nothing.
+/// Maps the stub and a pool, attaches the region and leaves it out of core dumps, and prepares the
+/// memory.
 fn script(region: &Region, pool: u64) -> Vec<u8> {
+    let preparation = led::preparation();
     let calls = [
-        (libc::SYS_mmap, code_at(STUB, PAGE)),
+        (libc::SYS_mmap, code_at(STUB, STUB_SIZE)),
         (libc::SYS_mmap, code_at(pool, POOL)),
         (libc::SYS_shmat, [region.id() as u64, REGION, 0, 0, 0, 0]),
         (libc::SYS_madvise, undumped()),
-        (libc::SYS_membarrier, [REGISTER_SYNC_CORE, 0, 0, 0, 0, 0]),
+        (preparation.number, preparation.arguments),
     ];
     arch::script(calls, LAST)
 }

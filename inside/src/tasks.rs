@@ -42,6 +42,8 @@ struct Memory {
     stops: u32,
     /// Tasks that have it.
     tasks: u32,
+    /// Those of them that would be led to another's area.
+    borrowers: u32,
     /// Sites that lead to the stub.
     patched: u32,
     /// It stays on ptrace.
@@ -58,6 +60,8 @@ struct Task {
     refused: bool,
     /// It may have been made by a task with an area, whose address it has in its registers then.
     newborn: Option<Shares>,
+    /// The task that made it had an area.
+    parent_had_area: bool,
     /// What leads to an area would lead it to another task's, which has none meanwhile.
     borrows: bool,
     /// What is to be done when it came by a breakpoint.
@@ -77,6 +81,7 @@ impl Task {
             stops: 0,
             refused: false,
             newborn,
+            parent_had_area: false,
             borrows: false,
             after_trap: None,
             behind: None,
@@ -87,7 +92,9 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.memory.borrow_mut().tasks -= 1;
+        let mut memory = self.memory.borrow_mut();
+        memory.tasks -= 1;
+        memory.borrowers -= u32::from(self.borrows);
     }
 }
 
@@ -144,8 +151,11 @@ impl Tasks {
         } else {
             Rc::clone(&from.memory)
         };
+        let parent_had_area = from.area.is_some();
         // Whose child it is may not be known for sure: all are looked at.
-        self.tasks.insert(tid, Task::new(memory, newborn));
+        let mut task = Task::new(memory, newborn);
+        task.parent_had_area = parent_had_area;
+        self.tasks.insert(tid, task);
     }
 
     /// A task started a program. `earlier` is its id before.
@@ -231,14 +241,18 @@ impl Tasks {
             return;
         };
         let memory = task.memory.borrow();
-        let area = memory.space.spare_area(self.policy.bounds);
+        let area = (task.parent_had_area).then(|| memory.space.spare_area(self.policy.bounds));
+        let area = area.flatten();
         let address = area.as_ref().map_or(0, Area::address);
         drop(memory);
         // Fails only where it is gone.
         match leads::newborn(tracee, address, shares) {
             Ok(Newborn::Led) => task.area = area,
             // Nor is it given one later.
-            Ok(Newborn::Borrows) => (task.borrows, task.refused) = (true, true),
+            Ok(Newborn::Borrows) => {
+                (task.borrows, task.refused) = (true, true);
+                task.memory.borrow_mut().borrowers += 1;
+            }
             Ok(Newborn::Stays) | Err(_) => {}
         }
     }
@@ -280,7 +294,8 @@ impl Tasks {
         if memory.refused {
             return false;
         }
-        let is_lent = is_lent(&self.tasks, &shared);
+        // To lead it may lead another one there as well.
+        let is_lent = memory.borrowers > 0;
         if let Some(address) = own_area
             && !is_lent
             && !leads::still_to(tracee, address)
@@ -339,6 +354,11 @@ impl Tasks {
         if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
             area.left_call(arch::ticks());
         }
+    }
+
+    /// Whether a task has an area.
+    pub fn has_area(&self, tid: i32) -> bool {
+        self.tasks.get(&tid).is_some_and(|task| task.area.is_some())
     }
 
     /// Whether any task has an area.
@@ -409,16 +429,10 @@ fn others_bear_traps(tasks: &mut HashMap<i32, Task>, tid: i32, tracee: &mut impl
     })
 }
 
-/// Whether leading a task of that memory to an area may lead another one there as well.
-fn is_lent(tasks: &HashMap<i32, Task>, memory: &Rc<RefCell<Memory>>) -> bool {
-    let mut tasks = tasks.values();
-    tasks.any(|task| task.borrows && Rc::ptr_eq(&task.memory, memory))
-}
-
 /// Leads a task to its area again.
 fn lead_again(tracee: &mut impl Tracee, address: u64) {
     let led = tracee.registers().and_then(|mut registers| {
-        leads::to(tracee, &mut registers, address, false)?;
+        leads::to(tracee, &mut registers, address)?;
         tracee.set_registers(&registers)
     });
     // Fails only where it is gone.
@@ -437,6 +451,7 @@ impl Memory {
             space: self.space.forked(),
             stops: self.stops,
             tasks: 0,
+            borrowers: 0,
             patched: self.patched,
             refused: self.refused,
             asked: self.asked,

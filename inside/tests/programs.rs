@@ -323,6 +323,56 @@ fn a_read_that_waits_is_interrupted_and_restarted_as_ever() {
     assert!(waited > 20, "{waited} reads waited in the stub");
 }
 
+/// A task waits in a call, is stopped, gets a signal with a handler, and goes on: the call is
+/// interrupted unless it is to be restarted.
+const STOPPED: &str = r#"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static volatile int handled;
+static void on_signal(int signal) { handled++; }
+int main(void) {
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = RESTART };
+    sigaction(SIGUSR1, &action, 0);
+    for (int round = 0; round < 10; round++) {
+        int ends[2], answers[2], status;
+        char c;
+        if (pipe(ends) || pipe(answers)) return 1;
+        pid_t child = fork();
+        if (child == 0) {
+            for (int i = 0; i < 50; i++)
+                if (write(ends[1], "x", 1) != 1 || read(ends[0], &c, 1) != 1) _exit(2);
+            if (write(answers[1], "y", 1) != 1) _exit(3);
+            int n = read(ends[0], &c, 1);
+            if (RESTART) _exit(n == 1 && c == 'z' && handled == 1 ? 7 : 4);
+            _exit(n == -1 && errno == EINTR && handled == 1 ? 7 : 5);
+        }
+        if (read(answers[0], &c, 1) != 1) return 6;
+        usleep(30000);
+        kill(child, SIGSTOP);
+        if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) return 8;
+        kill(child, SIGUSR1);
+        kill(child, SIGCONT);
+        usleep(30000);
+        if (RESTART && write(ends[1], "z", 1) != 1) return 9;
+        /* an end after all, where it waits for ever */
+        alarm(60);
+        if (waitpid(child, &status, 0) != child || !WIFEXITED(status)) return 10;
+        if (WEXITSTATUS(status) != 7) return WEXITSTATUS(status);
+        close(ends[0]), close(ends[1]), close(answers[0]), close(answers[1]);
+    }
+    return 7;
+}"#;
+
+#[test]
+fn a_signal_after_a_stop_interrupts_a_read_as_ever() {
+    for outcome in with_and_without_restart(STOPPED) {
+        assert!(outcome.inside() > 400, "{} inside", outcome.inside());
+    }
+}
+
 /// Many sites, each with padding of its own, that threads run into while they are patched.
 const HAMMER: &str = r#"
 #define _GNU_SOURCE

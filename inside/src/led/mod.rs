@@ -10,11 +10,22 @@ use aarch64 as this;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as this;
 
-pub use this::leads;
 pub use this::restore::{
     area_of, drop_call, is_behind, keep_by_handler, kept_by_handler, may_wait_at, put_back,
     put_back_outside, traced_way,
 };
+pub use this::{leads, preparation};
+
+/// A call that a process makes once, when it gets the stub.
+#[derive(Clone, Copy, Debug)]
+pub struct Preparation {
+    /// Its number.
+    pub number: i64,
+    /// Its arguments.
+    pub arguments: [u64; 6],
+    /// Without it no task of the process may have an area. Otherwise it only saves something later.
+    pub is_needed: bool,
+}
 
 /// What a new task shares with its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +51,7 @@ impl Shares {
 }
 
 /// Where a new task was led.
-#[cfg_attr(
-    target_arch = "x86_64",
-    expect(dead_code, reason = "what leads a task there is its own")
-)]
+#[allow(dead_code, reason = "each architecture has two of them")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Newborn {
     /// To the area that it was to have.

@@ -115,10 +115,10 @@ impl Tracee for Stopped {
         sys::signal_mask(self.0, Some(mask)).map(drop)
     }
 
-    fn to_handler(&mut self, signal: i32) -> io::Result<bool> {
+    fn to_handler(&mut self, signal: i32) -> io::Result<Option<i32>> {
         sys::step(self.0, signal)?;
-        let stop = sys::wait(self.0).map(|(_, status)| status >> 8);
-        Ok(stop == Some(libc::SIGTRAP))
+        let stop = sys::wait(self.0).map_or(0, |(_, status)| status >> 8);
+        Ok((stop != libc::SIGTRAP).then_some(stop))
     }
 
     fn set_number(&mut self, number: i32) -> io::Result<()> {
@@ -287,9 +287,9 @@ impl Watch {
                     libc::SIGTRAP if sys::is_fault(tid) => Why::Trap,
                     _ => Why::Signal,
                 };
-                let ours = self.tasks.signal(tid, &mut Stopped(tid), signal, why);
+                let signal = self.tasks.signal(tid, &mut Stopped(tid), signal, why);
                 self.drain();
-                self.go_on(tid, if ours { 0 } else { signal });
+                self.go_on(tid, signal);
             }
             _ => self.go_on(tid, 0),
         }

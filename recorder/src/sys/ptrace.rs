@@ -133,10 +133,10 @@ pub fn resume_to_exit(tid: i32, signal: i32) -> io::Result<()> {
 }
 
 /// Lets a task go on with a signal that it has a handler for, to the first instruction of that
-/// (signal_delivered() in the kernel stops there while a task is stepped). Gives whether it stands
-/// there. If another task has changed what is done with the signal, it may go on for long: then it
-/// is stopped where it is.
-pub fn step_to_handler(tid: i32, signal: i32) -> io::Result<bool> {
+/// (signal_delivered() in the kernel stops there while a task is stepped). Where it doesn't come
+/// there, gives the signal that it is about to get instead, or 0. If another task has changed what
+/// is done with the signal, it may go on for long: then it is stopped where it is.
+pub fn step_to_handler(tid: i32, signal: i32) -> io::Result<Option<i32>> {
     request(libc::PTRACE_SINGLESTEP as u32, tid, 0, signal as usize)?;
     let begun = Instant::now();
     let mut interrupted = false;
@@ -148,7 +148,11 @@ pub fn step_to_handler(tid: i32, signal: i32) -> io::Result<bool> {
         std::thread::yield_now();
     }
     let status = wait_for_stop(tid)?.ok_or(io::ErrorKind::NotFound)?;
-    Ok(status >> 8 == libc::SIGTRAP)
+    Ok(match status >> 8 {
+        libc::SIGTRAP => None,
+        stop if stop >> 8 == 0 => Some(stop),
+        _ => Some(0),
+    })
 }
 
 /// The kernel needs no longer to begin a handler.

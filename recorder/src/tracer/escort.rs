@@ -146,9 +146,10 @@ impl Escort {
                 listens
             }
             0 if signal == ptrace::SYSCALL_STOP => ptrace::resume(tid, 0),
-            0 if self.is_of_stub(tid, signal) => ptrace::resume(tid, 0),
             0 => {
                 self.requests.saw(self.main, tid, signal);
+                let inside = self.inside.as_mut();
+                let signal = inside.map_or(signal, |inside| inside.signal(tid, signal));
                 match init::let_die(tid, signal) {
                     Ok(true) => {
                         self.alive.remove(&tid);
@@ -189,12 +190,6 @@ impl Escort {
         };
         let stop = ptrace::syscall_info(tid);
         matches!(stop, Ok(Stop::Seccomp { behind, .. }) if inside.has_started(tid, behind))
-    }
-
-    /// Whether the stub caused a signal. Takes the task out of the stub for any.
-    fn is_of_stub(&mut self, tid: i32, signal: i32) -> bool {
-        let inside = self.inside.as_mut();
-        inside.is_some_and(|inside| inside.signal(tid, signal))
     }
 
     fn tick(&mut self, observer: &mut dyn Observer) {

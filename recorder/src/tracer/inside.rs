@@ -1,9 +1,11 @@
 //! Calls that are recorded inside the tool: what the crate for that asks of ptrace, and what it
 //! tells the core.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use fsreplay_inside::arch::Registers;
@@ -41,6 +43,9 @@ pub struct Inside {
     /// A task may have other user ids than the recorder, in a namespace of its own: whom files
     /// belong to is not what it is told.
     other_users: bool,
+    /// The memory of tasks with areas. A task may give up being looked at later, by its user ids or
+    /// `prctl`; who has opened its memory keeps it.
+    kept: HashMap<i32, Rc<File>>,
     /// It is told what kept a process from it.
     tells: bool,
 }
@@ -67,6 +72,7 @@ impl Inside {
             waking: None,
             last_inside: 0,
             other_users: false,
+            kept: HashMap::new(),
             tells: options.backend == Backend::Inside,
         })
     }
@@ -77,7 +83,23 @@ impl Inside {
     }
 
     fn stopped(&self, tid: i32) -> Stopped {
-        Stopped { tid, memory: None }
+        Stopped {
+            tid,
+            memory: self.kept.get(&tid).cloned(),
+        }
+    }
+
+    /// Keeps the memory of a task that has an area, where that is needed to take it out of the stub.
+    fn keep(&mut self, stopped: Stopped) {
+        if fsreplay_inside::NEEDS_MEMORY
+            && let Stopped {
+                tid,
+                memory: Some(memory),
+            } = stopped
+            && self.tasks.has_area(tid)
+        {
+            self.kept.insert(tid, memory);
+        }
     }
 
     /// What a reader should know of processes that could not be recorded inside.
@@ -101,12 +123,20 @@ impl Inside {
     /// A task made another one with these flags.
     pub fn child(&mut self, parent: i32, tid: i32, flags: u64) {
         self.other_users |= flags & libc::CLONE_NEWUSER as u64 != 0;
-        self.tasks.child(parent, tid, Shares::by(flags));
+        let shares = Shares::by(flags);
+        self.tasks.child(parent, tid, shares);
+        if shares != Shares::Nothing
+            && let Some(memory) = self.kept.get(&parent)
+        {
+            self.kept.insert(tid, Rc::clone(memory));
+        }
     }
 
     /// A task started a program.
     pub fn program(&mut self, earlier: i32, tid: i32) {
         self.tasks.program(earlier, tid);
+        self.kept.remove(&earlier);
+        self.kept.remove(&tid);
     }
 
     /// A task stands in the `execve` that started its program.
@@ -119,12 +149,15 @@ impl Inside {
     /// made to run first, and none of its own.
     pub fn has_started(&mut self, tid: i32, behind: u64) -> bool {
         let mut stopped = self.stopped(tid);
-        self.tasks.has_started(tid, behind, &mut stopped)
+        let has_started = self.tasks.has_started(tid, behind, &mut stopped);
+        self.keep(stopped);
+        has_started
     }
 
     /// A task is gone.
     pub fn ended(&mut self, tid: i32) {
         self.tasks.ended(tid);
+        self.kept.remove(&tid);
     }
 
     /// Takes a task that stands still out of the stub, and its area from it.
@@ -138,6 +171,7 @@ impl Inside {
     /// A task that stands still will be let go.
     pub fn let_go(&mut self, tid: i32) {
         self.tasks.let_go(tid);
+        self.kept.remove(&tid);
     }
 
     /// A task stands at the entry of a traced call.
@@ -157,7 +191,9 @@ impl Inside {
             return false;
         }
         let mut stopped = self.stopped(tid);
-        self.tasks.leaves(tid, &mut stopped)
+        let was_changed = self.tasks.leaves(tid, &mut stopped);
+        self.keep(stopped);
+        was_changed
     }
 
     /// Sees to it that areas are emptied as often as is needed while no stop does it.
@@ -184,6 +220,7 @@ impl Inside {
     pub fn goes_on(&mut self, tid: i32) {
         let mut stopped = self.stopped(tid);
         self.tasks.begins(tid, &mut stopped);
+        self.keep(stopped);
         self.tasks.goes_on(tid);
     }
 
@@ -192,9 +229,9 @@ impl Inside {
         fsreplay_inside::take_area(&mut self.stopped(tid));
     }
 
-    /// A signal is about to be delivered. Gives whether the stub caused it, and the tool must not
-    /// see it.
-    pub fn signal(&mut self, tid: i32, signal: i32) -> bool {
+    /// A signal is about to be delivered. Gives which one the tool is to get: none, 0, if the stub
+    /// caused it or its handler has begun.
+    pub fn signal(&mut self, tid: i32, signal: i32) -> i32 {
         let why = match signal {
             libc::SIGSEGV | libc::SIGBUS if ptrace::is_fault(tid) => Why::Fault,
             libc::SIGTRAP if ptrace::is_fault(tid) => Why::Trap,
@@ -355,14 +392,14 @@ impl Copied<'_> {
 struct Stopped {
     tid: i32,
     /// Its memory, once it was asked for.
-    memory: Option<File>,
+    memory: Option<Rc<File>>,
 }
 
 impl Stopped {
     fn memory(&mut self) -> io::Result<&File> {
         match &mut self.memory {
             Some(memory) => Ok(memory),
-            none => Ok(none.insert(ptrace::memory(self.tid)?)),
+            none => Ok(none.insert(Rc::new(ptrace::memory(self.tid)?))),
         }
     }
 }
@@ -391,7 +428,7 @@ impl Tracee for Stopped {
         made
     }
 
-    fn to_handler(&mut self, signal: i32) -> io::Result<bool> {
+    fn to_handler(&mut self, signal: i32) -> io::Result<Option<i32>> {
         ptrace::step_to_handler(self.tid, signal)
     }
 

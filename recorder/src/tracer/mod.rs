@@ -298,14 +298,14 @@ impl Tracer {
         }
     }
 
-    fn on_signal(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
-        self.requests.saw(self.main, tid, signal);
+    fn on_signal(&mut self, tid: i32, reached: i32) -> Result<(), RecordError> {
+        self.requests.saw(self.main, tid, reached);
         if let Some(task) = self.tasks.get_mut(&tid) {
             task.time.foreign_stop();
         }
-        if let Some(inside) = &mut self.inside
-            && inside.signal(tid, signal)
-        {
+        let inside = self.inside.as_mut();
+        let signal = inside.map_or(reached, |inside| inside.signal(tid, reached));
+        if signal == 0 {
             return self.resume(tid, 0);
         }
         if unless_gone("PTRACE_DETACH", tid, init::let_die(tid, signal))? == Some(true) {

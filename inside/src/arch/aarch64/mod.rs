@@ -16,7 +16,7 @@ use std::arch::{asm, global_asm};
 
 use super::{Found, Marks};
 use crate::class;
-use crate::layout::{AREA, AREAS, EVENT_SHIFT, EVENTS, PAGE, REGION, STUB, area, event};
+use crate::layout::{AREA, AREAS, EVENT_SHIFT, EVENTS, OWNERS, PAGE, REGION, STUB, area, event};
 pub use classes::CLASSES;
 use classes::NUMBERS;
 pub use registers::Registers;
@@ -24,12 +24,9 @@ pub use script::{SCRIPT_CALLS, script};
 pub(crate) use trampoline::{BACK, REFUSED};
 pub use trampoline::{TRACED, TRAMPOLINE, trampoline};
 
-/// Where in the stub's page it stands whose areas there are ([`crate::led`]). In the half of the page
-/// that code and classes don't need.
-pub(crate) const OWNERS: u64 = PAGE / 2;
-/// Set in an offset in the page when it is behind the last owner.
-const BEHIND_OWNERS: u32 = (OWNERS + 8 * AREAS as u64).trailing_zeros();
-const _: () = assert!(OWNERS & 1 << BEHIND_OWNERS == 0);
+/// Set in an address when it is behind the last owner ([`crate::led`]), of those in that page.
+const BEHIND_OWNERS: u32 = (8 * AREAS as u64).trailing_zeros();
+const _: () = assert!(OWNERS & 1 << BEHIND_OWNERS == 0 && AREAS.is_power_of_two());
 
 /// What the stub and trampolines put away in the area: three pairs.
 pub(crate) mod kept {
@@ -244,13 +241,13 @@ global_asm!(
     ".endr",
     "mov w14, #1",
     "str x14, [x15, #{HAS_STAT}]",
-    "70: str xzr, [x16, #{STATE}]",
-    "ldr x14, [x16, #{HEAD}]",
+    "70: ldr x14, [x16, #{HEAD}]",
     "add x14, x14, #1",
     "add x17, x16, #{HEAD}",
     // Whoever sees that it counts sees all of it.
     "stlr x14, [x17]",
     "fsreplay_inside_written:",
+    "str xzr, [x16, #{STATE}]",
     "ldr x17, [x16, #{TRACED}]",
     "ldp x12, x13, [x16, #{X12}]",
     "ldp x14, x15, [x16, #{X14}]",
@@ -285,7 +282,7 @@ global_asm!(
     ".popsection",
     below_x16 = const below::X16,
     below_x14 = const below::X14,
-    owners = const OWNERS,
+    owners = const PAGE,
     behind_owners = const BEHIND_OWNERS,
     to_refused = const TRACED - REFUSED,
     to_back = const TRACED - BACK,
@@ -382,7 +379,7 @@ pub fn marks() -> Marks {
     }
 }
 
-/// The stub's page, up to where its owners stand: its code, and the table of classes behind it.
+/// The stub's page: its code, and the table of classes behind it.
 pub fn stub() -> Vec<u8> {
     let length = marks().end as usize;
     // SAFETY: `begin` and `end` are labels of one block of bytes, which nothing writes to.

@@ -11,6 +11,8 @@ const NUMBER: usize = 8;
 const STACK: usize = 31;
 const NEXT: usize = 32;
 const STATE: usize = 33;
+/// What kind of branch led to the next instruction.
+const BRANCHED: u64 = 0xc00;
 /// Of 32-bit programs.
 const IS_32_BIT: u64 = 0x10;
 
@@ -20,9 +22,11 @@ impl Registers {
         self.0[NEXT]
     }
 
-    /// Goes on elsewhere.
+    /// Goes on elsewhere, which nothing has branched to: what it has from a branch (`BTYPE`) would
+    /// ask for a landing pad there.
     pub fn set_next(&mut self, address: u64) {
         self.0[NEXT] = address;
+        self.0[STATE] &= !BRANCHED;
     }
 
     /// The result of a call, or its first argument.

@@ -1,6 +1,6 @@
 //! What leads a task to its area: its thread pointer (`tpidr_el0`), which each thread has another
-//! one of. The stub's page has a word for each area, with the thread pointer of the task whose it
-//! is.
+//! one of. A page behind the stub's has a word for each area, with the thread pointer of the task
+//! whose it is.
 //!
 //! A program of no C library, as Go's, has none, and doesn't look for one: it gets the address of
 //! its area for that. A new task that shares its parent's memory and thread pointer, as `vfork`
@@ -9,39 +9,35 @@
 use std::io;
 
 use crate::arch::Registers;
-use crate::arch::aarch64::OWNERS;
-use crate::layout::{AREA, AREAS, REGION, REGION_SIZE, STUB};
+use crate::layout::{AREA, AREAS, OWNERS, REGION, REGION_SIZE};
 use crate::led::{Newborn, Shares};
 use crate::tracee::Tracee;
 
 /// Bytes of all owners.
 const ALL: usize = 8 * AREAS;
 
+/// The table of owners stands there.
+pub const NEEDS_MEMORY: bool = true;
+
 /// Whether a task that has no area can be led to one.
 pub fn may_be(_registers: &Registers) -> bool {
     true
 }
 
-/// Leads a task to the area at an address; `alone` if it is the only one of its memory.
-pub fn to(
-    tracee: &mut impl Tracee,
-    _registers: &mut Registers,
-    address: u64,
-    alone: bool,
-) -> io::Result<()> {
+/// Leads a task to the area at an address.
+pub fn to(tracee: &mut impl Tracee, _registers: &mut Registers, address: u64) -> io::Result<()> {
     let pointer = tracee.thread_pointer()?;
-    if alone {
-        tracee.write(STUB + OWNERS, &[0; ALL])?;
-    } else {
-        forget(tracee, pointer)?;
-    }
+    forget(tracee, pointer)?;
     own(tracee, pointer, address)
 }
 
-/// Leads a task that stands still nowhere.
+/// Leads a task that stands still nowhere, and all that share its memory: what one that is gone has
+/// left in the table would lead a thread there that nobody sees begin.
 pub fn nowhere(tracee: &mut impl Tracee) -> io::Result<()> {
     let pointer = tracee.thread_pointer()?;
-    forget(tracee, pointer)?;
+    if owners(tracee)?.iter().any(|owner| *owner != 0) {
+        tracee.write(OWNERS, &[0; ALL])?;
+    }
     if is_ours(pointer) {
         tracee.set_thread_pointer(0)?;
     }
@@ -49,19 +45,14 @@ pub fn nowhere(tracee: &mut impl Tracee) -> io::Result<()> {
 }
 
 /// Leads a new task, which may have been led to its parent's area, to that at an address, or
-/// nowhere with 0. One in whose memory nobody has an area now gets none.
+/// nowhere with 0. A forked process has a table without owners (`MADV_WIPEONFORK`).
 pub fn newborn(tracee: &mut impl Tracee, address: u64, shares: Shares) -> io::Result<Newborn> {
     let pointer = tracee.thread_pointer()?;
     if shares == Shares::Pointer && pointer != 0 && !is_ours(pointer) {
         forget(tracee, pointer)?;
         return Ok(Newborn::Borrows);
     }
-    if owners(tracee)?.iter().all(|owner| *owner == 0) && !is_ours(pointer) {
-        return Ok(Newborn::Stays);
-    }
-    if shares == Shares::Nothing {
-        tracee.write(STUB + OWNERS, &[0; ALL])?;
-    } else if !is_ours(pointer) {
+    if shares == Shares::Memory && !is_ours(pointer) {
         // It may be that of a thread that is gone.
         forget(tracee, pointer)?;
     }
@@ -92,7 +83,7 @@ fn index(address: u64) -> usize {
 }
 
 fn word(index: usize) -> u64 {
-    STUB + OWNERS + 8 * index as u64
+    OWNERS + 8 * index as u64
 }
 
 /// Makes the area at an address a task's own. `pointer`: its thread pointer.
@@ -109,7 +100,7 @@ fn own(tracee: &mut impl Tracee, pointer: u64, address: u64) -> io::Result<()> {
 /// All owners; zero where the stub is not mapped.
 fn owners(tracee: &mut impl Tracee) -> io::Result<[u64; AREAS]> {
     let mut bytes = [0; ALL];
-    tracee.read(STUB + OWNERS, &mut bytes)?;
+    tracee.read(OWNERS, &mut bytes)?;
     let mut owners = [0; AREAS];
     for (owner, bytes) in owners.iter_mut().zip(bytes.as_chunks().0) {
         *owner = u64::from_le_bytes(*bytes);

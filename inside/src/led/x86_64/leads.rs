@@ -7,18 +7,16 @@ use crate::layout::{REGION, REGION_SIZE};
 use crate::led::{Newborn, Shares};
 use crate::tracee::Tracee;
 
+/// Registers are enough.
+pub const NEEDS_MEMORY: bool = false;
+
 /// Whether a task that has no area can be led to one.
 pub fn may_be(registers: &Registers) -> bool {
     !registers.uses_segment()
 }
 
 /// Leads a task to the area at an address, by registers that are still to be set.
-pub fn to(
-    _tracee: &mut impl Tracee,
-    registers: &mut Registers,
-    address: u64,
-    _alone: bool,
-) -> io::Result<()> {
+pub fn to(_tracee: &mut impl Tracee, registers: &mut Registers, address: u64) -> io::Result<()> {
     registers.set_segment(address);
     Ok(())
 }

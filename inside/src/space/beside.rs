@@ -1,0 +1,77 @@
+//! Sites that are written while others may be executing them.
+
+use super::{Site, Space, prepare};
+use crate::arch::sites::{self, AT_ONCE, BREAKPOINT, SITE, SYSCALL};
+use crate::layout::STUB;
+use crate::led::{self, Preparation};
+use crate::refused::Refused;
+use crate::tracee::Tracee;
+
+/// `MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE`.
+const SYNC_CORE: u64 = 1 << 5;
+
+impl Space {
+    /// Writes a site that others may be executing, as the kernel does with its own text: one byte
+    /// at a time, and each processor that runs this memory has forgotten what it fetched before the
+    /// next one. The first is a breakpoint: who comes by stops there, and is sent back once it is
+    /// done.
+    pub(super) fn write_beside_others(
+        &mut self,
+        tracee: &mut impl Tracee,
+        site: u64,
+        patched: [u8; SITE as usize],
+    ) -> Result<(), Refused> {
+        if !self.may_synchronize {
+            self.may_synchronize_now(tracee)?;
+            self.may_synchronize = true;
+        }
+        tracee.write(site, &[BREAKPOINT])?;
+        let synchronized = self.synchronize(tracee);
+        if let Err(error) = synchronized {
+            tracee.write(site, &SYSCALL[..1])?;
+            return Err(error);
+        }
+        tracee.write(site + 1, &patched[1..])?;
+        // It worked once; and where it doesn't, the breakpoint has to go all the same.
+        let synchronized = self.synchronize(tracee);
+        tracee.write(site, &patched[..1])?;
+        synchronized
+    }
+
+    /// Tells the kernel that this memory will ask for `membarrier`.
+    pub(super) fn may_synchronize_now(&self, tracee: &mut impl Tracee) -> Result<(), Refused> {
+        let before = tracee.registers()?;
+        let at = STUB + self.marks.call;
+        prepare(tracee, &before, at, led::preparation())
+    }
+
+    /// Lets all processors that run this memory fetch its instructions anew.
+    fn synchronize(&self, tracee: &mut impl Tracee) -> Result<(), Refused> {
+        let before = tracee.registers()?;
+        let at = STUB + self.marks.call;
+        let barrier = Preparation {
+            number: libc::SYS_membarrier,
+            arguments: [SYNC_CORE, 0, 0, 0, 0, 0],
+            is_needed: true,
+        };
+        prepare(tracee, &before, at, barrier)
+    }
+
+    /// The site that had a breakpoint while it was written, if a task came by that: `next` is
+    /// behind it. A breakpoint that is still there was left by a task that was killed in the
+    /// middle.
+    pub fn came_by(&self, tracee: &mut impl Tracee, next: u64) -> Option<u64> {
+        let site = next.checked_sub(1).filter(|_| !AT_ONCE)?;
+        if !matches!(self.sites.get(&site), Some(Site::Patched(_) | Site::Unfit)) {
+            return None;
+        }
+        let mut bytes = [0; SITE as usize];
+        let length = tracee.read(site, &mut bytes).ok()?;
+        if length == bytes.len() && bytes[0] == BREAKPOINT {
+            let is_old = bytes[1..] == SYSCALL[1..];
+            let first = if is_old { SYSCALL[0] } else { sites::PATCHED };
+            tracee.write(site, &[first]).ok()?;
+        }
+        Some(site)
+    }
+}
