@@ -193,12 +193,17 @@ fn fenced_in(
             source,
         })?;
         let panicked = || ReplayError::Plan("the replay panicked".into());
-        let fence = opened.recv().map_err(|_| panicked())??;
-        rest();
-        // One that has ended is told of below.
-        let _ = go.send(());
-        let done = thread.join().map_err(|_| panicked())??;
-        Ok((fence, done))
+        let fence = opened.recv();
+        if matches!(fence, Ok(Ok(_))) {
+            rest();
+            // One that has ended is told of below.
+            let _ = go.send(());
+        }
+        drop(go);
+        // Also where nothing could be opened: what it has of its own is gone with it.
+        let done = thread.join();
+        let fence = fence.map_err(|_| panicked())??;
+        Ok((fence, done.map_err(|_| panicked())??))
     })
 }
 
