@@ -48,6 +48,50 @@ pub const LSTAT: u8 = 13;
 /// flags.
 pub const STAT_AT: u8 = 14;
 
+/// Numbers that a table of classes has: all others go the traced way.
+pub const NUMBERS: usize = 512;
+
+/// The class of each call that is not traced always. An architecture may have more of its own.
+pub const CLASSES: &[(i64, u8)] = &[
+    (libc::SYS_read, PLAIN),
+    (libc::SYS_write, PLAIN),
+    (libc::SYS_close, PLAIN),
+    (libc::SYS_fstat, PLAIN),
+    (libc::SYS_lseek, PLAIN),
+    (libc::SYS_pread64, PLAIN),
+    (libc::SYS_pwrite64, PLAIN),
+    (libc::SYS_getdents64, PLAIN),
+    (libc::SYS_getcwd, PLAIN),
+    (libc::SYS_fadvise64, PLAIN),
+    (libc::SYS_fstatfs, PLAIN),
+    (libc::SYS_dup, PLAIN),
+    (libc::SYS_fsync, PLAIN),
+    (libc::SYS_fdatasync, PLAIN),
+    (libc::SYS_readv, VECTOR),
+    (libc::SYS_writev, VECTOR),
+    (libc::SYS_preadv, VECTOR),
+    (libc::SYS_pwritev, VECTOR),
+    (libc::SYS_preadv2, VECTOR),
+    (libc::SYS_pwritev2, VECTOR),
+    (libc::SYS_statfs, PATH_FIRST),
+    (libc::SYS_listxattr, PATH_FIRST),
+    (libc::SYS_llistxattr, PATH_FIRST),
+    (libc::SYS_getxattr, NAMED),
+    (libc::SYS_lgetxattr, NAMED),
+    (libc::SYS_newfstatat, STAT_AT),
+    (libc::SYS_statx, PATH_SECOND),
+    (libc::SYS_faccessat, PATH_SECOND),
+    (libc::SYS_faccessat2, PATH_SECOND),
+    (libc::SYS_readlinkat, PATH_SECOND),
+    (libc::SYS_openat, OPEN_AT),
+    (libc::SYS_fcntl, FCNTL),
+    (libc::SYS_ioctl, IOCTL),
+    (libc::SYS_mmap, MAP),
+    (libc::SYS_munmap, PLAIN),
+    (libc::SYS_madvise, ADVICE),
+    (libc::SYS_futex, WAKE),
+];
+
 /// Bytes of a vector: its address and its length.
 pub const VECTOR_SIZE: u64 = 16;
 /// As many vectors as an event has room for, where others have a path.

@@ -158,8 +158,8 @@ impl Space {
         })
     }
 
-    /// Whether a call that is made at that instruction may wait, and a task that a signal reaches in
-    /// it already stands before it again.
+    /// Whether a call that is made at that instruction may wait, and a task that a signal reaches
+    /// in it already stands before it again.
     pub(crate) fn may_wait_at(&self, next: u64) -> bool {
         let in_trampoline = self.site(next).map(|(_, offset)| offset);
         led::may_wait_at(next, in_trampoline, &self.marks)

@@ -33,8 +33,8 @@ pub trait Tracee {
     /// it meanwhile. Fails if it dies, or anything else stops it.
     fn make_call(&mut self) -> io::Result<()>;
 
-    /// Lets it go on with a signal that it has a handler for, to the first instruction of that. Where
-    /// it doesn't come there, gives the signal that it is about to get instead, or 0.
+    /// Lets it go on with a signal that it has a handler for, to the first instruction of that.
+    /// Where it doesn't come there, gives the signal that it is about to get instead, or 0.
     fn to_handler(&mut self, signal: i32) -> io::Result<Option<i32>>;
 
     /// Puts another number in place of that of the call that it stands before.

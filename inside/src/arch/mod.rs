@@ -18,17 +18,22 @@ compile_error!("add a module to inside/src/arch");
 
 use crate::class;
 pub use this::{
-    Registers, SCRIPT_CALLS, TRACED, TRAMPOLINE, is_supported, marks, script, stub, ticks,
-    trampoline,
+    Registers, SCRIPT_CALLS, TRACED, TRAMPOLINE, is_supported, script, ticks, trampoline,
 };
+mod code;
+
+pub use code::{marks, stub};
 pub(crate) use this::{found, sites};
+
+/// The class of each call that is not traced always.
+fn classes_of_calls() -> impl Iterator<Item = &'static (i64, u8)> {
+    class::CLASSES.iter().chain(this::OWN_CLASSES)
+}
 
 /// Whether the stub makes a call of that number with such arguments. Of those with flags or
 /// commands it may be that it doesn't.
 pub fn takes(number: u64, arguments: &[u64; 6]) -> bool {
-    let class = this::CLASSES
-        .iter()
-        .find(|(of, _)| of.cast_unsigned() == number);
+    let class = classes_of_calls().find(|(of, _)| of.cast_unsigned() == number);
     match class {
         None => false,
         // Most are waits, which are traced.

@@ -12,8 +12,8 @@ use crate::tracee::Tracee;
 
 impl Tasks {
     /// A signal is about to be delivered to a task (0: none, it only is to leave the stub). Gives
-    /// the one that it is to get: none, 0, where the stub itself caused it, or its handler was begun
-    /// here; or another that came in its place.
+    /// the one that it is to get: none, 0, where the stub itself caused it, or its handler was
+    /// begun here; or another that came in its place.
     pub fn signal(&mut self, tid: i32, tracee: &mut impl Tracee, signal: i32, why: Why) -> i32 {
         let Some(task) = self.tasks.get_mut(&tid) else {
             return signal;
@@ -52,10 +52,10 @@ impl Tasks {
     }
 }
 
-/// A signal is about to be delivered to a task in a call that waits, which the kernel has put before
-/// that call already. Whether it is made again is the kernel's to say, which looks at where the task
-/// stands: so that is left as it is. If the signal has a handler, the task is let go on to that, and
-/// what it comes back to is put outside. Gives what is to be delivered instead.
+/// A signal is about to be delivered to a task in a call that waits, which the kernel has put
+/// before that call already. Whether it is made again is the kernel's to say, which looks at where
+/// the task stands: so that is left as it is. If the signal has a handler, the task is let go on to
+/// that, and what it comes back to is put outside. Gives what is to be delivered instead.
 fn waiting(
     space: &Space,
     tid: i32,

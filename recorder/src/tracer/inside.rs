@@ -89,7 +89,8 @@ impl Inside {
         }
     }
 
-    /// Keeps the memory of a task that has an area, where that is needed to take it out of the stub.
+    /// Keeps the memory of a task that has an area, where that is needed to take it out of the
+    /// stub.
     fn keep(&mut self, stopped: Stopped) {
         if fsreplay_inside::NEEDS_MEMORY
             && let Stopped {

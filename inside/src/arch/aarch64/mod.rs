@@ -1,11 +1,10 @@
 //! The stub's code on aarch64.
 //!
-//! The kernel destroys no register at an `svc`, so a trampoline puts two of them on the stack first,
-//! below what a program may keep there. Whose area it is, is told by the thread pointer
-//! ([`crate::led`]). Once the stub has the area, everything that it uses is put away there: a call may
-//! take the stack away. It changes no flags and uses no vector register.
+//! The kernel destroys no register at an `svc`, so a trampoline puts two of them on the stack
+//! first, below what a program may keep there. Whose area it is, is told by the thread pointer
+//! ([`crate::led`]). Once the stub has the area, everything that it uses is put away there: a call
+//! may take the stack away. It changes no flags and uses no vector register.
 
-mod classes;
 mod registers;
 mod script;
 pub mod sites;
@@ -14,15 +13,16 @@ mod trampoline;
 // The only way to state machine code that the assembler checks.
 use std::arch::{asm, global_asm};
 
-use super::{Found, Marks};
+use super::Found;
 use crate::class;
 use crate::layout::{AREA, AREAS, EVENT_SHIFT, EVENTS, OWNERS, PAGE, REGION, STUB, area, event};
-pub use classes::CLASSES;
-use classes::NUMBERS;
 pub use registers::Registers;
 pub use script::{SCRIPT_CALLS, script};
 pub(crate) use trampoline::{BACK, REFUSED};
 pub use trampoline::{TRACED, TRAMPOLINE, trampoline};
+
+/// There are no older calls.
+pub const OWN_CLASSES: &[(i64, u8)] = &[];
 
 /// Set in an address when it is behind the last owner ([`crate::led`]), of those in that page.
 const BEHIND_OWNERS: u32 = (8 * AREAS as u64).trailing_zeros();
@@ -52,7 +52,7 @@ pub(crate) mod below {
 global_asm!(
     ".pushsection .rodata.fsreplay_inside, \"a\"",
     // Seen by all of the crate, and by nothing that it is linked with.
-    ".irp mark, begin,saved,call,called,result,written,refused,woken,end",
+    ".irp mark, begin,saved,flags,call,called,result,written,refused,woken,end",
     ".globl fsreplay_inside_\\mark",
     ".hidden fsreplay_inside_\\mark",
     ".endr",
@@ -87,6 +87,7 @@ global_asm!(
     "stp x14, x15, [x16, #{X14}]",
     "stp x12, x13, [x16, #{X12}]",
     "fsreplay_inside_saved:",
+    "fsreplay_inside_flags:",
     // Is it a call for the stub, and is there room for its event?
     "lsr x14, x8, #{numbers_shift}",
     "cbnz x14, fsreplay_inside_refused",
@@ -271,13 +272,9 @@ global_asm!(
     "add x17, x16, #{HEAD}",
     "stlr x14, [x17]",
     "b fsreplay_inside_call",
+    // What ends it is as with an event: its state, and registers.
     "fsreplay_inside_woken:",
-    "str xzr, [x16, #{STATE}]",
-    "ldr x17, [x16, #{TRACED}]",
-    "ldp x12, x13, [x16, #{X12}]",
-    "ldp x14, x15, [x16, #{X14}]",
-    "sub x17, x17, #{to_back}",
-    "br x17",
+    "b fsreplay_inside_written",
     "fsreplay_inside_end:",
     ".popsection",
     below_x16 = const below::X16,
@@ -292,7 +289,7 @@ global_asm!(
     region_low = const REGION & 0xffff,
     region_middle = const REGION >> 16 & 0xffff,
     region_high = const REGION >> 32,
-    numbers_shift = const NUMBERS.trailing_zeros(),
+    numbers_shift = const class::NUMBERS.trailing_zeros(),
     events_shift = const EVENTS.trailing_zeros(),
     event_shift = const EVENT_SHIFT,
     plain = const class::PLAIN,
@@ -347,51 +344,7 @@ global_asm!(
 
 // The commands up to the last one are told by their bits.
 const _: () = assert!(class::FCNTL_LAST.is_power_of_two());
-const _: () = assert!(NUMBERS.is_power_of_two() && EVENTS.is_power_of_two());
-
-unsafe extern "C" {
-    static fsreplay_inside_begin: u8;
-    static fsreplay_inside_saved: u8;
-    static fsreplay_inside_call: u8;
-    static fsreplay_inside_called: u8;
-    static fsreplay_inside_result: u8;
-    static fsreplay_inside_written: u8;
-    static fsreplay_inside_refused: u8;
-    static fsreplay_inside_woken: u8;
-    static fsreplay_inside_end: u8;
-}
-
-/// The marks of the stub.
-pub fn marks() -> Marks {
-    let begin = (&raw const fsreplay_inside_begin).addr() as u64;
-    let from_begin = |mark: *const u8| mark.addr() as u64 - begin;
-    let saved = from_begin(&raw const fsreplay_inside_saved);
-    Marks {
-        saved,
-        flags: saved,
-        call: from_begin(&raw const fsreplay_inside_call),
-        called: from_begin(&raw const fsreplay_inside_called),
-        result: from_begin(&raw const fsreplay_inside_result),
-        written: from_begin(&raw const fsreplay_inside_written),
-        refused: from_begin(&raw const fsreplay_inside_refused),
-        woken: from_begin(&raw const fsreplay_inside_woken),
-        end: from_begin(&raw const fsreplay_inside_end),
-    }
-}
-
-/// The stub's page: its code, and the table of classes behind it.
-pub fn stub() -> Vec<u8> {
-    let length = marks().end as usize;
-    // SAFETY: `begin` and `end` are labels of one block of bytes, which nothing writes to.
-    let code = unsafe { std::slice::from_raw_parts(&raw const fsreplay_inside_begin, length) };
-    let mut bytes = code.to_vec();
-    let mut classes = vec![class::TRACED; NUMBERS];
-    for (number, class) in CLASSES {
-        classes[*number as usize] = *class;
-    }
-    bytes.extend(classes);
-    bytes
-}
+const _: () = assert!(class::NUMBERS.is_power_of_two() && EVENTS.is_power_of_two());
 
 /// Whether this machine can do it: its pages are as small as a stub is, and programs have as many
 /// addresses as it takes.

@@ -15,8 +15,8 @@ pub(crate) const REFUSED: u64 = 24;
 
 /// A trampoline: what a site's jump leads to.
 ///
-/// It puts two registers on the stack, loads the address of its own `svc` and goes to the stub. That
-/// comes back behind the call, or for the traced way.
+/// It puts two registers on the stack, loads the address of its own `svc` and goes to the stub.
+/// That comes back behind the call, or for the traced way.
 pub fn trampoline(at: u64, site: u64) -> Option<[u8; TRAMPOLINE]> {
     let behind = site + SYSCALL.len() as u64;
     let back = |from: u64| jump(at + from, behind);

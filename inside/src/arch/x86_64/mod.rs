@@ -7,7 +7,6 @@
 //!
 //! Comparisons before the flags are put away use `jrcxz` and `lea`, which touch none.
 
-mod classes;
 mod patch;
 mod registers;
 mod script;
@@ -17,18 +16,26 @@ mod trampoline;
 // The only way to state machine code that the assembler checks.
 use std::arch::global_asm;
 
-use super::{Found, Marks};
+use super::Found;
 use crate::class;
 use crate::layout::{EVENT_SHIFT, EVENTS, STUB, area, event};
-pub use classes::CLASSES;
-use classes::NUMBERS;
 pub use registers::Registers;
 pub use script::{SCRIPT_CALLS, script};
 pub use trampoline::{TRACED, TRAMPOLINE, trampoline};
 
-/// The upper half of the stub's address and of the region's, with its bytes turned round: what `bswap` leaves in
-/// the lower half.
+/// The upper half of the stub's address and of the region's, with its bytes turned round: what
+/// `bswap` leaves in the lower half.
 const HIGH_TURNED: u32 = ((STUB >> 32) as u32).swap_bytes();
+
+/// Older calls, which not every architecture has.
+pub const OWN_CLASSES: &[(i64, u8)] = &[
+    (libc::SYS_getdents, class::PLAIN),
+    (libc::SYS_stat, class::PATH_FIRST),
+    (libc::SYS_lstat, class::LSTAT),
+    (libc::SYS_access, class::PATH_FIRST),
+    (libc::SYS_readlink, class::PATH_FIRST),
+    (libc::SYS_open, class::OPEN),
+];
 
 /// What the stub puts away.
 pub(crate) mod kept {
@@ -295,7 +302,7 @@ global_asm!(
     "fsreplay_inside_end:",
     ".popsection",
     turned_back = const HIGH_TURNED.cast_signed().wrapping_neg(),
-    numbers = const NUMBERS,
+    numbers = const class::NUMBERS,
     events = const EVENTS,
     shift = const EVENT_SHIFT,
     path_first = const class::PATH_FIRST,
@@ -345,50 +352,6 @@ global_asm!(
     STAT = const event::STAT,
     HAS_STAT = const event::HAS_STAT,
 );
-
-unsafe extern "C" {
-    static fsreplay_inside_begin: u8;
-    static fsreplay_inside_saved: u8;
-    static fsreplay_inside_flags: u8;
-    static fsreplay_inside_call: u8;
-    static fsreplay_inside_called: u8;
-    static fsreplay_inside_result: u8;
-    static fsreplay_inside_written: u8;
-    static fsreplay_inside_refused: u8;
-    static fsreplay_inside_woken: u8;
-    static fsreplay_inside_end: u8;
-}
-
-/// The marks of the stub.
-pub fn marks() -> Marks {
-    let begin = (&raw const fsreplay_inside_begin).addr() as u64;
-    let from_begin = |mark: *const u8| mark.addr() as u64 - begin;
-    Marks {
-        saved: from_begin(&raw const fsreplay_inside_saved),
-        flags: from_begin(&raw const fsreplay_inside_flags),
-        call: from_begin(&raw const fsreplay_inside_call),
-        called: from_begin(&raw const fsreplay_inside_called),
-        result: from_begin(&raw const fsreplay_inside_result),
-        written: from_begin(&raw const fsreplay_inside_written),
-        refused: from_begin(&raw const fsreplay_inside_refused),
-        woken: from_begin(&raw const fsreplay_inside_woken),
-        end: from_begin(&raw const fsreplay_inside_end),
-    }
-}
-
-/// The stub's page: its code, and the table of classes behind it.
-pub fn stub() -> Vec<u8> {
-    let length = marks().end as usize;
-    // SAFETY: `begin` and `end` are labels of one block of bytes, which nothing writes to.
-    let code = unsafe { std::slice::from_raw_parts(&raw const fsreplay_inside_begin, length) };
-    let mut bytes = code.to_vec();
-    let mut classes = vec![class::TRACED; NUMBERS];
-    for (number, class) in CLASSES {
-        classes[*number as usize] = *class;
-    }
-    bytes.extend(classes);
-    bytes
-}
 
 /// Whether this machine can do it: programs may read and write their `gs` base by themselves
 /// (`AT_HWCAP2`).

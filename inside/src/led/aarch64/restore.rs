@@ -53,8 +53,8 @@ pub fn put_back_outside(
     Ok(())
 }
 
-/// Puts registers back as they were before the call, which doesn't change them. The first argument's
-/// becomes the result's, and the stub changes neither.
+/// Puts registers back as they were before the call, which doesn't change them. The first
+/// argument's becomes the result's, and the stub changes neither.
 pub fn put_back(
     tracee: &mut impl Tracee,
     registers: &mut Registers,
