@@ -264,6 +264,7 @@ fn wakes_are_made_and_told_before_whom_they_wake_goes_on() {
 
 const WAITING: &str = r#"
 #include <errno.h>
+#define COUNT (EVERY < 1000 ? 200 : 50)
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -282,13 +283,13 @@ int main(void) {
         if (write(ends[1], "x", 1) != 1 || read(ends[0], &c, 1) != 1) return 2;
     pid_t child = fork();
     if (child == 0) {
-        for (int i = 0; i < 200; i++) { usleep(3000); if (write(ends[1], "y", 1) != 1) _exit(1); }
+        for (int i = 0; i < COUNT; i++) { usleep(30 * EVERY); if (write(ends[1], "y", 1) != 1) _exit(1); }
         _exit(0);
     }
-    struct itimerval often = { { 0, 1000 }, { 0, 1000 } };
+    struct itimerval often = { { 0, 10 * EVERY }, { 0, 10 * EVERY } };
     setitimer(ITIMER_REAL, &often, 0);
     long interrupted = 0, got = 0;
-    while (got < 200) {
+    while (got < COUNT) {
         c = 0;
         ssize_t n = read(ends[0], &c, 1);
         if (n == 1 && c == 'y') got++;
