@@ -1,6 +1,6 @@
 //! What differs by architecture: the stub's code, sites and trampolines, registers.
 //!
-//! `cfg(target_arch)` stands here and in [`crate::led`], and with the stub's address
+//! `cfg(target_arch)` stands here and in `led`, and with the stub's address
 //! ([`crate::layout`]).
 
 #[cfg(target_arch = "aarch64")]
