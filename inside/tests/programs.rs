@@ -283,7 +283,10 @@ int main(void) {
         if (write(ends[1], "x", 1) != 1 || read(ends[0], &c, 1) != 1) return 2;
     pid_t child = fork();
     if (child == 0) {
-        for (int i = 0; i < COUNT; i++) { usleep(30 * EVERY); if (write(ends[1], "y", 1) != 1) _exit(1); }
+        for (int i = 0; i < COUNT; i++) {
+            usleep(30 * EVERY);
+            if (write(ends[1], "y", 1) != 1) _exit(1);
+        }
         _exit(0);
     }
     struct itimerval often = { { 0, 10 * EVERY }, { 0, 10 * EVERY } };

@@ -5,6 +5,7 @@
 mod affinity;
 pub mod attached;
 mod clock;
+mod copied;
 pub mod costs;
 mod cpu_time;
 mod ending;
