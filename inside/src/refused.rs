@@ -14,9 +14,6 @@ pub enum Refused {
         /// Which.
         call: &'static str,
     },
-    /// A call that prepares the tool's memory for the stub failed.
-    #[error("the tool's memory could not be prepared")]
-    Preparation,
     /// The task uses `gs` itself, or did not stop at a `syscall` instruction.
     #[error("the task can't have an area")]
     Task,

@@ -224,7 +224,6 @@ impl Area {
             .segment
             .set_word(offset + event::RESULT, result.cast_unsigned());
         self.region.segment.set_word(offset + event::EXIT, ticks);
-        self.set(area::STATE, 0);
         self.set(area::LAST_EXIT, 0);
         self.set(area::HEAD, head.wrapping_add(1));
     }

@@ -86,15 +86,11 @@ fn leave(
     let has_result = (marks.called..marks.refused).contains(&offset);
     let is_refused = offset == marks.called && why == Why::Filter;
     let is_wake = area.get(area::STATE) == area::WAKING;
-    if !has_result || is_refused || is_wake {
-        // There is no event to be ended. A wake whose event counts already, and which is not made
-        // yet, is made by the site, and stands twice.
-        area.set(area::STATE, 0);
-        return has_result || offset >= marks.woken;
-    }
-    if offset < marks.written {
+    // A wake whose event counts already, and which is not made yet, is made by the site, and stands
+    // twice.
+    if has_result && offset < marks.written && !is_refused && !is_wake {
         area.finish(registers.result().cast_signed(), ticks);
     }
     area.set(area::STATE, 0);
-    true
+    has_result || offset >= marks.woken
 }

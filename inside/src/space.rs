@@ -383,18 +383,16 @@ impl Space {
     }
 }
 
-/// Lets a task that is at the exit of a call make one that must not fail.
+/// Lets a task that is at the exit of a call make one that gives 0.
 fn prepare(
     tracee: &mut impl Tracee,
     before: &Registers,
     at: u64,
-    Preparation {
-        number, arguments, ..
-    }: Preparation,
+    wanted: Preparation,
 ) -> Result<(), Refused> {
-    match call(tracee, before, at, number, arguments)? {
+    match call(tracee, before, at, wanted.number, wanted.arguments)? {
         0 => Ok(()),
-        _ => Err(Refused::Preparation),
+        _ => Err(Refused::Call { call: wanted.name }),
     }
 }
 

@@ -139,8 +139,11 @@ impl Space {
         if !start.region.is_mapped(tracee) {
             return Err(Refused::Foreign);
         }
-        if prepared != 0 && led::preparation().is_needed {
-            return Err(Refused::Preparation);
+        let preparation = led::preparation();
+        if prepared != 0 && preparation.is_needed {
+            return Err(Refused::Call {
+                call: preparation.name,
+            });
         }
         tracee.write(STUB, &arch::stub())?;
         self.stub = true;

@@ -8,6 +8,7 @@ use common::{EAGER, compile, run, watch};
 const AGAIN: &str = r#"
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@ int main(int argc, char **argv) {
         while (DISTURBED && !waitpid(pid, &status, WNOHANG)) {
             kill(pid, SIGSTOP);
             kill(pid, SIGCONT);
+            /* without a rest it would hardly come to an instruction of its own */
+            usleep(rand() % 400);
         }
         if (!DISTURBED && waitpid(pid, &status, 0) != pid) return 4;
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 7) return 5;

@@ -16,13 +16,13 @@ use x86_64 as this;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("add a module to inside/src/arch");
 
+mod code;
+
 use crate::class;
+pub use code::{marks, stub};
 pub use this::{
     Registers, SCRIPT_CALLS, TRACED, TRAMPOLINE, is_supported, script, ticks, trampoline,
 };
-mod code;
-
-pub use code::{marks, stub};
 pub(crate) use this::{found, sites};
 
 /// The class of each call that is not traced always.

@@ -16,9 +16,11 @@ pub use this::restore::{
 };
 pub use this::{leads, preparation};
 
-/// A call that a process makes once, when it gets the stub.
+/// A call that a process makes once, when it gets the stub. It gives 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Preparation {
+    /// Its name.
+    pub name: &'static str,
     /// Its number.
     pub number: i64,
     /// Its arguments.

@@ -40,21 +40,23 @@ impl Space {
 
     /// Tells the kernel that this memory will ask for `membarrier`.
     pub(super) fn may_synchronize_now(&self, tracee: &mut impl Tracee) -> Result<(), Refused> {
-        let before = tracee.registers()?;
-        let at = STUB + self.marks.call;
-        prepare(tracee, &before, at, led::preparation())
+        self.prepared(tracee, led::preparation())
     }
 
     /// Lets all processors that run this memory fetch its instructions anew.
     fn synchronize(&self, tracee: &mut impl Tracee) -> Result<(), Refused> {
-        let before = tracee.registers()?;
-        let at = STUB + self.marks.call;
         let barrier = Preparation {
+            name: "membarrier",
             number: libc::SYS_membarrier,
             arguments: [SYNC_CORE, 0, 0, 0, 0, 0],
             is_needed: true,
         };
-        prepare(tracee, &before, at, barrier)
+        self.prepared(tracee, barrier)
+    }
+
+    fn prepared(&self, tracee: &mut impl Tracee, wanted: Preparation) -> Result<(), Refused> {
+        let before = tracee.registers()?;
+        prepare(tracee, &before, STUB + self.marks.call, wanted)
     }
 
     /// The site that had a breakpoint while it was written, if a task came by that: `next` is

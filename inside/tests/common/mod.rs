@@ -1,4 +1,5 @@
 //! A small tracer that records by way of the stub what it can, and by ptrace all else.
+#![allow(dead_code)] // Each test file uses its part.
 
 pub mod sys;
 

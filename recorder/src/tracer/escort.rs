@@ -149,13 +149,13 @@ impl Escort {
             0 => {
                 self.requests.saw(self.main, tid, signal);
                 let inside = self.inside.as_mut();
-                let signal = inside.map_or(signal, |inside| inside.signal(tid, signal));
-                match init::let_die(tid, signal) {
+                let given = inside.map_or(signal, |inside| inside.signal(tid, signal));
+                match init::let_die(tid, given) {
                     Ok(true) => {
                         self.alive.remove(&tid);
                         Ok(())
                     }
-                    Ok(false) => ptrace::resume(tid, signal),
+                    Ok(false) => ptrace::resume(tid, given),
                     Err(error) => Err(error),
                 }
             }

@@ -8,6 +8,7 @@
 
 use std::io;
 
+use super::words;
 use crate::arch::Registers;
 use crate::layout::{AREA, AREAS, OWNERS, REGION, REGION_SIZE};
 use crate::led::{Newborn, Shares};
@@ -99,13 +100,7 @@ fn own(tracee: &mut impl Tracee, pointer: u64, address: u64) -> io::Result<()> {
 
 /// All owners; zero where the stub is not mapped.
 fn owners(tracee: &mut impl Tracee) -> io::Result<[u64; AREAS]> {
-    let mut bytes = [0; ALL];
-    tracee.read(OWNERS, &mut bytes)?;
-    let mut owners = [0; AREAS];
-    for (owner, bytes) in owners.iter_mut().zip(bytes.as_chunks().0) {
-        *owner = u64::from_le_bytes(*bytes);
-    }
-    Ok(owners)
+    Ok(words(tracee, OWNERS)?.unwrap_or([0; AREAS]))
 }
 
 /// No area is of a task with that thread pointer any more.

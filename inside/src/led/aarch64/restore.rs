@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::words;
 use crate::arch::aarch64::{BACK, REFUSED, below, kept};
 use crate::arch::{Marks, Registers, TRACED};
 use crate::layout::{STUB, area};
@@ -87,15 +88,9 @@ fn from_stack(
     first: usize,
     below: u64,
 ) -> io::Result<()> {
-    let mut bytes = [0; 16];
     let at = registers.stack().wrapping_sub(below);
-    if tracee.read(at, &mut bytes)? != bytes.len() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let (one, two) = bytes.split_at(8);
-    for (register, bytes) in registers.0[first..].iter_mut().zip([one, two]) {
-        *register = bytes.try_into().map_or(0, u64::from_le_bytes);
-    }
+    let pair: [u64; 2] = words(tracee, at)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    registers.0[first..first + 2].copy_from_slice(&pair);
     Ok(())
 }
 
@@ -107,15 +102,8 @@ const IN_FRAME: u64 = 128 + 176 + 8;
 /// What a handler comes back to, of a task that stands at its first instruction.
 pub fn kept_by_handler(tracee: &mut impl Tracee) -> io::Result<Registers> {
     let at = tracee.registers()?.stack().wrapping_add(IN_FRAME);
-    let mut bytes = [0; size_of::<Registers>()];
-    if tracee.read(at, &mut bytes)? != bytes.len() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let mut kept = Registers([0; 34]);
-    for (register, bytes) in kept.0.iter_mut().zip(bytes.as_chunks().0) {
-        *register = u64::from_le_bytes(*bytes);
-    }
-    Ok(kept)
+    let kept = words(tracee, at)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Registers(kept))
 }
 
 /// Lets it come back to something else.

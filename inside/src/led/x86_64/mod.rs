@@ -9,6 +9,7 @@ use super::Preparation;
 /// `membarrier`, which costs nothing as long as it has no threads.
 pub fn preparation() -> Preparation {
     Preparation {
+        name: "membarrier",
         number: libc::SYS_membarrier,
         arguments: [1 << 6, 0, 0, 0, 0, 0],
         is_needed: false,
