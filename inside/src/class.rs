@@ -41,12 +41,15 @@ pub const VECTOR: u8 = 11;
 /// stands before the returns of those that it wakes, and it has no result.
 pub const WAKE: u8 = 12;
 
+/// No class of a number: the recorder has seen the entry of that call, and the stub ends its event.
+pub const ENTERED: u8 = 13;
+
 /// `lstat`: a path first, and the second argument points to what is found. The classes from here on
 /// are asked for what was found.
-pub const LSTAT: u8 = 13;
+pub const LSTAT: u8 = 14;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 14;
+pub const STAT_AT: u8 = 15;
 
 /// Numbers that a table of classes has: all others go the traced way.
 pub const NUMBERS: usize = 512;

@@ -143,6 +143,8 @@ pub struct Event {
     pub name: Vec<u8>,
     /// The vectors (`struct iovec`) that its second argument points to, if it has such.
     pub vectors: Vec<u8>,
+    /// Its entry was seen at a stop: it tells when it returned, and what.
+    pub was_entered: bool,
     /// It doesn't follow a link at the end of its path.
     pub is_lstat: bool,
     /// What stood at the end of its path, which is not followed if it is a link.
@@ -210,10 +212,42 @@ impl Area {
         })
     }
 
+    /// Whether the task is in a call whose entry was seen at a stop. Only of one that stands still.
+    pub(crate) fn is_entered(&self) -> bool {
+        let class = self.word_of(self.get(area::HEAD), event::CLASS);
+        self.get(area::STATE) == area::IN_CALL && class == u64::from(class::ENTERED)
+    }
+
     /// The recorder has seen the task leave a call, at these ticks: the time until the next call
     /// counts from there.
     pub fn left_call(&self, ticks: u64) {
         self.set(area::LAST_EXIT, ticks);
+    }
+
+    /// Begins the event of a call that the task stands before, as the stub would, but for what it
+    /// points to. Gives the event's address; `None` where there is no room for one.
+    pub(crate) fn begin(&self, number: u64, arguments: &[u64; 6], ticks: u64) -> Option<u64> {
+        let head = self.get(area::HEAD);
+        if head.wrapping_sub(self.get(area::TAIL)) >= EVENTS {
+            return None;
+        }
+        let offset = self.event_offset(head);
+        let set = |word: u64, value: u64| self.region.segment.set_word(offset + word, value);
+        set(event::NUMBER, number);
+        set(event::CLASS, u64::from(class::ENTERED));
+        set(event::HAS_STAT, 0);
+        set(event::ENTRY, ticks);
+        for (index, argument) in arguments.iter().enumerate() {
+            set(event::ARGUMENTS + index as u64 * 8, *argument);
+        }
+        self.set(area::CURRENT, REGION + offset);
+        self.set(area::STATE, area::IN_CALL);
+        Some(REGION + offset)
+    }
+
+    /// The call that the task stands before is none of the stub's.
+    pub(crate) fn drop_call(&self) {
+        self.set(area::STATE, 0);
     }
 
     /// Ends the current event, of which the stub itself doesn't see the return.
@@ -264,6 +298,7 @@ impl Area {
         event.exit = word(event::EXIT);
         event.result = word(event::RESULT).cast_signed();
         event.number = word(event::NUMBER);
+        event.was_entered = class == class::ENTERED;
         let nofollow = event.arguments[3] & NOFOLLOW != 0;
         event.is_lstat = class == class::LSTAT || class == class::STAT_AT && nofollow;
         let has_stat = word(event::HAS_STAT) == 1;

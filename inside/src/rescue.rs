@@ -28,6 +28,9 @@ pub enum Why {
     Filter,
 }
 
+/// What the kernel has a call return that is to be made again: `-ERESTARTSYS`.
+const RESTART: i64 = -512;
+
 fn in_stub(next: u64) -> Option<u64> {
     next.checked_sub(STUB).filter(|offset| *offset < PAGE)
 }
@@ -90,6 +93,9 @@ fn leave(
     // twice.
     if has_result && offset < marks.written && !is_refused && !is_wake {
         area.finish(registers.result().cast_signed(), ticks);
+    } else if !has_result && area.is_entered() {
+        // The recorder waits for its end. It will see its entry again.
+        area.finish(RESTART, ticks);
     }
     area.set(area::STATE, 0);
     has_result || offset >= marks.woken

@@ -66,7 +66,7 @@ struct Task {
     borrows: bool,
     /// What is to be done when it came by a breakpoint.
     after_trap: Option<AfterTrap>,
-    /// Behind the `syscall` of the traced call that it is in, if the stub would have made that.
+    /// Behind the `syscall` of the traced call that it is in, if that is worth a patched site.
     behind: Option<u64>,
     /// What its program is to run first.
     start: Option<Start>,
@@ -257,11 +257,11 @@ impl Tasks {
         }
     }
 
-    /// A task stands at the entry of a traced call with that number and those arguments, at an
-    /// instruction that ends there.
-    pub fn enters(&mut self, tid: i32, number: u64, arguments: &[u64; 6], behind: u64) {
+    /// A task stands at the entry of a traced call, at an instruction that ends at `behind`;
+    /// `is_ours` if the stub could have made that call ([`arch::takes`]), or could tell its return.
+    pub fn enters(&mut self, tid: i32, behind: u64, is_ours: bool) {
         if let Some(task) = self.tasks.get_mut(&tid) {
-            task.behind = arch::takes(number, arguments).then_some(behind);
+            task.behind = is_ours.then_some(behind);
         }
     }
 
@@ -459,6 +459,7 @@ impl Memory {
     }
 }
 
+mod entered;
 mod signals;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use x86_64 as this;
 
 pub use this::restore::{
     area_of, drop_call, is_behind, keep_by_handler, kept_by_handler, may_wait_at, put_back,
-    put_back_outside, traced_way,
+    put_back_outside, put_in, traced_way,
 };
 pub use this::{leads, preparation};
 

@@ -14,7 +14,8 @@ fn is_looked_into(number: i64) -> bool {
     tasks.first(1);
     let mut tracee = Fake::default();
     for _ in 0..8 {
-        tasks.enters(1, number.cast_unsigned(), &[0; 6], 0x40_1002);
+        let takes = arch::takes(number.cast_unsigned(), &[0; 6]);
+        tasks.enters(1, 0x40_1002, takes);
         tasks.leaves(1, &mut tracee);
     }
     tracee.asked

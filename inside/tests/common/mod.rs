@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fsreplay_inside::arch::{Registers, ticks};
+use fsreplay_inside::arch::{Registers, takes, ticks};
 use fsreplay_inside::{Bounds, Policy, Shares, Signals, Tasks, Tracee, Why};
 
 /// A call that was seen.
@@ -27,6 +27,8 @@ pub struct Outcome {
     /// Of each task, in order of their starts.
     pub calls: Vec<Vec<Seen>>,
     pub refusals: Vec<String>,
+    /// Calls that stopped their task and returned inside.
+    pub late: usize,
 }
 
 impl Outcome {
@@ -76,6 +78,7 @@ const TRACED: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_unlink,
     libc::SYS_unlinkat,
+    libc::SYS_mkdirat,
     libc::SYS_fcntl,
     libc::SYS_futex,
     libc::SYS_execve,
@@ -163,6 +166,10 @@ impl Tracee for Stopped {
 struct Task {
     number: usize,
     in_call: Option<(i64, [u64; 6])>,
+    /// The path that was given to it.
+    path: Option<Vec<u8>>,
+    /// The stub tells the return of that.
+    returns_inside: bool,
 }
 
 pub struct Watch {
@@ -172,6 +179,10 @@ pub struct Watch {
     calls: Vec<Vec<Seen>>,
     main: i32,
     status: i32,
+    /// Calls that stop a task return inside where they can.
+    returns_inside: bool,
+    /// How many have done so.
+    late: usize,
 }
 
 /// When everything is worth it, and nothing takes too long.
@@ -195,6 +206,8 @@ pub fn watch(command: &[&str], policy: Policy, environment: bool) -> Outcome {
         calls: Vec::new(),
         main: pid,
         status: 0,
+        returns_inside: true,
+        late: 0,
     };
     watch.tasks.first(pid);
     watch.know(pid);
@@ -204,6 +217,7 @@ pub fn watch(command: &[&str], policy: Policy, environment: bool) -> Outcome {
     Outcome {
         status: watch.status,
         calls: watch.calls,
+        late: watch.late,
         refusals: watch
             .tasks
             .refusals()
@@ -221,6 +235,8 @@ impl Watch {
             Task {
                 number,
                 in_call: None,
+                path: None,
+                returns_inside: false,
             },
         );
     }
@@ -233,13 +249,28 @@ impl Watch {
             ..
         } = self;
         tasks.drain(ticks(), |tid, event| {
-            let Some(task) = known.get(&tid) else { return };
+            let Some(task) = known.get_mut(&tid) else {
+                return;
+            };
+            let number = event.number as i64;
+            let path = if event.was_entered {
+                assert!(task.returns_inside, "a return of nothing");
+                task.returns_inside = false;
+                let entered = Some((number, event.arguments));
+                assert_eq!(task.in_call.take(), entered, "another call returned");
+                if is_made_again(event.result) {
+                    return;
+                }
+                task.path.take()
+            } else {
+                event.path_at.map(|_| event.path.clone())
+            };
             calls[task.number].push(Seen {
-                number: event.number as i64,
+                number,
                 arguments: event.arguments,
                 result: event.result,
-                path: event.path_at.map(|_| event.path.clone()),
-                inside: true,
+                path,
+                inside: !event.was_entered,
             });
         });
     }
@@ -302,7 +333,7 @@ impl Watch {
         let to_exit = self
             .known
             .get(&tid)
-            .is_some_and(|task| task.in_call.is_some());
+            .is_some_and(|task| task.in_call.is_some() && !task.returns_inside);
         sys::resume(tid, to_exit, signal);
     }
 
@@ -329,10 +360,22 @@ impl Watch {
                 return self.go_on(tid, 0);
             }
             let [number, a, b, c, d, e, f, _] = info.words;
-            self.tasks
-                .enters(tid, number, &[a, b, c, d, e, f], info.next);
+            let arguments = [a, b, c, d, e, f];
+            let ours = takes(number, &arguments);
+            let waits = matches!(number as i64, libc::SYS_futex | libc::SYS_execve);
+            let late = self.returns_inside && !waits;
+            self.tasks.enters(tid, info.next, ours || late);
+            let (tasks, mut stopped) = (&mut self.tasks, Stopped(tid));
+            let returns = late
+                && tasks
+                    .returns_inside(tid, &mut stopped, number, &arguments, info.next)
+                    .unwrap_or(false);
+            self.late += usize::from(returns);
             if let Some(task) = self.known.get_mut(&tid) {
-                task.in_call = Some((number as i64, [a, b, c, d, e, f]));
+                assert!(!task.returns_inside, "a return was lost");
+                task.in_call = Some((number as i64, arguments));
+                task.path = path(tid, number as i64, &arguments);
+                task.returns_inside = returns;
             }
         }
         self.go_on(tid, 0);
@@ -343,15 +386,15 @@ impl Watch {
         let call = self
             .known
             .get_mut(&tid)
-            .and_then(|task| Some((task.number, task.in_call.take()?)));
-        if let (Some(info), Some((task, (number, arguments)))) = (info, call) {
+            .and_then(|task| Some((task.number, task.in_call.take()?, task.path.take())));
+        if let (Some(info), Some((task, (number, arguments), path))) = (info, call) {
             let result = info.words[0] as i64;
-            if !(-516..=-512).contains(&result) {
+            if !is_made_again(result) {
                 self.calls[task].push(Seen {
                     number,
                     arguments,
                     result,
-                    path: path(tid, number, &arguments),
+                    path,
                     inside: false,
                 });
                 self.tasks.leaves(tid, &mut Stopped(tid));
@@ -359,6 +402,11 @@ impl Watch {
         }
         self.go_on(tid, 0);
     }
+}
+
+/// Whether a result asks the kernel to make the call again.
+fn is_made_again(result: i64) -> bool {
+    (-516..=-512).contains(&result)
 }
 
 /// What the task that is made by a call shares with the one that is in it.

@@ -15,7 +15,8 @@
 //! 2. **Calls**, one after another for each task: [`Session::entry`] and, if it says so,
 //!    [`Session::exit`], while the task stands still at each; or [`Session::call`] with both, after
 //!    the fact. Calls of the table that change nothing of the tree may be told after the fact,
-//!    others may not. What isn't in the table need not be told.
+//!    others may not. Of most of those the exit may ([`Session::may_be_told_late`]). What isn't in
+//!    the table need not be told.
 //! 3. **Order.** Calls are told in the order in which they *returned*, over all tasks: before a
 //!    backend tells an entry or an exit that stands still, it tells all calls that returned before.
 //! 4. **Looks.** While something is told, the tree below the paths of the call is as it was when
@@ -35,6 +36,7 @@ mod decode;
 mod effects;
 mod interrupted;
 mod killed;
+mod late;
 pub mod memory;
 mod numbers;
 mod paths;

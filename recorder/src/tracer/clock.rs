@@ -80,6 +80,30 @@ impl session::Clock for AtStop<'_> {
     }
 }
 
+/// The clock of a task whose call has returned, at that moment, without a stop.
+pub struct Returned<'a> {
+    /// Nanoseconds since the recording began.
+    pub at: u64,
+    /// The task's time.
+    pub time: &'a mut CpuTime,
+    /// A call that took longer is looked into.
+    pub bound: u64,
+}
+
+impl session::Clock for Returned<'_> {
+    fn gap(&mut self) -> Spent {
+        Spent::default() // told at its entry
+    }
+
+    fn moment(&mut self) -> u64 {
+        self.at
+    }
+
+    fn within(&mut self, duration: u64) -> Within {
+        self.time.returned(self.at, duration, self.bound)
+    }
+}
+
 /// What stops cost while recorder and task share a processor, and while they don't.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Costs {

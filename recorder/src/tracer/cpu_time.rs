@@ -183,8 +183,19 @@ impl CpuTime {
     pub fn inside(&mut self, entry: u64, exit: u64, bound: u64) -> Spent {
         let think = entry.saturating_sub(self.left);
         let duration = exit.saturating_sub(entry);
-        self.left = exit.max(self.left);
         self.told += think;
+        let within = self.returned(exit, duration, bound);
+        Spent {
+            think,
+            cpu: within.cpu,
+            blocked: 0,
+            asleep: within.asleep,
+        }
+    }
+
+    /// A call returned inside the task, at `exit` and after that long.
+    pub fn returned(&mut self, exit: u64, duration: u64, bound: u64) -> Within {
+        self.left = exit.max(self.left);
         let within = if duration > bound {
             self.long_call(duration)
         } else {
@@ -194,12 +205,7 @@ impl CpuTime {
             }
         };
         self.told += within.cpu;
-        Spent {
-            think,
-            cpu: within.cpu,
-            blocked: 0,
-            asleep: within.asleep,
-        }
+        within
     }
 
     /// What the kernel counted since the last look and nothing tells of was that call's.

@@ -8,11 +8,12 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fsreplay_inside::arch::Registers;
+use fsreplay_inside::arch::{self, Registers};
 use fsreplay_inside::{Bounds, Event, Policy, Shares, Signals, Tasks, Tracee, Why};
 use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
+use super::clock::Returned;
 use super::copied::Copied;
 use super::flow::Flow;
 use super::held_off::HeldOff;
@@ -176,10 +177,27 @@ impl Inside {
         self.kept.remove(&tid);
     }
 
-    /// A task stands at the entry of a traced call.
-    pub fn enters(&mut self, tid: i32, number: u64, arguments: &[u64; 6], behind: u64) {
+    /// A task stands at the entry of a traced call, at an instruction that ends at `behind`; `late`
+    /// if its return may be told after the fact. Gives whether the stub will tell it.
+    pub fn enters(
+        &mut self,
+        tid: i32,
+        number: u64,
+        arguments: &[u64; 6],
+        behind: u64,
+        late: bool,
+    ) -> bool {
         self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
-        self.tasks.enters(tid, number, arguments, behind);
+        let is_ours = late || arch::takes(number, arguments);
+        self.tasks.enters(tid, behind, is_ours);
+        if !late {
+            return false;
+        }
+        let mut stopped = self.stopped(tid);
+        let tasks = &mut self.tasks;
+        let returns = tasks.returns_inside(tid, &mut stopped, number, arguments, behind);
+        // Fails only where it is gone.
+        returns.unwrap_or(false)
     }
 
     /// Whether the exit of the traced call that a task has entered is of use.
@@ -269,6 +287,18 @@ impl Tracer {
             let Some(tracee) = tasks.get_mut(&tid) else {
                 return;
             };
+            if event.was_entered {
+                if !std::mem::take(&mut tracee.returns_inside) {
+                    return; // the tool's own doing
+                }
+                let mut clock = Returned {
+                    at: time(event.exit).max(tracee.time.left()),
+                    time: &mut tracee.time,
+                    bound,
+                };
+                session.exit(&mut tracee.task, event.result, &Copied(event), &mut clock);
+                return;
+            }
             let before = tracee.time.mark();
             // Clocks that are compared now and then may be apart by a little.
             let entry = time(event.entry).max(tracee.time.left());

@@ -355,20 +355,19 @@ impl Tracer {
                 self.on_side_call(tid, number, args);
             }
             _ => {
-                if let Some(inside) = &mut self.inside {
-                    if inside.has_started(tid, behind) {
-                        tracee.time.set_aside(self.clock.time());
-                        return self.resume(tid, 0);
-                    }
-                    inside.enters(tid, number, &args, behind);
+                if let Some(inside) = &mut self.inside
+                    && inside.has_started(tid, behind)
+                {
+                    tracee.time.set_aside(self.clock.time());
+                    return self.resume(tid, 0);
                 }
-                self.on_entry_of_call(tid, number, args);
+                self.on_entry_of_call(tid, number, args, behind);
             }
         }
         self.resume(tid, 0)
     }
 
-    fn on_entry_of_call(&mut self, tid: i32, number: u64, registers: [u64; 6]) {
+    fn on_entry_of_call(&mut self, tid: i32, number: u64, registers: [u64; 6], behind: u64) {
         let Some(tracee) = self.tasks.get_mut(&tid) else {
             return;
         };
@@ -381,6 +380,10 @@ impl Tracer {
         let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
         let next = self.session.entry(task, &raw, &mut clock);
         self.through_proc = memory.refused();
+        if let Some(inside) = &mut self.inside {
+            let late = self.session.may_be_told_late(&tracee.task);
+            tracee.returns_inside = inside.enters(tid, number, &registers, behind, late);
+        }
         match next {
             Next::Exit => {
                 let now = self.clock.time();

@@ -43,12 +43,27 @@ impl Registers {
         self.0[RAX] = value;
     }
 
+    /// The number of the call that it is in.
+    pub(crate) fn call(&self) -> u64 {
+        self.0[ORIGINAL_RAX]
+    }
+
+    pub(crate) fn third(&self) -> u64 {
+        self.0[RDX]
+    }
+
     pub(crate) fn set_third(&mut self, value: u64) {
         self.0[RDX] = value;
     }
 
     pub(crate) fn link(&self) -> u64 {
         self.0[R11]
+    }
+
+    /// The flags, as the stub puts them away.
+    pub(crate) fn kept_flags(&self) -> u64 {
+        let low = self.0[FLAGS] & LOW_FLAGS;
+        low << 8 | u64::from(self.0[FLAGS] & OVERFLOW != 0)
     }
 
     /// Puts the flags back that the stub put away.

@@ -1,4 +1,4 @@
-//! The registers of a task that is taken out of the stub or a trampoline.
+//! The registers of a task that is taken out of the stub or a trampoline, or put into the stub.
 
 use std::io;
 
@@ -37,6 +37,24 @@ pub fn is_behind(offset: u64) -> bool {
 /// stands where it was put to.)
 pub fn may_wait_at(next: u64, in_trampoline: Option<u64>, marks: &Marks) -> bool {
     next == STUB + marks.call || in_trampoline == Some(TRACED)
+}
+
+/// Lets a task that stands at the entry of a call return to the stub, as if that had made the call:
+/// it is the current one of its area, and would return to `traced`. `false` if that can't be.
+pub fn put_in(
+    registers: &mut Registers,
+    area: &Area,
+    event: u64,
+    traced: u64,
+    marks: &Marks,
+) -> bool {
+    to_area(registers, area, 12, kept::X12);
+    to_area(registers, area, 14, kept::X14);
+    to_area(registers, area, 16, kept::X16);
+    area.set(area::TRACED, traced);
+    (registers.0[15], registers.0[16]) = (event, area.address());
+    registers.set_next(STUB + marks.called);
+    true
 }
 
 /// Puts registers back that a trampoline has used.
@@ -80,6 +98,11 @@ pub fn put_back(
 fn from_area(registers: &mut Registers, area: &Area, first: usize, at: u64) {
     registers.0[first] = area.get(at);
     registers.0[first + 1] = area.get(at + 8);
+}
+
+fn to_area(registers: &Registers, area: &Area, first: usize, at: u64) {
+    area.set(at, registers.0[first]);
+    area.set(at + 8, registers.0[first + 1]);
 }
 
 fn from_stack(

@@ -1,10 +1,10 @@
-//! The registers of a task that is taken out of the stub.
+//! The registers of a task that is taken out of the stub, or put into it.
 
 use std::io;
 
 use crate::arch::x86_64::kept::{FLAGS, RAX, RDX};
 use crate::arch::{Marks, Registers, TRACED};
-use crate::layout::{area, event};
+use crate::layout::{STUB, area, event};
 use crate::region::Area;
 use crate::tracee::Tracee;
 
@@ -30,6 +30,26 @@ pub fn is_behind(offset: u64) -> bool {
 /// signal reaches there before the call already. It puts it there after that.
 pub fn may_wait_at(_next: u64, _in_trampoline: Option<u64>, _marks: &Marks) -> bool {
     false
+}
+
+/// Lets a task that stands at the entry of a call return to the stub, as if that had made the call:
+/// it is the current one of its area, and would return to `traced`. `false` if it is led elsewhere.
+pub fn put_in(
+    registers: &mut Registers,
+    area: &Area,
+    _event: u64,
+    traced: u64,
+    marks: &Marks,
+) -> bool {
+    if registers.segment() != area.address() {
+        return false;
+    }
+    area.set(RAX, registers.call());
+    area.set(RDX, registers.third());
+    area.set(FLAGS, registers.kept_flags());
+    area.set(area::TRACED, traced);
+    registers.set_next(STUB + marks.called);
+    true
 }
 
 /// Puts registers back that a trampoline has used: none but `r11`, which a call destroys.
