@@ -21,7 +21,7 @@ pub const OPEN_AT: u8 = 5;
 /// `fcntl`: only with the commands up to [`FCNTL_LAST`], and [`FCNTL_OTHER`].
 pub const FCNTL: u8 = 6;
 
-/// `ioctl`: only with the command [`IOCTL_ASKED`].
+/// `ioctl`: only with the commands [`IOCTL_ASKED`] and [`IOCTL_COPIES`].
 pub const IOCTL: u8 = 7;
 
 /// The first argument points to a path, and the second to the name of an attribute.
@@ -41,15 +41,22 @@ pub const VECTOR: u8 = 11;
 /// stands before the returns of those that it wakes, and it has no result.
 pub const WAKE: u8 = 12;
 
+/// `copy_file_range`: only from and to where its descriptors stand, which its second and fourth
+/// arguments say that are no pointers then.
+pub const COPY: u8 = 13;
+
+/// `sendfile`: only from where its descriptor stands, and its third argument is no pointer then.
+pub const SEND: u8 = 14;
+
 /// No class of a number: the recorder has seen the entry of that call, and the stub ends its event.
-pub const ENTERED: u8 = 13;
+pub const ENTERED: u8 = 15;
 
 /// `lstat`: a path first, and the second argument points to what is found. The classes from here on
 /// are asked for what was found.
-pub const LSTAT: u8 = 14;
+pub const LSTAT: u8 = 16;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 15;
+pub const STAT_AT: u8 = 17;
 
 /// Numbers that a table of classes has: all others go the traced way.
 pub const NUMBERS: usize = 512;
@@ -76,6 +83,8 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_pwritev, VECTOR),
     (libc::SYS_preadv2, VECTOR),
     (libc::SYS_pwritev2, VECTOR),
+    (libc::SYS_copy_file_range, COPY),
+    (libc::SYS_sendfile, SEND),
     (libc::SYS_statfs, PATH_FIRST),
     (libc::SYS_listxattr, PATH_FIRST),
     (libc::SYS_llistxattr, PATH_FIRST),
@@ -114,6 +123,9 @@ pub const FCNTL_OTHER: u32 = libc::F_DUPFD_CLOEXEC as u32;
 
 /// `TCGETS`: whether it is a terminal, which languages ask of each file that they open.
 pub const IOCTL_ASKED: u32 = libc::TCGETS as u32;
+
+/// `FICLONE`: a copy that shares blocks, which `cp` and libraries try first.
+pub const IOCTL_COPIES: u32 = libc::FICLONE as u32;
 
 /// `MADV_DONTNEED`: memory that is given back, of which allocators have much.
 pub const ADVICE_ASKED: u32 = libc::MADV_DONTNEED as u32;

@@ -16,6 +16,7 @@ use crate::start::Start;
 use crate::tracee::Tracee;
 use crate::traps::{AfterTrap, after_trap};
 use crate::ways::Ways;
+use patience::Patience;
 
 /// When the stub is worth its cost.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,8 @@ struct Memory {
     refused: bool,
     /// It was asked whether it may be changed.
     asked: bool,
+    /// When to patch it beside tasks that did not bear that.
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -320,8 +323,10 @@ impl Tasks {
             return false;
         }
         let alone = memory.tasks == 1;
+        let stops = memory.stops;
+        let others_bear = || others_bear_traps(&mut self.tasks, tid, tracee);
         if let Some(site) = site
-            && (alone || others_bear_traps(&mut self.tasks, tid, tracee))
+            && (alone || memory.patience.is_over(stops, others_bear))
         {
             let found = (&mut self.known, &mut self.ways);
             match memory.space.patch(tracee, site, alone, policy.hits, found) {
@@ -455,11 +460,13 @@ impl Memory {
             patched: self.patched,
             refused: self.refused,
             asked: self.asked,
+            patience: Patience::default(),
         }
     }
 }
 
 mod entered;
+mod patience;
 mod signals;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,14 @@ mod common;
 
 use common::run;
 
+/// So many calls, with so many microseconds between two signals. An emulated machine takes a thousand
+/// for a stop.
+const SIZE: [&str; 2] = if cfg!(target_arch = "x86_64") {
+    ["-DROUNDS=20000", "-DEVERY=700"]
+} else {
+    ["-DROUNDS=4000", "-DEVERY=20000"]
+};
+
 /// Makes directories that can't be made, checks what a call leaves alone, and is interrupted by
 /// handlers that make such calls themselves.
 const CHANGES: &str = r#"
@@ -59,9 +67,9 @@ int main(void) {
     action.sa_handler = handler;
     sigaction(SIGALRM, &action, 0);
     struct stat found;
-    struct itimerval often = { { 0, 700 }, { 0, 700 } }, never = { { 0, 0 }, { 0, 0 } };
+    struct itimerval often = { { 0, EVERY }, { 0, EVERY } }, never = { { 0, 0 }, { 0, 0 } };
     setitimer(ITIMER_REAL, &often, 0);
-    for (int i = 0; i < 20000 && !wrong; i++) {
+    for (int i = 0; i < ROUNDS && !wrong; i++) {
         if (makes("/none/made", 0x500 + i % 64) != -2) wrong = 4;
         if (i % 4 == 0 && stat("/none/seen", &found) != -1) wrong = 5;
     }
@@ -71,7 +79,7 @@ int main(void) {
 
 #[test]
 fn a_call_that_stops_and_returns_inside_is_one_call_and_leaves_registers_alone() {
-    let Some(outcome) = run(CHANGES, &[]) else {
+    let Some(outcome) = run(CHANGES, &SIZE) else {
         return;
     };
     assert_eq!(outcome.exited(), Some(7), "{:x}", outcome.status);
@@ -85,12 +93,12 @@ fn a_call_that_stops_and_returns_inside_is_one_call_and_leaves_registers_alone()
         found
     };
     let own = modes(0x500..0x540);
-    assert_eq!(own.len(), 20_000);
+    assert!(own.len() == 20_000 || own.len() == 4_000);
     for (number, call) in (0..).zip(&own) {
         assert_eq!(call.arguments[2], 0x500 + number % 64);
     }
     let handled = modes(0x700..0x708);
     println!("{} of {} late", outcome.late, own.len() + handled.len());
     assert!(handled.len() > 20);
-    assert!(outcome.late > 19_000, "{}", outcome.late);
+    assert!(outcome.late > own.len() * 9 / 10, "{}", outcome.late);
 }

@@ -431,10 +431,8 @@ impl Tracee for Stopped {
     }
 
     fn signals_of(&mut self, other: i32) -> Option<Signals> {
-        let mask = |name| {
-            let mask = spawn::status_text(other, name)?;
-            u64::from_str_radix(&mask, 16).ok()
-        };
+        let status = spawn::Status::of(other)?;
+        let mask = |name| u64::from_str_radix(status.text(name)?, 16).ok();
         Some(Signals {
             blocked: mask("SigBlk:")?,
             ignored: mask("SigIgn:")?,

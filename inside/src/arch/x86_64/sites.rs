@@ -60,17 +60,19 @@ pub fn way(code: Code<'_>, site: u64) -> Option<Way> {
         return None;
     }
     let behind = site.checked_add(2)?;
-    let first = near(code, behind, behind);
-    if let Some(last) = first.iter().find(|padding| padding.length >= JUMP) {
-        return Some(Way {
-            hop: None,
-            last: *last,
-        });
+    let mut small = Vec::new();
+    for found in near(code, behind, behind) {
+        if found.length >= JUMP {
+            return Some(Way {
+                hop: None,
+                last: found,
+            });
+        }
+        small.push(found);
     }
-    first.into_iter().find_map(|hop| {
+    small.into_iter().find_map(|hop| {
         let end = hop.address + hop.length as u64;
-        let second = near(code, end, hop.address + 2);
-        let last = second.into_iter().find(|padding| padding.length >= JUMP)?;
+        let last = near(code, end, hop.address + 2).find(|padding| padding.length >= JUMP)?;
         Some(Way {
             hop: Some(hop),
             last,
@@ -79,17 +81,17 @@ pub fn way(code: Code<'_>, site: u64) -> Option<Way> {
 }
 
 /// Padding that short jumps reach whose distance counts from `origin`, the one behind it first; an
-/// instruction begins at `code_at`.
-fn near(code: Code<'_>, code_at: u64, origin: u64) -> Vec<Padding> {
+/// instruction begins at `code_at`. It is looked for as it is asked for: what lies ahead of a
+/// function takes longest to find, and is needed least often.
+fn near(code: Code<'_>, code_at: u64, origin: u64) -> impl Iterator<Item = Padding> {
     let (first, last) = (origin.saturating_sub(REACH + 1), origin + REACH);
-    let mut found = behind(code, code_at, last);
-    found.extend(before(code, code_at, first));
     let gaps = code
         .gaps
         .iter()
-        .filter(|gap| (first..=last).contains(&gap.start));
-    found.extend(gaps.filter_map(|gap| fills_gap(code, *gap)));
-    found
+        .filter(move |gap| (first..=last).contains(&gap.start));
+    behind(code, code_at, last)
+        .chain(before(code, code_at, first))
+        .chain(gaps.filter_map(move |gap| fills_gap(code, *gap)))
 }
 
 /// The padding between two functions. The last instruction of the first is one that never goes on,
@@ -108,40 +110,34 @@ fn fills_gap(code: Code<'_>, gap: Gap) -> Option<Padding> {
 }
 
 /// Padding behind an instruction: what is decoded from there is what is executed.
-fn behind(code: Code<'_>, code_at: u64, last: u64) -> Vec<Padding> {
-    let mut found = Vec::new();
+fn behind(code: Code<'_>, code_at: u64, last: u64) -> impl Iterator<Item = Padding> {
     let bytes = code.from(code_at).unwrap_or_default();
     let mut decoder = Decoder::with_ip(64, bytes, code_at, DecoderOptions::NONE);
-    let mut instruction = Instruction::default();
-    while decoder.can_decode() && decoder.ip() <= last {
-        decoder.decode_out(&mut instruction);
-        if instruction.is_invalid() {
-            break;
-        }
+    let instructions = std::iter::from_fn(move || {
+        let is_near = decoder.can_decode() && decoder.ip() <= last;
+        is_near.then(|| decoder.decode())
+    });
+    let valid = instructions.take_while(|instruction| !instruction.is_invalid());
+    valid.filter_map(move |instruction| {
         let address = instruction.next_ip();
         if !never_goes_on(&instruction) || address > last {
-            continue;
+            return None;
         }
         let length = filling(code.from(address).unwrap_or_default(), address);
-        let padding = Padding { address, length };
+        let found = Padding { address, length };
         let aligned = (address + length as u64).is_multiple_of(LABELS);
-        if length >= SHORT && aligned && !is_jumped_to(code, padding) {
-            found.push(padding);
-        }
-    }
-    found
+        (length >= SHORT && aligned && !is_jumped_to(code, found)).then_some(found)
+    })
 }
 
 /// Padding before a site's function. Where an instruction ends is told by decoding from many places
 /// further ahead, which soon agree.
-fn before(code: Code<'_>, code_at: u64, first: u64) -> Vec<Padding> {
+fn before(code: Code<'_>, code_at: u64, first: u64) -> impl Iterator<Item = Padding> {
     let nearest = code_at - code_at % ALIGNMENT;
     let starts = (0..)
-        .map(|count| nearest.checked_sub(count * ALIGNMENT))
-        .map_while(|start| start.filter(|start| *start > first));
-    starts
-        .filter_map(|function| padding_up_to(code, code_at, function, first))
-        .collect()
+        .map(move |count| nearest.checked_sub(count * ALIGNMENT))
+        .map_while(move |start| start.filter(|start| *start > first));
+    starts.filter_map(move |function| padding_up_to(code, code_at, function, first))
 }
 
 /// The longest padding that ends where a function begins which `code_at` is in, and doesn't begin
