@@ -48,8 +48,8 @@ pub const COPY: u8 = 13;
 /// `sendfile`: only from where its descriptor stands, and its third argument is no pointer then.
 pub const SEND: u8 = 14;
 
-/// No class of a number: the recorder has seen the entry of that call, and the stub ends its event.
-pub const ENTERED: u8 = 15;
+/// No class of a number: the recorder has seen that call at a stop, and the stub makes it.
+pub const SEEN: u8 = 15;
 
 /// `lstat`: a path first, and the second argument points to what is found. The classes from here on
 /// are asked for what was found.

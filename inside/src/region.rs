@@ -143,8 +143,8 @@ pub struct Event {
     pub name: Vec<u8>,
     /// The vectors (`struct iovec`) that its second argument points to, if it has such.
     pub vectors: Vec<u8>,
-    /// Its entry was seen at a stop: it tells when it returned, and what.
-    pub was_entered: bool,
+    /// The recorder has seen it at a stop, before it was made.
+    pub was_seen: bool,
     /// It doesn't follow a link at the end of its path.
     pub is_lstat: bool,
     /// What stood at the end of its path, which is not followed if it is a link.
@@ -212,10 +212,10 @@ impl Area {
         })
     }
 
-    /// Whether the task is in a call whose entry was seen at a stop. Only of one that stands still.
-    pub(crate) fn is_entered(&self) -> bool {
+    /// Whether the task is in a call that was seen at a stop. Only of one that stands still.
+    pub(crate) fn is_seen(&self) -> bool {
         let class = self.word_of(self.get(area::HEAD), event::CLASS);
-        self.get(area::STATE) == area::IN_CALL && class == u64::from(class::ENTERED)
+        self.get(area::STATE) == area::IN_CALL && class == u64::from(class::SEEN)
     }
 
     /// The recorder has seen the task leave a call, at these ticks: the time until the next call
@@ -224,7 +224,7 @@ impl Area {
         self.set(area::LAST_EXIT, ticks);
     }
 
-    /// Begins the event of a call that the task stands before, as the stub would, but for what it
+    /// Begins the event of a call that was seen at a stop, as the stub would, but for what it
     /// points to. Gives the event's address; `None` where there is no room for one.
     pub(crate) fn begin(&self, number: u64, arguments: &[u64; 6], ticks: u64) -> Option<u64> {
         let head = self.get(area::HEAD);
@@ -234,7 +234,7 @@ impl Area {
         let offset = self.event_offset(head);
         let set = |word: u64, value: u64| self.region.segment.set_word(offset + word, value);
         set(event::NUMBER, number);
-        set(event::CLASS, u64::from(class::ENTERED));
+        set(event::CLASS, u64::from(class::SEEN));
         set(event::HAS_STAT, 0);
         set(event::ENTRY, ticks);
         for (index, argument) in arguments.iter().enumerate() {
@@ -245,7 +245,7 @@ impl Area {
         Some(REGION + offset)
     }
 
-    /// The call that the task stands before is none of the stub's.
+    /// The call that was begun is none of the stub's.
     pub(crate) fn drop_call(&self) {
         self.set(area::STATE, 0);
     }
@@ -298,7 +298,7 @@ impl Area {
         event.exit = word(event::EXIT);
         event.result = word(event::RESULT).cast_signed();
         event.number = word(event::NUMBER);
-        event.was_entered = class == class::ENTERED;
+        event.was_seen = class == class::SEEN;
         let nofollow = event.arguments[3] & NOFOLLOW != 0;
         event.is_lstat = class == class::LSTAT || class == class::STAT_AT && nofollow;
         let has_stat = word(event::HAS_STAT) == 1;

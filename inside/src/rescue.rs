@@ -93,8 +93,8 @@ fn leave(
     // twice.
     if has_result && offset < marks.written && !is_refused && !is_wake {
         area.finish(registers.result().cast_signed(), ticks);
-    } else if !has_result && area.is_entered() {
-        // The recorder waits for its end. It will see its entry again.
+    } else if !has_result && area.is_seen() {
+        // The recorder waits for its end, and will see the call again.
         area.finish(RESTART, ticks);
     }
     area.set(area::STATE, 0);

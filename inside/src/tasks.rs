@@ -261,7 +261,8 @@ impl Tasks {
     }
 
     /// A task stands at the entry of a traced call, at an instruction that ends at `behind`;
-    /// `is_ours` if the stub could have made that call ([`arch::takes`]), or could tell its return.
+    /// `is_ours` if the stub could have made that call ([`arch::takes`]), or will make it once it
+    /// was seen.
     pub fn enters(&mut self, tid: i32, behind: u64, is_ours: bool) {
         if let Some(task) = self.tasks.get_mut(&tid) {
             task.behind = is_ours.then_some(behind);
@@ -465,8 +466,8 @@ impl Memory {
     }
 }
 
-mod entered;
 mod patience;
+mod seen;
 mod signals;
 #[cfg(test)]
 mod tests;

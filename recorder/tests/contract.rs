@@ -180,6 +180,33 @@ fn an_interrupted_call_that_is_made_again_is_one_event_and_else_the_tool_saw_it(
 }
 
 #[test]
+fn a_call_that_is_told_late_was_made_when_the_backend_says_so() {
+    let mut fake = Fake::new(&["a"]);
+    let mut task = fake.session.first(50, 0);
+    let (path, none) = (Segments::text("a"), Segments::default());
+    let remove = [CWD, TEXT, 0, 0, 0, 0];
+    let mut turn = |entry, (made, returned), result| {
+        let call = Call::unlinkat;
+        fake.enter(&mut task, call, remove, &path, &mut at(entry));
+        assert!(fake.session.may_be_told_late(&task));
+        let clock = &mut at(returned);
+        (fake.session).late_exit(&mut task, made, result, &none, clock);
+    };
+    turn(160, (320, 480), 0);
+    // One event from the first time on, however often it is made again.
+    turn(640, (800, 800), ERESTARTSYS);
+    turn(960, (1120, 1280), -2);
+    let wait = [0, 0, 0, 0, 0, 0];
+    fake.enter(&mut task, Call::wait4, wait, &none, &mut at(1440));
+    assert!(!fake.session.may_be_told_late(&task));
+    fake.session.exit(&mut task, 7, &none, &mut at(1600));
+    let events = fake.finish().events();
+    let told = |event: &Event| (event.entry, event.duration, event.result);
+    let told: Vec<_> = events.iter().map(told).collect();
+    assert_eq!(told, [(320, 160, 0), (800, 480, -2), (1440, 160, 7)]);
+}
+
+#[test]
 fn a_task_that_dies_in_a_call_leaves_an_event_without_a_return() {
     let mut fake = Fake::new(&[]);
     let mut task = fake.session.first(50, 0);

@@ -7,6 +7,7 @@ unsafe extern "C" {
     static fsreplay_inside_begin: u8;
     static fsreplay_inside_saved: u8;
     static fsreplay_inside_flags: u8;
+    static fsreplay_inside_seen: u8;
     static fsreplay_inside_call: u8;
     static fsreplay_inside_called: u8;
     static fsreplay_inside_result: u8;
@@ -23,6 +24,7 @@ pub fn marks() -> Marks {
     Marks {
         saved: from_begin(&raw const fsreplay_inside_saved),
         flags: from_begin(&raw const fsreplay_inside_flags),
+        seen: from_begin(&raw const fsreplay_inside_seen),
         call: from_begin(&raw const fsreplay_inside_call),
         called: from_begin(&raw const fsreplay_inside_called),
         result: from_begin(&raw const fsreplay_inside_result),

@@ -70,6 +70,8 @@ pub struct Marks {
     pub saved: u64,
     /// From here on the flags are, too, where it changes them.
     pub flags: u64,
+    /// Where a call is made that the recorder has seen at a stop.
+    pub seen: u64,
     /// Its system call.
     pub call: u64,
     /// Behind it.

@@ -27,8 +27,8 @@ pub struct Outcome {
     /// Of each task, in order of their starts.
     pub calls: Vec<Vec<Seen>>,
     pub refusals: Vec<String>,
-    /// Calls that stopped their task and returned inside.
-    pub late: usize,
+    /// Calls that stopped their task once, and were made inside.
+    pub once: usize,
 }
 
 impl Outcome {
@@ -168,8 +168,8 @@ struct Task {
     in_call: Option<(i64, [u64; 6])>,
     /// The path that was given to it.
     path: Option<Vec<u8>>,
-    /// The stub tells the return of that.
-    returns_inside: bool,
+    /// The stub makes that.
+    is_inside: bool,
 }
 
 pub struct Watch {
@@ -179,10 +179,8 @@ pub struct Watch {
     calls: Vec<Vec<Seen>>,
     main: i32,
     status: i32,
-    /// Calls that stop a task return inside where they can.
-    returns_inside: bool,
-    /// How many have done so.
-    late: usize,
+    /// Calls that stopped their task once.
+    once: usize,
 }
 
 /// When everything is worth it, and nothing takes too long.
@@ -206,8 +204,7 @@ pub fn watch(command: &[&str], policy: Policy, environment: bool) -> Outcome {
         calls: Vec::new(),
         main: pid,
         status: 0,
-        returns_inside: true,
-        late: 0,
+        once: 0,
     };
     watch.tasks.first(pid);
     watch.know(pid);
@@ -217,7 +214,7 @@ pub fn watch(command: &[&str], policy: Policy, environment: bool) -> Outcome {
     Outcome {
         status: watch.status,
         calls: watch.calls,
-        late: watch.late,
+        once: watch.once,
         refusals: watch
             .tasks
             .refusals()
@@ -236,7 +233,7 @@ impl Watch {
                 number,
                 in_call: None,
                 path: None,
-                returns_inside: false,
+                is_inside: false,
             },
         );
     }
@@ -253,9 +250,9 @@ impl Watch {
                 return;
             };
             let number = event.number as i64;
-            let path = if event.was_entered {
-                assert!(task.returns_inside, "a return of nothing");
-                task.returns_inside = false;
+            let path = if event.was_seen {
+                assert!(task.is_inside, "a return of nothing");
+                task.is_inside = false;
                 let entered = Some((number, event.arguments));
                 assert_eq!(task.in_call.take(), entered, "another call returned");
                 if is_made_again(event.result) {
@@ -270,7 +267,7 @@ impl Watch {
                 arguments: event.arguments,
                 result: event.result,
                 path,
-                inside: !event.was_entered,
+                inside: !event.was_seen,
             });
         });
     }
@@ -333,7 +330,7 @@ impl Watch {
         let to_exit = self
             .known
             .get(&tid)
-            .is_some_and(|task| task.in_call.is_some() && !task.returns_inside);
+            .is_some_and(|task| task.in_call.is_some() && !task.is_inside);
         sys::resume(tid, to_exit, signal);
     }
 
@@ -363,19 +360,19 @@ impl Watch {
             let arguments = [a, b, c, d, e, f];
             let ours = takes(number, &arguments);
             let waits = matches!(number as i64, libc::SYS_futex | libc::SYS_execve);
-            let late = self.returns_inside && !waits;
-            self.tasks.enters(tid, info.next, ours || late);
+            let may_be_late = !waits;
+            self.tasks.enters(tid, info.next, ours || may_be_late);
             let (tasks, mut stopped) = (&mut self.tasks, Stopped(tid));
-            let returns = late
+            let made = may_be_late
                 && tasks
-                    .returns_inside(tid, &mut stopped, number, &arguments, info.next)
+                    .makes_inside(tid, &mut stopped, number, &arguments, info.next)
                     .unwrap_or(false);
-            self.late += usize::from(returns);
+            self.once += usize::from(made);
             if let Some(task) = self.known.get_mut(&tid) {
-                assert!(!task.returns_inside, "a return was lost");
+                assert!(!task.is_inside, "a return was lost");
                 task.in_call = Some((number as i64, arguments));
                 task.path = path(tid, number as i64, &arguments);
-                task.returns_inside = returns;
+                task.is_inside = made;
             }
         }
         self.go_on(tid, 0);

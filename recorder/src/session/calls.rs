@@ -73,6 +73,7 @@ impl Session {
             registers: raw.registers,
             args: self.decoded.args,
             entry,
+            is_again: again.is_some(),
             events_at_entry,
             moves: self.states.moves(),
             found,

@@ -3,8 +3,8 @@
 use fsreplay_trace::call::{Call, Op};
 use fsreplay_trace::model::FileKind;
 
-use super::Session;
 use super::task::{InCall, Phase, Task};
+use super::{Clock, Memory, Session};
 
 impl Session {
     /// Whether the return of the call that a task has entered may be told after the fact. The
@@ -17,6 +17,24 @@ impl Session {
             Phase::InCall(call) => may_be_told_late(call),
             _ => false,
         }
+    }
+
+    /// A call has returned whose entry was told, and which was made at `entry`: later than it was
+    /// told, for that took time. The task has gone on.
+    pub fn late_exit(
+        &mut self,
+        task: &mut Task,
+        entry: u64,
+        result: i64,
+        memory: &dyn Memory,
+        clock: &mut dyn Clock,
+    ) {
+        if let Phase::InCall(call) = &mut task.phase
+            && !call.is_again
+        {
+            call.entry = entry.max(call.entry);
+        }
+        self.exit(task, result, memory, clock);
     }
 }
 

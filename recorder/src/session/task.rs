@@ -38,6 +38,8 @@ pub struct InCall {
     pub args: [u64; MAX_ARGS],
     /// When it was entered, nanoseconds since the start of the recording.
     pub entry: u64,
+    /// It was interrupted, and is made again: it was entered at the first time.
+    pub is_again: bool,
     /// Events that had returned by then.
     pub events_at_entry: u64,
     /// Renames of directories by then ([`States::moves`](super::States::moves)).

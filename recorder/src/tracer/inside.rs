@@ -177,27 +177,27 @@ impl Inside {
         self.kept.remove(&tid);
     }
 
-    /// A task stands at the entry of a traced call, at an instruction that ends at `behind`; `late`
-    /// if its return may be told after the fact. Gives whether the stub will tell it.
+    /// A task stands at the entry of a traced call, at an instruction that ends at `behind`;
+    /// `may_be_late` if its return may be told after the fact. Gives whether the stub makes it.
     pub fn enters(
         &mut self,
         tid: i32,
         number: u64,
         arguments: &[u64; 6],
         behind: u64,
-        late: bool,
+        may_be_late: bool,
     ) -> bool {
         self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
-        let is_ours = late || arch::takes(number, arguments);
+        let is_ours = may_be_late || arch::takes(number, arguments);
         self.tasks.enters(tid, behind, is_ours);
-        if !late {
+        if !may_be_late {
             return false;
         }
         let mut stopped = self.stopped(tid);
         let tasks = &mut self.tasks;
-        let returns = tasks.returns_inside(tid, &mut stopped, number, arguments, behind);
+        let made = tasks.makes_inside(tid, &mut stopped, number, arguments, behind);
         // Fails only where it is gone.
-        returns.unwrap_or(false)
+        made.unwrap_or(false)
     }
 
     /// Whether the exit of the traced call that a task has entered is of use.
@@ -287,16 +287,18 @@ impl Tracer {
             let Some(tracee) = tasks.get_mut(&tid) else {
                 return;
             };
-            if event.was_entered {
-                if !std::mem::take(&mut tracee.returns_inside) {
+            if event.was_seen {
+                if !std::mem::take(&mut tracee.is_inside) {
                     return; // the tool's own doing
                 }
+                let entry = time(event.entry).max(tracee.time.left());
                 let mut clock = Returned {
-                    at: time(event.exit).max(tracee.time.left()),
+                    at: time(event.exit).max(entry),
                     time: &mut tracee.time,
                     bound,
                 };
-                session.exit(&mut tracee.task, event.result, &Copied(event), &mut clock);
+                let task = &mut tracee.task;
+                session.late_exit(task, entry, event.result, &Copied(event), &mut clock);
                 return;
             }
             let before = tracee.time.mark();

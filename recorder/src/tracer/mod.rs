@@ -382,7 +382,7 @@ impl Tracer {
         self.through_proc = memory.refused();
         if let Some(inside) = &mut self.inside {
             let late = self.session.may_be_told_late(&tracee.task);
-            tracee.returns_inside = inside.enters(tid, number, &registers, behind, late);
+            tracee.is_inside = inside.enters(tid, number, &registers, behind, late);
         }
         match next {
             Next::Exit => {

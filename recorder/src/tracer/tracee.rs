@@ -60,8 +60,8 @@ pub struct Tracee {
     pub task: Task,
     /// It is in such a call.
     pub side: Option<Side>,
-    /// The call that it is in returns to the stub, which tells of that.
-    pub returns_inside: bool,
+    /// The stub makes the call that it is in, and tells of its return.
+    pub is_inside: bool,
     /// Where it may run.
     pub placement: Placement,
     /// Where its time goes.
@@ -79,7 +79,7 @@ impl Tracee {
             time: CpuTime::new(task.tid),
             task,
             side: None,
-            returns_inside: false,
+            is_inside: false,
             placement,
             last_think: 0,
             ended_itself: false,
@@ -96,7 +96,7 @@ impl Tracee {
 
     /// Whether its next stop is to be that at the exit of its call.
     pub fn is_awaited(&self) -> bool {
-        self.side.is_some() || (self.task.is_in_call() && !self.returns_inside)
+        self.side.is_some() || (self.task.is_in_call() && !self.is_inside)
     }
 
     /// The core's task, and its clock at this stop.

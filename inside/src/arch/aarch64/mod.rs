@@ -52,7 +52,7 @@ pub(crate) mod below {
 global_asm!(
     ".pushsection .rodata.fsreplay_inside, \"a\"",
     // Seen by all of the crate, and by nothing that it is linked with.
-    ".irp mark, begin,saved,flags,call,called,result,written,refused,woken,end",
+    ".irp mark, begin,saved,flags,seen,call,called,result,written,refused,woken,end",
     ".globl fsreplay_inside_\\mark",
     ".hidden fsreplay_inside_\\mark",
     ".endr",
@@ -208,7 +208,13 @@ global_asm!(
     "b 50f",
     // There is no path; a name would have to be copied all the same.
     "44: sub w14, w14, #{named}",
-    "cbz w14, fsreplay_inside_refused",
+    "cbnz w14, 50f",
+    "b fsreplay_inside_refused",
+    // The recorder has seen the call at a stop, and sends the task here to make it.
+    "fsreplay_inside_seen:",
+    "mrs x17, cntvct_el0",
+    "str x17, [x15, #{ENTRY}]",
+    "b fsreplay_inside_call",
     // The time; a long gap is looked at by the recorder.
     "50: mrs x17, cntvct_el0",
     "str x17, [x15, #{ENTRY}]",

@@ -39,22 +39,25 @@ pub fn may_wait_at(next: u64, in_trampoline: Option<u64>, marks: &Marks) -> bool
     next == STUB + marks.call || in_trampoline == Some(TRACED)
 }
 
-/// Lets a task that stands at the entry of a call return to the stub, as if that had made the call:
-/// it is the current one of its area, and would return to `traced`. `false` if that can't be.
+/// Has the stub make a call that a task stands at the entry of: it is the current one of its area,
+/// and `traced` is where it came from.
 pub fn put_in(
-    registers: &mut Registers,
+    tracee: &mut impl Tracee,
     area: &Area,
     event: u64,
     traced: u64,
     marks: &Marks,
-) -> bool {
-    to_area(registers, area, 12, kept::X12);
-    to_area(registers, area, 14, kept::X14);
-    to_area(registers, area, 16, kept::X16);
+) -> io::Result<bool> {
+    let mut registers = tracee.registers()?;
+    to_area(&registers, area, 12, kept::X12);
+    to_area(&registers, area, 14, kept::X14);
+    to_area(&registers, area, 16, kept::X16);
     area.set(area::TRACED, traced);
     (registers.0[15], registers.0[16]) = (event, area.address());
-    registers.set_next(STUB + marks.called);
-    true
+    registers.set_next(STUB + marks.seen);
+    tracee.set_registers(&registers)?;
+    drop_call(tracee, &mut registers)?;
+    Ok(true)
 }
 
 /// Puts registers back that a trampoline has used.

@@ -32,24 +32,27 @@ pub fn may_wait_at(_next: u64, _in_trampoline: Option<u64>, _marks: &Marks) -> b
     false
 }
 
-/// Lets a task that stands at the entry of a call return to the stub, as if that had made the call:
-/// it is the current one of its area, and would return to `traced`. `false` if it is led elsewhere.
+/// Has the stub make a call that a task stands at the entry of: it is the current one of its area,
+/// and `traced` is where it came from. `false` if the task is led elsewhere.
 pub fn put_in(
-    registers: &mut Registers,
+    tracee: &mut impl Tracee,
     area: &Area,
     _event: u64,
     traced: u64,
     marks: &Marks,
-) -> bool {
+) -> io::Result<bool> {
+    let mut registers = tracee.registers()?;
     if registers.segment() != area.address() {
-        return false;
+        return Ok(false);
     }
     area.set(RAX, registers.call());
     area.set(RDX, registers.third());
     area.set(FLAGS, registers.kept_flags());
     area.set(area::TRACED, traced);
-    registers.set_next(STUB + marks.called);
-    true
+    registers.set_next(STUB + marks.seen);
+    registers.forget_call();
+    tracee.set_registers(&registers)?;
+    Ok(true)
 }
 
 /// Puts registers back that a trampoline has used: none but `r11`, which a call destroys.

@@ -1,5 +1,5 @@
-//! Calls that stop a task at their entry, and of which the stub tells the return: that saves the
-//! stop at their exit.
+//! Calls that the recorder has seen at a stop, and that the stub makes: that saves the stop at
+//! their exit.
 
 use std::io;
 
@@ -10,14 +10,13 @@ use crate::led::{self, leads};
 use crate::tracee::Tracee;
 
 impl Tasks {
-    /// A task stands at the entry of a call, at an instruction that ends at `behind`. Lets it
-    /// return to the stub, as if that had made the call; gives whether it will. Then an event tells
-    /// the return ([`Event::was_entered`](crate::Event::was_entered)), after whatever befalls the
-    /// task but its end.
+    /// A task stands at the entry of a call, at an instruction that ends at `behind`. Has the stub
+    /// make that call; gives whether it will. Then an event tells of it
+    /// ([`Event::was_seen`](crate::Event::was_seen)), after whatever befalls the task but its end.
     ///
     /// Only of a task that has an area, and makes the call the traced way: a signal finds it in
     /// the stub, and has to know the way out.
-    pub fn returns_inside(
+    pub fn makes_inside(
         &mut self,
         tid: i32,
         tracee: &mut impl Tracee,
@@ -37,16 +36,13 @@ impl Tasks {
         if !leads::still_to(tracee, area.address()) {
             return Ok(false); // It is led there again at the call's exit.
         }
-        let mut registers = tracee.registers()?;
         let Some(event) = area.begin(number, arguments, arch::ticks()) else {
             return Ok(false);
         };
-        let marks = memory.space.marks();
-        let is_put = led::put_in(&mut registers, area, event, traced, &marks)
-            && tracee.set_registers(&registers).is_ok();
-        if !is_put {
+        let put_in = led::put_in(tracee, area, event, traced, &memory.space.marks());
+        if !matches!(put_in, Ok(true)) {
             area.drop_call();
         }
-        Ok(is_put)
+        put_in
     }
 }
