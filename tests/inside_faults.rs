@@ -101,7 +101,10 @@ fn steps_in(trace: &Path) -> Vec<(usize, u64, i64)> {
         };
         let before = returned.insert(event.task, event.exit()).unwrap_or(0);
         assert!(event.entry >= before, "{event:?} {before}");
-        if !matches!(event.call, Call::stat | Call::newfstatat) {
+        let looks = matches!(event.call, Call::stat | Call::newfstatat);
+        // The recorder sees them before they are made.
+        let makes = matches!(event.call, Call::mkdir | Call::mkdirat);
+        if !looks && !makes {
             continue;
         }
         let Some(path) = event.string(ArgKind::Path) else {

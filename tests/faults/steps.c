@@ -1,7 +1,8 @@
 /* A tool of which is known how far it came, whatever happens to it.
  *
  *   steps FILE THREADS COUNT   each thread looks for COUNT names that are not there, one after the
- *                              other: /none/THREAD-NUMBER. FILE holds 64-bit words: its process
+ *                              other, and tries to make each eighth of them a directory:
+ *                              /none/THREAD-NUMBER. FILE holds 64-bit words: its process
  *                              id, and for each thread how many it has looked for. A wrong result
  *                              ends it with status 99.
  */
@@ -23,7 +24,9 @@ static void *steps(void *argument) {
     struct stat found;
     for (long number = 0; number < count; number++) {
         sprintf(name, "/none/%ld-%ld", thread, number);
-        if (stat(name, &found) != -1 || errno != ENOENT)
+        /* one that the recorder has to see before it is made, now and then */
+        int result = number % 8 == 7 ? mkdir(name, 0700) : stat(name, &found);
+        if (result != -1 || errno != ENOENT)
             _exit(99);
         words[1 + thread] = number + 1;
     }
