@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{fsreplay_heeding, until};
 use faults::{Lab, kill};
@@ -143,6 +143,32 @@ fn of_a_tool_that_is_killed_all_is_there_that_it_did() {
             assert!(told == done || told == done + 1, "{told} of {done}");
         }
     }
+}
+
+/// More than so long it takes on no machine.
+const HANGS: Duration = Duration::from_secs(300);
+
+#[test]
+fn processes_that_are_killed_while_they_begin_end_and_so_does_the_recorder() {
+    let Some(lab) = Lab::new() else { return };
+    let tool = lab.compile("kills");
+    let mut command = fsreplay_heeding();
+    command.args(["record", "-q", "--force", "--backend", "inside", "-o"]);
+    command.arg(lab.path("t.zst")).arg("--").arg(tool);
+    command.arg((40 * times(5)).to_string());
+    let mut recorder = lab.here(&mut command).spawn().expect("fsreplay runs");
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = recorder.try_wait().expect("asked") {
+            break Some(status);
+        }
+        if begun.elapsed() > HANGS {
+            kill(Signal::SIGKILL, &recorder);
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
 
 #[test]

@@ -51,12 +51,15 @@ pub const SEND: u8 = 14;
 /// No class of a number: the recorder has seen that call at a stop, and the stub makes it.
 pub const SEEN: u8 = 15;
 
+/// No class of a number: such a call, before it was made, of a task that was taken out.
+pub const DROPPED: u8 = 16;
+
 /// `lstat`: a path first, and the second argument points to what is found. The classes from here on
 /// are asked for what was found.
-pub const LSTAT: u8 = 16;
+pub const LSTAT: u8 = 17;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 17;
+pub const STAT_AT: u8 = 18;
 
 /// Numbers that a table of classes has: all others go the traced way.
 pub const NUMBERS: usize = 512;
@@ -134,6 +137,26 @@ pub const ADVICE_ASKED: u32 = libc::MADV_DONTNEED as u32;
 pub const WAKES: u32 = libc::FUTEX_WAKE as u32;
 /// What is a command of `futex`, without its flags (`FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`).
 pub const FUTEX_COMMAND: u32 = libc::FUTEX_CMD_MASK as u32;
+
+/// Whether the stub makes a call of that class with these arguments, which it may have to see first
+/// if its path is long.
+pub fn is_made_at_once(class: u8, arguments: &[u64; 6]) -> bool {
+    let argument = |index: usize| arguments[index] as u32;
+    match class {
+        TRACED => false,
+        OPEN => argument(1) & OPEN_TRACED == 0,
+        OPEN_AT => argument(2) & OPEN_TRACED == 0,
+        FCNTL => argument(1) <= FCNTL_LAST || argument(1) == FCNTL_OTHER,
+        IOCTL => [IOCTL_ASKED, IOCTL_COPIES].contains(&argument(1)),
+        MAP => argument(3) & libc::MAP_ANONYMOUS as u32 == 0,
+        ADVICE => argument(2) == ADVICE_ASKED,
+        VECTOR => arguments[2] <= VECTORS,
+        WAKE => argument(1) & FUTEX_COMMAND == WAKES,
+        COPY => arguments[1] == 0 && arguments[3] == 0,
+        SEND => arguments[2] == 0,
+        _ => true,
+    }
+}
 
 /// Which argument of a class points to a path.
 pub fn path_argument(class: u8) -> Option<usize> {

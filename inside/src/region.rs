@@ -120,6 +120,15 @@ const START: u64 = 4;
 
 const NOFOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
 
+/// What became of a call that the recorder has seen at a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The stub made it, and it returned.
+    Returned,
+    /// It was not made: a signal came before. If the tool still wants to make it, it stops again.
+    Dropped,
+}
+
 /// A call that the stub made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -144,7 +153,7 @@ pub struct Event {
     /// The vectors (`struct iovec`) that its second argument points to, if it has such.
     pub vectors: Vec<u8>,
     /// The recorder has seen it at a stop, before it was made.
-    pub was_seen: bool,
+    pub seen: Option<Seen>,
     /// It doesn't follow a link at the end of its path.
     pub is_lstat: bool,
     /// What stood at the end of its path, which is not followed if it is a link.
@@ -250,6 +259,14 @@ impl Area {
         self.set(area::STATE, 0);
     }
 
+    /// Ends the current event, whose call was seen at a stop and is not made.
+    pub(crate) fn drop_seen(&self, ticks: u64) {
+        let offset = self.event_offset(self.get(area::HEAD));
+        let dropped = u64::from(class::DROPPED);
+        self.region.segment.set_word(offset + event::CLASS, dropped);
+        self.finish(0, ticks);
+    }
+
     /// Ends the current event, of which the stub itself doesn't see the return.
     pub(crate) fn finish(&self, result: i64, ticks: u64) {
         let head = self.get(area::HEAD);
@@ -298,7 +315,11 @@ impl Area {
         event.exit = word(event::EXIT);
         event.result = word(event::RESULT).cast_signed();
         event.number = word(event::NUMBER);
-        event.was_seen = class == class::SEEN;
+        event.seen = match class {
+            class::SEEN => Some(Seen::Returned),
+            class::DROPPED => Some(Seen::Dropped),
+            _ => None,
+        };
         let nofollow = event.arguments[3] & NOFOLLOW != 0;
         event.is_lstat = class == class::LSTAT || class == class::STAT_AT && nofollow;
         let has_stat = word(event::HAS_STAT) == 1;

@@ -28,9 +28,6 @@ pub enum Why {
     Filter,
 }
 
-/// What the kernel has a call return that is to be made again: `-ERESTARTSYS`.
-const RESTART: i64 = -512;
-
 fn in_stub(next: u64) -> Option<u64> {
     next.checked_sub(STUB).filter(|offset| *offset < PAGE)
 }
@@ -91,11 +88,11 @@ fn leave(
     let is_wake = area.get(area::STATE) == area::WAKING;
     // A wake whose event counts already, and which is not made yet, is made by the site, and stands
     // twice.
-    if has_result && offset < marks.written && !is_refused && !is_wake {
+    let is_made = has_result && !is_refused;
+    if is_made && offset < marks.written && !is_wake {
         area.finish(registers.result().cast_signed(), ticks);
-    } else if !has_result && area.is_seen() {
-        // The recorder waits for its end, and will see the call again.
-        area.finish(RESTART, ticks);
+    } else if !is_made && area.is_seen() {
+        area.drop_seen(ticks); // The recorder waits for its end.
     }
     area.set(area::STATE, 0);
     has_result || offset >= marks.woken

@@ -207,6 +207,50 @@ fn a_call_that_is_told_late_was_made_when_the_backend_says_so() {
 }
 
 #[test]
+fn of_a_call_that_was_not_made_there_is_no_event_and_its_time_is_the_next_ones() {
+    let mut fake = Fake::new(&["a"]);
+    let mut task = fake.session.first(50, 0);
+    let (path, none) = (Segments::text("a"), Segments::default());
+    let remove = [CWD, TEXT, 0, 0, 0, 0];
+    // A handler comes before it, which makes a call.
+    fake.enter(&mut task, Call::unlinkat, remove, &path, &mut at(160));
+    fake.session.not_made(&mut task, 200);
+    let registers = [CWD, TEXT, 0, 0, 0, 0];
+    fake.call(&mut task, Call::openat, registers, &path, (320, 480), 3);
+    fake.enter(&mut task, Call::unlinkat, remove, &path, &mut at(640));
+    let clock = &mut at(800);
+    fake.session.late_exit(&mut task, 672, 0, &none, clock);
+    let events = fake.finish().events();
+    let told = |event: &Event| (event.call, event.entry, event.duration, event.result);
+    let told: Vec<_> = events.iter().map(told).collect();
+    let expected = [(Call::openat, 320, 160, 3), (Call::unlinkat, 672, 128, 0)];
+    assert_eq!(told, expected);
+    let thought: Vec<u32> = events
+        .iter()
+        .map(|event| event.spent.think as u32)
+        .collect();
+    assert_eq!(thought[0], thought[1] + 160);
+}
+
+#[test]
+fn a_call_that_was_interrupted_and_then_not_made_again_was_interrupted() {
+    let mut fake = Fake::new(&["a"]);
+    let mut task = fake.session.first(50, 0);
+    let (path, none) = (Segments::text("a"), Segments::default());
+    let remove = [CWD, TEXT, 0, 0, 0, 0];
+    fake.enter(&mut task, Call::unlinkat, remove, &path, &mut at(160));
+    let clock = &mut at(320);
+    (fake.session).late_exit(&mut task, 160, ERESTARTSYS, &none, clock);
+    fake.enter(&mut task, Call::unlinkat, remove, &path, &mut at(480));
+    fake.session.not_made(&mut task, 640);
+    let registers = [CWD, TEXT, 0, 0, 0, 0];
+    fake.call(&mut task, Call::openat, registers, &path, (800, 960), 3);
+    let events = fake.finish().events();
+    let results: Vec<i64> = events.iter().map(|event| event.result).collect();
+    assert_eq!(results, [EINTR, 3]);
+}
+
+#[test]
 fn a_task_that_dies_in_a_call_leaves_an_event_without_a_return() {
     let mut fake = Fake::new(&[]);
     let mut task = fake.session.first(50, 0);

@@ -30,16 +30,11 @@ fn classes_of_calls() -> impl Iterator<Item = &'static (i64, u8)> {
     class::CLASSES.iter().chain(this::OWN_CLASSES)
 }
 
-/// Whether the stub makes a call of that number with such arguments. Of those with flags or
-/// commands it may be that it doesn't.
+/// Whether the stub makes a call of that number with such arguments, without a stop. It doesn't
+/// where its ring is full, or a path is long, or the time since the last call.
 pub fn takes(number: u64, arguments: &[u64; 6]) -> bool {
     let class = classes_of_calls().find(|(of, _)| of.cast_unsigned() == number);
-    match class {
-        None => false,
-        // Most are waits, which are traced.
-        Some((_, class::WAKE)) => arguments[1] as u32 & class::FUTEX_COMMAND == class::WAKES,
-        Some(_) => true,
-    }
+    class.is_some_and(|(_, class)| class::is_made_at_once(*class, arguments))
 }
 
 /// What `struct stat` says of a file.

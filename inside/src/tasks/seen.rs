@@ -12,7 +12,7 @@ use crate::tracee::Tracee;
 impl Tasks {
     /// A task stands at the entry of a call, at an instruction that ends at `behind`. Has the stub
     /// make that call; gives whether it will. Then an event tells of it
-    /// ([`Event::was_seen`](crate::Event::was_seen)), after whatever befalls the task but its end.
+    /// ([`Event::seen`](crate::Event::seen)), after whatever befalls the task but its end.
     ///
     /// Only of a task that has an area, and makes the call the traced way: a signal finds it in
     /// the stub, and has to know the way out.

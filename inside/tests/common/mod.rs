@@ -250,12 +250,12 @@ impl Watch {
                 return;
             };
             let number = event.number as i64;
-            let path = if event.was_seen {
+            let path = if let Some(seen) = event.seen {
                 assert!(task.is_inside, "a return of nothing");
                 task.is_inside = false;
                 let entered = Some((number, event.arguments));
                 assert_eq!(task.in_call.take(), entered, "another call returned");
-                if is_made_again(event.result) {
+                if seen == fsreplay_inside::Seen::Dropped || is_made_again(event.result) {
                     return;
                 }
                 task.path.take()
@@ -267,7 +267,7 @@ impl Watch {
                 arguments: event.arguments,
                 result: event.result,
                 path,
-                inside: !event.was_seen,
+                inside: event.seen.is_none(),
             });
         });
     }

@@ -46,7 +46,7 @@ impl Session {
         if !concerns {
             return Next::Nothing;
         }
-        let mut spent = clock.gap();
+        let mut spent = sum(std::mem::take(&mut task.owed), clock.gap());
         if let Some(again) = &again {
             spent = sum(again.spent, spent);
         }

@@ -1,7 +1,7 @@
 //! Calls that a signal interrupted: made again by the kernel, they are one event.
 
 use fsreplay_trace::call::Call;
-use fsreplay_trace::model::Spent;
+use fsreplay_trace::model::{Event, Spent};
 
 use super::task::{InCall, Phase, Task};
 use super::{Clock, Next, Session};
@@ -22,7 +22,12 @@ impl Session {
                 self.event(task.id, &earlier, time, -i64::from(libc::EINTR));
                 None
             }
-            _ => None,
+            // Of its return nothing was told.
+            Phase::InCall(earlier) => {
+                self.event(task.id, &earlier, earlier.entry, Event::NO_RETURN);
+                None
+            }
+            Phase::Running | Phase::Counted => None,
         }
     }
 

@@ -83,6 +83,8 @@ pub struct Task {
     pub(super) directories: Rc<RefCell<Directories>>,
     /// Mappings of files.
     pub(super) maps: Rc<RefCell<Maps>>,
+    /// Where its time went before a call that was not made: it belongs to the next one.
+    pub(super) owed: Spent,
 }
 
 impl Task {
@@ -100,6 +102,7 @@ impl Task {
             })),
             directories: Rc::default(),
             maps: Rc::default(),
+            owed: Spent::default(),
         }
     }
 
@@ -118,6 +121,7 @@ impl Task {
             place: share(&self.place, has(libc::CLONE_FS)),
             directories: share(&self.directories, has(libc::CLONE_FILES)),
             maps: share(&self.maps, has(libc::CLONE_VM)),
+            owed: Spent::default(),
         }
     }
 
@@ -141,6 +145,11 @@ impl Task {
     /// Whether it is in a call whose exit is to be told.
     pub fn is_in_call(&self) -> bool {
         matches!(self.phase, Phase::InCall(_) | Phase::Counted)
+    }
+
+    /// Whether it is in a call with these registers.
+    pub fn is_in(&self, registers: &[u64; 6]) -> bool {
+        matches!(&self.phase, Phase::InCall(call) if call.registers == *registers)
     }
 
     /// From where it sees the tree.

@@ -1,12 +1,25 @@
 //! The child process: from fork to exec, where only async-signal-safe calls are allowed.
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 
 use super::check;
 use super::seccomp::{self, Instruction};
 use super::signal::Blocked;
+
+/// In which state the kernel has a task, as proc(5) names it: `R` runs or waits for a processor,
+/// `Z` is dead. `None` if it is gone.
+pub fn state(tid: i32) -> Option<u8> {
+    let mut file = File::open(format!("/proc/{tid}/stat")).ok()?;
+    let mut stat = [0; 128];
+    let length = file.read(&mut stat).ok()?;
+    let stat = stat.get(..length)?;
+    // The name, in parentheses, may hold anything.
+    let after = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(after + 2).copied()
+}
 
 /// Whether two descriptors of a process lead to one open file; an error where that can't be told.
 pub fn is_one_open_file(pid: i32, one: RawFd, other: RawFd) -> io::Result<bool> {

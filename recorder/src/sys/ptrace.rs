@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::check;
+use super::process;
 use super::signal::{self, Sender};
 use crate::arch;
 
@@ -144,6 +145,8 @@ pub fn step_to_handler(tid: i32, signal: i32) -> io::Result<Option<i32>> {
         if !interrupted && begun.elapsed() > TO_HANDLER {
             interrupt(tid)?;
             interrupted = true;
+        } else if interrupted && is_dead(tid) {
+            return Err(io::ErrorKind::NotFound.into());
         }
         std::thread::yield_now();
     }
@@ -372,7 +375,8 @@ pub fn has_news(tid: i32) -> bool {
 }
 
 /// Waits until a task stops, and gives its status; `None` if it ends, which is left to be waited
-/// for.
+/// for. The first task of a process whose others still live is at its end when it can be waited
+/// for no more: they may stand still until this returns.
 pub fn wait_for_stop(tid: i32) -> io::Result<Option<i32>> {
     loop {
         // SAFETY: all-zero bytes are a valid siginfo_t, which the kernel fills in.
@@ -382,10 +386,12 @@ pub fn wait_for_stop(tid: i32) -> io::Result<Option<i32>> {
         let found = unsafe { libc::waitid(libc::P_PID, tid as libc::id_t, &mut info, flags) };
         if found != 0 {
             let error = io::Error::last_os_error();
-            if error.raw_os_error() == Some(libc::EINTR) {
-                continue;
+            // The recorder's own ticks come at least once a second.
+            match error.raw_os_error() {
+                Some(libc::EINTR) if is_dead(tid) => return Ok(None),
+                Some(libc::EINTR) => continue,
+                _ => return Err(error),
             }
-            return Err(error);
         }
         let is_stop = matches!(info.si_code, libc::CLD_TRAPPED | libc::CLD_STOPPED);
         // SAFETY: waitid fills in what si_status reads.
@@ -395,6 +401,11 @@ pub fn wait_for_stop(tid: i32) -> io::Result<Option<i32>> {
         }
         return wait_for(tid).map(Some);
     }
+}
+
+/// Whether nothing is left of a task but its number.
+fn is_dead(tid: i32) -> bool {
+    process::state(tid).is_none_or(|state| matches!(state, b'Z' | b'X'))
 }
 
 /// The status of one task if it has changed.

@@ -14,7 +14,6 @@ use hashbrown::HashMap;
 
 use super::tracee::{Placement, Tracee};
 use crate::options::Affinity;
-use crate::spawn;
 use crate::sys;
 use crate::sys::affinity::Mask;
 
@@ -197,10 +196,5 @@ fn may_run(tracee: &Tracee) -> bool {
 
 /// Whether the kernel has a task running or waiting for a CPU.
 fn is_runnable(tid: i32) -> bool {
-    let Ok(stat) = spawn::read_all(tid, "stat") else {
-        return false;
-    };
-    // The name, in parentheses, may hold anything.
-    let after = stat.iter().rposition(|b| *b == b')').unwrap_or(0);
-    stat.get(after + 2) == Some(&b'R')
+    sys::process::state(tid) == Some(b'R')
 }

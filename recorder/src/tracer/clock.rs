@@ -84,6 +84,8 @@ impl session::Clock for AtStop<'_> {
 pub struct Returned<'a> {
     /// Nanoseconds since the recording began.
     pub at: u64,
+    /// How long it was in the call, since it was made for the last time.
+    pub took: u64,
     /// The task's time.
     pub time: &'a mut CpuTime,
     /// A call that took longer is looked into.
@@ -99,8 +101,8 @@ impl session::Clock for Returned<'_> {
         self.at
     }
 
-    fn within(&mut self, duration: u64) -> Within {
-        self.time.returned(self.at, duration, self.bound)
+    fn within(&mut self, _duration: u64) -> Within {
+        self.time.returned(self.at, self.took, self.bound)
     }
 }
 

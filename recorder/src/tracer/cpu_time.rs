@@ -223,10 +223,13 @@ impl CpuTime {
             .min(duration);
         let delay = counts.delay.saturating_sub(self.last.delay);
         let rest = duration.saturating_sub(cpu).saturating_sub(delay);
+        if rest <= LEAST_BLOCKED {
+            return Within { cpu, asleep: 0 };
+        }
         let asleep = match self.sleeps_by_now() {
             // Nobody counts.
             None => rest,
-            Some(sleeps) if rest > LEAST_BLOCKED && sleeps > self.sleeps => {
+            Some(sleeps) if sleeps > self.sleeps => {
                 self.sleeps = told_inside(self.sleeps, sleeps);
                 rest
             }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fsreplay_inside::arch::{self, Registers};
-use fsreplay_inside::{Bounds, Event, Policy, Shares, Signals, Tasks, Tracee, Why};
+use fsreplay_inside::{Bounds, Event, Policy, Seen, Shares, Signals, Tasks, Tracee, Why};
 use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
@@ -188,9 +188,10 @@ impl Inside {
         may_be_late: bool,
     ) -> bool {
         self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
-        let is_ours = may_be_late || arch::takes(number, arguments);
-        self.tasks.enters(tid, behind, is_ours);
-        if !may_be_late {
+        let is_taken = arch::takes(number, arguments);
+        self.tasks.enters(tid, behind, may_be_late || is_taken);
+        // What is taken and stops all the same does so for its times, which are known at its exit.
+        if !may_be_late || is_taken {
             return false;
         }
         let mut stopped = self.stopped(tid);
@@ -287,17 +288,24 @@ impl Tracer {
             let Some(tracee) = tasks.get_mut(&tid) else {
                 return;
             };
-            if event.was_seen {
-                if !std::mem::take(&mut tracee.is_inside) {
+            if let Some(seen) = event.seen {
+                let is_it = tracee.task.is_in(&event.arguments);
+                if !(is_it && std::mem::take(&mut tracee.is_inside)) {
                     return; // the tool's own doing
                 }
                 let entry = time(event.entry).max(tracee.time.left());
+                let at = time(event.exit).max(entry);
+                let task = &mut tracee.task;
+                if seen == Seen::Dropped {
+                    session.not_made(task, at);
+                    return;
+                }
                 let mut clock = Returned {
-                    at: time(event.exit).max(entry),
+                    at,
+                    took: at - entry,
                     time: &mut tracee.time,
                     bound,
                 };
-                let task = &mut tracee.task;
                 session.late_exit(task, entry, event.result, &Copied(event), &mut clock);
                 return;
             }

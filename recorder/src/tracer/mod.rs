@@ -115,6 +115,9 @@ pub struct BrokenOff {
     pub unrecorded: u64,
 }
 
+/// No task's id.
+const NOBODY: i32 = 0;
+
 /// A status for a command of which none was seen: exit code 125.
 const UNKNOWN_STATUS: i32 = 125 << 8;
 
@@ -245,6 +248,11 @@ impl Tracer {
                     // It may have been stopped since it looked, at what came before this.
                     self.look_for_stop();
                     self.clock.time();
+                }
+                if !self.strangers.is_empty() {
+                    // A process may be killed while it makes a thread. Nobody tells of that then,
+                    // and of the end of its first task only when the thread is gone.
+                    self.adopt_orphans(NOBODY);
                 }
                 self.session.trace.flush();
                 observer.progress(self.session.trace.events(), self.session.tasks());
@@ -381,7 +389,7 @@ impl Tracer {
         let next = self.session.entry(task, &raw, &mut clock);
         self.through_proc = memory.refused();
         if let Some(inside) = &mut self.inside {
-            let late = self.session.may_be_told_late(&tracee.task);
+            let late = next == Next::Exit && self.session.may_be_told_late(&tracee.task);
             tracee.is_inside = inside.enters(tid, number, &registers, behind, late);
         }
         match next {
