@@ -9,6 +9,7 @@ use std::process::Command;
 
 use common::{have, is_root, planned, play, record_with, sh, text, workspace};
 use fsreplay_replayer::plan::{Action, Check, Op, Plan};
+use fsreplay_trace::model::Record;
 
 /// A tree of some hundred files. Times of access that lie ahead are left alone by who reads.
 const TREE: &str = "for d in $(seq 12); do mkdir -p d$d/s; for f in $(seq 20); do
@@ -156,6 +157,48 @@ fn git_and_python_have_the_same_plan() {
     if Path::new("/usr/bin/python3").exists() {
         let script = "import json, email.message, unittest";
         same_plan(at, "", &["/usr/bin/python3", "-B", "-c", script]);
+    }
+}
+
+/// Signals whose handler makes a call by itself, while directories are made and removed.
+const WAKEUPS: &str = "
+import os, signal
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+for _ in range(2000):
+    os.mkdir('made')
+    os.rmdir('made')
+signal.setitimer(signal.ITIMER_REAL, 0)
+";
+
+#[test]
+fn a_call_that_a_signal_came_before_is_told_once_and_was_not_interrupted() {
+    if !have("python3") {
+        return;
+    }
+    let directory = workspace();
+    let (at, trace) = (directory.path(), directory.path().join("trace"));
+    let command = ["python3", "-c", WAKEUPS];
+    let output = record_with(&["--backend", "inside"], at, &trace, &command);
+    assert!(output.status.success(), "{}", text(&output));
+    let mut reader = fsreplay_trace::format::open(&trace).expect("a trace");
+    let mut results = [Vec::new(), Vec::new()];
+    while let Some(record) = reader.next_record().expect("whole") {
+        let Record::Event(event) = record else {
+            continue;
+        };
+        match event.call.name() {
+            "mkdir" | "mkdirat" => results[0].push(event.result),
+            "rmdir" | "unlinkat" => results[1].push(event.result),
+            _ => {}
+        }
+    }
+    for results in results {
+        assert!(results.iter().all(|result| *result == 0), "{results:?}");
+        assert_eq!(results.len(), 2000);
     }
 }
 
