@@ -24,6 +24,12 @@ fn at(moment: u64) -> Known {
     }
 }
 
+/// When events were entered, how long they took, and their results.
+fn told(events: &[Event]) -> Vec<(u64, u64, i64)> {
+    let told = |event: &Event| (event.entry, event.duration, event.result);
+    events.iter().map(told).collect()
+}
+
 /// Opens, reads and closes a file, told at stops or after the fact.
 fn read_a_file(after_the_fact: bool) -> fake::Written {
     let mut fake = Fake::new(&["a"]);
@@ -173,9 +179,10 @@ fn an_interrupted_call_that_is_made_again_is_one_event_and_else_the_tool_saw_it(
     turn(read, (800, 960), ERESTARTSYS);
     turn(other, (1120, 1280), 1);
     let events = fake.finish().events();
-    let told = |event: &Event| (event.entry, event.duration, event.result);
-    let told: Vec<_> = events.iter().map(told).collect();
-    assert_eq!(told, [(160, 480, 5), (800, 160, EINTR), (1120, 160, 1)]);
+    assert_eq!(
+        told(&events),
+        [(160, 480, 5), (800, 160, EINTR), (1120, 160, 1)]
+    );
     assert_eq!((events[0].spent.think, events[0].spent.cpu), (320, 160));
 }
 
@@ -201,9 +208,10 @@ fn a_call_that_is_told_late_was_made_when_the_backend_says_so() {
     assert!(!fake.session.may_be_told_late(&task));
     fake.session.exit(&mut task, 7, &none, &mut at(1600));
     let events = fake.finish().events();
-    let told = |event: &Event| (event.entry, event.duration, event.result);
-    let told: Vec<_> = events.iter().map(told).collect();
-    assert_eq!(told, [(320, 160, 0), (800, 480, -2), (1440, 160, 7)]);
+    assert_eq!(
+        told(&events),
+        [(320, 160, 0), (800, 480, -2), (1440, 160, 7)]
+    );
 }
 
 #[test]

@@ -19,9 +19,10 @@ use super::flow::Flow;
 use super::held_off::HeldOff;
 use super::rate::Rate;
 use super::side::{has_no_other_filter, own_filters};
+use super::tracee::Tracee as Observed;
 use crate::options::{Backend, RecordOptions};
 use crate::session::world::{Inode, Told};
-use crate::session::{Delivered, Next, RawCall};
+use crate::session::{Delivered, Next, RawCall, Session};
 use crate::spawn;
 use crate::sys;
 use crate::sys::ptrace;
@@ -288,31 +289,14 @@ impl Tracer {
             let Some(tracee) = tasks.get_mut(&tid) else {
                 return;
             };
-            if let Some(seen) = event.seen {
-                let is_it = tracee.task.is_in(&event.arguments);
-                if !(is_it && std::mem::take(&mut tracee.is_inside)) {
-                    return; // the tool's own doing
-                }
-                let entry = time(event.entry).max(tracee.time.left());
-                let at = time(event.exit).max(entry);
-                let task = &mut tracee.task;
-                if seen == Seen::Dropped {
-                    session.not_made(task, at);
-                    return;
-                }
-                let mut clock = Returned {
-                    at,
-                    took: at - entry,
-                    time: &mut tracee.time,
-                    bound,
-                };
-                session.late_exit(task, entry, event.result, &Copied(event), &mut clock);
-                return;
-            }
-            let before = tracee.time.mark();
             // Clocks that are compared now and then may be apart by a little.
             let entry = time(event.entry).max(tracee.time.left());
             let exit = time(event.exit).max(entry);
+            if let Some(seen) = event.seen {
+                tell_seen(session, tracee, event, seen, (entry, exit));
+                return;
+            }
+            let before = tracee.time.mark();
             let spent = tracee.time.inside(entry, exit, bound);
             let call = Delivered {
                 told: if trusts { told(event) } else { None },
@@ -351,6 +335,33 @@ impl Tracer {
         let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
         let next = self.session.entry(task, &raw, &mut clock);
         debug_assert!(next != Next::Result, "such calls are made the traced way");
+    }
+}
+
+/// Tells the core what became of a call that was seen at a stop.
+fn tell_seen(
+    session: &mut Session,
+    tracee: &mut Observed,
+    event: &Event,
+    seen: Seen,
+    (entry, exit): (u64, u64),
+) {
+    let is_it = tracee.task.is_in(&event.arguments);
+    if !(is_it && std::mem::take(&mut tracee.is_inside)) {
+        return; // the tool's own doing
+    }
+    let task = &mut tracee.task;
+    match seen {
+        Seen::Dropped => session.not_made(task, exit),
+        Seen::Returned => {
+            let mut clock = Returned {
+                at: exit,
+                took: exit - entry,
+                time: &mut tracee.time,
+                bound: BOUND.as_nanos() as u64,
+            };
+            session.late_exit(task, entry, event.result, &Copied(event), &mut clock);
+        }
     }
 }
 
