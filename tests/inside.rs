@@ -231,3 +231,94 @@ fn an_ordinary_user_s_tools_are_recorded_inside() {
         serde_json::from_value(info["warnings"].clone()).expect("texts");
     assert!(warnings.is_empty(), "{warnings:?}");
 }
+
+/// Forbids itself and its threads to ask for the time, and goes on with calls that are far apart.
+const FORBIDS: &str = r#"
+#define _GNU_SOURCE
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static volatile unsigned work;
+static void *looks(void *rounds) {
+    struct stat found;
+    for (long i = 0; i < (long)rounds; i++) {
+        if (stat("/", &found)) _exit(3);
+        for (int spent = 0; spent < 1000000; spent++) work += spent;
+    }
+    return 0;
+}
+int main(void) {
+    struct sock_filter refuses[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog all = { 4, refuses };
+    struct stat found;
+    pthread_t thread;
+    for (int i = 0; i < 100; i++) stat("/", &found);
+    pthread_create(&thread, 0, looks, (void *)60);
+    looks((void *)20);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return 4;
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &all)) return 5;
+    looks((void *)20);
+    pthread_join(thread, 0);
+    return 0;
+}"#;
+
+#[test]
+fn a_tool_s_own_filter_meets_no_call_that_the_tool_didn_t_make() {
+    if !have("cc") {
+        return;
+    }
+    let directory = workspace();
+    let (at, trace) = (directory.path(), directory.path().join("trace"));
+    std::fs::write(at.join("forbids.c"), FORBIDS).expect("source");
+    sh(at, "cc -O1 -pthread -o forbids forbids.c");
+    let output = record_with(&["--backend", "inside"], at, &trace, &["./forbids"]);
+    assert!(output.status.success(), "{}", text(&output));
+    // It was inside when the filter came.
+    let (_, footer) = planned(&trace, at);
+    assert!(footer.recorded_inside > 100, "{}", footer.recorded_inside);
+}
+
+/// Gives memory back that is of no file, and tells how often it was put off its processor
+/// meanwhile, as at each stop.
+const GIVES_BACK: &str = r#"
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+int main(void) {
+    struct rusage before, after;
+    struct stat found;
+    for (int i = 0; i < 100; i++) stat("/", &found);
+    getrusage(RUSAGE_SELF, &before);
+    for (int i = 0; i < 1000; i++) {
+        char *memory = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memory[0] = 1;
+        if (madvise(memory, 4096, MADV_DONTNEED)) return 3;
+        if (munmap(memory, 8192)) return 4;
+    }
+    getrusage(RUSAGE_SELF, &after);
+    return after.ru_nvcsw - before.ru_nvcsw > 500;
+}"#;
+
+#[test]
+fn calls_that_are_no_events_have_sites_too() {
+    if !have("cc") {
+        return;
+    }
+    let directory = workspace();
+    let (at, trace) = (directory.path(), directory.path().join("trace"));
+    std::fs::write(at.join("gives.c"), GIVES_BACK).expect("source");
+    sh(at, "cc -O1 -o gives gives.c");
+    let output = record_with(&["--backend", "inside"], at, &trace, &["./gives"]);
+    assert!(output.status.success(), "{}", text(&output));
+}

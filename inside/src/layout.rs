@@ -60,14 +60,25 @@ pub mod area {
     /// What the registers held that the stub uses: up to six words, which ones is told by
     /// [`crate::arch`].
     pub const KEPT: u64 = 0x28;
+    /// How long the task had been on processors in its life when that was known last, nanoseconds.
+    pub const CPU: u64 = 0x58;
+    /// When that was, ticks.
+    pub const CPU_AT: u64 = 0x60;
     /// Events that the recorder has read; the recorder's, in a cache line of its own.
     pub const TAIL: u64 = 0x80;
     /// Address of the first event.
     pub const BASE: u64 = 0x88;
-    /// A longer time between two calls sends the second the traced way, ticks.
+    /// A longer time between two calls sends the second the traced way, unless the task has
+    /// computed all the time; ticks.
     pub const GAP_BOUND: u64 = 0x90;
     /// After a longer call the next one goes the traced way, ticks.
     pub const CALL_BOUND: u64 = 0x98;
+    /// 1 if the task may be made to ask its clock whether it has computed all the time.
+    pub const ASKS: u64 = 0xa0;
+    /// It has if it was off its processor for no longer, nanoseconds.
+    pub const IDLE: u64 = 0xa8;
+    /// Nanoseconds of a tick, times 2^32.
+    pub const RATE: u64 = 0xb0;
     /// In a region's first area: a number that no other segment holds there.
     pub const MARK: u64 = 0x100;
 }
@@ -97,4 +108,7 @@ pub mod event {
     pub const WORD: u64 = 8;
     /// What `lstat` said, at the offsets of `struct stat`, as far as it is kept: two cache lines.
     pub const STAT: u64 = super::EVENT - 128;
+    /// Where the task's clock of processor time says what it has to say (`struct timespec`), behind
+    /// what is kept of `struct stat`.
+    pub const CLOCK: u64 = super::EVENT - 32;
 }

@@ -1,6 +1,6 @@
 //! Areas of one memory, and the events in them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
@@ -60,7 +60,6 @@ impl Region {
         let area = Area {
             region: Rc::clone(self),
             index,
-            later: Cell::new(None),
         };
         area.set(area::STATE, 0);
         area.set(area::LAST_EXIT, 0);
@@ -68,6 +67,11 @@ impl Region {
         area.set(area::BASE, area.address() + PAGE);
         area.set(area::GAP_BOUND, bounds.gap);
         area.set(area::CALL_BOUND, bounds.call);
+        area.set(area::IDLE, bounds.idle);
+        area.set(area::RATE, bounds.rate);
+        area.set(area::ASKS, 1);
+        area.set(area::CPU, 0);
+        area.set(area::CPU_AT, NEVER);
         Some(area)
     }
 }
@@ -96,13 +100,17 @@ impl Regions {
     }
 }
 
-/// What takes longer is looked at by the recorder, ticks.
+/// What is looked at by the recorder. All are compared as signed numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Between two calls.
+    /// Longer times between two calls, ticks;
     pub gap: u64,
-    /// In a call: at the call that follows it.
+    /// but those of which the task was off its processor for no longer, nanoseconds.
+    pub idle: u64,
+    /// Longer calls, at the one that follows, ticks.
     pub call: u64,
+    /// Nanoseconds of a tick, times 2^32.
+    pub rate: u64,
 }
 
 /// What one task writes to. Given back when dropped, which must not be before the task is
@@ -111,12 +119,11 @@ pub struct Bounds {
 pub struct Area {
     region: Rc<Region>,
     index: usize,
-    /// The bound of gaps once an event was read, if another holds until then.
-    later: Cell<Option<u64>>,
 }
 
-/// How many times longer the gap before a program's first call may be.
-const START: u64 = 4;
+/// As if the task's processor time was known last when the counter began: it was idle for most of
+/// the time since then.
+const NEVER: u64 = 0;
 
 const NOFOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
 
@@ -161,14 +168,21 @@ pub struct Event {
 }
 
 impl Area {
-    /// A program begins. What its loader computes before the first call takes longer than other
-    /// gaps do, most of all in a virtual machine, which the processor is asked about.
-    pub fn begins(&self) {
-        let gap = self.get(area::GAP_BOUND);
-        // It is compared as a signed number.
-        let longer = gap.saturating_mul(START).min(i64::MAX.cast_unsigned());
-        self.set(area::GAP_BOUND, longer);
-        self.later.set(Some(gap));
+    /// The task is not to ask its clock any more: after long gaps its calls go the traced way.
+    pub(crate) fn stop_asking(&self) {
+        self.set(area::ASKS, 0);
+    }
+
+    /// The arguments of the current event.
+    pub(crate) fn current_arguments(&self) -> [u64; 6] {
+        let head = self.get(area::HEAD);
+        std::array::from_fn(|index| self.word_of(head, event::ARGUMENTS + index as u64 * 8))
+    }
+
+    /// The number of the current event's call.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn current_number(&self) -> u64 {
+        self.word_of(self.get(area::HEAD), event::NUMBER)
     }
 
     /// Where it is in the tool's memory.
@@ -206,6 +220,13 @@ impl Area {
         }
     }
 
+    /// When the last call returned that was not read yet, ticks.
+    pub(crate) fn last_unread(&self) -> Option<u64> {
+        let head = self.get(area::HEAD);
+        let is_read = head == self.get(area::TAIL);
+        (!is_read).then(|| self.word_of(head.wrapping_sub(1), event::EXIT))
+    }
+
     /// The call that the task is in, if the stub is making one. Only of a task that stands still,
     /// or is gone: otherwise it may be another by now.
     pub fn in_progress(&self) -> Option<Event> {
@@ -227,10 +248,12 @@ impl Area {
         self.get(area::STATE) == area::IN_CALL && class == u64::from(class::SEEN)
     }
 
-    /// The recorder has seen the task leave a call, at these ticks: the time until the next call
-    /// counts from there.
-    pub fn left_call(&self, ticks: u64) {
+    /// The task goes on at these ticks: the time until the next call counts from there. It has been
+    /// on processors for that long, `cpu` nanoseconds, if that is known.
+    pub fn goes_on(&self, ticks: u64, cpu: Option<u64>) {
         self.set(area::LAST_EXIT, ticks);
+        self.set(area::CPU, cpu.unwrap_or(0));
+        self.set(area::CPU_AT, cpu.map_or(NEVER, |_| ticks));
     }
 
     /// Begins the event of a call that was seen at a stop, as the stub would, but for what it
@@ -275,7 +298,7 @@ impl Area {
             .segment
             .set_word(offset + event::RESULT, result.cast_unsigned());
         self.region.segment.set_word(offset + event::EXIT, ticks);
-        self.set(area::LAST_EXIT, 0);
+        self.set(area::LAST_EXIT, ticks);
         self.set(area::HEAD, head.wrapping_add(1));
     }
 
@@ -347,9 +370,6 @@ impl Unread<'_> {
 
     /// Reads it into the place of another.
     pub fn take(&mut self, event: &mut Event) {
-        if let Some(gap) = self.area.later.take() {
-            self.area.set(area::GAP_BOUND, gap);
-        }
         self.area.read(self.next, event);
         self.next = self.next.wrapping_add(1);
         if self.next.is_multiple_of(TOLD) {

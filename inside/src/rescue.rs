@@ -66,10 +66,11 @@ pub fn rescue(
         return false; // It is gone.
     }
     let behind = area.is_some_and(|area| leave(area, &marks, offset, registers, why, ticks));
-    registers.set_next(match (behind, why) {
+    let fails = why == Why::Fault || why == Why::Filter && offset >= marks.asks;
+    registers.set_next(match (behind, fails) {
         (true, _) => site + SITE,
-        (false, Why::Signal | Why::Trap | Why::Filter) => site,
-        (false, Why::Fault) => traced,
+        (false, false) => site,
+        (false, true) => traced,
     });
     true
 }
@@ -95,5 +96,5 @@ fn leave(
         area.drop_seen(ticks); // The recorder waits for its end.
     }
     area.set(area::STATE, 0);
-    has_result || offset >= marks.woken
+    has_result || (marks.woken..marks.asks).contains(&offset)
 }

@@ -158,6 +158,12 @@ impl Space {
         })
     }
 
+    /// Whether a task that stands there asks its clock.
+    pub(crate) fn is_asking(&self, next: u64) -> bool {
+        let asks = STUB + self.marks.asks;
+        (asks..STUB + self.marks.end).contains(&next)
+    }
+
     /// Whether a call that is made at that instruction may wait, and a task that a signal reaches
     /// in it already stands before it again.
     pub(crate) fn may_wait_at(&self, next: u64) -> bool {

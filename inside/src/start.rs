@@ -155,7 +155,6 @@ impl Space {
         self.may_synchronize = prepared == 0;
         let count = self.lead_all(tracee, start.mapping, start.sites, found)?;
         let area = start.region.area(bounds).ok_or(Refused::Areas)?;
-        area.begins();
         Ok((area, count))
     }
 }

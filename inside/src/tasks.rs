@@ -28,7 +28,7 @@ pub struct Policy {
     pub hits: u32,
     /// Such stops of a task before it gets an area.
     pub task_stops: u32,
-    /// What takes longer is looked at by the recorder.
+    /// What is looked at by the recorder.
     pub bounds: Bounds,
 }
 
@@ -53,6 +53,8 @@ struct Memory {
     asked: bool,
     /// When to patch it beside tasks that did not bear that.
     patience: Patience,
+    /// Its tasks are not to ask their clocks.
+    is_silent: bool,
 }
 
 #[derive(Debug)]
@@ -245,7 +247,7 @@ impl Tasks {
         };
         let memory = task.memory.borrow();
         let area = (task.parent_had_area).then(|| memory.space.spare_area(self.policy.bounds));
-        let area = area.flatten();
+        let area = area.flatten().inspect(|area| memory.takes(area));
         let address = area.as_ref().map_or(0, Area::address);
         drop(memory);
         // Fails only where it is gone.
@@ -274,7 +276,10 @@ impl Tasks {
     pub fn wants_exit(&self, tid: i32) -> bool {
         let task = self.tasks.get(&tid);
         let entered = task.and_then(|task| Some((task.behind?, task.memory.borrow())));
-        entered.is_some_and(|(behind, memory)| !memory.refused && memory.space.may_hit(behind))
+        entered.is_some_and(|(behind, memory)| {
+            let waits = memory.patience.waits(memory.stops);
+            !memory.refused && !waits && memory.space.may_hit(behind)
+        })
     }
 
     /// A task stands at the exit of a traced call, which is not to be made again. Here sites are
@@ -343,8 +348,9 @@ impl Tasks {
         if wants_area && memory.patched > 0 {
             let regions = &mut self.regions;
             let given = (memory.space).give_area(tracee, alone, policy.bounds, regions);
-            if let Err(error) = &given {
-                *self.refusals.entry(error.to_string()).or_default() += 1;
+            match &given {
+                Ok(area) => memory.takes(area),
+                Err(error) => *self.refusals.entry(error.to_string()).or_default() += 1,
             }
             if let Some(task) = self.tasks.get_mut(&tid) {
                 self.given |= given.is_ok();
@@ -355,10 +361,11 @@ impl Tasks {
         true
     }
 
-    /// A task that was at a stop goes on: until its next call counts as its own time.
-    pub fn goes_on(&self, tid: i32) {
+    /// A task that was at a stop goes on: until its next call counts as its own time. It has been on
+    /// processors for that long, `cpu` nanoseconds, if that is known.
+    pub fn goes_on(&self, tid: i32, cpu: Option<u64>) {
         if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
-            area.left_call(arch::ticks());
+            area.goes_on(arch::ticks(), cpu);
         }
     }
 
@@ -401,6 +408,12 @@ impl Tasks {
             waiting.extend(left.map(|exit| Reverse((exit, index))));
         }
         count
+    }
+
+    /// When the last call returned that was not read yet, ticks.
+    pub fn last_return(&self) -> Option<u64> {
+        let areas = self.tasks.values().filter_map(|task| task.area.as_ref());
+        areas.filter_map(Area::last_unread).max()
     }
 
     /// The call that a task is in by way of the stub. Only of one that stands still or is gone.
@@ -462,6 +475,7 @@ impl Memory {
             refused: self.refused,
             asked: self.asked,
             patience: Patience::default(),
+            is_silent: self.is_silent,
         }
     }
 }
@@ -469,5 +483,6 @@ impl Memory {
 mod patience;
 mod seen;
 mod signals;
+mod silent;
 #[cfg(test)]
 mod tests;

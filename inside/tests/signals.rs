@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::run;
+use common::{ASKING, EAGER, run_by};
 
 /// Microseconds between two signals. An emulated machine takes a thousand for a stop.
 const EVERY: &str = if cfg!(target_arch = "x86_64") {
@@ -18,12 +18,19 @@ const LEAST_INSIDE: usize = if cfg!(target_arch = "x86_64") {
     100
 };
 
-/// Runs a program whose handlers let calls be restarted, and one whose handlers don't. Both end
-/// with 7 if nothing went wrong. Without a compiler none is run.
+/// Runs a program whose handlers let calls be restarted, and one whose handlers don't; each also
+/// asking its clock before each call. All end with 7 if nothing went wrong. Without a compiler none
+/// is run.
 fn with_and_without_restart(source: &str) -> Vec<common::Outcome> {
-    let ways = ["-DRESTART=SA_RESTART", "-DRESTART=0"];
-    let outcomes = ways.into_iter().map_while(|restart| {
-        let outcome = run(source, &[restart, EVERY])?;
+    let (with, without) = ("-DRESTART=SA_RESTART", "-DRESTART=0");
+    let ways = [
+        (with, EAGER),
+        (without, EAGER),
+        (with, ASKING),
+        (without, ASKING),
+    ];
+    let outcomes = ways.into_iter().map_while(|(restart, policy)| {
+        let outcome = run_by(policy, source, &[restart, EVERY])?;
         println!(
             "{restart}: {} inside of {}",
             outcome.inside(),

@@ -14,6 +14,7 @@ unsafe extern "C" {
     static fsreplay_inside_written: u8;
     static fsreplay_inside_refused: u8;
     static fsreplay_inside_woken: u8;
+    static fsreplay_inside_asks: u8;
     static fsreplay_inside_end: u8;
 }
 
@@ -31,6 +32,7 @@ pub fn marks() -> Marks {
         written: from_begin(&raw const fsreplay_inside_written),
         refused: from_begin(&raw const fsreplay_inside_refused),
         woken: from_begin(&raw const fsreplay_inside_woken),
+        asks: from_begin(&raw const fsreplay_inside_asks),
         end: from_begin(&raw const fsreplay_inside_end),
     }
 }

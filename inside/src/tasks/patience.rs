@@ -14,9 +14,14 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// Whether it isn't asked yet after so many `stops`.
+    pub(super) fn waits(&self, stops: u32) -> bool {
+        stops < self.until
+    }
+
     /// Asks, if it is time for that after so many `stops`; gives the answer, which else is no.
     pub(super) fn is_over(&mut self, stops: u32, ask: impl FnOnce() -> bool) -> bool {
-        if stops < self.until {
+        if self.waits(stops) {
             return false;
         }
         let answer = ask();

@@ -41,13 +41,14 @@ impl Tasks {
             // Its call can't have failed: what the kernel tells of at its entry is another's fault.
             return waiting(space, tid, tracee, area, signal);
         }
+        let was_asking = space.is_asking(registers.next());
         let ticks = arch::ticks();
         let moved = rescue::rescue(space, tracee, area, &mut registers, why, ticks);
         if moved {
             // Fails only where it is gone.
             let _ = tracee.set_registers(&registers);
         }
-        let is_ours = moved && why == Why::Fault;
+        let is_ours = moved && (why == Why::Fault || why == Why::Filter && was_asking);
         if is_ours { 0 } else { signal }
     }
 }

@@ -9,7 +9,12 @@ fn is_looked_into(number: i64) -> bool {
         stops: 4,
         hits: 2,
         task_stops: 2,
-        bounds: Bounds { gap: 0, call: 0 },
+        bounds: Bounds {
+            gap: 0,
+            idle: 0,
+            call: 0,
+            rate: 0,
+        },
     });
     tasks.first(1);
     let mut tracee = Fake::default();

@@ -190,8 +190,21 @@ pub const EAGER: Policy = Policy {
     task_stops: 2,
     bounds: Bounds {
         gap: u64::MAX / 2,
+        idle: 0,
         call: u64::MAX / 2,
+        rate: 1 << 32,
     },
+};
+
+/// When everything is worth it, and clocks are asked before each call that the stub makes, whatever
+/// they say.
+pub const ASKING: Policy = Policy {
+    bounds: Bounds {
+        gap: 0,
+        idle: u64::MAX / 2,
+        ..EAGER.bounds
+    },
+    ..EAGER
 };
 
 /// Runs a command to its end.
@@ -314,6 +327,7 @@ impl Watch {
                 let why = match signal {
                     libc::SIGSEGV | libc::SIGBUS if sys::is_fault(tid) => Why::Fault,
                     libc::SIGTRAP if sys::is_fault(tid) => Why::Trap,
+                    libc::SIGSYS if sys::is_fault(tid) => Why::Filter,
                     _ => Why::Signal,
                 };
                 let signal = self.tasks.signal(tid, &mut Stopped(tid), signal, why);
@@ -326,7 +340,7 @@ impl Watch {
 
     fn go_on(&mut self, tid: i32, signal: i32) {
         self.tasks.begins(tid, &mut Stopped(tid));
-        self.tasks.goes_on(tid);
+        self.tasks.goes_on(tid, Some(sys::processor_time(tid)));
         let to_exit = self
             .known
             .get(&tid)
@@ -473,7 +487,12 @@ pub fn compile(directory: &Path, source: &str, options: &[&str]) -> Option<PathB
 
 /// Compiles a program and runs it; `None` without a compiler.
 pub fn run(source: &str, options: &[&str]) -> Option<Outcome> {
+    run_by(EAGER, source, options)
+}
+
+/// The same, by a policy.
+pub fn run_by(policy: Policy, source: &str, options: &[&str]) -> Option<Outcome> {
     let directory = tempfile::tempdir().expect("tempdir");
     let program = compile(directory.path(), source, options)?;
-    Some(watch(&[program.to_str().expect("text")], EAGER, true))
+    Some(watch(&[program.to_str().expect("text")], policy, true))
 }

@@ -194,3 +194,10 @@ pub fn status(tid: i32, name: &str) -> Option<String> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().to_owned())
 }
+
+/// How long a task that stands still was on processors, nanoseconds.
+pub fn processor_time(tid: i32) -> u64 {
+    let counts = std::fs::read_to_string(format!("/proc/{tid}/schedstat")).unwrap_or_default();
+    let first = counts.split_whitespace().next();
+    first.and_then(|text| text.parse().ok()).unwrap_or(0)
+}

@@ -40,6 +40,11 @@ impl Clock {
         self.elapsed() > self.last.get() + LATE
     }
 
+    /// The tool ran until [`sys::now`] was that, though it isn't told yet.
+    pub fn ran_until(&self, now: u64) {
+        self.last.set(self.last.get().max(self.since_start(now)));
+    }
+
     /// The tool stood still since something was told last: that time is not its own.
     pub fn stood_still(&mut self) {
         self.start += self.elapsed().saturating_sub(self.last.get());

@@ -15,8 +15,8 @@ use crate::limits;
 use crate::session::Within;
 use crate::spawn;
 
-/// Sleep in a gap that is shorter is taken for the recorder's own.
-const LEAST_BLOCKED: u64 = 30_000;
+/// Sleep in a gap that is shorter is taken for the recorder's own, nanoseconds.
+pub const LEAST_BLOCKED: u64 = 30_000;
 
 /// Debts beyond this are forgotten: they come from a cost that was measured too high, nanoseconds.
 const MOST_DEBT: u64 = 1_000_000;
@@ -38,6 +38,14 @@ pub struct Mark {
     left: u64,
     told: u64,
     sleeps: u64,
+    carried: Spent,
+}
+
+/// A look at a stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Here {
+    /// Processor time of its life, nanoseconds; `None` where the kernel doesn't count.
+    pub cpu: Option<u64>,
 }
 
 /// One task's time, and where it stood at the last look.
@@ -62,6 +70,10 @@ pub struct CpuTime {
     sleeps: u64,
     /// Processor time since the last look that is told of already.
     told: u64,
+    /// What belongs to the gap that is told next.
+    carried: Spent,
+    /// What was looked at in the stop that it stands in.
+    here: Option<Here>,
 }
 
 impl CpuTime {
@@ -79,6 +91,8 @@ impl CpuTime {
             stops_then: 0,
             sleeps: 0,
             told: 0,
+            carried: Spent::default(),
+            here: None,
         }
     }
 
@@ -95,6 +109,14 @@ impl CpuTime {
         self.tid = tid;
         self.source = None;
         self.opened = false;
+    }
+
+    /// What the kernel counted up to the stop that it stands in, up to which its time is told now.
+    fn counts_here(&mut self) -> Option<Counts> {
+        let counts = self.counts();
+        let cpu = counts.map(|counts| counts.cpu);
+        self.here = Some(Here { cpu });
+        counts
     }
 
     fn counts(&mut self) -> Option<Counts> {
@@ -114,9 +136,11 @@ impl CpuTime {
         let wall = now.saturating_sub(self.left);
         let cost = cost * (1 + std::mem::take(&mut self.foreign));
         self.stops += 1;
-        let Some(counts) = self.counts() else {
+        let carried = std::mem::take(&mut self.carried);
+        let Some(counts) = self.counts_here() else {
             return Spent {
-                think: less(&mut self.debts[0], wall, cost),
+                think: carried.think + less(&mut self.debts[0], wall, cost),
+                blocked: carried.blocked,
                 ..Spent::default()
             };
         };
@@ -134,11 +158,21 @@ impl CpuTime {
             blocked = 0;
         }
         Spent {
-            think: less(&mut self.debts[0], think, cost),
+            think: carried.think + less(&mut self.debts[0], think, cost),
             cpu: 0,
-            blocked,
+            blocked: carried.blocked + blocked,
             asleep: 0,
         }
+    }
+
+    /// A call is no event: the gap before it belongs to the one that is told next.
+    pub fn carry(&mut self, gap: Spent) {
+        self.carried = gap;
+    }
+
+    /// What was looked at in the stop that ends now; `None` if its gap goes on.
+    pub fn take_here(&mut self) -> Option<Here> {
+        self.here.take()
     }
 
     /// The time in the call that ends now, after `wall` on the clock; `cost` is what its stops add
@@ -147,7 +181,7 @@ impl CpuTime {
     /// What is neither processor time nor waiting for a processor is sleep only where the task went
     /// to sleep: otherwise the recorder was late.
     pub fn call(&mut self, wall: u64, cost: u64) -> Within {
-        let Some(counts) = self.counts() else {
+        let Some(counts) = self.counts_here() else {
             return Within {
                 cpu: less(&mut self.debts[1], wall, cost),
                 asleep: 0,
@@ -185,10 +219,11 @@ impl CpuTime {
         let duration = exit.saturating_sub(entry);
         self.told += think;
         let within = self.returned(exit, duration, bound);
+        let carried = std::mem::take(&mut self.carried);
         Spent {
-            think,
+            think: carried.think + think,
             cpu: within.cpu,
-            blocked: 0,
+            blocked: carried.blocked,
             asleep: within.asleep,
         }
     }
@@ -244,6 +279,7 @@ impl CpuTime {
             left: self.left,
             told: self.told,
             sleeps: self.sleeps,
+            carried: self.carried,
         }
     }
 
@@ -252,12 +288,13 @@ impl CpuTime {
         self.left = mark.left;
         self.told = mark.told;
         self.sleeps = mark.sleeps;
+        self.carried = mark.carried;
     }
 
     /// There was a stop, and what the task did since the one before was the recorder's doing.
     pub fn set_aside(&mut self, now: u64) {
         self.stops += 1;
-        if let Some(counts) = self.counts() {
+        if let Some(counts) = self.counts_here() {
             self.looked(counts);
         }
         self.told = 0;
@@ -266,7 +303,7 @@ impl CpuTime {
 
     /// What the recorder made the task do until `now` is not its own.
     pub fn forget(&mut self, now: u64) {
-        if let Some(counts) = self.counts() {
+        if let Some(counts) = self.counts_here() {
             self.looked(counts);
         }
         self.told = 0;
@@ -350,126 +387,4 @@ fn parse(text: &[u8]) -> Option<Counts> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernel_s_line_is_read() {
-        let counts = parse(b"1234567 89 3\n").expect("counts");
-        assert_eq!((counts.cpu, counts.delay), (1_234_567, 89));
-        assert!(parse(b"").is_none());
-        assert!(parse(b"12 x 3").is_none());
-        assert!(parse(b"99999999999999999999999 1 1").is_none());
-    }
-
-    #[test]
-    fn sums_stay_right_where_a_gap_is_shorter_than_a_stop() {
-        let mut debt = 0;
-        let gaps = [500, 1500, 900, 3000, 1000];
-        let kept: u64 = gaps.iter().map(|gap| less(&mut debt, *gap, 1000)).sum();
-        assert_eq!(kept - debt, gaps.iter().sum::<u64>() - 5000);
-    }
-
-    #[test]
-    fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
-        let mut time = CpuTime::new(0);
-        time.leaves(1_000);
-        let before = time.mark();
-        assert_eq!(time.inside(1_500, 1_700, 500).think, 500);
-        time.back_to(before);
-        let next = time.inside(2_000, 2_100, 500);
-        assert_eq!((next.think, next.cpu), (1_000, 100));
-        // Whether it slept is asked once only.
-        time.sleeps = 1;
-        let before = time.mark();
-        time.sleeps = 2;
-        time.back_to(before);
-        assert_eq!(time.sleeps, 1);
-    }
-
-    #[test]
-    fn a_call_inside_leaves_the_stop_in_which_it_is_looked_at() {
-        // The call slept, and the task stands in a stop; or it slept twice.
-        assert_eq!(told_inside(4, 6), 5);
-        // It slept, and runs on.
-        assert_eq!(told_inside(4, 5), 5);
-        assert_eq!(told_inside(4, 9), 8);
-    }
-
-    #[test]
-    fn one_turn_on_a_processor_for_each_stop_is_no_sleep() {
-        let mut time = CpuTime::new(0);
-        let turns = |slices| Counts {
-            slices,
-            ..Counts::default()
-        };
-        time.stops = 3;
-        assert!(!time.looked(turns(3)));
-        time.foreign_stop();
-        time.stops += 1;
-        assert!(!time.looked(turns(5)));
-        time.stops += 1;
-        assert!(time.looked(turns(7)));
-    }
-
-    fn is_asleep(tid: i32) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{tid}/stat")).expect("its state");
-        status
-            .rsplit(") ")
-            .next()
-            .is_some_and(|rest| rest.starts_with('S'))
-    }
-
-    #[test]
-    fn sleeping_is_told_from_standing_still() {
-        use std::io::{Read, Write};
-        use std::process::{Command, Stdio};
-        let mut child = Command::new("sh")
-            .args(["-c", "echo; while read a; do echo; done"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sh");
-        let mut input = child.stdin.take().expect("its input");
-        let mut output = child.stdout.take().expect("its output");
-        let tid = child.id() as i32;
-        let mut time = CpuTime::new(tid);
-        // Until it sleeps: after its line it sleeps for nothing but its input.
-        let mut rests = || {
-            output.read_exact(&mut [0]).expect("a line");
-            while !is_asleep(tid) {
-                std::thread::yield_now();
-            }
-        };
-        rests();
-        if time.counts().is_none() {
-            println!("skipped: no schedstat");
-            assert!(std::env::var_os("CI").is_none(), "no schedstat");
-            drop(input);
-            child.wait().expect("its end");
-            return;
-        }
-        time.gap(0, 0);
-        time.leaves(0);
-        let still = time.gap(5_000_000_000, 0);
-        assert_eq!(still.blocked, 0, "{still:?}");
-        let still = time.call(5_000_000_000, 0);
-        assert_eq!(still.asleep, 0, "{still:?}");
-        // More often than looks, each of which counts as one stop.
-        for _ in 0..6 {
-            input.write_all(b"\n").expect("written");
-            rests();
-        }
-        time.leaves(0);
-        let slept = time.gap(5_000_000_000, 0);
-        assert!(slept.blocked > 3_000_000_000, "{slept:?}");
-        for _ in 0..6 {
-            input.write_all(b"\n").expect("written");
-            rests();
-        }
-        let slept = time.call(5_000_000_000, 0);
-        assert!(slept.asleep > 3_000_000_000, "{slept:?}");
-        drop(input);
-        child.wait().expect("its end");
-    }
-}
+mod tests;

@@ -54,6 +54,9 @@ impl Tracer {
         // of.
         self.session.trace.break_off();
         observer.breaks_off(&error);
+        if let Some(inside) = &mut self.inside {
+            inside.all_forbid();
+        }
         let mut escort = Escort {
             main: self.main,
             status: self.status,

@@ -46,8 +46,10 @@ const IF_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const IF_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
-/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`.
-const NEW_LISTENER: u32 = 8;
+/// `PR_SET_SYSCALL_USER_DISPATCH`.
+const SET_DISPATCH: u32 = 59;
+/// `SECCOMP_SET_MODE_STRICT`, `SECCOMP_SET_MODE_FILTER`.
+const SETTING_MODE: &[u32] = &[0, 1];
 /// `PTRACE_TRACEME`, `PTRACE_ATTACH`, `PTRACE_SEIZE`: each begins to trace.
 const TRACING: &[u32] = &[0, 16, 0x4206];
 
@@ -65,9 +67,16 @@ const SIDE_CALLS: [(libc::c_long, Answer); 7] = [
     ),
     (
         libc::SYS_prctl,
-        Answer::OneOf(argument(0), &[libc::PR_GET_SECCOMP as u32]),
+        Answer::OneOf(
+            argument(0),
+            &[
+                libc::PR_GET_SECCOMP as u32,
+                libc::PR_SET_SECCOMP as u32,
+                SET_DISPATCH,
+            ],
+        ),
     ),
-    (libc::SYS_seccomp, Answer::AnyBit(argument(1), NEW_LISTENER)),
+    (libc::SYS_seccomp, Answer::OneOf(argument(0), SETTING_MODE)),
     (libc::SYS_ptrace, Answer::OneOf(argument(0), TRACING)),
 ];
 
@@ -335,6 +344,7 @@ mod tests {
                 libc::SYS_sched_getaffinity,
                 libc::SYS_sched_setaffinity,
                 libc::SYS_clone3,
+                libc::SYS_seccomp,
             ];
             let wanted = if listed {
                 RET_TRACE | TABLE_CALL
@@ -423,8 +433,12 @@ mod tests {
             (libc::SYS_clone, [untraced | 17, 0], stops),
             (libc::SYS_prctl, [15, 0], RET_ALLOW),
             (libc::SYS_prctl, [21, 0], stops),
-            (libc::SYS_seccomp, [1, 0], RET_ALLOW),
+            (libc::SYS_prctl, [22, 2], stops),
+            (libc::SYS_prctl, [59, 1], stops),
+            (libc::SYS_seccomp, [0, 0], stops),
+            (libc::SYS_seccomp, [1, 0], stops),
             (libc::SYS_seccomp, [1, 8], stops),
+            (libc::SYS_seccomp, [2, 0], RET_ALLOW),
             (libc::SYS_ptrace, [0, 0], stops),
             (libc::SYS_ptrace, [16, 0], stops),
             (libc::SYS_ptrace, [0x4206, 0], stops),

@@ -1,35 +1,35 @@
 //! Calls that are recorded inside the tool: what the crate for that asks of ptrace, and what it
 //! tells the core.
 
+mod stopped;
+
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use fsreplay_inside::arch::{self, Registers};
-use fsreplay_inside::{Bounds, Event, Policy, Seen, Shares, Signals, Tasks, Tracee, Why};
+use fsreplay_inside::arch;
+use fsreplay_inside::{Bounds, Event, Policy, Seen, Shares, Tasks, Why};
 use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
 use super::clock::Returned;
 use super::copied::Copied;
+use super::cpu_time::{Here, LEAST_BLOCKED};
 use super::flow::Flow;
-use super::held_off::HeldOff;
 use super::rate::Rate;
-use super::side::{has_no_other_filter, own_filters};
+use super::side::own_filters;
 use super::tracee::Tracee as Observed;
 use crate::options::{Backend, RecordOptions};
 use crate::session::world::{Inode, Told};
 use crate::session::{Delivered, Next, RawCall, Session};
-use crate::spawn;
-use crate::sys;
 use crate::sys::ptrace;
 use crate::sys::signal::Ticker;
+use stopped::Stopped;
 
 /// A longer gap between two calls, or a longer call, is looked into at a stop: it costs little
-/// beside them, and the kernel knows what of it was computing.
+/// beside them, and the kernel knows what of it was computing. Not so a gap of which the task's own
+/// clock says that it was computing alone.
 const BOUND: Duration = Duration::from_micros(150);
 
 /// So long after the last task with an area is gone, nanoseconds, the timer goes as well. The next
@@ -58,18 +58,19 @@ impl Inside {
     pub fn new(rate: Rate, options: &RecordOptions) -> Option<Inside> {
         own_filters()?;
         let rate = rate.measure();
-        let eagerness = options.eagerness;
         let bound = rate.ticks_in(BOUND);
-        let bounds = Bounds {
-            gap: bound,
-            call: bound,
-        };
+        let eagerness = options.eagerness;
         Some(Inside {
             tasks: Tasks::new(Policy {
                 stops: eagerness.stops,
                 hits: eagerness.hits,
                 task_stops: eagerness.task_stops,
-                bounds,
+                bounds: Bounds {
+                    gap: bound,
+                    idle: LEAST_BLOCKED,
+                    call: bound,
+                    rate: rate.of_tick(),
+                },
             }),
             rate,
             waking: None,
@@ -189,10 +190,9 @@ impl Inside {
         may_be_late: bool,
     ) -> bool {
         self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
-        let is_taken = arch::takes(number, arguments);
-        self.tasks.enters(tid, behind, may_be_late || is_taken);
-        // What is taken and stops all the same does so for its times, which are known at its exit.
-        if !may_be_late || is_taken {
+        let is_ours = may_be_late || arch::takes(number, arguments);
+        self.tasks.enters(tid, behind, is_ours);
+        if !may_be_late {
             return false;
         }
         let mut stopped = self.stopped(tid);
@@ -200,6 +200,23 @@ impl Inside {
         let made = tasks.makes_inside(tid, &mut stopped, number, arguments, behind);
         // Fails only where it is gone.
         made.unwrap_or(false)
+    }
+
+    /// When the last call returned that was not read yet, nanoseconds as [`sys::now`] tells them.
+    pub fn last_return(&mut self) -> Option<u64> {
+        let ticks = self.tasks.last_return()?;
+        let now = self.rate.look();
+        Some(self.rate.time_of(ticks, now))
+    }
+
+    /// A task is about to have its system calls answered by something of the tool's own.
+    pub fn forbids(&mut self, tid: i32) {
+        self.tasks.forbids(tid);
+    }
+
+    /// Nobody stops tasks any more that are about to.
+    pub fn all_forbid(&mut self) {
+        self.tasks.all_forbid();
     }
 
     /// Whether the exit of the traced call that a task has entered is of use.
@@ -238,12 +255,15 @@ impl Inside {
         }
     }
 
-    /// A task that stands still is about to go on.
-    pub fn goes_on(&mut self, tid: i32) {
+    /// A task that stands still is about to go on; `here` is what was looked at in its stop, if
+    /// another gap begins.
+    pub fn goes_on(&mut self, tid: i32, here: Option<Here>) {
         let mut stopped = self.stopped(tid);
         self.tasks.begins(tid, &mut stopped);
         self.keep(stopped);
-        self.tasks.goes_on(tid);
+        if let Some(Here { cpu }) = here {
+            self.tasks.goes_on(tid, cpu);
+        }
     }
 
     /// A task is about to go on without an area.
@@ -388,109 +408,4 @@ fn told(event: &Event) -> Option<Told> {
     }
     let missing = event.result == -i64::from(libc::ENOENT);
     (missing && event.is_lstat).then_some(Told::Nothing)
-}
-
-/// A task in a ptrace stop.
-struct Stopped {
-    tid: i32,
-    /// Its memory, once it was asked for.
-    memory: Option<Rc<File>>,
-}
-
-impl Stopped {
-    fn memory(&mut self) -> io::Result<&File> {
-        match &mut self.memory {
-            Some(memory) => Ok(memory),
-            none => Ok(none.insert(Rc::new(ptrace::memory(self.tid)?))),
-        }
-    }
-}
-
-impl Tracee for Stopped {
-    fn registers(&mut self) -> io::Result<Registers> {
-        ptrace::all_registers(self.tid).map(Registers)
-    }
-
-    fn set_registers(&mut self, registers: &Registers) -> io::Result<()> {
-        ptrace::set_all_registers(self.tid, registers.0)
-    }
-
-    fn read(&mut self, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.memory()?.read_at(buffer, address).unwrap_or(0))
-    }
-
-    fn write(&mut self, address: u64, bytes: &[u8]) -> io::Result<()> {
-        self.memory()?.write_all_at(bytes, address)
-    }
-
-    fn make_call(&mut self) -> io::Result<()> {
-        let held_off = HeldOff::begin(self.tid)?;
-        let made = held_off.to_call().and_then(|()| held_off.to_call());
-        held_off.end()?;
-        made
-    }
-
-    fn to_handler(&mut self, signal: i32) -> io::Result<Option<i32>> {
-        ptrace::step_to_handler(self.tid, signal)
-    }
-
-    fn set_number(&mut self, number: i32) -> io::Result<()> {
-        ptrace::set_number(self.tid, number)
-    }
-
-    fn thread_pointer(&mut self) -> io::Result<u64> {
-        ptrace::thread_pointer(self.tid)
-    }
-
-    fn set_thread_pointer(&mut self, value: u64) -> io::Result<()> {
-        ptrace::set_thread_pointer(self.tid, value)
-    }
-
-    fn maps(&mut self) -> io::Result<String> {
-        let maps = spawn::read_all(self.tid, "maps")?;
-        Ok(String::from_utf8_lossy(&maps).into_owned())
-    }
-
-    fn signals_of(&mut self, other: i32) -> Option<Signals> {
-        let status = spawn::Status::of(other)?;
-        let mask = |name| u64::from_str_radix(status.text(name)?, 16).ok();
-        Some(Signals {
-            blocked: mask("SigBlk:")?,
-            ignored: mask("SigIgn:")?,
-            caught: mask("SigCgt:")?,
-        })
-    }
-
-    fn signal_mask(&mut self) -> io::Result<u64> {
-        ptrace::signal_mask(self.tid)
-    }
-
-    fn set_signal_mask(&mut self, mask: u64) -> io::Result<()> {
-        ptrace::set_signal_mask(self.tid, mask)
-    }
-
-    fn may_be_changed(&mut self) -> bool {
-        let native = self
-            .registers()
-            .is_ok_and(|registers| registers.is_native());
-        let Some(status) = spawn::Status::of(self.tid) else {
-            return false;
-        };
-        // It won't miss the room that mappings of the recorder take.
-        let has_room = status.text("VmLck:") == Some("0 kB") && has_all_addresses(self.tid);
-        native && has_room && has_no_other_filter(&status)
-    }
-}
-
-/// Whether a process's address space is not limited.
-fn has_all_addresses(tid: i32) -> bool {
-    if let Ok(limit) = sys::process::address_space(tid) {
-        return limit.is_none();
-    }
-    // It may forbid to be asked, as in a container.
-    let limits = spawn::read_all(tid, "limits").unwrap_or_default();
-    let limits = String::from_utf8_lossy(&limits);
-    let mut lines = limits.lines();
-    let limit = lines.find_map(|line| line.strip_prefix("Max address space"));
-    limit.and_then(|limit| limit.split_whitespace().next()) == Some("unlimited")
 }

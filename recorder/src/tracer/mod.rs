@@ -326,8 +326,10 @@ impl Tracer {
 
     /// Lets a task go on: to the exit of its call if it is in one.
     fn resume(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
+        let task = self.tasks.get_mut(&tid);
+        let here = task.and_then(|task| task.time.take_here());
         if let Some(inside) = &mut self.inside {
-            inside.goes_on(tid);
+            inside.goes_on(tid, here);
         }
         let result = if self.tasks.get(&tid).is_some_and(Tracee::is_awaited) {
             ptrace::resume_to_exit(tid, signal)
@@ -357,6 +359,9 @@ impl Tracer {
             FOREIGN_CALL => {
                 tracee.time.foreign_stop();
                 self.session.count_unrecorded(arch::FOREIGN_NAME);
+                if let Some(inside) = &mut self.inside {
+                    inside.forbids(tid); // It may be the one that sets a filter.
+                }
             }
             SIDE_CALL => {
                 tracee.time.foreign_stop();
@@ -391,20 +396,19 @@ impl Tracer {
         if let Some(inside) = &mut self.inside {
             let late = next == Next::Exit && self.session.may_be_told_late(&tracee.task);
             tracee.is_inside = inside.enters(tid, number, &registers, behind, late);
+            let is_done = matches!(next, Next::Written | Next::Nothing);
+            if is_done && inside.wants_exit(tid) {
+                tracee.side = Some(Side::Site);
+            }
         }
         match next {
             Next::Exit => {
                 let now = self.clock.time();
                 self.gatherer.sample(now, tid, &mut self.tasks);
             }
-            Next::Written => {
-                tracee.time.leaves(self.clock.time());
-                let inside = self.inside.as_ref();
-                if inside.is_some_and(|inside| inside.wants_exit(tid)) {
-                    tracee.side = Some(Side::Wake);
-                }
-            }
-            Next::Result | Next::Nothing => tracee.time.foreign_stop(),
+            Next::Written => tracee.time.leaves(self.clock.time()),
+            Next::Nothing => tracee.carries_gap(&self.clock, &self.costs),
+            Next::Result => tracee.time.foreign_stop(),
         }
     }
 

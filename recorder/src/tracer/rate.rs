@@ -103,6 +103,11 @@ impl Rate {
         (time.as_nanos() as f64 / self.per_tick) as u64
     }
 
+    /// Nanoseconds of a tick, times 2^32.
+    pub fn of_tick(&self) -> u64 {
+        (self.per_tick * 2f64.powi(32)) as u64
+    }
+
     /// What the clock showed when the counter showed that, some time before a moment: nanoseconds.
     pub fn time_of(&self, ticks: u64, before: Moment) -> u64 {
         let ago = before.ticks.saturating_sub(ticks) as f64 * self.per_tick;

@@ -1,6 +1,6 @@
 //! Calls that are no events, and that the recorder must know of or answer: where a task may run,
 //! whether it has a filter, new tasks that would escape, and other tracers and supervisors. Also
-//! the returns of wakes, which were told when they were called.
+//! the returns of calls that nothing more is told of, for the sake of their sites.
 
 use std::sync::OnceLock;
 
@@ -12,9 +12,13 @@ use crate::spawn::{self, Status};
 use crate::sys::ptrace;
 use crate::sys::seccomp;
 
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`.
+const NEW_LISTENER: u64 = 8;
+
 impl Tracer {
     /// A stop at the filter at such a call.
     pub(super) fn on_side_call(&mut self, tid: i32, number: u64, registers: [u64; 6]) {
+        let is_seccomp = number as i64 == libc::SYS_seccomp;
         let side = match number as i64 {
             libc::SYS_sched_getaffinity => self
                 .is_gathered(tid, registers[0])
@@ -39,8 +43,16 @@ impl Tracer {
                 });
                 None
             }
-            libc::SYS_prctl => Some(Side::SeccompMode),
-            libc::SYS_seccomp => Some(Side::Supervisor),
+            libc::SYS_prctl if registers[0] as i32 == libc::PR_GET_SECCOMP => {
+                Some(Side::SeccompMode)
+            }
+            libc::SYS_prctl | libc::SYS_seccomp => {
+                if let Some(inside) = &mut self.inside {
+                    inside.forbids(tid);
+                }
+                let is_listened_to = is_seccomp && registers[1] & NEW_LISTENER != 0;
+                is_listened_to.then_some(Side::Supervisor)
+            }
             libc::SYS_ptrace => Some(Side::Traces(registers)),
             _ => None,
         };
@@ -72,14 +84,14 @@ impl Tracer {
             Side::Traces(registers) if result == -i64::from(libc::EPERM) => {
                 return self.wants_to_trace(tid, registers);
             }
-            Side::Wake => self.woke(tid, result),
+            Side::Site => self.left_site(tid, result),
             Side::Supervisor | Side::Traces(_) => {}
         }
         Ok(())
     }
 
-    /// A wake has returned, which was told when it was called.
-    fn woke(&mut self, tid: i32, result: i64) {
+    /// A call has returned that was told when it was made, or is no event.
+    fn left_site(&mut self, tid: i32, result: i64) {
         let (Some(tracee), Some(inside)) = (self.tasks.get_mut(&tid), &mut self.inside) else {
             return;
         };

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use super::Tracer;
+use super::inside::Inside;
 use crate::sys::process;
 use crate::sys::signal;
 
@@ -28,9 +29,14 @@ impl Tracer {
         }
     }
 
-    /// Looks whether this process was stopped meanwhile, and the tool with it.
+    /// Looks whether this process was stopped meanwhile. The tool stood still with it, from its
+    /// last call inside on at the latest.
     pub(super) fn look_for_stop(&mut self) {
         if signal::take_continued() && self.clock.is_late() {
+            let last = self.inside.as_mut().and_then(Inside::last_return);
+            if let Some(last) = last {
+                self.clock.ran_until(last);
+            }
             self.clock.stood_still();
         }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::clock::{AtStop, Clock, Costs};
 use super::cpu_time::CpuTime;
-use crate::session::Task;
+use crate::session::{Clock as _, Task};
 use crate::sys::affinity::Mask;
 
 /// Whom a task asks to trace.
@@ -38,8 +38,8 @@ pub enum Side {
     Supervisor,
     /// It begins to trace, with these argument registers.
     Traces([u64; 6]),
-    /// It wakes others, from a site that may be patched when it returns.
-    Wake,
+    /// All is told of it, or it is no event. Its site may be patched when it returns.
+    Site,
 }
 
 /// Where a task may run.
@@ -112,6 +112,14 @@ impl Tracee {
             costs,
         };
         (&mut self.task, clock)
+    }
+
+    /// It stands in a call that is no event: the gap before it goes on behind it.
+    pub fn carries_gap(&mut self, clock: &Clock, costs: &Costs) {
+        let (_, mut at_stop) = self.at_stop(clock, costs);
+        let gap = at_stop.gap();
+        self.time.carry(gap);
+        self.time.leaves(clock.time());
     }
 
     /// What it computed since its last record.

@@ -28,6 +28,9 @@ pub const OWN_CLASSES: &[(i64, u8)] = &[];
 const BEHIND_OWNERS: u32 = (8 * AREAS as u64).trailing_zeros();
 const _: () = assert!(OWNERS & 1 << BEHIND_OWNERS == 0 && AREAS.is_power_of_two());
 
+/// Nanoseconds.
+const SECOND: u32 = 1_000_000_000;
+
 /// What the stub and trampolines put away in the area: three pairs.
 pub(crate) mod kept {
     use crate::layout::area::KEPT;
@@ -52,7 +55,7 @@ pub(crate) mod below {
 global_asm!(
     ".pushsection .rodata.fsreplay_inside, \"a\"",
     // Seen by all of the crate, and by nothing that it is linked with.
-    ".irp mark, begin,saved,flags,seen,call,called,result,written,refused,woken,end",
+    ".irp mark, begin,saved,flags,seen,call,called,result,written,refused,woken,asks,end",
     ".globl fsreplay_inside_\\mark",
     ".hidden fsreplay_inside_\\mark",
     ".endr",
@@ -215,15 +218,15 @@ global_asm!(
     "mrs x17, cntvct_el0",
     "str x17, [x15, #{ENTRY}]",
     "b fsreplay_inside_call",
-    // The time; a long gap is looked at by the recorder.
+    // The time. After a long gap the recorder has to look, unless the task computed all the time.
     "50: mrs x17, cntvct_el0",
     "str x17, [x15, #{ENTRY}]",
     "ldr x14, [x16, #{LAST_EXIT}]",
     "sub x14, x17, x14",
     "ldr x13, [x16, #{GAP_BOUND}]",
     "sub x13, x13, x14",
-    "tbnz x13, #63, fsreplay_inside_refused",
-    "ldr w14, [x15, #{CLASS}]",
+    "tbnz x13, #63, fsreplay_inside_asks",
+    "53: ldr w14, [x15, #{CLASS}]",
     "sub w14, w14, #{wake}",
     "cbz w14, 80f",
     "mov w14, #{in_call}",
@@ -292,6 +295,43 @@ global_asm!(
     // What ends it is as with an event: its state, and registers.
     "fsreplay_inside_woken:",
     "b fsreplay_inside_written",
+    // Was it on its processor since that was known last? Three registers take part that are the
+    // call's.
+    "fsreplay_inside_asks:",
+    "ldr x14, [x16, #{LAST_EXIT}]",
+    "cbz x14, fsreplay_inside_refused",
+    "ldr x14, [x16, #{ASKS}]",
+    "cbz x14, fsreplay_inside_refused",
+    "mov w0, #{clock}",
+    "add x1, x15, #{CLOCK}",
+    "mov w8, #{clock_gettime}",
+    "svc #0",
+    "mov x14, x0",
+    "ldp x0, x1, [x15, #{ARGUMENTS}]",
+    "ldr x8, [x15, #{NUMBER}]",
+    "cbnz x14, fsreplay_inside_refused",
+    "ldp x12, x13, [x15, #{CLOCK}]",
+    "mov w14, #{second_low}",
+    "movk w14, #{second_high}, lsl #16",
+    "madd x12, x12, x14, x13",
+    "mrs x17, cntvct_el0",
+    "str x17, [x15, #{ENTRY}]",
+    "ldr x14, [x16, #{CPU_AT}]",
+    "sub x14, x17, x14",
+    "ldr x13, [x16, #{RATE}]",
+    "umulh x17, x14, x13",
+    "mul x14, x14, x13",
+    "extr x14, x17, x14, #32",
+    "sub x14, x14, x12",
+    "ldr x13, [x16, #{CPU}]",
+    "add x14, x14, x13",
+    "ldr x13, [x16, #{IDLE}]",
+    "sub x13, x13, x14",
+    "tbnz x13, #63, fsreplay_inside_refused",
+    "str x12, [x16, #{CPU}]",
+    "ldr x17, [x15, #{ENTRY}]",
+    "str x17, [x16, #{CPU_AT}]",
+    "b 53b",
     "fsreplay_inside_end:",
     ".popsection",
     below_x16 = const below::X16,
@@ -352,6 +392,7 @@ global_asm!(
     LAST_EXIT = const area::LAST_EXIT,
     GAP_BOUND = const area::GAP_BOUND,
     CALL_BOUND = const area::CALL_BOUND,
+    ASKS = const area::ASKS,
     ENTRY = const event::ENTRY,
     EXIT = const event::EXIT,
     RESULT = const event::RESULT,
@@ -360,7 +401,16 @@ global_asm!(
     CLASS = const event::CLASS,
     PATH = const event::PATH,
     STAT = const event::STAT,
+    IDLE = const area::IDLE,
+    RATE = const area::RATE,
+    CPU = const area::CPU,
+    CPU_AT = const area::CPU_AT,
     HAS_STAT = const event::HAS_STAT,
+    CLOCK = const event::CLOCK,
+    second_low = const SECOND & 0xffff,
+    second_high = const SECOND >> 16,
+    clock = const libc::CLOCK_THREAD_CPUTIME_ID,
+    clock_gettime = const libc::SYS_clock_gettime,
 );
 
 // The commands up to the last one are told by their bits.

@@ -37,6 +37,9 @@ pub const OWN_CLASSES: &[(i64, u8)] = &[
     (libc::SYS_open, class::OPEN),
 ];
 
+/// Nanoseconds.
+const SECOND: i32 = 1_000_000_000;
+
 /// What the stub puts away.
 pub(crate) mod kept {
     use crate::layout::area::KEPT;
@@ -72,6 +75,8 @@ global_asm!(
     ".hidden fsreplay_inside_refused",
     ".globl fsreplay_inside_woken",
     ".hidden fsreplay_inside_woken",
+    ".globl fsreplay_inside_asks",
+    ".hidden fsreplay_inside_asks",
     ".globl fsreplay_inside_end",
     ".hidden fsreplay_inside_end",
     ".balign 64",
@@ -235,15 +240,15 @@ global_asm!(
     "mov rcx, gs:[{CURRENT}]",
     "mov [rcx + {ENTRY}], rax",
     "jmp 51f",
-    // The time; a long gap is looked at by the recorder.
+    // The time. After a long gap the recorder has to look, unless the task computed all the time.
     "50: rdtsc",
     "shl rdx, 32",
     "or rax, rdx",
     "mov [r11 + {ENTRY}], rax",
     "sub rax, gs:[{LAST_EXIT}]",
     "cmp rax, gs:[{GAP_BOUND}]",
-    "ja 90f",
-    "cmp dword ptr [r11 + {CLASS}], {wake}",
+    "ja fsreplay_inside_asks",
+    "53: cmp dword ptr [r11 + {CLASS}], {wake}",
     "je 80f",
     "51: mov rdx, gs:[{RDX}]",
     "mov rax, gs:[{RAX}]",
@@ -323,6 +328,39 @@ global_asm!(
     "mov r11, gs:[{TRACED}]",
     "lea r11, [r11 + 2]",
     "jmp r11",
+    // Was it on its processor since that was known last? Two registers take part that are the
+    // call's.
+    "fsreplay_inside_asks:",
+    "cmp qword ptr gs:[{LAST_EXIT}], 0",
+    "je 90b",
+    "cmp qword ptr gs:[{ASKS}], 0",
+    "je 90b",
+    "mov edi, {clock}",
+    "lea rsi, [r11 + {CLOCK}]",
+    "mov eax, {clock_gettime}",
+    "syscall",
+    "mov r11, gs:[{CURRENT}]",
+    "mov rdi, [r11 + {ARGUMENTS}]",
+    "mov rsi, [r11 + {ARGUMENTS} + 8]",
+    "test rax, rax",
+    "jnz 90b",
+    "imul rcx, [r11 + {CLOCK}], {second}",
+    "add rcx, [r11 + {CLOCK} + 8]",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "mov [r11 + {ENTRY}], rax",
+    "sub rax, gs:[{CPU_AT}]",
+    "mul qword ptr gs:[{RATE}]",
+    "shrd rax, rdx, 32",
+    "sub rax, rcx",
+    "add rax, gs:[{CPU}]",
+    "cmp rax, gs:[{IDLE}]",
+    "jg 90b",
+    "mov gs:[{CPU}], rcx",
+    "mov rax, [r11 + {ENTRY}]",
+    "mov gs:[{CPU_AT}], rax",
+    "jmp 53b",
     "fsreplay_inside_end:",
     ".popsection",
     turned_back = const HIGH_TURNED.cast_signed().wrapping_neg(),
@@ -369,6 +407,7 @@ global_asm!(
     LAST_EXIT = const area::LAST_EXIT,
     GAP_BOUND = const area::GAP_BOUND,
     CALL_BOUND = const area::CALL_BOUND,
+    ASKS = const area::ASKS,
     ENTRY = const event::ENTRY,
     EXIT = const event::EXIT,
     RESULT = const event::RESULT,
@@ -377,7 +416,15 @@ global_asm!(
     CLASS = const event::CLASS,
     PATH = const event::PATH,
     STAT = const event::STAT,
+    IDLE = const area::IDLE,
+    RATE = const area::RATE,
+    CPU = const area::CPU,
+    CPU_AT = const area::CPU_AT,
     HAS_STAT = const event::HAS_STAT,
+    CLOCK = const event::CLOCK,
+    second = const SECOND,
+    clock = const libc::CLOCK_THREAD_CPUTIME_ID,
+    clock_gettime = const libc::SYS_clock_gettime,
 );
 
 /// Whether this machine can do it: programs may read and write their `gs` base by themselves

@@ -56,6 +56,11 @@ impl Registers {
         self.0[RDX] = value;
     }
 
+    pub(crate) fn set_first_two(&mut self, first: u64, second: u64) {
+        self.0[ARGUMENTS[0]] = first;
+        self.0[ARGUMENTS[1]] = second;
+    }
+
     pub(crate) fn link(&self) -> u64 {
         self.0[R11]
     }

@@ -76,13 +76,13 @@ pub fn put_back_outside(
 }
 
 /// Puts registers back as they were before the call, which doesn't change them. The first
-/// argument's becomes the result's, and the stub changes neither.
+/// argument's becomes the result's, and the stub changes neither but where it asks the clock.
 pub fn put_back(
     tracee: &mut impl Tracee,
     registers: &mut Registers,
     area: Option<&Area>,
     offset: u64,
-    _marks: &Marks,
+    marks: &Marks,
 ) -> io::Result<()> {
     let Some(area) = area else {
         // The first instruction puts two of them away.
@@ -91,6 +91,11 @@ pub fn put_back(
         }
         return from_stack(tracee, registers, 16, below::X16);
     };
+    if offset >= marks.asks {
+        let [first, second, ..] = area.current_arguments();
+        (registers.0[0], registers.0[1]) = (first, second);
+        registers.0[8] = area.current_number();
+    }
     from_area(registers, area, 12, kept::X12);
     from_area(registers, area, 14, kept::X14);
     from_area(registers, area, 16, kept::X16);

@@ -80,6 +80,10 @@ pub fn put_back(
     if offset >= marks.saved {
         registers.set_third(area.get(RDX));
     }
+    if offset >= marks.asks {
+        let [first, second, ..] = area.current_arguments();
+        registers.set_first_two(first, second);
+    }
     // A wake puts its result away one instruction later than its mark.
     let is_kept = (marks.saved..marks.called).contains(&offset)
         || (marks.refused..marks.woken).contains(&offset)

@@ -1,0 +1,123 @@
+//! What is told of a task's time.
+
+use super::*;
+
+#[test]
+fn the_kernel_s_line_is_read() {
+    let counts = parse(b"1234567 89 3\n").expect("counts");
+    assert_eq!((counts.cpu, counts.delay), (1_234_567, 89));
+    assert!(parse(b"").is_none());
+    assert!(parse(b"12 x 3").is_none());
+    assert!(parse(b"99999999999999999999999 1 1").is_none());
+}
+
+#[test]
+fn sums_stay_right_where_a_gap_is_shorter_than_a_stop() {
+    let mut debt = 0;
+    let gaps = [500, 1500, 900, 3000, 1000];
+    let kept: u64 = gaps.iter().map(|gap| less(&mut debt, *gap, 1000)).sum();
+    assert_eq!(kept - debt, gaps.iter().sum::<u64>() - 5000);
+}
+
+#[test]
+fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
+    let mut time = CpuTime::new(0);
+    time.leaves(1_000);
+    let before = time.mark();
+    assert_eq!(time.inside(1_500, 1_700, 500).think, 500);
+    time.back_to(before);
+    let next = time.inside(2_000, 2_100, 500);
+    assert_eq!((next.think, next.cpu), (1_000, 100));
+    // Whether it slept is asked once only.
+    time.sleeps = 1;
+    let before = time.mark();
+    time.sleeps = 2;
+    time.back_to(before);
+    assert_eq!(time.sleeps, 1);
+}
+
+#[test]
+fn a_call_inside_leaves_the_stop_in_which_it_is_looked_at() {
+    // The call slept, and the task stands in a stop; or it slept twice.
+    assert_eq!(told_inside(4, 6), 5);
+    // It slept, and runs on.
+    assert_eq!(told_inside(4, 5), 5);
+    assert_eq!(told_inside(4, 9), 8);
+}
+
+#[test]
+fn one_turn_on_a_processor_for_each_stop_is_no_sleep() {
+    let mut time = CpuTime::new(0);
+    let turns = |slices| Counts {
+        slices,
+        ..Counts::default()
+    };
+    time.stops = 3;
+    assert!(!time.looked(turns(3)));
+    time.foreign_stop();
+    time.stops += 1;
+    assert!(!time.looked(turns(5)));
+    time.stops += 1;
+    assert!(time.looked(turns(7)));
+}
+
+fn is_asleep(tid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/stat")).expect("its state");
+    status
+        .rsplit(") ")
+        .next()
+        .is_some_and(|rest| rest.starts_with('S'))
+}
+
+#[test]
+fn sleeping_is_told_from_standing_still() {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+    let mut child = Command::new("sh")
+        .args(["-c", "echo; while read a; do echo; done"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let mut input = child.stdin.take().expect("its input");
+    let mut output = child.stdout.take().expect("its output");
+    let tid = child.id() as i32;
+    let mut time = CpuTime::new(tid);
+    // Until it sleeps: after its line it sleeps for nothing but its input.
+    let mut rests = || {
+        output.read_exact(&mut [0]).expect("a line");
+        while !is_asleep(tid) {
+            std::thread::yield_now();
+        }
+    };
+    rests();
+    if time.counts().is_none() {
+        println!("skipped: no schedstat");
+        assert!(std::env::var_os("CI").is_none(), "no schedstat");
+        drop(input);
+        child.wait().expect("its end");
+        return;
+    }
+    time.gap(0, 0);
+    time.leaves(0);
+    let still = time.gap(5_000_000_000, 0);
+    assert_eq!(still.blocked, 0, "{still:?}");
+    let still = time.call(5_000_000_000, 0);
+    assert_eq!(still.asleep, 0, "{still:?}");
+    // More often than looks, each of which counts as one stop.
+    for _ in 0..6 {
+        input.write_all(b"\n").expect("written");
+        rests();
+    }
+    time.leaves(0);
+    let slept = time.gap(5_000_000_000, 0);
+    assert!(slept.blocked > 3_000_000_000, "{slept:?}");
+    for _ in 0..6 {
+        input.write_all(b"\n").expect("written");
+        rests();
+    }
+    let slept = time.call(5_000_000_000, 0);
+    assert!(slept.asleep > 3_000_000_000, "{slept:?}");
+    drop(input);
+    child.wait().expect("its end");
+}
