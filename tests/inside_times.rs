@@ -21,6 +21,7 @@ const TOOL: &str = r#"
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 static struct stat found;
@@ -37,6 +38,11 @@ static void computes(double seconds) {
 static void sleeps(double seconds) {
     struct timespec time = { 0, seconds * 1e9 };
     nanosleep(&time, 0);
+}
+static void on_alarm(int signal) {
+    struct stat found;
+    stat("/handled", &found);
+    stat("/handled", &found);
 }
 static void *idles(void *end) {
     char byte;
@@ -79,6 +85,16 @@ int main(int count, char **arguments) {
             munmap(memory, 8192);
         }
         stat("/computed", &found);
+    }
+    if (!strcmp(does, "interrupted")) {
+        struct sigaction action = { .sa_handler = on_alarm };
+        struct itimerval soon = { { 0, 0 }, { 0, 30 } };
+        sigaction(SIGALRM, &action, 0);
+        for (int i = 0; i < 100; i++) {
+            sleeps(0.005);
+            setitimer(ITIMER_REAL, &soon, 0);
+            chmod("/none/changed", 0600);
+        }
     }
     if (!strcmp(does, "goes on"))
         for (int i = 0; i < 4000; i++) {
@@ -155,6 +171,15 @@ fn sleep_is_told_from_the_computing_before_and_behind_it() {
         assert!(is_right(&times), "{does}");
         assert_eq!(times.slept.len(), 20, "{does} {:?}", times.slept);
     }
+}
+
+#[test]
+fn a_gap_before_a_call_that_a_signal_came_before_is_told_once() {
+    let Some(times) = of("interrupted", 0.003) else {
+        return;
+    };
+    assert!(is_right(&times));
+    assert_eq!(times.slept.len(), 100);
 }
 
 #[test]

@@ -100,7 +100,8 @@ impl Regions {
     }
 }
 
-/// What is looked at by the recorder. All are compared as signed numbers.
+/// What is looked at by the recorder. All are compared as signed numbers, of which the difference
+/// is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Longer times between two calls, ticks;

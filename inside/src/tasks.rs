@@ -273,12 +273,17 @@ impl Tasks {
 
     /// Whether [`Tasks::leaves`] of the call that a task has entered may be of use: its site may be
     /// patched there.
-    pub fn wants_exit(&self, tid: i32) -> bool {
+    pub fn wants_exit(&mut self, tid: i32) -> bool {
         let task = self.tasks.get(&tid);
-        let entered = task.and_then(|task| Some((task.behind?, task.memory.borrow())));
-        entered.is_some_and(|(behind, memory)| {
-            let waits = memory.patience.waits(memory.stops);
-            !memory.refused && !waits && memory.space.may_hit(behind)
+        let entered = task.and_then(|task| Some((task.behind?, task.memory.borrow_mut())));
+        entered.is_some_and(|(behind, mut memory)| {
+            if memory.refused || !memory.space.may_hit(behind) {
+                return false;
+            }
+            let is_in_vain = memory.patience.waits(memory.stops);
+            // Its exit is not seen, and so not counted there.
+            memory.stops = memory.stops.saturating_add(u32::from(is_in_vain));
+            !is_in_vain
         })
     }
 
@@ -361,8 +366,8 @@ impl Tasks {
         true
     }
 
-    /// A task that was at a stop goes on: until its next call counts as its own time. It has been on
-    /// processors for that long, `cpu` nanoseconds, if that is known.
+    /// A task that was at a stop goes on: until its next call counts as its own time. It has been
+    /// on processors for that long, `cpu` nanoseconds, if that is known.
     pub fn goes_on(&self, tid: i32, cpu: Option<u64>) {
         if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
             area.goes_on(arch::ticks(), cpu);

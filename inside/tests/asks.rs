@@ -71,7 +71,8 @@ int main(void) {
 const SIZE: [&str; 2] = if cfg!(target_arch = "x86_64") {
     ["-DROUNDS=5000", "-DEVERY=1000"]
 } else {
-    ["-DROUNDS=5000", "-DEVERY=20000"]
+    // Emulated, a call that points nowhere takes milliseconds.
+    ["-DROUNDS=400", "-DEVERY=20000"]
 };
 
 /// What the calls of its own counted, by their fifth argument.
@@ -95,7 +96,7 @@ fn asking(idle: u64) -> Policy {
 #[test]
 fn a_call_before_which_the_clock_is_asked_is_as_without() {
     // It never was idle for so long, or always. A third of the calls fail for what they point to.
-    for (idle, least) in [(u64::MAX / 2, 6), (0, 0)] {
+    for (idle, least) in [(u64::MAX / 4, 6), (0, 0)] {
         let Some(outcome) = run_by(asking(idle), CALLS, &SIZE) else {
             return;
         };
@@ -105,7 +106,7 @@ fn a_call_before_which_the_clock_is_asked_is_as_without() {
         assert!(outcome.inside() >= calls * least / 10);
         // Nothing is lost, and nothing stands twice.
         let numbers = numbers(&outcome);
-        assert_eq!(numbers.len(), 5000);
+        assert!([5000, 400].contains(&numbers.len()), "{}", numbers.len());
         assert!((0..).zip(&numbers).all(|(number, found)| number == *found));
     }
 }

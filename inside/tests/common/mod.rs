@@ -201,7 +201,7 @@ pub const EAGER: Policy = Policy {
 pub const ASKING: Policy = Policy {
     bounds: Bounds {
         gap: 0,
-        idle: u64::MAX / 2,
+        idle: u64::MAX / 4,
         ..EAGER.bounds
     },
     ..EAGER

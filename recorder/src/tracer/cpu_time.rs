@@ -99,6 +99,7 @@ impl CpuTime {
     /// Of a task that another one starts: it stands still once before it begins.
     pub fn started(tid: i32) -> CpuTime {
         CpuTime {
+            here: Some(Here { cpu: None }),
             stops: 1,
             ..CpuTime::new(tid)
         }
@@ -145,12 +146,12 @@ impl CpuTime {
             };
         };
         let told = std::mem::take(&mut self.told);
-        let think = counts
-            .cpu
-            .saturating_sub(self.last.cpu)
-            .saturating_sub(told)
-            .min(wall);
+        let cpu = counts.cpu.saturating_sub(self.last.cpu);
+        let think = cpu.saturating_sub(told).min(wall);
+        // What was told as computing and was none was waiting for a processor.
+        let told_delay = told.saturating_sub(cpu);
         let delay = counts.delay.saturating_sub(self.last.delay);
+        let delay = delay.saturating_sub(told_delay);
         let may_have_slept = self.looked(counts);
         let mut blocked = wall.saturating_sub(think).saturating_sub(delay);
         // Otherwise it stood still in its stop, because the recorder had others to look after.

@@ -220,7 +220,7 @@ impl Inside {
     }
 
     /// Whether the exit of the traced call that a task has entered is of use.
-    pub fn wants_exit(&self, tid: i32) -> bool {
+    pub fn wants_exit(&mut self, tid: i32) -> bool {
         self.tasks.wants_exit(tid)
     }
 
@@ -372,7 +372,11 @@ fn tell_seen(
     }
     let task = &mut tracee.task;
     match seen {
-        Seen::Dropped => session.not_made(task, exit),
+        Seen::Dropped => {
+            session.not_made(task, exit);
+            // The gap before it is told.
+            tracee.time.leaves(exit);
+        }
         Seen::Returned => {
             let mut clock = Returned {
                 at: exit,

@@ -86,7 +86,14 @@ impl Tracer {
                 None => 0,
             };
             let added = match heir {
-                Some(heir) => self.add_task(heir, tid, flags),
+                Some(heir) => {
+                    let added = self.add_task(heir, tid, flags);
+                    // It may be running: what was looked at is of no stop.
+                    if let Some(heir) = self.tasks.get_mut(&heir) {
+                        heir.time.take_here();
+                    }
+                    added
+                }
                 None => {
                     self.strangers.remove(&tid);
                     if let Some(inside) = &mut self.inside {

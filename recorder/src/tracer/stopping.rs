@@ -34,6 +34,7 @@ impl Tracer {
     pub(super) fn look_for_stop(&mut self) {
         if signal::take_continued() && self.clock.is_late() {
             let last = self.inside.as_mut().and_then(Inside::last_return);
+            self.drain(); // by the clock as it was
             if let Some(last) = last {
                 self.clock.ran_until(last);
             }
