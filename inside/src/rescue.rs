@@ -67,10 +67,12 @@ pub fn rescue(
     }
     let behind = area.is_some_and(|area| leave(area, &marks, offset, registers, why, ticks));
     let fails = why == Why::Fault || why == Why::Filter && offset >= marks.asks;
-    registers.set_next(match (behind, fails) {
-        (true, _) => site + SITE,
-        (false, false) => site,
-        (false, true) => traced,
+    registers.set_next(if behind {
+        site + SITE
+    } else if fails {
+        traced
+    } else {
+        site
     });
     true
 }

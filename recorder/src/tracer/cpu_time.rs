@@ -150,8 +150,8 @@ impl CpuTime {
         let think = cpu.saturating_sub(told).min(wall);
         // What was told as computing and was none was waiting for a processor.
         let told_delay = told.saturating_sub(cpu);
-        let delay = counts.delay.saturating_sub(self.last.delay);
-        let delay = delay.saturating_sub(told_delay);
+        let queued = counts.delay.saturating_sub(self.last.delay);
+        let delay = queued.saturating_sub(told_delay);
         let may_have_slept = self.looked(counts);
         let mut blocked = wall.saturating_sub(think).saturating_sub(delay);
         // Otherwise it stood still in its stop, because the recorder had others to look after.
