@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use common::{have, is_root, planned, play, record_with, sh, text, workspace};
+use common::{compile, have, is_root, planned, play, record_with, sh, text, workspace};
 use fsreplay_replayer::plan::{Action, Check, Op, Plan};
 use fsreplay_trace::model::Record;
 
@@ -274,13 +274,11 @@ int main(void) {
 
 #[test]
 fn a_tool_s_own_filter_meets_no_call_that_the_tool_didn_t_make() {
-    if !have("cc") {
-        return;
-    }
     let directory = workspace();
     let (at, trace) = (directory.path(), directory.path().join("trace"));
-    std::fs::write(at.join("forbids.c"), FORBIDS).expect("source");
-    sh(at, "cc -O1 -pthread -o forbids forbids.c");
+    if !compile(at, "forbids", FORBIDS, "") {
+        return;
+    }
     let output = record_with(&["--backend", "inside"], at, &trace, &["./forbids"]);
     assert!(output.status.success(), "{}", text(&output));
     // It was inside when the filter came.
@@ -329,14 +327,12 @@ int main(void) {
 
 #[test]
 fn calls_that_are_no_events_have_sites_too() {
-    if !have("cc") {
-        return;
-    }
     let directory = workspace();
     let (at, trace) = (directory.path(), directory.path().join("trace"));
-    std::fs::write(at.join("gives.c"), GIVES_BACK).expect("source");
     for options in ["", "-DTHREAD"] {
-        sh(at, &format!("cc -O1 -pthread {options} -o gives gives.c"));
+        if !compile(at, "gives", GIVES_BACK, options) {
+            return;
+        }
         let output = record_with(&["--backend", "inside"], at, &trace, &["./gives"]);
         assert!(output.status.success(), "{options} {}", text(&output));
     }

@@ -6,12 +6,12 @@ mod common;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{fsreplay, have, record_with, sh, text, workspace};
+use common::{compile, fsreplay, record_with, text, workspace};
 use fsreplay_trace::model::{Event, Record};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Tells how long it was on a processor, milliseconds, in the file `spent`.
+/// Tells how long it was on a processor, seconds, in the file `spent`.
 const TOOL: &str = r#"
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -117,15 +117,6 @@ struct Times {
     slept: Vec<f64>,
 }
 
-fn compiled(at: &Path) -> bool {
-    if !have("cc") {
-        return false;
-    }
-    std::fs::write(at.join("tool.c"), TOOL).expect("source");
-    sh(at, "cc -O1 -pthread -o tool tool.c");
-    true
-}
-
 fn times(at: &Path, trace: &Path, bound: f64) -> Times {
     let mut reader = fsreplay_trace::format::open(trace).expect("a trace");
     let (mut worked, mut slept) = (0.0, Vec::new());
@@ -149,7 +140,7 @@ fn times(at: &Path, trace: &Path, bound: f64) -> Times {
 fn of(does: &str, bound: f64) -> Option<Times> {
     let directory = workspace();
     let (at, trace) = (directory.path(), directory.path().join("trace"));
-    if !compiled(at) {
+    if !compile(at, "tool", TOOL, "") {
         return None;
     }
     let output = record_with(&["--backend", "inside"], at, &trace, &["./tool", does]);
@@ -207,7 +198,7 @@ fn computing_before_a_call_that_is_no_event_is_not_lost() {
 fn what_a_tool_computes_while_the_recorder_stands_still_is_told() {
     let directory = workspace();
     let (at, trace) = (directory.path(), directory.path().join("trace"));
-    if !compiled(at) {
+    if !compile(at, "tool", TOOL, "") {
         return;
     }
     let mut recorder = fsreplay()

@@ -43,6 +43,19 @@ pub fn have(tool: &str) -> bool {
     found
 }
 
+/// Compiles a program of C to `name` in a directory; `false` without a compiler.
+pub fn compile(dir: &Path, name: &str, source: &str, options: &str) -> bool {
+    if !have("cc") {
+        return false;
+    }
+    std::fs::write(dir.join(name).with_extension("c"), source).expect("source");
+    sh(
+        dir,
+        &format!("cc -O1 -pthread {options} -o {name} {name}.c"),
+    );
+    true
+}
+
 /// Runs a shell script in a directory and fails the test if it fails.
 pub fn sh(dir: &Path, script: &str) {
     let output = Command::new("sh")

@@ -25,6 +25,9 @@ pub use this::{
 };
 pub(crate) use this::{found, sites};
 
+/// Nanoseconds, for the clock that the stub asks.
+const SECOND: u32 = 1_000_000_000;
+
 /// The class of each call that is not traced always.
 fn classes_of_calls() -> impl Iterator<Item = &'static (i64, u8)> {
     class::CLASSES.iter().chain(this::OWN_CLASSES)

@@ -327,11 +327,13 @@ impl Tracer {
     /// Lets a task go on: to the exit of its call if it is in one.
     fn resume(&mut self, tid: i32, signal: i32) -> Result<(), RecordError> {
         let task = self.tasks.get_mut(&tid);
-        let here = task.and_then(|task| task.time.take_here());
+        let (here, is_awaited) = task.map_or((None, false), |task| {
+            (task.time.take_here(), task.is_awaited())
+        });
         if let Some(inside) = &mut self.inside {
             inside.goes_on(tid, here);
         }
-        let result = if self.tasks.get(&tid).is_some_and(Tracee::is_awaited) {
+        let result = if is_awaited {
             ptrace::resume_to_exit(tid, signal)
         } else {
             ptrace::resume(tid, signal)

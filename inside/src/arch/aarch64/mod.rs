@@ -13,7 +13,7 @@ mod trampoline;
 // The only way to state machine code that the assembler checks.
 use std::arch::{asm, global_asm};
 
-use super::Found;
+use super::{Found, SECOND};
 use crate::class;
 use crate::layout::{AREA, AREAS, EVENT_SHIFT, EVENTS, OWNERS, PAGE, REGION, STUB, area, event};
 pub use registers::Registers;
@@ -27,9 +27,6 @@ pub const OWN_CLASSES: &[(i64, u8)] = &[];
 /// Set in an address when it is behind the last owner ([`crate::led`]), of those in that page.
 const BEHIND_OWNERS: u32 = (8 * AREAS as u64).trailing_zeros();
 const _: () = assert!(OWNERS & 1 << BEHIND_OWNERS == 0 && AREAS.is_power_of_two());
-
-/// Nanoseconds.
-const SECOND: u32 = 1_000_000_000;
 
 /// What the stub and trampolines put away in the area: three pairs.
 pub(crate) mod kept {

@@ -16,7 +16,7 @@ mod trampoline;
 // The only way to state machine code that the assembler checks.
 use std::arch::global_asm;
 
-use super::Found;
+use super::{Found, SECOND};
 use crate::class;
 use crate::layout::{EVENT_SHIFT, EVENTS, STUB, area, event};
 pub use registers::Registers;
@@ -36,9 +36,6 @@ pub const OWN_CLASSES: &[(i64, u8)] = &[
     (libc::SYS_readlink, class::PATH_FIRST),
     (libc::SYS_open, class::OPEN),
 ];
-
-/// Nanoseconds.
-const SECOND: i32 = 1_000_000_000;
 
 /// What the stub puts away.
 pub(crate) mod kept {
