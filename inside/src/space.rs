@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 
-use crate::arch::sites::{self, AT_ONCE, SITE, SYSCALL};
+use crate::arch::sites::{self, AT_ONCE, Patch, SITE, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::draft::Draft;
 use crate::known::{Around, Known};
@@ -33,6 +33,8 @@ enum Site {
     /// It leads to the stub. So many calls were seen at it since that don't: of tasks that stood
     /// behind it when it was patched, or other code stands there by now.
     Patched(u32),
+    /// What stands before it leads to the stub, and it is as it was.
+    Ahead,
     /// It can't.
     Unfit,
 }
@@ -41,8 +43,15 @@ enum Site {
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     pub(crate) at: u64,
-    /// Whose each is, in order.
+    /// Whose each is, in order; of one that leads on to the next what it is instead of.
     pub(crate) sites: Vec<u64>,
+}
+
+impl Pool {
+    /// Where the next trampoline is to stand.
+    fn next(&self) -> u64 {
+        self.at + (self.sites.len() * TRAMPOLINE) as u64
+    }
 }
 
 /// One memory, shared by all tasks that have it.
@@ -54,6 +63,8 @@ pub struct Space {
     pub(crate) region: Option<Rc<Region>>,
     pub(crate) pools: Vec<Pool>,
     sites: HashMap<u64, Site>,
+    /// What was written while others may have been executing it, by where.
+    breakpoints: HashMap<u64, Patch>,
     /// What was mapped at the last look.
     pub(crate) maps: Vec<Mapping>,
     /// The kernel was told that this memory will ask for `membarrier`.
@@ -68,6 +79,7 @@ impl Default for Space {
             region: None,
             pools: Vec::new(),
             sites: HashMap::new(),
+            breakpoints: HashMap::new(),
             maps: Vec::new(),
             may_synchronize: false,
         }
@@ -84,6 +96,7 @@ impl Space {
             region: self.region.clone(),
             pools: self.pools.clone(),
             sites: self.sites.clone(),
+            breakpoints: self.breakpoints.clone(),
             maps: self.maps.clone(),
             may_synchronize: false,
         }
@@ -119,7 +132,7 @@ impl Space {
         });
         let state = self.sites.entry(site).or_insert(Site::Hit(0));
         let is_due = match state {
-            Site::Unfit => false,
+            Site::Unfit | Site::Ahead => false,
             Site::Hit(hits) => {
                 *hits += 1;
                 is_known || *hits >= often
@@ -135,7 +148,8 @@ impl Space {
     /// Whether the site before that address may be patched some time.
     pub fn may_hit(&self, behind: u64) -> bool {
         let site = behind.saturating_sub(SITE);
-        self.site(site).is_none() && self.sites.get(&site) != Some(&Site::Unfit)
+        let is_done = matches!(self.sites.get(&site), Some(Site::Unfit | Site::Ahead));
+        self.site(site).is_none() && !is_done
     }
 
     /// Whether a call was made, before that address, from what was not mapped at the last look.
@@ -305,7 +319,7 @@ impl Space {
         let mut draft = Draft::new(tracee);
         let mut count = 0;
         for site in sites {
-            if let Some(Site::Patched(_)) = self.sites.get(&site) {
+            if let Some(Site::Patched(_) | Site::Ahead) = self.sites.get(&site) {
                 continue;
             }
             if let Some(byte) = mapping.in_file(site)
@@ -341,18 +355,20 @@ impl Space {
             return Err(Refused::Site);
         }
         let way = find_way(tracee, &self.maps, mapping, site, ways)?.ok_or(Refused::Site)?;
-        let trampoline = self.trampoline(tracee, site)?;
+        let lead_in = way.lead_in();
+        let trampoline = self.trampoline(tracee, site, lead_in)?;
         let patch = sites::patch(site, way, trampoline).ok_or(Refused::Site)?;
-        // Nothing leads there until the site does.
-        for (at, bytes) in patch.first {
-            tracee.write(at, &bytes)?;
+        // Nothing leads there until the last is written.
+        for (at, bytes) in &patch.first {
+            tracee.write(*at, bytes)?;
         }
         if alone || AT_ONCE {
-            tracee.write(site, &patch.site)?;
+            tracee.write(patch.at, &patch.after)?;
         } else {
-            self.write_beside_others(tracee, site, patch.site)?;
+            self.write_beside_others(tracee, &patch)?;
         }
-        self.sites.insert(site, Site::Patched(0));
+        let done = lead_in.map_or(Site::Patched(0), |_| Site::Ahead);
+        self.sites.insert(site, done);
         Ok(())
     }
 
@@ -362,11 +378,18 @@ impl Space {
         maps::free_near(&self.maps, site, room, |at| sites::reaches(site, at))
     }
 
-    /// A trampoline for a site, near enough to it.
-    fn trampoline(&mut self, tracee: &mut impl Tracee, site: u64) -> Result<u64, Refused> {
+    /// A trampoline for a site, near enough to it, and before it what leads on to it, if that is
+    /// needed. Gives the address of the first.
+    fn trampoline(
+        &mut self,
+        tracee: &mut impl Tracee,
+        site: u64,
+        lead_in: Option<(u64, [u8; TRAMPOLINE])>,
+    ) -> Result<u64, Refused> {
         let near = |pool: &Pool| sites::reaches(site, pool.at);
-        let full = (POOL as usize) / TRAMPOLINE;
-        let found = (self.pools.iter()).position(|pool| near(pool) && pool.sites.len() < full);
+        let wanted = 1 + usize::from(lead_in.is_some());
+        let most = (POOL as usize) / TRAMPOLINE - wanted;
+        let found = (self.pools.iter()).position(|pool| near(pool) && pool.sites.len() <= most);
         let index = match found {
             Some(index) => index,
             None => {
@@ -381,11 +404,16 @@ impl Space {
             }
         };
         let pool = &mut self.pools[index];
-        let at = pool.at + (pool.sites.len() * TRAMPOLINE) as u64;
+        let first = pool.next();
+        if let Some((instead_of, code)) = lead_in {
+            tracee.write(first, &code)?;
+            pool.sites.push(instead_of);
+        }
+        let at = pool.next();
         let code = arch::trampoline(at, site).ok_or(Refused::Site)?;
         tracee.write(at, &code)?;
         pool.sites.push(site);
-        Ok(at)
+        Ok(first)
     }
 }
 

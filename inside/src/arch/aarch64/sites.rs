@@ -4,6 +4,7 @@
 //! written in the other's place while another processor executes it: that meets one of the two (Arm
 //! Architecture Reference Manual, "Concurrent modification and execution of instructions").
 
+use super::trampoline::TRAMPOLINE;
 use crate::functions::Gap;
 
 /// `svc #0`.
@@ -14,8 +15,6 @@ pub const SITE: u64 = SYSCALL.len() as u64;
 pub const AT_ONCE: bool = true;
 /// The first byte of `brk`, which is never written here.
 pub const BREAKPOINT: u8 = 0;
-/// Likewise.
-pub const PATCHED: u8 = 0;
 /// Nothing around a site says whether it can be patched.
 pub const NEIGHBOURHOOD: u64 = 0;
 /// Likewise.
@@ -46,15 +45,24 @@ impl Way {
     pub fn moved(self, _by: u64) -> Way {
         Way
     }
+
+    /// Nothing leads on to the site's trampoline.
+    pub fn lead_in(&self) -> Option<(u64, [u8; TRAMPOLINE])> {
+        None
+    }
 }
 
 /// What is written to let a site lead to its trampoline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patch {
-    /// What nothing leads to before the site does.
+    /// What nothing leads to before the last is written.
     pub first: Vec<(u64, Vec<u8>)>,
-    /// The site itself.
-    pub site: [u8; SITE as usize],
+    /// Where that is: the site.
+    pub at: u64,
+    /// What stands there.
+    pub before: Vec<u8>,
+    /// As many bytes in its place.
+    pub after: Vec<u8>,
 }
 
 /// The way of a site: every site has one.
@@ -64,8 +72,12 @@ pub fn way(_code: Code<'_>, _site: u64) -> Option<Way> {
 
 /// Lets a site lead to its trampoline; `None` if that is too far away.
 pub fn patch(site: u64, _way: Way, trampoline: u64) -> Option<Patch> {
-    let first = Vec::new();
-    jump(site, trampoline).map(|site| Patch { first, site })
+    jump(site, trampoline).map(|jump| Patch {
+        first: Vec::new(),
+        at: site,
+        before: SYSCALL.to_vec(),
+        after: jump.to_vec(),
+    })
 }
 
 /// Whether a site can lead to what stands there, and be led back to.

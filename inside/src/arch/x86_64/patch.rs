@@ -1,5 +1,7 @@
 //! What a site and its padding are made to hold.
 
+use super::trampoline::{TRACED, TRAMPOLINE};
+
 /// A `syscall` instruction.
 pub const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// Its bytes.
@@ -9,8 +11,8 @@ pub const SITE: u64 = SYSCALL.len() as u64;
 pub const AT_ONCE: bool = false;
 /// `int3`.
 pub const BREAKPOINT: u8 = 0xcc;
-/// What a patched site begins with: a jump whose distance is one byte.
-pub const PATCHED: u8 = 0xeb;
+/// A jump whose distance is one byte.
+const SHORT_JUMP: u8 = 0xeb;
 /// How far a pool may be from a site, bytes.
 pub const FAR: u64 = 1 << 30;
 /// Bytes of a jump to anywhere within 2 GiB.
@@ -28,11 +30,37 @@ pub struct Padding {
 
 /// The way from a site to a jump that leads anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
-    /// Room for another short jump on the way, where nothing larger is near enough.
-    pub hop: Option<Padding>,
-    /// Room for the long jump.
-    pub last: Padding,
+pub enum Way {
+    /// The site becomes a short jump.
+    Padding {
+        /// Room for another short jump on the way, where nothing larger is near enough.
+        hop: Option<Padding>,
+        /// Room for the long jump.
+        last: Padding,
+    },
+    /// The instruction before the site becomes the long jump, and is executed elsewhere.
+    Ahead(Ahead),
+}
+
+/// An instruction that stands before a site, and puts a number into a register: to execute it twice
+/// does no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// Where it begins.
+    pub address: u64,
+    /// Its bytes, and zeros behind them.
+    pub bytes: [u8; LONGEST],
+    /// How many they are, at the least those of a jump.
+    pub length: usize,
+}
+
+/// Bytes of the longest of such instructions.
+pub const LONGEST: usize = 7;
+
+impl Ahead {
+    fn instruction(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 impl Way {
@@ -42,33 +70,74 @@ impl Way {
             address: padding.address.wrapping_add(by),
             ..padding
         };
-        Way {
-            hop: self.hop.map(moved),
-            last: moved(self.last),
+        match self {
+            Way::Padding { hop, last } => Way::Padding {
+                hop: hop.map(moved),
+                last: moved(last),
+            },
+            Way::Ahead(ahead) => Way::Ahead(Ahead {
+                address: ahead.address.wrapping_add(by),
+                ..ahead
+            }),
         }
     }
+
+    /// What stands before the site's trampoline and leads on to it, and the address that it is
+    /// instead of.
+    pub fn lead_in(&self) -> Option<(u64, [u8; TRAMPOLINE])> {
+        let Way::Ahead(ahead) = self else {
+            return None;
+        };
+        let mut code = [BREAKPOINT; TRAMPOLINE];
+        code[..ahead.length].copy_from_slice(ahead.instruction());
+        let behind = ahead.length + JUMP;
+        code[ahead.length..behind].copy_from_slice(&jump(ahead.length as u64, TRAMPOLINE as u64)?);
+        Some((ahead.address, code))
+    }
 }
+
+const _: () = assert!(LONGEST + JUMP <= TRACED as usize);
 
 /// What is written to let a site lead to its trampoline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patch {
-    /// What nothing leads to before the site does.
+    /// What nothing leads to before the last is written.
     pub first: Vec<(u64, Vec<u8>)>,
-    /// The site itself.
-    pub site: [u8; SITE as usize],
+    /// Where that is.
+    pub at: u64,
+    /// What stands there.
+    pub before: Vec<u8>,
+    /// As many bytes in its place.
+    pub after: Vec<u8>,
 }
 
-/// Lets a site lead to its trampoline; `None` if that is too far away.
+/// Lets a site lead to its trampoline, or what leads on to that; `None` if it is too far away.
 pub fn patch(site: u64, way: Way, trampoline: u64) -> Option<Patch> {
-    let far = jump(way.last.address, trampoline)?;
-    let mut first = vec![filled(way.last, &far)];
-    if let Some(hop) = way.hop {
-        first.push(filled(hop, &short_jump(hop.address, way.last)?));
+    match way {
+        Way::Padding { hop, last } => {
+            let far = jump(last.address, trampoline)?;
+            let mut first = vec![filled(last, &far)];
+            if let Some(hop) = hop {
+                first.push(filled(hop, &short_jump(hop.address, last)?));
+            }
+            Some(Patch {
+                first,
+                at: site,
+                before: SYSCALL.to_vec(),
+                after: short_jump(site, hop.unwrap_or(last))?.to_vec(),
+            })
+        }
+        Way::Ahead(ahead) => {
+            let mut after = jump(ahead.address, trampoline)?.to_vec();
+            after.resize(ahead.length, BREAKPOINT);
+            Some(Patch {
+                first: Vec::new(),
+                at: ahead.address,
+                before: ahead.instruction().to_vec(),
+                after,
+            })
+        }
     }
-    Some(Patch {
-        first,
-        site: short_jump(site, way.hop.unwrap_or(way.last))?,
-    })
 }
 
 /// A jump in padding; what is left of it stays padding that others can use.
@@ -87,7 +156,7 @@ pub fn reaches(site: u64, trampoline: u64) -> bool {
 pub fn short_jump(from: u64, padding: Padding) -> Option<[u8; SHORT]> {
     let distance = padding.address.wrapping_sub(from.checked_add(2)?);
     let distance = i8::try_from(distance.cast_signed()).ok()?;
-    Some([PATCHED, distance.cast_unsigned()])
+    Some([SHORT_JUMP, distance.cast_unsigned()])
 }
 
 /// A jump from an address to another, if it is near enough.

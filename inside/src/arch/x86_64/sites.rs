@@ -12,13 +12,18 @@
 //! - no direct jump in the neighbourhood leads into it.
 //!
 //! Or the tables for unwinding say that it lies between two functions.
+//!
+//! Where there is no padding, the instruction before the site becomes the jump, if it is long enough
+//! and does nothing but put a number into a register, as that of the call. The site stays as it is,
+//! for who jumps to it, and who stands there.
 
 pub use super::patch::{
-    AT_ONCE, BREAKPOINT, FAR, PATCHED, Padding, SITE, SYSCALL, Way, jump, patch, reaches,
+    AT_ONCE, Ahead, BREAKPOINT, FAR, LONGEST, Padding, Patch, SITE, SYSCALL, Way, jump, patch,
+    reaches,
 };
 use super::patch::{JUMP, SHORT};
 use crate::functions::Gap;
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 /// Bytes behind a site that a short jump reaches.
 const REACH: u64 = 127;
@@ -59,11 +64,15 @@ pub fn way(code: Code<'_>, site: u64) -> Option<Way> {
     if !code.from(site)?.starts_with(&SYSCALL) {
         return None;
     }
+    by_padding(code, site).or_else(|| ahead(code, site).map(Way::Ahead))
+}
+
+fn by_padding(code: Code<'_>, site: u64) -> Option<Way> {
     let behind = site.checked_add(2)?;
     let mut small = Vec::new();
     for found in near(code, behind, behind) {
         if found.length >= JUMP {
-            return Some(Way {
+            return Some(Way::Padding {
                 hop: None,
                 last: found,
             });
@@ -73,11 +82,47 @@ pub fn way(code: Code<'_>, site: u64) -> Option<Way> {
     small.into_iter().find_map(|hop| {
         let end = hop.address + hop.length as u64;
         let last = near(code, end, hop.address + 2).find(|padding| padding.length >= JUMP)?;
-        Some(Way {
+        Some(Way::Padding {
             hop: Some(hop),
             last,
         })
     })
+}
+
+/// The instruction before a site, if a jump may stand in its place. Nothing leads into the middle of
+/// it.
+fn ahead(code: Code<'_>, site: u64) -> Option<Ahead> {
+    (JUMP..=LONGEST).find_map(|length| {
+        let address = site.checked_sub(length as u64)?;
+        let there = code.from(address)?.get(..length)?;
+        let decoded = Decoder::with_ip(64, there, address, DecoderOptions::NONE).decode();
+        let is_whole = decoded.len() == length && puts_number(&decoded);
+        let middle = Padding {
+            address: address + 1,
+            length: length - 1,
+        };
+        let is_one = is_whole && most_say(code, address, |_| true) && !is_jumped_to(code, middle);
+        let mut bytes = [0; LONGEST];
+        bytes[..length].copy_from_slice(there);
+        is_one.then_some(Ahead {
+            address,
+            bytes,
+            length,
+        })
+    })
+}
+
+/// Whether it does nothing but put a number into a register that is no stack pointer.
+fn puts_number(instruction: &Instruction) -> bool {
+    let register = instruction.op0_register();
+    instruction.mnemonic() == Mnemonic::Mov
+        && instruction.op0_kind() == OpKind::Register
+        && (Register::EAX..=Register::R15).contains(&register)
+        && !matches!(register, Register::ESP | Register::RSP)
+        && matches!(
+            instruction.op1_kind(),
+            OpKind::Immediate32 | OpKind::Immediate32to64
+        )
 }
 
 /// Padding that short jumps reach whose distance counts from `origin`, the one behind it first; an
@@ -151,20 +196,21 @@ fn padding_up_to(code: Code<'_>, code_at: u64, function: u64, first: u64) -> Opt
         let length = usize::try_from(function - address).ok()?;
         let found = Padding { address, length };
         let fills = filling(code.from(address)?.get(..length)?, address) == length;
-        (fills && most_end_at(code, address) && !is_jumped_to(code, found)).then_some(found)
+        let is_end = fills && most_say(code, address, never_goes_on);
+        (is_end && !is_jumped_to(code, found)).then_some(found)
     })
 }
 
-/// Whether decoding from places ahead comes to an end of an instruction there, and that never goes
-/// on. Nearly all have to agree: where one that goes on ended there, nearly all would say that.
-fn most_end_at(code: Code<'_>, address: u64) -> bool {
+/// Whether decoding from places ahead comes to an end of an instruction there that is of some kind.
+/// Nearly all have to agree: where one of another kind ended there, nearly all would say that.
+fn most_say(code: Code<'_>, address: u64, is_such: impl Fn(&Instruction) -> bool) -> bool {
     let Some(start) = address.checked_sub(2 * AHEAD) else {
         return false;
     };
     let (mut agreed, mut others) = (0, 0);
     for from in start..start + AHEAD {
         match ends(code, from, address) {
-            Some((Some(last), true)) if never_goes_on(&last) => agreed += 1,
+            Some((Some(last), true)) if is_such(&last) => agreed += 1,
             Some(_) => others += 1,
             None => {} // No code begins there.
         }
@@ -270,196 +316,11 @@ fn long_target(bytes: &[u8], address: u64) -> Option<u64> {
 #[cfg(test)]
 pub fn example(address: u64) -> Way {
     let padding = |address| Padding { address, length: 8 };
-    Way {
+    Way::Padding {
         hop: Some(padding(address - 16)),
         last: padding(address + 32),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::patch::short_jump;
-    use super::*;
-    use crate::functions;
-
-    const AT: u64 = 0x40_1000;
-
-    fn find(bytes: &[u8]) -> Option<Padding> {
-        let code = Code {
-            address: AT,
-            bytes,
-            gaps: &[],
-        };
-        way(code, AT).map(|way| way.last)
-    }
-
-    /// `syscall; ret`, filled up to 16 bytes, and another function.
-    fn function(filling: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0x0f, 0x05, 0xc3];
-        bytes.extend(filling);
-        bytes.extend([0x48, 0x89, 0xc8, 0xc3]);
-        bytes
-    }
-
-    #[test]
-    fn padding_behind_a_return_is_found() {
-        let nops = [
-            0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, 0x0f, 0x1f, 0x00,
-        ];
-        let found = find(&function(&nops)).expect("padding");
-        assert_eq!((found.address, found.length), (AT + 3, 13));
-        assert_eq!(short_jump(AT, found), Some([0xeb, 1]));
-        let found = find(&function(&[0xcc; 13])).expect("padding");
-        assert_eq!((found.address, found.length), (AT + 3, 13));
-    }
-
-    #[test]
-    fn no_operations_that_are_executed_are_not_padding() {
-        let mut bytes = vec![0x0f, 0x05, 0x90, 0x90, 0x90];
-        bytes.extend([0x90; 11]);
-        bytes.extend([0xc3, 0xb8, 0, 0, 0, 0, 0xc3]);
-        assert_eq!(find(&bytes), None);
-    }
-
-    #[test]
-    fn filling_that_something_jumps_to_is_not_padding() {
-        let mut bytes = function(&[0x90; 13]);
-        assert!(find(&bytes).is_some());
-        // jne to the last of the no-operations.
-        bytes.extend([0x75, (-8i8) as u8]);
-        assert_eq!(find(&bytes), None);
-    }
-
-    #[test]
-    fn filling_that_ends_where_no_function_begins_is_not_padding() {
-        assert_eq!(find(&function(&[0xcc; 12])), None);
-        assert_eq!(find(&function(&[0xcc; 4])), None);
-    }
-
-    /// Two functions, the second with its site where nothing behind it is near enough.
-    fn long_function(last: &[u8], filling: &[u8]) -> (Vec<u8>, u64) {
-        let mut bytes: Vec<u8> = [0x48, 0x89, 0xc8].repeat(60);
-        bytes.extend(last);
-        bytes.extend(filling);
-        assert!(
-            (AT + bytes.len() as u64).is_multiple_of(16),
-            "{}",
-            bytes.len()
-        );
-        bytes.extend([0xb8, 1, 0, 0, 0]);
-        let site = AT + bytes.len() as u64;
-        bytes.extend([0x0f, 0x05]);
-        bytes.extend([0x48, 0x89, 0xc8].repeat(60));
-        bytes.push(0xc3);
-        (bytes, site)
-    }
-
-    #[test]
-    fn padding_before_a_function_is_found() {
-        let (bytes, site) = long_function(&[0xc3], &[0x90; 11]);
-        let code = Code {
-            address: AT,
-            bytes: &bytes,
-            gaps: &[],
-        };
-        let found = way(code, site).expect("padding").last;
-        assert_eq!((found.address, found.length), (AT + 181, 11));
-        assert_eq!(short_jump(site, found), Some([0xeb, (-18i8) as u8]));
-    }
-
-    #[test]
-    fn no_operations_that_something_goes_on_to_are_not_padding() {
-        // mov rbx, rax, which ends with the byte of a return; and a call, which comes back.
-        let mov: (&[u8], &[u8]) = (&[0x48, 0x89, 0xc3], &[0x90; 9]);
-        let call: (&[u8], &[u8]) = (&[0xe8, 0, 0, 0, 0], &[0x90; 7]);
-        for (last, filling) in [mov, call] {
-            let (bytes, site) = long_function(last, filling);
-            let code = Code {
-                address: AT,
-                bytes: &bytes,
-                gaps: &[],
-            };
-            assert_eq!(way(code, site), None);
-        }
-    }
-
-    #[test]
-    fn a_hop_leads_to_padding_that_is_too_far_away() {
-        let mut bytes = vec![0x0f, 0x05];
-        bytes.extend([0x48, 0x89, 0xc8].repeat(35));
-        bytes.extend([0x90, 0x90, 0xc3, 0xcc, 0xcc]);
-        assert_eq!(bytes.len(), 112);
-        assert_eq!(find(&bytes), None);
-        bytes.extend([0x48, 0x89, 0xc8].repeat(30));
-        bytes.push(0xc3);
-        bytes.extend([0xcc; 5]);
-        assert_eq!(bytes.len() % 16, 0);
-        let code = Code {
-            address: AT,
-            bytes: &bytes,
-            gaps: &[],
-        };
-        let way = way(code, AT).expect("a way");
-        assert_eq!(
-            way.hop.map(|hop| (hop.address, hop.length)),
-            Some((AT + 110, 2))
-        );
-        assert_eq!((way.last.address, way.last.length), (AT + 203, 5));
-    }
-
-    #[test]
-    fn what_is_no_site_has_no_padding() {
-        assert_eq!(find(&[0x0f, 0x0b, 0xc3, 0xcc, 0xcc]), None);
-        assert_eq!(find(&[]), None);
-    }
-
-    #[test]
-    fn jumps_reach_two_gibibytes() {
-        assert_eq!(jump(0x1000, 0x1005), Some([0xe9, 0, 0, 0, 0]));
-        assert_eq!(jump(0x1005, 0x1000), Some([0xe9, 0xf6, 0xff, 0xff, 0xff]));
-        assert_eq!(jump(0x1000, 0x1_0000_1000), None);
-    }
-
-    /// Every site of this machine's C library: most have padding, and it holds nothing.
-    #[test]
-    fn most_sites_of_the_c_library_have_padding() {
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-        let text = maps
-            .lines()
-            .find(|line| line.contains(" r-xp ") && line.contains("/libc"));
-        let Some(text) = text else {
-            println!("skipped: no C library is mapped here (static)");
-            return;
-        };
-        let path = text.split_whitespace().last().expect("its path");
-        let words: Vec<&str> = text.split([' ', '-']).collect();
-        let hex = |word: &str| u64::from_str_radix(word, 16).expect("a number");
-        let (start, end) = (hex(words[0]), hex(words[1]));
-        let offset = hex(text.split_whitespace().nth(2).expect("its offset"));
-        let file = std::fs::read(path).expect("the library");
-        let bytes = &file[offset as usize..(offset + end - start).min(file.len() as u64) as usize];
-        let base = start - offset;
-        let read = |at: u64, buffer: &mut [u8]| {
-            let from = usize::try_from(at - base).ok()?;
-            buffer.copy_from_slice(file.get(from..from + buffer.len())?);
-            Some(())
-        };
-        let gaps = functions::gaps(base, start, end, read);
-        assert!(gaps.len() > 1000, "{}", gaps.len());
-        let code = Code {
-            address: start,
-            bytes,
-            gaps: &gaps,
-        };
-        let sites: Vec<u64> = (0..bytes.len() - 1)
-            .filter(|at| bytes[*at..].starts_with(&SYSCALL))
-            .map(|at| start + at as u64)
-            .collect();
-        let found = sites
-            .iter()
-            .filter(|site| way(code, **site).is_some())
-            .count();
-        println!("{found} of {} sites have padding", sites.len());
-        assert!(found * 10 > sites.len() * 5, "{found} of {}", sites.len());
-    }
-}
+mod tests;
