@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 /// Tells how long it was on a processor, seconds, in the file `spent`.
 const TOOL: &str = r#"
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -96,6 +97,25 @@ int main(int count, char **arguments) {
             chmod("/none/changed", 0600);
         }
     }
+    if (!strcmp(does, "waits"))
+        for (int i = 0; i < 20; i++) {
+            computes(0.01);
+            poll(0, 0, 20);
+            stat("/computed", &found);
+        }
+    if (!strcmp(does, "shares")) {
+        /* its processor, with another one that computes */
+        CPU_ZERO(&set);
+        CPU_SET(sched_getcpu(), &set);
+        sched_setaffinity(0, sizeof set, &set);
+        pid_t other = fork();
+        if (other == 0) for (;;) {}
+        for (int i = 0; i < 1000; i++) {
+            computes(0.0005);
+            stat("/computed", &found);
+        }
+        kill(other, SIGKILL);
+    }
     if (!strcmp(does, "goes on"))
         for (int i = 0; i < 4000; i++) {
             computes(0.0005);
@@ -115,11 +135,14 @@ struct Times {
     worked: f64,
     /// Each gap in which it slept for longer than a bound.
     slept: Vec<f64>,
+    /// Each call in which it did.
+    waited: Vec<f64>,
 }
 
 fn times(at: &Path, trace: &Path, bound: f64) -> Times {
     let mut reader = fsreplay_trace::format::open(trace).expect("a trace");
-    let (mut worked, mut slept) = (0.0, Vec::new());
+    let mut worked = 0.0;
+    let (mut slept, mut waited) = (Vec::new(), Vec::new());
     let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
     while let Some(record) = reader.next_record().expect("whole") {
         let Record::Event(Event { spent, .. }) = record else {
@@ -127,12 +150,14 @@ fn times(at: &Path, trace: &Path, bound: f64) -> Times {
         };
         worked += seconds(spent.think + spent.cpu);
         slept.extend(Some(seconds(spent.blocked)).filter(|time| *time > bound));
+        waited.extend(Some(seconds(spent.asleep)).filter(|time| *time > bound));
     }
     let told = std::fs::read_to_string(at.join("spent")).expect("told");
     Times {
         spent: told.trim().parse().expect("a number"),
         worked,
         slept,
+        waited,
     }
 }
 
@@ -156,8 +181,8 @@ fn is_right(times: &Times) -> bool {
 }
 
 /// Whether it slept so often, but for a few times on a busy machine that it waited for its files.
-fn are_all(times: &Times, count: usize) -> bool {
-    (count..count + 5).contains(&times.slept.len())
+fn are_all(slept: &[f64], count: usize) -> bool {
+    (count..count + 5).contains(&slept.len())
 }
 
 #[test]
@@ -165,8 +190,27 @@ fn sleep_is_told_from_the_computing_before_and_behind_it() {
     for does in ["naps", "asks"] {
         let Some(times) = of(does, 0.015) else { return };
         assert!(is_right(&times), "{does}");
-        assert!(are_all(&times, 20), "{does} {:?}", times.slept);
+        assert!(are_all(&times.slept, 20), "{does} {:?}", times.slept);
     }
+}
+
+#[test]
+fn sleep_in_a_call_that_waits_is_told_from_computing() {
+    let Some(times) = of("waits", 0.015) else {
+        return;
+    };
+    assert!(is_right(&times));
+    assert!(are_all(&times.waited, 20), "{:?}", times.waited);
+    assert!(are_all(&times.slept, 0), "{:?}", times.slept);
+}
+
+#[test]
+fn who_waits_for_its_processor_neither_computes_nor_sleeps() {
+    let Some(times) = of("shares", 0.002) else {
+        return;
+    };
+    assert!(is_right(&times));
+    assert!(are_all(&times.slept, 0), "{:?}", times.slept);
 }
 
 #[test]
@@ -175,7 +219,7 @@ fn a_gap_before_a_call_that_a_signal_came_before_is_told_once() {
         return;
     };
     assert!(is_right(&times));
-    assert!(are_all(&times, 100), "{:?}", times.slept);
+    assert!(are_all(&times.slept, 100), "{:?}", times.slept);
 }
 
 #[test]

@@ -37,8 +37,9 @@ pub const ADVICE: u8 = 10;
 /// as the third says, and at most [`VECTORS`].
 pub const VECTOR: u8 = 11;
 
-/// `futex`: only with the command [`WAKES`]. Its event counts before the call is made, so that it
-/// stands before the returns of those that it wakes, and it has no result.
+/// `futex`: only with the commands [`WAKES`], [`WAITS`] and [`WAITS_FOR`]. A wait is [`PLAIN`]. Of a
+/// wake the event counts before the call is made, so that it stands before the returns of those
+/// that it wakes, and it has no result.
 pub const WAKE: u8 = 12;
 
 /// `copy_file_range`: only from and to where its descriptors stand, which its second and fourth
@@ -105,6 +106,10 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_munmap, PLAIN),
     (libc::SYS_madvise, ADVICE),
     (libc::SYS_futex, WAKE),
+    (libc::SYS_ppoll, PLAIN),
+    (libc::SYS_pselect6, PLAIN),
+    (libc::SYS_epoll_pwait, PLAIN),
+    (libc::SYS_epoll_pwait2, PLAIN),
 ];
 
 /// Bytes of a vector: its address and its length.
@@ -135,6 +140,11 @@ pub const ADVICE_ASKED: u32 = libc::MADV_DONTNEED as u32;
 
 /// `FUTEX_WAKE`.
 pub const WAKES: u32 = libc::FUTEX_WAKE as u32;
+/// `FUTEX_WAIT`, which is 0.
+pub const WAITS: u32 = libc::FUTEX_WAIT as u32;
+/// `FUTEX_WAIT_BITSET`.
+pub const WAITS_FOR: u32 = libc::FUTEX_WAIT_BITSET as u32;
+const _: () = assert!(WAITS == 0);
 /// What is a command of `futex`, without its flags (`FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`).
 pub const FUTEX_COMMAND: u32 = libc::FUTEX_CMD_MASK as u32;
 
@@ -151,7 +161,7 @@ pub fn is_made_at_once(class: u8, arguments: &[u64; 6]) -> bool {
         MAP => argument(3) & libc::MAP_ANONYMOUS as u32 == 0,
         ADVICE => argument(2) == ADVICE_ASKED,
         VECTOR => arguments[2] <= VECTORS,
-        WAKE => argument(1) & FUTEX_COMMAND == WAKES,
+        WAKE => [WAKES, WAITS, WAITS_FOR].contains(&(argument(1) & FUTEX_COMMAND)),
         COPY => arguments[1] == 0 && arguments[3] == 0,
         SEND => arguments[2] == 0,
         _ => true,

@@ -62,8 +62,13 @@ pub mod area {
     pub const KEPT: u64 = 0x28;
     /// How long the task had been on processors in its life when that was known last, nanoseconds.
     pub const CPU: u64 = 0x58;
-    /// When that was, ticks.
+    /// When that was, ticks; 0 if it is not known.
     pub const CPU_AT: u64 = 0x60;
+    /// How often it had left a processor of its own accord when that was known last; the recorder
+    /// adds one for each stop.
+    pub const SLEEPS: u64 = 0x68;
+    /// How long it was off its processor, nanoseconds, while its sleeps are asked for.
+    pub const OFF: u64 = 0x70;
     /// Events that the recorder has read; the recorder's, in a cache line of its own.
     pub const TAIL: u64 = 0x80;
     /// Address of the first event.
@@ -71,16 +76,23 @@ pub mod area {
     /// A longer time between two calls sends the second the traced way, unless the task has
     /// computed all the time; ticks.
     pub const GAP_BOUND: u64 = 0x90;
-    /// After a longer call the next one goes the traced way, ticks.
+    /// After a longer call the task says how much of it it was off its processor, ticks. If it may
+    /// not ask, calls longer than [`GAP_BOUND`] send the next one the traced way.
     pub const CALL_BOUND: u64 = 0x98;
-    /// 1 if the task may be made to ask its clock whether it has computed all the time.
+    /// 1 if the task may be made to ask how long it was on its processor, and whether it slept.
     pub const ASKS: u64 = 0xa0;
-    /// It has if it was off its processor for no longer, nanoseconds.
+    /// It was on it all the time if it was off for no longer, nanoseconds.
     pub const IDLE: u64 = 0xa8;
     /// Nanoseconds of a tick, times 2^32.
     pub const RATE: u64 = 0xb0;
     /// In a region's first area: a number that no other segment holds there.
     pub const MARK: u64 = 0x100;
+    /// Where its clock of processor time answers (`struct timespec`).
+    pub const CLOCK: u64 = 0x180;
+    /// Where the kernel says how often it slept (`struct rusage`).
+    pub const USAGE: u64 = 0x1c0;
+    /// In what it says there: how often the task left a processor of its own accord (`ru_nvcsw`).
+    pub const USAGE_SLEEPS: u64 = USAGE + 128;
 }
 
 /// Offsets in an event.
@@ -99,16 +111,23 @@ pub mod event {
     pub const CLASS: u64 = 80;
     /// 1 if [`STAT`] is filled.
     pub const HAS_STAT: u64 = 88;
+    /// How long the task was off its processor before the call, without sleep, nanoseconds; or
+    /// [`NOT_ASKED`]. Like the next word it is chosen by [`super::area::STATE`].
+    pub const OFF: u64 = 96;
+    /// The same in the call, and with sleep.
+    pub const OFF_IN_CALL: u64 = OFF + super::area::IN_CALL * 8;
+    /// It was not asked.
+    pub const NOT_ASKED: u64 = u64::MAX;
+    /// If it slept in the call: how often it has left a processor of its own accord in its life.
+    /// Otherwise 0.
+    pub const SLEEPS: u64 = 112;
     /// Its path, with the zero that ends it; from the next word on the name of an attribute, if it
     /// has one.
-    pub const PATH: u64 = 96;
+    pub const PATH: u64 = 120;
     /// Calls with longer paths and names go the traced way.
     pub const PATH_MAX: u64 = STAT - PATH;
     /// Bytes of a word.
     pub const WORD: u64 = 8;
     /// What `lstat` said, at the offsets of `struct stat`, as far as it is kept: two cache lines.
-    pub const STAT: u64 = super::EVENT - 128;
-    /// Where the task's clock of processor time says what it has to say (`struct timespec`), behind
-    /// what is kept of `struct stat`.
-    pub const CLOCK: u64 = super::EVENT - 32;
+    pub const STAT: u64 = super::EVENT - 96;
 }

@@ -72,6 +72,7 @@ impl Region {
         area.set(area::ASKS, 1);
         area.set(area::CPU, 0);
         area.set(area::CPU_AT, NEVER);
+        area.set(area::SLEEPS, 0);
         Some(area)
     }
 }
@@ -104,12 +105,14 @@ impl Regions {
 /// is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Longer times between two calls, ticks;
+    /// Longer times between two calls in which the task slept, ticks. Where the task can't tell, all
+    /// longer ones, and longer calls at the one that follows.
     pub gap: u64,
-    /// but those of which the task was off its processor for no longer, nanoseconds.
-    pub idle: u64,
-    /// Longer calls, at the one that follows, ticks.
+    /// After a longer call the task tells how long it was off its processor, ticks; at the most
+    /// `gap`.
     pub call: u64,
+    /// It was not off if that was no longer, nanoseconds.
+    pub idle: u64,
     /// Nanoseconds of a tick, times 2^32.
     pub rate: u64,
 }
@@ -122,8 +125,7 @@ pub struct Area {
     index: usize,
 }
 
-/// As if the task's processor time was known last when the counter began: it was idle for most of
-/// the time since then.
+/// The task's processor time is not known.
 const NEVER: u64 = 0;
 
 const NOFOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
@@ -135,6 +137,18 @@ pub enum Seen {
     Returned,
     /// It was not made: a signal came before. If the tool still wants to make it, it stops again.
     Dropped,
+}
+
+/// How long a task was off its processor, nanoseconds, as far as it told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Off {
+    /// In the gap before a call, waiting for a processor. `None`: it was not asked.
+    pub before: Option<u64>,
+    /// In the call. `None`: it was not asked.
+    pub within: Option<u64>,
+    /// If it slept in the call: how often it has left a processor of its own accord in its life,
+    /// with its stops.
+    pub sleeps: Option<u64>,
 }
 
 /// A call that the stub made.
@@ -166,6 +180,8 @@ pub struct Event {
     pub is_lstat: bool,
     /// What stood at the end of its path, which is not followed if it is a link.
     pub found: Option<Found>,
+    /// How long the task was off its processor.
+    pub off: Off,
 }
 
 impl Area {
@@ -257,6 +273,11 @@ impl Area {
         self.set(area::CPU_AT, cpu.map_or(NEVER, |_| ticks));
     }
 
+    /// The task has left its processor once for a stop, and is about to go on.
+    pub(crate) fn stopped(&self) {
+        self.set(area::SLEEPS, self.get(area::SLEEPS).wrapping_add(1));
+    }
+
     /// Begins the event of a call that was seen at a stop, as the stub would, but for what it
     /// points to. Gives the event's address; `None` where there is no room for one.
     pub(crate) fn begin(&self, number: u64, arguments: &[u64; 6], ticks: u64) -> Option<u64> {
@@ -269,6 +290,9 @@ impl Area {
         set(event::NUMBER, number);
         set(event::CLASS, u64::from(class::SEEN));
         set(event::HAS_STAT, 0);
+        set(event::OFF, event::NOT_ASKED);
+        set(event::OFF_IN_CALL, event::NOT_ASKED);
+        set(event::SLEEPS, 0);
         set(event::ENTRY, ticks);
         for (index, argument) in arguments.iter().enumerate() {
             set(event::ARGUMENTS + index as u64 * 8, *argument);
@@ -348,6 +372,12 @@ impl Area {
         event.is_lstat = class == class::LSTAT || class == class::STAT_AT && nofollow;
         let has_stat = word(event::HAS_STAT) == 1;
         event.found = has_stat.then(|| arch::found(|at| word(event::STAT + at)));
+        let told = |at| Some(word(at)).filter(|off| *off != event::NOT_ASKED);
+        event.off = Off {
+            before: told(event::OFF),
+            within: told(event::OFF_IN_CALL),
+            sleeps: Some(word(event::SLEEPS)).filter(|sleeps| *sleeps != 0),
+        };
     }
 }
 

@@ -86,13 +86,15 @@ fn leave(
     why: Why,
     ticks: u64,
 ) -> bool {
-    let has_result = (marks.called..marks.refused).contains(&offset);
+    let asks_behind = offset >= marks.asks && area.get(area::STATE) == area::IN_CALL;
+    let has_result = asks_behind || (marks.called..marks.refused).contains(&offset);
     let is_refused = offset == marks.called && why == Why::Filter;
     let is_wake = area.get(area::STATE) == area::WAKING;
     // A wake whose event counts already, and which is not made yet, is made by the site, and stands
     // twice.
     let is_made = has_result && !is_refused;
-    if is_made && offset < marks.written && !is_wake {
+    let is_counted = (marks.written..marks.refused).contains(&offset);
+    if is_made && !is_counted && !is_wake {
         area.finish(registers.result().cast_signed(), ticks);
     } else if !is_made && area.is_seen() {
         area.drop_seen(ticks); // The recorder waits for its end.

@@ -9,12 +9,11 @@ use std::rc::Rc;
 use crate::arch;
 use crate::known::Known;
 use crate::led::{Newborn, Shares, leads};
-use crate::refused::Refused;
 use crate::region::{Area, Bounds, Event, Regions, Unread};
 use crate::space::Space;
 use crate::start::Start;
 use crate::tracee::Tracee;
-use crate::traps::{AfterTrap, after_trap};
+use crate::traps::AfterTrap;
 use crate::ways::Ways;
 use patience::Patience;
 
@@ -24,6 +23,8 @@ pub struct Policy {
     /// Stops of a process at calls of the stub's before it gets the stub: shorter ones would only
     /// pay for it.
     pub stops: u32,
+    /// The same where the process has threads by then, and the kernel has to wait for them.
+    pub late_stops: u32,
     /// Hits of a site before it is patched.
     pub hits: u32,
     /// Such stops of a task before it gets an area.
@@ -271,106 +272,14 @@ impl Tasks {
         }
     }
 
-    /// Whether [`Tasks::leaves`] of the call that a task has entered may be of use: its site may be
-    /// patched there.
-    pub fn wants_exit(&mut self, tid: i32) -> bool {
-        let task = self.tasks.get(&tid);
-        let entered = task.and_then(|task| Some((task.behind?, task.memory.borrow_mut())));
-        entered.is_some_and(|(behind, mut memory)| {
-            if memory.refused || !memory.space.may_hit(behind) {
-                return false;
-            }
-            let is_in_vain = memory.patience.waits(memory.stops);
-            // Its exit is not seen, and so not counted there.
-            memory.stops = memory.stops.saturating_add(u32::from(is_in_vain));
-            !is_in_vain
-        })
-    }
-
-    /// A task stands at the exit of a traced call, which is not to be made again. Here sites are
-    /// patched and areas given. Gives whether the task was made to do anything.
-    pub fn leaves(&mut self, tid: i32, tracee: &mut impl Tracee) -> bool {
-        let policy = self.policy;
-        let Some(task) = self.tasks.get_mut(&tid) else {
-            return false;
-        };
-        // Others stop with the stub as without it.
-        let Some(behind) = task.behind.take() else {
-            return false;
-        };
-        task.stops = task.stops.saturating_add(1);
-        let own_stops = task.stops;
-        let own_area = task.area.as_ref().map(Area::address);
-        let has_area = task.area.is_some() || task.refused;
-        let shared = Rc::clone(&task.memory);
-        let mut memory = shared.borrow_mut();
-        memory.stops = memory.stops.saturating_add(1);
-        if memory.refused {
-            return false;
-        }
-        // To lead it may lead another one there as well.
-        let is_lent = memory.borrowers > 0;
-        if let Some(address) = own_area
-            && !is_lent
-            && !leads::still_to(tracee, address)
-        {
-            lead_again(tracee, address);
-        }
-        let is_worth_it = memory.stops >= policy.stops;
-        if is_worth_it && memory.space.is_elsewhere(behind) {
-            memory.space.look_at_maps(tracee);
-        }
-        let site = (memory.space).hit(tracee, behind, policy.hits, &mut self.known);
-        if !is_worth_it {
-            return false;
-        }
-        let wants_area = !has_area && !is_lent && own_stops >= policy.task_stops;
-        if site.is_none() && !(wants_area && memory.patched > 0) {
-            return false;
-        }
-        if !std::mem::replace(&mut memory.asked, true) && !tracee.may_be_changed() {
-            *self.refusals.entry(UNFIT.to_owned()).or_default() += 1;
-            memory.refused = true;
-            return false;
-        }
-        let alone = memory.tasks == 1;
-        let stops = memory.stops;
-        let others_bear = || others_bear_traps(&mut self.tasks, tid, tracee);
-        if let Some(site) = site
-            && (alone || memory.patience.is_over(stops, others_bear))
-        {
-            let found = (&mut self.known, &mut self.ways);
-            match memory.space.patch(tracee, site, alone, policy.hits, found) {
-                Ok(count) => memory.patched += count,
-                Err(Refused::Site) => {}
-                Err(error) => {
-                    *self.refusals.entry(error.to_string()).or_default() += 1;
-                    memory.refused = true;
-                    return true;
-                }
-            }
-        }
-        if wants_area && memory.patched > 0 {
-            let regions = &mut self.regions;
-            let given = (memory.space).give_area(tracee, alone, policy.bounds, regions);
-            match &given {
-                Ok(area) => memory.takes(area),
-                Err(error) => *self.refusals.entry(error.to_string()).or_default() += 1,
-            }
-            if let Some(task) = self.tasks.get_mut(&tid) {
-                self.given |= given.is_ok();
-                task.refused = given.is_err();
-                task.area = given.ok();
-            }
-        }
-        true
-    }
-
-    /// A task that was at a stop goes on: until its next call counts as its own time. It has been
-    /// on processors for that long, `cpu` nanoseconds, if that is known.
-    pub fn goes_on(&self, tid: i32, cpu: Option<u64>) {
+    /// A task that was at a stop goes on. `here`: until its next call counts as its own time; it has
+    /// been on processors for that many nanoseconds, if that is known.
+    pub fn goes_on(&self, tid: i32, here: Option<Option<u64>>) {
         if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
-            area.goes_on(arch::ticks(), cpu);
+            area.stopped();
+            if let Some(cpu) = here {
+                area.goes_on(arch::ticks(), cpu);
+            }
         }
     }
 
@@ -434,35 +343,6 @@ impl Tasks {
     }
 }
 
-/// Whether a breakpoint would do no harm to the other tasks of that memory; notes what that takes.
-fn others_bear_traps(tasks: &mut HashMap<i32, Task>, tid: i32, tracee: &mut impl Tracee) -> bool {
-    let Some(own) = tasks.get(&tid) else {
-        return false;
-    };
-    let memory = Rc::clone(&own.memory);
-    let mut others = tasks
-        .iter_mut()
-        .filter(|(other, task)| **other != tid && Rc::ptr_eq(&task.memory, &memory));
-    others.all(|(other, task)| {
-        let after = tracee.signals_of(*other).and_then(after_trap);
-        if let Some(after) = after {
-            let before = task.after_trap.replace(after);
-            task.after_trap = Some(after.unless_it_stands(before));
-        }
-        after.is_some()
-    })
-}
-
-/// Leads a task to its area again.
-fn lead_again(tracee: &mut impl Tracee, address: u64) {
-    let led = tracee.registers().and_then(|mut registers| {
-        leads::to(tracee, &mut registers, address)?;
-        tracee.set_registers(&registers)
-    });
-    // Fails only where it is gone.
-    let _ = led;
-}
-
 /// Takes the area of another task from one that has its address.
 pub fn take_area(tracee: &mut impl Tracee) {
     // Fails only where it is gone.
@@ -485,6 +365,7 @@ impl Memory {
     }
 }
 
+mod leaving;
 mod patience;
 mod seen;
 mod signals;

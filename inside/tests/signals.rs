@@ -3,6 +3,7 @@
 mod common;
 
 use common::{ASKING, EAGER, run_by};
+use fsreplay_inside::{Bounds, Policy};
 
 /// Microseconds between two signals. An emulated machine takes a thousand for a stop.
 const EVERY: &str = if cfg!(target_arch = "x86_64") {
@@ -18,9 +19,18 @@ const LEAST_INSIDE: usize = if cfg!(target_arch = "x86_64") {
     100
 };
 
+/// It asks as well whether it slept, each time.
+const WONDERING: Policy = Policy {
+    bounds: Bounds {
+        idle: (-1i64 << 60).cast_unsigned(),
+        ..ASKING.bounds
+    },
+    ..ASKING
+};
+
 /// Runs a program whose handlers let calls be restarted, and one whose handlers don't; each also
-/// asking its clock before each call. All end with 7 if nothing went wrong. Without a compiler none
-/// is run.
+/// asking its clock before and after each call. All end with 7 if nothing went wrong. Without a
+/// compiler none is run.
 fn with_and_without_restart(source: &str) -> Vec<common::Outcome> {
     let (with, without) = ("-DRESTART=SA_RESTART", "-DRESTART=0");
     let ways = [
@@ -28,6 +38,8 @@ fn with_and_without_restart(source: &str) -> Vec<common::Outcome> {
         (without, EAGER),
         (with, ASKING),
         (without, ASKING),
+        (with, WONDERING),
+        (without, WONDERING),
     ];
     let outcomes = ways.into_iter().map_while(|(restart, policy)| {
         let outcome = run_by(policy, source, &[restart, EVERY])?;

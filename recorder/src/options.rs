@@ -36,6 +36,9 @@ pub struct Eagerness {
     /// Stops of a process before anything is done. As the others, of calls that are made inside
     /// then.
     pub stops: u32,
+    /// The same where it has threads already and the kernel wasn't told before that its text will be
+    /// changed: that takes milliseconds then.
+    pub late_stops: u32,
     /// Hits of a `syscall` instruction before it is patched.
     pub hits: u32,
     /// Stops of a task before it has memory for its events.
@@ -43,10 +46,11 @@ pub struct Eagerness {
 }
 
 impl Default for Eagerness {
-    /// It costs about as much as a dozen stops.
+    /// It costs about as much as a dozen stops, and late as some hundred.
     fn default() -> Eagerness {
         Eagerness {
             stops: 16,
+            late_stops: 256,
             hits: 4,
             task_stops: 6,
         }

@@ -83,7 +83,8 @@ pub struct Marks {
     /// A wake was made, of which the event counts already. Behind the instruction here its
     /// result is put away, where that is needed.
     pub woken: u64,
-    /// From here on, up to the end, the task's clock is asked before the call.
+    /// From here on, up to the end, the task's clock is asked: before the call, or behind it if the
+    /// task is in a call by its area.
     pub asks: u64,
     /// The end; the table of classes follows.
     pub end: u64,

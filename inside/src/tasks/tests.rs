@@ -7,6 +7,7 @@ use crate::fake::Fake;
 fn is_looked_into(number: i64) -> bool {
     let mut tasks = Tasks::new(Policy {
         stops: 4,
+        late_stops: 4,
         hits: 2,
         task_stops: 2,
         bounds: Bounds {

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test file uses its part.
 
 pub mod sys;
+mod traced;
 
 use std::collections::HashMap;
 use std::io;
@@ -52,38 +53,6 @@ impl Outcome {
             .count()
     }
 }
-
-/// Calls that are traced.
-const TRACED: &[i64] = &[
-    libc::SYS_read,
-    libc::SYS_write,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
-    libc::SYS_openat,
-    libc::SYS_close,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_stat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_lstat,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_lseek,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_access,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_readlink,
-    libc::SYS_faccessat,
-    libc::SYS_readlinkat,
-    libc::SYS_getdents64,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_unlink,
-    libc::SYS_unlinkat,
-    libc::SYS_mkdirat,
-    libc::SYS_fcntl,
-    libc::SYS_futex,
-    libc::SYS_execve,
-    libc::SYS_restart_syscall,
-];
 
 struct Stopped(i32);
 
@@ -186,6 +155,7 @@ pub struct Watch {
 /// When everything is worth it, and nothing takes too long.
 pub const EAGER: Policy = Policy {
     stops: 4,
+    late_stops: 4,
     hits: 2,
     task_stops: 2,
     bounds: Bounds {
@@ -196,11 +166,11 @@ pub const EAGER: Policy = Policy {
     },
 };
 
-/// When everything is worth it, and clocks are asked before each call that the stub makes, whatever
-/// they say.
+/// The same, and clocks are asked before and after each call, whatever they say.
 pub const ASKING: Policy = Policy {
     bounds: Bounds {
         gap: 0,
+        call: 0,
         idle: u64::MAX / 4,
         ..EAGER.bounds
     },
@@ -209,7 +179,7 @@ pub const ASKING: Policy = Policy {
 
 /// Runs a command to its end.
 pub fn watch(command: &[&str], policy: Policy, environment: bool) -> Outcome {
-    let pid = sys::spawn(command, TRACED, environment);
+    let pid = sys::spawn(command, traced::TRACED, environment);
     let mut watch = Watch {
         tasks: Tasks::new(policy),
         known: HashMap::new(),
@@ -340,7 +310,8 @@ impl Watch {
 
     fn go_on(&mut self, tid: i32, signal: i32) {
         self.tasks.begins(tid, &mut Stopped(tid));
-        self.tasks.goes_on(tid, Some(sys::processor_time(tid)));
+        self.tasks
+            .goes_on(tid, Some(Some(sys::processor_time(tid))));
         let to_exit = self
             .known
             .get(&tid)

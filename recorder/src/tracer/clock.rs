@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use fsreplay_inside::Off;
 use fsreplay_trace::model::{Spent, StopCosts};
 
 use super::cpu_time::CpuTime;
@@ -93,7 +94,9 @@ pub struct Returned<'a> {
     pub took: u64,
     /// The task's time.
     pub time: &'a mut CpuTime,
-    /// A call that took longer is looked into.
+    /// What the task told of it.
+    pub off: Off,
+    /// A call that took longer is looked into, where it told nothing.
     pub bound: u64,
 }
 
@@ -107,7 +110,7 @@ impl session::Clock for Returned<'_> {
     }
 
     fn within(&mut self, _duration: u64) -> Within {
-        self.time.returned(self.at, self.took, self.bound)
+        self.time.returned(self.at, self.took, self.off, self.bound)
     }
 }
 

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
+use fsreplay_inside::Off;
 use fsreplay_trace::model::Spent;
 
 use crate::limits;
@@ -37,6 +38,7 @@ struct Counts {
 pub struct Mark {
     left: u64,
     told: u64,
+    told_delay: u64,
     sleeps: u64,
     carried: Spent,
 }
@@ -70,6 +72,8 @@ pub struct CpuTime {
     sleeps: u64,
     /// Processor time since the last look that is told of already.
     told: u64,
+    /// Waiting for a processor since the last look that is told of already.
+    told_delay: u64,
     /// What belongs to the gap that is told next.
     carried: Spent,
     /// What was looked at in the stop that it stands in.
@@ -91,6 +95,7 @@ impl CpuTime {
             stops_then: 0,
             sleeps: 0,
             told: 0,
+            told_delay: 0,
             carried: Spent::default(),
             here: None,
         }
@@ -149,7 +154,7 @@ impl CpuTime {
         let cpu = counts.cpu.saturating_sub(self.last.cpu);
         let think = cpu.saturating_sub(told).min(wall);
         // What was told as computing and was none was waiting for a processor.
-        let told_delay = told.saturating_sub(cpu);
+        let told_delay = std::mem::take(&mut self.told_delay) + told.saturating_sub(cpu);
         let queued = counts.delay.saturating_sub(self.last.delay);
         let delay = queued.saturating_sub(told_delay);
         let may_have_slept = self.looked(counts);
@@ -190,7 +195,7 @@ impl CpuTime {
         };
         let cpu = counts.cpu.saturating_sub(self.last.cpu);
         let delay = counts.delay.saturating_sub(self.last.delay);
-        self.told = 0;
+        self.all_is_told();
         self.stops += 1;
         let slept = self.looked(counts) && self.slept();
         Within {
@@ -213,13 +218,17 @@ impl CpuTime {
         slices > stops
     }
 
-    /// A call that was recorded inside the task, from `entry` to `exit`, and the gap before it.
-    /// Short ones are taken for computing; one that took longer than `bound` is looked into.
-    pub fn inside(&mut self, entry: u64, exit: u64, bound: u64) -> Spent {
-        let think = entry.saturating_sub(self.left);
+    /// A call that was recorded inside the task, from `entry` to `exit`, and the gap before it, as
+    /// far as the task told where it was. Otherwise short ones are taken for computing, and a call
+    /// that took longer than `bound` is looked into.
+    pub fn inside(&mut self, entry: u64, exit: u64, off: Off, bound: u64) -> Spent {
+        let gap = entry.saturating_sub(self.left);
+        let waited = off.before.unwrap_or(0).min(gap);
+        let think = gap - waited;
         let duration = exit.saturating_sub(entry);
         self.told += think;
-        let within = self.returned(exit, duration, bound);
+        self.told_delay += waited;
+        let within = self.returned(exit, duration, off, bound);
         let carried = std::mem::take(&mut self.carried);
         Spent {
             think: carried.think + think,
@@ -230,18 +239,36 @@ impl CpuTime {
     }
 
     /// A call returned inside the task, at `exit` and after that long.
-    pub fn returned(&mut self, exit: u64, duration: u64, bound: u64) -> Within {
+    pub fn returned(&mut self, exit: u64, duration: u64, off: Off, bound: u64) -> Within {
         self.left = exit.max(self.left);
-        let within = if duration > bound {
-            self.long_call(duration)
-        } else {
-            Within {
+        let within = match off.within {
+            Some(away) => self.told_by_task(duration, away.min(duration), off.sleeps),
+            None if duration > bound => self.long_call(duration),
+            None => Within {
                 cpu: duration,
                 asleep: 0,
-            }
+            },
         };
         self.told += within.cpu;
         within
+    }
+
+    /// The task itself told how long it was off its processor in a call, and whether it slept.
+    fn told_by_task(&mut self, duration: u64, away: u64, sleeps: Option<u64>) -> Within {
+        let asleep = match sleeps {
+            Some(sleeps) => {
+                self.sleeps = self.sleeps.max(sleeps.saturating_sub(self.stops));
+                away
+            }
+            None => {
+                self.told_delay += away;
+                0
+            }
+        };
+        Within {
+            cpu: duration - away,
+            asleep,
+        }
     }
 
     /// What the kernel counted since the last look and nothing tells of was that call's.
@@ -257,7 +284,8 @@ impl CpuTime {
             .saturating_sub(self.last.cpu)
             .saturating_sub(self.told)
             .min(duration);
-        let delay = counts.delay.saturating_sub(self.last.delay);
+        let queued = counts.delay.saturating_sub(self.last.delay);
+        let delay = queued.saturating_sub(self.told_delay);
         let rest = duration.saturating_sub(cpu).saturating_sub(delay);
         if rest <= LEAST_BLOCKED {
             return Within { cpu, asleep: 0 };
@@ -279,6 +307,7 @@ impl CpuTime {
         Mark {
             left: self.left,
             told: self.told,
+            told_delay: self.told_delay,
             sleeps: self.sleeps,
             carried: self.carried,
         }
@@ -288,6 +317,7 @@ impl CpuTime {
     pub fn back_to(&mut self, mark: Mark) {
         self.left = mark.left;
         self.told = mark.told;
+        self.told_delay = mark.told_delay;
         self.sleeps = mark.sleeps;
         self.carried = mark.carried;
     }
@@ -298,7 +328,7 @@ impl CpuTime {
         if let Some(counts) = self.counts_here() {
             self.looked(counts);
         }
-        self.told = 0;
+        self.all_is_told();
         self.left = now;
     }
 
@@ -307,10 +337,14 @@ impl CpuTime {
         if let Some(counts) = self.counts_here() {
             self.looked(counts);
         }
-        self.told = 0;
+        self.all_is_told();
         self.left = now;
         // Its stops were no sleep either.
         self.slept();
+    }
+
+    fn all_is_told(&mut self) {
+        (self.told, self.told_delay) = (0, 0);
     }
 
     /// Whether it went to sleep since the last look, in anything but stops.

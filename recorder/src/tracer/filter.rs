@@ -200,10 +200,10 @@ fn search(ranges: &[Range], inside: Option<u64>) -> Vec<Instruction> {
             ];
             // Only here: what is always allowed must not depend on the instruction, or the kernel
             // would run the filter for it each time.
-            let is_made_inside = matches!(
-                answer,
-                Answer::Trace(TABLE_CALL) | Answer::Mmap | Answer::Madvise
-            );
+            let is_made_inside = match answer {
+                Answer::Trace(data) => *data == TABLE_CALL,
+                other => matches!(other, Answer::Mmap | Answer::Madvise | Answer::Unless0(_)),
+            };
             if let Some(inside) = inside.filter(|_| is_made_inside) {
                 code.extend(pass(inside));
             }

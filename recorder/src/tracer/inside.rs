@@ -27,9 +27,8 @@ use crate::sys::ptrace;
 use crate::sys::signal::Ticker;
 use stopped::Stopped;
 
-/// A longer gap between two calls, or a longer call, is looked into at a stop: it costs little
-/// beside them, and the kernel knows what of it was computing. Not so a gap of which the task's own
-/// clock says that it was computing alone.
+/// Of a longer gap between two calls the task says how long it was off its processor. If it slept,
+/// or can't say, the gap is looked into at a stop: the kernel knows what of it was computing.
 const BOUND: Duration = Duration::from_micros(150);
 
 /// So long after the last task with an area is gone, nanoseconds, the timer goes as well. The next
@@ -58,17 +57,17 @@ impl Inside {
     pub fn new(rate: Rate, options: &RecordOptions) -> Option<Inside> {
         own_filters()?;
         let rate = rate.measure();
-        let bound = rate.ticks_in(BOUND);
         let eagerness = options.eagerness;
         Some(Inside {
             tasks: Tasks::new(Policy {
                 stops: eagerness.stops,
+                late_stops: eagerness.late_stops,
                 hits: eagerness.hits,
                 task_stops: eagerness.task_stops,
                 bounds: Bounds {
-                    gap: bound,
+                    gap: rate.ticks_in(BOUND),
+                    call: rate.ticks_in(Duration::from_nanos(LEAST_BLOCKED)),
                     idle: LEAST_BLOCKED,
-                    call: bound,
                     rate: rate.of_tick(),
                 },
             }),
@@ -261,9 +260,7 @@ impl Inside {
         let mut stopped = self.stopped(tid);
         self.tasks.begins(tid, &mut stopped);
         self.keep(stopped);
-        if let Some(Here { cpu }) = here {
-            self.tasks.goes_on(tid, cpu);
-        }
+        self.tasks.goes_on(tid, here.map(|Here { cpu }| cpu));
     }
 
     /// A task is about to go on without an area.
@@ -317,7 +314,7 @@ impl Tracer {
                 return;
             }
             let before = tracee.time.mark();
-            let spent = tracee.time.inside(entry, exit, bound);
+            let spent = tracee.time.inside(entry, exit, event.off, bound);
             let call = Delivered {
                 told: if trusts { told(event) } else { None },
                 number: event.number,
@@ -382,6 +379,7 @@ fn tell_seen(
                 at: exit,
                 took: exit - entry,
                 time: &mut tracee.time,
+                off: event.off,
                 bound: BOUND.as_nanos() as u64,
             };
             session.late_exit(task, entry, event.result, &Copied(event), &mut clock);

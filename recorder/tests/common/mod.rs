@@ -67,6 +67,7 @@ pub fn try_record_with(
         options.backend = Backend::Inside;
         options.eagerness = Eagerness {
             stops: 2,
+            late_stops: 2,
             hits: 1,
             task_stops: 1,
         };

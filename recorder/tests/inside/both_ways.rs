@@ -11,6 +11,7 @@ use fsreplay_trace::model::{Event, FileKind, Record, TaskId};
 /// As soon as it can be: also short programs are recorded inside.
 pub const AT_ONCE: Eagerness = Eagerness {
     stops: 2,
+    late_stops: 2,
     hits: 1,
     task_stops: 1,
 };

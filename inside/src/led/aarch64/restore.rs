@@ -5,7 +5,7 @@ use std::io;
 use super::words;
 use crate::arch::aarch64::{BACK, REFUSED, below, kept};
 use crate::arch::{Marks, Registers, TRACED};
-use crate::layout::{STUB, area};
+use crate::layout::{STUB, area, event};
 use crate::region::Area;
 use crate::tracee::Tracee;
 
@@ -93,7 +93,10 @@ pub fn put_back(
     };
     if offset >= marks.asks {
         let [first, second, ..] = area.current_arguments();
-        (registers.0[0], registers.0[1]) = (first, second);
+        let is_behind = area.get(area::STATE) == area::IN_CALL;
+        let result = || area.word_of(area.get(area::HEAD), event::RESULT);
+        registers.0[0] = if is_behind { result() } else { first };
+        registers.0[1] = second;
         registers.0[8] = area.current_number();
     }
     from_area(registers, area, 12, kept::X12);

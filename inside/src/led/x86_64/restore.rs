@@ -85,15 +85,16 @@ pub fn put_back(
         registers.set_first_two(first, second);
     }
     // A wake puts its result away one instruction later than its mark.
+    let asks_behind = offset >= marks.asks && area.get(area::STATE) == area::IN_CALL;
     let is_kept = (marks.saved..marks.called).contains(&offset)
         || (marks.refused..marks.woken).contains(&offset)
-        || offset > marks.woken;
+        || offset > marks.woken && !asks_behind;
     let head = area.get(area::HEAD);
     if is_kept {
         registers.set_result(area.get(RAX));
     } else if (marks.written..marks.refused).contains(&offset) {
         registers.set_result(area.word_of(head.wrapping_sub(1), event::RESULT));
-    } else if (marks.result..marks.written).contains(&offset) {
+    } else if asks_behind || (marks.result..marks.written).contains(&offset) {
         registers.set_result(area.word_of(head, event::RESULT));
     }
     Ok(())

@@ -24,9 +24,9 @@ fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
     let mut time = CpuTime::new(0);
     time.leaves(1_000);
     let before = time.mark();
-    assert_eq!(time.inside(1_500, 1_700, 500).think, 500);
+    assert_eq!(time.inside(1_500, 1_700, Off::default(), 500).think, 500);
     time.back_to(before);
-    let next = time.inside(2_000, 2_100, 500);
+    let next = time.inside(2_000, 2_100, Off::default(), 500);
     assert_eq!((next.think, next.cpu), (1_000, 100));
     // Whether it slept is asked once only.
     time.sleeps = 1;
@@ -120,4 +120,28 @@ fn sleeping_is_told_from_standing_still() {
     assert!(slept.asleep > 3_000_000_000, "{slept:?}");
     drop(input);
     child.wait().expect("its end");
+}
+
+#[test]
+fn a_task_tells_where_it_was_before_a_call_and_in_it() {
+    let mut time = CpuTime::new(0);
+    time.leaves(1_000);
+    time.stops = 2;
+    let off = |before, within, sleeps| Off {
+        before: Some(before),
+        within: Some(within),
+        sleeps,
+    };
+    // It waited for a processor, and then slept.
+    let spent = time.inside(1_500, 2_500, off(200, 900, Some(5)), 10);
+    assert_eq!((spent.think, spent.blocked), (300, 0));
+    assert_eq!((spent.cpu, spent.asleep), (100, 900));
+    assert_eq!((time.told, time.told_delay, time.sleeps), (400, 200, 3));
+    // It waited for a processor in the call.
+    let spent = time.inside(2_500, 3_500, off(0, 600, None), 10);
+    assert_eq!((spent.cpu, spent.asleep), (400, 0));
+    assert_eq!((time.told, time.told_delay, time.sleeps), (800, 800, 3));
+    // Never for longer than it took.
+    let spent = time.inside(3_600, 3_700, off(5_000, 5_000, Some(6)), 10);
+    assert_eq!((spent.think, spent.cpu, spent.asleep), (0, 0, 100));
 }
