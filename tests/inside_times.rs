@@ -112,9 +112,31 @@ int main(int count, char **arguments) {
         if (other == 0) for (;;) {}
         for (int i = 0; i < 1000; i++) {
             computes(0.0005);
+            poll(0, 0, 0); /* which is no event */
             stat("/computed", &found);
         }
         kill(other, SIGKILL);
+    }
+    if (!strcmp(does, "queues")) {
+        CPU_ZERO(&set);
+        CPU_SET(sched_getcpu(), &set);
+        sched_setaffinity(0, sizeof set, &set);
+        pid_t other = fork();
+        if (other == 0) for (;;) {}
+        for (int i = 0; i < 10; i++) {
+            for (int k = 0; k < 30; k++) poll(0, 0, 1);
+            sleeps(0.02);
+            stat("/slept", &found);
+        }
+        kill(other, SIGKILL);
+    }
+    if (!strcmp(does, "goes on waiting")) {
+        struct itimerval once = { { 0, 0 }, { 0, 100000 } };
+        signal(SIGALRM, SIG_IGN);
+        for (int i = 0; i < 20; i++) poll(0, 0, 1);
+        setitimer(ITIMER_REAL, &once, 0);
+        poll(0, 0, 300);
+        stat("/waited", &found);
     }
     if (!strcmp(does, "goes on"))
         for (int i = 0; i < 4000; i++) {
@@ -211,6 +233,25 @@ fn who_waits_for_its_processor_neither_computes_nor_sleeps() {
     };
     assert!(is_right(&times));
     assert!(are_all(&times.slept, 0), "{:?}", times.slept);
+    assert!(are_all(&times.waited, 0), "{:?}", times.waited);
+}
+
+#[test]
+fn sleep_before_and_behind_waiting_for_a_processor_is_told() {
+    let Some(times) = of("queues", 0.015) else {
+        return;
+    };
+    assert!(are_all(&times.slept, 10), "{:?}", times.slept);
+}
+
+#[test]
+fn a_wait_that_goes_on_after_a_signal_is_told_once() {
+    let Some(times) = of("goes on waiting", 0.05) else {
+        return;
+    };
+    let waited: f64 = times.waited.iter().sum();
+    assert!((0.29..0.4).contains(&waited), "{waited}");
+    assert!(times.slept.is_empty(), "{:?}", times.slept);
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub const ADVICE: u8 = 10;
 /// as the third says, and at most [`VECTORS`].
 pub const VECTOR: u8 = 11;
 
-/// `futex`: only with the commands [`WAKES`], [`WAITS`] and [`WAITS_FOR`]. A wait is [`PLAIN`]. Of a
-/// wake the event counts before the call is made, so that it stands before the returns of those
+/// `futex`: only with the commands [`WAKES`], [`WAITS`] and [`WAITS_FOR`]. A wait is [`PLAIN`]. Of
+/// a wake the event counts before the call is made, so that it stands before the returns of those
 /// that it wakes, and it has no result.
 pub const WAKE: u8 = 12;
 
@@ -49,18 +49,24 @@ pub const COPY: u8 = 13;
 /// `sendfile`: only from where its descriptor stands, and its third argument is no pointer then.
 pub const SEND: u8 = 14;
 
+/// A wait whose third argument says how long: only if that is not 0. A look without waiting is no
+/// event, and passes the filter.
+pub const UNLESS_THIRD_0: u8 = 15;
+/// The same with the fourth argument.
+pub const UNLESS_FOURTH_0: u8 = 16;
+
 /// No class of a number: the recorder has seen that call at a stop, and the stub makes it.
-pub const SEEN: u8 = 15;
+pub const SEEN: u8 = 17;
 
 /// No class of a number: such a call, before it was made, of a task that was taken out.
-pub const DROPPED: u8 = 16;
+pub const DROPPED: u8 = 18;
 
 /// `lstat`: a path first, and the second argument points to what is found. The classes from here on
 /// are asked for what was found.
-pub const LSTAT: u8 = 17;
+pub const LSTAT: u8 = 19;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 18;
+pub const STAT_AT: u8 = 20;
 
 /// Numbers that a table of classes has: all others go the traced way.
 pub const NUMBERS: usize = 512;
@@ -108,7 +114,7 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_futex, WAKE),
     (libc::SYS_ppoll, PLAIN),
     (libc::SYS_pselect6, PLAIN),
-    (libc::SYS_epoll_pwait, PLAIN),
+    (libc::SYS_epoll_pwait, UNLESS_FOURTH_0),
     (libc::SYS_epoll_pwait2, PLAIN),
 ];
 
@@ -162,6 +168,8 @@ pub fn is_made_at_once(class: u8, arguments: &[u64; 6]) -> bool {
         ADVICE => argument(2) == ADVICE_ASKED,
         VECTOR => arguments[2] <= VECTORS,
         WAKE => [WAKES, WAITS, WAITS_FOR].contains(&(argument(1) & FUTEX_COMMAND)),
+        UNLESS_THIRD_0 => argument(2) != 0,
+        UNLESS_FOURTH_0 => argument(3) != 0,
         COPY => arguments[1] == 0 && arguments[3] == 0,
         SEND => arguments[2] == 0,
         _ => true,

@@ -73,12 +73,11 @@ pub mod area {
     pub const TAIL: u64 = 0x80;
     /// Address of the first event.
     pub const BASE: u64 = 0x88;
-    /// A longer time between two calls sends the second the traced way, unless the task has
-    /// computed all the time; ticks.
-    pub const GAP_BOUND: u64 = 0x90;
-    /// After a longer call the task says how much of it it was off its processor, ticks. If it may
-    /// not ask, calls longer than [`GAP_BOUND`] send the next one the traced way.
-    pub const CALL_BOUND: u64 = 0x98;
+    /// After a longer time between two calls, or in one, the task asks how long it was off its
+    /// processor, ticks.
+    pub const ASK_BOUND: u64 = 0x90;
+    /// Where it can't ask, a longer time sends the next call the traced way, ticks.
+    pub const LONG_BOUND: u64 = 0x98;
     /// 1 if the task may be made to ask how long it was on its processor, and whether it slept.
     pub const ASKS: u64 = 0xa0;
     /// It was on it all the time if it was off for no longer, nanoseconds.

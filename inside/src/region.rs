@@ -65,8 +65,8 @@ impl Region {
         area.set(area::LAST_EXIT, 0);
         area.set(area::TAIL, area.get(area::HEAD));
         area.set(area::BASE, area.address() + PAGE);
-        area.set(area::GAP_BOUND, bounds.gap);
-        area.set(area::CALL_BOUND, bounds.call);
+        area.set(area::ASK_BOUND, bounds.ask);
+        area.set(area::LONG_BOUND, bounds.long);
         area.set(area::IDLE, bounds.idle);
         area.set(area::RATE, bounds.rate);
         area.set(area::ASKS, 1);
@@ -105,12 +105,11 @@ impl Regions {
 /// is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Longer times between two calls in which the task slept, ticks. Where the task can't tell, all
-    /// longer ones, and longer calls at the one that follows.
-    pub gap: u64,
-    /// After a longer call the task tells how long it was off its processor, ticks; at the most
-    /// `gap`.
-    pub call: u64,
+    /// After longer times between two calls, and longer calls, a task asks its clock, ticks. A gap in
+    /// which it slept is looked at.
+    pub ask: u64,
+    /// Where it can't ask, all longer ones are, ticks.
+    pub long: u64,
     /// It was not off if that was no longer, nanoseconds.
     pub idle: u64,
     /// Nanoseconds of a tick, times 2^32.
@@ -149,6 +148,8 @@ pub struct Off {
     /// If it slept in the call: how often it has left a processor of its own accord in its life,
     /// with its stops.
     pub sleeps: Option<u64>,
+    /// How long it has waited for a processor since that call, as far as it told.
+    pub later: u64,
 }
 
 /// A call that the stub made.
@@ -259,6 +260,20 @@ impl Area {
         })
     }
 
+    /// Lets the current event count if its call has returned, of a task that is gone: it may have been
+    /// killed while it asked how long it was away. Gives whether it counts now.
+    pub(crate) fn count_returned(&self) -> bool {
+        let head = self.get(area::HEAD);
+        let entry = self.word_of(head, event::ENTRY);
+        // What stands there of an older event is older.
+        let has_returned = self.in_progress().is_some_and(|event| event.exit >= entry);
+        if has_returned {
+            self.set(area::STATE, 0);
+            self.set(area::HEAD, head.wrapping_add(1));
+        }
+        has_returned
+    }
+
     /// Whether the task is in a call that was seen at a stop. Only of one that stands still.
     pub(crate) fn is_seen(&self) -> bool {
         let class = self.word_of(self.get(area::HEAD), event::CLASS);
@@ -271,6 +286,11 @@ impl Area {
         self.set(area::LAST_EXIT, ticks);
         self.set(area::CPU, cpu.unwrap_or(0));
         self.set(area::CPU_AT, cpu.map_or(NEVER, |_| ticks));
+    }
+
+    /// The task stands in a stop, and has left its processor so often with that.
+    pub(crate) fn has_slept(&self, sleeps: u64) {
+        self.set(area::SLEEPS, sleeps.wrapping_sub(1));
     }
 
     /// The task has left its processor once for a stop, and is about to go on.
@@ -377,6 +397,7 @@ impl Area {
             before: told(event::OFF),
             within: told(event::OFF_IN_CALL),
             sleeps: Some(word(event::SLEEPS)).filter(|sleeps| *sleeps != 0),
+            later: 0,
         };
     }
 }
@@ -394,6 +415,19 @@ pub struct Unread<'a> {
 const TOLD: u64 = EVENTS / 8;
 
 impl Unread<'_> {
+    /// How long the task waited for a processor, by those that are not read yet.
+    fn waited(&self) -> u64 {
+        let count = self.end.wrapping_sub(self.next);
+        let words = (0..count).flat_map(|number| {
+            let word = |at| self.area.word_of(self.next.wrapping_add(number), at);
+            let slept = word(event::SLEEPS) != 0;
+            let within = Some(word(event::OFF_IN_CALL)).filter(|_| !slept);
+            [Some(word(event::OFF)), within].into_iter().flatten()
+        });
+        let told = words.filter(|off| *off != event::NOT_ASKED);
+        told.fold(0, u64::saturating_add)
+    }
+
     /// When the next one returned, ticks.
     pub fn exit(&self) -> Option<u64> {
         (self.next != self.end).then(|| self.area.word_of(self.next, event::EXIT))
@@ -403,6 +437,9 @@ impl Unread<'_> {
     pub fn take(&mut self, event: &mut Event) {
         self.area.read(self.next, event);
         self.next = self.next.wrapping_add(1);
+        if event.off.sleeps.is_some() {
+            event.off.later = self.waited();
+        }
         if self.next.is_multiple_of(TOLD) {
             self.area.set(area::TAIL, self.next);
         }

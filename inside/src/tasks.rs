@@ -23,7 +23,8 @@ pub struct Policy {
     /// Stops of a process at calls of the stub's before it gets the stub: shorter ones would only
     /// pay for it.
     pub stops: u32,
-    /// The same where the process has threads by then, and the kernel has to wait for them.
+    /// Such stops before its sites are patched, where it has threads by then and the kernel has to
+    /// wait for them.
     pub late_stops: u32,
     /// Hits of a site before it is patched.
     pub hits: u32,
@@ -204,6 +205,7 @@ impl Tasks {
                 memory.patched += count;
                 self.given = true;
                 drop(memory);
+                tracee.sleeps().inspect(|sleeps| area.has_slept(*sleeps));
                 task.area = Some(area);
             }
             Err(error) => {
@@ -272,8 +274,8 @@ impl Tasks {
         }
     }
 
-    /// A task that was at a stop goes on. `here`: until its next call counts as its own time; it has
-    /// been on processors for that many nanoseconds, if that is known.
+    /// A task that was at a stop goes on. `here`: until its next call counts as its own time; it
+    /// has been on processors for that many nanoseconds, if that is known.
     pub fn goes_on(&self, tid: i32, here: Option<Option<u64>>) {
         if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
             area.stopped();
@@ -333,6 +335,12 @@ impl Tasks {
     /// The call that a task is in by way of the stub. Only of one that stands still or is gone.
     pub fn in_progress(&self, tid: i32) -> Option<Event> {
         self.tasks.get(&tid)?.area.as_ref()?.in_progress()
+    }
+
+    /// A task is about to end. Gives whether the call that it was in has returned, and is to be told.
+    pub fn counts_last(&self, tid: i32) -> bool {
+        let area = self.tasks.get(&tid).and_then(|task| task.area.as_ref());
+        area.is_some_and(Area::count_returned)
     }
 
     /// Why tasks or memories stayed on ptrace, and how many.

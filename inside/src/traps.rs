@@ -17,7 +17,8 @@ pub enum AfterTrap {
     /// Nothing: it takes the signal, and if it blocks many others, then not this one.
     #[default]
     Nothing,
-    /// It took the signal a moment ago. If it blocks all others now, it did so with this one.
+    /// It took the signal a moment ago, or blocked all. If it blocks all others now, it did so with
+    /// this one.
     BlockIfAll,
     /// It blocked the signal.
     Block,
@@ -29,12 +30,14 @@ pub fn after_trap(signals: Signals) -> Option<AfterTrap> {
     if has(signals.ignored) || (has(signals.blocked) && has(signals.caught)) {
         return None;
     }
-    Some(if has(signals.blocked) {
-        AfterTrap::Block
-    } else if signals.blocked.count_ones() > MANY {
+    let blocks_many = signals.blocked.count_ones() > MANY;
+    Some(if has(signals.blocked) == blocks_many {
+        // It blocks all, which may be for a moment; or few others, and may block all soon.
+        AfterTrap::BlockIfAll
+    } else if blocks_many {
         AfterTrap::Nothing
     } else {
-        AfterTrap::BlockIfAll
+        AfterTrap::Block
     })
 }
 
@@ -82,6 +85,7 @@ mod tests {
         assert_eq!(after_trap(signals(0, 0, TRAP)), Some(AfterTrap::BlockIfAll));
         assert_eq!(after_trap(signals(TRAP, 0, 0)), Some(AfterTrap::Block));
         assert_eq!(after_trap(signals(!TRAP, 0, 0)), Some(AfterTrap::Nothing));
+        assert_eq!(after_trap(signals(!0, 0, 0)), Some(AfterTrap::BlockIfAll));
         assert_eq!(after_trap(signals(TRAP, 0, TRAP)), None);
         assert_eq!(after_trap(signals(0, TRAP, 0)), None);
     }

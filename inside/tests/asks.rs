@@ -139,7 +139,7 @@ int main(void) {
 #[test]
 fn who_slept_stops_and_who_computed_does_not() {
     let bounds = Bounds {
-        gap: rate::ticks_in(150_000),
+        ask: rate::ticks_in(150_000),
         idle: 10_000_000,
         rate: rate::of_tick(),
         ..EAGER.bounds

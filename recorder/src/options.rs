@@ -36,8 +36,8 @@ pub struct Eagerness {
     /// Stops of a process before anything is done. As the others, of calls that are made inside
     /// then.
     pub stops: u32,
-    /// The same where it has threads already and the kernel wasn't told before that its text will be
-    /// changed: that takes milliseconds then.
+    /// The same where it has threads already and the kernel wasn't told before that its text will
+    /// be changed: that takes milliseconds then.
     pub late_stops: u32,
     /// Hits of a `syscall` instruction before it is patched.
     pub hits: u32,

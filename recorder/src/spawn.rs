@@ -149,6 +149,11 @@ pub fn status_field(pid: i32, name: &str) -> Option<i32> {
     status_text(pid, name)?.parse().ok()
 }
 
+/// How often a task has left a processor of its own accord: to sleep, or for a stop.
+pub fn sleeps(tid: i32) -> Option<u64> {
+    status_text(tid, "voluntary_ctxt_switches:")?.parse().ok()
+}
+
 /// A line of /proc/PID/status, without its name.
 pub fn status_text(pid: i32, name: &str) -> Option<String> {
     Status::of(pid)?.text(name).map(str::to_owned)

@@ -17,9 +17,9 @@ impl Space {
     }
 
     /// Writes instructions that others may be executing, as the kernel does with its own text: the
-    /// first byte apart from the others, and each processor that runs this memory has forgotten what
-    /// it fetched before the next step. The first is a breakpoint: who comes by stops there, and is
-    /// sent back once it is done.
+    /// first byte apart from the others, and each processor that runs this memory has forgotten
+    /// what it fetched before the next step. The first is a breakpoint: who comes by stops there,
+    /// and is sent back once it is done.
     pub(super) fn write_beside_others(
         &mut self,
         tracee: &mut impl Tracee,
@@ -67,8 +67,8 @@ impl Space {
         prepare(tracee, &before, STUB + self.marks.call, wanted)
     }
 
-    /// The instruction that had a breakpoint while it was written, if a task came by that: `next` is
-    /// behind it. A breakpoint that is still there was left by a task that was killed in the
+    /// The instruction that had a breakpoint while it was written, if a task came by that: `next`
+    /// is behind it. A breakpoint that is still there was left by a task that was killed in the
     /// middle.
     pub fn came_by(&self, tracee: &mut impl Tracee, next: u64) -> Option<u64> {
         let at = next.checked_sub(1).filter(|_| !AT_ONCE)?;

@@ -56,11 +56,12 @@ impl Tasks {
         {
             lead_again(tracee, address);
         }
-        let is_worth_it = memory.is_worth_it(policy);
+        let is_worth_it = memory.stops >= policy.stops;
         if is_worth_it && memory.space.is_elsewhere(behind) {
             memory.space.look_at_maps(tracee);
         }
         let site = (memory.space).hit(tracee, behind, policy.hits, &mut self.known);
+        let site = site.filter(|_| !memory.is_too_early(policy));
         if !is_worth_it {
             return false;
         }
@@ -75,6 +76,10 @@ impl Tasks {
         let was_patched = site.is_none_or(|site| self.patch(tid, tracee, &mut memory, site));
         if was_patched && wants_area && memory.patched > 0 {
             self.give_area(tid, tracee, &mut memory);
+        }
+        let area = self.tasks.get(&tid).and_then(|task| task.area.as_ref());
+        if let Some((area, sleeps)) = area.zip(tracee.sleeps()) {
+            area.has_slept(sleeps); // What it was made to do were stops.
         }
         true
     }
@@ -125,16 +130,11 @@ impl Tasks {
 }
 
 impl Memory {
-    /// Whether the stub is worth its cost. Where there are threads and nobody told the kernel before
-    /// them, patching begins with waiting for it.
-    fn is_worth_it(&self, policy: Policy) -> bool {
+    /// Whether to patch now would cost more than it saves: where there are threads and nobody told
+    /// the kernel before them, it begins with waiting for it.
+    fn is_too_early(&self, policy: Policy) -> bool {
         let is_late = self.tasks > 1 && !self.space.may_change_beside_others();
-        self.stops
-            >= if is_late {
-                policy.late_stops
-            } else {
-                policy.stops
-            }
+        is_late && self.stops < policy.late_stops
     }
 }
 

@@ -3,37 +3,43 @@
 use super::*;
 use crate::fake::Fake;
 
-/// Whether a process is looked into that makes a call of that number again and again.
-fn is_looked_into(number: i64) -> bool {
+/// Stops at a call of that number until a process is looked into, if it is at all; of one with a
+/// thread, if so.
+fn looked_into_at(number: i64, has_thread: bool) -> Option<usize> {
     let mut tasks = Tasks::new(Policy {
         stops: 4,
-        late_stops: 4,
+        late_stops: 20,
         hits: 2,
         task_stops: 2,
         bounds: Bounds {
-            gap: 0,
+            ask: 0,
+            long: 0,
             idle: 0,
-            call: 0,
             rate: 0,
         },
     });
     tasks.first(1);
+    if has_thread {
+        tasks.child(1, 2, Shares::Memory);
+    }
     let mut tracee = Fake::default();
-    for _ in 0..8 {
+    (1..40).find(|_| {
         let takes = arch::takes(number.cast_unsigned(), &[0; 6]);
         tasks.enters(1, 0x40_1002, takes);
         tasks.leaves(1, &mut tracee);
-    }
-    tracee.asked
+        tracee.asked
+    })
 }
 
 #[test]
 fn calls_that_stop_in_any_case_get_no_stub() {
-    assert!(!is_looked_into(libc::SYS_execve));
-    assert!(!is_looked_into(libc::SYS_wait4));
-    let read = libc::SYS_read;
-    assert_eq!(
-        is_looked_into(read),
-        arch::takes(read.cast_unsigned(), &[0; 6])
-    );
+    assert_eq!(looked_into_at(libc::SYS_execve, false), None);
+    assert_eq!(looked_into_at(libc::SYS_wait4, false), None);
+    assert_eq!(looked_into_at(libc::SYS_read, false), Some(4));
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_process_with_threads_is_patched_late() {
+    assert_eq!(looked_into_at(libc::SYS_read, true), Some(20));
 }

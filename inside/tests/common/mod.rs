@@ -130,6 +130,12 @@ impl Tracee for Stopped {
     fn may_be_changed(&mut self) -> bool {
         true
     }
+
+    fn sleeps(&mut self) -> Option<u64> {
+        sys::status(self.0, "voluntary_ctxt_switches:")?
+            .parse()
+            .ok()
+    }
 }
 
 struct Task {
@@ -159,9 +165,9 @@ pub const EAGER: Policy = Policy {
     hits: 2,
     task_stops: 2,
     bounds: Bounds {
-        gap: u64::MAX / 2,
+        ask: u64::MAX / 2,
+        long: u64::MAX / 2,
         idle: 0,
-        call: u64::MAX / 2,
         rate: 1 << 32,
     },
 };
@@ -169,8 +175,8 @@ pub const EAGER: Policy = Policy {
 /// The same, and clocks are asked before and after each call, whatever they say.
 pub const ASKING: Policy = Policy {
     bounds: Bounds {
-        gap: 0,
-        call: 0,
+        ask: 0,
+        long: 0,
         idle: u64::MAX / 4,
         ..EAGER.bounds
     },

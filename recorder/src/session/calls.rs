@@ -61,18 +61,17 @@ impl Session {
         let found = self.walk_paths(task, call);
         self.intern(call, &found);
         self.observe_directory(task, call, found[0]);
+        let since = clock.moment();
         let (entry, events_at_entry) = match &again {
             Some(again) => (again.entry, again.events_at_entry),
-            None => {
-                let entry = clock.moment();
-                (entry, self.trace.returned_before(entry))
-            }
+            None => (since, self.trace.returned_before(since)),
         };
         let in_call = InCall {
             call,
             registers: raw.registers,
             args: self.decoded.args,
             entry,
+            since,
             is_again: again.is_some(),
             events_at_entry,
             moves: self.states.moves(),
@@ -309,7 +308,7 @@ impl Session {
             Phase::Running | Phase::Interrupted(..) => return,
         };
         let now = clock.moment();
-        let within = clock.within(now.saturating_sub(call.entry));
+        let within = clock.within(now.saturating_sub(call.since));
         call.spent.cpu += within.cpu;
         call.spent.asleep += within.asleep;
         if (RESTART_LAST..=RESTART_FIRST).contains(&result) {

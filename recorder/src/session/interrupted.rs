@@ -44,6 +44,7 @@ impl Session {
         match std::mem::take(&mut task.phase) {
             Phase::Interrupted(mut call, _) => {
                 call.spent = sum(call.spent, clock.gap());
+                call.since = clock.moment();
                 task.phase = Phase::InCall(call);
                 Next::Exit
             }

@@ -38,6 +38,8 @@ pub struct InCall {
     pub args: [u64; MAX_ARGS],
     /// When it was entered, nanoseconds since the start of the recording.
     pub entry: u64,
+    /// When the part of it began of which nothing is told yet: an interrupted call has several.
+    pub since: u64,
     /// It was interrupted, and is made again: it was entered at the first time.
     pub is_again: bool,
     /// Events that had returned by then.
@@ -145,6 +147,11 @@ impl Task {
     /// Whether it is in a call whose exit is to be told.
     pub fn is_in_call(&self) -> bool {
         matches!(self.phase, Phase::InCall(_) | Phase::Counted)
+    }
+
+    /// Whether a call of it was interrupted, which may be made again.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.phase, Phase::Interrupted(..))
     }
 
     /// Whether it is in a call with these registers.

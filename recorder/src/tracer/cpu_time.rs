@@ -33,16 +33,6 @@ struct Counts {
     slices: u64,
 }
 
-/// Up to where a task's time is told of.
-#[derive(Clone, Copy, Debug)]
-pub struct Mark {
-    left: u64,
-    told: u64,
-    told_delay: u64,
-    sleeps: u64,
-    carried: Spent,
-}
-
 /// A look at a stop.
 #[derive(Clone, Copy, Debug)]
 pub struct Here {
@@ -176,9 +166,24 @@ impl CpuTime {
         self.carried = gap;
     }
 
+    /// The same of a call that was recorded inside: what it took belongs there as well.
+    pub fn is_no_event(&mut self, spent: Spent) {
+        self.carry(Spent {
+            think: spent.think + spent.cpu,
+            blocked: spent.blocked + spent.asleep,
+            ..Spent::default()
+        });
+    }
+
     /// What was looked at in the stop that ends now; `None` if its gap goes on.
     pub fn take_here(&mut self) -> Option<Here> {
-        self.here.take()
+        let here = self.here.take()?;
+        if here.cpu.is_some() || self.opened {
+            return Some(here);
+        }
+        // It begins now.
+        let cpu = self.counts().map(|counts| counts.cpu);
+        Some(Here { cpu })
     }
 
     /// The time in the call that ends now, after `wall` on the clock; `cost` is what its stops add
@@ -242,7 +247,7 @@ impl CpuTime {
     pub fn returned(&mut self, exit: u64, duration: u64, off: Off, bound: u64) -> Within {
         self.left = exit.max(self.left);
         let within = match off.within {
-            Some(away) => self.told_by_task(duration, away.min(duration), off.sleeps),
+            Some(away) => self.told_by_task(duration, away.min(duration), off),
             None if duration > bound => self.long_call(duration),
             None => Within {
                 cpu: duration,
@@ -253,21 +258,23 @@ impl CpuTime {
         within
     }
 
-    /// The task itself told how long it was off its processor in a call, and whether it slept.
-    fn told_by_task(&mut self, duration: u64, away: u64, sleeps: Option<u64>) -> Within {
-        let asleep = match sleeps {
+    /// The task itself told how long it was off its processor in a call, and whether it slept. What
+    /// the kernel counted as waiting for one, and nothing tells of, followed the sleep.
+    fn told_by_task(&mut self, duration: u64, away: u64, off: Off) -> Within {
+        let sleeps = off.sleeps.map(|sleeps| sleeps.saturating_sub(self.stops));
+        let delay = match sleeps.filter(|sleeps| *sleeps > self.sleeps) {
             Some(sleeps) => {
-                self.sleeps = self.sleeps.max(sleeps.saturating_sub(self.stops));
-                away
+                self.sleeps = sleeps;
+                let queued = (self.counts()).map_or(0, |counts| counts.delay);
+                let told = (self.last.delay + self.told_delay).saturating_add(off.later);
+                queued.saturating_sub(told).min(away)
             }
-            None => {
-                self.told_delay += away;
-                0
-            }
+            None => away,
         };
+        self.told_delay += delay;
         Within {
             cpu: duration - away,
-            asleep,
+            asleep: away - delay,
         }
     }
 
@@ -300,26 +307,6 @@ impl CpuTime {
             Some(_) => 0,
         };
         Within { cpu, asleep }
-    }
-
-    /// Up to where its time is told of.
-    pub fn mark(&self) -> Mark {
-        Mark {
-            left: self.left,
-            told: self.told,
-            told_delay: self.told_delay,
-            sleeps: self.sleeps,
-            carried: self.carried,
-        }
-    }
-
-    /// What was told since is not: it belongs to what is told next.
-    pub fn back_to(&mut self, mark: Mark) {
-        self.left = mark.left;
-        self.told = mark.told;
-        self.told_delay = mark.told_delay;
-        self.sleeps = mark.sleeps;
-        self.carried = mark.carried;
     }
 
     /// There was a stop, and what the task did since the one before was the recorder's doing.
@@ -358,9 +345,7 @@ impl CpuTime {
     /// How often it went to sleep in anything but stops. One that it stands in and that is not
     /// counted yet is taken for a sleep.
     fn sleeps_by_now(&self) -> Option<u64> {
-        let switches = spawn::status_field(self.tid, "voluntary_ctxt_switches:")?;
-        let switches = u64::try_from(switches).unwrap_or(0);
-        Some(switches.saturating_sub(self.stops))
+        Some(spawn::sleeps(self.tid)?.saturating_sub(self.stops))
     }
 
     /// Processor time of its life, as far as it is known.

@@ -27,8 +27,8 @@ use crate::sys::ptrace;
 use crate::sys::signal::Ticker;
 use stopped::Stopped;
 
-/// Of a longer gap between two calls the task says how long it was off its processor. If it slept,
-/// or can't say, the gap is looked into at a stop: the kernel knows what of it was computing.
+/// Where a task can't say how long it was off its processor, a longer gap between two calls, or a
+/// longer call, is looked into at a stop: the kernel knows what of it was computing.
 const BOUND: Duration = Duration::from_micros(150);
 
 /// So long after the last task with an area is gone, nanoseconds, the timer goes as well. The next
@@ -65,8 +65,8 @@ impl Inside {
                 hits: eagerness.hits,
                 task_stops: eagerness.task_stops,
                 bounds: Bounds {
-                    gap: rate.ticks_in(BOUND),
-                    call: rate.ticks_in(Duration::from_nanos(LEAST_BLOCKED)),
+                    ask: rate.ticks_in(Duration::from_nanos(LEAST_BLOCKED)),
+                    long: rate.ticks_in(BOUND),
                     idle: LEAST_BLOCKED,
                     rate: rate.of_tick(),
                 },
@@ -313,7 +313,6 @@ impl Tracer {
                 tell_seen(session, tracee, event, seen, (entry, exit));
                 return;
             }
-            let before = tracee.time.mark();
             let spent = tracee.time.inside(entry, exit, event.off, bound);
             let call = Delivered {
                 told: if trusts { told(event) } else { None },
@@ -325,17 +324,19 @@ impl Tracer {
                 result: event.result,
                 spent,
             };
-            if !session.call(&mut tracee.task, call) {
-                // It belongs to the gap that it lies in.
-                tracee.time.back_to(before);
+            if !session.call(&mut tracee.task, call) && !tracee.task.is_interrupted() {
+                tracee.time.is_no_event(spent);
             }
         });
         flow.found(count);
     }
 
-    /// A task that is about to end may be in a call inside: it never returns.
+    /// A task that is about to end may be in a call inside: it never returns, or has just done so.
     pub(super) fn never_returns(&mut self, tid: i32) {
         let Some(inside) = &self.inside else { return };
+        if inside.tasks.counts_last(tid) {
+            return self.drain();
+        }
         let (Some(event), Some(tracee)) = (inside.tasks.in_progress(tid), self.tasks.get_mut(&tid))
         else {
             return;

@@ -13,9 +13,9 @@
 //!
 //! Or the tables for unwinding say that it lies between two functions.
 //!
-//! Where there is no padding, the instruction before the site becomes the jump, if it is long enough
-//! and does nothing but put a number into a register, as that of the call. The site stays as it is,
-//! for who jumps to it, and who stands there.
+//! Where there is no padding, the instruction before the site becomes the jump, if it is long
+//! enough and does nothing but put a number into a register, as that of the call. The site stays as
+//! it is, for who jumps to it, and who stands there.
 
 pub use super::patch::{
     AT_ONCE, Ahead, BREAKPOINT, FAR, LONGEST, Padding, Patch, SITE, SYSCALL, Way, jump, patch,
@@ -89,8 +89,8 @@ fn by_padding(code: Code<'_>, site: u64) -> Option<Way> {
     })
 }
 
-/// The instruction before a site, if a jump may stand in its place. Nothing leads into the middle of
-/// it.
+/// The instruction before a site, if a jump may stand in its place. Nothing leads into the middle
+/// of it.
 fn ahead(code: Code<'_>, site: u64) -> Option<Ahead> {
     (JUMP..=LONGEST).find_map(|length| {
         let address = site.checked_sub(length as u64)?;

@@ -23,17 +23,51 @@ fn sums_stay_right_where_a_gap_is_shorter_than_a_stop() {
 fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
     let mut time = CpuTime::new(0);
     time.leaves(1_000);
-    let before = time.mark();
-    assert_eq!(time.inside(1_500, 1_700, Off::default(), 500).think, 500);
-    time.back_to(before);
+    let spent = time.inside(1_500, 1_700, Off::default(), 500);
+    assert_eq!(spent.think, 500);
+    time.is_no_event(spent);
     let next = time.inside(2_000, 2_100, Off::default(), 500);
     assert_eq!((next.think, next.cpu), (1_000, 100));
-    // Whether it slept is asked once only.
-    time.sleeps = 1;
-    let before = time.mark();
-    time.sleeps = 2;
-    time.back_to(before);
-    assert_eq!(time.sleeps, 1);
+    // What the task told of it: it waited for a processor, and slept.
+    let off = Off {
+        before: Some(900),
+        within: Some(700),
+        sleeps: Some(1),
+        later: 0,
+    };
+    let spent = time.inside(3_100, 4_000, off, 500);
+    time.is_no_event(spent);
+    let next = time.inside(4_100, 4_200, Off::default(), 500);
+    assert_eq!((next.think, next.blocked), (400, 700));
+}
+
+#[test]
+fn waiting_behind_sleep_in_a_call_is_told_from_both_that_and_a_later_gap() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let says = |counts: &str| std::fs::write(file.path(), counts).expect("written");
+    let mut time = CpuTime::new(i32::try_from(std::process::id()).expect("an id"));
+    time.opened = true;
+    time.source = Some(File::open(file.path()).expect("opened"));
+    says("0 0 0\n");
+    time.gap(0, 0);
+    time.leaves(0);
+    // A call sleeps for 10 ms, and then waits for a processor for 5; before the next one it waits
+    // for 2 ms again. All of that is read at once.
+    says("0 7000000 101\n");
+    let mut off = Off {
+        before: Some(0),
+        within: Some(15_000_000),
+        sleeps: Some(time.stops + 1),
+        later: 2_000_000,
+    };
+    assert_eq!(time.inside(0, 15_000_000, off, 1).asleep, 10_000_000);
+    off.before = Some(2_000_000);
+    (off.within, off.sleeps, off.later) = (Some(0), None, 0);
+    let next = time.inside(17_000_000, 17_000_000, off, 1);
+    assert_eq!((next.think, next.asleep), (0, 0));
+    // The gap that follows is sleep as a whole.
+    time.sleeps = 0;
+    assert_eq!(time.gap(37_000_000, 0).blocked, 20_000_000);
 }
 
 #[test]
@@ -131,6 +165,7 @@ fn a_task_tells_where_it_was_before_a_call_and_in_it() {
         before: Some(before),
         within: Some(within),
         sleeps,
+        later: 0,
     };
     // It waited for a processor, and then slept.
     let spent = time.inside(1_500, 2_500, off(200, 900, Some(5)), 10);
