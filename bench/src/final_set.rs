@@ -1,174 +1,208 @@
-//! Workloads to judge predictions by, and by nothing else: chosen before the way of predicting was,
-//! and never looked at while it was made. If somebody tunes by them, another set has to be chosen,
-//! and this one goes to [`crate::tried_set`].
+//! Workloads to judge predictions by, and by nothing else: chosen before the way of predicting and
+//! of recording was, and never looked at while they were made. If somebody tunes by them, another
+//! set has to be chosen, and this one goes to [`crate::tried_set`].
 //!
-//! Linters, formatters, documentation and bundling tools, a test runner, a compiler, archivers and
-//! static Go tools, of 10 ms to a minute. They have to be on the `PATH`: `flake8`, `isort`,
-//! `pylint`, `bandit`, `sphinx-build` (a virtual environment serves), `node` with `npm`, `rollup`,
-//! `sass` and `mocha`, `go`, `cargo`, `gcc`, `rg`, `ctags`, `cmake`, `zip`, `unzip`, `cloc`,
-//! `doxygen`, `pandoc`.
+//! Linters, formatters, bundling tools, a test runner, compilers, archivers, a package manager, a
+//! database and static Go tools, of 10 ms to a minute. They have to be on the `PATH`: `codespell`,
+//! `pycodestyle`, `vulture`, `yapf` (a virtual environment serves), `node` with `terser`, `jshint`,
+//! `lessc` and `pnpm`, `cargo` with `rustfmt`, `g++`, `shellcheck`, `shfmt`, `restic`, `ack`,
+//! `cppcheck`, `clang-format`, `mdb_load`, `diff`, `tar` with `xz`.
 
 use crate::workloads::{Workload, cargo_project, npm_sources, python_sources};
 
 /// The set.
 pub const FINAL: &[Workload] = &[
     Workload {
-        name: "flake8",
+        name: "codespell",
+        setup: python_sources!("concurrent ctypes email http json logging unittest xml"),
+        copied: "",
+        reset: "",
+        command: &["sh", "-c", "codespell -q 3 p > /dev/null || true"],
+    },
+    Workload {
+        name: "pycodestyle",
         setup: python_sources!("concurrent http json logging"),
         copied: "",
         reset: "",
-        command: &["flake8", "--exit-zero", "-q", "p"],
+        command: &["sh", "-c", "pycodestyle -qq p || true"],
     },
     Workload {
-        name: "isort",
+        name: "vulture",
         setup: python_sources!("asyncio concurrent ctypes email http json logging unittest xml"),
         copied: "",
         reset: "",
-        command: &["sh", "-c", "isort -q --check-only p 2> /dev/null || true"],
+        command: &["sh", "-c", "vulture p > /dev/null || true"],
     },
     Workload {
-        name: "pylint",
-        setup: python_sources!("json logging concurrent http"),
+        name: "unittest",
+        setup: "mkdir t; touch t/__init__.py; for f in $(seq 400); do { echo 'import unittest'; \
+            echo \"class T$f(unittest.TestCase):\"; for i in $(seq 5); do echo \"    def \
+            test_$i(self): self.assertEqual($i, $i)\"; done; } > t/test_$f.py; done",
         copied: "",
         reset: "",
+        command: &["python3", "-m", "unittest", "-q"],
+    },
+    Workload {
+        name: "jshint",
+        setup: npm_sources!("lodash", "lodash", "src"),
+        copied: "",
+        reset: "",
+        command: &["sh", "-c", "jshint src/fp src/_*.js > /dev/null || true"],
+    },
+    Workload {
+        name: "terser",
+        setup: npm_sources!("lodash", "lodash", "src"),
+        copied: "",
+        reset: "rm -f out.js",
+        command: &["terser", "src/lodash.js", "-c", "-m", "-o", "out.js"],
+    },
+    Workload {
+        name: "lessc",
+        setup: npm_sources!("bootstrap@3", "bootstrap/less", "less"),
+        copied: "",
+        reset: "rm -f out.css",
+        command: &["lessc", "less/bootstrap.less", "out.css"],
+    },
+    Workload {
+        name: "pnpm install",
+        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; \
+            pnpm add --silent --store-dir ../store express; rm -rf node_modules",
+        copied: "",
+        reset: "rm -rf a/node_modules",
         command: &[
             "sh",
             "-c",
-            "PYLINTHOME=$PWD/home pylint --exit-zero p/json p/logging p/concurrent p/http > \
-                /dev/null",
+            "cd a && pnpm install --silent --offline --frozen-lockfile --store-dir ../store",
         ],
     },
     Workload {
-        name: "bandit",
-        setup: python_sources!("asyncio concurrent ctypes email http json logging unittest xml"),
+        name: "shellcheck",
+        setup: "mkdir s; for f in $(seq 60); do { echo '#!/bin/sh'; for i in $(seq 20); do echo \
+            \"a$i=\\$(echo $f); [ \\\"\\$a$i\\\" = $i ] && echo \\\"\\$a$i\\\"\"; done; } > \
+            s/$f.sh; done",
         copied: "",
         reset: "",
-        command: &["sh", "-c", "bandit -q -r p --exit-zero -o /dev/null"],
+        command: &["sh", "-c", "shellcheck s/*.sh > /dev/null || true"],
     },
     Workload {
-        name: "sphinx",
-        setup: "mkdir d; { echo a; echo =; echo; echo '.. toctree::'; echo '   :glob:'; echo; echo \
-            '   p*'; } > d/index.rst; echo \"project = 'a'\" > d/conf.py; for f in $(seq 110); do \
-            { echo \"page $f\"; echo ==========; echo; for i in $(seq 40); do echo \"* item $i of \
-            \\`\\`page $f\\`\\`, **bold** and *slanted*\"; done; } > d/p$f.rst; done",
+        name: "shfmt",
+        setup: "mkdir s; for f in $(seq 1500); do { echo '#!/bin/sh'; for i in $(seq 20); do echo \
+            \"if [ $f = $i ]; then echo $i; fi\"; done; } > s/$f.sh; done",
         copied: "",
-        reset: "rm -rf out",
-        command: &["sphinx-build", "-q", "-b", "html", "d", "out"],
+        reset: "",
+        command: &["sh", "-c", "shfmt -l s > /dev/null || true"],
     },
     Workload {
-        name: "ripgrep",
+        name: "restic",
+        setup: concat!(
+            python_sources!("asyncio ctypes email encodings http idlelib json unittest xml"),
+            "RESTIC_PASSWORD=a restic -q --no-cache -r none init"
+        ),
+        copied: "",
+        reset: "rm -rf r; cp -r none r",
+        command: &[
+            "sh",
+            "-c",
+            "RESTIC_PASSWORD=a restic -q --no-cache -r r backup p",
+        ],
+    },
+    Workload {
+        name: "ack",
         setup: python_sources!(
             "asyncio ctypes email encodings http idlelib json logging test unittest xml"
         ),
         copied: "",
         reset: "",
-        command: &["sh", "-c", "rg -c 'import +os' p > /dev/null"],
+        command: &["sh", "-c", "ack --nofilter -c 'import +os' p > /dev/null"],
     },
     Workload {
-        name: "ctags",
-        setup: python_sources!(
-            "asyncio ctypes email encodings http idlelib json logging unittest xml"
-        ),
-        copied: "",
-        reset: "rm -f tags",
-        command: &["ctags", "-R", "p"],
-    },
-    Workload {
-        name: "cmake",
-        setup: "mkdir c; cd c; printf 'cmake_minimum_required(VERSION 3.18)\nproject(a C)\n\
-            include(CheckIncludeFile)\nforeach(h stdio stdlib string unistd errno signal time math \
-            fcntl poll)\n  check_include_file(${h}.h HAVE_${h})\nendforeach()\nadd_executable(a \
-            a.c)\n' > CMakeLists.txt; echo 'int main(void) { return 0; }' > a.c",
-        copied: "",
-        reset: "rm -rf c/build",
-        command: &["sh", "-c", "cmake -S c -B c/build > /dev/null"],
-    },
-    Workload {
-        name: "gcc -O2",
-        setup: "mkdir c; cd c; for f in $(seq 5); do { echo '#include <stdio.h>'; echo '#include \
-            <stdlib.h>'; echo '#include <string.h>'; for i in $(seq 500); do echo \"int \
-            f${f}_$i(int x, char *s) { int n = x; for (int k = 0; k < x; k++) { n += s[k % 7] * k; \
-            if (n > $i) n -= strlen(s); } return n ^ $i; }\"; done; } > f$f.c; done",
-        copied: "",
-        reset: "rm -f c/*.o",
-        command: &["sh", "-c", "cd c && for f in *.c; do gcc -O2 -c $f; done"],
-    },
-    Workload {
-        name: "unzip",
+        name: "diff -r",
         setup: concat!(
             python_sources!(
-                "asyncio ctypes email encodings http idlelib json logging unittest xml"
+                "asyncio ctypes email encodings http idlelib json logging test unittest xml"
             ),
-            "zip -q -r a.zip p; rm -rf p"
+            "cp -r p q; echo >> q/json/decoder.py"
         ),
         copied: "",
-        reset: "rm -rf p",
-        command: &["unzip", "-q", "a.zip"],
+        reset: "",
+        command: &["sh", "-c", "diff -r p q > /dev/null || true"],
     },
     Workload {
-        name: "cloc",
-        setup: python_sources!("asyncio ctypes email encodings http json logging xml"),
+        name: "clang-format",
+        setup: "mkdir s; cp /usr/include/linux/[a-f]*.h s/",
         copied: "",
         reset: "",
-        command: &["cloc", "--quiet", "p"],
+        command: &["sh", "-c", "clang-format s/*.h > /dev/null"],
     },
     Workload {
-        name: "doxygen",
-        setup: "mkdir s; cp /usr/include/*.h s/; cp -r /usr/include/linux s/; printf 'INPUT = \
-            s\nRECURSIVE = YES\nEXTRACT_ALL = YES\nQUIET = YES\nWARNINGS = NO\nGENERATE_LATEX = \
-            NO\nHAVE_DOT = NO\n' > Doxyfile",
+        name: "mdb_load",
+        setup: "{ printf 'VERSION=3\\nformat=print\\ntype=btree\\nmapsize=67108864\\n'; echo \
+            HEADER=END; seq 60000 | while read n; do echo \" key$n\"; echo \" value $n of the \
+            database\"; done; echo DATA=END; } > dump",
         copied: "",
-        reset: "rm -rf html",
-        command: &["doxygen", "Doxyfile"],
+        reset: "rm -rf db; mkdir db",
+        command: &["mdb_load", "-f", "dump", "db"],
     },
     Workload {
-        name: "pandoc",
-        setup: "mkdir d; for f in $(seq 60); do { echo \"# page $f\"; for i in $(seq 20); do echo \
-            \"* item $i of [page $f](page$f.md) \\`code\\`\"; done; } > d/page$f.md; done",
-        copied: "",
-        reset: "rm -f out.html",
-        command: &["sh", "-c", "pandoc -s -M title=a d/*.md -o out.html"],
-    },
-    Workload {
-        name: "rollup",
-        setup: npm_sources!("lodash-es", "lodash-es", "src"),
-        copied: "",
-        reset: "rm -f out.js",
-        command: &["rollup", "--silent", "src/lodash.js", "-o", "out.js"],
-    },
-    Workload {
-        name: "sass",
-        setup: npm_sources!("bootstrap", "bootstrap/scss", "scss"),
-        copied: "",
-        reset: "rm -f out.css*",
-        command: &["sass", "-q", "scss/bootstrap.scss", "out.css"],
-    },
-    Workload {
-        name: "mocha",
-        setup: "mkdir test; for f in $(seq 300); do echo \"const a = require('assert'); \
-            describe('s$f', () => { for (let i = 0; i < 20; i++) it('t' + i, () => a.equal(i, i)); \
-            });\" > test/s$f.js; done",
+        name: "rustfmt",
+        setup: concat!(
+            cargo_project!("regex serde_json", "clap --features derive"),
+            " && cargo vendor -q v > /dev/null"
+        ),
         copied: "",
         reset: "",
-        command: &["mocha", "-R", "dot"],
+        command: &[
+            "sh",
+            "-c",
+            "find c/v/regex* c/v/clap* -name '*.rs' | xargs rustfmt --edition 2021 --check > \
+                /dev/null 2>&1 || true",
+        ],
     },
     Workload {
-        name: "gofmt -l",
-        setup: "mkdir g; for part in net crypto go encoding text html archive; do cp -r \"$(go env \
-            GOROOT)/src/$part\" g/; done",
+        name: "tar cJ",
+        setup: python_sources!(
+            "asyncio ctypes email encodings http idlelib json logging test unittest xml"
+        ),
+        copied: "",
+        reset: "rm -f a.tar.xz",
+        command: &["tar", "-cJf", "a.tar.xz", "p"],
+    },
+    Workload {
+        name: "cppcheck",
+        setup: "mkdir s; for f in $(seq 60); do { echo '#include <stdio.h>'; for i in $(seq 40); \
+            do echo \"int f${f}_$i(int x) { int n = x; for (int k = 0; k < x; k++) { n += k; if (n \
+            > $i) n -= k; } return n ^ $i; }\"; done; } > s/$f.c; done",
         copied: "",
         reset: "",
-        command: &["sh", "-c", "gofmt -l g > /dev/null 2>&1 || true"],
+        command: &["sh", "-c", "cppcheck -q --enable=all s > /dev/null 2>&1"],
     },
     Workload {
-        name: "cargo doc",
-        setup: cargo_project!("regex serde_json", "clap --features derive"),
+        name: "yapf",
+        setup: python_sources!("json logging concurrent"),
+        copied: "",
+        reset: "",
+        command: &["sh", "-c", "yapf -q -r p || true"],
+    },
+    Workload {
+        name: "g++ -O2",
+        setup: "mkdir c; cd c; for f in $(seq 6); do { echo '#include <map>'; echo '#include \
+            <regex>'; echo '#include <string>'; echo \"bool f$f(const std::string &s) { \
+            std::map<std::string, int> m; m[s] = $f; return std::regex_match(s, \
+            std::regex(\\\"a*b$f\\\")) && m.size(); }\"; } > f$f.cc; done",
+        copied: "",
+        reset: "rm -f c/*.o",
+        command: &["sh", "-c", "cd c && for f in *.cc; do g++ -O2 -c $f; done"],
+    },
+    Workload {
+        name: "cargo release",
+        setup: cargo_project!("regex serde_json"),
         copied: "",
         reset: "rm -rf c/target",
         command: &[
             "cargo",
-            "doc",
+            "build",
             "-q",
+            "--release",
             "--offline",
             "--manifest-path",
             "c/Cargo.toml",
