@@ -105,8 +105,8 @@ impl Regions {
 /// is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// After longer times between two calls, and longer calls, a task asks its clock, ticks. A gap in
-    /// which it slept is looked at.
+    /// After longer times between two calls, and longer calls, a task asks its clock, ticks. A gap
+    /// in which it slept is looked at.
     pub ask: u64,
     /// Where it can't ask, all longer ones are, ticks.
     pub long: u64,
@@ -260,8 +260,8 @@ impl Area {
         })
     }
 
-    /// Lets the current event count if its call has returned, of a task that is gone: it may have been
-    /// killed while it asked how long it was away. Gives whether it counts now.
+    /// Lets the current event count if its call has returned, of a task that is gone: it may have
+    /// been killed while it asked how long it was away. Gives whether it counts now.
     pub(crate) fn count_returned(&self) -> bool {
         let head = self.get(area::HEAD);
         let entry = self.word_of(head, event::ENTRY);

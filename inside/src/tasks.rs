@@ -337,7 +337,8 @@ impl Tasks {
         self.tasks.get(&tid)?.area.as_ref()?.in_progress()
     }
 
-    /// A task is about to end. Gives whether the call that it was in has returned, and is to be told.
+    /// A task is about to end. Gives whether the call that it was in has returned, and is to be
+    /// told.
     pub fn counts_last(&self, tid: i32) -> bool {
         let area = self.tasks.get(&tid).and_then(|task| task.area.as_ref());
         area.is_some_and(Area::count_returned)
