@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::rc::Rc;
 
-use crate::arch::{self, Found};
+use crate::arch::{self, Found, Marks};
 use crate::class;
 use crate::layout::{AREA, AREAS, EVENT, EVENTS, PAGE, REGION, REGION_SIZE, area, event};
 use crate::sys::Segment;
@@ -272,6 +272,12 @@ impl Area {
             self.set(area::HEAD, head.wrapping_add(1));
         }
         has_returned
+    }
+
+    /// Whether a task so far in the stub asks its clock behind its call. Only of one that stands
+    /// still.
+    pub(crate) fn asks_behind(&self, offset: u64, marks: &Marks) -> bool {
+        offset >= marks.asks && self.get(area::STATE) == area::IN_CALL
     }
 
     /// Whether the task is in a call that was seen at a stop. Only of one that stands still.

@@ -86,7 +86,7 @@ fn leave(
     why: Why,
     ticks: u64,
 ) -> bool {
-    let asks_behind = offset >= marks.asks && area.get(area::STATE) == area::IN_CALL;
+    let asks_behind = area.asks_behind(offset, marks);
     let has_result = asks_behind || (marks.called..marks.refused).contains(&offset);
     let is_refused = offset == marks.called && why == Why::Filter;
     let is_wake = area.get(area::STATE) == area::WAKING;

@@ -93,8 +93,8 @@ pub fn put_back(
     };
     if offset >= marks.asks {
         let [first, second, ..] = area.current_arguments();
-        let is_behind = area.get(area::STATE) == area::IN_CALL;
         let result = || area.word_of(area.get(area::HEAD), event::RESULT);
+        let is_behind = area.asks_behind(offset, marks);
         registers.0[0] = if is_behind { result() } else { first };
         registers.0[1] = second;
         registers.0[8] = area.current_number();

@@ -85,7 +85,7 @@ pub fn put_back(
         registers.set_first_two(first, second);
     }
     // A wake puts its result away one instruction later than its mark.
-    let asks_behind = offset >= marks.asks && area.get(area::STATE) == area::IN_CALL;
+    let asks_behind = area.asks_behind(offset, marks);
     let is_kept = (marks.saved..marks.called).contains(&offset)
         || (marks.refused..marks.woken).contains(&offset)
         || offset > marks.woken && !asks_behind;
