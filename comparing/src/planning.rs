@@ -27,7 +27,6 @@ pub fn options(target: PathBuf, place: Vec<(Vec<u8>, PathBuf)>) -> PlanOptions {
         uid: nix::unistd::geteuid().as_raw(),
         gid: nix::unistd::getegid().as_raw(),
         limits: Limits::default(),
-        keep_durations: false,
     }
 }
 
@@ -127,10 +126,7 @@ fn unless_stopped(
 /// is looked at. Its computing is that of runs without the recorder if the trace holds such.
 pub(crate) fn plan_on_paper(trace: &Source, truncated: bool) -> Result<(Plan, Header), Error> {
     let mut reader = trace.reader()?;
-    let options = PlanOptions {
-        keep_durations: true,
-        ..options(PathBuf::from("/"), Vec::new())
-    };
+    let options = options(PathBuf::from("/"), Vec::new());
     let mut plan = planned(&mut reader, trace, truncated, &options, &NEVER)?;
     if let Some(footer) = reader.footer() {
         fit::calibrate(&mut plan, footer);

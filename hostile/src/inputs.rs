@@ -52,7 +52,6 @@ fn planned(bytes: &[u8], place: &[&str]) {
     for as_root in [true, false] {
         let options = PlanOptions {
             limits: Default::default(),
-            keep_durations: true,
             target: "/nowhere".into(),
             place: place
                 .clone()

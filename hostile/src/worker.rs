@@ -228,7 +228,6 @@ fn planned(
     let place = script.play.place.iter();
     let options = PlanOptions {
         limits: Default::default(),
-        keep_durations: false,
         target: arena.target(),
         place: place.map(|dir| (dir.clone(), arena.second())).collect(),
         skip: Vec::new(),

@@ -11,11 +11,7 @@ fn main() {
     let mut reader = fsreplay_trace::format::open(path.as_ref()).expect("a trace");
     println!("costs {:?}", reader.header().costs);
     by_call(&path);
-    let options = PlanOptions {
-        keep_durations: true,
-        ..PlanOptions::default()
-    };
-    let plan = plan(&mut reader, &options).expect("a plan");
+    let plan = plan(&mut reader, &PlanOptions::default()).expect("a plan");
     let unobserved = reader
         .footer()
         .and_then(fsreplay_replayer::fit::processor_seconds);

@@ -65,9 +65,8 @@ fn on_processors(plan: &Plan, prices: &impl Prices) -> (f64, f64) {
     (computing / 1e9, calls / 1e9)
 }
 
-/// Fits a plan that kept what its calls took when they were recorded
-/// ([`crate::planner::PlanOptions::keep_durations`]) to what the trace's footer knows of runs
-/// without the recorder. Nothing changes where it knows none, or where no factor explains them.
+/// Fits a plan to what the trace's footer knows of runs without the recorder. Nothing changes where
+/// it knows none, or where no factor explains them.
 pub fn calibrate(plan: &mut Plan, footer: &Footer) {
     let Some(seconds) = processor_seconds(footer) else {
         return;

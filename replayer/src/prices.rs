@@ -20,8 +20,8 @@ use crate::simulate::{Price, Prices};
 
 /// Bytes of samples that are kept at most: of large plans fewer rounds.
 const ROOM: usize = 512 << 20;
-/// Bytes of the sample of one op.
-const SAMPLE: usize = size_of::<u32>();
+/// Bytes that are kept of one op in a round, at most.
+const SAMPLE: usize = 2 * size_of::<u32>();
 /// Rounds that are kept even of a plan for which there is no room: a median needs three.
 const FEWEST: usize = 3;
 /// Half of what was measured lies below.
@@ -30,8 +30,7 @@ const MEDIAN: usize = 2;
 const LOWER_QUARTILE: usize = 4;
 
 /// Calls take what they took when they were recorded, on a processor (with the factor that recorded
-/// processor time has, [`crate::fit`]) or asleep. The plan must have
-/// kept that ([`crate::planner::PlanOptions::keep_durations`]); else they take nothing.
+/// processor time has, [`crate::fit`]) or asleep.
 pub struct AsRecorded<'p>(pub &'p Plan);
 
 impl Prices for AsRecorded<'_> {
@@ -95,12 +94,12 @@ impl<'p> Rounds<'p> {
         }
     }
 
-    /// What an op took in a round, nanoseconds.
+    /// What an op took in a round, with what waits before it cost the tool's computing,
+    /// nanoseconds.
     fn took(&self, round: &[LaneRun], lane: usize, at: usize) -> f32 {
         let op = self.plan.op(lane, at);
-        round
-            .get(lane)
-            .map_or(0.0, |lane| lane.samples.get(at, op).duration as f32)
+        let took = |lane: &LaneRun| lane.samples.get(at, op).duration + lane.samples.lost(at);
+        round.get(lane).map_or(0.0, |lane| took(lane) as f32)
     }
 }
 

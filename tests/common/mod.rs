@@ -80,7 +80,6 @@ pub fn planned(trace: &Path, target: &Path) -> (Plan, Footer) {
     let mut reader = format::open(trace).expect("a trace");
     let options = PlanOptions {
         limits: Default::default(),
-        keep_durations: false,
         target: target.to_owned(),
         place: Vec::new(),
         skip: Vec::new(),

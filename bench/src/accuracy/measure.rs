@@ -207,7 +207,6 @@ impl Rig<'_> {
     ) -> io::Result<Site<'m>> {
         let options = PlanOptions {
             limits: Default::default(),
-            keep_durations: true,
             target: self.dir.to_owned(),
             place: vec![(home.as_os_str().as_bytes().to_vec(), mount.dir.clone())],
             skip: Vec::new(),

@@ -68,11 +68,15 @@ impl<'a> Crew<'a> {
         pacer: Option<Pacer<'a>>,
     ) -> Crew<'a> {
         let numbered = shared.plan.lanes.iter().enumerate();
+        let samples = match pacer {
+            None => Samples::new,
+            Some(_) => Samples::with_computing,
+        };
         let lanes = numbered.map(|(number, lane)| {
             Mutex::new(State {
                 issuer: Issuer::new(shared, progress, number),
                 done: Done {
-                    samples: Samples::new(lane.len()),
+                    samples: samples(lane.len()),
                     ..Done::default()
                 },
             })

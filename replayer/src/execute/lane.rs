@@ -161,6 +161,7 @@ impl Loop<'_, '_> {
                 pacer.expect_start();
             }
             now = pacer.burn(now, pace.think);
+            samples.keep_lost(index, pacer.take_lost());
             if pace.asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);
             }
@@ -179,7 +180,9 @@ impl Loop<'_, '_> {
             if needless {
                 samples.left_out(index);
             } else {
+                let begin = now;
                 now = self.issue(index, &plan.ops[step.op()], issuer, samples, now);
+                pacer.called(now - begin, plan.lanes[lane].took(index).all());
             }
             if self
                 .progress

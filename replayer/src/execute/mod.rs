@@ -3,6 +3,7 @@
 
 mod bell;
 mod clock;
+mod cold;
 mod crew;
 mod initial;
 mod issue;

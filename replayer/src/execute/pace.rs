@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::cold::{Cold, may_have_waited};
 
 /// The most that a lane has done itself between two looks at the clock, nanoseconds: if more time
 /// has passed, somebody else had the processor. Interrupts and the replay's own steps are shorter,
@@ -38,8 +39,9 @@ pub struct Pacer<'a> {
     start: f64,
     /// What of that was taken from the computing before it happened.
     paid: f64,
-    /// Ticks of processor time spent computing.
+    /// Ticks of processor time spent computing, but for what waits made longer.
     computed: f64,
+    cold: Cold,
 }
 
 impl<'a> Pacer<'a> {
@@ -58,6 +60,7 @@ impl<'a> Pacer<'a> {
             start: 0.0,
             paid: 0.0,
             computed: 0.0,
+            cold: Cold::none(clock),
         }
     }
 
@@ -88,6 +91,21 @@ impl<'a> Pacer<'a> {
         self.owe(self.ticks(taken));
     }
 
+    /// A call took so many ticks, and so many nanoseconds when it was recorded.
+    #[inline]
+    pub fn called(&mut self, ticks: u64, recorded: f32) {
+        let took = (ticks as f64 * self.clock.tick_length()) as f32;
+        if may_have_waited(took) && !may_have_waited(recorded) {
+            self.cold.forget();
+        }
+    }
+
+    /// By how many ticks waits have made computing longer since the last time that this was asked.
+    #[inline]
+    pub fn take_lost(&mut self) -> u64 {
+        self.cold.take_lost()
+    }
+
     fn ticks(&self, nanoseconds: u64) -> f64 {
         nanoseconds as f64 / self.clock.tick_length()
     }
@@ -106,22 +124,29 @@ impl<'a> Pacer<'a> {
     }
 
     /// Computes what took so many recorded nanoseconds; what other threads take meanwhile doesn't
-    /// count. What the replay itself did since `begin` (waking other lanes, which the tool's calls
-    /// did, too) does; what is more of it than is to be computed is taken from what comes later.
-    /// Gives the time at the end, earlier if it is stopped.
+    /// count, nor what a wait before it makes longer. What the replay itself did since `begin`
+    /// (waking other lanes, which the tool's calls did, too) does; what is more of it than is to be
+    /// computed is taken from what comes later. Gives the time at the end, earlier if it is
+    /// stopped.
     #[inline]
     pub fn burn(&mut self, begin: u64, nanoseconds: f32) -> u64 {
         self.debt -= f64::from(nanoseconds) * self.ticks_per_nanosecond * self.computing;
         let mut last = begin;
+        // The replay's own doing comes first.
+        let mut reads = false;
         loop {
             let now = self.clock.ticks();
-            let step = (now.saturating_sub(last) as f64).min(self.longest_step);
+            let mut step = (now.saturating_sub(last) as f64).min(self.longest_step);
+            if reads && step < self.longest_step {
+                step = self.cold.took(step);
+            }
             self.computed += step;
             self.owe(step);
             last = now;
             if self.debt >= 0.0 {
                 return last;
             }
+            reads = self.cold.come_back();
             self.looks += 1;
             if self.looks >= LOOKS {
                 self.looks = 0;
@@ -132,7 +157,7 @@ impl<'a> Pacer<'a> {
         }
     }
 
-    /// Ticks of processor time that were spent computing so far.
+    /// Ticks of processor time that were spent computing so far, but for what waits made longer.
     pub fn computed(&self) -> u64 {
         self.computed as u64
     }

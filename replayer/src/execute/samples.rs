@@ -37,6 +37,9 @@ struct Odd {
 #[derive(Debug, Default)]
 pub struct Samples {
     ticks: Vec<u32>,
+    /// By how many ticks waits made the computing before each op longer; empty if nothing was
+    /// computed.
+    lost: Vec<u32>,
     odd: Vec<Odd>,
     /// Nanoseconds.
     tick: f64,
@@ -60,13 +63,22 @@ fn is_expected(op: &Op, result: i64) -> bool {
 
 impl Samples {
     /// Bytes that are kept of an op at most: where it gave what it shouldn't.
-    pub(crate) const MOST_BYTES: u64 = (size_of::<u32>() + size_of::<Odd>()) as u64;
+    pub(crate) const MOST_BYTES: u64 = (2 * size_of::<u32>() + size_of::<Odd>()) as u64;
+
+    /// The same, with room for what waits cost computing.
+    pub(super) fn with_computing(ops: usize) -> Samples {
+        Samples {
+            lost: vec![1; ops],
+            ..Samples::new(ops)
+        }
+    }
 
     /// For so many ops, in memory that has been touched.
     pub(super) fn new(ops: usize) -> Samples {
         Samples {
             // Not zeroes, which would be mapped when they are first written to.
             ticks: vec![1; ops],
+            lost: Vec::new(),
             odd: Vec::with_capacity(ROOM),
             tick: 1.0,
         }
@@ -91,6 +103,20 @@ impl Samples {
         } else {
             self.keep_apart(at, result, ticks);
         }
+    }
+
+    /// Keeps by how many ticks waits made the computing before an op longer.
+    #[inline(always)]
+    pub(super) fn keep_lost(&mut self, at: usize, ticks: u64) {
+        if let Some(lost) = self.lost.get_mut(at) {
+            *lost = u32::try_from(ticks).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// By how many nanoseconds waits made the computing before an op longer.
+    pub fn lost(&self, at: usize) -> u64 {
+        let ticks = self.lost.get(at).copied().unwrap_or(0);
+        (f64::from(ticks) * self.tick) as u64
     }
 
     /// An op that is issued was left out.
@@ -138,6 +164,7 @@ impl Samples {
     pub(crate) fn of(nanoseconds: &[u32]) -> Samples {
         Samples {
             ticks: nanoseconds.to_vec(),
+            lost: Vec::new(),
             odd: Vec::new(),
             tick: 1.0,
         }
@@ -174,12 +201,14 @@ mod tests {
             (0, long),
             (0, u64::from(u32::MAX)),
         ];
-        let mut samples = Samples::new(kept.len() + 1);
+        let mut samples = Samples::with_computing(kept.len() + 1);
         for (at, (result, ticks)) in kept.into_iter().enumerate() {
             samples.keep(at, &ops[at % 3], result, ticks);
         }
         samples.left_out(kept.len());
+        samples.keep_lost(1, 40);
         let samples = samples.in_ticks_of(2.0);
+        assert_eq!([0, 1].map(|at| samples.lost(at)), [0, 80]);
         let of = |at: usize| samples.get(at, &ops[at % 3]);
         let sample = |result, duration| Sample { result, duration };
         assert_eq!(of(0), sample(0, 20));

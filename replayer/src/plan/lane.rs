@@ -99,6 +99,12 @@ impl Took {
         f32::from_bits(self.0 & 0xffff_0000)
     }
 
+    /// Both together, nanoseconds.
+    #[inline]
+    pub fn all(self) -> f32 {
+        self.on_cpu() + self.blocked()
+    }
+
     /// Waiting for something else, nanoseconds.
     #[inline]
     pub fn blocked(self) -> f32 {
@@ -116,7 +122,7 @@ pub struct Lane {
     thinks: Vec<f32>,
     rests: Vec<Rest>,
     waits: Vec<Wait>,
-    /// For each op up to the last one with an event: what it took; empty if that wasn't kept.
+    /// For each op up to the last one with an event: what it took.
     took: Vec<Took>,
     /// Steps that are left out where an earlier one goes well that had failed, in order.
     pub fallbacks: Vec<Fallback>,
@@ -154,8 +160,7 @@ impl Lane {
         &self.moments
     }
 
-    /// What an op took when it was recorded; nothing if it stands for no call that is issued, or
-    /// if that wasn't kept ([`crate::planner::PlanOptions::keep_durations`]).
+    /// What an op took when it was recorded; nothing if it stands for no call that is issued.
     #[inline]
     pub fn took(&self, op: usize) -> Took {
         self.took.get(op).copied().unwrap_or_default()

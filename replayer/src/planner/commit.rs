@@ -42,14 +42,11 @@ impl Planner {
             mount: draft.mount,
             place,
         };
-        let keep = self.setting.options.keep_durations;
-        let took = keep.then(|| self.time.paces.took(cx, &draft));
+        let took = self.time.paces.took(cx, &draft);
         let pace = self.time.paces.event(cx.event, &draft);
         let when = (cx.number, cx.event.exit());
         let id = self.order.commit(cx.lane, op, pace, when);
-        if let Some(took) = took {
-            self.order.lanes[id.lane as usize].keep(id.op as usize, took);
-        }
+        self.order.lanes[id.lane as usize].keep(id.op as usize, took);
         self.time.paces.slept(cx, id, &pace, &mut self.order);
     }
 }

@@ -113,8 +113,6 @@ pub struct PlanOptions {
     pub gid: u32,
     /// How much is taken from the trace.
     pub limits: Limits,
-    /// Whether [`crate::plan::Lane::took`] is wanted, four bytes for each op.
-    pub keep_durations: bool,
 }
 
 /// Plans a trace, record by record.
@@ -259,11 +257,7 @@ impl Planner {
             + self.paths.texts.bytes()
             + self.land.tree.bytes()
             + self.land.mounts.bytes();
-        let of_took = if self.setting.options.keep_durations {
-            self.tally.coverage.events * size_of::<Took>() as u64
-        } else {
-            0
-        };
+        let of_took = self.tally.coverage.events * size_of::<Took>() as u64;
         let of_samples = self
             .tally
             .coverage

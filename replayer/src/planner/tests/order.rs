@@ -371,11 +371,7 @@ fn a_call_recorded_inside_has_no_stop_to_be_taken_out() {
         }),
         ..header()
     };
-    let options = PlanOptions {
-        keep_durations: true,
-        ..PlanOptions::default()
-    };
-    let mut trace = Trace::of(&header, options);
+    let mut trace = Trace::of(&header, PlanOptions::default());
     trace.dir("/work");
     trace.file("/work/f", 1);
     trace.look_on_cpu("f", 2048);
