@@ -3,12 +3,13 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::process::Command;
 
 use common::{compile, have, is_root, planned, play, record_with, sh, text, workspace};
 use fsreplay_replayer::plan::{Action, Check, Op, Plan};
+use fsreplay_trace::call::ArgKind;
 use fsreplay_trace::model::Record;
 
 /// A tree of some hundred files. Times of access that lie ahead are left alone by who reads.
@@ -336,4 +337,69 @@ fn calls_that_are_no_events_have_sites_too() {
         let output = record_with(&["--backend", "inside"], at, &trace, &["./gives"]);
         assert!(output.status.success(), "{options} {}", text(&output));
     }
+}
+
+/// Four processes that each start children, and wait for them in both ways.
+const WAITS_FOR_CHILDREN: &str = r#"
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int children(void) {
+    for (int i = 0; i < 200; i++) {
+        siginfo_t found;
+        pid_t child = fork();
+        if (child == 0) _exit(i % 7);
+        if (i % 2 ? waitid(P_PID, child, &found, WEXITED) || found.si_status != i % 7
+                  : waitpid(child, 0, 0) != child) return 3;
+    }
+    return 0;
+}
+static void heard(int signal) {}
+int main(void) {
+    int all = 0, status;
+    signal(SIGCHLD, heard);
+    for (int i = 0; i < 4; i++) if (fork() == 0) _exit(children());
+    for (int i = 0; i < 4; i++) {
+        wait(&status);
+        all |= status;
+    }
+    return all != 0;
+}"#;
+
+#[test]
+fn the_end_of_a_task_is_told_before_the_call_that_waited_for_it() {
+    let directory = workspace();
+    let (at, trace) = (directory.path(), directory.path().join("trace"));
+    if !compile(at, "waits", WAITS_FOR_CHILDREN, "") {
+        return;
+    }
+    let output = record_with(&["--backend", "inside"], at, &trace, &["./waits"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let mut reader = fsreplay_trace::format::open(&trace).expect("a trace");
+    let (mut known, mut ended) = (HashMap::new(), HashSet::new());
+    let mut waits = 0u64;
+    while let Some(record) = reader.next_record().expect("whole") {
+        match record {
+            Record::TaskStart(start) => {
+                known.insert(start.task, start.tid);
+            }
+            Record::TaskExit(exit) => {
+                ended.insert(known[&exit.task]);
+            }
+            Record::Event(event) => {
+                let child = match event.call.name() {
+                    "wait4" => event.result as u32,
+                    "waitid" => event.arg(ArgKind::Pid).expect("a number") as u32,
+                    _ => continue,
+                };
+                assert!(ended.contains(&child), "{event:?}");
+                waits += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(waits, 804);
+    let inside = reader.footer().expect("an end").recorded_inside;
+    assert!(inside > waits / 8, "{inside}");
 }

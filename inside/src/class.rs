@@ -116,7 +116,15 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_pselect6, PLAIN),
     (libc::SYS_epoll_pwait, UNLESS_FOURTH_0),
     (libc::SYS_epoll_pwait2, PLAIN),
+    (libc::SYS_wait4, PLAIN),
+    (libc::SYS_waitid, PLAIN),
 ];
+
+/// Whether a call of that number waits for the end of a task, which has to be told before its
+/// return.
+pub fn waits_for_end(number: u64) -> bool {
+    [libc::SYS_wait4, libc::SYS_waitid].contains(&number.cast_signed())
+}
 
 /// Bytes of a vector: its address and its length.
 pub const VECTOR_SIZE: u64 = 16;

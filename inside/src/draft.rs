@@ -177,10 +177,6 @@ impl<T: Tracee> Tracee for Draft<'_, T> {
     fn set_signal_mask(&mut self, mask: u64) -> io::Result<()> {
         self.tracee.set_signal_mask(mask)
     }
-
-    fn sleeps(&mut self) -> Option<u64> {
-        self.tracee.sleeps()
-    }
 }
 
 #[cfg(test)]

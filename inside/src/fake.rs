@@ -87,8 +87,4 @@ impl Tracee for Fake {
     fn set_signal_mask(&mut self, _mask: u64) -> io::Result<()> {
         Ok(())
     }
-
-    fn sleeps(&mut self) -> Option<u64> {
-        None
-    }
 }

@@ -34,7 +34,7 @@ mod ways;
 pub use arch::{Found, is_supported};
 pub use led::Shares;
 pub use refused::Refused;
-pub use region::{Area, Bounds, Event, Off, Region, Seen, Unread};
+pub use region::{Area, Bounds, Event, Here, Off, Region, Seen, Unread};
 pub use rescue::Why;
 pub use space::Space;
 pub use tasks::{Policy, Tasks, take_area};

@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::arch::{self, Found, Marks};
-use crate::class;
+use crate::class::{self, waits_for_end};
 use crate::layout::{AREA, AREAS, EVENT, EVENTS, PAGE, REGION, REGION_SIZE, area, event};
 use crate::sys::Segment;
 use crate::tracee::Tracee;
@@ -152,6 +152,16 @@ pub struct Off {
     pub later: u64,
 }
 
+/// What is known of a task that stands still, and whose next gap begins there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Here {
+    /// Processor time of its life, nanoseconds; `None` where nobody counts.
+    pub cpu: Option<u64>,
+    /// How often it has left a processor of its own accord in its life, with the stop that it
+    /// stands in, if that was looked at.
+    pub sleeps: Option<u64>,
+}
+
 /// A call that the stub made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -286,17 +296,14 @@ impl Area {
         self.get(area::STATE) == area::IN_CALL && class == u64::from(class::SEEN)
     }
 
-    /// The task goes on at these ticks: the time until the next call counts from there. It has been
-    /// on processors for that long, `cpu` nanoseconds, if that is known.
-    pub fn goes_on(&self, ticks: u64, cpu: Option<u64>) {
+    /// The task goes on at these ticks: the time until the next call counts from there.
+    pub fn goes_on(&self, ticks: u64, here: Here) {
         self.set(area::LAST_EXIT, ticks);
-        self.set(area::CPU, cpu.unwrap_or(0));
-        self.set(area::CPU_AT, cpu.map_or(NEVER, |_| ticks));
-    }
-
-    /// The task stands in a stop, and has left its processor so often with that.
-    pub(crate) fn has_slept(&self, sleeps: u64) {
-        self.set(area::SLEEPS, sleeps.wrapping_sub(1));
+        self.set(area::CPU, here.cpu.unwrap_or(0));
+        self.set(area::CPU_AT, here.cpu.map_or(NEVER, |_| ticks));
+        if let Some(sleeps) = here.sleeps {
+            self.set(area::SLEEPS, sleeps);
+        }
     }
 
     /// The task has left its processor once for a stop, and is about to go on.
@@ -432,6 +439,14 @@ impl Unread<'_> {
         });
         let told = words.filter(|off| *off != event::NOT_ASKED);
         told.fold(0, u64::saturating_add)
+    }
+
+    /// When the first call returned that waited for the end of a task, ticks.
+    pub fn first_wait(&self) -> Option<u64> {
+        let count = self.end.wrapping_sub(self.next);
+        let mut numbers = (0..count).map(|at| self.next.wrapping_add(at));
+        let found = numbers.find(|at| waits_for_end(self.area.word_of(*at, event::NUMBER)));
+        found.map(|at| self.area.word_of(at, event::EXIT))
     }
 
     /// When the next one returned, ticks.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::arch;
 use crate::known::Known;
 use crate::led::{Newborn, Shares, leads};
-use crate::region::{Area, Bounds, Event, Regions, Unread};
+use crate::region::{Area, Bounds, Event, Here, Regions, Unread};
 use crate::space::Space;
 use crate::start::Start;
 use crate::tracee::Tracee;
@@ -205,7 +205,6 @@ impl Tasks {
                 memory.patched += count;
                 self.given = true;
                 drop(memory);
-                tracee.sleeps().inspect(|sleeps| area.has_slept(*sleeps));
                 task.area = Some(area);
             }
             Err(error) => {
@@ -274,13 +273,12 @@ impl Tasks {
         }
     }
 
-    /// A task that was at a stop goes on. `here`: until its next call counts as its own time; it
-    /// has been on processors for that many nanoseconds, if that is known.
-    pub fn goes_on(&self, tid: i32, here: Option<Option<u64>>) {
+    /// A task that was at a stop goes on. `here`: until its next call counts as its own time.
+    pub fn goes_on(&self, tid: i32, here: Option<Here>) {
         if let Some(area) = self.tasks.get(&tid).and_then(|task| task.area.as_ref()) {
             area.stopped();
-            if let Some(cpu) = here {
-                area.goes_on(arch::ticks(), cpu);
+            if let Some(here) = here {
+                area.goes_on(arch::ticks(), here);
             }
         }
     }
@@ -324,6 +322,17 @@ impl Tasks {
             waiting.extend(left.map(|exit| Reverse((exit, index))));
         }
         count
+    }
+
+    /// Up to which ticks calls are to be told of before the end of a task: to before the first that
+    /// may have waited for it. Those of its own come first in any case.
+    pub fn until_waits(&self, ended: i32, now: u64) -> u64 {
+        let areas = self.tasks.values().filter_map(|task| task.area.as_ref());
+        let waits = areas.filter_map(|area| area.unread().first_wait());
+        let own = self.tasks.get(&ended).and_then(|task| task.area.as_ref());
+        let own = own.and_then(Area::last_unread).unwrap_or(0);
+        let first = waits.min();
+        first.map_or(now, |first| first.saturating_sub(1).max(own).min(now))
     }
 
     /// When the last call returned that was not read yet, ticks.

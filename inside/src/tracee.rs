@@ -61,8 +61,4 @@ pub trait Tracee {
 
     /// Sets them.
     fn set_signal_mask(&mut self, mask: u64) -> io::Result<()>;
-
-    /// How often it has left a processor of its own accord, with the stop that it stands in; `None`
-    /// where nobody counts.
-    fn sleeps(&mut self) -> Option<u64>;
 }

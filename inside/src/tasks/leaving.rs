@@ -77,10 +77,6 @@ impl Tasks {
         if was_patched && wants_area && memory.patched > 0 {
             self.give_area(tid, tracee, &mut memory);
         }
-        let area = self.tasks.get(&tid).and_then(|task| task.area.as_ref());
-        if let Some((area, sleeps)) = area.zip(tracee.sleeps()) {
-            area.has_slept(sleeps); // What it was made to do were stops.
-        }
         true
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fsreplay_inside::arch::{Registers, takes, ticks};
-use fsreplay_inside::{Bounds, Policy, Shares, Signals, Tasks, Tracee, Why};
+use fsreplay_inside::{Bounds, Here, Policy, Shares, Signals, Tasks, Tracee, Why};
 
 /// A call that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,12 +129,6 @@ impl Tracee for Stopped {
 
     fn may_be_changed(&mut self) -> bool {
         true
-    }
-
-    fn sleeps(&mut self) -> Option<u64> {
-        sys::status(self.0, "voluntary_ctxt_switches:")?
-            .parse()
-            .ok()
     }
 }
 
@@ -316,8 +310,12 @@ impl Watch {
 
     fn go_on(&mut self, tid: i32, signal: i32) {
         self.tasks.begins(tid, &mut Stopped(tid));
-        self.tasks
-            .goes_on(tid, Some(Some(sys::processor_time(tid))));
+        let sleeps = sys::status(tid, "voluntary_ctxt_switches:");
+        let here = Here {
+            cpu: Some(sys::processor_time(tid)),
+            sleeps: sleeps.and_then(|text| text.parse().ok()),
+        };
+        self.tasks.goes_on(tid, Some(here));
         let to_exit = self
             .known
             .get(&tid)

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
-use fsreplay_inside::Off;
+use fsreplay_inside::{Here, Off};
 use fsreplay_trace::model::Spent;
 
 use crate::limits;
@@ -31,13 +31,6 @@ struct Counts {
     delay: u64,
     /// Times that it was put on a processor.
     slices: u64,
-}
-
-/// A look at a stop.
-#[derive(Clone, Copy, Debug)]
-pub struct Here {
-    /// Processor time of its life, nanoseconds; `None` where the kernel doesn't count.
-    pub cpu: Option<u64>,
 }
 
 /// One task's time, and where it stood at the last look.
@@ -94,7 +87,7 @@ impl CpuTime {
     /// Of a task that another one starts: it stands still once before it begins.
     pub fn started(tid: i32) -> CpuTime {
         CpuTime {
-            here: Some(Here { cpu: None }),
+            here: Some(Here::default()),
             stops: 1,
             ..CpuTime::new(tid)
         }
@@ -111,7 +104,7 @@ impl CpuTime {
     fn counts_here(&mut self) -> Option<Counts> {
         let counts = self.counts();
         let cpu = counts.map(|counts| counts.cpu);
-        self.here = Some(Here { cpu });
+        self.here = Some(Here { cpu, sleeps: None });
         counts
     }
 
@@ -183,7 +176,7 @@ impl CpuTime {
         }
         // It begins now.
         let cpu = self.counts().map(|counts| counts.cpu);
-        Some(Here { cpu })
+        Some(Here { cpu, ..here })
     }
 
     /// The time in the call that ends now, after `wall` on the clock; `cost` is what its stops add
@@ -336,9 +329,13 @@ impl CpuTime {
 
     /// Whether it went to sleep since the last look, in anything but stops.
     fn slept(&mut self) -> bool {
-        let Some(sleeps) = self.sleeps_by_now() else {
+        let Some(all) = spawn::sleeps(self.tid) else {
             return true;
         };
+        if let Some(here) = &mut self.here {
+            here.sleeps = Some(all);
+        }
+        let sleeps = all.saturating_sub(self.stops);
         std::mem::replace(&mut self.sleeps, sleeps) < sleeps
     }
 

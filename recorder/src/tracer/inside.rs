@@ -9,13 +9,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fsreplay_inside::arch;
-use fsreplay_inside::{Bounds, Event, Policy, Seen, Shares, Tasks, Why};
+use fsreplay_inside::{Bounds, Event, Here, Policy, Seen, Shares, Tasks, Why};
 use fsreplay_trace::model::FileKind;
 
 use super::Tracer;
 use super::clock::Returned;
 use super::copied::Copied;
-use super::cpu_time::{Here, LEAST_BLOCKED};
+use super::cpu_time::LEAST_BLOCKED;
 use super::flow::Flow;
 use super::rate::Rate;
 use super::side::own_filters;
@@ -260,7 +260,7 @@ impl Inside {
         let mut stopped = self.stopped(tid);
         self.tasks.begins(tid, &mut stopped);
         self.keep(stopped);
-        self.tasks.goes_on(tid, here.map(|Here { cpu }| cpu));
+        self.tasks.goes_on(tid, here);
     }
 
     /// A task is about to go on without an area.
@@ -285,6 +285,19 @@ impl Inside {
 impl Tracer {
     /// Tells the core all calls that returned inside the tool up to now.
     pub(super) fn drain(&mut self) {
+        self.drain_until(|_, now| now);
+    }
+
+    /// A task is gone. Tells the core all calls that returned before one which waited for that.
+    /// Gives when that was, nanoseconds since the start of the recording.
+    pub(super) fn drain_before_waits(&mut self, ended: i32) -> u64 {
+        let told = self.drain_until(|tasks, now| tasks.until_waits(ended, now));
+        self.clock.time().min(told)
+    }
+
+    /// Tells the core all calls that returned inside the tool up to some ticks, which are worked
+    /// out from those of now. Gives the time then.
+    fn drain_until(&mut self, until: impl FnOnce(&Tasks, u64) -> u64) -> u64 {
         let Tracer {
             inside,
             tasks,
@@ -295,14 +308,15 @@ impl Tracer {
         let Some(inside) = inside.as_mut().filter(|inside| inside.tasks.any_inside()) else {
             // The last look may have found many: nobody is left to look at.
             flow.found(0);
-            return;
+            return u64::MAX;
         };
         let now = inside.rate.look();
         let rate = inside.rate;
         let trusts = !inside.other_users;
         let bound = BOUND.as_nanos() as u64;
         let time = |at: u64| self.clock.since_start(rate.time_of(at, now));
-        let count = inside.tasks.drain(now.ticks(), |tid, event| {
+        let until = until(&inside.tasks, now.ticks());
+        let count = inside.tasks.drain(until, |tid, event| {
             let Some(tracee) = tasks.get_mut(&tid) else {
                 return;
             };
@@ -329,13 +343,15 @@ impl Tracer {
             }
         });
         flow.found(count);
+        time(until)
     }
 
     /// A task that is about to end may be in a call inside: it never returns, or has just done so.
     pub(super) fn never_returns(&mut self, tid: i32) {
         let Some(inside) = &self.inside else { return };
         if inside.tasks.counts_last(tid) {
-            return self.drain();
+            self.drain_before_waits(tid);
+            return;
         }
         let (Some(event), Some(tracee)) = (inside.tasks.in_progress(tid), self.tasks.get_mut(&tid))
         else {

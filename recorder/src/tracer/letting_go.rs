@@ -159,7 +159,7 @@ impl Tracer {
         }
         unless_gone("PTRACE_DETACH", tid, ptrace::detach(tid))?;
         if let Some(tracee) = self.tasks.remove(&tid) {
-            self.ended(tracee, 0);
+            self.ended(tracee, 0, self.clock.time());
         }
         let is_news = self.session.warnings.insert(format!(
             "{name} was traced by the tool itself (ptrace), and isn't recorded from then on"

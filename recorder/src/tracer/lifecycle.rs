@@ -1,4 +1,4 @@
-//! Tasks that appear, and programs that start.
+//! Tasks that appear and end, and programs that start.
 
 use super::tracee::Tracee;
 use super::{TaskMemory, Tracer, unless_gone};
@@ -119,9 +119,32 @@ impl Tracer {
         self.resume(tid, 0)
     }
 
-    /// A task is gone.
-    pub(super) fn ended(&mut self, mut tracee: Tracee, status: i32) {
-        let time = self.clock.time();
+    /// A task is gone, for which others may have waited.
+    pub(super) fn on_end(&mut self, tid: i32, status: i32) {
+        let time = self.drain_before_waits(tid);
+        self.strangers.remove(&tid);
+        self.never_returns(tid);
+        let tracee = self.tasks.remove(&tid);
+        let ended_itself = tracee.as_ref().is_some_and(|tracee| tracee.ended_itself);
+        if let Some(tracee) = tracee {
+            self.ended(tracee, status, time);
+        }
+        if let Some(inside) = &mut self.inside {
+            inside.ended(tid);
+        }
+        if tid == self.main {
+            self.status = Some(status);
+            self.requests.command_ended();
+        }
+        // The child of one that was killed may be seen for the first time after that.
+        self.may_have_orphans |= !ended_itself;
+        if self.may_have_orphans {
+            self.adopt_orphans(tid);
+        }
+    }
+
+    /// A task is gone, since that time.
+    pub(super) fn ended(&mut self, mut tracee: Tracee, status: i32, time: u64) {
         // After its last stop it released its memory, and nothing else.
         let released = match tracee.last_think {
             0 => 0,
@@ -146,7 +169,7 @@ impl Tracer {
             && let Some(tracee) = self.tasks.remove(&earlier)
             && let Some(leader) = self.tasks.insert(tid, tracee)
         {
-            self.ended(leader, 0);
+            self.ended(leader, 0, self.clock.time());
         }
         if let Some(tracee) = self.tasks.get_mut(&tid) {
             tracee.task.started_program();

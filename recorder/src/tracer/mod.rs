@@ -274,13 +274,14 @@ impl Tracer {
         if tid == self.main {
             self.command_goes_on();
         }
+        if !libc::WIFSTOPPED(status) {
+            self.on_end(tid, status);
+            self.flow.stop();
+            return Ok(());
+        }
         // Before anything is made of this stop: what it tells of may change what they saw.
         self.drain();
         self.flow.stop();
-        if !libc::WIFSTOPPED(status) {
-            self.on_end(tid, status);
-            return Ok(());
-        }
         if !self.tasks.contains_key(&tid) {
             // Its parent's event is on its way, and will let it go.
             self.strangers.insert(tid, status);
@@ -456,28 +457,6 @@ impl Tracer {
             }
         }
         self.resume(tid, 0)
-    }
-
-    fn on_end(&mut self, tid: i32, status: i32) {
-        self.strangers.remove(&tid);
-        self.never_returns(tid);
-        let tracee = self.tasks.remove(&tid);
-        let ended_itself = tracee.as_ref().is_some_and(|tracee| tracee.ended_itself);
-        if let Some(tracee) = tracee {
-            self.ended(tracee, status);
-        }
-        if let Some(inside) = &mut self.inside {
-            inside.ended(tid);
-        }
-        if tid == self.main {
-            self.status = Some(status);
-            self.requests.command_ended();
-        }
-        // The child of one that was killed may be seen for the first time after that.
-        self.may_have_orphans |= !ended_itself;
-        if self.may_have_orphans {
-            self.adopt_orphans(tid);
-        }
     }
 
     fn kill_all(&self) {

@@ -4,6 +4,9 @@
 //! that stops often would be let go again and again while the others stand still, and threads that
 //! share their work out among themselves (a queue of files to be searched) would share it out as
 //! they never do without a recorder.
+//!
+//! Ends come before all stops. From the moment that they are seen here, the calls of others return
+//! that wait for them, and these may be recorded inside: they are told at the next stop.
 
 use std::collections::VecDeque;
 
@@ -40,15 +43,37 @@ impl Pending {
             }
         }
         let first = wait(block)?;
-        if let Waited::Task(..) = first
-            && tasks > 1
-        {
-            while let Waited::Task(tid, status) = wait(false)? {
-                self.stops.push_back((tid, status));
-            }
+        let Waited::Task(tid, status) = first else {
+            return Ok(first);
+        };
+        if tasks <= 1 {
+            return Ok(first);
         }
-        Ok(first)
+        while let Waited::Task(tid, status) = wait(false)? {
+            self.add((tid, status));
+        }
+        match self.stops.front() {
+            Some(front) if is_end(front) && !is_end(&(tid, status)) => {
+                let ends = self.stops.partition_point(is_end);
+                self.stops.insert(ends, (tid, status));
+                let end = self.stops.pop_front();
+                Ok(end.map_or(Waited::Nothing, |(tid, status)| Waited::Task(tid, status)))
+            }
+            _ => Ok(first),
+        }
     }
+
+    fn add(&mut self, (tid, status): (i32, i32)) {
+        if is_end(&(tid, status)) {
+            self.stops.push_front((tid, status));
+        } else {
+            self.stops.push_back((tid, status));
+        }
+    }
+}
+
+fn is_end((_, status): &(i32, i32)) -> bool {
+    !libc::WIFSTOPPED(*status)
 }
 
 fn wait(block: bool) -> Result<Waited, RecordError> {

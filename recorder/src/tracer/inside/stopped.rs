@@ -93,10 +93,6 @@ impl Tracee for Stopped {
         ptrace::set_signal_mask(self.tid, mask)
     }
 
-    fn sleeps(&mut self) -> Option<u64> {
-        spawn::sleeps(self.tid)
-    }
-
     fn may_be_changed(&mut self) -> bool {
         let native = self
             .registers()
