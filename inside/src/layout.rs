@@ -111,19 +111,21 @@ pub mod event {
     pub const CLASS: u64 = 80;
     /// 1 if [`STAT`] is filled.
     pub const HAS_STAT: u64 = 88;
-    /// How long the task was off its processor before the call, without sleep, nanoseconds; or
-    /// [`NOT_ASKED`]. Like the next word it is chosen by [`super::area::STATE`].
+    /// How long the task was off its processor before the call, nanoseconds; or [`NOT_ASKED`]. Like
+    /// the next word, and the two after it, it is chosen by [`super::area::STATE`].
     pub const OFF: u64 = 96;
-    /// The same in the call, and with sleep.
+    /// The same in the call.
     pub const OFF_IN_CALL: u64 = OFF + super::area::IN_CALL * 8;
     /// It was not asked.
     pub const NOT_ASKED: u64 = u64::MAX;
-    /// If it slept in the call: how often it has left a processor of its own accord in its life.
-    /// Otherwise 0.
+    /// If it slept before the call: how often it has left a processor of its own accord in its
+    /// life. Otherwise 0.
     pub const SLEEPS: u64 = 112;
+    /// The same in the call.
+    pub const SLEEPS_IN_CALL: u64 = SLEEPS + super::area::IN_CALL * 8;
     /// Its path, with the zero that ends it; from the next word on the name of an attribute, if it
     /// has one.
-    pub const PATH: u64 = 120;
+    pub const PATH: u64 = 128;
     /// Calls with longer paths and names go the traced way.
     pub const PATH_MAX: u64 = STAT - PATH;
     /// Bytes of a word.

@@ -11,6 +11,7 @@ pub fn instruction() -> u64 {
 }
 
 pub mod arch;
+mod away;
 pub mod class;
 mod draft;
 #[cfg(test)]
@@ -32,9 +33,10 @@ mod traps;
 mod ways;
 
 pub use arch::{Found, is_supported};
+pub use away::{Away, Here, Later, Off};
 pub use led::Shares;
 pub use refused::Refused;
-pub use region::{Area, Bounds, Event, Here, Off, Region, Seen, Unread};
+pub use region::{Area, Bounds, Event, Region, Seen, Unread};
 pub use rescue::Why;
 pub use space::Space;
 pub use tasks::{Policy, Tasks, take_area};

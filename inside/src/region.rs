@@ -7,6 +7,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::arch::{self, Found, Marks};
+use crate::away::{Away, Here, Later, Off};
 use crate::class::{self, waits_for_end};
 use crate::layout::{AREA, AREAS, EVENT, EVENTS, PAGE, REGION, REGION_SIZE, area, event};
 use crate::sys::Segment;
@@ -136,30 +137,6 @@ pub enum Seen {
     Returned,
     /// It was not made: a signal came before. If the tool still wants to make it, it stops again.
     Dropped,
-}
-
-/// How long a task was off its processor, nanoseconds, as far as it told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Off {
-    /// In the gap before a call, waiting for a processor. `None`: it was not asked.
-    pub before: Option<u64>,
-    /// In the call. `None`: it was not asked.
-    pub within: Option<u64>,
-    /// If it slept in the call: how often it has left a processor of its own accord in its life,
-    /// with its stops.
-    pub sleeps: Option<u64>,
-    /// How long it has waited for a processor since that call, as far as it told.
-    pub later: u64,
-}
-
-/// What is known of a task that stands still, and whose next gap begins there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Here {
-    /// Processor time of its life, nanoseconds; `None` where nobody counts.
-    pub cpu: Option<u64>,
-    /// How often it has left a processor of its own accord in its life, with the stop that it
-    /// stands in, if that was looked at.
-    pub sleeps: Option<u64>,
 }
 
 /// A call that the stub made.
@@ -326,6 +303,7 @@ impl Area {
         set(event::OFF, event::NOT_ASKED);
         set(event::OFF_IN_CALL, event::NOT_ASKED);
         set(event::SLEEPS, 0);
+        set(event::SLEEPS_IN_CALL, 0);
         set(event::ENTRY, ticks);
         for (index, argument) in arguments.iter().enumerate() {
             set(event::ARGUMENTS + index as u64 * 8, *argument);
@@ -358,6 +336,19 @@ impl Area {
         self.region.segment.set_word(offset + event::EXIT, ticks);
         self.set(area::LAST_EXIT, ticks);
         self.set(area::HEAD, head.wrapping_add(1));
+    }
+
+    /// Where the task told to have been before a call, and in it.
+    fn away(&self, number: u64) -> [Option<Away>; 2] {
+        let places = [
+            (event::OFF, event::SLEEPS),
+            (event::OFF_IN_CALL, event::SLEEPS_IN_CALL),
+        ];
+        places.map(|(off, sleeps)| {
+            let time = Some(self.word_of(number, off)).filter(|off| *off != event::NOT_ASKED)?;
+            let sleeps = Some(self.word_of(number, sleeps)).filter(|sleeps| *sleeps != 0);
+            Some(Away { time, sleeps })
+        })
     }
 
     /// Reads an event into the place of another.
@@ -405,12 +396,11 @@ impl Area {
         event.is_lstat = class == class::LSTAT || class == class::STAT_AT && nofollow;
         let has_stat = word(event::HAS_STAT) == 1;
         event.found = has_stat.then(|| arch::found(|at| word(event::STAT + at)));
-        let told = |at| Some(word(at)).filter(|off| *off != event::NOT_ASKED);
+        let [before, within] = self.away(number);
         event.off = Off {
-            before: told(event::OFF),
-            within: told(event::OFF_IN_CALL),
-            sleeps: Some(word(event::SLEEPS)).filter(|sleeps| *sleeps != 0),
-            later: 0,
+            before,
+            within,
+            later: Later::default(),
         };
     }
 }
@@ -428,17 +418,12 @@ pub struct Unread<'a> {
 const TOLD: u64 = EVENTS / 8;
 
 impl Unread<'_> {
-    /// How long the task waited for a processor, by those that are not read yet.
-    fn waited(&self) -> u64 {
+    /// What is told by those that are not read yet.
+    fn later(&self) -> Later {
         let count = self.end.wrapping_sub(self.next);
-        let words = (0..count).flat_map(|number| {
-            let word = |at| self.area.word_of(self.next.wrapping_add(number), at);
-            let slept = word(event::SLEEPS) != 0;
-            let within = Some(word(event::OFF_IN_CALL)).filter(|_| !slept);
-            [Some(word(event::OFF)), within].into_iter().flatten()
-        });
-        let told = words.filter(|off| *off != event::NOT_ASKED);
-        told.fold(0, u64::saturating_add)
+        let numbers = (0..count).map(|at| self.next.wrapping_add(at));
+        let away = numbers.flat_map(|number| self.area.away(number).into_iter().flatten());
+        away.fold(Later::default(), Later::and)
     }
 
     /// When the first call returned that waited for the end of a task, ticks.
@@ -458,8 +443,9 @@ impl Unread<'_> {
     pub fn take(&mut self, event: &mut Event) {
         self.area.read(self.next, event);
         self.next = self.next.wrapping_add(1);
-        if event.off.sleeps.is_some() {
-            event.off.later = self.waited();
+        let slept = |away: &Option<Away>| away.is_some_and(|away| away.sleeps.is_some());
+        if slept(&event.off.before) || slept(&event.off.within) {
+            event.off.later = self.later();
         }
         if self.next.is_multiple_of(TOLD) {
             self.area.set(area::TAIL, self.next);

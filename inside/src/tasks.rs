@@ -7,9 +7,10 @@ use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 
 use crate::arch;
+use crate::away::Here;
 use crate::known::Known;
 use crate::led::{Newborn, Shares, leads};
-use crate::region::{Area, Bounds, Event, Here, Regions, Unread};
+use crate::region::{Area, Bounds, Event, Regions, Unread};
 use crate::space::Space;
 use crate::start::Start;
 use crate::tracee::Tracee;

@@ -21,6 +21,8 @@ pub struct Seen {
     pub result: i64,
     pub path: Option<Vec<u8>>,
     pub inside: bool,
+    /// It told that it slept before that call.
+    pub slept_before: bool,
 }
 
 pub struct Outcome {
@@ -251,6 +253,7 @@ impl Watch {
                 result: event.result,
                 path,
                 inside: event.seen.is_none(),
+                slept_before: event.off.before.is_some_and(|away| away.sleeps.is_some()),
             });
         });
     }
@@ -382,6 +385,7 @@ impl Watch {
                     result,
                     path,
                     inside: false,
+                    slept_before: false,
                 });
                 self.tasks.leaves(tid, &mut Stopped(tid));
             }

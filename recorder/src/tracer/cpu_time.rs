@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
-use fsreplay_inside::{Here, Off};
+use fsreplay_inside::{Away, Here, Later, Off};
 use fsreplay_trace::model::Spent;
 
 use crate::limits;
@@ -221,17 +221,16 @@ impl CpuTime {
     /// that took longer than `bound` is looked into.
     pub fn inside(&mut self, entry: u64, exit: u64, off: Off, bound: u64) -> Spent {
         let gap = entry.saturating_sub(self.left);
-        let waited = off.before.unwrap_or(0).min(gap);
-        let think = gap - waited;
+        let later = off.within.map_or(off.later, |away| off.later.and(away));
+        let before = self.told_by_task(gap, off.before.unwrap_or_default(), later);
+        self.told += before.cpu;
         let duration = exit.saturating_sub(entry);
-        self.told += think;
-        self.told_delay += waited;
         let within = self.returned(exit, duration, off, bound);
         let carried = std::mem::take(&mut self.carried);
         Spent {
-            think: carried.think + think,
+            think: carried.think + before.cpu,
             cpu: within.cpu,
-            blocked: carried.blocked,
+            blocked: carried.blocked + before.asleep,
             asleep: within.asleep,
         }
     }
@@ -240,7 +239,7 @@ impl CpuTime {
     pub fn returned(&mut self, exit: u64, duration: u64, off: Off, bound: u64) -> Within {
         self.left = exit.max(self.left);
         let within = match off.within {
-            Some(away) => self.told_by_task(duration, away.min(duration), off),
+            Some(away) => self.told_by_task(duration, away, off.later),
             None if duration > bound => self.long_call(duration),
             None => Within {
                 cpu: duration,
@@ -251,23 +250,27 @@ impl CpuTime {
         within
     }
 
-    /// The task itself told how long it was off its processor in a call, and whether it slept. What
-    /// the kernel counted as waiting for one, and nothing tells of, followed the sleep.
-    fn told_by_task(&mut self, duration: u64, away: u64, off: Off) -> Within {
-        let sleeps = off.sleeps.map(|sleeps| sleeps.saturating_sub(self.stops));
+    /// The task itself told how long it was off its processor in a call, or in the gap before it,
+    /// and whether it slept. What the kernel counted as waiting for one, and nothing tells of,
+    /// followed that sleep and those that came later: they share it by how long they were.
+    fn told_by_task(&mut self, duration: u64, away: Away, later: Later) -> Within {
+        let time = away.time.min(duration);
+        let sleeps = away.sleeps.map(|sleeps| sleeps.saturating_sub(self.stops));
         let delay = match sleeps.filter(|sleeps| *sleeps > self.sleeps) {
             Some(sleeps) => {
                 self.sleeps = sleeps;
                 let queued = (self.counts()).map_or(0, |counts| counts.delay);
-                let told = (self.last.delay + self.told_delay).saturating_add(off.later);
-                queued.saturating_sub(told).min(away)
+                let told = (self.last.delay + self.told_delay).saturating_add(later.waited);
+                let followed = queued.saturating_sub(told) as f64;
+                let part = time as f64 / (time as f64 + later.slept as f64).max(1.0);
+                ((followed * part) as u64).min(time)
             }
-            None => away,
+            None => time,
         };
         self.told_delay += delay;
         Within {
-            cpu: duration - away,
-            asleep: away - delay,
+            cpu: duration - time,
+            asleep: time - delay,
         }
     }
 

@@ -206,6 +206,7 @@ mod tests {
             samples.keep(at, &ops[at % 3], result, ticks);
         }
         samples.left_out(kept.len());
+        samples.keep_lost(0, 0);
         samples.keep_lost(1, 40);
         let samples = samples.in_ticks_of(2.0);
         assert_eq!([0, 1].map(|at| samples.lost(at)), [0, 80]);

@@ -76,7 +76,7 @@ global_asm!(
     "str xzr, [x15, #{HAS_STAT}]",
     "mov x17, #{not_asked}",
     "stp x17, x17, [x15, #{OFF}]",
-    "str xzr, [x15, #{SLEPT}]",
+    "stp xzr, xzr, [x15, #{SLEPT}]",
     "stp x0, x1, [x15, #{ARGUMENTS}]",
     "stp x2, x3, [x15, #{ARGUMENTS} + 16]",
     "stp x4, x5, [x15, #{ARGUMENTS} + 32]",
@@ -322,8 +322,8 @@ global_asm!(
     "cbz x13, 56f",
     "str x12, [x16, #{SLEEPS}]",
     "ldr x13, [x16, #{STATE}]",
-    "cbz x13, 91f",
-    "str x12, [x15, #{SLEPT}]",
+    "add x13, x15, x13, lsl #3",
+    "str x12, [x13, #{SLEPT}]",
     "56: ldr x14, [x16, #{AWAY}]",
     "55: ldr x13, [x16, #{STATE}]",
     "add x12, x15, x13, lsl #3",
@@ -337,10 +337,6 @@ global_asm!(
     "b 53b",
     "57: ldr x0, [x15, #{RESULT}]",
     "b 60b",
-    // It slept before the call.
-    "91: ldp x0, x1, [x15, #{ARGUMENTS}]",
-    "ldr x8, [x15, #{NUMBER}]",
-    "b fsreplay_inside_refused",
     // There is no answer.
     "92: ldp x0, x1, [x15, #{ARGUMENTS}]",
     "ldr x8, [x15, #{NUMBER}]",
@@ -455,5 +451,5 @@ global_asm!(
 
 // The commands up to the last one are told by their bits.
 const _: () = assert!(class::FCNTL_LAST.is_power_of_two());
-const _: () = assert!(event::OFF_IN_CALL == event::OFF + 8 && area::IN_CALL == 1);
+const _: () = assert!(event::SLEEPS_IN_CALL == event::SLEEPS + 8 && area::IN_CALL == 1);
 const _: () = assert!(class::NUMBERS.is_power_of_two() && EVENTS.is_power_of_two());

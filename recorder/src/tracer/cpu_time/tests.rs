@@ -19,6 +19,10 @@ fn sums_stay_right_where_a_gap_is_shorter_than_a_stop() {
     assert_eq!(kept - debt, gaps.iter().sum::<u64>() - 5000);
 }
 
+fn away(time: u64, sleeps: Option<u64>) -> Option<Away> {
+    Some(Away { time, sleeps })
+}
+
 #[test]
 fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
     let mut time = CpuTime::new(0);
@@ -30,10 +34,9 @@ fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
     assert_eq!((next.think, next.cpu), (1_000, 100));
     // What the task told of it: it waited for a processor, and slept.
     let off = Off {
-        before: Some(900),
-        within: Some(700),
-        sleeps: Some(1),
-        later: 0,
+        before: away(900, None),
+        within: away(700, Some(1)),
+        later: Later::default(),
     };
     let spent = time.inside(3_100, 4_000, off, 500);
     time.is_no_event(spent);
@@ -55,14 +58,16 @@ fn waiting_behind_sleep_in_a_call_is_told_from_both_that_and_a_later_gap() {
     // for 2 ms again. All of that is read at once.
     says("0 7000000 101\n");
     let mut off = Off {
-        before: Some(0),
-        within: Some(15_000_000),
-        sleeps: Some(time.stops + 1),
-        later: 2_000_000,
+        before: away(0, None),
+        within: away(15_000_000, Some(time.stops + 1)),
+        later: Later {
+            waited: 2_000_000,
+            slept: 0,
+        },
     };
     assert_eq!(time.inside(0, 15_000_000, off, 1).asleep, 10_000_000);
-    off.before = Some(2_000_000);
-    (off.within, off.sleeps, off.later) = (Some(0), None, 0);
+    off.before = away(2_000_000, None);
+    (off.within, off.later) = (away(0, None), Later::default());
     let next = time.inside(17_000_000, 17_000_000, off, 1);
     assert_eq!((next.think, next.asleep), (0, 0));
     // The gap that follows is sleep as a whole.
@@ -162,10 +167,9 @@ fn a_task_tells_where_it_was_before_a_call_and_in_it() {
     time.leaves(1_000);
     time.stops = 2;
     let off = |before, within, sleeps| Off {
-        before: Some(before),
-        within: Some(within),
-        sleeps,
-        later: 0,
+        before: away(before, None),
+        within: away(within, sleeps),
+        later: Later::default(),
     };
     // It waited for a processor, and then slept.
     let spent = time.inside(1_500, 2_500, off(200, 900, Some(5)), 10);
@@ -179,4 +183,53 @@ fn a_task_tells_where_it_was_before_a_call_and_in_it() {
     // Never for longer than it took.
     let spent = time.inside(3_600, 3_700, off(5_000, 5_000, Some(6)), 10);
     assert_eq!((spent.think, spent.cpu, spent.asleep), (0, 0, 100));
+}
+
+#[test]
+fn sleep_in_a_gap_is_told_from_what_followed_it() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mut time = CpuTime::new(0);
+    time.opened = true;
+    time.source = Some(File::open(file.path()).expect("opened"));
+    time.leaves(0);
+    time.stops = 1;
+    // It computed for 1 ms, slept for 6, and waited for a processor for 3; in the call it waited
+    // for 2 ms more.
+    std::fs::write(file.path(), "1000000 5000000 3\n").expect("written");
+    let off = Off {
+        before: away(9_000_000, Some(2)),
+        within: away(2_000_000, None),
+        later: Later::default(),
+    };
+    let spent = time.inside(10_000_000, 12_000_000, off, 1);
+    assert_eq!((spent.think, spent.blocked), (1_000_000, 6_000_000));
+    assert_eq!((spent.cpu, spent.asleep), (0, 0));
+    // What it told before is no sleep, however often it says that.
+    let spent = time.inside(22_000_000, 24_000_000, off, 1);
+    assert_eq!((spent.think, spent.blocked), (1_000_000, 0));
+}
+
+#[test]
+fn sleeps_that_are_read_together_share_what_followed_them() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mut time = CpuTime::new(0);
+    time.opened = true;
+    time.source = Some(File::open(file.path()).expect("opened"));
+    time.leaves(0);
+    time.stops = 1;
+    // Ten naps of 900 ns, behind each of which it waits for 100.
+    std::fs::write(file.path(), "0 1000 11\n").expect("written");
+    for nap in 1..=10u64 {
+        let later = Later {
+            waited: 0,
+            slept: 1_000 * (10 - nap),
+        };
+        let off = Off {
+            before: away(1_000, Some(1 + nap)),
+            within: None,
+            later,
+        };
+        let spent = time.inside(1_000 * nap, 1_000 * nap, off, 1);
+        assert_eq!((spent.think, spent.blocked), (0, 900), "{nap}");
+    }
 }
