@@ -20,8 +20,6 @@ use crate::simulate::{Price, Prices};
 
 /// Bytes of samples that are kept at most: of large plans fewer rounds.
 const ROOM: usize = 512 << 20;
-/// Bytes that are kept of one op in a round, at most.
-const SAMPLE: usize = 2 * size_of::<u32>();
 /// Rounds that are kept even of a plan for which there is no room: a median needs three.
 const FEWEST: usize = 3;
 /// Half of what was measured lies below.
@@ -48,23 +46,21 @@ impl Prices for AsRecorded<'_> {
 pub struct Rounds<'p> {
     plan: &'p Plan,
     kept: VecDeque<Vec<LaneRun>>,
-    most: usize,
 }
 
 impl<'p> Rounds<'p> {
     /// None yet.
     pub fn new(plan: &'p Plan) -> Rounds<'p> {
-        let ops: usize = plan.lanes.iter().map(|lane| lane.len()).sum();
         Rounds {
             plan,
             kept: VecDeque::new(),
-            most: (ROOM / (ops * SAMPLE).max(1)).max(FEWEST),
         }
     }
 
     /// Keeps what the lanes of a round did; the oldest one goes where there is no room for more.
     pub fn add(&mut self, lanes: Vec<LaneRun>) {
-        if self.kept.len() >= self.most {
+        let bytes: usize = lanes.iter().map(|lane| lane.samples.bytes()).sum();
+        if self.kept.len() >= (ROOM / bytes.max(1)).max(FEWEST) {
             self.kept.pop_front();
         }
         self.kept.push_back(lanes);
@@ -94,8 +90,7 @@ impl<'p> Rounds<'p> {
         }
     }
 
-    /// What an op took in a round, with what waits before it cost the tool's computing,
-    /// nanoseconds.
+    /// What an op took in a round, with what its wait cost the computing after it, nanoseconds.
     fn took(&self, round: &[LaneRun], lane: usize, at: usize) -> f32 {
         let op = self.plan.op(lane, at);
         let took = |lane: &LaneRun| lane.samples.get(at, op).duration + lane.samples.lost(at);

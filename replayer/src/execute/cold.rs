@@ -2,13 +2,12 @@
 //!
 //! A task that waits for a server, a disk or another machine finds its memory gone from the caches:
 //! the server ran there, or the task woke on another processor. Its own computing takes longer
-//! then. Of five tools, what a FUSE mount made them slower was underrated by 21 to 63 % without
-//! this (`docs/accuracy.md`).
+//! then, which is a good part of what a FUSE mount costs a tool (`docs/accuracy.md`).
 //!
-//! So after a call that waited, computing is reading a ring of lines once, each of which names the
-//! next. Where they are in the caches, that takes the time that it stands for. Else it takes
-//! longer, and what it takes longer is what the wait cost. Where the call took as long when it was
-//! recorded, the recorded computing holds that already.
+//! So after a call that waited, computing is reading a ring of lines once, from its beginning, each
+//! of which names the next. Where they are in the caches, that takes the time that it stands for.
+//! Else it takes longer, and what it takes longer is what the wait cost. Where the call took about
+//! as long when it was recorded, the recorded computing holds that already.
 
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -17,19 +16,22 @@ use super::clock::Clock;
 
 /// Bytes that a processor fetches at a time, or half of that.
 const LINE: usize = 64;
-/// Lines of the ring: half a megabyte, which is more than the first level of caches holds, and no
+/// Lines of a ring: half a megabyte, which is more than the first level of caches holds, and no
 /// more than the second of most.
 const LINES: usize = (512 << 10) / LINE;
+/// Rings. Lanes that share a processor take memory of each other's from its caches, as tasks do.
+const RINGS: usize = 16;
 /// Lines that are read between two looks at the clock.
 const CHUNK: usize = 16;
 /// How often the ring is read to see what a chunk takes where it is in the caches: the shortest
 /// time counts.
 const TRIES: usize = 12;
-/// A call that takes longer may have waited, nanoseconds: to wake a task takes some microseconds.
+/// A call that takes so much longer than when it was recorded may have waited, nanoseconds: to wake
+/// a task takes some microseconds.
 const WAITED: f32 = 10_000.0;
 
-/// One for all lanes, and never written to.
-static RING: LazyLock<Vec<Line>> = LazyLock::new(ring);
+/// One after the other, and never written to.
+static ALL: LazyLock<Vec<Line>> = LazyLock::new(|| (0..RINGS).flat_map(|_| ring()).collect());
 
 /// A line names the next one.
 #[derive(Clone, Copy)]
@@ -59,11 +61,6 @@ fn read(ring: &[Line], at: u32) -> u32 {
     black_box(chunk.fold(at, |at, _| ring[at as usize].0))
 }
 
-/// Whether a call that took so many nanoseconds may have waited.
-pub fn may_have_waited(nanoseconds: f32) -> bool {
-    nanoseconds > WAITED
-}
-
 /// What of its memory a lane has come back to since it waited.
 #[derive(Clone)]
 pub struct Cold {
@@ -74,14 +71,16 @@ pub struct Cold {
     left: usize,
     /// What a chunk takes where it is in the caches, ticks.
     warm: f64,
-    /// What more they took since the last time that was asked, ticks.
+    /// What more they took, and was not told yet, ticks.
     lost: f64,
+    /// The op in which it waited.
+    waited: usize,
 }
 
 impl Cold {
     /// Of a lane that has it all.
     pub fn none(clock: Clock) -> Cold {
-        let ring = RING.as_slice();
+        let ring = &ALL[..LINES];
         let whole = |_| {
             let begin = clock.ticks();
             let mut end = begin;
@@ -98,12 +97,26 @@ impl Cold {
             left: 0,
             warm: shortest as f64 / (LINES / CHUNK) as f64,
             lost: 0.0,
+            waited: 0,
         }
     }
 
-    /// It waited: nothing may be in the caches any more.
-    pub fn forget(&mut self) {
-        self.left = LINES;
+    /// The same of the lane with that number.
+    pub fn of_lane(self, lane: usize) -> Cold {
+        let begin = lane % RINGS * LINES;
+        Cold {
+            ring: &ALL[begin..begin + LINES],
+            ..self
+        }
+    }
+
+    /// An op took so many nanoseconds, and so many when it was recorded. If it waited, nothing may
+    /// be in the caches any more.
+    #[inline]
+    pub fn called(&mut self, op: usize, took: f32, recorded: f32) {
+        if took > recorded + WAITED {
+            (self.at, self.left, self.waited) = (0, LINES, op);
+        }
     }
 
     /// Reads a chunk of what is left. Gives whether there was one.
@@ -124,10 +137,15 @@ impl Cold {
         self.warm
     }
 
-    /// What was lost since the last time that this was asked, ticks.
+    /// The op that waited, and what was lost by that and was not told yet, ticks.
     #[inline]
-    pub fn take_lost(&mut self) -> u64 {
-        std::mem::take(&mut self.lost).max(0.0) as u64
+    pub fn take_lost(&mut self) -> Option<(usize, u64)> {
+        let whole = self.lost.floor();
+        if whole < 1.0 {
+            return None;
+        }
+        self.lost -= whole;
+        Some((self.waited, whole as u64))
     }
 }
 
@@ -141,7 +159,7 @@ mod tests {
         let mut at = 0;
         for _ in 0..LINES {
             assert!(!std::mem::replace(&mut seen[at as usize], true));
-            at = RING[at as usize].0;
+            at = ALL[at as usize].0;
         }
         assert_eq!(at, 0);
     }
@@ -152,7 +170,7 @@ mod tests {
         assert!(cold.warm > 0.0 && cold.warm.is_finite(), "{}", cold.warm);
         assert!(!cold.come_back());
         for _ in 0..2 {
-            cold.forget();
+            cold.called(3, 90_000.0, 1_000.0);
             for _ in 0..LINES / CHUNK {
                 assert!(cold.come_back());
             }
@@ -161,16 +179,28 @@ mod tests {
     }
 
     #[test]
-    fn what_took_longer_is_lost_and_stands_for_no_more() {
+    fn what_took_as_long_when_it_was_recorded_is_no_wait() {
+        let mut cold = Cold::none(Clock::start());
+        for (took, recorded) in [(9_000.0, 0.0), (90_000.0, 85_000.0), (1_000.0, 90_000.0)] {
+            cold.called(3, took, recorded);
+            assert!(!cold.come_back(), "{took} {recorded}");
+        }
+    }
+
+    #[test]
+    fn what_took_longer_is_lost_by_the_op_that_waited() {
         let mut cold = Cold {
             warm: 10.0,
             ..Cold::none(Clock::start())
         };
+        cold.called(7, 90_000.0, 1_000.0);
         assert_eq!((cold.took(25.0), cold.took(8.0)), (10.0, 10.0));
-        assert_eq!(cold.take_lost(), 13);
-        assert_eq!(cold.take_lost(), 0);
-        // A machine that got faster takes nothing from calls.
-        cold.took(1.0);
-        assert_eq!(cold.take_lost(), 0);
+        assert_eq!(cold.take_lost(), Some((7, 13)));
+        assert_eq!(cold.take_lost(), None);
+        // What took less is taken from what follows.
+        cold.took(4.0);
+        assert_eq!(cold.take_lost(), None);
+        cold.took(19.0);
+        assert_eq!(cold.take_lost(), Some((7, 3)));
     }
 }

@@ -200,7 +200,7 @@ impl<'a> Crew<'a> {
         let samples = &mut done.samples;
         let spent = match self.pacer.clone() {
             None => work.run_fast(issuer, samples, start),
-            Some(pacer) => work.run_paced(pacer, issuer, samples, start),
+            Some(pacer) => work.run_paced(pacer.of_lane(lane), issuer, samples, start),
         }?;
         done.end = Some(Instant::now());
         done.begin = done.begin.or(Some(begin));

@@ -110,10 +110,7 @@ impl Loop<'_, '_> {
             } else {
                 now = self.issue(index, op, issuer, samples, now);
             }
-            if self
-                .progress
-                .done(lane, index as u32 + 1, step.is_published())
-            {
+            if self.is_awaited(index, step) {
                 self.progress.wake(lane);
             }
             while let Some((_, part)) = starts.next_if(|(done, _)| *done == index + 1) {
@@ -148,20 +145,20 @@ impl Loop<'_, '_> {
             self.fetch(steps, index, samples);
             sys::prefetch(thinks.as_ptr().wrapping_add(index + FAR_AHEAD));
             let needless = fallbacks.leave_out(index, issuer);
-            let mut pace = Pace::NONE;
-            if step.rests() {
-                pace = few.rest();
-            }
-            pace.think = thinks[index];
-            if needless {
-                pace = Pace::NONE;
-            }
+            let rest = step.rests().then(|| few.rest());
+            let pace = if needless {
+                Pace::NONE
+            } else {
+                Pace {
+                    think: thinks[index],
+                    ..rest.unwrap_or(Pace::NONE)
+                }
+            };
             if starts.peek().is_some_and(|(done, _)| *done == index + 1) {
                 // The tool's own start of a task is part of what it computes here.
                 pacer.expect_start();
             }
             now = pacer.burn(now, pace.think);
-            samples.keep_lost(index, pacer.take_lost());
             if pace.asleep > 0.0 {
                 now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);
             }
@@ -177,17 +174,17 @@ impl Loop<'_, '_> {
                 now = pacer.burn(now, pace.own);
             }
             spent.paced += now - begin;
+            if let Some((waited, lost)) = pacer.take_lost() {
+                samples.keep_lost(waited, lost);
+            }
             if needless {
                 samples.left_out(index);
             } else {
                 let begin = now;
                 now = self.issue(index, &plan.ops[step.op()], issuer, samples, now);
-                pacer.called(now - begin, plan.lanes[lane].took(index).all());
+                pacer.called(index, now - begin, plan.lanes[lane].took(index).all());
             }
-            if self
-                .progress
-                .done(lane, index as u32 + 1, step.is_published())
-            {
+            if self.is_awaited(index, step) {
                 let before = thread_cpu();
                 self.progress.wake(lane);
                 pacer.woke(thread_cpu().saturating_sub(before));
@@ -200,6 +197,13 @@ impl Loop<'_, '_> {
         }
         spent.computed = pacer.computed();
         Ok(spent)
+    }
+
+    /// An op is done. Gives whether others wait for that.
+    #[inline(always)]
+    fn is_awaited(&self, op: usize, step: &Step) -> bool {
+        let done = op as u32 + 1;
+        (self.progress).done(self.part.lane, done, step.is_published())
     }
 
     /// Looks now and then whether an end is wanted.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::cold::{Cold, may_have_waited};
+use super::cold::Cold;
 
 /// The most that a lane has done itself between two looks at the clock, nanoseconds: if more time
 /// has passed, somebody else had the processor. Interrupts and the replay's own steps are shorter,
@@ -91,18 +91,24 @@ impl<'a> Pacer<'a> {
         self.owe(self.ticks(taken));
     }
 
-    /// A call took so many ticks, and so many nanoseconds when it was recorded.
-    #[inline]
-    pub fn called(&mut self, ticks: u64, recorded: f32) {
-        let took = (ticks as f64 * self.clock.tick_length()) as f32;
-        if may_have_waited(took) && !may_have_waited(recorded) {
-            self.cold.forget();
+    /// For the lane with that number.
+    pub fn of_lane(self, lane: usize) -> Pacer<'a> {
+        Pacer {
+            cold: self.cold.of_lane(lane),
+            ..self
         }
     }
 
-    /// By how many ticks waits have made computing longer since the last time that this was asked.
+    /// An op took so many ticks, and so many nanoseconds when it was recorded.
     #[inline]
-    pub fn take_lost(&mut self) -> u64 {
+    pub fn called(&mut self, op: usize, ticks: u64, recorded: f32) {
+        let took = (ticks as f64 * self.clock.tick_length()) as f32;
+        self.cold.called(op, took, recorded);
+    }
+
+    /// By how many ticks the wait in an op made computing longer, as far as it was not told yet.
+    #[inline]
+    pub fn take_lost(&mut self) -> Option<(usize, u64)> {
         self.cold.take_lost()
     }
 

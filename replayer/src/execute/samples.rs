@@ -1,4 +1,5 @@
-//! What the ops of a lane gave, in four bytes each: nearly all give what they should, and soon.
+//! What the ops of a lane gave, in four bytes each: nearly all give what they should, and soon. And
+//! in four more what their waits cost computing, where there is any.
 
 use crate::plan::{Action, Check, Op};
 use crate::sys;
@@ -37,8 +38,8 @@ struct Odd {
 #[derive(Debug, Default)]
 pub struct Samples {
     ticks: Vec<u32>,
-    /// By how many ticks waits made the computing before each op longer; empty if nothing was
-    /// computed.
+    /// By how many ticks the wait in each op made the computing after it longer; empty if nothing
+    /// is computed.
     lost: Vec<u32>,
     odd: Vec<Odd>,
     /// Nanoseconds.
@@ -67,10 +68,10 @@ impl Samples {
 
     /// The same, with room for what waits cost computing.
     pub(super) fn with_computing(ops: usize) -> Samples {
-        Samples {
-            lost: vec![1; ops],
-            ..Samples::new(ops)
-        }
+        let mut samples = Samples::new(ops);
+        samples.lost = vec![1; ops];
+        samples.lost.fill(0);
+        samples
     }
 
     /// For so many ops, in memory that has been touched.
@@ -105,18 +106,23 @@ impl Samples {
         }
     }
 
-    /// Keeps by how many ticks waits made the computing before an op longer.
+    /// Keeps by how many ticks more the wait in an op made computing longer.
     #[inline(always)]
     pub(super) fn keep_lost(&mut self, at: usize, ticks: u64) {
         if let Some(lost) = self.lost.get_mut(at) {
-            *lost = u32::try_from(ticks).unwrap_or(u32::MAX);
+            *lost = lost.saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX));
         }
     }
 
-    /// By how many nanoseconds waits made the computing before an op longer.
+    /// By how many nanoseconds the wait in an op made the computing after it longer.
     pub fn lost(&self, at: usize) -> u64 {
         let ticks = self.lost.get(at).copied().unwrap_or(0);
         (f64::from(ticks) * self.tick) as u64
+    }
+
+    /// Bytes that it takes, but for what came unexpected.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.ticks.len() + self.lost.len()) * size_of::<u32>()
     }
 
     /// An op that is issued was left out.
@@ -206,8 +212,8 @@ mod tests {
             samples.keep(at, &ops[at % 3], result, ticks);
         }
         samples.left_out(kept.len());
-        samples.keep_lost(0, 0);
-        samples.keep_lost(1, 40);
+        samples.keep_lost(1, 30);
+        samples.keep_lost(1, 10);
         let samples = samples.in_ticks_of(2.0);
         assert_eq!([0, 1].map(|at| samples.lost(at)), [0, 80]);
         let of = |at: usize| samples.get(at, &ops[at % 3]);
