@@ -297,6 +297,33 @@ mod tests {
     }
 
     #[test]
+    fn what_a_wait_makes_computing_longer_is_part_of_its_price_alone() {
+        let plan = plan(&[Call::openat, Call::fstat]);
+        let paced = |lost: &[u32]| {
+            let mut rounds = Rounds::new(&plan);
+            let lane = LaneRun {
+                samples: Samples::losing(&[50, 20], lost),
+                cpu: 130,
+                ..LaneRun::default()
+            };
+            rounds.add(vec![lane]);
+            rounds
+        };
+        let (share, disk) = (paced(&[60, 0]), rounds(&plan, &[&[10, 20]], 30));
+        // The first is moved, the second is not.
+        let prices = |own, other| {
+            let contestant = Contestant {
+                own,
+                others: vec![other],
+                common: &[false, true],
+            };
+            contestant.prices().calls
+        };
+        assert_eq!(prices(&share, &disk), [[110.0, 20.0]]);
+        assert_eq!(prices(&disk, &share), [[10.0, 20.0]]);
+    }
+
+    #[test]
     fn rounds_are_drawn_anew_alike_for_plans_with_as_many() {
         let plan = plan(&[Call::fstat]);
         let drawn = |all: &[&[u32]]| {

@@ -175,6 +175,14 @@ impl Samples {
             tick: 1.0,
         }
     }
+
+    /// The same, with what their waits made computing longer.
+    pub(crate) fn losing(nanoseconds: &[u32], lost: &[u32]) -> Samples {
+        Samples {
+            lost: lost.to_vec(),
+            ..Samples::of(nanoseconds)
+        }
+    }
 }
 
 #[cfg(test)]
