@@ -120,10 +120,14 @@ pub const CLASSES: &[(i64, u8)] = &[
     (libc::SYS_waitid, PLAIN),
 ];
 
-/// Whether a call of that number waits for the end of a task, which has to be told before its
-/// return.
-pub fn waits_for_end(number: u64) -> bool {
-    [libc::SYS_wait4, libc::SYS_waitid].contains(&number.cast_signed())
+/// Whether a call of that number, with that result, may have found the end of a task, which has to
+/// be told before.
+pub fn may_tell_of_end(number: u64, result: i64) -> bool {
+    match number.cast_signed() {
+        libc::SYS_wait4 => result > 0,
+        libc::SYS_waitid => result == 0,
+        _ => false,
+    }
 }
 
 /// Bytes of a vector: its address and its length.

@@ -66,7 +66,7 @@ pub mod area {
     pub const CPU_AT: u64 = 0x60;
     /// How often it had left a processor of its own accord when it asked last; the recorder adds
     /// one for each stop. Of a task that has not asked yet, or was made to do something, it is too
-    /// low: it is taken for one that slept, stops, and is known from then on.
+    /// low: it takes itself for one that slept, once. The recorder knows better.
     pub const SLEEPS: u64 = 0x68;
     /// How long it was off its processor, nanoseconds, while its sleeps are asked for.
     pub const OFF: u64 = 0x70;

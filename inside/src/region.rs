@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::arch::{self, Found, Marks};
 use crate::away::{Away, Here, Later, Off};
-use crate::class::{self, waits_for_end};
+use crate::class::{self, may_tell_of_end};
 use crate::layout::{AREA, AREAS, EVENT, EVENTS, PAGE, REGION, REGION_SIZE, area, event};
 use crate::sys::Segment;
 use crate::tracee::Tracee;
@@ -418,20 +418,30 @@ pub struct Unread<'a> {
 const TOLD: u64 = EVENTS / 8;
 
 impl Unread<'_> {
+    /// Numbers of those that are not read yet.
+    fn numbers(&self) -> impl Iterator<Item = u64> + use<> {
+        let next = self.next;
+        let count = self.end.wrapping_sub(next);
+        (0..count).map(move |at| next.wrapping_add(at))
+    }
+
     /// What is told by those that are not read yet.
     fn later(&self) -> Later {
-        let count = self.end.wrapping_sub(self.next);
-        let numbers = (0..count).map(|at| self.next.wrapping_add(at));
-        let away = numbers.flat_map(|number| self.area.away(number).into_iter().flatten());
+        let away = self
+            .numbers()
+            .flat_map(|number| self.area.away(number).into_iter().flatten());
         away.fold(Later::default(), Later::and)
     }
 
-    /// When the first call returned that waited for the end of a task, ticks.
+    /// When the first call returned that may have found the end of a task, ticks.
     pub fn first_wait(&self) -> Option<u64> {
-        let count = self.end.wrapping_sub(self.next);
-        let mut numbers = (0..count).map(|at| self.next.wrapping_add(at));
-        let found = numbers.find(|at| waits_for_end(self.area.word_of(*at, event::NUMBER)));
-        found.map(|at| self.area.word_of(at, event::EXIT))
+        let word = |number, at| self.area.word_of(number, at);
+        let mut numbers = self.numbers();
+        let found = numbers.find(|at| {
+            let result = word(*at, event::RESULT).cast_signed();
+            may_tell_of_end(word(*at, event::NUMBER), result)
+        });
+        found.map(|at| word(at, event::EXIT))
     }
 
     /// When the next one returned, ticks.

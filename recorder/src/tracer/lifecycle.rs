@@ -60,6 +60,11 @@ impl Tracer {
 
     /// Takes on new tasks whose parent died before its event could tell of them.
     pub(super) fn adopt_orphans(&mut self, dead: i32) {
+        if self.strangers.is_empty() {
+            return;
+        }
+        // What the heir did up to now is its own.
+        self.drain();
         let orphans: Vec<(i32, Option<i32>)> = self
             .strangers
             .keys()
@@ -145,6 +150,7 @@ impl Tracer {
 
     /// A task is gone, since that time.
     pub(super) fn ended(&mut self, mut tracee: Tracee, status: i32, time: u64) {
+        let time = time.max(tracee.time.left());
         // After its last stop it released its memory, and nothing else.
         let released = match tracee.last_think {
             0 => 0,

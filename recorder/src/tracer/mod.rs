@@ -249,11 +249,9 @@ impl Tracer {
                     self.look_for_stop();
                     self.clock.time();
                 }
-                if !self.strangers.is_empty() {
-                    // A process may be killed while it makes a thread. Nobody tells of that then,
-                    // and of the end of its first task only when the thread is gone.
-                    self.adopt_orphans(NOBODY);
-                }
+                // A process may be killed while it makes a thread. Nobody tells of that then, and
+                // of the end of its first task only when the thread is gone.
+                self.adopt_orphans(NOBODY);
                 self.session.trace.flush();
                 observer.progress(self.session.trace.events(), self.session.tasks());
                 // Strangers, too: tasks of which nothing will be told any more would else be waited

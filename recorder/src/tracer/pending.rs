@@ -49,26 +49,23 @@ impl Pending {
         if tasks <= 1 {
             return Ok(first);
         }
+        self.add(tid, status);
         while let Waited::Task(tid, status) = wait(false)? {
-            self.add((tid, status));
+            self.add(tid, status);
         }
-        match self.stops.front() {
-            Some(front) if is_end(front) && !is_end(&(tid, status)) => {
-                let ends = self.stops.partition_point(is_end);
-                self.stops.insert(ends, (tid, status));
-                let end = self.stops.pop_front();
-                Ok(end.map_or(Waited::Nothing, |(tid, status)| Waited::Task(tid, status)))
-            }
-            _ => Ok(first),
-        }
+        let next = self.stops.pop_front();
+        Ok(next.map_or(Waited::Nothing, |(tid, status)| Waited::Task(tid, status)))
     }
 
-    fn add(&mut self, (tid, status): (i32, i32)) {
-        if is_end(&(tid, status)) {
-            self.stops.push_front((tid, status));
-        } else {
-            self.stops.push_back((tid, status));
+    /// Ends stand before all stops, in the order in which they came.
+    fn add(&mut self, tid: i32, status: i32) {
+        let mut at = self.stops.len();
+        if !libc::WIFSTOPPED(status) {
+            // It stands in no stop any more.
+            self.stops.retain(|(of, _)| *of != tid);
+            at = self.stops.partition_point(is_end);
         }
+        self.stops.insert(at, (tid, status));
     }
 }
 
@@ -78,4 +75,29 @@ fn is_end((_, status): &(i32, i32)) -> bool {
 
 fn wait(block: bool) -> Result<Waited, RecordError> {
     ptrace::wait(block).map_err(RecordError::system("waitpid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STOPPED: i32 = 0x57f;
+
+    #[test]
+    fn ends_come_first_in_their_order_and_take_the_stops_of_their_tasks_along() {
+        let mut pending = Pending::default();
+        for (tid, status) in [
+            (1, STOPPED),
+            (2, STOPPED),
+            (3, 0),
+            (4, STOPPED),
+            (2, libc::SIGKILL),
+            (5, 0),
+        ] {
+            pending.add(tid, status);
+        }
+        let all: Vec<_> = pending.take().collect();
+        let ends = [(3, 0), (2, libc::SIGKILL), (5, 0)];
+        assert_eq!(all, [&ends[..], &[(1, STOPPED), (4, STOPPED)]].concat());
+    }
 }

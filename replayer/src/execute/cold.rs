@@ -12,10 +12,11 @@
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use super::clock::Clock;
+use fsreplay_measure::simulated::Chance;
 
-/// Bytes that a processor fetches at a time, or half of that.
-const LINE: usize = 64;
+use super::clock::Clock;
+use super::lane::LINE;
+
 /// Lines of a ring: half a megabyte, which is more than the first level of caches holds, and no
 /// more than the second of most.
 const LINES: usize = (512 << 10) / LINE;
@@ -31,7 +32,7 @@ const TRIES: usize = 12;
 const WAITED: f32 = 10_000.0;
 
 /// One after the other, and never written to.
-static ALL: LazyLock<Vec<Line>> = LazyLock::new(|| (0..RINGS).flat_map(|_| ring()).collect());
+static ALL: LazyLock<Vec<Line>> = LazyLock::new(|| ring().repeat(RINGS));
 
 /// A line names the next one.
 #[derive(Clone, Copy)]
@@ -41,11 +42,9 @@ struct Line(u32);
 /// The ring goes through all lines, in an order that no processor guesses.
 fn ring() -> Vec<Line> {
     let mut order: Vec<u32> = (0..LINES as u32).collect();
-    // A linear congruential generator (Press et al., "Numerical Recipes"): chance is not needed.
-    let mut state = 1u32;
+    let mut chance = Chance::new(0);
     for at in (1..LINES).rev() {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        order.swap(at, (state >> 8) as usize % (at + 1));
+        order.swap(at, (chance.even() * (at + 1) as f64) as usize);
     }
     let mut ring = vec![Line(0); LINES];
     let next = order.iter().cycle().skip(1);

@@ -18,7 +18,7 @@ const AHEAD: usize = 8;
 /// And for that of what stands close together, of which a line holds sixteen.
 const FAR_AHEAD: usize = 32;
 /// Bytes that a processor fetches at a time.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Ticks spent besides the calls.
 #[derive(Clone, Copy, Debug, Default)]

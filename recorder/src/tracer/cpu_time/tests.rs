@@ -19,6 +19,17 @@ fn sums_stay_right_where_a_gap_is_shorter_than_a_stop() {
     assert_eq!(kept - debt, gaps.iter().sum::<u64>() - 5000);
 }
 
+/// Of a task of which the kernel says what stands in the file.
+fn counted(tid: i32, counts: &str) -> (tempfile::NamedTempFile, CpuTime) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), counts).expect("written");
+    let mut time = CpuTime::new(tid);
+    time.opened = true;
+    time.source = Some(File::open(file.path()).expect("opened"));
+    time.leaves(0);
+    (file, time)
+}
+
 fn away(time: u64, sleeps: Option<u64>) -> Option<Away> {
     Some(Away { time, sleeps })
 }
@@ -46,17 +57,13 @@ fn what_is_no_event_belongs_to_the_gap_that_it_lies_in() {
 
 #[test]
 fn waiting_behind_sleep_in_a_call_is_told_from_both_that_and_a_later_gap() {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    let says = |counts: &str| std::fs::write(file.path(), counts).expect("written");
-    let mut time = CpuTime::new(i32::try_from(std::process::id()).expect("an id"));
-    time.opened = true;
-    time.source = Some(File::open(file.path()).expect("opened"));
-    says("0 0 0\n");
+    let own = i32::try_from(std::process::id()).expect("an id");
+    let (file, mut time) = counted(own, "0 0 0\n");
     time.gap(0, 0);
     time.leaves(0);
     // A call sleeps for 10 ms, and then waits for a processor for 5; before the next one it waits
     // for 2 ms again. All of that is read at once.
-    says("0 7000000 101\n");
+    std::fs::write(file.path(), "0 7000000 101\n").expect("written");
     let mut off = Off {
         before: away(0, None),
         within: away(15_000_000, Some(time.stops + 1)),
@@ -187,15 +194,10 @@ fn a_task_tells_where_it_was_before_a_call_and_in_it() {
 
 #[test]
 fn sleep_in_a_gap_is_told_from_what_followed_it() {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    let mut time = CpuTime::new(0);
-    time.opened = true;
-    time.source = Some(File::open(file.path()).expect("opened"));
-    time.leaves(0);
-    time.stops = 1;
     // It computed for 1 ms, slept for 6, and waited for a processor for 3; in the call it waited
     // for 2 ms more.
-    std::fs::write(file.path(), "1000000 5000000 3\n").expect("written");
+    let (_file, mut time) = counted(0, "1000000 5000000 3\n");
+    time.stops = 1;
     let off = Off {
         before: away(9_000_000, Some(2)),
         within: away(2_000_000, None),
@@ -211,14 +213,9 @@ fn sleep_in_a_gap_is_told_from_what_followed_it() {
 
 #[test]
 fn sleeps_that_are_read_together_share_what_followed_them() {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    let mut time = CpuTime::new(0);
-    time.opened = true;
-    time.source = Some(File::open(file.path()).expect("opened"));
-    time.leaves(0);
-    time.stops = 1;
     // Ten naps of 900 ns, behind each of which it waits for 100.
-    std::fs::write(file.path(), "0 1000 11\n").expect("written");
+    let (_file, mut time) = counted(0, "0 1000 11\n");
+    time.stops = 1;
     for nap in 1..=10u64 {
         let later = Later {
             waited: 0,
