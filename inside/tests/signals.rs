@@ -75,9 +75,17 @@ const HANDLERS: &str = r#"
 static volatile long handled, jumped;
 static sigjmp_buf back;
 static volatile int armed;
+/* where a machine does nothing but handle signals, they come more seldom */
+static volatile long every = EVERY, since;
+static timer_t timer;
+static void begin(void) {
+    struct itimerspec often = { { 0, every * 1000 }, { 0, every * 1000 } };
+    timer_settime(timer, 0, &often, 0);
+}
 static void on_alarm(int signal) {
     struct stat s;
     handled++;
+    if (++since > 500 && every < 100000) { since = 0; every *= 2; begin(); }
     stat("/etc/hosts", &s);
     if (armed && handled % 3 == 0) { armed = 0; jumped++; siglongjmp(back, 1); }
 }
@@ -85,11 +93,9 @@ int main(void) {
     struct sigaction action = { .sa_handler = on_alarm, .sa_flags = RESTART };
     sigaction(SIGALRM, &action, 0);
     struct timespec start, now;
-    timer_t timer;
     struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
     if (timer_create(CLOCK_MONOTONIC, &event, &timer)) return 9;
-    struct itimerspec often = { { 0, EVERY * 1000 }, { 0, EVERY * 1000 } };
-    timer_settime(timer, 0, &often, 0);
+    begin();
     clock_gettime(CLOCK_MONOTONIC, &start);
     volatile long done = 0;
     for (;;) {
@@ -113,6 +119,7 @@ int main(void) {
             if (close(fd)) return 7;
         }
         armed = 0;
+        since = 0;
         done++;
     }
     fprintf(stderr, "%ld loops, %ld signals, %ld jumps\n", done, handled, jumped);
@@ -173,6 +180,12 @@ __asm__(
 extern long wakes_nobody(int *at);
 static int word, answer, nobody;
 static volatile long handled;
+/* where a machine does nothing but handle signals, they come more seldom */
+static volatile long every = EVERY, since;
+static void begin(void) {
+    struct itimerval often = { { 0, every }, { 0, every } };
+    setitimer(ITIMER_REAL, &often, 0);
+}
 static long futex(int *at, int command, int value) {
     return syscall(SYS_futex, at, command, value, 0, 0, 0);
 }
@@ -180,6 +193,7 @@ static void on_alarm(int signal) {
     int saved = errno;
     if (futex(&nobody, FUTEX_WAKE_PRIVATE, 1) != 0) _exit(20);
     handled++;
+    if (++since > 500 && every < 100000) { since = 0; every *= 2; begin(); }
     errno = saved;
 }
 static void wait_for(int *at, int value) {
@@ -205,9 +219,9 @@ int main(void) {
     pthread_sigmask(SIG_BLOCK, &alarm, 0);
     if (pthread_create(&other, 0, answers, 0)) return 1;
     pthread_sigmask(SIG_UNBLOCK, &alarm, 0);
-    struct itimerval often = { { 0, EVERY }, { 0, EVERY } };
-    setitimer(ITIMER_REAL, &often, 0);
+    begin();
     for (int i = 1; i <= ROUNDS; i++) {
+        since = 0;
         /* nobody waits; and what can't be a word */
         if (futex(&nobody, FUTEX_WAKE, 5) != 0 || wakes_nobody(&nobody)) return 2;
         if (futex((int *)((char *)&nobody + 1), FUTEX_WAKE, 5) != -1 || errno != EINVAL) return 3;
@@ -216,8 +230,8 @@ int main(void) {
         if (woken < 0 || woken > 1) return 4;
         wait_for(&answer, i);
     }
-    memset(&often, 0, sizeof often);
-    setitimer(ITIMER_REAL, &often, 0);
+    struct itimerval never = { { 0, 0 }, { 0, 0 } };
+    setitimer(ITIMER_REAL, &never, 0);
     if (pthread_join(other, 0)) return 5;
     fprintf(stderr, "%ld signals\n", handled);
     return handled < 20 ? 6 : 7;
