@@ -17,12 +17,14 @@ use crate::options::Affinity;
 use crate::sys;
 use crate::sys::affinity::Mask;
 
-/// Time between samples, nanoseconds.
+/// Time between samples while all are on one CPU, nanoseconds.
 const INTERVAL: u64 = 1_000_000;
+/// The same while they are not, when nothing is in a hurry.
+const LONG_INTERVAL: u64 = 4_000_000;
 /// Samples with two runnable tasks, less those with one, that let the tool spread.
 const SPREAD_AT: u32 = 4;
 /// As many samples with one runnable task, net, bring it together again.
-const GATHER_AFTER: u32 = 24;
+const GATHER_AFTER: u32 = 6;
 /// Tasks that one sample looks at.
 const LOOKS: usize = 8;
 
@@ -90,7 +92,12 @@ impl Gatherer {
         if self.cpu.is_none() || now < self.next_sample {
             return;
         }
-        self.next_sample = now + INTERVAL;
+        let interval = if self.gathered {
+            INTERVAL
+        } else {
+            LONG_INTERVAL
+        };
+        self.next_sample = now + interval;
         let crowded = tasks
             .iter()
             .filter(|(tid, task)| **tid != stopped && may_run(task))
