@@ -61,12 +61,16 @@ pub const SEEN: u8 = 17;
 /// No class of a number: such a call, before it was made, of a task that was taken out.
 pub const DROPPED: u8 = 18;
 
+/// `execve`: a path first, and the second argument points to arguments, of which the first is
+/// copied as names are. One that succeeds doesn't return.
+pub const EXEC: u8 = 19;
+
 /// `lstat`: a path first, and the second argument points to what is found. The classes from here on
 /// are asked for what was found.
-pub const LSTAT: u8 = 19;
+pub const LSTAT: u8 = 20;
 /// `newfstatat`: a path second; the third argument points to what is found, and the fourth holds
 /// flags.
-pub const STAT_AT: u8 = 20;
+pub const STAT_AT: u8 = 21;
 
 /// Numbers that a table of classes has: all others go the traced way.
 pub const NUMBERS: usize = 512;
@@ -191,7 +195,7 @@ pub fn is_made_at_once(class: u8, arguments: &[u64; 6]) -> bool {
 /// Which argument of a class points to a path.
 pub fn path_argument(class: u8) -> Option<usize> {
     match class {
-        PATH_FIRST | OPEN | NAMED | LSTAT => Some(0),
+        PATH_FIRST | OPEN | NAMED | EXEC | LSTAT => Some(0),
         PATH_SECOND | OPEN_AT | STAT_AT => Some(1),
         _ => None,
     }

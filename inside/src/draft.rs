@@ -166,6 +166,10 @@ impl<T: Tracee> Tracee for Draft<'_, T> {
         self.tracee.may_be_changed()
     }
 
+    fn may_be_started(&mut self) -> bool {
+        self.tracee.may_be_started()
+    }
+
     fn signals_of(&mut self, other: i32) -> Option<Signals> {
         self.tracee.signals_of(other)
     }

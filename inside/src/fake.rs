@@ -76,6 +76,10 @@ impl Tracee for Fake {
         false
     }
 
+    fn may_be_started(&mut self) -> bool {
+        self.may_be_changed()
+    }
+
     fn signals_of(&mut self, _other: i32) -> Option<Signals> {
         None
     }

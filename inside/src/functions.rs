@@ -16,8 +16,8 @@ pub struct Gap {
 const LOAD: u32 = 1;
 /// `PT_GNU_EH_FRAME`.
 const FRAMES: u32 = 0x6474_e550;
-/// Larger tables are not read.
-const MOST_FUNCTIONS: usize = 1 << 17;
+/// No more functions are looked at: a table may not be in order.
+const MOST: usize = 1 << 17;
 
 /// Gaps that begin between two addresses; none if the tables can't be read or are of another form.
 /// `base` is where the file's first byte is mapped, `read` fills a buffer from an address or fails.
@@ -40,33 +40,26 @@ fn find(base: u64, from: u64, to: u64, read: &mut Read<'_>) -> Option<Vec<Gap>> 
     if bytes[0] != 1 || bytes[2..4] != [0x03, 0x3b] {
         return None;
     }
-    let count = usize::try_from(int(&bytes, 8)?).ok()?;
-    if count > MOST_FUNCTIONS {
-        return None;
-    }
-    let mut table = vec![0; count * 8];
-    read(header + 12, &mut table)?;
-    let entry = |index: usize, half: usize| {
-        let offset = int(&table, index * 8 + half * 4)?.cast_signed();
-        Some(header.wrapping_add_signed(i64::from(offset)))
-    };
+    let count = u64::from(int(&bytes, 8)?);
     let mut low = 0;
     let mut high = count;
+    // A large program's table has a megabyte, of which a few entries are read.
     while low < high {
         let middle = low.midpoint(high);
-        if entry(middle, 0)? <= from {
+        if entry(header, middle, read)?.0 <= from {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     let mut found = Vec::new();
-    for index in low.saturating_sub(1)..count.saturating_sub(1) {
-        let (function, end) = (entry(index, 0)?, entry(index + 1, 0)?);
+    for index in (low.saturating_sub(1)..count.saturating_sub(1)).take(MOST) {
+        let (function, about) = entry(header, index, read)?;
+        let (end, _) = entry(header, index + 1, read)?;
         if function > to {
             break;
         }
-        let start = function + length(entry(index, 1)?, function, read)?;
+        let start = function + length(about, function, read)?;
         if start < end && (from..=to).contains(&start) {
             found.push(Gap {
                 function,
@@ -76,6 +69,17 @@ fn find(base: u64, from: u64, to: u64, read: &mut Read<'_>) -> Option<Vec<Gap>> 
         }
     }
     Some(found)
+}
+
+/// A function's first byte, and its entry for unwinding.
+fn entry(header: u64, index: u64, read: &mut Read<'_>) -> Option<(u64, u64)> {
+    let mut bytes = [0; 8];
+    read(header.checked_add(12 + index * 8)?, &mut bytes)?;
+    let address = |at| {
+        let offset = int(&bytes, at)?.cast_signed();
+        Some(header.wrapping_add_signed(i64::from(offset)))
+    };
+    Some((address(0)?, address(4)?))
 }
 
 /// The length of a function, from its entry for unwinding.

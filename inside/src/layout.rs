@@ -85,6 +85,8 @@ pub mod area {
     pub const IDLE: u64 = 0xa8;
     /// Nanoseconds of a tick, times 2^32.
     pub const RATE: u64 = 0xb0;
+    /// 1 if the stub makes `execve`: nothing is recorded of its arguments but the first.
+    pub const EXECS: u64 = 0xb8;
     /// In a region's first area: a number that no other segment holds there.
     pub const MARK: u64 = 0x100;
     /// Where its clock of processor time answers (`struct timespec`).

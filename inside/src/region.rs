@@ -71,6 +71,7 @@ impl Region {
         area.set(area::IDLE, bounds.idle);
         area.set(area::RATE, bounds.rate);
         area.set(area::ASKS, 1);
+        area.set(area::EXECS, u64::from(!bounds.execs));
         area.set(area::CPU, 0);
         area.set(area::CPU_AT, NEVER);
         area.set(area::SLEEPS, 0);
@@ -115,6 +116,8 @@ pub struct Bounds {
     pub idle: u64,
     /// Nanoseconds of a tick, times 2^32.
     pub rate: u64,
+    /// `execve` is: all of a program's arguments are recorded.
+    pub execs: bool,
 }
 
 /// What one task writes to. Given back when dropped, which must not be before the task is
@@ -326,6 +329,20 @@ impl Area {
         self.finish(0, ticks);
     }
 
+    /// The program was started that the task is about to start by way of the stub, if that is what
+    /// it is doing. Gives whether it is.
+    pub(crate) fn has_started_program(&self, ticks: u64) -> bool {
+        let number = self
+            .word_of(self.get(area::HEAD), event::NUMBER)
+            .cast_signed();
+        let is_it = self.get(area::STATE) == area::IN_CALL && number == libc::SYS_execve;
+        if is_it {
+            self.set(area::STATE, 0);
+            self.finish(0, ticks);
+        }
+        is_it
+    }
+
     /// Ends the current event, of which the stub itself doesn't see the return.
     pub(crate) fn finish(&self, result: i64, ticks: u64) {
         let head = self.get(area::HEAD);
@@ -368,7 +385,7 @@ impl Area {
         }
         event.name_at = None;
         event.name.clear();
-        if class == class::NAMED && event.path_at.is_some() {
+        if matches!(class, class::NAMED | class::EXEC) && event.path_at.is_some() {
             event.name_at = Some(event.arguments[1]);
             let behind = (event.path.len() as u64 + 1).next_multiple_of(event::WORD);
             let left = event::PATH_MAX.saturating_sub(behind);

@@ -1,6 +1,7 @@
 //! One memory of the tool: the stub in it, its trampolines, and the sites that lead there.
 
 mod beside;
+mod pools;
 
 use std::collections::HashMap;
 use std::io;
@@ -10,18 +11,15 @@ use crate::arch::sites::{self, AT_ONCE, Patch, SITE, SYSCALL};
 use crate::arch::{self, Marks, Registers, TRACED, TRAMPOLINE};
 use crate::draft::Draft;
 use crate::known::{Around, Known};
-use crate::layout::{PAGE, REGION, REGION_SIZE, STUB, STUB_SIZE};
+use crate::layout::{REGION, REGION_SIZE, STUB, STUB_SIZE};
 use crate::led::{self, Preparation, leads};
 use crate::maps::{self, Mapping};
 use crate::refused::Refused;
 use crate::region::{Area, Bounds, Region, Regions};
 use crate::tracee::Tracee;
 use crate::ways::{Ways, find_way};
+pub(crate) use pools::{POOL, Pool};
 
-/// Bytes for trampolines that are mapped at once.
-pub(crate) const POOL: u64 = 16 * PAGE;
-/// How far from the mapping above it a pool lies.
-const APART: u64 = 128 * PAGE;
 /// `SHM_REMAP`: in place of what is mapped there.
 const REMAP: i32 = 0o40_000;
 
@@ -39,19 +37,13 @@ enum Site {
     Unfit,
 }
 
-/// Trampolines that stand together.
-#[derive(Clone, Debug)]
-pub(crate) struct Pool {
-    pub(crate) at: u64,
-    /// Whose each is, in order; of one that leads on to the next what it is instead of.
-    pub(crate) sites: Vec<u64>,
-}
-
-impl Pool {
-    /// Where the next trampoline is to stand.
-    fn next(&self) -> u64 {
-        self.at + (self.sites.len() * TRAMPOLINE) as u64
-    }
+/// How things stand where a site is to be patched.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// The task is the only one of this memory that runs.
+    pub alone: bool,
+    /// Its mappings were looked at in this stop.
+    pub looked: bool,
 }
 
 /// One memory, shared by all tasks that have it.
@@ -65,6 +57,8 @@ pub struct Space {
     sites: HashMap<u64, Site>,
     /// What was written while others may have been executing it, by where.
     breakpoints: HashMap<u64, Patch>,
+    /// Where jumps to trampolines were written, or to what leads on to them.
+    jumps: Vec<u64>,
     /// What was mapped at the last look.
     pub(crate) maps: Vec<Mapping>,
     /// The kernel was told that this memory will ask for `membarrier`.
@@ -80,6 +74,7 @@ impl Default for Space {
             pools: Vec::new(),
             sites: HashMap::new(),
             breakpoints: HashMap::new(),
+            jumps: Vec::new(),
             maps: Vec::new(),
             may_synchronize: false,
         }
@@ -97,6 +92,7 @@ impl Space {
             pools: self.pools.clone(),
             sites: self.sites.clone(),
             breakpoints: self.breakpoints.clone(),
+            jumps: self.jumps.clone(),
             maps: self.maps.clone(),
             may_synchronize: false,
         }
@@ -263,14 +259,14 @@ impl Space {
             .map_or_else(|_| Vec::new(), |maps| maps::parse(&maps));
     }
 
-    /// Lets a site lead to the stub; if the task is the only one of this memory, `alone`, also the
-    /// others of its file that were met `often`. Gives how many do. The task must be at the exit of
+    /// Lets a site lead to the stub; if the task is the only one of this memory, also the others of
+    /// its file that were met `often`. Gives how many do. The task must be at the exit of
     /// a call.
     pub fn patch(
         &mut self,
         tracee: &mut impl Tracee,
         site: u64,
-        alone: bool,
+        Standing { alone, looked }: Standing,
         often: u32,
         found: (&mut Known, &mut Ways),
     ) -> Result<u32, Refused> {
@@ -291,7 +287,9 @@ impl Space {
             // milliseconds. Where it can't be had, that is found out when it is needed.
             self.may_synchronize = self.may_synchronize_now(tracee).is_ok();
         }
-        self.maps = maps::parse(&tracee.maps()?);
+        if !looked {
+            self.look_at_maps(tracee);
+        }
         let mapping = self.mapping(site).copied().filter(Mapping::is_text);
         let mapping = mapping.ok_or(Refused::Site)?;
         if !alone {
@@ -304,6 +302,22 @@ impl Space {
         let others = known.sites(&mapping, often).filter(|other| *other != site);
         let sites = [site].into_iter().chain(others).collect();
         self.lead_all(tracee, mapping, sites, (known, ways))
+    }
+
+    /// The same of one site, where no call is needed for it: the task, which runs alone, stands at
+    /// the entry of a call.
+    pub(crate) fn patch_at_entry(
+        &mut self,
+        tracee: &mut impl Tracee,
+        site: u64,
+        found: (&mut Known, &mut Ways),
+    ) -> Result<u32, Refused> {
+        let has_room = |pool: &Pool| sites::reaches(site, pool.at) && pool.has_room(2);
+        let mapping = self.mapping(site).copied().filter(Mapping::is_text);
+        let mapping = mapping.filter(|_| self.pools.iter().any(has_room));
+        mapping.map_or(Ok(0), |mapping| {
+            self.lead_all(tracee, mapping, vec![site], found)
+        })
     }
 
     /// Lets those sites of a mapping lead to the stub that can; gives how many do. The task is the
@@ -354,7 +368,8 @@ impl Space {
         if !is_call(tracee, site)? {
             return Err(Refused::Site);
         }
-        let way = find_way(tracee, &self.maps, mapping, site, ways)?.ok_or(Refused::Site)?;
+        let way = find_way(tracee, &self.maps, mapping, site, &self.jumps, ways)?;
+        let way = way.ok_or(Refused::Site)?;
         let lead_in = way.lead_in();
         let trampoline = self.trampoline(tracee, site, lead_in)?;
         let patch = sites::patch(site, way, trampoline).ok_or(Refused::Site)?;
@@ -367,53 +382,10 @@ impl Space {
         } else {
             self.write_beside_others(tracee, &patch)?;
         }
+        self.jumps.push(patch.long_jump());
         let done = lead_in.map_or(Site::Patched(0), |_| Site::Ahead);
         self.sites.insert(site, done);
         Ok(())
-    }
-
-    /// Room for a pool near a site.
-    pub(crate) fn room_for_pool(&self, site: u64) -> Option<u64> {
-        let room = (POOL, APART, sites::FAR);
-        maps::free_near(&self.maps, site, room, |at| sites::reaches(site, at))
-    }
-
-    /// A trampoline for a site, near enough to it, and before it what leads on to it, if that is
-    /// needed. Gives the address of the first.
-    fn trampoline(
-        &mut self,
-        tracee: &mut impl Tracee,
-        site: u64,
-        lead_in: Option<(u64, [u8; TRAMPOLINE])>,
-    ) -> Result<u64, Refused> {
-        let near = |pool: &Pool| sites::reaches(site, pool.at);
-        let wanted = 1 + usize::from(lead_in.is_some());
-        let most = (POOL as usize) / TRAMPOLINE - wanted;
-        let found = (self.pools.iter()).position(|pool| near(pool) && pool.sites.len() <= most);
-        let index = match found {
-            Some(index) => index,
-            None => {
-                let at = self.room_for_pool(site).ok_or(Refused::Site)?;
-                let before = tracee.registers()?;
-                map(tracee, &before, STUB + self.marks.call, at, POOL)?;
-                self.pools.push(Pool {
-                    at,
-                    sites: Vec::new(),
-                });
-                self.pools.len() - 1
-            }
-        };
-        let pool = &mut self.pools[index];
-        let first = pool.next();
-        if let Some((instead_of, code)) = lead_in {
-            tracee.write(first, &code)?;
-            pool.sites.push(instead_of);
-        }
-        let at = pool.next();
-        let code = arch::trampoline(at, site).ok_or(Refused::Site)?;
-        tracee.write(at, &code)?;
-        pool.sites.push(site);
-        Ok(first)
     }
 }
 

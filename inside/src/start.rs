@@ -76,7 +76,7 @@ impl Space {
         };
         // No other pool can be mapped before the program begins.
         let sites: Vec<u64> = sites.filter(|site| sites::reaches(*site, pool)).collect();
-        if sites.is_empty() || !tracee.may_be_changed() {
+        if sites.is_empty() || !tracee.may_be_started() {
             return Ok(None);
         }
         let region = regions.unused()?;

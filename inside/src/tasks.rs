@@ -46,6 +46,8 @@ struct Memory {
     stops: u32,
     /// Tasks that have it.
     tasks: u32,
+    /// Those of them that wait until another one starts a program or ends.
+    suspended: u32,
     /// Those of them that would be led to another's area.
     borrowers: u32,
     /// Sites that lead to the stub.
@@ -70,6 +72,8 @@ struct Task {
     newborn: Option<Shares>,
     /// The task that made it had an area.
     parent_had_area: bool,
+    /// The task that made it waits until it starts a program or ends.
+    suspends: bool,
     /// What leads to an area would lead it to another task's, which has none meanwhile.
     borrows: bool,
     /// What is to be done when it came by a breakpoint.
@@ -90,6 +94,7 @@ impl Task {
             refused: false,
             newborn,
             parent_had_area: false,
+            suspends: false,
             borrows: false,
             after_trap: None,
             behind: None,
@@ -102,6 +107,7 @@ impl Drop for Task {
     fn drop(&mut self) {
         let mut memory = self.memory.borrow_mut();
         memory.tasks -= 1;
+        memory.suspended -= u32::from(self.suspends);
         memory.borrowers -= u32::from(self.borrows);
     }
 }
@@ -289,6 +295,11 @@ impl Tasks {
         self.tasks.get(&tid).is_some_and(|task| task.area.is_some())
     }
 
+    /// Whether a task has to run something before its program.
+    pub fn is_starting(&self, tid: i32) -> bool {
+        (self.tasks.get(&tid)).is_some_and(|task| task.start.is_some())
+    }
+
     /// Whether any task has an area.
     pub fn any_inside(&self) -> bool {
         self.tasks.values().any(|task| task.area.is_some())
@@ -374,6 +385,7 @@ impl Memory {
             space: self.space.forked(),
             stops: self.stops,
             tasks: 0,
+            suspended: 0,
             borrowers: 0,
             patched: self.patched,
             refused: self.refused,
@@ -386,6 +398,7 @@ impl Memory {
 
 mod leaving;
 mod patience;
+mod programs;
 mod seen;
 mod signals;
 mod silent;

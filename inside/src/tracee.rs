@@ -53,6 +53,9 @@ pub trait Tracee {
     /// might object and no limit that mappings count for, and is a program of this architecture.
     fn may_be_changed(&mut self) -> bool;
 
+    /// The same of one that stands in the `execve` which started its program.
+    fn may_be_started(&mut self) -> bool;
+
     /// What another task does with signals: `None` if that can't be told.
     fn signals_of(&mut self, other: i32) -> Option<Signals>;
 

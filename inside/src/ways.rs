@@ -19,7 +19,7 @@ pub struct Near<'a> {
     /// How far in these bytes it is.
     pub offset: u64,
     /// The bytes around it, as they are in the process: those of the file, but for what was
-    /// patched.
+    /// patched. Where patches lead is left out, which differs from process to process.
     pub bytes: &'a [u8],
 }
 
@@ -83,6 +83,7 @@ pub fn find_way(
     maps: &[Mapping],
     mapping: Mapping,
     site: u64,
+    jumps: &[u64],
     ways: &mut Ways,
 ) -> io::Result<Option<Way>> {
     let first = site.saturating_sub(2 * NEIGHBOURHOOD).max(mapping.start);
@@ -113,10 +114,11 @@ pub fn find_way(
     let Some(byte) = mapping.in_file(site) else {
         return Ok(look());
     };
+    let compared = sites::without_distances(first, bytes, jumps);
     let near = Near {
         site: byte,
         offset: site - first,
-        bytes,
+        bytes: &compared,
     };
     Ok(ways.way(near, site, look))
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::run;
 #[cfg(target_arch = "x86_64")]
-use common::{EAGER, compile, watch};
+use common::{EAGER, Seen, compile, watch};
 
 const STATS: &str = r#"
 #include <sys/stat.h>
@@ -204,6 +204,77 @@ fn forks_of_all_kinds_and_empty_environments() {
         assert_eq!(names("/none/sharing-"), 20 * 50);
         assert_eq!(names("/none/beside-"), 20 * 50);
         assert!(outcome.inside() > 5000);
+    }
+}
+
+/// Looks for programs as `execvp` does, in children that borrow its memory, or its threads do.
+#[cfg(target_arch = "x86_64")]
+const STARTS: &str = r#"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void *starts(void *to) {
+    for (int i = 0; i < 60; i++) {
+        char missing[64];
+        char *arguments[] = { "a name of its own", "and more", 0 }, *none[] = { 0 };
+        sprintf(missing, "/none/program-%d", i);
+        int status, child = vfork();
+        if (child == 0) {
+            execve(missing, arguments, none);
+            if (errno != ENOENT || execve(0, arguments, none) != -1) _exit(3);
+            if (errno != EFAULT || execve("/bin/true", (char **)16, none) != -1) _exit(4);
+            if (errno != EFAULT) _exit(5);
+            execve("/bin/true", arguments, none);
+            _exit(6);
+        }
+        if (waitpid(child, &status, 0) != child || status) return (void *)1;
+    }
+    return 0;
+}
+int main(void) {
+    void *result;
+#ifdef THREADS
+    pthread_t one, other;
+    pthread_create(&one, 0, starts, 0);
+    pthread_create(&other, 0, starts, 0);
+    if (pthread_join(one, &result) || result) return 1;
+    return pthread_join(other, &result) || result ? 2 : 7;
+#else
+    return starts(0) ? 1 : 7;
+#endif
+}"#;
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn programs_are_started_inside() {
+    for options in [&[][..], &["-pthread", "-DTHREADS"]] {
+        let Some(outcome) = run(STARTS, options) else {
+            return;
+        };
+        assert_eq!(outcome.exited(), Some(7), "{:x}", outcome.status);
+        let exec = |calls: &[Seen]| -> Vec<(i64, bool)> {
+            let execs = calls.iter().filter(|call| call.number == libc::SYS_execve);
+            execs.map(|call| (call.result, call.inside)).collect()
+        };
+        let children = outcome.calls.iter().map(|calls| exec(calls));
+        let children: Vec<_> = children.filter(|execs| execs.len() == 4).collect();
+        let is_threaded = options.len() > 1;
+        assert_eq!(children.len(), if is_threaded { 120 } else { 60 });
+        let results = [-libc::ENOENT, -libc::EFAULT, -libc::EFAULT, 0].map(i64::from);
+        for execs in &children {
+            let found: Vec<i64> = execs.iter().map(|(result, _)| *result).collect();
+            assert_eq!(found, results, "{options:?}");
+        }
+        // What has no path or no arguments is left to the kernel.
+        let last: Vec<bool> = children[children.len() - 1]
+            .iter()
+            .map(|exec| exec.1)
+            .collect();
+        if !is_threaded {
+            assert_eq!(last, [true, false, false, true]);
+        }
     }
 }
 

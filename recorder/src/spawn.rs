@@ -171,7 +171,12 @@ impl Status {
 
     /// A line, without its name.
     pub fn text(&self, name: &str) -> Option<&str> {
-        let line = self.0.lines().find_map(|line| line.strip_prefix(name));
+        // What is asked for most often stands last.
+        let line = self
+            .0
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix(name));
         line.map(str::trim)
     }
 }

@@ -7,6 +7,7 @@ use super::{Memory, Policy, Task, Tasks, UNFIT};
 use crate::led::leads;
 use crate::refused::Refused;
 use crate::region::Area;
+use crate::space::Standing;
 use crate::tracee::Tracee;
 use crate::traps::after_trap;
 
@@ -57,7 +58,8 @@ impl Tasks {
             lead_again(tracee, address);
         }
         let is_worth_it = memory.stops >= policy.stops;
-        if is_worth_it && memory.space.is_elsewhere(behind) {
+        let looked = is_worth_it && memory.space.is_elsewhere(behind);
+        if looked {
             memory.space.look_at_maps(tracee);
         }
         let site = (memory.space).hit(tracee, behind, policy.hits, &mut self.known);
@@ -73,7 +75,8 @@ impl Tasks {
             self.refuse(&mut memory, UNFIT.to_owned());
             return false;
         }
-        let was_patched = site.is_none_or(|site| self.patch(tid, tracee, &mut memory, site));
+        let was_patched =
+            site.is_none_or(|site| self.patch(tid, tracee, &mut memory, (site, looked)));
         if was_patched && wants_area && memory.patched > 0 {
             self.give_area(tid, tracee, &mut memory);
         }
@@ -91,9 +94,9 @@ impl Tasks {
         tid: i32,
         tracee: &mut impl Tracee,
         memory: &mut Memory,
-        site: u64,
+        (site, looked): (u64, bool),
     ) -> bool {
-        let alone = memory.tasks == 1;
+        let alone = memory.is_alone();
         let stops = memory.stops;
         let others_bear = || others_bear_traps(&mut self.tasks, tid, tracee);
         if !alone && !memory.patience.is_over(stops, others_bear) {
@@ -101,7 +104,10 @@ impl Tasks {
         }
         let found = (&mut self.known, &mut self.ways);
         let hits = self.policy.hits;
-        match memory.space.patch(tracee, site, alone, hits, found) {
+        match memory
+            .space
+            .patch(tracee, site, Standing { alone, looked }, hits, found)
+        {
             Ok(count) => memory.patched += count,
             Err(Refused::Site) => {}
             Err(error) => self.refuse(memory, error.to_string()),
@@ -129,7 +135,7 @@ impl Memory {
     /// Whether to patch now would cost more than it saves: where there are threads and nobody told
     /// the kernel before them, it begins with waiting for it.
     fn is_too_early(&self, policy: Policy) -> bool {
-        let is_late = self.tasks > 1 && !self.space.may_change_beside_others();
+        let is_late = !self.is_alone() && !self.space.may_change_beside_others();
         is_late && self.stops < policy.late_stops
     }
 }

@@ -16,6 +16,7 @@ fn looked_into_at(number: i64, has_thread: bool) -> Option<usize> {
             long: 0,
             idle: 0,
             rate: 0,
+            execs: false,
         },
     });
     tasks.first(1);
@@ -33,7 +34,7 @@ fn looked_into_at(number: i64, has_thread: bool) -> Option<usize> {
 
 #[test]
 fn calls_that_stop_in_any_case_get_no_stub() {
-    assert_eq!(looked_into_at(libc::SYS_execve, false), None);
+    assert_eq!(looked_into_at(libc::SYS_execveat, false), None);
     assert_eq!(looked_into_at(libc::SYS_mount, false), None);
     assert_eq!(looked_into_at(libc::SYS_read, false), Some(4));
 }

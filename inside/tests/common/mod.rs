@@ -132,6 +132,10 @@ impl Tracee for Stopped {
     fn may_be_changed(&mut self) -> bool {
         true
     }
+
+    fn may_be_started(&mut self) -> bool {
+        true
+    }
 }
 
 struct Task {
@@ -165,6 +169,7 @@ pub const EAGER: Policy = Policy {
         long: u64::MAX / 2,
         idle: 0,
         rate: 1 << 32,
+        execs: false,
     },
 };
 
@@ -280,10 +285,14 @@ impl Watch {
             }
             libc::PTRACE_EVENT_EXEC => {
                 let earlier = sys::message(tid).unwrap_or(tid);
-                self.tasks.program(earlier, tid);
+                self.tasks.renamed(earlier, tid);
                 if let Some(task) = self.known.remove(&earlier) {
                     self.known.insert(tid, task);
                 }
+                if self.tasks.has_started_program(tid) {
+                    self.drain();
+                }
+                self.tasks.program(tid, tid);
                 self.tasks.starts(tid, &mut Stopped(tid));
                 self.go_on(tid, 0);
             }
@@ -335,6 +344,9 @@ impl Watch {
                 shares(parent)
             };
             self.tasks.child(parent, tid, shares);
+            if is_vfork {
+                self.tasks.suspends_parent(tid);
+            }
             self.know(tid);
             if let Some(status) = self.strangers.remove(&tid) {
                 self.on_status(tid, status);
@@ -354,6 +366,9 @@ impl Watch {
             let waits = matches!(number as i64, libc::SYS_futex | libc::SYS_execve);
             let may_be_late = !waits;
             self.tasks.enters(tid, info.next, ours || may_be_late);
+            if number as i64 == libc::SYS_execve {
+                (self.tasks).enters_program(tid, info.next, &mut Stopped(tid));
+            }
             let (tasks, mut stopped) = (&mut self.tasks, Stopped(tid));
             let made = may_be_late
                 && tasks

@@ -1,8 +1,13 @@
 //! What was copied of the tool's memory where it was recorded inside.
+//!
+//! The first argument of a program is kept as if it stood where the pointer to it stands.
 
 use fsreplay_inside::Event;
 
 use crate::session::Memory;
+
+/// Bytes of a pointer.
+const POINTER: usize = 8;
 
 /// What an event copied of the tool's memory: its path and the name of an attribute, or vectors.
 pub(super) struct Copied<'a>(pub(super) &'a Event);
@@ -13,6 +18,11 @@ impl Memory for Copied<'_> {
             let count = vectors.len().min(buffer.len());
             buffer[..count].copy_from_slice(&vectors[..count]);
             return count;
+        }
+        if self.0.number == libc::SYS_execve as u64 && buffer.len() == POINTER {
+            let is_it = self.0.name_at == Some(address);
+            buffer.copy_from_slice(&address.to_ne_bytes());
+            return if is_it { POINTER } else { 0 };
         }
         let Some(rest) = self.from(address) else {
             return 0;
@@ -91,6 +101,26 @@ mod tests {
         assert_eq!(memory.read_u64(0x1018), Some(0x1f1e_1d1c_1b1a_1918));
         assert_eq!(memory.read_u64(0x1020), None);
         assert_eq!(memory.read_u64(0xfff), None);
+    }
+
+    #[test]
+    fn the_first_argument_of_a_program_is_read_by_its_pointer() {
+        let event = Event {
+            number: libc::SYS_execve as u64,
+            arguments: [0x1000, 0x2000, 0, 0, 0, 0],
+            path_at: Some(0x1000),
+            path: b"/bin/sh".to_vec(),
+            name_at: Some(0x2000),
+            name: b"sh".to_vec(),
+            ..Event::default()
+        };
+        let memory = Copied(&event);
+        let first = memory.read_u64(0x2000).expect("a pointer");
+        let mut text = Vec::new();
+        assert!(memory.read_string(first, 100, &mut text).is_some());
+        assert_eq!(text, b"sh");
+        // No other was copied.
+        assert_eq!(memory.read_u64(0x2008), None);
     }
 
     #[test]

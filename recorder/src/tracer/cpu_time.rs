@@ -53,6 +53,8 @@ pub struct CpuTime {
     stops_then: u64,
     /// Times that it went to sleep otherwise, as far as they were looked at.
     sleeps: u64,
+    /// The same up to the last look; `None` if there may have been others by then.
+    sleeps_then: Option<u64>,
     /// Processor time since the last look that is told of already.
     told: u64,
     /// Waiting for a processor since the last look that is told of already.
@@ -61,6 +63,9 @@ pub struct CpuTime {
     carried: Spent,
     /// What was looked at in the stop that it stands in.
     here: Option<Here>,
+    /// How often it had left a processor of its own accord when that was read in the stop that it
+    /// stands in. To write it down takes the kernel longer than all else that is asked there.
+    switches: Option<u64>,
 }
 
 impl CpuTime {
@@ -77,10 +82,12 @@ impl CpuTime {
             stops: 0,
             stops_then: 0,
             sleeps: 0,
+            sleeps_then: Some(0),
             told: 0,
             told_delay: 0,
             carried: Spent::default(),
             here: None,
+            switches: None,
         }
     }
 
@@ -206,14 +213,18 @@ impl CpuTime {
         }
     }
 
-    /// Keeps what was counted up to now. Gives whether it may have slept since the last look:
-    /// otherwise it was put on a processor once for each stop that it was let go from.
+    /// Keeps what was counted up to now. Gives whether it may have slept since the last look, but
+    /// for what it told: otherwise it was put on a processor once for each stop that it was let go
+    /// from, and for each of those sleeps.
     fn looked(&mut self, counts: Counts) -> bool {
         let slices = counts.slices.saturating_sub(self.last.slices);
         let stops = self.stops.saturating_sub(self.stops_then);
+        let told = (self.sleeps_then).map_or(0, |then| self.sleeps.saturating_sub(then));
+        let may_have_slept = slices > stops + told;
         self.last = counts;
         self.stops_then = self.stops;
-        slices > stops
+        self.sleeps_then = (!may_have_slept).then_some(self.sleeps);
+        may_have_slept
     }
 
     /// A call that was recorded inside the task, from `entry` to `exit`, and the gap before it, as
@@ -298,6 +309,7 @@ impl CpuTime {
             None => rest,
             Some(sleeps) if sleeps > self.sleeps => {
                 self.sleeps = told_inside(self.sleeps, sleeps);
+                self.sleeps_then = None;
                 rest
             }
             Some(_) => 0,
@@ -323,6 +335,7 @@ impl CpuTime {
         self.all_is_told();
         self.left = now;
         // Its stops were no sleep either.
+        self.switches = None;
         self.slept();
     }
 
@@ -332,20 +345,29 @@ impl CpuTime {
 
     /// Whether it went to sleep since the last look, in anything but stops.
     fn slept(&mut self) -> bool {
-        let Some(all) = spawn::sleeps(self.tid) else {
+        let Some(all) = self.switches.or_else(|| spawn::sleeps(self.tid)) else {
             return true;
         };
+        self.switches = Some(all);
         if let Some(here) = &mut self.here {
             here.sleeps = Some(all);
         }
-        let sleeps = all.saturating_sub(self.stops);
+        // It may have been read before that stop was counted.
+        let sleeps = all.saturating_sub(self.stops).max(self.sleeps);
+        self.sleeps_then = Some(sleeps);
         std::mem::replace(&mut self.sleeps, sleeps) < sleeps
     }
 
     /// How often it went to sleep in anything but stops. One that it stands in and that is not
     /// counted yet is taken for a sleep.
-    fn sleeps_by_now(&self) -> Option<u64> {
-        Some(spawn::sleeps(self.tid)?.saturating_sub(self.stops))
+    fn sleeps_by_now(&mut self) -> Option<u64> {
+        self.switches = spawn::sleeps(self.tid);
+        Some(self.switches?.saturating_sub(self.stops))
+    }
+
+    /// The task has stopped since anything of it was looked at.
+    pub fn stands(&mut self) {
+        self.switches = None;
     }
 
     /// Processor time of its life, as far as it is known.

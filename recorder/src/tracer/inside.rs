@@ -45,6 +45,9 @@ pub struct Inside {
     /// A task may have other user ids than the recorder, in a namespace of its own: whom files
     /// belong to is not what it is told.
     other_users: bool,
+    /// Some task may have installed a filter of its own, which its children and their programs have
+    /// as well.
+    may_have_filters: bool,
     /// The memory of tasks with areas. A task may give up being looked at later, by its user ids or
     /// `prctl`; who has opened its memory keeps it.
     kept: HashMap<i32, Rc<File>>,
@@ -69,12 +72,14 @@ impl Inside {
                     long: rate.ticks_in(BOUND),
                     idle: LEAST_BLOCKED,
                     rate: rate.of_tick(),
+                    execs: options.keep_arguments,
                 },
             }),
             rate,
             waking: None,
             last_inside: 0,
             other_users: false,
+            may_have_filters: false,
             kept: HashMap::new(),
             tells: options.backend == Backend::Inside,
         })
@@ -89,21 +94,18 @@ impl Inside {
         Stopped {
             tid,
             memory: self.kept.get(&tid).cloned(),
+            may_have_filters: self.may_have_filters,
         }
     }
 
-    /// Keeps the memory of a task that has an area, where that is needed to take it out of the
-    /// stub.
-    fn keep(&mut self, stopped: Stopped) {
-        if fsreplay_inside::NEEDS_MEMORY
-            && let Stopped {
-                tid,
-                memory: Some(memory),
-            } = stopped
-            && self.tasks.has_area(tid)
-        {
-            self.kept.insert(tid, memory);
-        }
+    /// Keeps the memory of a task that will be written to soon; and of one that has an area, where
+    /// that is needed to take it out of the stub.
+    fn keep(&mut self, Stopped { tid, memory, .. }: Stopped) {
+        let is_led = fsreplay_inside::NEEDS_MEMORY && self.tasks.has_area(tid);
+        match memory.filter(|_| is_led || self.tasks.is_starting(tid)) {
+            Some(memory) => self.kept.insert(tid, memory),
+            None => self.kept.remove(&tid),
+        };
     }
 
     /// What a reader should know of processes that could not be recorded inside.
@@ -129,11 +131,25 @@ impl Inside {
         self.other_users |= flags & libc::CLONE_NEWUSER as u64 != 0;
         let shares = Shares::by(flags);
         self.tasks.child(parent, tid, shares);
+        if flags & libc::CLONE_VFORK as u64 != 0 {
+            self.tasks.suspends_parent(tid);
+        }
         if shares != Shares::Nothing
             && let Some(memory) = self.kept.get(&parent)
         {
             self.kept.insert(tid, Rc::clone(memory));
         }
+    }
+
+    /// A task started a program, at this moment. Gives whether the stub made that call.
+    pub fn has_started_program(&self, tid: i32) -> bool {
+        self.tasks.has_started_program(tid)
+    }
+
+    /// A task has another id from now on.
+    pub fn renamed(&mut self, earlier: i32, tid: i32) {
+        self.tasks.renamed(earlier, tid);
+        self.kept.remove(&earlier);
     }
 
     /// A task started a program.
@@ -147,6 +163,7 @@ impl Inside {
     pub fn starts(&mut self, tid: i32) {
         let mut stopped = self.stopped(tid);
         self.tasks.starts(tid, &mut stopped);
+        self.keep(stopped);
     }
 
     /// A task stands at the entry of a call. Gives whether that is the end of what the program was
@@ -191,6 +208,10 @@ impl Inside {
         self.other_users |= matches!(number as i64, libc::SYS_unshare | libc::SYS_setns);
         let is_ours = may_be_late || arch::takes(number, arguments);
         self.tasks.enters(tid, behind, is_ours);
+        if number as i64 == libc::SYS_execve {
+            let mut stopped = self.stopped(tid);
+            self.tasks.enters_program(tid, behind, &mut stopped);
+        }
         if !may_be_late {
             return false;
         }
@@ -210,11 +231,13 @@ impl Inside {
 
     /// A task is about to have its system calls answered by something of the tool's own.
     pub fn forbids(&mut self, tid: i32) {
+        self.may_have_filters = true;
         self.tasks.forbids(tid);
     }
 
     /// Nobody stops tasks any more that are about to.
     pub fn all_forbid(&mut self) {
+        self.may_have_filters = true;
         self.tasks.all_forbid();
     }
 

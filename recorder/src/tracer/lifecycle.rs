@@ -182,18 +182,37 @@ impl Tracer {
             if earlier != tid {
                 tracee.renamed(tid);
             }
-            // Nothing can go wrong with it any more, so its exit need not be waited for.
-            let memory = TaskMemory::new(tid, self.through_proc);
-            let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
-            self.session.exit(task, 0, &memory, &mut clock);
-            tracee.time.leaves(self.clock.time());
         }
+        self.tell_exec(earlier, tid);
         if let Some(inside) = &mut self.inside {
-            inside.program(earlier, tid);
+            inside.program(tid, tid);
             inside.starts(tid);
         }
         self.running = true;
         self.resume(tid, 0)
+    }
+
+    /// The call that started a program has returned. Nothing can go wrong with it any more, so its
+    /// exit need not be waited for.
+    fn tell_exec(&mut self, earlier: i32, tid: i32) {
+        let is_inside = self.inside.as_mut().is_some_and(|inside| {
+            inside.renamed(earlier, tid);
+            inside.has_started_program(tid)
+        });
+        if is_inside {
+            self.drain();
+        }
+        let Some(tracee) = self.tasks.get_mut(&tid) else {
+            return;
+        };
+        if is_inside {
+            tracee.time.stood_in_call();
+        } else {
+            let memory = TaskMemory::new(tid, self.through_proc);
+            let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
+            self.session.exit(task, 0, &memory, &mut clock);
+        }
+        tracee.time.leaves(self.clock.time());
     }
 }
 

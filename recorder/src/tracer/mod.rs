@@ -277,6 +277,9 @@ impl Tracer {
             self.flow.stop();
             return Ok(());
         }
+        if let Some(tracee) = self.tasks.get_mut(&tid) {
+            tracee.time.stands();
+        }
         // Before anything is made of this stop: what it tells of may change what they saw.
         self.drain();
         self.flow.stop();

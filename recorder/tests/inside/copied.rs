@@ -291,3 +291,63 @@ int main(int argc, char **argv) {
         same_both_ways(&command, 500);
     }
 }
+
+#[test]
+fn programs_are_those_that_were_started_or_tried() {
+    let source = r#"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char *none[] = {0};
+static int starts(const char *path, char *name) {
+    char *arguments[] = {name, "and more", 0};
+    int status, child = vfork();
+    if (child == 0) {
+        char far[400] = "/none";
+        memset(far + 5, 'n', 300);
+        if (execve("/none/of/these", arguments, none) != -1 || errno != ENOENT) _exit(50);
+        if (execve("bin/none", arguments, none) != -1 || errno != ENOENT) _exit(51);
+        if (execve("/etc/passwd/none", arguments, none) != -1 || errno != ENOTDIR) _exit(52);
+        if (execve(far, arguments, none) != -1 || errno != ENAMETOOLONG) _exit(53);
+        if (execve("/bin/none", none, none) != -1 || errno != ENOENT) _exit(54);
+        execve(path, arguments, none);
+        _exit(55);
+    }
+    return waitpid(child, &status, 0) != child || status;
+}
+static void *becomes(void *path) {
+    char *arguments[] = {"by a thread", 0};
+    execve(path, arguments, none);
+    return 0;
+}
+int main(int argc, char **argv) {
+    if (chdir("/")) return 1;
+    for (int i = 0; i < 10; i++) {
+        if (starts("bin/true", "a name of its own") || starts("/bin/true", "")) return 2;
+        if (starts(argv[1], "a script")) return 3;
+    }
+    pthread_t thread;
+    if (pthread_create(&thread, 0, becomes, "/bin/true")) return 4;
+    pthread_join(thread, 0);
+    return 5;
+}"#;
+    let Some((directory, program)) = compiled(source) else {
+        return;
+    };
+    let script = directory.path().join("script");
+    std::fs::write(&script, "#!/bin/sh\nexit 0\n").expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, mode).expect("its mode");
+    let [program, script] = [&program, &script].map(|path| path.to_str().expect("text"));
+    same_both_ways(&[program, script], 300);
+    if cfg!(target_arch = "x86_64") {
+        let inside = with(Backend::Inside, &[program, script]);
+        let execs = inside.calls(Call::execve).len() as u64;
+        let stopped = inside.recording.footer.events - inside.recording.footer.recorded_inside;
+        println!("{stopped} stopped, {execs} starts of programs");
+        assert!(stopped < execs, "{stopped} stopped");
+    }
+}

@@ -65,6 +65,18 @@ pub struct Patch {
     pub after: Vec<u8>,
 }
 
+impl Patch {
+    /// Where the jump to the trampoline stands, or to what leads on to it.
+    pub fn long_jump(&self) -> u64 {
+        self.first.first().map_or(self.at, |(at, _)| *at)
+    }
+}
+
+/// Code without how far its jumps to trampolines lead: nothing of it is compared.
+pub fn without_distances(_address: u64, _bytes: &[u8], _jumps: &[u64]) -> Vec<u8> {
+    Vec::new()
+}
+
 /// The way of a site: every site has one.
 pub fn way(_code: Code<'_>, _site: u64) -> Option<Way> {
     Some(Way)

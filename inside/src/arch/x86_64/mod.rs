@@ -13,7 +13,8 @@ pub use registers::Registers;
 pub use script::{SCRIPT_CALLS, script};
 pub use trampoline::{TRACED, TRAMPOLINE, trampoline};
 
-/// Older calls, which not every architecture has.
+/// Older calls, which not every architecture has; and the start of a program, by a task that has an
+/// area though it shares memory with the one that made it.
 pub const OWN_CLASSES: &[(i64, u8)] = &[
     (libc::SYS_getdents, class::PLAIN),
     (libc::SYS_stat, class::PATH_FIRST),
@@ -21,6 +22,7 @@ pub const OWN_CLASSES: &[(i64, u8)] = &[
     (libc::SYS_access, class::PATH_FIRST),
     (libc::SYS_readlink, class::PATH_FIRST),
     (libc::SYS_open, class::OPEN),
+    (libc::SYS_execve, class::EXEC),
     (libc::SYS_poll, class::UNLESS_THIRD_0),
     (libc::SYS_select, class::PLAIN),
     (libc::SYS_epoll_wait, class::UNLESS_FOURTH_0),

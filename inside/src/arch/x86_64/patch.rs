@@ -111,6 +111,13 @@ pub struct Patch {
     pub after: Vec<u8>,
 }
 
+impl Patch {
+    /// Where the jump to the trampoline stands, or to what leads on to it.
+    pub fn long_jump(&self) -> u64 {
+        self.first.first().map_or(self.at, |(at, _)| *at)
+    }
+}
+
 /// Lets a site lead to its trampoline, or what leads on to that; `None` if it is too far away.
 pub fn patch(site: u64, way: Way, trampoline: u64) -> Option<Patch> {
     match way {

@@ -59,6 +59,21 @@ impl<'a> Code<'a> {
     }
 }
 
+/// Code without how far these jumps to trampolines lead, which says nothing of ways.
+pub fn without_distances(address: u64, bytes: &[u8], jumps: &[u64]) -> Vec<u8> {
+    let mut without = bytes.to_vec();
+    for jump in jumps {
+        let offset = jump
+            .checked_sub(address)
+            .and_then(|at| usize::try_from(at).ok());
+        let distance = offset.and_then(|at| without.get_mut(at + 1..at + JUMP));
+        if let Some(distance) = distance {
+            distance.fill(0);
+        }
+    }
+    without
+}
+
 /// The way that a site can use; `None` if there is none that is beyond doubt.
 pub fn way(code: Code<'_>, site: u64) -> Option<Way> {
     if !code.from(site)?.starts_with(&SYSCALL) {

@@ -107,6 +107,33 @@ fn one_turn_on_a_processor_for_each_stop_is_no_sleep() {
     assert!(time.looked(turns(7)));
 }
 
+#[test]
+fn sleeps_that_the_task_told_are_no_others() {
+    let turns = |slices| Counts {
+        slices,
+        ..Counts::default()
+    };
+    let tell = |time: &mut CpuTime, sleeps| {
+        let away = Away {
+            time: 10,
+            sleeps: Some(time.stops + sleeps),
+        };
+        time.told_by_task(10, away, Later::default());
+    };
+    let mut time = CpuTime::new(0);
+    tell(&mut time, 2);
+    time.stops += 1;
+    assert!(!time.looked(turns(3)));
+    // One more than it told.
+    tell(&mut time, 3);
+    time.stops += 1;
+    assert!(time.looked(turns(6)));
+    // That one may have been a sleep, which it tells of with its next one.
+    tell(&mut time, 5);
+    time.stops += 1;
+    assert!(time.looked(turns(8)));
+}
+
 fn is_asleep(tid: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{tid}/stat")).expect("its state");
     status
@@ -156,12 +183,14 @@ fn sleeping_is_told_from_standing_still() {
         rests();
     }
     time.leaves(0);
+    time.stands();
     let slept = time.gap(5_000_000_000, 0);
     assert!(slept.blocked > 3_000_000_000, "{slept:?}");
     for _ in 0..6 {
         input.write_all(b"\n").expect("written");
         rests();
     }
+    time.stands();
     let slept = time.call(5_000_000_000, 0);
     assert!(slept.asleep > 3_000_000_000, "{slept:?}");
     drop(input);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use fsreplay_inside::arch::Registers;
 use fsreplay_inside::{Signals, Tracee};
 
-use crate::spawn;
+use crate::spawn::{self, Status};
 use crate::sys;
 use crate::sys::ptrace;
 use crate::tracer::held_off::HeldOff;
@@ -19,6 +19,8 @@ pub(super) struct Stopped {
     pub tid: i32,
     /// Its memory, once it was asked for.
     pub memory: Option<Rc<File>>,
+    /// It may have filters of its own.
+    pub may_have_filters: bool,
 }
 
 impl Stopped {
@@ -76,7 +78,7 @@ impl Tracee for Stopped {
     }
 
     fn signals_of(&mut self, other: i32) -> Option<Signals> {
-        let status = spawn::Status::of(other)?;
+        let status = Status::of(other)?;
         let mask = |name| u64::from_str_radix(status.text(name)?, 16).ok();
         Some(Signals {
             blocked: mask("SigBlk:")?,
@@ -97,12 +99,20 @@ impl Tracee for Stopped {
         let native = self
             .registers()
             .is_ok_and(|registers| registers.is_native());
-        let Some(status) = spawn::Status::of(self.tid) else {
+        let Some(status) = Status::of(self.tid) else {
             return false;
         };
         // It won't miss the room that mappings of the recorder take.
         let has_room = status.text("VmLck:") == Some("0 kB") && has_all_addresses(self.tid);
         native && has_room && has_no_other_filter(&status)
+    }
+
+    fn may_be_started(&mut self) -> bool {
+        // Its registers were looked at, and `execve` has let go of locked memory. What its status
+        // says is written anew for each that asks, which takes long.
+        let has_filters =
+            || Status::of(self.tid).is_none_or(|status| !has_no_other_filter(&status));
+        has_all_addresses(self.tid) && !(self.may_have_filters && has_filters())
     }
 }
 

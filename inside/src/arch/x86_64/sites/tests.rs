@@ -253,3 +253,14 @@ fn nearly_all_sites_of_the_c_library_have_a_way() {
     );
     assert!(padding * 2 > all && ways.len() * 5 > all * 4);
 }
+
+#[test]
+fn distances_to_trampolines_are_left_out_and_no_others() {
+    let bytes = [0x90, 0xe9, 0x10, 0, 0, 1, 0xe9, 0x20, 0, 0, 1, 0xe9];
+    let without = |jumps: &[u64]| without_distances(AT, &bytes, jumps);
+    assert_eq!(without(&[]), bytes);
+    // One elsewhere, and one whose distance is cut off.
+    assert_eq!(without(&[AT - 1, AT + 11, AT + 0x1000]), bytes);
+    let first = [0x90, 0xe9, 0, 0, 0, 0, 0xe9, 0x20, 0, 0, 1, 0xe9];
+    assert_eq!(without(&[AT + 1]), first);
+}
