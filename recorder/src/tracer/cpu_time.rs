@@ -345,15 +345,19 @@ impl CpuTime {
 
     /// Whether it went to sleep since the last look, in anything but stops.
     fn slept(&mut self) -> bool {
-        let Some(all) = self.switches.or_else(|| spawn::sleeps(self.tid)) else {
+        let known = self.switches;
+        let Some(all) = known.or_else(|| spawn::sleeps(self.tid)) else {
             return true;
         };
         self.switches = Some(all);
         if let Some(here) = &mut self.here {
             here.sleeps = Some(all);
         }
-        // It may have been read before that stop was counted.
-        let sleeps = all.saturating_sub(self.stops).max(self.sleeps);
+        let mut sleeps = all.saturating_sub(self.stops);
+        if known.is_some() {
+            // It may have been read before that stop was counted.
+            sleeps = sleeps.max(self.sleeps);
+        }
         self.sleeps_then = Some(sleeps);
         std::mem::replace(&mut self.sleeps, sleeps) < sleeps
     }

@@ -199,20 +199,21 @@ impl Tracer {
             inside.renamed(earlier, tid);
             inside.has_started_program(tid)
         });
-        if is_inside {
-            self.drain();
-        }
         let Some(tracee) = self.tasks.get_mut(&tid) else {
             return;
         };
         if is_inside {
+            // That stop is no sleep in the call.
             tracee.time.stood_in_call();
+            self.drain();
         } else {
             let memory = TaskMemory::new(tid, self.through_proc);
             let (task, mut clock) = tracee.at_stop(&self.clock, &self.costs);
             self.session.exit(task, 0, &memory, &mut clock);
         }
-        tracee.time.leaves(self.clock.time());
+        if let Some(tracee) = self.tasks.get_mut(&tid) {
+            tracee.time.leaves(self.clock.time());
+        }
     }
 }
 
