@@ -145,34 +145,20 @@ impl Loop<'_, '_> {
             self.fetch(steps, index, samples);
             sys::prefetch(thinks.as_ptr().wrapping_add(index + FAR_AHEAD));
             let needless = fallbacks.leave_out(index, issuer);
-            let rest = step.rests().then(|| few.rest());
-            let pace = if needless {
-                Pace::NONE
-            } else {
-                Pace {
-                    think: thinks[index],
-                    ..rest.unwrap_or(Pace::NONE)
-                }
-            };
+            let rest = step.rests().then(|| few.rest()).filter(|_| !needless);
+            let think = if needless { 0.0 } else { thinks[index] };
+            let pace = rest.unwrap_or(Pace::NONE).with_think(think);
             if starts.peek().is_some_and(|(done, _)| *done == index + 1) {
                 // The tool's own start of a task is part of what it computes here.
                 pacer.expect_start();
             }
-            now = pacer.burn(now, pace.think);
-            if pace.asleep > 0.0 {
-                now = self.sleep(index, &pacer, pace.asleep, |sleep| &sleep.before);
-            }
+            now = self.rest_before(index, &mut pacer, pace, now);
             spent.paced += now - begin;
             if step.waits() {
                 now = self.wait(few.waits(index), now, &mut spent)?;
             }
             let begin = now;
-            if pace.own_asleep > 0.0 {
-                now = self.sleep(index, &pacer, pace.own_asleep, |sleep| &sleep.within);
-            }
-            if pace.own > 0.0 {
-                now = pacer.burn(now, pace.own);
-            }
+            now = self.rest_within(index, &mut pacer, pace, now);
             spent.paced += now - begin;
             if let Some((waited, lost)) = pacer.take_lost() {
                 samples.keep_lost(waited, lost);
@@ -197,6 +183,29 @@ impl Loop<'_, '_> {
         }
         spent.computed = pacer.computed();
         Ok(spent)
+    }
+
+    /// What the tool computed and slept before an op. Gives the time then.
+    #[inline(always)]
+    fn rest_before(&self, op: usize, pacer: &mut Pacer<'_>, pace: Pace, begin: u64) -> u64 {
+        let now = pacer.burn(begin, pace.think);
+        if pace.asleep > 0.0 {
+            return self.sleep(op, pacer, pace.asleep, |sleep| &sleep.before);
+        }
+        now
+    }
+
+    /// The same in the op.
+    #[inline(always)]
+    fn rest_within(&self, op: usize, pacer: &mut Pacer<'_>, pace: Pace, begin: u64) -> u64 {
+        let mut now = begin;
+        if pace.own_asleep > 0.0 {
+            now = self.sleep(op, pacer, pace.own_asleep, |sleep| &sleep.within);
+        }
+        if pace.own > 0.0 {
+            now = pacer.burn(now, pace.own);
+        }
+        now
     }
 
     /// An op is done. Gives whether others wait for that.
