@@ -15,7 +15,8 @@ use std::path::PathBuf;
 use crate::final_set::FINAL;
 use crate::mounts::{Mounts, SHARES};
 use crate::tried_set::TRIED;
-use crate::workloads::{Masters, PREDICTED};
+use crate::tried_since::TRIED_SINCE;
+use crate::workloads::{Masters, PREDICTED, Workload};
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -87,14 +88,14 @@ pub fn run_all(options: &Options) -> io::Result<()> {
     let wanted = |name: &str| {
         options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
     };
-    let set = if options.is_final {
-        FINAL
+    let sets: &[&[Workload]] = if options.is_final {
+        &[FINAL]
     } else if options.is_tried {
-        TRIED
+        &[TRIED, TRIED_SINCE]
     } else {
-        PREDICTED
+        &[PREDICTED]
     };
-    for workload in set.iter().filter(|w| wanted(w.name)) {
+    for workload in sets.iter().copied().flatten().filter(|w| wanted(w.name)) {
         if let Err(error) = rig.measure(workload, &mut log) {
             eprintln!("fsreplay-bench: {}: {error}", workload.name);
         }

@@ -1,215 +1,173 @@
 //! Workloads to judge predictions by, and by nothing else: chosen before the way of predicting and
 //! of recording was, and never looked at while they were made. If somebody tunes by them, another
-//! set has to be chosen, and this one goes to [`crate::tried_set`].
+//! set has to be chosen, and this one goes to [`crate::tried_since`].
 //!
-//! Linters, formatters, bundling tools, a test runner, compilers, archivers, a package manager, a
-//! database and static Go tools, of 10 ms to a minute. They have to be on the `PATH`: `codespell`,
-//! `pycodestyle`, `vulture`, `yapf` (a virtual environment serves), `node` with `terser`, `jshint`,
-//! `lessc` and `pnpm`, `cargo` with `rustfmt`, `g++`, `shellcheck`, `shfmt`, `restic`, `ack`,
-//! `cppcheck`, `clang-format`, `mdb_load`, `diff`, `tar` with `xz`.
+//! Linters, formatters, a bundling tool, a test runner, compilers, archivers, version control, a
+//! database and Go tools, of 10 ms to some seconds. They have to be on the `PATH`: `yamllint`,
+//! `autopep8`, `pyflakes` (a virtual environment serves), `node` with `stylelint`, `uglifyjs` and
+//! `jasmine`, `biome`, `clang`, `sassc`, `zip`, `mksquashfs`, `hg`, `db_load`, `rclone`,
+//! `goimports`, `xmllint`, `ag`, `perltidy`.
 
-use crate::workloads::{Workload, cargo_project, npm_sources, python_sources};
+use crate::workloads::{Workload, npm_sources, python_sources};
 
 /// The set.
 pub const FINAL: &[Workload] = &[
     Workload {
-        name: "codespell",
-        setup: python_sources!("concurrent ctypes email http json logging unittest xml"),
+        name: "yamllint",
+        setup: "mkdir y; for f in $(seq 120); do { echo '---'; for i in $(seq 12); do echo \
+            \"key_$i:\"; echo \"  - name: file $f\"; echo \"    value: $i\"; done; } > y/$f.yaml; \
+            done",
         copied: "",
         reset: "",
-        command: &["sh", "-c", "codespell -q 3 p > /dev/null || true"],
+        command: &["sh", "-c", "yamllint y > /dev/null || true"],
     },
     Workload {
-        name: "pycodestyle",
-        setup: python_sources!("concurrent http json logging"),
+        name: "autopep8",
+        setup: python_sources!("json concurrent"),
         copied: "",
         reset: "",
-        command: &["sh", "-c", "pycodestyle -qq p || true"],
+        command: &["sh", "-c", "autopep8 -d -r p > /dev/null || true"],
     },
     Workload {
-        name: "vulture",
+        name: "pyflakes",
         setup: python_sources!("asyncio concurrent ctypes email http json logging unittest xml"),
         copied: "",
         reset: "",
-        command: &["sh", "-c", "vulture p > /dev/null || true"],
+        command: &["sh", "-c", "pyflakes p > /dev/null || true"],
     },
     Workload {
-        name: "unittest",
-        setup: "mkdir t; touch t/__init__.py; for f in $(seq 400); do { echo 'import unittest'; \
-            echo \"class T$f(unittest.TestCase):\"; for i in $(seq 5); do echo \"    def \
-            test_$i(self): self.assertEqual($i, $i)\"; done; } > t/test_$f.py; done",
+        name: "stylelint",
+        setup: concat!(
+            npm_sources!("bootstrap@5", "bootstrap/dist/css", "css"),
+            "; rm -f css/*.map css/*.min.css; echo '{\"rules\":{\"block-no-empty\":true,\
+                \"color-no-invalid-hex\":true}}' > .stylelintrc.json"
+        ),
         copied: "",
         reset: "",
-        command: &["python3", "-m", "unittest", "-q"],
+        command: &["sh", "-c", "stylelint 'css/*.css' > /dev/null 2>&1 || true"],
     },
     Workload {
-        name: "jshint",
-        setup: npm_sources!("lodash", "lodash", "src"),
-        copied: "",
-        reset: "",
-        command: &["sh", "-c", "jshint src/fp src/_*.js > /dev/null || true"],
-    },
-    Workload {
-        name: "terser",
+        name: "uglifyjs",
         setup: npm_sources!("lodash", "lodash", "src"),
         copied: "",
         reset: "rm -f out.js",
-        command: &["terser", "src/lodash.js", "-c", "-m", "-o", "out.js"],
+        command: &["sh", "-c", "uglifyjs src/_*.js src/[a-m]*.js -o out.js"],
     },
     Workload {
-        name: "lessc",
-        setup: npm_sources!("bootstrap@3", "bootstrap/less", "less"),
-        copied: "",
-        reset: "rm -f out.css",
-        command: &["lessc", "less/bootstrap.less", "out.css"],
-    },
-    Workload {
-        name: "pnpm install",
-        setup: "mkdir a; cd a; echo '{\"name\":\"a\",\"version\":\"1.0.0\"}' > package.json; \
-            pnpm add --silent --store-dir ../store express; rm -rf node_modules ../store/v*/projects",
-        copied: "",
-        reset: "rm -rf a/node_modules",
-        command: &[
-            "sh",
-            "-c",
-            "cd a && pnpm install --silent --offline --frozen-lockfile --store-dir ../store",
-        ],
-    },
-    Workload {
-        name: "shellcheck",
-        setup: "mkdir s; for f in $(seq 60); do { echo '#!/bin/sh'; for i in $(seq 20); do echo \
-            \"a$i=\\$(echo $f); [ \\\"\\$a$i\\\" = $i ] && echo \\\"\\$a$i\\\"\"; done; } > \
-            s/$f.sh; done",
+        name: "jasmine",
+        setup: "mkdir spec; for f in $(seq 150); do { echo \"describe('$f', () => {\"; for i in \
+            $(seq 5); do echo \"it('is $i', () => expect($i).toBe($i));\"; done; echo '});'; } > \
+            spec/a${f}_spec.js; done",
         copied: "",
         reset: "",
-        command: &["sh", "-c", "shellcheck s/*.sh > /dev/null || true"],
+        command: &["jasmine", "spec/*_spec.js"],
     },
     Workload {
-        name: "shfmt",
-        setup: "mkdir s; for f in $(seq 1500); do { echo '#!/bin/sh'; for i in $(seq 20); do echo \
-            \"if [ $f = $i ]; then echo $i; fi\"; done; } > s/$f.sh; done",
+        name: "biome lint",
+        setup: npm_sources!("lodash", "lodash", "src"),
         copied: "",
         reset: "",
-        command: &["sh", "-c", "shfmt -l s > /dev/null || true"],
+        command: &["sh", "-c", "biome lint src > /dev/null 2>&1 || true"],
     },
     Workload {
-        name: "restic",
-        setup: concat!(
-            python_sources!("asyncio ctypes email encodings http idlelib json unittest xml"),
-            "RESTIC_PASSWORD=a restic -q --no-cache -r none init"
-        ),
-        copied: "",
-        reset: "rm -rf r; cp -r none r",
-        command: &[
-            "sh",
-            "-c",
-            "RESTIC_PASSWORD=a restic -q --no-cache -r r backup p",
-        ],
-    },
-    Workload {
-        name: "ack",
-        setup: python_sources!(
-            "asyncio ctypes email encodings http idlelib json logging test unittest xml"
-        ),
-        copied: "",
-        reset: "",
-        command: &[
-            "sh",
-            "-c",
-            "ack --nofilter -c 'import +os' p > /dev/null || true",
-        ],
-    },
-    Workload {
-        name: "diff -r",
-        setup: concat!(
-            python_sources!(
-                "asyncio ctypes email encodings http idlelib json logging test unittest xml"
-            ),
-            "cp -r p q; echo >> q/json/decoder.py"
-        ),
-        copied: "",
-        reset: "",
-        command: &["sh", "-c", "diff -r p q > /dev/null || true"],
-    },
-    Workload {
-        name: "clang-format",
-        setup: "mkdir s; cp /usr/include/linux/[a-f]*.h s/",
-        copied: "",
-        reset: "",
-        command: &["sh", "-c", "clang-format s/*.h > /dev/null"],
-    },
-    Workload {
-        name: "mdb_load",
-        setup: "{ printf 'VERSION=3\\nformat=print\\ntype=btree\\nmapsize=67108864\\n'; echo \
-            HEADER=END; seq 60000 | while read n; do echo \" key$n\"; echo \" value $n of the \
-            database\"; done; echo DATA=END; } > dump",
-        copied: "",
-        reset: "rm -rf db; mkdir db",
-        command: &["mdb_load", "-f", "dump", "db"],
-    },
-    Workload {
-        name: "rustfmt",
-        setup: concat!(
-            cargo_project!("regex serde_json", "clap --features derive"),
-            " && cargo vendor -q v > /dev/null"
-        ),
-        copied: "",
-        reset: "",
-        command: &[
-            "sh",
-            "-c",
-            "find c/v/regex* c/v/clap* -name '*.rs' | xargs rustfmt --edition 2021 --check > \
-                /dev/null 2>&1 || true",
-        ],
-    },
-    Workload {
-        name: "tar cJ",
-        setup: python_sources!(
-            "asyncio ctypes email encodings http idlelib json logging test unittest xml"
-        ),
-        copied: "",
-        reset: "rm -f a.tar.xz",
-        command: &["tar", "-cJf", "a.tar.xz", "p"],
-    },
-    Workload {
-        name: "cppcheck",
-        setup: "mkdir s; for f in $(seq 60); do { echo '#include <stdio.h>'; for i in $(seq 40); \
-            do echo \"int f${f}_$i(int x) { int n = x; for (int k = 0; k < x; k++) { n += k; if (n \
-            > $i) n -= k; } return n ^ $i; }\"; done; } > s/$f.c; done",
-        copied: "",
-        reset: "",
-        command: &["sh", "-c", "cppcheck -q --enable=all s > /dev/null 2>&1"],
-    },
-    Workload {
-        name: "yapf",
-        setup: python_sources!("json logging concurrent"),
-        copied: "",
-        reset: "",
-        command: &["sh", "-c", "yapf -q -r p || true"],
-    },
-    Workload {
-        name: "g++ -O2",
-        setup: "mkdir c; cd c; for f in $(seq 6); do { echo '#include <map>'; echo '#include \
-            <regex>'; echo '#include <string>'; echo \"bool f$f(const std::string &s) { \
-            std::map<std::string, int> m; m[s] = $f; return std::regex_match(s, \
-            std::regex(\\\"a*b$f\\\")) && m.size(); }\"; } > f$f.cc; done",
+        name: "clang",
+        setup: "mkdir c; cd c; for f in $(seq 20); do { echo '#include <stdio.h>'; echo '#include \
+            <stdlib.h>'; echo '#include <string.h>'; echo '#include <math.h>'; for i in $(seq 20); \
+            do echo \"double f${f}_$i(double x) { return sin(x) * $i + strlen(\\\"a\\\"); }\"; \
+            done; } > f$f.c; done",
         copied: "",
         reset: "rm -f c/*.o",
-        command: &["sh", "-c", "cd c && for f in *.cc; do g++ -O2 -c $f; done"],
+        command: &["sh", "-c", "cd c && clang -c -O1 *.c"],
     },
     Workload {
-        name: "cargo release",
-        setup: cargo_project!("regex serde_json"),
+        name: "sassc",
+        setup: npm_sources!("bootstrap@4", "bootstrap/scss", "scss"),
         copied: "",
-        reset: "rm -rf c/target",
+        reset: "rm -f out.css",
+        command: &["sassc", "scss/bootstrap.scss", "out.css"],
+    },
+    Workload {
+        name: "zip",
+        setup: python_sources!("asyncio ctypes email encodings http json logging unittest xml"),
+        copied: "",
+        reset: "rm -f out.zip",
+        command: &["zip", "-q", "-r", "out.zip", "p"],
+    },
+    Workload {
+        name: "mksquashfs",
+        setup: python_sources!(
+            "asyncio ctypes email encodings http idlelib json test unittest xml"
+        ),
+        copied: "",
+        reset: "rm -f out.sqfs",
         command: &[
-            "cargo",
-            "build",
-            "-q",
-            "--release",
-            "--offline",
-            "--manifest-path",
-            "c/Cargo.toml",
+            "sh",
+            "-c",
+            "mksquashfs p out.sqfs -quiet -no-progress > /dev/null",
+        ],
+    },
+    Workload {
+        name: "hg status",
+        setup: concat!(
+            python_sources!("asyncio ctypes email encodings http idlelib json test unittest xml"),
+            "hg init -q; hg add -q p; hg commit -q -u a -m a; echo >> p/json/decoder.py"
+        ),
+        copied: "hg status > /dev/null",
+        reset: "",
+        command: &["sh", "-c", "hg status > /dev/null"],
+    },
+    Workload {
+        name: "db_load",
+        setup: "seq 40000 | while read n; do echo \" key$n\"; echo \" value $n of it\"; done > \
+            body; \
+            { printf 'VERSION=3\nformat=print\ntype=btree\nHEADER=END\n'; cat body; echo \
+            DATA=END; } > dump; rm body",
+        copied: "",
+        reset: "rm -f out.db",
+        command: &["db_load", "-f", "dump", "out.db"],
+    },
+    Workload {
+        name: "rclone",
+        setup: python_sources!("asyncio ctypes email encodings http json logging unittest xml"),
+        copied: "",
+        reset: "rm -rf q",
+        command: &["rclone", "-q", "--config", "", "copy", "p", "q"],
+    },
+    Workload {
+        name: "goimports",
+        setup: "mkdir g; cp -r \"$(go env GOROOT)\"/src/net g/; find g -name testdata -prune -exec \
+            rm -rf {} +",
+        copied: "",
+        reset: "",
+        command: &["sh", "-c", "goimports -l g > /dev/null"],
+    },
+    Workload {
+        name: "xmllint",
+        setup: "mkdir x; for f in $(seq 800); do { echo '<a>'; for i in $(seq 40); do echo \"<b \
+            n='$i'>$f</b>\"; done; echo '</a>'; } > x/$f.xml; done",
+        copied: "",
+        reset: "",
+        command: &["sh", "-c", "xmllint --noout x/*.xml"],
+    },
+    Workload {
+        name: "ag",
+        setup: python_sources!(
+            "asyncio ctypes email encodings http idlelib json logging test unittest xml"
+        ),
+        copied: "",
+        reset: "",
+        command: &["sh", "-c", "ag -c 'import +os' p > /dev/null || true"],
+    },
+    Workload {
+        name: "perltidy",
+        setup: "mkdir l; for m in $(perl -e 'print join \" \", grep { -d } @INC'); do find $m \
+            -name '*.pm' -size -20k | head -40; done | head -60 | while read f; do cp $f l/; done",
+        copied: "",
+        reset: "",
+        command: &[
+            "sh",
+            "-c",
+            "for f in l/*.pm; do perltidy -st -se $f; done > /dev/null",
         ],
     },
 ];

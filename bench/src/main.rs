@@ -31,6 +31,7 @@ mod shell;
 mod size;
 mod timing;
 mod tried_set;
+mod tried_since;
 mod verdicts;
 mod workloads;
 mod writer;
