@@ -131,7 +131,7 @@ impl Inside {
         self.other_users |= flags & libc::CLONE_NEWUSER as u64 != 0;
         let shares = Shares::by(flags);
         self.tasks.child(parent, tid, shares);
-        if flags & libc::CLONE_VFORK as u64 != 0 {
+        if shares != Shares::Nothing && flags & libc::CLONE_VFORK as u64 != 0 {
             self.tasks.suspends_parent(tid);
         }
         if shares != Shares::Nothing
