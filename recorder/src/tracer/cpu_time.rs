@@ -177,6 +177,7 @@ impl CpuTime {
 
     /// What was looked at in the stop that ends now; `None` if its gap goes on.
     pub fn take_here(&mut self) -> Option<Here> {
+        self.switches = None;
         let here = self.here.take()?;
         if here.cpu.is_some() || self.opened {
             return Some(here);
